@@ -1,0 +1,354 @@
+//! What can happen, as the rest of the program sees it: parsed, so that it need not be checked again.
+//!
+//! The JSON form of these types is the documented form of `explain --events`.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
+use crate::vocabulary::{
+    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind, Medium,
+    Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason, StopReason,
+};
+
+/// One fact of the log.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Recorded {
+    pub facility: FacilityId,
+    /// By the server's clock.
+    pub received_at: DateTime<Utc>,
+    pub origin: Origin,
+    pub event: Event,
+}
+
+/// Who says so.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Terminal(Observed),
+    Person(Stated),
+    /// A server instance noticed it.
+    Server { instance: Instance, stated_at: DateTime<Utc> },
+    /// A row of the ministry's list, or its absence.
+    List { snapshot: SnapshotId, stated_at: DateTime<Utc> },
+}
+
+/// Where in a terminal's life an observation stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Observed {
+    pub terminal: TerminalId,
+    pub life: Life,
+    pub seq: Seq,
+    /// By the terminal's clock.
+    pub occurred_at: DateTime<Utc>,
+    /// By the terminal's clock; later than `occurred_at` where the agent found it afterwards.
+    pub observed_at: DateTime<Utc>,
+    /// By the terminal's clock, when it was sent.
+    pub sent_at: DateTime<Utc>,
+}
+
+/// A person's statement: a fact with provenance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stated {
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    pub stated_at: DateTime<Utc>,
+}
+
+impl Recorded {
+    /// When it happened, by the clock of whoever says so.
+    #[must_use]
+    pub fn occurred_at(&self) -> DateTime<Utc> {
+        match &self.origin {
+            Origin::Terminal(observed) => observed.occurred_at,
+            Origin::Person(stated) => stated.stated_at,
+            Origin::Server { stated_at, .. } | Origin::List { stated_at, .. } => *stated_at,
+        }
+    }
+
+    /// The terminal that observed it, where one did.
+    #[must_use]
+    pub fn observed(&self) -> Option<&Observed> {
+        match &self.origin {
+            Origin::Terminal(observed) => Some(observed),
+            Origin::Person(_) | Origin::Server { .. } | Origin::List { .. } => None,
+        }
+    }
+}
+
+/// An observation before it has a place in the log.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Observation {
+    pub seq: Seq,
+    pub occurred_at: DateTime<Utc>,
+    pub observed_at: DateTime<Utc>,
+    pub event: Event,
+}
+
+/// One record of the log, before it is taken apart into [`Recorded`] facts.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LogRecord {
+    pub facility: FacilityId,
+    pub received_at: DateTime<Utc>,
+    pub body: LogBody,
+}
+
+/// What a record of the log carries.
+#[derive(Clone, PartialEq, Debug)]
+pub enum LogBody {
+    Terminal { terminal: TerminalId, life: Life, sent_at: DateTime<Utc>, observations: Vec<Observation> },
+    /// `origin` is never [`Origin::Terminal`].
+    Statement { origin: Origin, event: Event },
+}
+
+impl LogRecord {
+    /// The facts in this record, in their order.
+    pub fn into_facts(self) -> impl Iterator<Item = Recorded> {
+        let Self { facility, received_at, body } = self;
+        let facts: Vec<Recorded> = match body {
+            LogBody::Statement { origin, event } => vec![Recorded { facility, received_at, origin, event }],
+            LogBody::Terminal { terminal, life, sent_at, observations } => observations
+                .into_iter()
+                .map(|Observation { seq, occurred_at, observed_at, event }| {
+                    let observed = Observed { terminal, life, seq, occurred_at, observed_at, sent_at };
+                    Recorded { facility, received_at, origin: Origin::Terminal(observed), event }
+                })
+                .collect(),
+        };
+        facts.into_iter()
+    }
+}
+
+/// Who may say something of a kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speaker {
+    Terminal,
+    /// On the terminal's desk page, or signed in.
+    Anyone,
+    Person,
+    Server,
+    List,
+}
+
+macro_rules! events {
+    ($($(#[$group_doc:meta])* $speaker:ident { $($(#[$doc:meta])* $kind:ident = $word:literal
+        { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })* })*) => {
+        $($(
+            $(#[$doc])*
+            #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $kind { $($(#[$field_doc])* pub $field: $type),* }
+        )*)*
+
+        /// What happened.
+        #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Event { $($($kind($kind),)*)* }
+
+        impl Event {
+            /// Every kind by its word in JSON, SQL and metrics.
+            pub const KINDS: &[&str] = &[$($($word,)*)*];
+
+            /// The word for this kind.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $($(Self::$kind(_) => $word,)*)* }
+            }
+
+            /// Who may say this.
+            #[must_use]
+            pub const fn speaker(&self) -> Speaker {
+                match self { $($(Self::$kind(_) => Speaker::$speaker,)*)* }
+            }
+        }
+
+        $($(impl From<$kind> for Event {
+            fn from(event: $kind) -> Self { Self::$kind(event) }
+        })*)*
+    };
+}
+
+events! {
+    Terminal {
+        /// The agent came up; what follows in this life belongs to `boot`.
+        AgentStarted = "agent_started" {
+            boot: Boot,
+            agent_version: String,
+            #[serde(default)]
+            reason: StartReason,
+            #[serde(default)]
+            config_hash: u64,
+            #[serde(default)]
+            collection: CollectionLevel,
+        }
+        /// The agent went down in order.
+        AgentStopped = "agent_stopped" { #[serde(default)] reason: StopReason }
+        /// The terminal's operating system came up.
+        TerminalRebooted = "terminal_rebooted" { #[serde(default)] kind: RebootKind }
+        /// The wall clock moved against the monotonic one.
+        ClockStepped = "clock_stepped" { delta_ms: i64 }
+        /// Versions of the official software.
+        SoftwareVersionsObserved = "software_versions_observed" {
+            #[serde(default)] com_app: Option<String>,
+            #[serde(default)] distro_app: Option<String>,
+            #[serde(default)] auth: Option<String>,
+            #[serde(default)] os_build: Option<String>,
+        }
+        /// A program of the official software changed its state.
+        ComponentStateObserved = "component_state_observed" { component: Component, state: ComponentState }
+        /// A reader is there.
+        ReaderAttached = "reader_attached" {
+            reader: ReaderKey,
+            /// The identifier in the reader catalogue; `None` where the catalogue doesn't know the reader.
+            #[serde(default)]
+            model: Option<String>,
+            #[serde(default)] vid: Option<u16>,
+            #[serde(default)] pid: Option<u16>,
+            /// As configured on the terminal.
+            #[serde(default)]
+            role: ReaderRole,
+        }
+        /// A reader is gone.
+        ReaderDetached = "reader_detached" { reader: ReaderKey }
+        /// A reader comes and goes: cable, hub or power.
+        ReaderFlapping = "reader_flapping" { reader: ReaderKey, count: u32, window_s: u32 }
+        /// The operating system sees the device, PC/SC does not.
+        ReaderBlocked = "reader_blocked" { vid: u16, pid: u16 }
+        /// Something lay on a reader for a while.
+        TapObserved = "tap_observed" {
+            reader: ReaderKey,
+            #[serde(default)] present_ms: u32,
+            /// Empty-to-present changes merged into this one tap.
+            #[serde(default)]
+            transitions: u32,
+            /// The official software worked with it.
+            #[serde(default)]
+            in_use: bool,
+            #[serde(default)] exclusive: bool,
+            /// It answered nothing.
+            #[serde(default)]
+            mute: bool,
+            #[serde(default)] medium: Medium,
+            /// The version of the masks that gave `medium`.
+            #[serde(default)]
+            ruleset: u32,
+        }
+        /// A result file appeared in a linkage folder.
+        LinkageResultObserved = "linkage_result_observed" {
+            #[serde(default)] folder: LinkageFolder,
+            kind: LinkageKind,
+            /// The instant in the file's name.
+            #[serde(default)]
+            file_at: Option<DateTime<Utc>>,
+            #[serde(default)] seen_for_ms: u32,
+            #[serde(default)] outcome: ReadOutcome,
+            #[serde(default)] error_code: Option<String>,
+        }
+        /// Nothing was collected in [from, to).
+        CollectionGap = "collection_gap" {
+            source: GapSource,
+            from: DateTime<Utc>,
+            to: DateTime<Utc>,
+            /// How many observations, where that is known.
+            #[serde(default)]
+            lost: Option<u64>,
+        }
+    }
+    Anyone {
+        /// Somebody saw a phone being read.
+        SmartphoneReadAttested = "smartphone_read_attested" {
+            #[serde(default)] os: PhoneOs,
+            read_at: DateTime<Utc>,
+            /// A technician's test.
+            #[serde(default)]
+            test: bool,
+        }
+        /// Somebody saw a phone not being read; `cause` is an identifier of the cause table.
+        SmartphoneReadFailed = "smartphone_read_failed" { cause: String, read_at: DateTime<Utc> }
+        /// What the desk did instead; `fallback` is an identifier of the fallback table.
+        FallbackUsed = "fallback_used" { fallback: String, used_at: DateTime<Utc> }
+        /// The poster or the sticker hangs.
+        NoticeHung = "notice_hung" { notice: Notice, hung_at: DateTime<Utc> }
+        /// A phone-native face reader was restarted.
+        FaceReaderRestarted = "face_reader_restarted" { restarted_at: DateTime<Utc> }
+        /// An earlier entry of the desk page is taken back.
+        EntryWithdrawn = "entry_withdrawn" { life: Life, seq: Seq }
+    }
+    Person {
+        /// The facility is watched from now on.
+        FacilityRegistered = "facility_registered" {
+            name: String,
+            /// Two digits, `01` to `47`.
+            prefecture: String,
+            codes: Vec<String>,
+            #[serde(default)] address: Option<String>,
+        }
+        /// A code is added (`old` absent), dropped (`new` absent) or replaced.
+        FacilityCodeChanged = "facility_code_changed" {
+            #[serde(default)] old: Option<String>,
+            #[serde(default)] new: Option<String>,
+            effective_at: DateTime<Utc>,
+        }
+        /// A terminal received its identity.
+        TerminalEnrolled = "terminal_enrolled" { terminal: TerminalId }
+        /// A terminal is no longer used.
+        TerminalRetired = "terminal_retired" { terminal: TerminalId }
+        /// What a reader is for, from this statement on.
+        ReaderRoleAssigned = "reader_role_assigned" { terminal: TerminalId, reader: ReaderKey, role: ReaderRole }
+        /// Which face reader stands at the desk.
+        FaceReaderModelSet = "face_reader_model_set" { model: String, #[serde(default)] phone_native: PhoneNative }
+        /// Step one of the notice: bought.
+        ReaderPurchased = "reader_purchased" { item: Purchase, #[serde(default)] route: PurchaseRoute }
+        /// Step three of the notice: the desk is ready.
+        ReceptionArranged = "reception_arranged" { arranged_at: DateTime<Utc> }
+        /// What the group wants.
+        ListingIntentSet = "listing_intent_set" { intent: Intent }
+        /// Somebody will telephone.
+        OptOutCallPlanned = "opt_out_call_planned" { planned_at: DateTime<Utc> }
+        /// Somebody has telephoned.
+        OptOutCallMade = "opt_out_call_made" { called_at: DateTime<Utc>, #[serde(default)] reference: Option<String> }
+        /// The call centre has confirmed.
+        OptOutAcknowledged = "opt_out_acknowledged" { acknowledged_at: DateTime<Utc> }
+        /// The facility wants to be listed after all.
+        OptOutWithdrawn = "opt_out_withdrawn" { withdrawn_at: DateTime<Utc> }
+        /// Somebody has seen a flag.
+        AlertAcknowledged = "alert_acknowledged" { flag: String }
+        /// A flag shall be quiet for a while.
+        AlertSnoozed = "alert_snoozed" { flag: String, until: DateTime<Utc> }
+        /// Silence in [from, to) is expected.
+        MaintenanceWindowSet = "maintenance_window_set" { from: DateTime<Utc>, to: DateTime<Utc> }
+        /// The rules from now on, recorded under [`FacilityId::FLEET`].
+        RulesAdopted = "rules_adopted" { version: u32, document: String }
+        /// The call centre is closed in [from, to), recorded under [`FacilityId::FLEET`].
+        ClosureSet = "closure_set" { from: DateTime<Utc>, to: DateTime<Utc> }
+    }
+    Server {
+        /// A terminal's stream began.
+        TerminalConnected = "terminal_connected" {
+            terminal: TerminalId,
+            session: Session,
+            agent_version: String,
+            /// The terminal's clock minus ours.
+            #[serde(default)]
+            clock_offset_ms: i64,
+        }
+        /// A terminal's stream ended.
+        TerminalDisconnected = "terminal_disconnected" {
+            terminal: TerminalId,
+            session: Session,
+            #[serde(default)] reason: DisconnectReason,
+        }
+    }
+    List {
+        /// What a snapshot of the ministry's list says of the facility.
+        ListingObserved = "listing_observed" {
+            as_of: DateTime<Utc>,
+            coverage: String,
+            listed: bool,
+            /// The code in the row.
+            #[serde(default)]
+            code: Option<String>,
+        }
+    }
+}

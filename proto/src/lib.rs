@@ -1,0 +1,20 @@
+//! The contract between terminals, server and log: messages, vocabulary, and both halves of the uplink.
+//!
+//! Nothing here does input or output, reads a clock or draws a random number. What is deliberately absent: the gRPC
+//! services (each shell builds the half that it speaks) and any meaning of the events (that is the facility's fold).
+
+pub mod code;
+pub mod decode;
+pub mod encode;
+pub mod event;
+pub mod id;
+pub mod time;
+pub mod uplink;
+pub mod vocabulary;
+
+/// The messages as they travel, generated from `yomitori/v1/*.proto`.
+#[expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod wire {
+    #![allow(unreachable_pub, clippy::disallowed_types, clippy::disallowed_methods)]
+    include!(concat!(env!("OUT_DIR"), "/yomitori.v1.rs"));
+}
