@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
-    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind, Medium,
-    Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason, StopReason,
+    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
+    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
+    StopReason,
 };
 
 /// One fact of the log.
@@ -28,9 +29,15 @@ pub enum Origin {
     Terminal(Observed),
     Person(Stated),
     /// A server instance noticed it.
-    Server { instance: Instance, stated_at: DateTime<Utc> },
+    Server {
+        instance: Instance,
+        stated_at: DateTime<Utc>,
+    },
     /// A row of the ministry's list, or its absence.
-    List { snapshot: SnapshotId, stated_at: DateTime<Utc> },
+    List {
+        snapshot: SnapshotId,
+        stated_at: DateTime<Utc>,
+    },
 }
 
 /// Where in a terminal's life an observation stands.
@@ -97,9 +104,17 @@ pub struct LogRecord {
 /// What a record of the log carries.
 #[derive(Clone, PartialEq, Debug)]
 pub enum LogBody {
-    Terminal { terminal: TerminalId, life: Life, sent_at: DateTime<Utc>, observations: Vec<Observation> },
+    Terminal {
+        terminal: TerminalId,
+        life: Life,
+        sent_at: DateTime<Utc>,
+        observations: Vec<Observation>,
+    },
     /// `origin` is never [`Origin::Terminal`].
-    Statement { origin: Origin, event: Event },
+    Statement {
+        origin: Origin,
+        event: Event,
+    },
 }
 
 impl LogRecord {

@@ -3,6 +3,8 @@
 //! Nothing here does input or output, reads a clock or draws a random number. What is deliberately absent: the gRPC
 //! services (each shell builds the half that it speaks) and any meaning of the events (that is the facility's fold).
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod code;
 pub mod decode;
 pub mod encode;
@@ -13,7 +15,7 @@ pub mod uplink;
 pub mod vocabulary;
 
 /// The messages as they travel, generated from `yomitori/v1/*.proto`.
-#[expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
+#[expect(clippy::allow_attributes_without_reason, reason = "generated code")]
 pub mod wire {
     #![allow(unreachable_pub, clippy::disallowed_types, clippy::disallowed_methods)]
     include!(concat!(env!("OUT_DIR"), "/yomitori.v1.rs"));

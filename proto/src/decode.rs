@@ -1,0 +1,99 @@
+//! From messages to parsed values. Everything that comes in passes here once, and need not be checked again.
+//!
+//! Strict about identifiers, instants and texts, so that nothing outside the closed schema can pass; lenient about words
+//! of a newer version, which are read as `Unknown`. An error names the field and never repeats what stood in it.
+
+pub(crate) mod field;
+mod kind;
+
+use prost::Message;
+
+use crate::event::{Event, LogBody, LogRecord, Observation, Origin, Speaker, Stated};
+use crate::id::Seq;
+use crate::wire::{self, log_record::Body, statement::By};
+
+/// Why a message was not understood.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("the bytes are not a message of this contract")]
+    Malformed(#[source] prost::DecodeError),
+    #[error("`{field}` is missing")]
+    Missing { field: &'static str },
+    #[error("`{field}` is of a kind that this version doesn't know: update this side")]
+    UnknownKind { field: &'static str },
+    #[error("`{field}` is not an identifier of 16 bytes")]
+    Identifier { field: &'static str },
+    #[error("`{field}` is not an instant of the years 1970 to 9999")]
+    Instant { field: &'static str },
+    #[error("`{field}` is out of its range: {range}")]
+    Number { field: &'static str, range: &'static str },
+    #[error("`{field}` is not {rule}")]
+    Text { field: &'static str, rule: &'static str },
+    #[error("`{kind}` is not for a terminal to say")]
+    NotFromTerminal { kind: &'static str },
+}
+
+/// One record of the log from the bytes that were kept.
+pub fn log_record(bytes: &[u8]) -> Result<LogRecord, DecodeError> {
+    let record = wire::LogRecord::decode(bytes).map_err(DecodeError::Malformed)?;
+    let body = match record.body.ok_or(DecodeError::UnknownKind { field: "body" })? {
+        Body::Terminal(batch) => LogBody::Terminal {
+            terminal: field::terminal("terminal", &batch.terminal)?,
+            life: field::life("life", &batch.life)?,
+            sent_at: field::instant("sent_at_us", batch.sent_at_us)?,
+            observations: batch.observations.into_iter().map(observation).collect::<Result<_, _>>()?,
+        },
+        Body::Statement(said) => statement(said)?,
+    };
+    Ok(LogRecord {
+        facility: field::facility("facility", &record.facility)?,
+        received_at: field::instant("received_at_us", record.received_at_us)?,
+        body,
+    })
+}
+
+/// One observation, whoever may say it.
+pub fn observation(observation: wire::Observation) -> Result<Observation, DecodeError> {
+    Ok(Observation {
+        seq: seq("seq", observation.seq)?,
+        occurred_at: field::instant("occurred_at_us", observation.occurred_at_us)?,
+        observed_at: field::instant("observed_at_us", observation.observed_at_us)?,
+        event: event(observation.event.ok_or(DecodeError::Missing { field: "event" })?)?,
+    })
+}
+
+/// One observation as it comes from outside: only what a terminal may say.
+pub fn from_terminal(observation: wire::Observation) -> Result<Observation, DecodeError> {
+    let observation = self::observation(observation)?;
+    match observation.event.speaker() {
+        Speaker::Terminal | Speaker::Anyone => Ok(observation),
+        Speaker::Person | Speaker::Server | Speaker::List => {
+            Err(DecodeError::NotFromTerminal { kind: observation.event.kind() })
+        }
+    }
+}
+
+/// What happened.
+pub fn event(event: wire::Event) -> Result<Event, DecodeError> {
+    kind::event(event.kind.ok_or(DecodeError::UnknownKind { field: "event" })?)
+}
+
+fn statement(said: wire::Statement) -> Result<LogBody, DecodeError> {
+    let stated_at = field::instant("stated_at_us", said.stated_at_us)?;
+    let origin = match said.by.ok_or(DecodeError::UnknownKind { field: "by" })? {
+        By::Person(person) => Origin::Person(Stated {
+            by: field::line("name", person.name)?,
+            why: field::optional(person.why, |why| field::line("why", why))?,
+            stated_at,
+        }),
+        By::Server(instance) => Origin::Server { instance: field::instance("server", &instance)?, stated_at },
+        By::Snapshot(snapshot) => Origin::List { snapshot: field::snapshot("snapshot", &snapshot)?, stated_at },
+    };
+    let event = event(said.event.ok_or(DecodeError::Missing { field: "event" })?)?;
+    Ok(LogBody::Statement { origin, event })
+}
+
+/// A place in a life, which begins at 1.
+pub(crate) fn seq(field: &'static str, number: u64) -> Result<Seq, DecodeError> {
+    if number == 0 { Err(DecodeError::Number { field, range: "from 1" }) } else { Ok(Seq(number)) }
+}

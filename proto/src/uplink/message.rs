@@ -1,0 +1,112 @@
+//! What the two halves say, parsed.
+
+use chrono::{DateTime, Utc};
+
+use crate::decode::{self, DecodeError};
+use crate::id::{FacilityId, Life, Seq, Session, TerminalId};
+use crate::time::to_micros;
+use crate::wire::{self, down, up};
+
+/// How a terminal introduces itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hello {
+    pub terminal: TerminalId,
+    pub facility: FacilityId,
+    pub life: Life,
+    /// Nothing below will be sent again.
+    pub first_unacknowledged: Seq,
+    pub agent_version: String,
+    /// By the terminal's clock.
+    pub sent_at: DateTime<Utc>,
+}
+
+/// What the server lets the terminal do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Welcome {
+    pub session: Session,
+    pub keep_alive_s: u32,
+    /// A batch holds at most this many observations.
+    pub batch_limit: u32,
+}
+
+/// What the server says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Welcome(Welcome),
+    /// Everything up to and including `through` is in the log.
+    Ack {
+        through: Seq,
+    },
+    /// A batch was missing: send again what follows `after`.
+    Resume {
+        after: Seq,
+    },
+    /// Send nothing for so long.
+    SlowDown {
+        pause_ms: u32,
+    },
+}
+
+impl TryFrom<wire::Hello> for Hello {
+    type Error = DecodeError;
+
+    fn try_from(hello: wire::Hello) -> Result<Self, DecodeError> {
+        Ok(Self {
+            terminal: decode::field::terminal("terminal", &hello.terminal)?,
+            facility: decode::field::facility("facility", &hello.facility)?,
+            life: decode::field::life("life", &hello.life)?,
+            first_unacknowledged: decode::seq("first_unacknowledged", hello.first_unacknowledged)?,
+            agent_version: decode::field::version("agent_version", hello.agent_version)?,
+            sent_at: decode::field::instant("sent_at_us", hello.sent_at_us)?,
+        })
+    }
+}
+
+impl From<Hello> for wire::Up {
+    fn from(hello: Hello) -> Self {
+        let hello = wire::Hello {
+            terminal: hello.terminal.to_bytes(),
+            facility: hello.facility.to_bytes(),
+            life: hello.life.to_bytes(),
+            first_unacknowledged: hello.first_unacknowledged.0,
+            agent_version: hello.agent_version,
+            sent_at_us: to_micros(hello.sent_at),
+        };
+        Self { message: Some(up::Message::Hello(hello)) }
+    }
+}
+
+impl TryFrom<wire::Down> for Answer {
+    type Error = DecodeError;
+
+    fn try_from(down: wire::Down) -> Result<Self, DecodeError> {
+        let above_zero = |field, number| match number {
+            0 => Err(DecodeError::Number { field, range: "from 1" }),
+            number => Ok(number),
+        };
+        Ok(match down.message.ok_or(DecodeError::UnknownKind { field: "down" })? {
+            down::Message::Welcome(welcome) => Self::Welcome(Welcome {
+                session: decode::field::session("session", &welcome.session)?,
+                keep_alive_s: above_zero("keep_alive_s", welcome.keep_alive_s)?,
+                batch_limit: above_zero("batch_limit", welcome.batch_limit)?,
+            }),
+            down::Message::Ack(ack) => Self::Ack { through: decode::seq("through", ack.through)? },
+            down::Message::Resume(resume) => Self::Resume { after: Seq(resume.after) },
+            down::Message::SlowDown(slow_down) => Self::SlowDown { pause_ms: slow_down.pause_ms },
+        })
+    }
+}
+
+impl From<Answer> for wire::Down {
+    fn from(answer: Answer) -> Self {
+        let message = match answer {
+            Answer::Welcome(Welcome { session, keep_alive_s, batch_limit }) => {
+                down::Message::Welcome(wire::Welcome { session: session.to_bytes(), keep_alive_s, batch_limit })
+            }
+            Answer::Ack { through } => down::Message::Ack(wire::Ack { through: through.0 }),
+            Answer::Resume { after } => down::Message::Resume(wire::Resume { after: after.0 }),
+            Answer::SlowDown { pause_ms } => down::Message::SlowDown(wire::SlowDown { pause_ms }),
+        };
+        Self { message: Some(message) }
+    }
+}

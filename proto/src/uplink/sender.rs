@@ -1,0 +1,232 @@
+//! The terminal's half of one stream. It holds no observations: the spool does.
+//!
+//! The shell's loop: after every call that may change the answer, carry out [`Sender::poll`] until it is `None`, then wait
+//! for the server, for the spool ([`Sender::kept`]) or for [`Sender::deadline`]. Calling `poll` too early is harmless.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::message::{Answer, Welcome};
+use crate::id::Seq;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SenderSettings {
+    /// So many batches may wait for their acknowledgement.
+    pub window: usize,
+    /// A batch holds at most this many observations, and no more than the server allows.
+    pub batch_limit: usize,
+    /// When nothing was acknowledged for so long, everything unacknowledged is sent again.
+    pub resend_after: Duration,
+    /// When the server has owed an answer and said nothing for so long, the stream is given up.
+    pub give_up_after: Duration,
+}
+
+/// What the shell has to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transmit {
+    Hello {
+        first_unacknowledged: Seq,
+    },
+    /// Read up to `limit` observations with a number above `after` from the spool, send them, and call
+    /// [`Sender::sent`], also where there was nothing to read.
+    Batch {
+        after: Seq,
+        limit: usize,
+    },
+    KeepAlive {
+        last_kept: Seq,
+    },
+    /// The server is gone without a word: close this stream and open another one with a new `Sender`.
+    GiveUp,
+}
+
+/// What a server of this contract never says: close the stream and open another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Violation {
+    #[error("the server said something before `Welcome`")]
+    WelcomeFirst,
+    #[error("the server said `Welcome` twice")]
+    WelcomeTwice,
+    #[error("the server acknowledged {through}, and only {sent} was sent")]
+    AckBeyondSent { through: Seq, sent: Seq },
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Sender {
+    settings: SenderSettings,
+    greeted: bool,
+    welcome: Option<Welcome>,
+    last_kept: Seq,
+    /// Acknowledged: never sent again.
+    released: Seq,
+    /// What follows is sent next.
+    cursor: Seq,
+    /// The highest number that ever left in this stream; going back doesn't lower it.
+    sent: Seq,
+    /// The spool has nothing between `cursor` and here: it has shed it.
+    drained: Seq,
+    /// The last number of each batch that was sent since the last going back and is not acknowledged.
+    open: VecDeque<Seq>,
+    /// When an acknowledgement, or the wait for one, began last.
+    waiting_since: Option<Instant>,
+    /// When the server spoke last, or began to owe us a word.
+    heard_at: Option<Instant>,
+    /// When we spoke last.
+    spoke_at: Option<Instant>,
+    paused_until: Option<Instant>,
+}
+
+impl Sender {
+    /// For one stream. `first_unacknowledged` is the lowest number in the spool, or the one after `last_kept` where the
+    /// spool is empty.
+    #[must_use]
+    pub const fn new(settings: SenderSettings, first_unacknowledged: Seq, last_kept: Seq) -> Self {
+        let before = Seq(first_unacknowledged.0.saturating_sub(1));
+        Self {
+            settings,
+            greeted: false,
+            welcome: None,
+            last_kept,
+            released: before,
+            cursor: before,
+            sent: before,
+            drained: Seq::NONE,
+            open: VecDeque::new(),
+            waiting_since: None,
+            heard_at: None,
+            spoke_at: None,
+            paused_until: None,
+        }
+    }
+
+    /// The spool has kept everything up to `last`. May change what `poll` answers.
+    pub fn kept(&mut self, last: Seq) {
+        self.last_kept = self.last_kept.max(last);
+    }
+
+    /// What to do now. Changes after `kept`, `sent`, `handle`, and with time at `deadline`. [`Transmit::Batch`] stands
+    /// until `sent` is called; `Hello` and `KeepAlive` count as sent once they were answered here.
+    pub fn poll(&mut self, now: Instant) -> Option<Transmit> {
+        if !self.greeted {
+            self.greeted = true;
+            self.spoke_at = Some(now);
+            self.heard_at = Some(now);
+            return Some(Transmit::Hello { first_unacknowledged: self.released.next() });
+        }
+        if self.paused_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.paused_until = None;
+        if self.give_up_at().is_some_and(|at| at <= now) {
+            return Some(Transmit::GiveUp);
+        }
+        let welcome = self.welcome?;
+        if self.resend_at().is_some_and(|at| at <= now) {
+            self.go_back(self.released);
+            self.waiting_since = None;
+        }
+        if self.last_kept > self.cursor.max(self.drained) && self.open.len() < self.settings.window {
+            let limit = self.settings.batch_limit.min(welcome.batch_limit as usize);
+            return Some(Transmit::Batch { after: self.cursor, limit });
+        }
+        if self.keep_alive_at().is_some_and(|at| at <= now) {
+            self.spoke_at = Some(now);
+            return Some(Transmit::KeepAlive { last_kept: self.last_kept });
+        }
+        None
+    }
+
+    /// A batch that [`Transmit::Batch`] demanded has been sent: `count` observations, the last of them `last`. With a
+    /// `count` of 0 nothing was sent, because the spool has shed what was there. May change what `poll` answers.
+    pub fn sent(&mut self, after: Seq, last: Seq, count: usize, now: Instant) {
+        if count == 0 {
+            if after <= self.cursor {
+                self.drained = self.last_kept;
+            }
+            return;
+        }
+        self.spoke_at = Some(now);
+        self.sent = self.sent.max(last);
+        // Where an answer has moved the cursor back since `poll`, the server will ask for what lies between again.
+        if after <= self.cursor && last > self.cursor {
+            if self.open.is_empty() {
+                self.waiting_since = Some(now);
+                self.heard_at = self.heard_at.max(Some(now));
+            }
+            self.cursor = last;
+            self.open.push_back(last);
+        }
+    }
+
+    /// Takes what the server said, and tells through which number the spool may let go. May change what `poll` answers.
+    /// After a violation the stream is to be closed and this dropped.
+    pub fn handle(&mut self, answer: Answer, now: Instant) -> Result<Option<Seq>, Violation> {
+        self.heard_at = Some(now);
+        match (answer, self.welcome) {
+            (Answer::Welcome(welcome), None) => {
+                self.welcome = Some(welcome);
+                Ok(None)
+            }
+            (Answer::Welcome(_), Some(_)) => Err(Violation::WelcomeTwice),
+            (_, None) => Err(Violation::WelcomeFirst),
+            (Answer::Ack { through }, Some(_)) => self.release(through, now),
+            (Answer::Resume { after }, Some(_)) => {
+                let after = after.max(self.released);
+                if after < self.cursor {
+                    self.go_back(after);
+                }
+                Ok(None)
+            }
+            (Answer::SlowDown { pause_ms }, Some(_)) => {
+                self.paused_until = Some(now + Duration::from_millis(pause_ms.into()));
+                Ok(None)
+            }
+        }
+    }
+
+    /// When `poll` will answer something although nothing happens. Changes after every other call.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let due = [self.give_up_at(), self.resend_at(), self.keep_alive_at()].into_iter().flatten().min();
+        match (due, self.paused_until) {
+            (due, None) => due,
+            (due, Some(until)) => Some(due.map_or(until, |due| due.max(until))),
+        }
+    }
+
+    fn release(&mut self, through: Seq, now: Instant) -> Result<Option<Seq>, Violation> {
+        if through > self.sent {
+            return Err(Violation::AckBeyondSent { through, sent: self.sent });
+        }
+        if through <= self.released {
+            return Ok(None);
+        }
+        self.released = through;
+        self.cursor = self.cursor.max(through);
+        while self.open.pop_front_if(|last| *last <= through).is_some() {}
+        self.waiting_since = Some(now);
+        Ok(Some(through))
+    }
+
+    fn go_back(&mut self, after: Seq) {
+        self.cursor = after;
+        self.drained = Seq::NONE;
+        self.open.retain(|last| *last <= after);
+    }
+
+    /// The server owes a word until it has welcomed us, and while a batch is unacknowledged.
+    fn give_up_at(&self) -> Option<Instant> {
+        let owes = self.greeted && (self.welcome.is_none() || !self.open.is_empty());
+        self.heard_at.filter(|_| owes).map(|at| at + self.settings.give_up_after)
+    }
+
+    fn resend_at(&self) -> Option<Instant> {
+        self.waiting_since.filter(|_| !self.open.is_empty()).map(|at| at + self.settings.resend_after)
+    }
+
+    fn keep_alive_at(&self) -> Option<Instant> {
+        let every = Duration::from_secs(self.welcome?.keep_alive_s.into());
+        self.spoke_at.map(|at| at + every)
+    }
+}
