@@ -1,0 +1,89 @@
+//! What a file in a linkage folder (連携フォルダ) is, by its name alone.
+//!
+//! Names carry institution codes and may carry patient identifiers. Of a name only its kind goes on, and the instant in
+//! it where it is the result of the face reader and the instant is one of these days: a date of birth is none.
+
+use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Utc};
+use yomitori_proto::event::LinkageResultObserved;
+use yomitori_proto::vocabulary::{LinkageFolder, LinkageKind, ReadOutcome};
+
+/// Japan has had no daylight saving time since 1952.
+const JAPAN: FixedOffset = FixedOffset::east_opt(9 * 3600).expect("nine hours are less than a day");
+
+/// What may be told of a file that appeared in `folder` under `name`, seen for `seen_for_ms`.
+#[must_use]
+pub fn observe(folder: LinkageFolder, name: &str, seen_for_ms: u32, now: DateTime<Utc>) -> LinkageResultObserved {
+    let name = name.to_ascii_lowercase();
+    let kind = kind(&name);
+    let file_at = if kind == LinkageKind::FaceResult { instant(&name, now) } else { None };
+    LinkageResultObserved { folder, kind, file_at, seen_for_ms, outcome: ReadOutcome::NotRead, error_code: None }
+}
+
+fn kind(name: &str) -> LinkageKind {
+    let Some(stem) = name.strip_suffix(".xml") else { return LinkageKind::Other };
+    if stem.starts_with("oqssiquc01res_face_") {
+        LinkageKind::FaceResult
+    } else if stem.starts_with("oqssiquc01res_") {
+        LinkageKind::SingleResult
+    } else if stem.starts_with("oqsmuquc01res_") || stem.starts_with("oqsmuquc02res_") {
+        LinkageKind::BatchResult
+    } else {
+        LinkageKind::Other
+    }
+}
+
+/// The `yyyyMMddHHmmss` at the end of a face result's name. Names with 13 digits exist; they tell no instant.
+fn instant(name: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let (_, digits) = name.strip_suffix(".xml")?.rsplit_once('_')?;
+    if digits.len() != 14 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let local = NaiveDateTime::parse_from_str(digits, "%Y%m%d%H%M%S").ok()?;
+    let at = local.and_local_timezone(JAPAN).single()?.with_timezone(&Utc);
+    (now - TimeDelta::days(31)..now + TimeDelta::days(1)).contains(&at).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-04-01T00:30:10Z".parse().unwrap()
+    }
+
+    fn see(name: &str) -> (LinkageKind, Option<String>) {
+        let seen = observe(LinkageFolder::Face, name, 0, now());
+        (seen.kind, seen.file_at.map(|at| at.to_rfc3339()))
+    }
+
+    #[test]
+    fn names_are_reduced_to_kind_and_time() {
+        let time = Some("2026-04-01T00:30:05+00:00".to_owned());
+        for (name, kind, file_at) in [
+            ("OQSsiquc01res_face_1319999015000001_20260401093005.xml", LinkageKind::FaceResult, time.clone()),
+            ("oqssiquc01res_face_1319999015000001_20260401093005.XML", LinkageKind::FaceResult, time),
+            ("OQSsiquc01res_face_1319999015000001_2026040193005.xml", LinkageKind::FaceResult, None),
+            ("OQSsiquc01res_face_1319999015000001_20261332256199.xml", LinkageKind::FaceResult, None),
+            ("OQSsiquc01res_face_1319999015000001_19530401093005.xml", LinkageKind::FaceResult, None),
+            ("OQSsiquc01res_face_x.xml", LinkageKind::FaceResult, None),
+            ("OQSsiquc01res_face_1_20260401093005.xml.tmp", LinkageKind::Other, None),
+            ("OQSsiquc01res_20260401093005.xml", LinkageKind::SingleResult, None),
+            ("OQSmuquc02res_20260401093005.xml", LinkageKind::BatchResult, None),
+            ("OQSsiquc01req_20260401093005.xml", LinkageKind::Other, None),
+            ("TKKsiquc01req_01202604010930P0000123.xml", LinkageKind::Other, None),
+            ("del0001.txt", LinkageKind::Other, None),
+            ("", LinkageKind::Other, None),
+            ("顔.xml", LinkageKind::Other, None),
+        ] {
+            assert_eq!(see(name), (kind, file_at), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_has_a_kind(name in any::<String>()) {
+            let _ = observe(LinkageFolder::Res, &name, 0, now());
+        }
+    }
+}
