@@ -5,6 +5,8 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 pub mod code;
 pub mod decode;
 pub mod encode;

@@ -61,7 +61,8 @@ pub(crate) fn institution_code(field: &'static str, text: String) -> Result<Stri
 }
 
 pub(crate) fn prefecture(field: &'static str, text: String) -> Result<String, DecodeError> {
-    let holds = text.len() == 2 && text.parse::<u8>().is_ok_and(|number| (1..=47).contains(&number));
+    let two_digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+    let holds = two_digits && ("01"..="47").contains(&text.as_str());
     keep(holds, text, field, "a prefecture: 01 to 47")
 }
 

@@ -1,0 +1,170 @@
+//! One strategy for each kind of event.
+
+use proptest::prelude::{BoxedStrategy, Strategy, any};
+use proptest::{collection, option, sample};
+
+use super::{id, instant, line};
+use crate::event::{
+    AgentStarted, AgentStopped, AlertAcknowledged, AlertSnoozed, ClockStepped, ClosureSet, CollectionGap,
+    ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted, FacilityCodeChanged,
+    FacilityRegistered, FallbackUsed, LinkageResultObserved, ListingIntentSet, ListingObserved, MaintenanceWindowSet,
+    NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn, ReaderAttached, ReaderBlocked,
+    ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned, ReceptionArranged, RulesAdopted,
+    SmartphoneReadAttested, SmartphoneReadFailed, SoftwareVersionsObserved, TapObserved, TerminalConnected,
+    TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
+};
+use crate::id::{Boot, Life, ReaderKey, Seq, Session, TerminalId};
+use crate::vocabulary::{
+    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
+    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
+    StopReason,
+};
+
+macro_rules! kinds {
+    ($($kind:ident { $($field:ident: $strategy:expr),* $(,)? })*) => {
+        vec![$(
+            ($($strategy,)*).prop_map(|($($field,)*)| Event::from($kind { $($field),* })).boxed()
+        ),*]
+    };
+}
+
+pub(super) fn terminal() -> Vec<BoxedStrategy<Event>> {
+    kinds! {
+        AgentStarted {
+            boot: id(Boot),
+            agent_version: version(),
+            reason: one_of(StartReason::ALL),
+            config_hash: any::<u64>(),
+            collection: one_of(CollectionLevel::ALL),
+        }
+        AgentStopped { reason: one_of(StopReason::ALL) }
+        TerminalRebooted { kind: one_of(RebootKind::ALL) }
+        ClockStepped { delta_ms: any::<i64>() }
+        SoftwareVersionsObserved {
+            com_app: option::of(version()),
+            distro_app: option::of(version()),
+            auth: option::of(version()),
+            os_build: option::of(version()),
+        }
+        ComponentStateObserved { component: one_of(Component::ALL), state: one_of(ComponentState::ALL) }
+        ReaderAttached {
+            reader: reader(),
+            model: option::of(word()),
+            vid: any::<Option<u16>>(),
+            pid: any::<Option<u16>>(),
+            role: one_of(ReaderRole::ALL),
+        }
+        ReaderDetached { reader: reader() }
+        ReaderFlapping { reader: reader(), count: any::<u32>(), window_s: any::<u32>() }
+        ReaderBlocked { vid: any::<u16>(), pid: any::<u16>() }
+        TapObserved {
+            reader: reader(),
+            present_ms: any::<u32>(),
+            transitions: any::<u32>(),
+            in_use: any::<bool>(),
+            exclusive: any::<bool>(),
+            mute: any::<bool>(),
+            medium: one_of(Medium::ALL),
+            ruleset: any::<u32>(),
+        }
+        LinkageResultObserved {
+            folder: one_of(LinkageFolder::ALL),
+            kind: one_of(LinkageKind::ALL),
+            file_at: option::of(instant()),
+            seen_for_ms: any::<u32>(),
+            outcome: one_of(ReadOutcome::ALL),
+            error_code: option::of("[0-9A-Za-z]{1,16}"),
+        }
+        CollectionGap { source: one_of(GapSource::ALL), from: instant(), to: instant(), lost: any::<Option<u64>>() }
+    }
+}
+
+pub(super) fn anyone() -> Vec<BoxedStrategy<Event>> {
+    kinds! {
+        SmartphoneReadAttested { os: one_of(PhoneOs::ALL), read_at: instant(), test: any::<bool>() }
+        SmartphoneReadFailed { cause: word(), read_at: instant() }
+        FallbackUsed { fallback: word(), used_at: instant() }
+        NoticeHung { notice: one_of(Notice::ALL), hung_at: instant() }
+        FaceReaderRestarted { restarted_at: instant() }
+        EntryWithdrawn { life: id(Life), seq: (1..=u64::MAX).prop_map(Seq) }
+    }
+}
+
+pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
+    kinds! {
+        FacilityRegistered {
+            name: line(),
+            prefecture: (1..=47_u8).prop_map(|number| format!("{number:02}")),
+            codes: collection::vec(code(), 0..3),
+            address: option::of(line()),
+        }
+        FacilityCodeChanged { old: option::of(code()), new: option::of(code()), effective_at: instant() }
+        TerminalEnrolled { terminal: id(TerminalId) }
+        TerminalRetired { terminal: id(TerminalId) }
+        ReaderRoleAssigned { terminal: id(TerminalId), reader: reader(), role: one_of(ReaderRole::ALL) }
+        FaceReaderModelSet { model: word(), phone_native: one_of(PhoneNative::ALL) }
+        ReaderPurchased { item: one_of(Purchase::ALL), route: one_of(PurchaseRoute::ALL) }
+        ReceptionArranged { arranged_at: instant() }
+        ListingIntentSet { intent: one_of(Intent::ALL) }
+        OptOutCallPlanned { planned_at: instant() }
+        OptOutCallMade { called_at: instant(), reference: option::of(line()) }
+        OptOutAcknowledged { acknowledged_at: instant() }
+        OptOutWithdrawn { withdrawn_at: instant() }
+        AlertAcknowledged { flag: word() }
+        AlertSnoozed { flag: word(), until: instant() }
+        MaintenanceWindowSet { from: instant(), to: instant() }
+        RulesAdopted { version: any::<u32>(), document: "([^\\p{Cc}]|\n|\r|\t){0,80}" }
+        ClosureSet { from: instant(), to: instant() }
+        TerminalConnected {
+            terminal: id(TerminalId),
+            session: id(Session),
+            agent_version: version(),
+            clock_offset_ms: any::<i64>(),
+        }
+        TerminalDisconnected {
+            terminal: id(TerminalId),
+            session: id(Session),
+            reason: one_of(DisconnectReason::ALL),
+        }
+        ListingObserved { as_of: instant(), coverage: line(), listed: any::<bool>(), code: option::of(code()) }
+    }
+}
+
+fn one_of<T: Copy + std::fmt::Debug + 'static>(words: &'static [T]) -> impl Strategy<Value = T> {
+    sample::select(words)
+}
+
+fn reader() -> impl Strategy<Value = ReaderKey> {
+    any::<u64>().prop_map(ReaderKey)
+}
+
+fn version() -> impl Strategy<Value = String> {
+    "[0-9A-Za-z._+-]{1,64}"
+}
+
+fn word() -> impl Strategy<Value = String> {
+    "[0-9A-Za-z._-]{1,64}"
+}
+
+fn code() -> impl Strategy<Value = String> {
+    "[0-9]{10}"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_strategy() {
+        let mut runner = TestRunner::deterministic();
+        let strategies = [terminal(), anyone(), stated()].concat();
+        let made: BTreeSet<&str> =
+            strategies.iter().map(|strategy| strategy.new_tree(&mut runner).unwrap().current().kind()).collect();
+        assert_eq!(made, Event::KINDS.iter().copied().collect());
+    }
+}

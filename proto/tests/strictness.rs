@@ -1,0 +1,157 @@
+//! What the closed schema keeps out, field by field, and what it lets in from newer versions.
+
+use prost::Message;
+use yomitori_proto::decode::{self, DecodeError};
+use yomitori_proto::event::{Event, ReaderAttached, TapObserved};
+use yomitori_proto::id::ReaderKey;
+use yomitori_proto::vocabulary::{Medium, ReaderRole};
+use yomitori_proto::wire::{self, event::Kind};
+
+const FILE: &str = "OQSsiquc01res_face_1319999015000001_20260401093005.xml";
+
+fn refused(kind: Kind) -> DecodeError {
+    decode::event(wire::Event { kind: Some(kind) }).expect_err("this must be refused")
+}
+
+fn reader(model: &str) -> wire::ReaderAttached {
+    wire::ReaderAttached { reader: 7, model: model.into(), vid: Some(0x054c), pid: Some(0x0dc9), role: 1 }
+}
+
+fn versions(text: &str) -> Kind {
+    Kind::SoftwareVersionsObserved(wire::SoftwareVersionsObserved { os_build: Some(text.into()), ..Default::default() })
+}
+
+fn result(error_code: &str) -> Kind {
+    Kind::LinkageResultObserved(wire::LinkageResultObserved {
+        error_code: Some(error_code.into()),
+        ..Default::default()
+    })
+}
+
+#[test]
+fn a_terminal_has_no_field_for_free_text() {
+    for text in ["山田太郎", "a b", "a/b", "a\\b", "a\0b", "a\nb", "ID=1;", &"x".repeat(65)] {
+        assert!(
+            matches!(refused(Kind::ReaderAttached(reader(text))), DecodeError::Text { field: "model", .. }),
+            "{text}"
+        );
+        assert!(matches!(refused(versions(text)), DecodeError::Text { field: "os_build", .. }), "{text}");
+        assert!(matches!(refused(result(text)), DecodeError::Text { field: "error_code", .. }), "{text}");
+        let failed = wire::SmartphoneReadFailed { cause: text.into(), read_at_us: 0 };
+        assert!(
+            matches!(refused(Kind::SmartphoneReadFailed(failed)), DecodeError::Text { field: "cause", .. }),
+            "{text}"
+        );
+    }
+    assert!(matches!(refused(result("12345678901234567")), DecodeError::Text { .. }));
+    assert!(matches!(refused(result(FILE)), DecodeError::Text { .. }));
+}
+
+#[test]
+fn an_error_names_the_field_and_never_what_stood_in_it() {
+    let told = refused(versions("秘密 secret")).to_string();
+    assert!(told.contains("os_build") && !told.contains("secret") && !told.contains("秘密"), "{told}");
+}
+
+#[test]
+fn an_identifier_has_sixteen_bytes() {
+    for length in [0, 15, 17, 32] {
+        let withdrawn = wire::EntryWithdrawn { life: vec![1; length], seq: 1 };
+        assert_eq!(refused(Kind::EntryWithdrawn(withdrawn)), DecodeError::Identifier { field: "life" });
+    }
+}
+
+#[test]
+fn an_instant_lies_between_1970_and_9999() {
+    for micros in [-1, i64::MIN, i64::MAX, 253_402_300_800_000_000] {
+        let restarted = wire::FaceReaderRestarted { restarted_at_us: micros };
+        assert_eq!(refused(Kind::FaceReaderRestarted(restarted)), DecodeError::Instant { field: "restarted_at_us" });
+    }
+}
+
+#[test]
+fn a_usb_number_has_sixteen_bits() {
+    let attached = wire::ReaderAttached { vid: Some(0x1_0000), ..reader("sony-rc-s300") };
+    assert!(matches!(refused(Kind::ReaderAttached(attached)), DecodeError::Number { field: "vid", .. }));
+    let blocked = wire::ReaderBlocked { vid: 1, pid: u32::MAX };
+    assert!(matches!(refused(Kind::ReaderBlocked(blocked)), DecodeError::Number { field: "pid", .. }));
+}
+
+#[test]
+fn a_person_writes_lines_and_a_document_has_many() {
+    let registered = |name: &str, prefecture: &str, code: &str| {
+        Kind::FacilityRegistered(wire::FacilityRegistered {
+            name: name.into(),
+            prefecture: prefecture.into(),
+            codes: vec![code.into()],
+            address: None,
+        })
+    };
+    let decoded = |kind| decode::event(wire::Event { kind: Some(kind) });
+    assert!(decoded(registered("やまだ内科クリニック", "13", "1319999015")).is_ok());
+    for (name, prefecture, code) in [
+        ("", "13", "1319999015"),
+        ("a\nb", "13", "1319999015"),
+        ("a", "48", "1319999015"),
+        ("a", "+1", "1319999015"),
+        ("a", "1", "1319999015"),
+        ("a", "13", "131999901"),
+    ] {
+        assert!(decoded(registered(name, prefecture, code)).is_err(), "{name} {prefecture} {code}");
+    }
+    let rules = |document: &str| Kind::RulesAdopted(wire::RulesAdopted { version: 1, document: document.into() });
+    assert!(decoded(rules("[rules]\n\tlevel = \"correlated\"\n")).is_ok());
+    assert!(decoded(rules("\0")).is_err());
+    assert!(decoded(rules(&"x".repeat(256 * 1024 + 1))).is_err());
+}
+
+#[test]
+fn a_word_of_a_newer_version_is_read_as_unknown() {
+    let tap = wire::TapObserved { reader: 7, medium: 99, ..Default::default() };
+    let Ok(Event::TapObserved(TapObserved { medium, .. })) =
+        decode::event(wire::Event { kind: Some(Kind::TapObserved(tap)) })
+    else {
+        panic!("a tap is read")
+    };
+    assert_eq!(medium, Medium::Unknown);
+}
+
+#[test]
+fn a_kind_of_a_newer_version_is_said_to_be_one() {
+    // Field 999 of `Event`, an empty message.
+    let newer = wire::Event::decode(&[0xba, 0x3e, 0x00][..]).unwrap();
+    assert_eq!(decode::event(newer), Err(DecodeError::UnknownKind { field: "event" }));
+}
+
+#[test]
+fn a_reader_that_the_catalogue_does_not_know_has_no_model() {
+    let attached = decode::event(wire::Event { kind: Some(Kind::ReaderAttached(reader(""))) }).unwrap();
+    let (vid, pid) = (Some(0x054c), Some(0x0dc9));
+    assert_eq!(
+        attached,
+        Event::from(ReaderAttached { reader: ReaderKey(7), model: None, vid, pid, role: ReaderRole::Phone })
+    );
+}
+
+#[test]
+fn a_terminal_can_not_speak_for_a_person_the_server_or_the_list() {
+    let said = |kind| wire::Observation {
+        seq: 1,
+        occurred_at_us: 1,
+        observed_at_us: 1,
+        event: Some(wire::Event { kind: Some(kind) }),
+    };
+    let intent = said(Kind::ListingIntentSet(wire::ListingIntentSet { intent: 2 }));
+    assert_eq!(decode::from_terminal(intent.clone()), Err(DecodeError::NotFromTerminal { kind: "listing_intent_set" }));
+    assert!(decode::observation(intent).is_ok());
+    let list = said(Kind::ListingObserved(wire::ListingObserved { coverage: "full".into(), ..Default::default() }));
+    assert_eq!(decode::from_terminal(list), Err(DecodeError::NotFromTerminal { kind: "listing_observed" }));
+    let hung = said(Kind::NoticeHung(wire::NoticeHung { notice: 1, hung_at_us: 1 }));
+    assert!(decode::from_terminal(hung).is_ok());
+}
+
+#[test]
+fn a_life_begins_at_one() {
+    let zeroth = wire::Observation { seq: 0, ..Default::default() };
+    assert!(matches!(decode::observation(zeroth), Err(DecodeError::Number { field: "seq", .. })));
+}
