@@ -1,0 +1,168 @@
+//! The command line: what can be asked of the server, and how it answers people.
+//!
+//! Exit codes: 0 done, 1 it could not be done, 2 what was asked for is wrong.
+
+mod check;
+mod facility;
+mod output;
+mod statement;
+mod status;
+mod terminal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::ingest::operator::Operator;
+use crate::log::kafka::{self, Appender};
+use crate::roles::{self, Role};
+use crate::store::{Store, facility as facilities};
+use crate::telemetry;
+use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::id::FacilityId;
+
+use self::output::say;
+
+const EXAMPLES: &str = "Examples:
+  yomitori-server migrate --config /etc/yomitori/server.toml
+  yomitori-server serve
+  yomitori-server facility import facilities.csv
+  yomitori-server terminal token --facility 1319999015
+  yomitori-server opt-out record do-not-want --facility 1319999015 --by \"Suzuki\" --why \"no staff for it\"
+  yomitori-server status --facility 1319999015 --format json";
+
+/// スマホ保険証の読み取りを見守る — watches smartphone reads of the insurance card, facility by facility.
+#[derive(Parser)]
+#[command(name = "yomitori-server", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, env = "YOMITORI_CONFIG", default_value = "/etc/yomitori/server.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server until it is told to stop.
+    Serve {
+        /// Only these parts of it, so that they can be spread over machines.
+        #[arg(long, value_delimiter = ',', value_enum, default_values_t = Role::ALL)]
+        roles: Vec<Role>,
+    },
+    /// Bring the database to this version's schema, create the log's topic and the certificate authority.
+    Migrate,
+    /// Say what would happen: configuration, database, log, certificate authority.
+    Check,
+    /// The facilities that are watched.
+    #[command(subcommand)]
+    Facility(facility::Command),
+    /// The terminals of a facility.
+    #[command(subcommand)]
+    Terminal(terminal::Command),
+    /// Whether the facility shall be on the ministry's list, and the call that takes it off.
+    #[command(subcommand)]
+    OptOut(statement::OptOut),
+    /// What a reader is for.
+    #[command(subcommand)]
+    Reader(statement::Reader),
+    /// Which face reader stands at the desk.
+    #[command(subcommand)]
+    FaceReader(statement::FaceReader),
+    /// State that a phone was read.
+    Attest(statement::Attest),
+    /// What is known of every facility, or of one.
+    Status(status::Status),
+}
+
+/// What somebody asked for can't be, and they can mend it: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Mistaken(String);
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        output::warn("a second crypto provider was installed");
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("start")),
+    };
+    match runtime.block_on(carry_out(arguments)) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let theirs = error.downcast_ref::<Mistaken>().is_some()
+        || error.downcast_ref::<crate::config::ConfigError>().is_some();
+    output::failed(error);
+    ExitCode::from(if theirs { 2 } else { 1 })
+}
+
+async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&arguments.config, |name| std::env::var(name).ok())?;
+    match arguments.command {
+        Command::Serve { roles } => {
+            telemetry::init();
+            roles::serve(config, &roles).await?;
+        }
+        Command::Migrate => migrate(&config).await?,
+        Command::Check => return check::check(&config).await,
+        Command::Facility(command) => facility::run(&Desk::open(&config)?, command).await?,
+        Command::Terminal(command) => terminal::run(&config, &Desk::open(&config)?, command).await?,
+        Command::OptOut(command) => statement::opt_out(&Desk::open(&config)?, command).await?,
+        Command::Reader(command) => statement::reader(&Desk::open(&config)?, command).await?,
+        Command::FaceReader(command) => statement::face_reader(&Desk::open(&config)?, command).await?,
+        Command::Attest(command) => statement::attest(&Desk::open(&config)?, command).await?,
+        Command::Status(command) => status::run(&Desk::open(&config)?, command).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let applied = Store::open(&config.database)?.migrate().await?;
+    for migration in &applied {
+        say(&format!("database: applied {migration}"));
+    }
+    if applied.is_empty() {
+        say("database: up to date");
+    }
+    kafka::create_topic(&config.kafka).await?;
+    say(&format!("log: topic `{}` is there", config.kafka.topic));
+    let authority = crate::identity::Authority::open_or_create(&config.state_dir, crate::clock::now())?;
+    say(&format!("certificate authority: {} (back up {})", authority.fingerprint(), config.state_dir.display()));
+    Ok(())
+}
+
+/// What a command needs that states or reads.
+struct Desk {
+    store: Store,
+    operator: Operator,
+}
+
+impl Desk {
+    fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = Store::open(&config.database)?;
+        let appender = Arc::new(Appender::open(&config.kafka).context("open the log")?);
+        Ok(Self { operator: Operator::new(appender, store.clone()), store })
+    }
+
+    /// The facility that `text` names by one of its codes.
+    async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
+        let code = InstitutionCode::parse(text).map_err(|error| Mistaken(telemetry::chain(&error)))?;
+        let found = facilities::by_code(&self.store, code.as_str()).await?;
+        found.ok_or_else(|| {
+            let advice = "see `yomitori-server status`, or import it with `yomitori-server facility import`";
+            Mistaken(format!("no facility has the code {code}; {advice}")).into()
+        })
+    }
+}

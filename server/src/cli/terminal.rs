@@ -1,0 +1,36 @@
+//! `terminal token`: what a technician takes along to a site.
+
+use clap::Subcommand;
+
+use super::Desk;
+use super::output::{note, say};
+use crate::clock;
+use crate::config::Config;
+use crate::identity::Authority;
+use crate::ingest::enrol;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a token that lets one terminal of the facility in, once, within 24 hours. Prints the token alone to standard
+    /// output, and what to do with it to standard error.
+    Token {
+        /// One of the facility's institution codes.
+        #[arg(long)]
+        facility: String,
+    },
+}
+
+pub(super) async fn run(config: &Config, desk: &Desk, command: Command) -> anyhow::Result<()> {
+    let Command::Token { facility } = command;
+    let facility = desk.facility(&facility).await?;
+    let authority = Authority::open_or_create(&config.state_dir, clock::now())?;
+    let (token, expires_at) = enrol::issue_token(&desk.store, &authority, facility, clock::now()).await?;
+    say(&token);
+    let until = expires_at.with_timezone(&chrono_tz::Asia::Tokyo).format("%Y-%m-%d %H:%M");
+    note(&format!(
+        "端末で次を実行してください({until} まで、1回限り) / on the terminal, once, before {until} (Japan):\n  \
+         yomitori-agent enrol --token TOKEN        ([server] address = \"{}\")",
+        config.uplink.public_address
+    ));
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! Named points at which the crash matrix ends the process, as a power cut would: no destructor runs.
+//!
+//! Without the feature `crash-points` this is empty code.
+
+/// Passes the point `name`. With the feature and `YOMITORI_CRASH=name:n`, the n-th passage is the last thing this process does.
+#[cfg(not(feature = "crash-points"))]
+pub fn point(_name: &str) {}
+
+/// Passes the point `name`. With the feature and `YOMITORI_CRASH=name:n`, the n-th passage is the last thing this process does.
+#[cfg(feature = "crash-points")]
+pub fn point(name: &str) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    let Ok(wanted) = std::env::var("YOMITORI_CRASH") else { return };
+    let Some((at, count)) = wanted.split_once(':') else { return };
+    if at != name || Some(PASSED.fetch_add(1, Ordering::SeqCst) + 1) != count.parse().ok() {
+        return;
+    }
+    let pid = std::process::id().to_string();
+    let killed = std::process::Command::new("kill").args(["-9", &pid]).status();
+    panic!("kill -9 left the process alive: {killed:?}");
+}

@@ -1,0 +1,117 @@
+//! Accepts connections: TLS first, each handshake on its own and within a limit, so that nobody holds up the door.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::Connected;
+use yomitori_proto::uplink::receiver::Peer;
+
+use crate::identity;
+use crate::telemetry;
+
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Handshakes done and not yet taken by the server.
+const WAITING: usize = 256;
+
+/// Who is at the other end, as TLS has verified it.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// `None` where no client certificate was shown: allowed for enrolment alone.
+    pub peer: Option<Peer>,
+}
+
+/// A connection whose handshake is done.
+pub struct Secured {
+    stream: TlsStream<TcpStream>,
+    caller: Caller,
+}
+
+/// Accepts until `stop`.
+pub fn open(listener: TcpListener, tls: rustls::ServerConfig, stop: CancellationToken) -> ReceiverStream<io::Result<Secured>> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    tokio::spawn(async move {
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(secure(acceptor.clone(), stream, sender.clone()));
+                }
+                // Out of file descriptors, mostly: give those that are open a moment to end.
+                Err(error) => {
+                    telemetry::accept_failed(&error);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<io::Result<Secured>>) {
+    // Small messages both ways: waiting to fill a packet would only add latency.
+    stream.set_nodelay(true).ok();
+    match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let caller = Caller { peer: certificate.and_then(|der| identity::peer(der)) };
+            // The server has stopped where nobody takes it.
+            sender.send(Ok(Secured { stream, caller })).await.ok();
+        }
+        Ok(Err(error)) => telemetry::handshake_failed(&error),
+        Err(_) => telemetry::handshake_failed(&io::Error::from(io::ErrorKind::TimedOut)),
+    }
+}
+
+impl Connected for Secured {
+    type ConnectInfo = Caller;
+
+    fn connect_info(&self) -> Caller {
+        self.caller
+    }
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

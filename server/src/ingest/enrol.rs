@@ -1,0 +1,123 @@
+//! How a terminal gets its certificate: once with a technician's token, later with the certificate that it has.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+use yomitori_proto::event::{Stated, TerminalEnrolled};
+use yomitori_proto::id::{FacilityId, TerminalId};
+use yomitori_proto::uplink::receiver::Peer;
+use yomitori_proto::wire;
+
+use crate::clock;
+use crate::identity::Authority;
+use crate::ingest::door::Caller;
+use crate::ingest::operator::Operator;
+use crate::ingest::service::enrolment_server::Enrolment;
+use crate::store::token::{self, Redeemed};
+use crate::store::{Store, StoreError};
+use crate::telemetry;
+
+/// How long a technician has to use a token.
+pub const TOKEN_FOR: TimeDelta = TimeDelta::hours(24);
+/// Before the secret and the authority's fingerprint: says what kind of text this is.
+const TOKEN_KIND: &str = "ytm1";
+const SECRET_BYTES: usize = 16;
+
+/// Makes a token that lets one terminal of `facility` in, once, within [`TOKEN_FOR`]. The text is shown once and not kept.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn issue_token(
+    store: &Store,
+    authority: &Authority,
+    facility: FacilityId,
+    now: DateTime<Utc>,
+) -> Result<(String, DateTime<Utc>), StoreError> {
+    let bytes: [u8; SECRET_BYTES] = rand::random();
+    let secret = BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
+    let expires_at = now + TOKEN_FOR;
+    token::issue(store, &hash(secret.as_bytes()), facility, now, expires_at).await?;
+    Ok((format!("{TOKEN_KIND}.{secret}.{}", authority.fingerprint()), expires_at))
+}
+
+fn hash(bytes: &[u8]) -> Vec<u8> {
+    Sha256::digest(bytes).to_vec()
+}
+
+/// The enrolment service.
+pub struct Desk {
+    pub store: Store,
+    pub authority: Arc<Authority>,
+    pub operator: Operator,
+}
+
+impl Desk {
+    fn certify(&self, csr_der: &[u8], peer: Peer) -> Result<wire::Identity, Status> {
+        let certificate = self.authority.certify(csr_der, peer, clock::now()).map_err(|error| {
+            telemetry::enrolment_refused(&error);
+            Status::invalid_argument("the certificate request can't be used")
+        })?;
+        Ok(wire::Identity {
+            terminal: peer.terminal.to_bytes(),
+            facility: peer.facility.to_bytes(),
+            certificate_der: certificate.to_vec(),
+            authority_der: self.authority.certificate().to_vec(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Enrolment for Desk {
+    async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::Identity>, Status> {
+        let wire::EnrolRequest { token, csr_der } = request.into_inner();
+        let secret = token.split('.').nth(1).unwrap_or_default();
+        let key_hash = public_key_hash(&csr_der)
+            .ok_or_else(|| Status::invalid_argument("the certificate request can't be read"))?;
+        let new = TerminalId(Uuid::now_v7());
+        let redeemed = token::redeem(&self.store, &hash(secret.as_bytes()), &key_hash, new, clock::now())
+            .await
+            .map_err(|error| {
+                telemetry::enrolment_refused(&error);
+                Status::unavailable("the database is away; try again")
+            })?;
+        let peer = match redeemed {
+            Ok(Redeemed::First { facility }) => Peer { terminal: new, facility },
+            Ok(Redeemed::Again { facility, terminal }) => Peer { terminal, facility },
+            Err(invalid) => {
+                telemetry::token_refused(invalid);
+                return Err(Status::unauthenticated(
+                    "the token is unknown, used or older than a day; ask for a new one (yomitori-server terminal token)",
+                ));
+            }
+        };
+        let identity = self.certify(&csr_der, peer)?;
+        let stated = Stated { by: "enrolment".to_owned(), why: None, stated_at: clock::now() };
+        let enrolled = TerminalEnrolled { terminal: peer.terminal };
+        self.operator.state(peer.facility, stated, enrolled.into()).await.map_err(|error| {
+            telemetry::append_failed(&error);
+            Status::unavailable("the log is away; try again with the same token")
+        })?;
+        telemetry::terminal_enrolled(peer);
+        Ok(Response::new(identity))
+    }
+
+    async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::Identity>, Status> {
+        let caller = request.extensions().get::<Caller>().copied();
+        let peer = caller
+            .and_then(|caller| caller.peer)
+            .ok_or_else(|| Status::unauthenticated("renewal needs the terminal's present certificate"))?;
+        let identity = self.certify(&request.into_inner().csr_der, peer)?;
+        telemetry::certificate_renewed(peer);
+        Ok(Response::new(identity))
+    }
+}
+
+fn public_key_hash(csr_der: &[u8]) -> Option<Vec<u8>> {
+    use x509_parser::prelude::FromDer as _;
+    let (_, request) = x509_parser::certification_request::X509CertificationRequest::from_der(csr_der).ok()?;
+    Some(hash(request.certification_request_info.subject_pki.raw))
+}

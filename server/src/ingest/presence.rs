@@ -1,0 +1,57 @@
+//! Which terminals are connected, without an event per heartbeat: an instance holds a lease, and its terminals are
+//! connected while it does. When a lease runs out, any other instance says in the log that its terminals are gone.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use yomitori_proto::event::TerminalDisconnected;
+use yomitori_proto::id::Instance;
+use yomitori_proto::vocabulary::DisconnectReason;
+
+use crate::ingest::operator::Operator;
+use crate::store::{Store, connection, lease};
+use crate::telemetry;
+
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// Several renewals may fail before the terminals of an instance count as gone.
+const LEASE_FOR: Duration = Duration::from_secs(10);
+const ORPHANS_AT_ONCE: i64 = 1000;
+
+/// Holds the lease of `instance` and clears up after others, until `stop`.
+pub async fn watch(store: Store, operator: Operator, instance: Instance, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(RENEW_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = lease::renew(&store, instance, LEASE_FOR).await {
+            telemetry::lease_not_renewed(&error);
+            continue;
+        }
+        match connection::orphans(&store, ORPHANS_AT_ONCE).await {
+            Ok(orphans) => {
+                for orphan in orphans {
+                    let gone = TerminalDisconnected {
+                        terminal: orphan.terminal,
+                        session: orphan.session,
+                        reason: DisconnectReason::InstanceLost,
+                    };
+                    // Whatever fails is found again at the next tick.
+                    if let Err(error) = operator.notice(orphan.facility, instance, gone.into()).await {
+                        telemetry::append_failed(&error);
+                        break;
+                    }
+                }
+            }
+            Err(error) => telemetry::lease_not_renewed(&error),
+        }
+    }
+}
+
+/// Gives the lease back, after the streams have ended.
+pub async fn leave(store: &Store, instance: Instance) {
+    if let Err(error) = lease::release(store, instance).await {
+        telemetry::lease_not_renewed(&error);
+    }
+}

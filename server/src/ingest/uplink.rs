@@ -1,0 +1,203 @@
+//! The terminal's stream. What it brings is appended batch by batch, and acknowledged when the log has confirmed.
+//!
+//! One batch at a time per terminal: a later batch must never reach the log before an earlier one, as the projector knows
+//! what was sent again by the highest sequence number that it has folded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+use yomitori_proto::event::{LogBody, LogRecord, Observation, TerminalConnected, TerminalDisconnected};
+use yomitori_proto::id::{Instance, Life, Session};
+use yomitori_proto::uplink::message::Answer;
+use yomitori_proto::uplink::receiver::{Effect, Peer, Receiver, ReceiverSettings, Refusal};
+use yomitori_proto::vocabulary::DisconnectReason;
+use yomitori_proto::wire;
+
+use crate::ingest::door::Caller;
+use crate::ingest::operator::Operator;
+use crate::ingest::service::uplink_server::Uplink;
+use crate::log::kafka::Appender;
+use crate::{clock, crash, telemetry};
+
+/// A batch is tried again for so long before the terminal has to come back later.
+const APPEND_FOR: Duration = Duration::from_secs(30);
+const APPEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// A stream that said nothing for so long is dead: agents keep it alive more often.
+const SILENCE_LIMIT: Duration = Duration::from_secs(90);
+/// A terminal with nothing to say says so this often, in seconds.
+const KEEP_ALIVE_S: u32 = 30;
+/// Observations in one batch; so many of the largest kind fit into one record of the log.
+const BATCH_LIMIT: u32 = 2000;
+/// Answers waiting for a terminal that doesn't read them.
+const ANSWERS: usize = 16;
+
+/// The uplink service.
+pub struct Line {
+    pub appender: Arc<Appender>,
+    pub operator: Operator,
+    pub instance: Instance,
+    pub stop: CancellationToken,
+    /// Streams that have still to say that they ended.
+    pub open: TaskTracker,
+}
+
+#[tonic::async_trait]
+impl Uplink for Line {
+    type CarryStream = ReceiverStream<Result<wire::Down, Status>>;
+
+    async fn carry(&self, request: Request<Streaming<wire::Up>>) -> Result<Response<Self::CarryStream>, Status> {
+        let caller = request.extensions().get::<Caller>().copied();
+        let peer = caller
+            .and_then(|caller| caller.peer)
+            .ok_or_else(|| Status::unauthenticated("this needs a terminal's certificate; enrol the terminal first"))?;
+        let (answers, receiver) = mpsc::channel(ANSWERS);
+        let stream = Stream {
+            appender: Arc::clone(&self.appender),
+            operator: self.operator.clone(),
+            instance: self.instance,
+            session: Session(Uuid::now_v7()),
+            peer,
+            answers,
+            life: None,
+        };
+        self.open.spawn(stream.run(request.into_inner(), self.stop.clone()));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+/// One open stream.
+struct Stream {
+    appender: Arc<Appender>,
+    operator: Operator,
+    instance: Instance,
+    session: Session,
+    peer: Peer,
+    answers: mpsc::Sender<Result<wire::Down, Status>>,
+    /// Known once the terminal has been greeted.
+    life: Option<Life>,
+}
+
+/// Why a stream ended.
+enum End {
+    Closed,
+    Lost,
+    Refused(Status),
+}
+
+impl Stream {
+    async fn run(mut self, mut incoming: Streaming<wire::Up>, stop: CancellationToken) {
+        let settings = ReceiverSettings { keep_alive_s: KEEP_ALIVE_S, batch_limit: BATCH_LIMIT };
+        let mut receiver = Receiver::new(self.peer, self.session, settings);
+        let end = loop {
+            let message = tokio::select! {
+                () = stop.cancelled() => break End::Refused(Status::unavailable("the server restarts; come back soon")),
+                message = tokio::time::timeout(SILENCE_LIMIT, incoming.message()) => message,
+            };
+            let message = match message {
+                Ok(Ok(Some(message))) => message,
+                Ok(Ok(None)) => break End::Closed,
+                Ok(Err(_)) | Err(_) => break End::Lost,
+            };
+            let carried = match receiver.handle(message) {
+                Ok(Some(effect)) => self.carry_out(&mut receiver, effect).await,
+                Ok(None) => Ok(()),
+                Err(refusal) => Err(End::Refused(self.refuse(&refusal))),
+            };
+            if let Err(end) = carried {
+                break end;
+            }
+        };
+        self.finish(end).await;
+    }
+
+    async fn carry_out(&mut self, receiver: &mut Receiver, effect: Effect) -> Result<(), End> {
+        let answer: Option<Answer> = match effect {
+            Effect::Greet { hello, welcome } => {
+                let connected = TerminalConnected {
+                    terminal: self.peer.terminal,
+                    session: self.session,
+                    agent_version: hello.agent_version,
+                    clock_offset_ms: (hello.sent_at - clock::now()).num_milliseconds(),
+                };
+                self.notice(connected.into()).await?;
+                self.life = Some(hello.life);
+                telemetry::stream_opened(self.peer, self.session);
+                Some(welcome)
+            }
+            Effect::Append { observations, sent_at, through } => {
+                let life = self.life.expect("the receiver greets before it takes a batch");
+                self.append(life, sent_at, observations).await?;
+                receiver.appended(through)
+            }
+            Effect::Answer(answer) => Some(answer),
+            Effect::Present { .. } => None,
+        };
+        match answer {
+            Some(answer) => self.answers.send(Ok(answer.into())).await.map_err(|_| End::Lost),
+            None => Ok(()),
+        }
+    }
+
+    async fn append(
+        &self,
+        life: Life,
+        sent_at: chrono::DateTime<chrono::Utc>,
+        observations: Vec<Observation>,
+    ) -> Result<(), End> {
+        let count = observations.len();
+        let body = LogBody::Terminal { terminal: self.peer.terminal, life, sent_at, observations };
+        let record = LogRecord { facility: self.peer.facility, received_at: clock::now(), body };
+        let began = tokio::time::Instant::now();
+        crash::point("before-append");
+        while let Err(error) = self.appender.append(&record).await {
+            telemetry::append_failed(&error);
+            if began.elapsed() > APPEND_FOR {
+                return Err(End::Refused(Status::unavailable("the log is away; come back later")));
+            }
+            tokio::time::sleep(APPEND_AGAIN_AFTER).await;
+        }
+        crash::point("after-append");
+        telemetry::batch_accepted(count, began.elapsed());
+        Ok(())
+    }
+
+    async fn notice(&self, event: yomitori_proto::event::Event) -> Result<(), End> {
+        self.operator.notice(self.peer.facility, self.instance, event).await.map(drop).map_err(|error| {
+            telemetry::append_failed(&error);
+            End::Refused(Status::unavailable("the log is away; come back later"))
+        })
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Status {
+        telemetry::stream_refused(self.peer, refusal);
+        match refusal {
+            Refusal::NotYou => Status::permission_denied(refusal.to_string()),
+            _ => Status::invalid_argument(refusal.to_string()),
+        }
+    }
+
+    async fn finish(self, end: End) {
+        let (reason, why) = match &end {
+            End::Closed => (DisconnectReason::Closed, "closed"),
+            End::Lost => (DisconnectReason::Lost, "lost"),
+            End::Refused(_) => (DisconnectReason::Closed, "sent away"),
+        };
+        if let End::Refused(status) = end {
+            // The terminal may have gone already.
+            self.answers.send(Err(status)).await.ok();
+        }
+        if self.life.is_none() {
+            return;
+        }
+        let gone = TerminalDisconnected { terminal: self.peer.terminal, session: self.session, reason };
+        // Where the log is away, the lease tells it later.
+        self.notice(gone.into()).await.ok();
+        telemetry::stream_closed(self.peer, self.session, why);
+    }
+}

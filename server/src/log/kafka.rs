@@ -1,0 +1,205 @@
+//! Appending to and reading from the topic of facts.
+//!
+//! Appended means confirmed: `acks=all`, idempotent, and an unknown outcome is an error. One facility's records share a
+//! key and so a partition and an order.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{Consumer as _, ConsumerContext, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::statistics::Statistics;
+use rdkafka::{Offset, TopicPartitionList};
+use yomitori_proto::encode;
+use yomitori_proto::event::LogRecord;
+
+use crate::config;
+use crate::log::Position;
+
+/// After this long without a confirmation the outcome of an append is unknown; it lies below every stream's deadline.
+const APPEND_LIMIT: Duration = Duration::from_secs(5);
+/// How long a question to the cluster may take.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+/// A batch of one terminal fits easily; a broker's own default limit is the same.
+pub const RECORD_LIMIT: usize = 1_000_000;
+
+/// Why nothing was appended, or nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("the record has {size} bytes; the log takes {RECORD_LIMIT}")]
+    TooLarge { size: usize },
+    #[error("append to the log (Kafka did not confirm)")]
+    Unconfirmed(#[source] KafkaError),
+}
+
+/// Why the topic can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    #[error("reach Kafka at `{servers}` (is it running, and is `kafka.bootstrap_servers` right?)")]
+    Unreachable { servers: String, source: KafkaError },
+    #[error("create topic `{topic}`")]
+    Create { topic: String, source: KafkaError },
+    #[error("create topic `{topic}`: the broker answered {code:?}")]
+    Refused { topic: String, code: RDKafkaErrorCode },
+    #[error("find topic `{topic}` (run `yomitori-server migrate` first)")]
+    Missing { topic: String },
+}
+
+fn client(kafka: &config::Kafka) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("client.id", "yomitori-server")
+        .set("topic.metadata.refresh.interval.ms", "30000")
+        .set("reconnect.backoff.max.ms", "2000")
+        .set_log_level(RDKafkaLogLevel::Emerg);
+    client
+}
+
+/// The writing end.
+pub struct Appender {
+    producer: FutureProducer,
+    topic: String,
+}
+
+impl Appender {
+    /// Opens the writing end; does not wait for the broker.
+    ///
+    /// # Errors
+    /// Where librdkafka refuses the settings.
+    pub fn open(kafka: &config::Kafka) -> Result<Self, KafkaError> {
+        let producer = client(kafka)
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "1")
+            .set("compression.type", "lz4")
+            .set("message.timeout.ms", APPEND_LIMIT.as_millis().to_string())
+            .set("partitioner", "murmur2_random")
+            .create()?;
+        Ok(Self { producer, topic: kafka.topic.clone() })
+    }
+
+    /// Appends `record` and waits until the log has it.
+    ///
+    /// # Errors
+    /// Where it is too large, or where Kafka did not confirm in time: then it may or may not be there, and sending it
+    /// again is right, as the projector drops what it has folded already.
+    pub async fn append(&self, record: &LogRecord) -> Result<Position, AppendError> {
+        let payload = encode::log_record_bytes(record);
+        if payload.len() > RECORD_LIMIT {
+            return Err(AppendError::TooLarge { size: payload.len() });
+        }
+        let message = FutureRecord::to(&self.topic).key(record.facility.0.as_bytes()).payload(&payload);
+        match self.producer.send(message, APPEND_LIMIT).await {
+            Ok(delivery) => Ok(Position { partition: delivery.partition, offset: delivery.offset }),
+            Err((error, _)) => Err(AppendError::Unconfirmed(error)),
+        }
+    }
+
+    /// Waits for what is on its way.
+    pub fn flush(&self) {
+        // Nothing depends on the outcome: whoever appended has its own answer.
+        self.producer.flush(APPEND_LIMIT).ok();
+    }
+}
+
+/// The reading end.
+pub type Reader = StreamConsumer<Ends>;
+
+/// Opens the reading end. What has been read is known to the store alone: Kafka's group offsets are not used.
+///
+/// # Errors
+/// Where librdkafka refuses the settings.
+pub fn reader(kafka: &config::Kafka) -> Result<Reader, KafkaError> {
+    client(kafka)
+        .set("group.id", "yomitori-projector")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("fetch.wait.max.ms", "100")
+        .set("queued.max.messages.kbytes", "65536")
+        .set("statistics.interval.ms", "1000")
+        .create_with_context(Ends::default())
+}
+
+/// Where the partitions end, as librdkafka last heard.
+#[derive(Default)]
+pub struct Ends(Mutex<BTreeMap<i32, i64>>);
+
+impl Ends {
+    /// The offset after the last record of `partition`; `None` until the broker said so.
+    pub fn of(&self, partition: i32) -> Option<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
+    }
+}
+
+impl ClientContext for Ends {
+    fn stats(&self, statistics: Statistics) {
+        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, partition) in statistics.topics.values().flat_map(|topic| &topic.partitions) {
+            if *number >= 0 && partition.hi_offset >= 0 {
+                ends.insert(*number, partition.hi_offset);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Ends {}
+
+/// Reads from these positions on, and from nowhere else.
+///
+/// # Errors
+/// Where librdkafka refuses the assignment.
+pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result<(), KafkaError> {
+    let mut assignment = TopicPartitionList::new();
+    for position in positions {
+        assignment.add_partition_offset(topic, position.partition, Offset::Offset(position.offset))?;
+    }
+    reader.assign(&assignment)
+}
+
+/// The number of partitions of the topic. Blocks for up to [`ASK_LIMIT`].
+///
+/// # Errors
+/// Where Kafka can't be reached or has no such topic.
+pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
+    let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
+    let asker: rdkafka::consumer::BaseConsumer = client(kafka).create().map_err(unreachable)?;
+    let metadata = asker.fetch_metadata(Some(&kafka.topic), ASK_LIMIT).map_err(unreachable)?;
+    let count = metadata.topics().iter().find(|t| t.name() == kafka.topic).map_or(0, |t| t.partitions().len());
+    match i32::try_from(count) {
+        Ok(count) if count > 0 => Ok(count),
+        Ok(_) | Err(_) => Err(TopicError::Missing { topic: kafka.topic.clone() }),
+    }
+}
+
+/// Creates the topic of facts where there is none: kept for ever, never compacted.
+///
+/// # Errors
+/// Where Kafka can't be reached or refuses.
+pub async fn create_topic(kafka: &config::Kafka) -> Result<(), TopicError> {
+    let topic = || kafka.topic.clone();
+    let admin: AdminClient<DefaultClientContext> =
+        client(kafka).create().map_err(|source| TopicError::Create { topic: topic(), source })?;
+    let replicas = if kafka.replication >= 3 { "2" } else { "1" };
+    let new = NewTopic::new(&kafka.topic, kafka.partitions, TopicReplication::Fixed(kafka.replication))
+        .set("retention.ms", "-1")
+        .set("retention.bytes", "-1")
+        .set("cleanup.policy", "delete")
+        .set("min.insync.replicas", replicas)
+        .set("message.timestamp.type", "LogAppendTime");
+    let options = AdminOptions::new().operation_timeout(Some(ASK_LIMIT)).request_timeout(Some(ASK_LIMIT * 2));
+    let answers = admin.create_topics([&new], &options).await.map_err(|source| TopicError::Unreachable {
+        servers: kafka.bootstrap_servers.clone(),
+        source,
+    })?;
+    match answers.into_iter().next() {
+        None | Some(Ok(_)) | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+        Some(Err((_, code))) => Err(TopicError::Refused { topic: topic(), code }),
+    }
+}

@@ -1,0 +1,191 @@
+//! One batch: decoded, freed of what was sent again, folded, and written in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+use yomitori_facility::{Facility, fold};
+use yomitori_proto::decode;
+use yomitori_proto::event::Recorded;
+use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+
+use super::owner::Owner;
+use super::state::States;
+use super::{Ground, ProjectionError, row};
+use crate::log::Position;
+use crate::store::fact::Placed;
+use crate::store::parked::Parked;
+use crate::store::{Doing as _, Store, connection, fact, facility, parked, progress};
+use crate::{clock, crash, telemetry};
+
+/// A record as it came from the log.
+pub(super) struct Taken {
+    pub(super) position: Position,
+    pub(super) key: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Records that were decoded, and those that could not be.
+pub(super) struct Batch {
+    records: Vec<Decoded>,
+    /// The place after the last record, and when that one was taken in.
+    ends: BTreeMap<i32, (i64, Option<DateTime<Utc>>)>,
+}
+
+struct Decoded {
+    taken: Taken,
+    facility: FacilityId,
+    facts: Result<Vec<Recorded>, String>,
+}
+
+/// What a batch comes to.
+#[derive(Default)]
+struct Outcome {
+    facts: Vec<Placed>,
+    duplicates: usize,
+    facilities: BTreeMap<FacilityId, Facility>,
+    partitions: BTreeMap<FacilityId, i32>,
+    marks: BTreeMap<(TerminalId, Life), Seq>,
+    parked: Vec<Parked>,
+    newly_parked: BTreeSet<FacilityId>,
+}
+
+impl Batch {
+    pub(super) fn decode(taken: Vec<Taken>) -> Self {
+        let mut ends = BTreeMap::new();
+        let decoded = |taken: Taken| {
+            let record = decode::log_record(&taken.payload);
+            let received_at = record.as_ref().ok().map(|record| record.received_at);
+            ends.insert(taken.position.partition, (taken.position.offset + 1, received_at));
+            match record {
+                Ok(record) => {
+                    Decoded { taken, facility: record.facility, facts: Ok(record.into_facts().collect()) }
+                }
+                // The key is all that tells whose record this is.
+                Err(error) => {
+                    let facility = FacilityId(Uuid::from_slice(&taken.key).unwrap_or(Uuid::nil()));
+                    Decoded { taken, facility, facts: Err(format!("decode: {}", telemetry::chain(&error))) }
+                }
+            }
+        };
+        let records = taken.into_iter().map(decoded).collect();
+        Self { records, ends }
+    }
+
+    pub(super) async fn fold_and_commit(
+        self,
+        store: &Store,
+        ground: &Ground,
+        states: &mut States,
+        owner: &mut Owner,
+    ) -> Result<(), ProjectionError> {
+        let began = tokio::time::Instant::now();
+        let (facilities, lives) = self.touched();
+        states.load(store, &facilities, &lives).await?;
+        let ends = self.ends.clone();
+        let outcome = self.fold(ground, states);
+        crash::point("after-fold");
+
+        let now = clock::now();
+        let rows: Vec<facility::Row> = outcome
+            .facilities
+            .iter()
+            .map(|(id, facility)| row::row(facility, outcome.partitions[id], ground, now))
+            .collect::<Result<_, _>>()?;
+        let mut client = store.client().await?;
+        let transaction = client.transaction().await.doing("begin a batch")?;
+        for (&partition, &(next, _)) in &ends {
+            let fenced = ProjectionError::Fenced { partition };
+            let Some(expected) = owner.position(partition) else { return Err(fenced) };
+            if !progress::advance(&transaction, expected, next, now).await? {
+                return Err(fenced);
+            }
+        }
+        fact::copy(&transaction, &outcome.facts).await?;
+        for placed in &outcome.facts {
+            connection::follow(&transaction, &placed.recorded).await?;
+        }
+        facility::write(&transaction, &rows).await?;
+        fact::raise_high_water(&transaction, &outcome.marks).await?;
+        parked::park(&transaction, &outcome.parked, now).await?;
+        facility::announce(&transaction, &rows).await?;
+        crash::point("before-commit");
+        transaction.commit().await.doing("commit a batch")?;
+        crash::point("after-commit");
+
+        for (partition, (next, received_at)) in ends {
+            owner.advanced(partition, next, received_at);
+        }
+        telemetry::batch_folded(outcome.facts.len(), outcome.duplicates, rows.len(), began.elapsed());
+        states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
+        Ok(())
+    }
+
+    fn touched(&self) -> (BTreeSet<FacilityId>, BTreeSet<(TerminalId, Life)>) {
+        let facts = || self.records.iter().filter_map(|record| record.facts.as_ref().ok()).flatten();
+        let facilities = facts().map(|fact| fact.facility).filter(|id| *id != FacilityId::FLEET).collect();
+        let lives = facts().filter_map(Recorded::observed).map(|o| (o.terminal, o.life)).collect();
+        (facilities, lives)
+    }
+
+    fn fold(self, ground: &Ground, states: &States) -> Outcome {
+        let mut outcome = Outcome::default();
+        for Decoded { taken, facility, facts } in self.records {
+            let behind = states.parked.contains(&facility) || outcome.newly_parked.contains(&facility);
+            let folded = match facts {
+                Ok(_) if behind => Err("waits behind an earlier record of this facility".to_owned()),
+                Ok(facts) => outcome.take(taken.position, facility, facts, ground, states),
+                Err(reason) => Err(reason),
+            };
+            if let Err(reason) = folded {
+                if !behind {
+                    telemetry::facility_parked(facility, taken.position, &reason);
+                }
+                outcome.newly_parked.insert(facility);
+                outcome.parked.push(Parked { position: taken.position, facility, reason, record: taken.payload });
+            }
+        }
+        outcome
+    }
+}
+
+impl Outcome {
+    /// Folds one record, or nothing of it.
+    fn take(
+        &mut self,
+        position: Position,
+        id: FacilityId,
+        facts: Vec<Recorded>,
+        ground: &Ground,
+        states: &States,
+    ) -> Result<(), String> {
+        let mut marks: BTreeMap<(TerminalId, Life), Seq> = BTreeMap::new();
+        let mut fresh = Vec::with_capacity(facts.len());
+        for (place, recorded) in (0..).zip(facts) {
+            if let Some(observed) = recorded.observed() {
+                let life = (observed.terminal, observed.life);
+                let mark = marks.get(&life).or_else(|| self.marks.get(&life)).copied();
+                if observed.seq <= mark.unwrap_or_else(|| states.mark(&life)) {
+                    self.duplicates += 1;
+                    continue;
+                }
+                marks.insert(life, observed.seq);
+            }
+            fresh.push(Placed { position, place, recorded });
+        }
+        // Rules and closures are facts about the fleet, not about a facility.
+        if id != FacilityId::FLEET && !fresh.is_empty() {
+            let before = self.facilities.get(&id).cloned().unwrap_or_else(|| states.facility(id));
+            // The fold can't panic; should it all the same, only this facility stops.
+            let folded = catch_unwind(AssertUnwindSafe(|| {
+                fresh.iter().fold(before, |facility, placed| fold(facility, &placed.recorded, &ground.rules))
+            }));
+            self.facilities.insert(id, folded.map_err(|_| "fold: it panicked".to_owned())?);
+            self.partitions.insert(id, position.partition);
+        }
+        self.marks.extend(marks);
+        self.facts.extend(fresh);
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Runs the parts of the server side by side, and ends them in order.
+//!
+//! Nothing is kept in one process that a second could not take over, so the parts can be spread over machines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+use yomitori_proto::id::Instance;
+
+use crate::config::Config;
+use crate::identity::Authority;
+use crate::ingest::operator::Operator;
+use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
+use crate::ingest::{door, enrol::Desk, presence, uplink::Line};
+use crate::log::kafka::Appender;
+use crate::projector::{self, Ground};
+use crate::store::{Store, StoreError};
+use crate::{clock, telemetry, web};
+
+/// A part of the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Role {
+    /// Takes in what terminals send.
+    Ingest,
+    /// Folds the log into the database.
+    Projector,
+    /// Shows it.
+    Web,
+}
+
+impl Role {
+    pub const ALL: [Self; 3] = [Self::Ingest, Self::Projector, Self::Web];
+}
+
+/// One message of a terminal; a batch at its limit is far smaller.
+const MESSAGE_LIMIT: usize = 4 << 20;
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(20);
+/// After being told to stop, streams have this long to say that they ended.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Runs these parts until the process is told to stop, or until one of them can't go on.
+///
+/// # Errors
+/// Where an address can't be opened, the schema is of another version, or a part ended.
+pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
+    let names: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+    telemetry::started(env!("CARGO_PKG_VERSION"), &names.join(","));
+    let metrics = telemetry::count();
+    let store = Store::open(&config.database)?;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        told_to_stop().await;
+        telemetry::stopping();
+        stopping.cancel();
+    });
+
+    // Addresses first: whoever waits for the server to come up meets an open door, and a taken port is told at once.
+    let uplink = if roles.contains(&Role::Ingest) { Some(open(config.uplink.listen, "uplink").await?) } else { None };
+    let pages = if roles.contains(&Role::Web) { Some(open(config.web.listen, "web").await?) } else { None };
+    if !schema_is_right(&store, &stop).await? {
+        return Ok(());
+    }
+
+    let mut parts = JoinSet::new();
+    if let Some(listener) = uplink {
+        parts.spawn(named("ingest", ingest(config.clone(), listener, store.clone(), stop.clone())));
+    }
+    if roles.contains(&Role::Projector) {
+        let ground = Arc::new(Ground::bundled());
+        let (store, kafka, stop) = (store.clone(), config.kafka.clone(), stop.clone());
+        parts.spawn(named("projector", async move {
+            projector::run(store, kafka, ground, stop).await;
+            Ok(())
+        }));
+    }
+    if let Some(listener) = pages {
+        let served = web::serve(listener, store.clone(), metrics, stop.clone());
+        parts.spawn(named("web", async move { served.await.context("serve pages") }));
+    }
+    let mut failed = Ok(());
+    while let Some(ended) = parts.join_next().await {
+        // One part that ended takes the others with it: half a server is worse than one that is started again.
+        stop.cancel();
+        failed = failed.and(ended.context("run")?);
+    }
+    failed
+}
+
+async fn named(role: &'static str, part: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    part.await.inspect_err(|error| telemetry::role_ended(role, error.as_ref()))
+}
+
+async fn open(address: std::net::SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("open {address} for {what} (is another server running? change `{what}.listen`)")
+    })?;
+    telemetry::listening(what, listener.local_addr().unwrap_or(address));
+    Ok(listener)
+}
+
+/// Waits for the database; a schema of another version is a failure at once.
+async fn schema_is_right(store: &Store, stop: &CancellationToken) -> anyhow::Result<bool> {
+    loop {
+        match store.check_schema().await {
+            Ok(()) => return Ok(true),
+            Err(error @ StoreError::Schema { .. }) => return Err(error.into()),
+            Err(error) => telemetry::waiting_for("the database", &error),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(false),
+            () = tokio::time::sleep(START_AGAIN_AFTER) => {}
+        }
+    }
+}
+
+async fn ingest(config: Config, listener: TcpListener, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
+    let authority = Arc::new(Authority::open_or_create(&config.state_dir, clock::now())?);
+    let tls = authority.server_tls(&config.uplink.names, clock::now())?;
+    let appender = Arc::new(Appender::open(&config.kafka).context("open the log")?);
+    let operator = Operator::new(Arc::clone(&appender), store.clone());
+    let instance = Instance(Uuid::now_v7());
+    let open = TaskTracker::new();
+    let present = tokio::spawn(presence::watch(store.clone(), operator.clone(), instance, stop.clone()));
+
+    let line = Line {
+        appender: Arc::clone(&appender),
+        operator: operator.clone(),
+        instance,
+        stop: stop.clone(),
+        open: open.clone(),
+    };
+    let line = UplinkServer::new(line).max_decoding_message_size(MESSAGE_LIMIT);
+    let desk = EnrolmentServer::new(Desk { store: store.clone(), authority, operator })
+        .max_decoding_message_size(MESSAGE_LIMIT);
+    let served = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))
+        .add_service(line)
+        .add_service(desk)
+        .serve_with_incoming_shutdown(door::open(listener, tls, stop.clone()), stop.clone().cancelled_owned());
+    tokio::select! {
+        served = served => served.context("serve terminals")?,
+        // A connection that never ends must not keep the server from ending.
+        () = async { stop.cancelled().await; tokio::time::sleep(STOP_LIMIT).await } => {}
+    }
+    stop.cancel();
+    open.close();
+    tokio::time::timeout(STOP_LIMIT, open.wait()).await.ok();
+    present.await.context("watch the lease")?;
+    presence::leave(&store, instance).await;
+    tokio::task::spawn_blocking(move || appender.flush()).await.context("end the log")
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            tokio::signal::ctrl_c().await.ok();
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! PostgreSQL: what follows from the log (`projection`) and what only this database knows (`registry`).
+//!
+//! One noun a file. This module never reads the log and never draws a page.
+
+pub mod connection;
+pub mod facility;
+pub mod fact;
+pub mod lease;
+pub mod parked;
+pub mod progress;
+pub mod token;
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::NoTls;
+
+/// The channel on which a commit names the facilities that changed.
+pub const CHANGED: &str = "yomitori_changed";
+
+/// How long to wait for a connection before saying that the database is away.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+mod migrations {
+    refinery::embed_migrations!("migrations");
+}
+
+/// Why the database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("understand the database address (write postgres://USER@HOST:PORT/DATABASE)")]
+    Address(#[source] tokio_postgres::Error),
+    #[error("reach PostgreSQL (is it running, and is `database.url` right?)")]
+    Unreachable(#[source] deadpool_postgres::PoolError),
+    #[error("prepare the pool of database connections")]
+    Pool(#[source] deadpool_postgres::BuildError),
+    #[error("{doing}")]
+    Query { doing: &'static str, source: tokio_postgres::Error },
+    #[error("read what the database holds: {what}")]
+    Broken { what: &'static str, source: serde_json::Error },
+    #[error("bring the database to this version's schema")]
+    Migrate(#[source] refinery::Error),
+    #[error("use the database: it is at schema version {found}, this program needs {needed} (run `yomitori-server migrate`)")]
+    Schema { found: u32, needed: u32 },
+}
+
+/// Names what a query was for, should it fail.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, tokio_postgres::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Query { doing, source })
+    }
+}
+
+/// A pool of connections.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    address: tokio_postgres::Config,
+}
+
+impl Store {
+    /// Prepares a pool; connects when first used.
+    ///
+    /// # Errors
+    /// Where `url` is no address.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        let mut address: tokio_postgres::Config = url.parse().map_err(StoreError::Address)?;
+        address.application_name("yomitori-server").connect_timeout(CONNECT_LIMIT);
+        let manager =
+            Manager::from_config(address.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(16)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_LIMIT))
+            .create_timeout(Some(CONNECT_LIMIT))
+            .build()
+            .map_err(StoreError::Pool)?;
+        Ok(Self { pool, address })
+    }
+
+    /// A connection of the pool.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
+        self.pool.get().await.map_err(StoreError::Unreachable)
+    }
+
+    /// How to open a connection outside the pool: for session locks and for listening.
+    #[must_use]
+    pub const fn address(&self) -> &tokio_postgres::Config {
+        &self.address
+    }
+
+    /// Brings the schema to this version; says which migrations ran.
+    ///
+    /// # Errors
+    /// Where the database is away or refuses.
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        let mut client = self.client().await?;
+        // Two servers that start at once must not migrate side by side.
+        client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.doing("wait for the migration lock")?;
+        let report = migrations::migrations::runner().run_async(&mut **client).await.map_err(StoreError::Migrate);
+        client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.doing("end the migration")?;
+        Ok(report?.applied_migrations().iter().map(ToString::to_string).collect())
+    }
+
+    /// Checks that the schema is the one that this program was written for.
+    ///
+    /// # Errors
+    /// Where it isn't, or where the database is away.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let needed = migrations::migrations::runner()
+            .get_migrations()
+            .iter()
+            .map(|m| u32::try_from(m.version()).unwrap_or(0))
+            .max()
+            .unwrap_or(0);
+        let client = self.client().await?;
+        let there = "SELECT to_regclass('public.refinery_schema_history') IS NOT NULL";
+        let there: bool = client.query_one(there, &[]).await.doing("look for the schema")?.get(0);
+        let found = if there {
+            let version = "SELECT coalesce(max(version), 0)::int8 FROM public.refinery_schema_history";
+            let version: i64 = client.query_one(version, &[]).await.doing("read the schema version")?.get(0);
+            u32::try_from(version).unwrap_or(0)
+        } else {
+            0
+        };
+        if found == needed { Ok(()) } else { Err(StoreError::Schema { found, needed }) }
+    }
+}
+
+const MIGRATION_LOCK: i64 = 0x596f_6d69_0001;

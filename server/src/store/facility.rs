@@ -1,0 +1,202 @@
+//! One row a facility: its axes as words, its whole status, and the state it was folded from.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use tokio_postgres::types::Json;
+use tokio_postgres::{Client, Transaction};
+use uuid::Uuid;
+use yomitori_facility::Facility;
+use yomitori_proto::id::FacilityId;
+
+use super::{CHANGED, Doing as _, Store, StoreError};
+
+/// The columns of `projection.facility`, by their names.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub facility_id: FacilityId,
+    pub partition: i32,
+    pub code: Option<String>,
+    pub name: String,
+    pub prefecture: String,
+    /// What the search box looks in: codes and name, normalised and in lower case.
+    pub search: String,
+    pub eligible: &'static str,
+    pub evidence: &'static str,
+    pub evidence_level: Option<&'static str>,
+    pub first_success_at: Option<DateTime<Utc>>,
+    pub last_success_at: Option<DateTime<Utc>>,
+    pub equipment: &'static str,
+    pub readers_present: i32,
+    pub intent: &'static str,
+    pub opt_out: &'static str,
+    pub listing: &'static str,
+    pub freshness: &'static str,
+    pub last_seen_at: Option<DateTime<Utc>>,
+    pub flags: Vec<&'static str>,
+    pub status: Value,
+    pub state: Value,
+    pub due_at: Option<DateTime<Utc>>,
+    pub folded_at: DateTime<Utc>,
+    /// Not a column: they fill `projection.facility_code`.
+    #[serde(skip)]
+    pub codes: Vec<String>,
+}
+
+/// More names than this are announced as "many": a payload of NOTIFY has a limit.
+const ANNOUNCED_ONE_BY_ONE: usize = 100;
+
+/// The states of these facilities, where they have one.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility)>, StoreError> {
+    let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
+    let query = "SELECT facility_id, state FROM projection.facility WHERE facility_id = ANY($1)";
+    let rows = store.client().await?.query(query, &[&ids]).await.doing("read facilities")?;
+    rows.into_iter()
+        .map(|row| {
+            let state = serde_json::from_value(row.get(1));
+            let facility = state.map_err(|source| StoreError::Broken { what: "a facility's state", source })?;
+            Ok((FacilityId(row.get(0)), facility))
+        })
+        .collect()
+}
+
+/// The facilities that time alone has changed, with their partitions.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(FacilityId, i32)>, StoreError> {
+    let query = "SELECT facility_id, partition FROM projection.facility WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+    let rows = store.client().await?.query(query, &[&now, &limit]).await.doing("look for facilities that are due")?;
+    Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
+}
+
+/// Writes rows, new or not, in one statement each.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let upsert = "INSERT INTO projection.facility \
+                  SELECT * FROM jsonb_populate_recordset(NULL::projection.facility, $1) \
+                  ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
+                  evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
+                  opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at) = \
+                  (EXCLUDED.partition, EXCLUDED.code, EXCLUDED.name, EXCLUDED.prefecture, EXCLUDED.search, \
+                  EXCLUDED.eligible, EXCLUDED.evidence, EXCLUDED.evidence_level, EXCLUDED.first_success_at, \
+                  EXCLUDED.last_success_at, EXCLUDED.equipment, EXCLUDED.readers_present, EXCLUDED.intent, \
+                  EXCLUDED.opt_out, EXCLUDED.listing, EXCLUDED.freshness, EXCLUDED.last_seen_at, EXCLUDED.flags, \
+                  EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at)";
+    transaction.execute(upsert, &[&Json(rows)]).await.doing("write facilities")?;
+    let (ids, codes): (Vec<Uuid>, Vec<&str>) =
+        rows.iter().flat_map(|row| row.codes.iter().map(|code| (row.facility_id.0, code.as_str()))).unzip();
+    let touched: Vec<Uuid> = rows.iter().map(|row| row.facility_id.0).collect();
+    let forget = "DELETE FROM projection.facility_code WHERE facility_id = ANY($1) AND (facility_id, code) NOT IN \
+                  (SELECT * FROM unnest($2::uuid[], $3::text[]))";
+    transaction.execute(forget, &[&touched, &ids, &codes]).await.doing("drop old codes")?;
+    let insert = "INSERT INTO projection.facility_code (facility_id, code) \
+                  SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING";
+    transaction.execute(insert, &[&ids, &codes]).await.doing("write codes")?;
+    Ok(())
+}
+
+/// Tells whoever listens which facilities changed; they hear it when the transaction has committed.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn announce(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let payload = if rows.len() > ANNOUNCED_ONE_BY_ONE {
+        "many".to_owned()
+    } else {
+        rows.iter().map(|row| row.facility_id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    transaction.execute("SELECT pg_notify($1, $2)", &[&CHANGED, &payload]).await.doing("announce a change")?;
+    Ok(())
+}
+
+/// Writes rows in a transaction of their own.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn write_alone(client: &mut Client, rows: &[Row]) -> Result<(), StoreError> {
+    let transaction = client.transaction().await.doing("begin")?;
+    write(&transaction, rows).await?;
+    announce(&transaction, rows).await?;
+    transaction.commit().await.doing("commit")
+}
+
+/// The facility that has `code` now.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, StoreError> {
+    let query = "SELECT facility_id FROM projection.facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
+    let row = store.client().await?.query_opt(query, &[&code]).await.doing("look for a code")?;
+    Ok(row.map(|row| FacilityId(row.get(0))))
+}
+
+/// Every code with its facility, and as what that one is registered (name and number of the prefecture).
+///
+/// # Errors
+/// Where the database is away.
+pub async fn names(store: &Store) -> Result<BTreeMap<String, (FacilityId, String, String)>, StoreError> {
+    let query = "SELECT c.code, f.facility_id, f.name, f.prefecture \
+                 FROM projection.facility_code c JOIN projection.facility f USING (facility_id)";
+    let rows = store.client().await?.query(query, &[]).await.doing("read the registered facilities")?;
+    Ok(rows.into_iter().map(|row| (row.get(0), (FacilityId(row.get(1)), row.get(2), row.get(3)))).collect())
+}
+
+/// The whole status of a facility, or of all, ordered by prefecture and name.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn statuses(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Value>, StoreError> {
+    let query = "SELECT status FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
+                 ORDER BY prefecture, name, facility_id";
+    let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.doing("read facilities")?;
+    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+}
+
+/// What a table on a terminal shows of a facility.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub code: Option<String>,
+    pub name: String,
+    pub eligible: String,
+    pub evidence: String,
+    pub evidence_level: Option<String>,
+    pub last_success_at: Option<DateTime<Utc>>,
+    pub opt_out: String,
+    pub freshness: String,
+}
+
+/// A line for a facility, or for all, ordered by prefecture and name.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn lines(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Line>, StoreError> {
+    let query = "SELECT code, name, eligible, evidence, evidence_level, last_success_at, opt_out, freshness \
+                 FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
+                 ORDER BY prefecture, name, facility_id";
+    let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.doing("read facilities")?;
+    let line = |row: tokio_postgres::Row| Line {
+        code: row.get(0),
+        name: row.get(1),
+        eligible: row.get(2),
+        evidence: row.get(3),
+        evidence_level: row.get(4),
+        last_success_at: row.get(5),
+        opt_out: row.get(6),
+        freshness: row.get(7),
+    };
+    Ok(rows.into_iter().map(line).collect())
+}

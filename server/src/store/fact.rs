@@ -1,0 +1,130 @@
+//! The facts themselves, once each, and the marks by which those that were sent again are known.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+
+use tokio_postgres::Transaction;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
+use yomitori_proto::event::Recorded;
+use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+
+use super::{Doing as _, Store, StoreError};
+use crate::log::Position;
+
+/// A fact with its place in the log; `place` counts within one record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Placed {
+    pub position: Position,
+    pub place: i32,
+    pub recorded: Recorded,
+}
+
+/// The last folded observation of each life asked for.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn high_water(
+    store: &Store,
+    lives: &[(TerminalId, Life)],
+) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
+    let terminals: Vec<Uuid> = lives.iter().map(|(terminal, _)| terminal.0).collect();
+    let ids: Vec<Uuid> = lives.iter().map(|(_, life)| life.0).collect();
+    let query = "SELECT terminal_id, life, seq FROM projection.high_water \
+                 WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
+    let rows = store.client().await?.query(query, &[&terminals, &ids]).await.doing("read high-water marks")?;
+    let mark = |row: tokio_postgres::Row| {
+        let seq: i64 = row.get(2);
+        ((TerminalId(row.get(0)), Life(row.get(1))), Seq(seq.cast_unsigned()))
+    };
+    Ok(rows.into_iter().map(mark).collect())
+}
+
+/// Raises the marks.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn raise_high_water(
+    transaction: &Transaction<'_>,
+    marks: &BTreeMap<(TerminalId, Life), Seq>,
+) -> Result<(), StoreError> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let terminals: Vec<Uuid> = marks.keys().map(|(terminal, _)| terminal.0).collect();
+    let lives: Vec<Uuid> = marks.keys().map(|(_, life)| life.0).collect();
+    let seqs: Vec<i64> = marks.values().map(|seq| seq.0.cast_signed()).collect();
+    let upsert = "INSERT INTO projection.high_water (terminal_id, life, seq) \
+                  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[]) \
+                  ON CONFLICT (terminal_id, life) DO UPDATE SET seq = EXCLUDED.seq";
+    transaction.execute(upsert, &[&terminals, &lives, &seqs]).await.doing("raise high-water marks")?;
+    Ok(())
+}
+
+/// Writes facts by binary COPY.
+///
+/// # Errors
+/// Where the database is away or a fact is already there.
+pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(), StoreError> {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let doing = "write facts";
+    let statement = "COPY projection.fact (partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
+                     terminal_id, life, seq, origin, event) FROM STDIN BINARY";
+    let types = [
+        Type::INT4, Type::INT8, Type::INT4, Type::UUID, Type::TEXT, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::UUID,
+        Type::UUID, Type::INT8, Type::JSONB, Type::JSONB,
+    ];
+    let sink = transaction.copy_in(statement).await.doing(doing)?;
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
+    for Placed { position, place, recorded } in facts {
+        let observed = recorded.observed();
+        writer
+            .as_mut()
+            .write(&[
+                &position.partition,
+                &position.offset,
+                place,
+                &recorded.facility.0,
+                &recorded.event.kind(),
+                &recorded.occurred_at(),
+                &recorded.received_at,
+                &observed.map(|o| o.terminal.0),
+                &observed.map(|o| o.life.0),
+                &observed.map(|o| o.seq.0.cast_signed()),
+                &Json(&recorded.origin),
+                &Json(&recorded.event),
+            ])
+            .await
+            .doing(doing)?;
+    }
+    writer.finish().await.doing(doing)?;
+    Ok(())
+}
+
+/// A facility's facts, the newest first.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn timeline(store: &Store, facility: FacilityId, limit: i64) -> Result<Vec<Placed>, StoreError> {
+    let query = "SELECT partition, log_offset, place, received_at, origin, event FROM projection.fact \
+                 WHERE facility_id = $1 ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $2";
+    let rows = store.client().await?.query(query, &[&facility.0, &limit]).await.doing("read a timeline")?;
+    rows.into_iter()
+        .map(|row| {
+            let broken = |source| StoreError::Broken { what: "a fact", source };
+            Ok(Placed {
+                position: Position { partition: row.get(0), offset: row.get(1) },
+                place: row.get(2),
+                recorded: Recorded {
+                    facility,
+                    received_at: row.get(3),
+                    origin: serde_json::from_value(row.get(4)).map_err(broken)?,
+                    event: serde_json::from_value(row.get(5)).map_err(broken)?,
+                },
+            })
+        })
+        .collect()
+}

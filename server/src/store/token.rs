@@ -1,0 +1,73 @@
+//! Enrolment tokens: each lets one terminal in, once. Only the SHA-256 of a token's secret is kept.
+
+use chrono::{DateTime, Utc};
+use yomitori_proto::id::{FacilityId, TerminalId};
+
+use super::{Doing as _, Store, StoreError};
+
+/// What a token let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Redeemed {
+    /// The first use: the terminal is new.
+    First { facility: FacilityId },
+    /// The same terminal asks again, as the first answer was lost.
+    Again { facility: FacilityId, terminal: TerminalId },
+}
+
+/// Why a token lets nobody in. The three are not told apart to whoever shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Invalid {
+    Unknown,
+    Expired,
+    Used,
+}
+
+/// Keeps a new token.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn issue(
+    store: &Store,
+    hash: &[u8],
+    facility: FacilityId,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let insert = "INSERT INTO registry.enrolment_token (hash, facility_id, issued_at, expires_at) VALUES ($1, $2, $3, $4)";
+    let client = store.client().await?;
+    client.execute(insert, &[&hash, &facility.0, &now, &expires_at]).await.doing("keep a token")?;
+    Ok(())
+}
+
+/// Uses a token for the terminal that would be called `terminal` and whose public key has `key_hash`.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn redeem(
+    store: &Store,
+    hash: &[u8],
+    key_hash: &[u8],
+    terminal: TerminalId,
+    now: DateTime<Utc>,
+) -> Result<Result<Redeemed, Invalid>, StoreError> {
+    let client = store.client().await?;
+    let update = "UPDATE registry.enrolment_token SET used_at = $4, terminal_id = $3, key_hash = $2 \
+                  WHERE hash = $1 AND used_at IS NULL AND expires_at > $4 RETURNING facility_id";
+    let first = client.query_opt(update, &[&hash, &key_hash, &terminal.0, &now]).await.doing("use a token")?;
+    if let Some(row) = first {
+        return Ok(Ok(Redeemed::First { facility: FacilityId(row.get(0)) }));
+    }
+    let query = "SELECT facility_id, terminal_id, used_at IS NOT NULL, coalesce(key_hash = $2, false) \
+                 FROM registry.enrolment_token WHERE hash = $1";
+    let Some(row) = client.query_opt(query, &[&hash, &key_hash]).await.doing("look at a token")? else {
+        return Ok(Err(Invalid::Unknown));
+    };
+    let (used, same_key): (bool, bool) = (row.get(2), row.get(3));
+    Ok(match row.get::<_, Option<uuid::Uuid>>(1) {
+        Some(terminal) if same_key => {
+            Ok(Redeemed::Again { facility: FacilityId(row.get(0)), terminal: TerminalId(terminal) })
+        }
+        Some(_) | None if used => Err(Invalid::Used),
+        Some(_) | None => Err(Invalid::Expired),
+    })
+}
