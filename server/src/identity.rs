@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKey
 use rustls::server::WebPkiClientVerifier;
 use sha2::{Digest, Sha256};
 use yomitori_proto::id::{FacilityId, TerminalId};
-use yomitori_proto::uplink::receiver::Peer;
+use yomitori_proto::uplink::Peer;
 
 /// How long a terminal's certificate holds. Agents renew from a third of it on.
 pub const TERMINAL_CERTIFICATE_FOR: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -13,6 +13,6 @@ pub mod uplink;
 /// The gRPC services, generated from the contracts.
 pub(crate) mod service {
     #![expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
-    #![allow(unreachable_pub, clippy::use_self)]
+    #![allow(unreachable_pub, unused_qualifications, clippy::use_self)]
     tonic::include_proto!("yomitori.v1");
 }

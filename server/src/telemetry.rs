@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use yomitori_proto::id::{FacilityId, Session};
-use yomitori_proto::uplink::receiver::Peer;
+use yomitori_proto::uplink::Peer;
 
 use crate::log::Position;
 use crate::store::token::Invalid;

@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
-use yomitori_proto::uplink::receiver::Peer;
+use yomitori_proto::uplink::Peer;
 
 use crate::identity;
 use crate::telemetry;

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use yomitori_proto::event::{Stated, TerminalEnrolled};
 use yomitori_proto::id::{FacilityId, TerminalId};
-use yomitori_proto::uplink::receiver::Peer;
+use yomitori_proto::uplink::Peer;
 use yomitori_proto::wire;
 
 use crate::clock;

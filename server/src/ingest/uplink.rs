@@ -14,8 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 use yomitori_proto::event::{LogBody, LogRecord, Observation, TerminalConnected, TerminalDisconnected};
 use yomitori_proto::id::{Instance, Life, Session};
-use yomitori_proto::uplink::message::Answer;
-use yomitori_proto::uplink::receiver::{Effect, Peer, Receiver, ReceiverSettings, Refusal};
+use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, Refusal};
 use yomitori_proto::vocabulary::DisconnectReason;
 use yomitori_proto::wire;
 
