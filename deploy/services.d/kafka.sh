@@ -60,6 +60,12 @@ kafka_answers_or_ended() { grep -q 'Kafka Server started' "$1/log" || has_ended 
 # kafka_stop DIR
 kafka_stop() { end "$1/pid" "$1/server.properties" TERM 30; }
 
+# kafka_remove DIR: its data too.
+kafka_remove() {
+  kafka_stop "$1"
+  rm -rf "$1/data"
+}
+
 # kafka_address DIR
 kafka_address() { printf '127.0.0.1:%s' "$(<"$1/port")"; }
 

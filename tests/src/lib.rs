@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What the tests share: the world they run in, made of the real parts.
+//!
+//! Nothing depends on this crate, and nothing in it stands in for a part that could be had: Kafka, PostgreSQL, pcscd, the
+//! browser and the two programs are those that a clinic or its group would run.
+
+pub mod world;

@@ -1,0 +1,168 @@
+//! A resource manager (pcscd) of the test's own, with a stock virtual reader, and cards that come and go.
+//!
+//! pcscd knows one socket path only, unless systemd hands it a socket. So this does as systemd does: it listens, gives the
+//! socket as descriptor 3 and says so in the environment. Several run side by side, none meets the machine's own.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::{port, wait};
+
+/// A running pcscd.
+#[derive(Debug)]
+pub struct Pcscd {
+    /// In the system's temporary folder, because a socket's path must be short.
+    folder: TempDir,
+    port: u16,
+    process: Process,
+}
+
+impl Pcscd {
+    /// The names of the virtual reader's two slots, as PC/SC gives them.
+    pub const READERS: [&str; 2] = ["Virtual PCD 00 00", "Virtual PCD 00 01"];
+
+    /// Starts one; returns when cards can be inserted.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("yomitori-pcscd-").tempdir().context("make a folder")?;
+        // The reader takes the next port for its second slot.
+        let port = port::free_row(2)?;
+        let config = folder.path().join("config");
+        std::fs::create_dir(&config).context("make a folder")?;
+        let reader = format!(
+            "FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME /dev/null:{port}\n\
+             LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port}\n"
+        );
+        std::fs::write(config.join("reader"), reader).context("write the reader's configuration")?;
+        let process = launch(&folder)?;
+        let mut pcscd = Self { folder, port, process };
+        pcscd.ready().await?;
+        Ok(pcscd)
+    }
+
+    /// The socket, for `PCSCLITE_CSOCK_NAME` of its clients.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        socket(&self.folder)
+    }
+
+    /// `kill -9`: the readers vanish with it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts it again on the same socket after a [`kill`](Self::kill).
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process = launch(&self.folder)?;
+        self.ready().await
+    }
+
+    /// Lays a card on slot 0 or 1. pcscd looks every 400 ms.
+    ///
+    /// # Errors
+    /// When the reader doesn't listen.
+    pub fn insert(&self, slot: u16, atr: &[u8]) -> Result<Card> {
+        ensure!(slot < 2, "the virtual reader has two slots");
+        Card::insert(self.port + slot, atr)
+    }
+
+    async fn ready(&mut self) -> Result<()> {
+        let port = self.port;
+        wait::until("the virtual reader", Duration::from_secs(10), async || {
+            self.process.alive()?;
+            ensure!(
+                port::listening(port)? && port::listening(port + 1)?,
+                "nothing listens on {port} and the next port"
+            );
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn socket(folder: &TempDir) -> PathBuf {
+    folder.path().join("socket")
+}
+
+fn launch(folder: &TempDir) -> Result<Process> {
+    let socket = socket(folder);
+    std::fs::remove_file(&socket).ok();
+    let listener = UnixListener::bind(&socket).context("listen on the socket")?;
+    // The socket travels as standard input, which is never closed on exec; the shell moves it to descriptor 3 and becomes
+    // pcscd, so that its number stays the one in LISTEN_PID.
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg("exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec /usr/sbin/pcscd --foreground --info -c \"$0\"")
+        .arg(folder.path().join("config"))
+        .stdin(Stdio::from(OwnedFd::from(listener)));
+    let log = folder.path().join("log");
+    let out = std::fs::File::options().create(true).append(true).open(&log).context("open the log")?;
+    command.stdout(out.try_clone().context("share the log")?).stderr(out);
+    Process::start_as_is("pcscd", command, &log)
+}
+
+/// A card on the virtual reader. It is taken away with its value.
+#[derive(Debug)]
+pub struct Card {
+    stream: TcpStream,
+    answers: Option<JoinHandle<()>>,
+}
+
+impl Card {
+    fn insert(port: u16, atr: &[u8]) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).context("insert the card")?;
+        stream.set_nodelay(true).context("insert the card")?;
+        let (mut side, atr) = (stream.try_clone().context("insert the card")?, atr.to_vec());
+        let answers = std::thread::spawn(move || while answer(&mut side, &atr).is_ok() {});
+        Ok(Self { stream, answers: Some(answers) })
+    }
+
+    /// Takes it away.
+    pub fn remove(self) {}
+}
+
+impl Drop for Card {
+    fn drop(&mut self) {
+        self.stream.shutdown(Shutdown::Both).ok();
+        if let Some(answers) = self.answers.take() {
+            answers.join().ok();
+        }
+    }
+}
+
+/// The reader's protocol: a length of two bytes, then as many. One byte alone is a command (off, on, reset, give the ATR)
+/// of which only the last has an answer; more is for the card, which says "not supported".
+fn answer(stream: &mut TcpStream, atr: &[u8]) -> std::io::Result<()> {
+    const GIVE_ATR: u8 = 4;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut request = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut request)?;
+    let reply = match request.as_slice() {
+        [GIVE_ATR] => atr,
+        [_] => return Ok(()),
+        _ => &[0x6D, 0x00],
+    };
+    let length = u16::try_from(reply.len()).map_err(std::io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), reply].concat())
+}

@@ -1,0 +1,109 @@
+//! The world itself: what the crash tests lean on must hold before they mean anything.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use tempfile::tempdir;
+use yomitori_tests::world::browser::Browser;
+use yomitori_tests::world::kafka::Kafka;
+use yomitori_tests::world::pcscd::Pcscd;
+use yomitori_tests::world::postgres::{self, Postgres};
+use yomitori_tests::world::process::Process;
+use yomitori_tests::world::wait::{self, PATIENCE};
+
+#[tokio::test]
+async fn a_killed_kafka_comes_back_with_its_records_at_its_port() -> Result<()> {
+    let folder = tempdir()?;
+    let kafka = Kafka::start(folder.path()).await?;
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &kafka.address).set("message.timeout.ms", "20000");
+    let admin: AdminClient<DefaultClientContext> = config.create()?;
+    let topic = NewTopic::new("kept", 3, TopicReplication::Fixed(1));
+    admin.create_topics([&topic], &AdminOptions::new().operation_timeout(Some(PATIENCE))).await?;
+    let producer: FutureProducer = config.set("acks", "all").create()?;
+    for n in 0..20_u8 {
+        let (key, value) = ([n], [n, n]);
+        producer
+            .send(FutureRecord::to("kept").key(&key).payload(&value), PATIENCE)
+            .await
+            .map_err(|(error, _)| error)?;
+    }
+    let before = kafka.records("kept").await?;
+    ensure!(before.len() == 20, "{} records", before.len());
+
+    kafka.kill().await?;
+    kafka.restart().await?;
+    ensure!(wait::until("the log", PATIENCE, async || kafka.records("kept").await).await? == before);
+    kafka.stop().await
+}
+
+#[tokio::test]
+async fn a_killed_postgres_comes_back_with_what_was_committed() -> Result<()> {
+    let folder = tempdir()?;
+    let cluster = Postgres::start(folder.path()).await?;
+    let url = cluster.database("kept").await?;
+    let client = postgres::connect(&url).await?;
+    client.batch_execute("CREATE TABLE fact AS SELECT 42 AS n").await?;
+
+    cluster.kill().await?;
+    cluster.restart().await?;
+    let client = postgres::connect(&url).await?;
+    let n: i32 = client.query_one("SELECT n FROM fact", &[]).await?.get(0);
+    ensure!(n == 42);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_browser_has_the_size_it_was_opened_with() -> Result<()> {
+    let folder = tempdir()?;
+    let page = folder.path().join("page.html");
+    std::fs::write(&page, "<meta name=viewport content='width=device-width'><p>読み取り</p>")?;
+    for (width, height) in [(1280, 800), (390, 844)] {
+        let browser = Browser::open(folder.path(), width, height).await?;
+        browser.page.goto(&format!("file://{}", page.display())).await?;
+        browser.shows("p", "読み取り", PATIENCE).await?;
+        let size = browser.page.execute("return [innerWidth, innerHeight]", vec![]).await?;
+        ensure!(size == serde_json::json!([width, height]), "{size}");
+        browser.screenshot(&folder.path().join("page.png")).await?;
+        browser.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_process_ends_with_its_value_and_its_log_explains_a_failure() -> Result<()> {
+    let folder = tempdir()?;
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo the reason; exit 3"]);
+    let mut process = Process::start("failing", command, &folder.path().join("log"))?;
+    process.ended(PATIENCE).await?;
+    let error = process.alive().err().context("it has ended")?;
+    ensure!(format!("{error:#}").contains("the reason"), "{error:#}");
+
+    let mut command = Command::new("sleep");
+    command.arg("1000");
+    let process = Process::start("lasting", command, &folder.path().join("log"))?;
+    let place = std::path::PathBuf::from(format!("/proc/{}", process.pid()));
+    ensure!(place.exists());
+    drop(process);
+    ensure!(!place.exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_pcscd_comes_back_on_its_socket() -> Result<()> {
+    let mut pcscd = Pcscd::start().await?;
+    let card = pcscd.insert(0, &[0x3B, 0x00])?;
+    card.remove();
+    pcscd.kill()?;
+    pcscd.restart().await?;
+    let _card = pcscd.insert(1, &[0x3B, 0x00])?;
+    ensure!(pcscd.socket().exists());
+    wait::until("the reader", Duration::from_secs(1), async || pcscd.insert(0, &[0x3B, 0x00])).await?;
+    Ok(())
+}
