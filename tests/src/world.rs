@@ -1,4 +1,7 @@
 //! The world a test runs in: the real parts, each with its own log, ended with the test.
+//!
+//! Every test has a folder, a topic and a database of its own, so that tests run side by side. The folder stays for
+//! looking at after a failure; the next `tests/run` sweeps it away.
 
 pub mod browser;
 pub mod kafka;
@@ -6,5 +9,116 @@ pub mod pcscd;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod server;
 pub mod services;
 pub mod wait;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+
+use self::kafka::{Kafka, Record};
+use self::postgres::Postgres;
+
+/// Which of the two builds of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Build {
+    /// As it ships.
+    #[default]
+    Released,
+    /// Ends itself by SIGKILL at the point that `YOMITORI_CRASH=name:n` names.
+    CrashPoints,
+}
+
+impl Build {
+    /// Where `tests/run` has put `program`.
+    #[must_use]
+    pub fn program(self, program: &str) -> PathBuf {
+        let folder = match self {
+            Self::Released => "release",
+            Self::CrashPoints => "crash-points",
+        };
+        services::target().join(folder).join(program)
+    }
+}
+
+/// A test's surroundings.
+#[derive(Debug)]
+pub struct World {
+    folder: PathBuf,
+    pub kafka: Kafka,
+    pub postgres: Postgres,
+    /// The log of this world alone.
+    pub topic: String,
+    /// The URL of this world's database.
+    pub database: String,
+}
+
+impl World {
+    /// Surroundings on the Kafka and the PostgreSQL that all tests share; `test` names the folder.
+    ///
+    /// # Errors
+    /// When they are not there.
+    pub async fn new(test: &str) -> Result<Self> {
+        let folder = folder(test)?;
+        Self::on(folder, Kafka::shared()?, Postgres::shared()?).await
+    }
+
+    /// Surroundings with a Kafka and a PostgreSQL that the test may stop and kill.
+    ///
+    /// # Errors
+    /// When they don't come up.
+    pub async fn with_own_services(test: &str) -> Result<Self> {
+        let folder = folder(test)?;
+        let (kafka, postgres) = tokio::try_join!(Kafka::start(&folder), Postgres::start(&folder))?;
+        Self::on(folder, kafka, postgres).await
+    }
+
+    async fn on(folder: PathBuf, kafka: Kafka, postgres: Postgres) -> Result<Self> {
+        let name = format!("t{}", uuid::Uuid::new_v4().simple());
+        let database = postgres.database(&name).await?;
+        Ok(Self { folder, kafka, postgres, topic: name, database })
+    }
+
+    /// The test's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A new folder `name` in it.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn new_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("make {folder:?}"))?;
+        Ok(folder)
+    }
+
+    /// All records of this world's log, from offset 0 to the present end.
+    ///
+    /// # Errors
+    /// When Kafka doesn't answer.
+    pub async fn records(&self) -> Result<Vec<Record>> {
+        self.kafka.records(&self.topic).await
+    }
+
+    /// A connection to this world's database.
+    ///
+    /// # Errors
+    /// When PostgreSQL doesn't answer.
+    pub async fn store(&self) -> Result<tokio_postgres::Client> {
+        postgres::connect(&self.database).await
+    }
+}
+
+fn folder(test: &str) -> Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{test}-{}-{count}", std::process::id());
+    let folder = services::root().join("target/tests/worlds").join(name);
+    std::fs::create_dir_all(&folder).with_context(|| format!("make {folder:?}"))?;
+    Ok(folder)
+}

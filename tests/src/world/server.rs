@@ -1,0 +1,209 @@
+//! The server, as an operator runs it: by its configuration file, its command line and its web side.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::process::Process;
+use super::{Build, World, port, wait};
+
+/// What a test wants of a server.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    pub build: Build,
+    /// The value of `--roles`; all of them where it is empty.
+    pub roles: &'static str,
+    /// Environment variables, such as `YOMITORI_CRASH`.
+    pub env: Vec<(String, String)>,
+}
+
+/// A server of a world. It ends with its value.
+#[derive(Debug)]
+pub struct Server {
+    /// Where people look, such as `http://127.0.0.1:12345`.
+    pub web: String,
+    /// Where agents connect, such as `https://127.0.0.1:12346`.
+    pub uplink: String,
+    plan: Plan,
+    config: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+    client: reqwest::Client,
+}
+
+impl Server {
+    /// Prepares database, topic and certificate authority, and starts it; returns when it answers.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn start(world: &World, plan: Plan) -> Result<Self> {
+        let mut server = Self::prepare(world, plan).await?;
+        server.serve().await?;
+        Ok(server)
+    }
+
+    /// Everything of [`start`](Self::start) but the start.
+    ///
+    /// # Errors
+    /// When `migrate` fails.
+    pub async fn prepare(world: &World, plan: Plan) -> Result<Self> {
+        let (web, uplink) = (port::free()?, port::free()?);
+        let folder = world.new_folder(&format!("server-{web}"))?;
+        // One certificate authority for all servers of a world.
+        let state = world.new_folder("authority")?;
+        let config = folder.join("server.toml");
+        let text = format!(
+            "state_dir = {state:?}\n[database]\nurl = {:?}\n[kafka]\nbootstrap_servers = {:?}\ntopic = {:?}\npartitions = 4\n\
+             [uplink]\nlisten = \"127.0.0.1:{uplink}\"\nnames = [\"localhost\", \"127.0.0.1\"]\n\
+             [web]\nlisten = \"127.0.0.1:{web}\"\n",
+            world.database, world.kafka.address, world.topic
+        );
+        std::fs::write(&config, text).context("write the server's configuration")?;
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
+        let server = Self {
+            web: format!("http://127.0.0.1:{web}"),
+            uplink: format!("https://127.0.0.1:{uplink}"),
+            plan,
+            config,
+            log: folder.join("server.log"),
+            process: None,
+            client,
+        };
+        server.run(&["migrate"]).await?;
+        Ok(server)
+    }
+
+    /// Starts the process, also after [`kill`](Self::kill); returns when it answers.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn serve(&mut self) -> Result<()> {
+        self.launch()?;
+        self.ready().await
+    }
+
+    /// Starts the process without waiting for an answer, which a planned crash may forestall.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn launch(&mut self) -> Result<&mut Process> {
+        let mut command = self.command();
+        command.arg("serve").envs(self.plan.env.iter().map(|(name, value)| (name, value)));
+        if !self.plan.roles.is_empty() {
+            command.args(["--roles", self.plan.roles]);
+        }
+        Ok(self.process.insert(Process::start("yomitori-server", command, &self.log)?))
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Errors
+    /// When it doesn't, or has ended.
+    pub async fn ready(&mut self) -> Result<()> {
+        let url = format!("{}/healthz", self.web);
+        let (client, process) = (self.client.clone(), self.process()?);
+        wait::until("the server's /healthz", wait::PATIENCE, async || {
+            process.alive()?;
+            client.get(&url).send().await?.error_for_status()?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes what the next start gets in its environment.
+    pub fn set_env(&mut self, env: Vec<(String, String)>) {
+        self.plan.env = env;
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it was never started.
+    pub fn process(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().context("the server was not started")
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// When it was never started.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process()?.kill()
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.plan.build.program("yomitori-server"));
+        // The variables of the shared services would win over the file.
+        command.arg("--config").arg(&self.config).env_remove("YOMITORI_KAFKA").env_remove("YOMITORI_POSTGRES");
+        command
+    }
+
+    /// Runs a command such as `status`, and gives all it said, whether it succeeded or not.
+    ///
+    /// # Errors
+    /// When the program can't be run.
+    pub async fn try_run(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null());
+        tokio::task::spawn_blocking(move || command.output()).await?.context("run yomitori-server; is it built?")
+    }
+
+    /// Runs a command that has to succeed, and gives what it printed.
+    ///
+    /// # Errors
+    /// When it fails; with what it said.
+    pub async fn run(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.try_run(arguments).await?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            bail!("yomitori-server {}: {}: {error}", arguments.join(" "), output.status);
+        }
+        String::from_utf8(output.stdout).context("what yomitori-server printed")
+    }
+
+    /// Registers facilities; `csv` has the columns code, name and prefecture.
+    ///
+    /// # Errors
+    /// When the import is refused.
+    pub async fn import(&self, csv: &str) -> Result<()> {
+        let file = self.config.with_file_name("facilities.csv");
+        std::fs::write(&file, csv).context("write the table")?;
+        self.run(&["facility", "import", &file.to_string_lossy()]).await?;
+        Ok(())
+    }
+
+    /// An enrolment token for a terminal of the facility with `code`.
+    ///
+    /// # Errors
+    /// When the facility isn't known.
+    pub async fn token(&self, code: &str) -> Result<String> {
+        let printed = self.run(&["terminal", "token", "--facility", code]).await?;
+        Ok(printed.trim().to_owned())
+    }
+
+    /// The JSON at `path`, such as `/api/v1/facilities`.
+    ///
+    /// # Errors
+    /// When the server answers anything but success.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        let answer = self.client.get(format!("{}{path}", self.web)).send().await.context("ask the server")?;
+        answer.error_for_status().context("the server's answer")?.json().await.context("read the answer")
+    }
+
+    /// What the API says of the facility with `code`.
+    ///
+    /// # Errors
+    /// When it isn't known.
+    pub async fn facility(&self, code: &str) -> Result<Value> {
+        self.get(&format!("/api/v1/facilities/{code}")).await
+    }
+}
