@@ -4,6 +4,7 @@
 //! condition: appends of one stream reach the log in the order in which they were demanded, and once an append has
 //! failed none that was demanded after it may still be made; the stream then ends and the terminal sends again. Else a
 //! later number could enter the log before an earlier one, and the earlier one would be taken for a duplicate.
+//! The shell reads no further message while as many appends are open as it can bear.
 
 use std::collections::VecDeque;
 

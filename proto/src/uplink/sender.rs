@@ -68,10 +68,11 @@ pub struct Sender {
     drained: Seq,
     /// The last number of each batch that was sent since the last going back and is not acknowledged.
     open: VecDeque<Seq>,
-    /// When an acknowledgement, or the wait for one, began last.
+    /// When the wait for an acknowledgement began, or the last one came; no earlier than the end of a pause.
     waiting_since: Option<Instant>,
-    /// When the server spoke last, or began to owe us a word.
-    heard_at: Option<Instant>,
+    /// Since when the server has owed a word (a welcome, an acknowledgement) and said nothing; no earlier than the end of
+    /// a pause. Sending again doesn't start it anew.
+    owed_since: Option<Instant>,
     /// When we spoke last.
     spoke_at: Option<Instant>,
     paused_until: Option<Instant>,
@@ -94,7 +95,7 @@ impl Sender {
             drained: Seq::NONE,
             open: VecDeque::new(),
             waiting_since: None,
-            heard_at: None,
+            owed_since: None,
             spoke_at: None,
             paused_until: None,
         }
@@ -111,7 +112,7 @@ impl Sender {
         if !self.greeted {
             self.greeted = true;
             self.spoke_at = Some(now);
-            self.heard_at = Some(now);
+            self.owed_since = Some(now);
             return Some(Transmit::Hello { first_unacknowledged: self.released.next() });
         }
         if self.paused_until.is_some_and(|until| now < until) {
@@ -124,7 +125,6 @@ impl Sender {
         let welcome = self.welcome?;
         if self.resend_at().is_some_and(|at| at <= now) {
             self.go_back(self.released);
-            self.waiting_since = None;
         }
         if self.last_kept > self.cursor.max(self.drained) && self.open.len() < self.settings.window {
             let limit = self.settings.batch_limit.min(welcome.batch_limit as usize);
@@ -144,6 +144,9 @@ impl Sender {
             if after <= self.cursor {
                 self.drained = self.last_kept;
             }
+            if self.open.is_empty() {
+                self.owed_since = None;
+            }
             return;
         }
         self.spoke_at = Some(now);
@@ -151,9 +154,9 @@ impl Sender {
         // Where an answer has moved the cursor back since `poll`, the server will ask for what lies between again.
         if after <= self.cursor && last > self.cursor {
             if self.open.is_empty() {
-                self.waiting_since = Some(now);
-                self.heard_at = self.heard_at.max(Some(now));
+                self.waiting_since = self.waiting_since.max(Some(now));
             }
+            self.owed_since.get_or_insert(now);
             self.cursor = last;
             self.open.push_back(last);
         }
@@ -162,7 +165,22 @@ impl Sender {
     /// Takes what the server said, and tells through which number the spool may let go. May change what `poll` answers.
     /// After a violation the stream is to be closed and this dropped.
     pub fn handle(&mut self, answer: Answer, now: Instant) -> Result<Option<Seq>, Violation> {
-        self.heard_at = Some(now);
+        let released = self.take(answer, now)?;
+        self.owed_since = self.owed_since.max(Some(now)).filter(|_| !self.open.is_empty());
+        Ok(released)
+    }
+
+    /// When `poll` will answer something although nothing happens. Changes after every other call.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let due = [self.give_up_at(), self.resend_at(), self.keep_alive_at()].into_iter().flatten().min();
+        match (due, self.paused_until) {
+            (due, None) => due,
+            (due, Some(until)) => Some(due.map_or(until, |due| due.max(until))),
+        }
+    }
+
+    fn take(&mut self, answer: Answer, now: Instant) -> Result<Option<Seq>, Violation> {
         match (answer, self.welcome) {
             (Answer::Welcome(welcome), None) => {
                 self.welcome = Some(welcome);
@@ -180,18 +198,10 @@ impl Sender {
             }
             (Answer::SlowDown { pause_ms }, Some(_)) => {
                 self.paused_until = Some(now + Duration::from_millis(pause_ms.into()));
+                self.owed_since = self.owed_since.max(self.paused_until);
+                self.waiting_since = self.waiting_since.max(self.paused_until);
                 Ok(None)
             }
-        }
-    }
-
-    /// When `poll` will answer something although nothing happens. Changes after every other call.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        let due = [self.give_up_at(), self.resend_at(), self.keep_alive_at()].into_iter().flatten().min();
-        match (due, self.paused_until) {
-            (due, None) => due,
-            (due, Some(until)) => Some(due.map_or(until, |due| due.max(until))),
         }
     }
 
@@ -205,7 +215,7 @@ impl Sender {
         self.released = through;
         self.cursor = self.cursor.max(through);
         while self.open.pop_front_if(|last| *last <= through).is_some() {}
-        self.waiting_since = Some(now);
+        self.waiting_since = self.waiting_since.max(Some(now));
         Ok(Some(through))
     }
 
@@ -215,10 +225,8 @@ impl Sender {
         self.open.retain(|last| *last <= after);
     }
 
-    /// The server owes a word until it has welcomed us, and while a batch is unacknowledged.
     fn give_up_at(&self) -> Option<Instant> {
-        let owes = self.greeted && (self.welcome.is_none() || !self.open.is_empty());
-        self.heard_at.filter(|_| owes).map(|at| at + self.settings.give_up_after)
+        self.owed_since.map(|since| since + self.settings.give_up_after)
     }
 
     fn resend_at(&self) -> Option<Instant> {
