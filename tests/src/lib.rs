@@ -3,4 +3,5 @@
 //! Nothing depends on this crate, and nothing in it stands in for a part that could be had: Kafka, PostgreSQL, pcscd, the
 //! browser and the two programs are those that a clinic or its group would run.
 
+pub mod clock;
 pub mod world;

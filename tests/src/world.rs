@@ -3,6 +3,7 @@
 //! Every test has a folder, a topic and a database of its own, so that tests run side by side. The folder stays for
 //! looking at after a failure; the next `tests/run` sweeps it away.
 
+pub mod agent;
 pub mod browser;
 pub mod kafka;
 pub mod pcscd;

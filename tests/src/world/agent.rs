@@ -1,0 +1,179 @@
+//! The agent of one terminal, as a clinic runs it: by its configuration file and its command line.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::pcscd::Pcscd;
+use super::process::Process;
+use super::server::Server;
+use super::{Build, World};
+
+/// What a test wants of an agent.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    pub build: Build,
+    /// Reader names or patterns, each with its role: `phone`, `face_auth`, `staff_login` or `other`.
+    pub readers: Vec<(&'static str, &'static str)>,
+    /// The socket of a [`Pcscd`]; where there is none, the agent finds no resource manager.
+    pub pcscd: Option<PathBuf>,
+    /// More lines for the end of the configuration, such as `[spool]` and what follows.
+    pub more: &'static str,
+    /// Environment variables, such as `YOMITORI_CRASH`.
+    pub env: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// A terminal with the reader for phones on the first slot of `pcscd`.
+    #[must_use]
+    pub fn with_phone_reader(pcscd: &Pcscd) -> Self {
+        Self { readers: vec![(Pcscd::READERS[0], "phone")], pcscd: Some(pcscd.socket()), ..Self::default() }
+    }
+}
+
+/// An agent of a world. It ends with its value.
+#[derive(Debug)]
+pub struct Agent {
+    /// The linkage folder for results of the face reader.
+    pub face: PathBuf,
+    /// The linkage folder for results asked for by the clinic's software.
+    pub res: PathBuf,
+    /// Identity and spool.
+    pub state: PathBuf,
+    plan: Plan,
+    config: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+}
+
+impl Agent {
+    /// Enrols a terminal for the facility with `code`, and starts its agent.
+    ///
+    /// # Errors
+    /// When it can't be enrolled or started.
+    pub async fn start(world: &World, server: &Server, code: &str, plan: Plan) -> Result<Self> {
+        let mut agent = Self::prepare(world, &server.uplink, plan)?;
+        agent.enrol(server, code).await?;
+        agent.launch()?;
+        Ok(agent)
+    }
+
+    /// Writes the configuration of a terminal that knows its server at `uplink` and has no identity yet.
+    ///
+    /// # Errors
+    /// When a file can't be written.
+    pub fn prepare(world: &World, uplink: &str, plan: Plan) -> Result<Self> {
+        let folder = world.new_folder(&format!("agent-{}", uuid::Uuid::new_v4().simple()))?;
+        let [face, res, state] = ["face", "res", "state"].map(|name| folder.join(name));
+        for made in [&face, &res, &state] {
+            std::fs::create_dir(made).with_context(|| format!("make {made:?}"))?;
+        }
+        let mut text = format!(
+            "state_dir = {state:?}\n[server]\naddress = {uplink:?}\n\
+             [[linkage]]\nfolder = \"face\"\npath = {face:?}\n[[linkage]]\nfolder = \"res\"\npath = {res:?}\n"
+        );
+        for (name, role) in &plan.readers {
+            text += &format!("[[reader]]\nname = {name:?}\nrole = {role:?}\n");
+        }
+        text += plan.more;
+        let config = folder.join("agent.toml");
+        std::fs::write(&config, text).context("write the agent's configuration")?;
+        Ok(Self { face, res, state, plan, config, log: folder.join("agent.log"), process: None })
+    }
+
+    /// Gives the terminal its identity, with a token that an operator of `server` makes.
+    ///
+    /// # Errors
+    /// When either side refuses.
+    pub async fn enrol(&self, server: &Server, code: &str) -> Result<()> {
+        let token = server.token(code).await?;
+        self.run(&["enrol", "--token", &token]).await?;
+        Ok(())
+    }
+
+    /// Starts the process, also after [`kill`](Self::kill).
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn launch(&mut self) -> Result<&mut Process> {
+        let mut command = self.command();
+        command.arg("run").envs(self.plan.env.iter().map(|(name, value)| (name, value)));
+        Ok(self.process.insert(Process::start("yomitori-agent", command, &self.log)?))
+    }
+
+    /// Changes what the next start gets in its environment.
+    pub fn set_env(&mut self, env: Vec<(String, String)>) {
+        self.plan.env = env;
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it was never started.
+    pub fn process(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().context("the agent was not started")
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// When it was never started.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process()?.kill()
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// A face reader's result as the official software leaves it: named by the time `at`, there for 200 ms only.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub async fn face_result(&self, at: DateTime<Utc>) -> Result<()> {
+        let japan = at.naive_utc() + TimeDelta::hours(9);
+        let file = self.face.join(format!("OQSsiquc01res_face_1319999015000001_{}.xml", japan.format("%Y%m%d%H%M%S")));
+        std::fs::write(&file, "<XmlMsg/>").with_context(|| format!("write {file:?}"))?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        std::fs::remove_file(&file).with_context(|| format!("remove {file:?}"))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.plan.build.program("yomitori-agent"));
+        let nowhere = self.state.join("no-resource-manager");
+        command
+            .arg("--config")
+            .arg(&self.config)
+            .env("PCSCLITE_CSOCK_NAME", self.plan.pcscd.as_ref().unwrap_or(&nowhere));
+        command
+    }
+
+    /// Runs a command such as `check` or `sent`, and gives all it said, whether it succeeded or not.
+    ///
+    /// # Errors
+    /// When the program can't be run.
+    pub async fn try_run(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null());
+        tokio::task::spawn_blocking(move || command.output()).await?.context("run yomitori-agent; is it built?")
+    }
+
+    /// Runs a command that has to succeed, and gives what it printed.
+    ///
+    /// # Errors
+    /// When it fails; with what it said.
+    pub async fn run(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.try_run(arguments).await?;
+        let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            let command = arguments.first().copied().unwrap_or_default();
+            bail!("yomitori-agent {command}: {}: {error}{said}", output.status);
+        }
+        Ok(said.into_owned())
+    }
+}
