@@ -1,0 +1,208 @@
+//! The shape of the tree: which crate and which module may know of which, and what every file owes its reader.
+
+#[path = "layering/source.rs"]
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use source::{Source, sources};
+use yomitori_tests::world::services::root;
+
+/// Crates without input, output, clock or chance.
+const PURE: [&str; 3] = ["yomitori-proto", "yomitori-observation", "yomitori-facility"];
+
+/// What a crate of the workspace may use of the others, in what ships.
+const CRATES: [(&str, &[&str]); 6] = [
+    ("yomitori-proto", &[]),
+    ("yomitori-observation", &["yomitori-proto"]),
+    ("yomitori-facility", &["yomitori-proto"]),
+    ("yomitori-agent", &["yomitori-proto", "yomitori-observation"]),
+    ("yomitori-server", &["yomitori-proto", "yomitori-facility"]),
+    (
+        "yomitori-tests",
+        &["yomitori-proto", "yomitori-observation", "yomitori-facility", "yomitori-agent", "yomitori-server"],
+    ),
+];
+
+/// Crates that touch the world; none may stand below a pure one.
+const IMPURE: [&str; 17] = [
+    "axum",
+    "hyper",
+    "mio",
+    "notify",
+    "pcsc",
+    "rcgen",
+    "rdkafka",
+    "redb",
+    "reqwest",
+    "rustls",
+    "socket2",
+    "tokio",
+    "tokio-postgres",
+    "tonic",
+    "tower",
+    "tracing",
+    "tracing-subscriber",
+];
+
+/// (a module's folder, what it must not name, why). A longer name allows its neighbours.
+const MODULES: [(&str, &str, &str); 14] = [
+    ("server/src/ingest", "projector", "a door writes to the log; what follows from it is not its business"),
+    ("server/src/ingest", "web", "a door serves agents and operators alike, not pages"),
+    ("server/src/ingest", "alerts", "what is told to people follows from the store"),
+    ("server/src/store", "log::kafka", "the store keeps places in the log, but never speaks to it"),
+    ("server/src/store", "web", "pages read the store, not the reverse"),
+    ("server/src/store", "ingest", "the store knows nothing of who asks"),
+    ("server/src/store", "projector", "the projector writes into the store, not the reverse"),
+    ("server/src/web", "log", "pages change things only through `ingest::operator`"),
+    ("server/src/web", "projector", "pages read what is committed"),
+    ("server/src/web", "ingest::uplink", "of the doors, pages know the operator's only"),
+    ("server/src/web", "ingest::enrol", "of the doors, pages know the operator's only"),
+    ("server/src/projector", "web", "the projector folds; who looks is not its business"),
+    ("agent/src/sources", "spool", "a source sees; the recorder keeps"),
+    ("agent/src/sources", "uplink", "a source sees; the uplink carries what was kept"),
+];
+
+/// Everything that may stand at the top.
+const TOP: [&str; 17] = [
+    ".cargo",
+    ".ci",
+    ".clippy.toml",
+    ".config",
+    ".deny.toml",
+    ".git",
+    ".gitignore",
+    ".rustfmt.toml",
+    "Cargo.lock",
+    "Cargo.toml",
+    "README.md",
+    "agent",
+    "deploy",
+    "proto",
+    "server",
+    "target",
+    "tests",
+];
+
+const LONGEST: usize = 500;
+
+#[test]
+fn crates_know_only_those_below_them() -> Result<()> {
+    let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])?)?;
+    let packages = metadata["packages"].as_array().context("packages")?;
+    ensure!(packages.len() == CRATES.len(), "a crate came or went: CRATES above is the list");
+    for package in packages {
+        let name = package["name"].as_str().context("a name")?;
+        let (_, allowed) = CRATES.iter().find(|(known, _)| *known == name).context("an unknown crate")?;
+        for dependency in package["dependencies"].as_array().context("dependencies")? {
+            let used = dependency["name"].as_str().context("a name")?;
+            let shipped = dependency["kind"].is_null();
+            let ours = CRATES.iter().any(|(known, _)| *known == used);
+            ensure!(!shipped || !ours || allowed.contains(&used), "{name} may not use {used}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn pure_crates_touch_nothing() -> Result<()> {
+    for pure in PURE {
+        let below = tree(&["--package", pure, "--edges", "normal"])?;
+        let impure: Vec<_> = IMPURE.iter().filter(|name| below.contains(**name)).collect();
+        ensure!(impure.is_empty(), "{pure} stands on {impure:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn there_is_one_crypto_provider() -> Result<()> {
+    let all = tree(&["--workspace", "--target", "all", "--edges", "normal,build,dev"])?;
+    ensure!(all.contains("aws-lc-rs"), "the tree was not read");
+    for other in ["ring", "openssl", "openssl-sys", "native-tls"] {
+        ensure!(!all.contains(other), "{other} came in; `cargo tree -i {other} --target all` says by whom");
+    }
+    Ok(())
+}
+
+#[test]
+fn modules_know_only_those_below_them() -> Result<()> {
+    let sources = sources()?;
+    let mut wrong = Vec::new();
+    for (folder, forbidden, why) in MODULES {
+        let mut read = 0;
+        for source in sources.iter().filter(|source| source.is_in(folder)) {
+            read += 1;
+            for named in source.named() {
+                if named == forbidden || named.starts_with(&format!("{forbidden}::")) {
+                    wrong.push(format!("{}: `{named}`: {why}", source.path));
+                }
+            }
+        }
+        ensure!(read > 0 || forbidden == "alerts", "{folder} is gone: MODULES above is the list");
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_short() -> Result<()> {
+    let mut wrong = Vec::new();
+    for Source { path, text } in sources()? {
+        let first = text.lines().next().unwrap_or_default();
+        let head = match Path::new(&path).extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => first.starts_with("//!"),
+            Some("sql") => first.starts_with("--"),
+            Some("proto") => first.starts_with("//"),
+            Some("js") => first.starts_with("//") || first.starts_with("/*"),
+            Some("css") => first.starts_with("/*"),
+            Some("sh" | "toml" | "properties") => first.starts_with('#'),
+            _ if first.starts_with("#!") => text.lines().nth(1).is_some_and(|line| line.starts_with("# ")),
+            _ => true,
+        };
+        let lines = text.lines().count();
+        if !head && !path.ends_with("/Cargo.toml") && !path.ends_with(".clippy.toml") && path != ".rustfmt.toml" {
+            wrong.push(format!("{path} doesn't begin with what it is for"));
+        }
+        if lines > LONGEST {
+            wrong.push(format!("{path} has {lines} lines; {LONGEST} is the limit"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn the_top_of_the_tree_is_as_designed() -> Result<()> {
+    for entry in std::fs::read_dir(root())? {
+        let name = entry?.file_name().into_string().ok().context("a readable name")?;
+        ensure!(TOP.contains(&name.as_str()), "`{name}` doesn't belong at the top");
+    }
+    Ok(())
+}
+
+/// The packages that `cargo tree` lists.
+fn tree(arguments: &[&str]) -> Result<BTreeSet<String>> {
+    let listed = cargo(&[&["tree", "--locked", "--offline", "--prefix", "none"], arguments].concat())?;
+    Ok(listed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+}
+
+fn cargo(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().context("run cargo")?;
+    ensure!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn names_are_found_however_they_are_written() {
+    let text = "use crate::log;\nuse crate::{store::fact, web};\nuse super::super::uplink::Carry;\n\
+                fn f() { crate::ingest::operator::state() }\n#[cfg(test)]\nmod tests { use crate::alerts; }\n";
+    let source = Source { path: "server/src/ingest/door.rs".to_owned(), text: text.to_owned() };
+    let named: BTreeMap<_, _> = source.named().into_iter().map(|name| (name, ())).collect();
+    let named: Vec<_> = named.into_keys().collect();
+    assert_eq!(named, ["ingest::operator::state", "log", "store::fact", "uplink::Carry", "web"]);
+}
