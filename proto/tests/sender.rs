@@ -145,7 +145,7 @@ fn resume_never_goes_below_what_was_acknowledged_nor_forward() {
 
 #[test]
 fn what_arrived_before_a_lost_batch_is_still_waited_for() {
-    let mut terminal = Terminal::greeted(1, 16);
+    let mut terminal = Terminal::greeted(1, 24);
     terminal.send(0, 8);
     terminal.send(8, 16);
     assert_eq!(terminal.hear(Answer::Resume { after: Seq(8) }), Ok(None));
@@ -219,6 +219,20 @@ fn shedding_does_not_keep_a_lost_batch_from_being_sent_again() {
     terminal.sender.sent(Seq(8), Seq(8), 0, terminal.now);
     assert_eq!(terminal.hear(Answer::Resume { after: Seq(0) }), Ok(None));
     assert_eq!(terminal.poll(), batch(0));
+}
+
+#[test]
+fn a_server_owes_no_answer_to_what_was_shed_before_it_was_sent_again() {
+    let mut terminal = Terminal::greeted(1, 8);
+    terminal.send(0, 8);
+    assert_eq!(terminal.wait(), 5);
+    assert_eq!(terminal.poll(), batch(0));
+    terminal.sender.sent(Seq(0), Seq(0), 0, terminal.now);
+    assert_eq!(terminal.wait(), 15);
+    for _ in 0..3 {
+        assert_eq!(terminal.poll(), Some(Transmit::KeepAlive { last_kept: Seq(8) }));
+        assert_eq!(terminal.wait(), 20);
+    }
 }
 
 #[test]
