@@ -21,6 +21,11 @@ rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
 at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
 has_rust() { has cargo && has rustc && at_least "$(rustc --version 2>/dev/null | cut -d' ' -f2)" "$rust_wanted"; }
 
+# An old Rust that stands in front of Debian's new one is passed by.
+prefer_new_rust() {
+  if ! has_rust && (PATH=/usr/bin:$PATH && has_rust); then export PATH=/usr/bin:$PATH; fi
+}
+
 # ensure_packages [tests]: everything that the quick start needs, or also what the tests need.
 ensure_packages() {
   local scope=${1:-}
@@ -42,11 +47,13 @@ ensure_packages() {
   if [[ -z ${YOMITORI_POSTGRES:-} ]]; then
     need postgresql 'the database' postgres_programs
   fi
+  prefer_new_rust
   # Debian 12 keeps a current Rust beside its old one, for building browsers.
   need cargo-web "Rust $rust_wanted or newer, builds Yomitori" has_rust
   if [[ $scope == tests ]]; then
     need rustfmt-web 'checks the format' cargo fmt --version
     need rust-web-clippy 'checks the code' cargo clippy --version
+    need procps 'kills programs in the crash tests' type -P kill
     need pcscd 'card readers' test -x /usr/sbin/pcscd
     need vsmartcard-vpcd 'a virtual card reader' test -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so
     need chromium 'looks at the pages' has chromium
@@ -54,6 +61,7 @@ ensure_packages() {
     need fonts-noto-cjk 'Japanese letters in the browser' has_japanese_font
   fi
   ((${#missing[@]} == 0)) || install_missing
+  prefer_new_rust
   has_rust || fail "Rust $rust_wanted or newer is needed, and $(rustc --version 2>/dev/null || echo none) is there." \
     'Get it from https://rustup.rs, or on Debian 12: apt-get install cargo-web'
 }
