@@ -3,6 +3,7 @@
 //! Never in here: names of people, what they wrote, file names, codes, message bodies. A facility or terminal is its UUID.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -17,7 +18,11 @@ use crate::store::token::Invalid;
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
 pub fn init() {
     let filter = EnvFilter::try_from_env("YOMITORI_LOG").unwrap_or_else(|_| EnvFilter::new("info,rdkafka=off"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     // A second start in one process (tests) keeps the first.
     logs.try_init().ok();
 }

@@ -1,0 +1,66 @@
+//! A facility's row at an instant: what pages filter and sort by, beside the whole status.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
+use yomitori_facility::{Evidence, Facility, Status, Word as _, due, status};
+
+use super::Ground;
+use crate::store::StoreError;
+use crate::store::facility::Row;
+
+/// The row of `facility` as it is `now`.
+///
+/// # Errors
+/// Where the state can't be written as JSON.
+pub(super) fn row(
+    facility: &Facility,
+    partition: i32,
+    ground: &Ground,
+    now: DateTime<Utc>,
+) -> Result<Row, StoreError> {
+    let seen = status(facility, &ground.rules, &ground.calendar, now);
+    let json = |value: Result<Value, _>, what| value.map_err(|source| StoreError::Broken { what, source });
+    let codes: Vec<String> = seen.codes.iter().filter(|code| code.valid).map(|code| code.code.clone()).collect();
+    let (level, first_success_at, last_success_at) = match &seen.evidence.value {
+        Evidence::Succeeded { level, first_success_at, last_success_at, .. } => {
+            (Some(level.key()), Some(*first_success_at), Some(*last_success_at))
+        }
+        Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => (None, None, None),
+    };
+    let readers = seen.readers.iter().filter(|reader| reader.present).count();
+    Ok(Row {
+        facility_id: facility.id,
+        partition,
+        code: codes.first().cloned(),
+        name: seen.name.clone().unwrap_or_default(),
+        prefecture: seen.prefecture.clone().unwrap_or_default(),
+        search: search(&seen),
+        eligible: seen.eligible.key(),
+        evidence: seen.evidence.key(),
+        evidence_level: level,
+        first_success_at,
+        last_success_at,
+        equipment: seen.equipment.key(),
+        readers_present: i32::try_from(readers).unwrap_or(i32::MAX),
+        intent: seen.intent.key(),
+        opt_out: seen.opt_out.key(),
+        listing: seen.listing.key(),
+        freshness: seen.freshness.key(),
+        last_seen_at: seen.last_seen_at,
+        flags: seen.flags.iter().map(|flag| flag.key.key()).collect(),
+        status: json(serde_json::to_value(&seen), "a facility's status")?,
+        state: json(serde_json::to_value(facility), "a facility's state")?,
+        due_at: due(facility, &ground.rules, &ground.calendar, now),
+        folded_at: now,
+        codes,
+    })
+}
+
+/// Codes, name and prefecture as people may type them: one width, one case.
+fn search(seen: &Status) -> String {
+    let codes = seen.codes.iter().map(|code| code.code.as_str());
+    let prefecture = seen.prefecture_label.iter().flat_map(|label| [label.ja.as_ref(), label.en.as_ref()]);
+    let texts: Vec<&str> = codes.chain(seen.name.as_deref()).chain(prefecture).chain(seen.address.as_deref()).collect();
+    texts.join(" ").nfkc().collect::<String>().to_lowercase()
+}
