@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The agent's program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    yomitori_agent::cli::run()
+}

@@ -1,0 +1,126 @@
+//! The agent's commands. What they answer goes to standard output, mistakes and logs to standard error; the exit code is
+//! 0 for success, 1 where something has to be done, 2 where the command or the configuration is wrong.
+
+mod check;
+mod enrol;
+mod readers;
+mod sent;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+use crate::daemon::{self, stop_requested};
+use crate::{VERSION, telemetry};
+
+const EXAMPLES: &str = "\
+Examples / 使用例:
+  yomitori-agent enrol --token ytm1.…      登録する (once, with a token from the centre)
+  yomitori-agent check                     設置を確認する (what would happen: go / no-go)
+  yomitori-agent readers                   カードリーダーの動きを見る (live, Ctrl-C ends)
+  yomitori-agent sent --last 20            送信した内容を見る (exactly what left this terminal)
+  yomitori-agent run                       常駐する (what the service does)";
+
+#[cfg(unix)]
+const CONFIG: &str = "/etc/yomitori/agent.toml";
+#[cfg(not(unix))]
+const CONFIG: &str = r"C:\ProgramData\Yomitori\agent.toml";
+
+/// Watches smartphone reads on an eligibility terminal (資格確認端末) and tells the centre.
+#[derive(Parser, Debug)]
+#[command(name = "yomitori-agent", version = VERSION, after_help = EXAMPLES)]
+struct Args {
+    /// The configuration file
+    #[arg(long, global = true, env = "YOMITORI_CONFIG", default_value = CONFIG, value_name = "FILE")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Watch, keep and send until stopped (常駐)
+    Run,
+    /// Get this terminal's certificate, once (登録)
+    Enrol {
+        /// The one-time token that `yomitori-server terminal token` has printed
+        #[arg(long, env = "YOMITORI_TOKEN", hide_env_values = true)]
+        token: String,
+        /// Enrol although this terminal has a certificate already
+        #[arg(long)]
+        again: bool,
+    },
+    /// Say what works and what has to be done (設置確認)
+    Check,
+    /// Show readers, cards and phones as they come and go (リーダー表示)
+    Readers,
+    /// Show exactly what left this terminal (送信内容)
+    Sent {
+        /// How many lines
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        last: usize,
+        /// Go on with what is sent from now on
+        #[arg(long)]
+        follow: bool,
+    },
+}
+
+/// Something went wrong; what to do is in the text.
+enum Failure {
+    /// The command or the configuration is wrong.
+    Usage(anyhow::Error),
+    /// Something has to be done.
+    Todo(anyhow::Error),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Todo(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Todo(error.into())
+    }
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    telemetry::init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a process can have a runtime");
+    let result = runtime.block_on(carry_out(args.command, &args.config));
+    // A thread that hangs in PC/SC must not hold up the end.
+    runtime.shutdown_background();
+    let (error, code) = match result {
+        Ok(code) => return code,
+        Err(Failure::Usage(error)) => (error, ExitCode::from(2)),
+        Err(Failure::Todo(error)) => (error, ExitCode::from(1)),
+    };
+    // Where standard error is closed, the exit code has to do.
+    let _ = writeln!(io::stderr(), "yomitori-agent: {error:#}");
+    code
+}
+
+async fn carry_out(command: Command, path: &Path) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run => daemon::run(Config::read(path)?, stop_requested()).await.map_err(anyhow::Error::from)?,
+        Command::Enrol { token, again } => enrol::enrol(&Config::read(path)?, &token, again).await?,
+        Command::Check => return Ok(check::check(path).await?),
+        Command::Readers => readers::readers(Config::read(path)?).await?,
+        Command::Sent { last, follow } => sent::sent(&Config::read(path)?, last, follow).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,166 @@
+//! `check`: what would happen, before it does. One line a thing, in Japanese and English, with what to do about it.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use yomitori_observation::reader::Name;
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
+
+use super::readers;
+use crate::config::{Config, ConfigError};
+use crate::identity::Identity;
+use crate::spool::{self, Spool};
+use crate::telemetry::chain;
+use crate::{clock, connect};
+
+/// Prints the list, and remembers whether there is something to do.
+struct List {
+    todo: bool,
+}
+
+impl List {
+    fn ok(&self, what: &str, how: impl Display) -> io::Result<()> {
+        writeln!(io::stdout(), "[ OK ] {what}: {how}")
+    }
+
+    fn todo(&mut self, what: &str, why: impl Display) -> io::Result<()> {
+        self.todo = true;
+        writeln!(io::stdout(), "[ NG ] {what}: {why}")
+    }
+}
+
+pub(super) async fn check(path: &Path) -> io::Result<ExitCode> {
+    let mut list = List { todo: false };
+    let config = match Config::read(path) {
+        Ok(config) => config,
+        Err(error) => {
+            list.todo("設定 config", chain(&error))?;
+            return Ok(ExitCode::from(if matches!(error, ConfigError::File { .. }) { 1 } else { 2 }));
+        }
+    };
+    list.ok("設定 config", path.display())?;
+    let identity = state(&mut list, &config)?;
+    readers_and_roles(&mut list, &config)?;
+    folders(&mut list, &config)?;
+    match identity {
+        Some(identity) => match connect::mutual(&config.server, &identity).await {
+            Ok(_) => {
+                list.ok("サーバー server", format_args!("{} に接続できます (TLS 1.3) / reachable", config.server))?
+            }
+            Err(error) => list.todo("サーバー server", chain(&error))?,
+        },
+        None => match tokio::net::TcpStream::connect((config.server.host(), config.server.port())).await {
+            Ok(_) => {
+                list.ok("サーバー server", format_args!("{} に届きます / reachable, TLS not tried", config.server))?
+            }
+            Err(error) => list.todo("サーバー server", format_args!("{}: {error}", config.server))?,
+        },
+    }
+    let verdict = if list.todo {
+        "未完了の項目があります。 / Something has to be done."
+    } else {
+        "すべて良好です。 / All good."
+    };
+    writeln!(io::stdout(), "{verdict}")?;
+    Ok(ExitCode::from(u8::from(list.todo)))
+}
+
+fn state(list: &mut List, config: &Config) -> io::Result<Option<Identity>> {
+    let dir = &config.state_dir;
+    match writable(dir) {
+        Ok(()) => list.ok("状態フォルダ state", dir.display())?,
+        Err(error) => list.todo(
+            "状態フォルダ state",
+            format_args!(
+                "{}: {error} (作成し、書込権限を与えてください / make it and let the agent's user write)",
+                dir.display()
+            ),
+        )?,
+    }
+    let identity = match Identity::load(dir) {
+        Ok(Some(identity)) => identity,
+        Ok(None) => {
+            list.todo(
+                "証明書 certificate",
+                "未登録です。`yomitori-agent enrol` を実行してください / not enrolled; run enrol with a token",
+            )?;
+            return Ok(None);
+        }
+        Err(error) => {
+            list.todo("証明書 certificate", chain(&error))?;
+            return Ok(None);
+        }
+    };
+    let now = clock::now();
+    let days = identity.days_left(now);
+    if identity.not_after() > now {
+        list.ok(
+            "証明書 certificate",
+            format_args!("terminal {}, 残り {days} 日 / {days} days left", identity.terminal()),
+        )?;
+    } else {
+        list.todo("証明書 certificate", "期限切れです。再登録してください / expired; enrol again with a new token")?;
+    }
+    match Spool::waiting(dir) {
+        Ok(None) => list.ok("スプール spool", "次の起動時に用意されます / made ready at the next start")?,
+        Ok(Some(waiting)) => {
+            list.ok("スプール spool", format_args!("未送信 {waiting} 件 / {waiting} observations wait"))?;
+        }
+        Err(spool::OpenError::InUse { .. }) => {
+            list.ok("スプール spool", "エージェントが使用中です / in use by the running agent")?;
+        }
+        Err(error) => list.todo("スプール spool", chain(&error))?,
+    }
+    Ok(Some(identity))
+}
+
+/// Whether a file can be made in the folder.
+fn writable(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let probe = dir.join("check.tmp");
+    std::fs::write(&probe, [])?;
+    std::fs::remove_file(&probe)
+}
+
+fn readers_and_roles(list: &mut List, config: &Config) -> io::Result<()> {
+    let names = readers::names();
+    let mut phone = false;
+    for raw in &names {
+        let role = config.roles.of(raw, &Name::parse(raw));
+        phone |= role == ReaderRole::Phone;
+        list.ok("リーダー reader", format_args!("\"{raw}\" = {}, role {}", readers::model(raw), readers::role(role)))?;
+    }
+    if names.is_empty() {
+        list.todo(
+            "リーダー reader",
+            "見つかりません。接続と PC/SC サービスを確認してください / none; check the cable and the PC/SC service",
+        )
+    } else if !phone {
+        list.todo("役割 role", "スマホ用 (role = \"phone\") のリーダーがありません / no reader has the role \"phone\"; add a [[reader]] to the configuration")
+    } else {
+        Ok(())
+    }
+}
+
+fn folders(list: &mut List, config: &Config) -> io::Result<()> {
+    if config.level == CollectionLevel::Readers {
+        return list.ok("連携フォルダ folder", "収集しない設定です / not collected (collection.level = \"readers\")");
+    }
+    for watched in &config.linkage {
+        let what = match watched.folder {
+            LinkageFolder::Face => "連携フォルダ face",
+            LinkageFolder::Res => "連携フォルダ res",
+            LinkageFolder::Unknown => "連携フォルダ folder",
+        };
+        match std::fs::read_dir(&watched.path) {
+            Ok(entries) => list.ok(what, format_args!("{} ({} 件 files)", watched.path.display(), entries.count()))?,
+            Err(error) => list.todo(what, format_args!("{}: {error}", watched.path.display()))?,
+        }
+    }
+    if config.linkage.is_empty() {
+        list.todo("連携フォルダ folder", "設定がありません / none is configured; add a [[linkage]]")?;
+    }
+    Ok(())
+}

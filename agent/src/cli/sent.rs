@@ -1,0 +1,59 @@
+//! `sent`: exactly what left this terminal, so that a clinic need not take our word for it.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use super::Failure;
+use crate::config::Config;
+use crate::daemon::stop_requested;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+pub(super) async fn sent(config: &Config, last: usize, follow: bool) -> Result<(), Failure> {
+    let [now, before] = crate::sent::paths(&config.state_dir);
+    let mut lines = lines(&before)?;
+    lines.extend(self::lines(&now)?);
+    let mut out = io::stdout().lock();
+    for line in lines.iter().skip(lines.len().saturating_sub(last)) {
+        writeln!(out, "{line}")?;
+    }
+    if lines.is_empty() {
+        writeln!(io::stderr(), "まだ何も送信していません。 / Nothing has left this terminal yet.")?;
+    }
+    if !follow {
+        return Ok(());
+    }
+    let mut seen = length(&now);
+    let stop = stop_requested();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            _ = &mut stop => return Ok(()),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let length = length(&now);
+        // A file that shrank is a new one.
+        let from = if length < seen { 0 } else { seen };
+        if length > from {
+            let mut file = File::open(&now)?;
+            io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
+            io::copy(&mut file.take(length - from), &mut out)?;
+            out.flush()?;
+        }
+        seen = length;
+    }
+}
+
+fn lines(path: &Path) -> io::Result<Vec<String>> {
+    match File::open(path) {
+        Ok(file) => BufReader::new(file).lines().collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn length(path: &Path) -> u64 {
+    path.metadata().map_or(0, |file| file.len())
+}

@@ -1,0 +1,161 @@
+//! The agent's one configuration file. Everything in it is checked, and every mistake is told at once, each with its
+//! line and what to do.
+
+mod document;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use yomitori_observation::pattern::Pattern;
+use yomitori_observation::reader;
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
+
+use crate::address::ServerAddress;
+use crate::sources::linkage::Watched;
+use document::{Section, document};
+
+/// What the agent does, and where.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    pub server: ServerAddress,
+    pub state_dir: PathBuf,
+    pub linkage: Vec<Watched>,
+    pub roles: Roles,
+    pub level: CollectionLevel,
+    /// In bytes.
+    pub spool_budget: u64,
+    /// Of the file's bytes; tells whether two starts had the same configuration.
+    pub hash: u64,
+}
+
+/// Which readers are for what: the first rule that fits.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Roles(Vec<(Pattern, ReaderRole)>);
+
+impl Roles {
+    /// The role of a reader; unknown where no rule fits, as only a person can know.
+    #[must_use]
+    pub fn of(&self, raw: &str, name: &reader::Name) -> ReaderRole {
+        let fits = |pattern: &Pattern| pattern.matches(raw) || pattern.matches(name.base());
+        self.0.iter().find(|(pattern, _)| fits(pattern)).map_or(ReaderRole::Unknown, |(_, role)| *role)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("read `{path}` (give its place with --config; a sample is in deploy/agent.toml)")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), listed(.mistakes))]
+    Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
+}
+
+/// Something in the file that can't be meant.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Mistake {
+    pub line: usize,
+    pub field: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            write!(f, "line {}: {}", self.line, self.what)
+        } else {
+            write!(f, "line {}, `{}`: {}", self.line, self.field, self.what)
+        }
+    }
+}
+
+fn listed(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes })
+    }
+
+    /// Checks a configuration.
+    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        document(text, |root| {
+            let state_dir = root.required("state_dir", absolute);
+            let server = root.section("server", |server| server.required("address", |text| text.parse()));
+            let linkage = root.sections("linkage", |linkage| {
+                let folder = linkage.required("folder", folder);
+                let path = linkage.required("path", absolute);
+                Some(Watched { folder: folder?, path: path? })
+            });
+            let roles = root.sections("reader", |reader| {
+                let name = reader.required("name", |text| Ok(Pattern::new(text)));
+                let role = reader.required("role", role);
+                Some((name?, role?))
+            });
+            let level = root.section("collection", |collection| collection.optional("level", level));
+            let budget = root.section("spool", |spool| spool.number("budget_mib", 1..=65_536));
+            twice(root, &linkage);
+            Some(Self {
+                server: server??,
+                state_dir: state_dir?,
+                linkage,
+                roles: Roles(roles),
+                level: level.flatten().unwrap_or(CollectionLevel::Names),
+                spool_budget: budget.flatten().unwrap_or(64) * 1024 * 1024,
+                hash: hash(text),
+            })
+        })
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    u64::from_be_bytes(*Sha256::digest(text).first_chunk().expect("a SHA-256 digest has 32 bytes"))
+}
+
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err("is not absolute; a service has no working folder, so write the whole path".to_owned())
+    }
+}
+
+fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        format!("is none of the known words; write one of {}", words.join(", "))
+    })
+}
+
+fn folder(text: &str) -> Result<LinkageFolder, String> {
+    one_of(&[("face", LinkageFolder::Face), ("res", LinkageFolder::Res)], text)
+}
+
+fn role(text: &str) -> Result<ReaderRole, String> {
+    let words = [
+        ("phone", ReaderRole::Phone),
+        ("face_auth", ReaderRole::FaceAuth),
+        ("staff_login", ReaderRole::StaffLogin),
+        ("other", ReaderRole::Other),
+    ];
+    one_of(&words, text)
+}
+
+fn level(text: &str) -> Result<CollectionLevel, String> {
+    one_of(&[("readers", CollectionLevel::Readers), ("names", CollectionLevel::Names)], text)
+}
+
+/// One folder watched twice would tell every file twice.
+fn twice(root: &mut Section<'_>, linkage: &[Watched]) {
+    for (index, watched) in linkage.iter().enumerate() {
+        if linkage.iter().take(index).any(|other| other.path == watched.path) {
+            root.mistake("linkage", "names one path twice; remove one of the two");
+        }
+    }
+}

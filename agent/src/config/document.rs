@@ -1,0 +1,177 @@
+//! A TOML document whose mistakes are gathered instead of ending at the first, each with the line that it is in.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Mistake;
+
+/// Reads the document in `text` with `read`. Whatever `read` didn't ask for is a mistake too.
+pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Result<T, Vec<Mistake>> {
+    let (parsed, errors) = DeTable::parse_recoverable(text);
+    let mut mistakes: Vec<Mistake> = errors
+        .iter()
+        .map(|error| Mistake {
+            line: line(text, error.span().map_or(0, |span| span.start)),
+            field: String::new(),
+            what: format!("{} (the file is written in TOML)", error.message()),
+        })
+        .collect();
+    let mut root = Section {
+        text,
+        path: String::new(),
+        at: 0,
+        table: parsed.get_ref(),
+        asked: BTreeSet::new(),
+        mistakes: Vec::new(),
+    };
+    let read = read(&mut root);
+    mistakes.extend(root.done());
+    mistakes.sort();
+    read.filter(|_| mistakes.is_empty()).ok_or(mistakes)
+}
+
+/// A table of the document, and what was asked of it.
+pub(super) struct Section<'a> {
+    text: &'a str,
+    path: String,
+    at: usize,
+    table: &'a DeTable<'a>,
+    asked: BTreeSet<&'static str>,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Section<'a> {
+    /// A text that has to be there.
+    pub(super) fn required<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if !self.table.contains_key(field) {
+            self.asked.insert(field);
+            self.mistake_at(self.at, field, "is missing; add it (a sample is in deploy/agent.toml)");
+            return None;
+        }
+        self.optional(field, read)
+    }
+
+    /// A text that may be absent.
+    pub(super) fn optional<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.value(field)?;
+        let read = value.get_ref().as_str().ok_or_else(|| "is no text; write it in quotes".to_owned()).and_then(read);
+        read.map_err(|what| self.mistake_at(value.span().start, field, &what)).ok()
+    }
+
+    /// A whole number that may be absent.
+    pub(super) fn number(&mut self, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.value(field)?;
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|number| u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let what = format!("is no whole number from {} to {}", range.start(), range.end());
+            self.mistake_at(value.span().start, field, &what);
+        }
+        number
+    }
+
+    /// The table `[field]`, read as if it were empty where it is absent.
+    pub(super) fn section<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
+        let empty = DeTable::default();
+        match self.value(field) {
+            None => self.within(field.to_owned(), self.at, &empty, read),
+            Some(value) => match value.get_ref().as_table() {
+                Some(table) => self.within(field.to_owned(), value.span().start, table, read),
+                None => {
+                    self.mistake_at(value.span().start, field, &format!("is no section; write it as [{field}]"));
+                    None
+                }
+            },
+        }
+    }
+
+    /// The tables `[[field]]`, any number of them.
+    pub(super) fn sections<T>(
+        &mut self,
+        field: &'static str,
+        mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(value) = self.value(field) else { return Vec::new() };
+        let tables = value.get_ref().as_array().map(|array| {
+            array.iter().map(|item| item.get_ref().as_table().map(|table| (item.span().start, table))).collect()
+        });
+        let Some(Some::<Vec<_>>(tables)) = tables else {
+            self.mistake_at(value.span().start, field, &format!("is no list of sections; write each as [[{field}]]"));
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for (number, (at, table)) in (1..).zip(tables) {
+            all.extend(self.within(format!("{field}[{number}]"), at, table, &mut read).flatten());
+        }
+        all
+    }
+
+    /// Something is wrong with `field`.
+    pub(super) fn mistake(&mut self, field: &'static str, what: &str) {
+        let at = self.table.get(field).map_or(self.at, |value| value.span().start);
+        self.mistake_at(at, field, what);
+    }
+
+    fn value(&mut self, field: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.insert(field);
+        self.table.get(field)
+    }
+
+    fn within<T>(
+        &mut self,
+        name: String,
+        at: usize,
+        table: &DeTable<'_>,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> Option<T> {
+        let mut section = Section {
+            text: self.text,
+            path: self.named(&name),
+            at,
+            table,
+            asked: BTreeSet::new(),
+            mistakes: Vec::new(),
+        };
+        let read = read(&mut section);
+        self.mistakes.extend(section.done());
+        Some(read)
+    }
+
+    fn named(&self, field: &str) -> String {
+        if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) }
+    }
+
+    fn mistake_at(&mut self, at: usize, field: &str, what: &str) {
+        let field = self.named(field);
+        self.mistakes.push(Mistake { line: line(self.text, at), field, what: what.to_owned() });
+    }
+
+    fn done(mut self) -> Vec<Mistake> {
+        for key in self.table.keys() {
+            if !self.asked.contains(key.get_ref().as_ref()) {
+                let known: Vec<_> = self.asked.iter().map(|field| format!("`{field}`")).collect();
+                let what = format!("is not known here; known are {}", known.join(", "));
+                self.mistake_at(key.span().start, key.get_ref(), &what);
+            }
+        }
+        self.mistakes
+    }
+}
+
+fn line(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}

@@ -1,0 +1,100 @@
+//! Connections to the server: TLS 1.3, always verified. There is no switch that turns this off.
+//!
+//! Two ways in: with this terminal's certificate, believing the authority that it was enrolled under ([`mutual`]); and
+//! once, before that, with nothing but the digest of the authority's certificate ([`pinned`]).
+
+mod pin;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use crate::address::ServerAddress;
+use crate::identity::Identity;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+/// A line that went silently is noticed within half a minute.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// What a stream may have under way: batches are small, and so is the agent.
+const WINDOW: u32 = 64 * 1024;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("no connection to `{server}` (check address, network and the server's certificate)")]
+    Server { server: String, source: tonic::transport::Error },
+    #[error("set up TLS with this terminal's certificate (enrol it again with a new token)")]
+    Tls(#[source] rustls::Error),
+}
+
+/// As the terminal that `identity` is.
+pub async fn mutual(server: &ServerAddress, identity: &Identity) -> Result<Channel, ConnectError> {
+    channel(server, mutual_tls(identity).map_err(ConnectError::Tls)?).await
+}
+
+/// As nobody, to a server that shows a certificate of the authority with this SHA-256.
+pub async fn pinned(server: &ServerAddress, authority: [u8; 32]) -> Result<Channel, ConnectError> {
+    let provider = provider();
+    let verifier = Arc::new(pin::PinnedAuthority::new(authority, Arc::clone(&provider)));
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(ConnectError::Tls)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    channel(server, tls).await
+}
+
+/// How TLS is spoken as the terminal that `identity` is.
+pub fn mutual_tls(identity: &Identity) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(identity.authority().clone())?;
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![identity.certificate().clone()], identity.key())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+async fn channel(server: &ServerAddress, mut tls: ClientConfig) -> Result<Channel, ConnectError> {
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = TlsConnector::from(Arc::new(tls));
+    let target = Arc::new(server.clone());
+    let dial = tower::service_fn(move |_: Uri| {
+        let (connector, target) = (connector.clone(), Arc::clone(&target));
+        async move { dial(&connector, &target).await.map(TokioIo::new) }
+    });
+    let refused = |source| ConnectError::Server { server: server.to_string(), source };
+    // tonic takes a URI with https for a demand to do TLS itself.
+    let origin: Uri = server.to_string().parse().expect("a server address is a URI");
+    Endpoint::from_shared(server.to_string().replacen("https", "http", 1))
+        .map_err(refused)?
+        .origin(origin)
+        .connect_timeout(CONNECT_WITHIN)
+        .http2_keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PONG_WITHIN)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .connect_with_connector(dial)
+        .await
+        .map_err(refused)
+}
+
+async fn dial(connector: &TlsConnector, server: &ServerAddress) -> io::Result<TlsStream<TcpStream>> {
+    let tcp = TcpStream::connect((server.host(), server.port())).await?;
+    tcp.set_nodelay(true)?;
+    connector.connect(server.name().clone(), tcp).await
+}

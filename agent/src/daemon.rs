@@ -1,0 +1,139 @@
+//! The agent at work: everything started in its order, and ended in the reverse within two seconds.
+
+mod platform;
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+use yomitori_observation::Sighting;
+use yomitori_proto::event::{AgentStarted, AgentStopped};
+use yomitori_proto::vocabulary::{CollectionLevel, StartReason, StopReason};
+
+use crate::config::Config;
+use crate::identity::{FileError, Identity};
+use crate::sent::SentLog;
+use crate::sources::{Outlet, Running, linkage, pcsc};
+use crate::spool::{OpenError, Spool, SpoolError, Started};
+use crate::uplink::{Uplink, UplinkError};
+use crate::{VERSION, clock, recorder, telemetry};
+
+pub use platform::stop_requested;
+
+/// The sources have this long to tell the rest, the recorder to keep it, and the server to acknowledge it.
+const SOURCES_END_WITHIN: Duration = Duration::from_millis(1_200);
+const RECORDER_ENDS_WITHIN: Duration = Duration::from_millis(200);
+const UPLINK_ENDS_WITHIN: Duration = Duration::from_millis(500);
+
+/// Why the agent can't start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error("make the folder for the agent's state (check `state_dir` in the configuration)")]
+    StateDir(#[source] std::io::Error),
+    #[error("know who this terminal is")]
+    Identity(#[from] FileError),
+    #[error("this terminal is not enrolled (run `yomitori-agent enrol` with a token from the centre)")]
+    NotEnrolled,
+    #[error("open the spool")]
+    Open(#[from] OpenError),
+    #[error("keep what is observed")]
+    Spool(#[from] SpoolError),
+    #[error("open the record of what is sent")]
+    Sent(#[source] std::io::Error),
+    #[error("start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("go on with the uplink")]
+    Uplink(#[from] UplinkError),
+    #[error("a part of the agent has ended by itself")]
+    Part,
+}
+
+/// Runs the agent until `stop` says why to end.
+pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Result<(), DaemonError> {
+    std::fs::create_dir_all(&config.state_dir).map_err(DaemonError::StateDir)?;
+    let identity = Identity::load(&config.state_dir)?.ok_or(DaemonError::NotEnrolled)?;
+    let terminal = identity.terminal();
+    let spool = Arc::new(Spool::open(&config.state_dir, terminal, config.spool_budget, clock::now())?);
+    let (kept, kept_last) = watch::channel(spool.last());
+    let unsent = spool.last().0 + 1 - spool.first_unacknowledged().0;
+    telemetry::started(VERSION, terminal, spool.life(), unsent);
+
+    let (outlet, signals) = sync_channel(recorder::QUEUE);
+    let outlet = Outlet::new(outlet);
+    let keeper = Arc::clone(&spool);
+    let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&keeper, &signals, &kept));
+    outlet.tell(started(&config, &spool)?).map_err(|_| DaemonError::Part)?;
+    let sources = start(&config, &identity, &spool, &outlet)?;
+
+    let closing = CancellationToken::new();
+    let uplink = Uplink {
+        server: config.server,
+        sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
+        state_dir: config.state_dir,
+        identity,
+        spool: Arc::clone(&spool),
+        kept: kept_last,
+    };
+    let mut uplink = tokio::spawn(uplink.run(closing.clone()));
+    platform::ready();
+    let reason = tokio::select! {
+        reason = stop => reason,
+        kept = &mut recorder => return Err(by_itself(kept)),
+        carried = &mut uplink => return Err(by_itself(carried)),
+        () = platform::watchdog() => return Err(DaemonError::Part),
+    };
+    telemetry::stopping();
+    platform::stopping();
+    let threads: Vec<_> = sources.into_iter().map(Running::stop).collect();
+    let ended = tokio::task::spawn_blocking(|| threads.into_iter().all(|thread| thread.join().is_ok()));
+    if !matches!(tokio::time::timeout(SOURCES_END_WITHIN, ended).await, Ok(Ok(true))) {
+        telemetry::source_hangs();
+    }
+    let stopped = outlet.tell(Sighting::now(clock::now(), AgentStopped { reason }));
+    drop(outlet);
+    // A source that hangs has an outlet of its own, so the recorder is not waited for any longer than that.
+    let kept = tokio::time::timeout(RECORDER_ENDS_WITHIN, &mut recorder).await;
+    closing.cancel();
+    // Whatever isn't acknowledged in time is in the spool.
+    let _ = tokio::time::timeout(UPLINK_ENDS_WITHIN, uplink).await;
+    match (stopped, kept) {
+        (Ok(()), Ok(Ok(Ok(()))) | Err(_)) => {}
+        (_, Ok(kept)) => return Err(by_itself(kept)),
+        (Err(_), Err(_)) => return Err(DaemonError::Part),
+    }
+    telemetry::stopped();
+    Ok(())
+}
+
+/// Why a part of the agent that never ends has ended.
+fn by_itself<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> DaemonError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(())) | Err(_) => DaemonError::Part,
+    }
+}
+
+fn start(config: &Config, identity: &Identity, spool: &Spool, outlet: &Outlet) -> Result<Vec<Running>, DaemonError> {
+    let terminal = identity.terminal();
+    let mut sources = vec![pcsc::start(terminal, config.roles.clone(), outlet.clone()).map_err(DaemonError::Thread)?];
+    if config.level != CollectionLevel::Readers && !config.linkage.is_empty() {
+        let linkage = linkage::start(terminal, config.linkage.clone(), &spool.marks()?, outlet.clone());
+        sources.push(linkage.map_err(DaemonError::Thread)?);
+    }
+    Ok(sources)
+}
+
+fn started(config: &Config, spool: &Spool) -> Result<Sighting, SpoolError> {
+    let now = Started { boot: platform::boot(), agent_version: VERSION.to_owned() };
+    let reason = match spool.started(&now)? {
+        Some(before) if before.boot == now.boot && before.agent_version == now.agent_version => StartReason::Restart,
+        Some(before) if before.boot == now.boot => StartReason::Upgrade,
+        Some(_) | None => StartReason::Boot,
+    };
+    let Started { boot, agent_version } = now;
+    let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: config.level };
+    Ok(Sighting::now(clock::now(), event))
+}

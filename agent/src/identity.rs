@@ -1,0 +1,119 @@
+//! Who this terminal is: a key that was born here and never leaves, the certificate for it, and the authority whose
+//! certificates it believes. All three stand in one file that only the agent's user can read, written in one step.
+
+mod certificate;
+mod enrol;
+mod file;
+pub mod token;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use yomitori_proto::id::{FacilityId, TerminalId};
+
+pub use certificate::CertificateError;
+pub use enrol::{EnrolError, enrol, renew};
+pub use file::FileError;
+
+/// See the head of this file. Held in memory by the simulator, in a file by the agent.
+#[derive(Clone)]
+pub struct Identity {
+    terminal: TerminalId,
+    facility: FacilityId,
+    not_before: DateTime<Utc>,
+    not_after: DateTime<Utc>,
+    /// PKCS #8.
+    key: Vec<u8>,
+    certificate: CertificateDer<'static>,
+    authority: CertificateDer<'static>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("terminal", &self.terminal)
+            .field("facility", &self.facility)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Of these parts, if they belong together: the certificate is for this key and names a terminal and its facility.
+    pub fn new(
+        key: Vec<u8>,
+        certificate: CertificateDer<'static>,
+        authority: CertificateDer<'static>,
+    ) -> Result<Self, CertificateError> {
+        let read = certificate::read(&certificate, &key)?;
+        Ok(Self {
+            terminal: read.terminal,
+            facility: read.facility,
+            not_before: read.not_before,
+            not_after: read.not_after,
+            key,
+            certificate,
+            authority,
+        })
+    }
+
+    /// Reads it from `state_dir`; `None` if this terminal was never enrolled.
+    pub fn load(state_dir: &Path) -> Result<Option<Self>, FileError> {
+        file::load(state_dir)
+    }
+
+    /// Writes it into `state_dir`, whole or not at all.
+    pub fn store(&self, state_dir: &Path) -> Result<(), FileError> {
+        file::store(self, state_dir)
+    }
+
+    #[must_use]
+    pub const fn terminal(&self) -> TerminalId {
+        self.terminal
+    }
+
+    #[must_use]
+    pub const fn facility(&self) -> FacilityId {
+        self.facility
+    }
+
+    /// The authority's certificate, which server certificates have to come from.
+    #[must_use]
+    pub const fn authority(&self) -> &CertificateDer<'static> {
+        &self.authority
+    }
+
+    #[must_use]
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The private key, to sign with in TLS.
+    #[must_use]
+    pub fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()))
+    }
+
+    #[must_use]
+    pub const fn not_after(&self) -> DateTime<Utc> {
+        self.not_after
+    }
+
+    /// Whole days until the certificate ends; negative after that.
+    #[must_use]
+    pub fn days_left(&self, now: DateTime<Utc>) -> i64 {
+        (self.not_after - now).num_days()
+    }
+
+    /// How long until it should be renewed: from a third of its life on, spread over a tenth by `jitter` in 0..1, so that
+    /// terminals that were enrolled together don't come together.
+    #[must_use]
+    pub fn renewal_in(&self, now: DateTime<Utc>, jitter: f64) -> Duration {
+        let life = self.not_after - self.not_before;
+        #[expect(clippy::cast_possible_truncation, reason = "a tenth of a certificate's life is a few days")]
+        let spread = TimeDelta::milliseconds((life.num_milliseconds() as f64 * 0.1 * jitter) as i64);
+        (self.not_before + life / 3 + spread - now).to_std().unwrap_or(Duration::ZERO)
+    }
+}

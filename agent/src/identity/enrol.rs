@@ -1,0 +1,90 @@
+//! Getting a certificate: once with a technician's token, later with the certificate that there is.
+
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::pki_types::CertificateDer;
+use sha2::{Digest, Sha256};
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+use yomitori_proto::wire;
+
+use super::token::Token;
+use super::{CertificateError, Identity};
+use crate::address::ServerAddress;
+use crate::connect::{self, ConnectError};
+use crate::rpc::enrolment_client::EnrolmentClient;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// The server takes a token again from the same key, so an answer that was lost costs nothing.
+const ATTEMPTS: usize = 3;
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    #[error("make a key")]
+    Key(#[source] rcgen::Error),
+    #[error("reach the server")]
+    Connect(#[from] ConnectError),
+    #[error("the server refuses: {}", .0.message())]
+    Refused(Box<Status>),
+    #[error("the server did not answer in time; try again")]
+    Late,
+    #[error("understand the server's answer")]
+    Answer(#[from] CertificateError),
+    #[error("the server answers with an authority that the token doesn't name; ask for a new token")]
+    OtherAuthority,
+}
+
+/// Enrols at `server`: nothing is believed of it before it shows a certificate of the authority that `token` names.
+pub async fn enrol(server: &ServerAddress, token: &Token) -> Result<Identity, EnrolError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(EnrolError::Key)?;
+    let request = wire::EnrolRequest { token: token.text().to_owned(), csr_der: request(&key)? };
+    let mut attempt = 1;
+    let answer = loop {
+        let channel = connect::pinned(server, token.authority()).await?;
+        let mut client = EnrolmentClient::new(channel);
+        match answered(client.enrol(request.clone())).await {
+            Err(EnrolError::Refused(status)) if status.code() == Code::Unavailable && attempt < ATTEMPTS => {}
+            Err(EnrolError::Late) if attempt < ATTEMPTS => {}
+            answer => break answer?,
+        }
+        attempt += 1;
+    };
+    let digest: [u8; 32] = Sha256::digest(&answer.authority_der).into();
+    if digest != token.authority() {
+        return Err(EnrolError::OtherAuthority);
+    }
+    identity(&key, answer)
+}
+
+/// A new certificate for a new key, over a channel that was made with `identity`.
+pub async fn renew(channel: Channel, identity: &Identity) -> Result<Identity, EnrolError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(EnrolError::Key)?;
+    let request = wire::RenewRequest { csr_der: request(&key)? };
+    let mut answer = answered(EnrolmentClient::new(channel).renew(request)).await?;
+    // The authority stays the one that was pinned when this terminal was enrolled.
+    answer.authority_der = identity.authority().to_vec();
+    let renewed = self::identity(&key, answer)?;
+    if renewed.terminal() == identity.terminal() { Ok(renewed) } else { Err(CertificateError::Names.into()) }
+}
+
+fn request(key: &KeyPair) -> Result<Vec<u8>, EnrolError> {
+    let request = CertificateParams::default().serialize_request(key).map_err(EnrolError::Key)?;
+    Ok(request.der().to_vec())
+}
+
+fn identity(key: &KeyPair, answer: wire::Identity) -> Result<Identity, EnrolError> {
+    let certificate = CertificateDer::from(answer.certificate_der);
+    let identity = Identity::new(key.serialize_der(), certificate, CertificateDer::from(answer.authority_der))?;
+    let named = identity.terminal().to_bytes() == answer.terminal && identity.facility().to_bytes() == answer.facility;
+    if named { Ok(identity) } else { Err(CertificateError::Names.into()) }
+}
+
+async fn answered<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, EnrolError> {
+    match tokio::time::timeout(ANSWER_WITHIN, call).await {
+        Ok(Ok(answer)) => Ok(answer.into_inner()),
+        Ok(Err(status)) => Err(EnrolError::Refused(Box::new(status))),
+        Err(_) => Err(EnrolError::Late),
+    }
+}

@@ -1,0 +1,78 @@
+//! The identity on disk: one PEM file with key, certificate and authority, so that a power cut leaves the old one or the
+//! new one and never a mixture.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{PemObject as _, SectionKind};
+
+use super::{CertificateError, Identity};
+
+const FILE: &str = "identity.pem";
+
+/// Why the identity can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("read or write `{path}` (check that it belongs to the agent's user)")]
+    File { path: PathBuf, source: io::Error },
+    #[error("understand `{path}` (enrol this terminal again with a new token)")]
+    Broken { path: PathBuf, source: Option<CertificateError> },
+}
+
+pub(super) fn load(state_dir: &Path) -> Result<Option<Identity>, FileError> {
+    let path = state_dir.join(FILE);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FileError::File { path, source }),
+    };
+    let (mut key, mut certificates) = (None, Vec::new());
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(&text) {
+        match section {
+            Ok((SectionKind::PrivateKey, der)) => key = Some(der),
+            Ok((SectionKind::Certificate, der)) => certificates.push(CertificateDer::from(der)),
+            Ok(_) | Err(_) => return Err(FileError::Broken { path, source: None }),
+        }
+    }
+    let (Some(key), Ok([certificate, authority])) = (key, <[_; 2]>::try_from(certificates)) else {
+        return Err(FileError::Broken { path, source: None });
+    };
+    match Identity::new(key, certificate, authority) {
+        Ok(identity) => Ok(Some(identity)),
+        Err(error) => Err(FileError::Broken { path, source: Some(error) }),
+    }
+}
+
+pub(super) fn store(identity: &Identity, state_dir: &Path) -> Result<(), FileError> {
+    let path = state_dir.join(FILE);
+    let sections = [
+        pem::Pem::new("PRIVATE KEY", identity.key.clone()),
+        pem::Pem::new("CERTIFICATE", identity.certificate.to_vec()),
+        pem::Pem::new("CERTIFICATE", identity.authority.to_vec()),
+    ];
+    let new = state_dir.join("identity.pem.new");
+    write_private(&new, pem::encode_many(&sections).as_bytes())
+        .and_then(|()| fs::rename(&new, &path))
+        .and_then(|()| sync_folder(state_dir))
+        .map_err(|source| FileError::File { path, source })
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A rename is durable once the folder is; Windows has no such step.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,132 @@
+//! Exactly what left the terminal, as lines of JSON that a person can read. Nothing is sent that isn't written here
+//! first. Two files of 4 MiB: the older one is overwritten.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use yomitori_proto::event::Observation;
+use yomitori_proto::id::{Life, Seq, TerminalId};
+
+const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Something that left.
+#[derive(Serialize, Clone, PartialEq, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent<'a> {
+    Hello {
+        terminal: TerminalId,
+        first_unacknowledged: Seq,
+        agent_version: &'a str,
+    },
+    Observation(&'a Observation),
+    KeepAlive {
+        last_kept: Seq,
+    },
+    /// A request for a new certificate; it carries a public key.
+    Renewal,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    sent_at: DateTime<Utc>,
+    life: Life,
+    #[serde(flatten)]
+    sent: &'a Sent<'a>,
+}
+
+/// The two files: the present one, and the one before it.
+#[must_use]
+pub fn paths(state_dir: &Path) -> [PathBuf; 2] {
+    [state_dir.join("sent.jsonl"), state_dir.join("sent.1.jsonl")]
+}
+
+/// Writes down what is sent.
+#[derive(Debug)]
+pub struct SentLog {
+    paths: [PathBuf; 2],
+    life: Life,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    file: File,
+    bytes: u64,
+}
+
+impl SentLog {
+    /// Goes on with the file in `state_dir`.
+    pub fn open(state_dir: &Path, life: Life) -> io::Result<Self> {
+        let paths = paths(state_dir);
+        let file = append(&paths[0])?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { paths, life, now: Mutex::new(Now { file, bytes }) })
+    }
+
+    /// Writes down what is about to be sent.
+    pub fn write<'a>(&self, sent_at: DateTime<Utc>, all: impl IntoIterator<Item = Sent<'a>>) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for sent in all {
+            serde_json::to_writer(&mut lines, &Line { sent_at, life: self.life, sent: &sent })?;
+            lines.push(b'\n');
+        }
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.bytes > 0 && now.bytes + lines.len() as u64 > LIMIT {
+            std::fs::rename(&self.paths[0], &self.paths[1])?;
+            *now = Now { file: append(&self.paths[0])?, bytes: 0 };
+        }
+        now.file.write_all(&lines)?;
+        now.bytes += lines.len() as u64;
+        Ok(())
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn the_two_files_hold_the_latest_and_never_more_than_their_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let at: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
+        let life = Life(Uuid::from_u128(1));
+        let version = "1".repeat(1_000);
+        for number in 1..=10 {
+            let log = SentLog::open(dir.path(), life).unwrap();
+            let all = (0..1_000).map(|_| Sent::Hello {
+                terminal: TerminalId(Uuid::from_u128(2)),
+                first_unacknowledged: Seq(number),
+                agent_version: &version,
+            });
+            log.write(at, all).unwrap();
+        }
+        let [now, before] = paths(dir.path()).map(|path| std::fs::read_to_string(path).unwrap());
+        assert!(now.len() as u64 <= LIMIT && before.len() as u64 <= LIMIT);
+        assert!(now.ends_with('\n') && now.contains("\"first_unacknowledged\":10"));
+        assert!(before.contains("\"first_unacknowledged\":7") || before.contains("\"first_unacknowledged\":6"));
+    }
+
+    #[test]
+    fn a_line_says_when_what_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let at: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
+        let life = Life(Uuid::from_u128(1));
+        let log = SentLog::open(dir.path(), life).unwrap();
+        log.write(at, [Sent::KeepAlive { last_kept: Seq(7) }, Sent::Renewal]).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&paths(dir.path())[0]).unwrap(),
+            "{\"sent_at\":\"2026-04-01T00:00:00Z\",\"life\":\"00000000-0000-0000-0000-000000000001\",\
+             \"keep_alive\":{\"last_kept\":7}}\n\
+             {\"sent_at\":\"2026-04-01T00:00:00Z\",\"life\":\"00000000-0000-0000-0000-000000000001\",\"renewal\":null}\n"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! Watches linkage folders by file names alone: no file is ever opened.
+//!
+//! * A result may live for a tenth of a second: the name in the operating system's notification is enough.
+//! * Notifications can be lost (overflow, network shares): a folder that has changed is listed again every second.
+//! * A file is told once, also over restarts: its mark is kept together with what was told of it.
+
+mod folder;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use notify::event::{CreateKind, ModifyKind, RenameMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::LinkageFolder;
+
+use super::{Closed, Mark, Outlet, Running};
+use crate::{clock, telemetry};
+use folder::Folder;
+
+/// How often a folder is looked at beside the notifications.
+const RESCAN: Duration = Duration::from_secs(1);
+/// So many notifications may wait; more are made up for by listing the folder.
+const QUEUE: usize = 4_096;
+
+/// A folder to watch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watched {
+    pub folder: LinkageFolder,
+    pub path: PathBuf,
+}
+
+/// Starts watching for `terminal`. `marks` are the files that were told before.
+pub fn start(terminal: TerminalId, watched: Vec<Watched>, marks: &[Mark], outlet: Outlet) -> std::io::Result<Running> {
+    let (wake, woken) = sync_channel(QUEUE);
+    let folders =
+        watched.into_iter().map(|watched| Folder::new(terminal, watched, marks, clock::now())).collect::<Vec<_>>();
+    let notifications = wake.clone();
+    let thread = thread::Builder::new().name("linkage".to_owned()).spawn(move || {
+        let paths = folders.iter().map(|folder| folder.path().to_owned()).collect();
+        let mut watcher = Watcher { folders, outlet, notify: notify(paths, notifications) };
+        // Closed only says that nobody listens any more.
+        let _ = watcher.run(&woken);
+    })?;
+    Ok(Running::new(thread, move || {
+        // Where the thread has ended already, there is nobody to tell.
+        let _ = wake.send(Wake::Stop);
+    }))
+}
+
+enum Wake {
+    Named(PathBuf),
+    /// Notifications were lost.
+    Overflow,
+    /// A watched folder itself went.
+    FolderGone(PathBuf),
+    Stop,
+}
+
+struct Watcher {
+    folders: Vec<Folder>,
+    outlet: Outlet,
+    /// `None` where the operating system has no notifications to give: then listing must do.
+    notify: Option<RecommendedWatcher>,
+}
+
+impl Watcher {
+    fn run(&mut self, woken: &Receiver<Wake>) -> Result<(), Closed> {
+        let mut rescan_at = Instant::now();
+        loop {
+            let wait = rescan_at.saturating_duration_since(clock::moment().steady);
+            match woken.recv_timeout(wait) {
+                Ok(Wake::Named(path)) => self.named(&path)?,
+                Ok(Wake::Overflow) => {
+                    telemetry::notifications_lost();
+                    self.folders.iter_mut().for_each(Folder::notifications_lost);
+                }
+                Ok(Wake::FolderGone(path)) => {
+                    self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::unwatched);
+                }
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    for folder in &mut self.folders {
+                        let there = folder.check(clock::moment(), &self.outlet)?;
+                        if let Some(notify) = &mut self.notify {
+                            attend(notify, folder, there.is_some());
+                        }
+                        // The watch comes before the listing, so that no file falls between the two.
+                        if let Some(modified) = there {
+                            folder.rescan(modified, clock::moment(), &self.outlet)?;
+                        }
+                    }
+                    rescan_at = clock::moment().steady + RESCAN;
+                }
+            }
+        }
+        let now = clock::now();
+        self.folders.iter_mut().try_for_each(|folder| folder.stop(now, &self.outlet))
+    }
+
+    fn named(&mut self, path: &Path) -> Result<(), Closed> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+        let folder = self.folders.iter_mut().find(|folder| folder.path() == parent);
+        folder.map_or(Ok(()), |folder| folder.named(&name.to_string_lossy(), clock::now(), &self.outlet))
+    }
+}
+
+fn notify(folders: Vec<PathBuf>, wake: SyncSender<Wake>) -> Option<RecommendedWatcher> {
+    let handler = move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return send(&wake, Wake::Overflow) };
+        if event.need_rescan() {
+            send(&wake, Wake::Overflow);
+        }
+        let path = match event.kind {
+            EventKind::Create(kind) if kind != CreateKind::Folder => event.paths.into_iter().next(),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Any)) => event.paths.into_iter().next(),
+            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+                let gone = event.paths.into_iter().filter(|path| folders.contains(path));
+                return gone.for_each(|path| send(&wake, Wake::FolderGone(path)));
+            }
+            _ => None,
+        };
+        path.into_iter().for_each(|path| send(&wake, Wake::Named(path)));
+    };
+    match RecommendedWatcher::new(handler, notify::Config::default()) {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            telemetry::no_notifications(&error);
+            None
+        }
+    }
+}
+
+fn send(wake: &SyncSender<Wake>, what: Wake) {
+    // The watcher has ended: nobody wants to know.
+    let _ = wake.send(what);
+}
+
+/// Watches a folder that is there, and no longer one that isn't.
+fn attend(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) {
+    if folder.is_watched() == is_there {
+        return;
+    }
+    // Where it was replaced by another of its name, or is gone, the old watch is dead, and the system may have dropped it.
+    let _ = notify.unwatch(folder.path());
+    if is_there {
+        folder.watched(notify.watch(folder.path(), RecursiveMode::NonRecursive));
+    }
+}

@@ -1,0 +1,208 @@
+//! One linkage folder: what of it was told, and since when it can't be seen.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+use yomitori_observation::{Moment, Sighting, linkage};
+use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::GapSource;
+
+use super::Watched;
+use crate::sources::{Closed, Mark, Outage, Outlet, Signal};
+use crate::telemetry;
+
+/// A mark is forgotten so long after its file went: its notification may come later than a listing that has told it.
+const FORGET_AFTER: Duration = Duration::from_secs(10);
+/// A folder that changed so short a time ago may change again within the grain of its time stamp.
+const GRAIN: Duration = Duration::from_secs(3);
+/// A folder without a new time stamp is listed all the same now and then: some shares don't keep it.
+const LIST_ANYWAY: Duration = Duration::from_secs(60);
+
+pub(super) struct Folder {
+    watched: Watched,
+    terminal: TerminalId,
+    id: u64,
+    /// Files that were told, each with the time when it was first missed.
+    told: BTreeMap<u64, Option<Instant>>,
+    listed: Option<Listed>,
+    is_watched: bool,
+    said_unwatchable: bool,
+    /// The folder can't be seen.
+    missing: Outage,
+    /// Notifications of it were lost.
+    lost: Outage,
+    /// When nothing was wrong with it last.
+    well_at: DateTime<Utc>,
+}
+
+struct Listed {
+    modified: SystemTime,
+    at: Instant,
+    settled: bool,
+}
+
+impl Folder {
+    pub(super) fn new(terminal: TerminalId, watched: Watched, marks: &[Mark], now: DateTime<Utc>) -> Self {
+        let id = salted(terminal, 0, watched.path.as_os_str().as_encoded_bytes());
+        let told = marks.iter().filter(|mark| mark.folder == id).map(|mark| (mark.name, None)).collect();
+        Self {
+            watched,
+            terminal,
+            id,
+            told,
+            listed: None,
+            is_watched: false,
+            said_unwatchable: false,
+            missing: Outage::none(GapSource::Folder),
+            lost: Outage::none(GapSource::Folder),
+            well_at: now,
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.watched.path
+    }
+
+    pub(super) const fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
+    /// A watch was tried.
+    pub(super) fn watched(&mut self, tried: notify::Result<()>) {
+        self.is_watched = tried.is_ok();
+        if let Err(error) = tried
+            && !self.said_unwatchable
+        {
+            self.said_unwatchable = true;
+            telemetry::no_notifications(&error);
+        }
+    }
+
+    /// The watch ended with the folder that it was on.
+    pub(super) fn unwatched(&mut self) {
+        self.is_watched = false;
+        self.listed = None;
+    }
+
+    pub(super) fn notifications_lost(&mut self) {
+        self.lost.began(self.well_at);
+        self.listed = None;
+    }
+
+    /// A notification named a file.
+    pub(super) fn named(&mut self, name: &str, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
+        self.tell(name, |_| now, now, outlet)
+    }
+
+    /// Whether the folder is there, and when it changed last.
+    pub(super) fn check(&mut self, now: Moment, outlet: &Outlet) -> Result<Option<SystemTime>, Closed> {
+        match fs::metadata(self.path()).and_then(|folder| folder.modified()) {
+            Ok(modified) => Ok(Some(modified)),
+            Err(error) => self.missing(&error, now, outlet).map(|()| None),
+        }
+    }
+
+    /// Lists the folder if it may have changed.
+    pub(super) fn rescan(&mut self, modified: SystemTime, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        let unchanged = self.listed.as_ref().is_some_and(|listed| {
+            listed.settled && listed.modified == modified && now.steady - listed.at < LIST_ANYWAY
+        });
+        if !unchanged {
+            if let Err(error) = self.list(now, outlet)? {
+                return self.missing(&error, now, outlet);
+            }
+            let age = SystemTime::from(now.wall).duration_since(modified).unwrap_or_default();
+            self.listed = Some(Listed { modified, at: now.steady, settled: age > GRAIN });
+            self.lost.ended(now.wall, outlet)?;
+            if self.missing.stands() {
+                telemetry::folder_back(self.watched.folder);
+                self.missing.ended(now.wall, outlet)?;
+            }
+        }
+        self.well_at = now.wall;
+        self.forget(now.steady, outlet)
+    }
+
+    pub(super) fn stop(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
+        self.lost.ended(now, outlet)?;
+        self.missing.ended(now, outlet)
+    }
+
+    fn missing(&mut self, error: &std::io::Error, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        self.listed = None;
+        if !self.missing.stands() {
+            telemetry::folder_missing(self.watched.folder, error);
+            self.missing.began(self.well_at);
+        }
+        self.missing.goes_on(now.wall, outlet)
+    }
+
+    fn list(&mut self, now: Moment, outlet: &Outlet) -> Result<std::io::Result<()>, Closed> {
+        let entries = match fs::read_dir(self.path()) {
+            Ok(entries) => entries,
+            Err(error) => return Ok(Err(error)),
+        };
+        for missed_since in self.told.values_mut() {
+            missed_since.get_or_insert(now.steady);
+        }
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Ok(Err(error)),
+            };
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                let modified = |now| {
+                    let modified = entry.metadata().and_then(|file| file.modified());
+                    modified.map_or(now, DateTime::from)
+                };
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                self.tell(&name, modified, now.wall, outlet)?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn tell(
+        &mut self,
+        name: &str,
+        occurred_at: impl FnOnce(DateTime<Utc>) -> DateTime<Utc>,
+        now: DateTime<Utc>,
+        outlet: &Outlet,
+    ) -> Result<(), Closed> {
+        let hash = salted(self.terminal, self.id, name.as_bytes());
+        if let Some(missed_since) = self.told.get_mut(&hash) {
+            *missed_since = None;
+            return Ok(());
+        }
+        // A file that was restored from elsewhere can carry any time whatever.
+        let occurred_at = yomitori_proto::time::truncate(occurred_at(now));
+        let occurred_at = if (now - TimeDelta::days(31)..=now).contains(&occurred_at) { occurred_at } else { now };
+        let event = linkage::observe(self.watched.folder, name, 0, now).into();
+        let mark = Some(Mark { folder: self.id, name: hash });
+        outlet.signal(Signal::Seen { sighting: Sighting { occurred_at, observed_at: now, event }, mark })?;
+        self.told.insert(hash, None);
+        Ok(())
+    }
+
+    fn forget(&mut self, now: Instant, outlet: &Outlet) -> Result<(), Closed> {
+        let is_over = |missed: &Option<Instant>| missed.is_some_and(|since| now - since >= FORGET_AFTER);
+        for (name, _) in self.told.extract_if(.., |_, missed| is_over(missed)) {
+            outlet.signal(Signal::Forgotten(Mark { folder: self.id, name }))?;
+        }
+        Ok(())
+    }
+}
+
+fn salted(terminal: TerminalId, folder: u64, bytes: &[u8]) -> u64 {
+    let digest = Sha256::new()
+        .chain_update(terminal.0.as_bytes())
+        .chain_update(folder.to_be_bytes())
+        .chain_update(bytes)
+        .finalize();
+    u64::from_be_bytes(*digest.first_chunk().expect("a SHA-256 digest has 32 bytes"))
+}

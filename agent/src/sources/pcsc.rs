@@ -1,0 +1,165 @@
+//! Watches the readers through PC/SC, and only watches: it never connects to a card and never sends a command.
+//!
+//! * A context that failed is never used again: pcsc-lite answers `NoService` on it for ever, also after it is back.
+//! * The wait is bounded and the readers are listed every turn: one that comes between listing and waiting would be
+//!   missed otherwise.
+//! * Whatever the call does (returns at once, always; or hangs), this neither spins nor stays silent about it.
+
+mod table;
+
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use pcsc::{Context, Error, Scope};
+use yomitori_observation::Sighting;
+use yomitori_proto::event::CollectionGap;
+use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::GapSource;
+
+use super::{Closed, Outage, Outlet, Running};
+use crate::config::Roles;
+use crate::{clock, telemetry};
+use table::Table;
+
+/// The wait for a change.
+const TURN: Duration = Duration::from_secs(1);
+/// A turn that took longer has not watched: a resource manager that hangs, or a terminal that slept.
+const HUNG: Duration = Duration::from_secs(10);
+/// After a call that returned at once and told nothing.
+const PAUSE: Duration = Duration::from_millis(100);
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(2);
+
+/// Starts watching for `terminal`.
+pub fn start(terminal: TerminalId, roles: Roles, outlet: Outlet) -> std::io::Result<Running> {
+    // Nothing is ever sent: the watcher ends when the other end is dropped.
+    let (alive, stop) = sync_channel::<Infallible>(0);
+    let context = Arc::new(Mutex::new(None));
+    let mut watcher = Watcher {
+        table: Table::new(terminal, roles),
+        outlet,
+        stop,
+        context: Arc::clone(&context),
+        outage: Outage::none(GapSource::Pcsc),
+    };
+    let thread = thread::Builder::new().name("pcsc".to_owned()).spawn(move || {
+        // Closed only says that nobody listens any more.
+        let _ = watcher.run();
+    })?;
+    Ok(Running::new(thread, move || {
+        drop(alive);
+        let context: Option<Context> = context.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(context) = context {
+            // Where it fails, the wait ends by itself within a turn.
+            let _ = context.cancel();
+        }
+    }))
+}
+
+struct Watcher {
+    table: Table,
+    outlet: Outlet,
+    stop: Receiver<Infallible>,
+    /// The context in use, to interrupt its wait.
+    context: Arc<Mutex<Option<Context>>>,
+    outage: Outage,
+}
+
+/// Why a context is no longer followed.
+enum End {
+    Stopped,
+    Lost(Error),
+}
+
+impl Watcher {
+    fn run(&mut self) -> Result<(), Closed> {
+        let mut retry = FIRST_RETRY;
+        let mut said = false;
+        let started_at = clock::moment();
+        loop {
+            let lost = match Context::establish(Scope::System) {
+                Ok(context) => {
+                    *self.context.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.clone());
+                    let (end, worked) = self.follow(&context)?;
+                    retry = if worked { FIRST_RETRY } else { retry };
+                    said &= !worked;
+                    match end {
+                        End::Stopped => break,
+                        End::Lost(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            if !said {
+                telemetry::pcsc_lost(lost);
+                said = true;
+            }
+            let now = clock::moment();
+            self.outage.began(if self.table.is_new() { started_at.wall } else { now.wall });
+            self.table.lost(now, &self.outlet)?;
+            self.outage.goes_on(now.wall, &self.outlet)?;
+            if self.stopped_within(retry) {
+                break;
+            }
+            retry = (retry * 2).min(LAST_RETRY);
+        }
+        let now = clock::moment();
+        self.table.stop(now, &self.outlet)?;
+        self.outage.ended(now.wall, &self.outlet)
+    }
+
+    /// Watches on `context` for as long as it works, and tells whether it ever did.
+    fn follow(&mut self, context: &Context) -> Result<(End, bool), Closed> {
+        let (mut worked, mut empty_turns) = (false, 0);
+        loop {
+            let began = clock::moment();
+            let names = match context.list_readers_owned() {
+                Ok(names) => names,
+                Err(Error::NoReadersAvailable) => Vec::new(),
+                Err(error) => return Ok((End::Lost(error), worked)),
+            };
+            if !worked {
+                worked = true;
+                if self.outage.stands() {
+                    telemetry::pcsc_back();
+                    self.outage.ended(began.wall, &self.outlet)?;
+                }
+            }
+            self.table.listed(&names, began, &self.outlet)?;
+            let until_due = self.table.deadline().map(|due| due.saturating_duration_since(began.steady));
+            let changed = match context.get_status_change(until_due.unwrap_or(TURN).min(TURN), self.table.states()) {
+                Ok(()) => self.table.look(clock::moment()),
+                Err(Error::Timeout | Error::Cancelled) => true,
+                // It left after it was listed.
+                Err(Error::UnknownReader | Error::ReaderUnavailable) => false,
+                Err(error) => return Ok((End::Lost(error), worked)),
+            };
+            let now = clock::moment();
+            self.table.tell_ended(now, &self.outlet)?;
+            if now.steady - began.steady > HUNG {
+                telemetry::pcsc_hung(now.steady - began.steady);
+                let gap = CollectionGap {
+                    source: GapSource::Pcsc,
+                    from: began.wall,
+                    to: now.wall.max(began.wall),
+                    lost: None,
+                };
+                self.outlet.tell(Sighting::now(now.wall, gap))?;
+            }
+            empty_turns = if changed { 0 } else { empty_turns + 1 };
+            if self.stopped_within(if empty_turns > 1 { PAUSE } else { Duration::ZERO }) {
+                return Ok((End::Stopped, worked));
+            }
+        }
+    }
+
+    fn stopped_within(&self, time: Duration) -> bool {
+        match self.stop.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The readers that are there, with what PC/SC was last told of each.
+
+use std::ffi::CString;
+use std::time::{Duration, Instant};
+
+use pcsc::{PNP_NOTIFICATION, ReaderState, State};
+use yomitori_observation::tap::{Snapshot, Taps};
+use yomitori_observation::{Moment, Sighting, reader};
+use yomitori_proto::event::{ReaderAttached, ReaderDetached};
+use yomitori_proto::id::{ReaderKey, TerminalId};
+
+use crate::config::Roles;
+use crate::sources::{Closed, Outlet};
+use crate::telemetry;
+
+/// pcsc-lite takes 16 states a call, and one is for readers that come and go.
+const LIMIT: usize = 15;
+/// How long readers count as attached while the resource manager is away: a restart is no detaching.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub(super) struct Table {
+    terminal: TerminalId,
+    roles: Roles,
+    taps: Taps,
+    /// Of the readers, and the notification of readers that come and go.
+    states: Vec<ReaderState>,
+    attached: Vec<Attached>,
+    lost_at: Option<Instant>,
+    /// No reader was ever listed.
+    is_new: bool,
+    too_many: bool,
+}
+
+struct Attached {
+    name: CString,
+    key: ReaderKey,
+    /// What the last look gave; PC/SC's own memory of it isn't relied upon.
+    last: Option<Snapshot>,
+}
+
+impl Table {
+    pub(super) fn new(terminal: TerminalId, roles: Roles) -> Self {
+        Self {
+            terminal,
+            roles,
+            taps: Taps::default(),
+            states: Vec::new(),
+            attached: Vec::new(),
+            lost_at: None,
+            is_new: true,
+            too_many: false,
+        }
+    }
+
+    /// Whether PC/SC has never answered.
+    pub(super) const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The readers are these.
+    pub(super) fn listed(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        self.is_new = false;
+        self.lost_at = None;
+        if names.len() > LIMIT && !self.too_many {
+            self.too_many = true;
+            telemetry::too_many_readers(names.len(), LIMIT);
+        }
+        let names = names.get(..LIMIT).unwrap_or(names);
+        self.detach(now, outlet, |reader| !names.contains(&reader.name))?;
+        for name in names {
+            if self.attached.iter().all(|reader| reader.name != *name) {
+                self.attach(name, now, outlet)?;
+            }
+        }
+        let pnp = PNP_NOTIFICATION();
+        self.states.retain(|state| state.name() == pnp || names.iter().any(|name| state.name() == name.as_c_str()));
+        for name in std::iter::once(pnp).chain(names.iter().map(CString::as_c_str)) {
+            if self.states.iter().all(|state| state.name() != name) {
+                self.states.push(ReaderState::new(name, State::UNAWARE));
+            }
+        }
+        self.states.iter_mut().for_each(ReaderState::sync_current_state);
+        Ok(())
+    }
+
+    /// What to wait with.
+    pub(super) fn states(&mut self) -> &mut [ReaderState] {
+        &mut self.states
+    }
+
+    /// Takes what the wait has found, and tells whether anything is new.
+    pub(super) fn look(&mut self, now: Moment) -> bool {
+        let mut changed = false;
+        for state in &self.states {
+            let flags = state.event_state();
+            let Some(reader) = self.attached.iter_mut().find(|reader| reader.name.as_c_str() == state.name()) else {
+                changed |= flags.contains(State::CHANGED);
+                continue;
+            };
+            if flags.intersects(State::UNKNOWN | State::IGNORE | State::UNAVAILABLE) {
+                continue;
+            }
+            let snapshot = Snapshot {
+                present: flags.contains(State::PRESENT),
+                in_use: flags.contains(State::INUSE),
+                exclusive: flags.contains(State::EXCLUSIVE),
+                mute: flags.contains(State::MUTE),
+                atr: state.atr().to_vec(),
+                event_count: (state.event_count() & 0xFFFF) as u16,
+            };
+            if reader.last.as_ref() != Some(&snapshot) {
+                changed = true;
+                self.taps.look(reader.key, &snapshot, now);
+                reader.last = Some(snapshot);
+            }
+        }
+        changed
+    }
+
+    /// The resource manager is away.
+    pub(super) fn lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        self.states.clear();
+        let lost_at = *self.lost_at.get_or_insert_with(|| {
+            for reader in &mut self.attached {
+                reader.last = None;
+                self.taps.gone(reader.key, now);
+            }
+            now.steady
+        });
+        if now.steady - lost_at >= GRACE {
+            self.detach(now, outlet, |_| true)?;
+        }
+        self.tell_ended(now, outlet)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.taps.deadline()
+    }
+
+    pub(super) fn tell_ended(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        self.taps.ended(now).into_iter().try_for_each(|tap| outlet.tell(tap))
+    }
+
+    pub(super) fn stop(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        self.taps.stop(now).into_iter().try_for_each(|tap| outlet.tell(tap))
+    }
+
+    fn attach(&mut self, name: &CString, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        let raw = name.to_string_lossy();
+        let parsed = reader::Name::parse(&raw);
+        let (key, model) = (parsed.key(self.terminal), reader::model(&parsed));
+        telemetry::reader_attached(key, model.map(|model| model.id.as_str()));
+        self.attached.push(Attached { name: name.clone(), key, last: None });
+        outlet.tell(Sighting::now(
+            now.wall,
+            ReaderAttached {
+                reader: key,
+                model: model.map(|model| model.id.clone()),
+                vid: model.and_then(reader::Model::vid),
+                pid: model.and_then(reader::Model::pid),
+                role: self.roles.of(&raw, &parsed),
+            },
+        ))
+    }
+
+    fn detach(&mut self, now: Moment, outlet: &Outlet, is_gone: impl Fn(&Attached) -> bool) -> Result<(), Closed> {
+        for reader in self.attached.extract_if(.., |reader| is_gone(reader)) {
+            telemetry::reader_detached(reader.key);
+            self.taps.gone(reader.key, now);
+            outlet.tell(Sighting::now(now.wall, ReaderDetached { reader: reader.key }))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,294 @@
+//! What was observed and is not yet in the server's log.
+//!
+//! * Kept means fsynced: [`Spool::keep`] returns once the observations survive a power cut.
+//! * The life is random and born with the file. Within it the sequence has no gap; a number is never used twice.
+//! * Only the server's acknowledgement lets an observation go, or a full spool: then the least valuable goes first, and
+//!   a counted gap that is kept in the same transaction says so.
+//! * Marks of files that were told are kept in the transaction that keeps the observation.
+//! * A file that is broken is set aside and never written again; a new life begins, and says so.
+
+mod aside;
+mod budget;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use prost::Message as _;
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
+use uuid::Uuid;
+use yomitori_observation::{Sighting, shed};
+use yomitori_proto::event::{CollectionGap, Observation};
+use yomitori_proto::id::{Boot, Life, Seq, TerminalId};
+use yomitori_proto::vocabulary::GapSource;
+use yomitori_proto::{decode, encode, time, wire};
+
+use crate::sources::Mark;
+pub use aside::OpenError;
+
+/// By number; the first byte is the worth, the rest the message.
+const OBSERVATIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("observations");
+/// By folder and name.
+const MARKS: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("marks");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+const FORMAT: &str = "format";
+const LIFE: &str = "life";
+const TERMINAL: &str = "terminal";
+const LAST: &str = "last";
+const RELEASED: &str = "released";
+const STARTED: &str = "started";
+const THIS_FORMAT: u64 = 1;
+
+/// The spool can't be read or written: the disk is full or broken.
+#[derive(Debug, thiserror::Error)]
+#[error("use the spool (check that the disk has room; a broken file is set aside at the next start)")]
+pub struct SpoolError(#[source] Box<redb::Error>);
+
+impl<E: Into<redb::Error>> From<E> for SpoolError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Spool {
+    database: Database,
+    life: Life,
+    budget: u64,
+    /// Held over a whole write, so that numbers are given in the order in which they are kept.
+    ends: Mutex<Ends>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    last: Seq,
+    released: Seq,
+    bytes: u64,
+}
+
+/// What ran before in this spool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Started {
+    pub boot: Boot,
+    pub agent_version: String,
+}
+
+impl Spool {
+    /// Opens the spool of `terminal` in `state_dir`, or begins a new life where there is none or it is broken.
+    pub fn open(state_dir: &Path, terminal: TerminalId, budget: u64, now: DateTime<Utc>) -> Result<Self, OpenError> {
+        aside::open(state_dir, terminal, budget, now)
+    }
+
+    /// How many observations wait in the spool in `state_dir`, without changing it; `None` where that can't be told yet.
+    pub fn waiting(state_dir: &Path) -> Result<Option<u64>, OpenError> {
+        aside::waiting(state_dir)
+    }
+
+    /// A spool that ends with the process: for simulated terminals.
+    pub fn in_memory(terminal: TerminalId, budget: u64) -> Result<Self, OpenError> {
+        let database = Database::builder()
+            .set_cache_size(aside::CACHE_BYTES)
+            .create_with_backend(redb::backends::InMemoryBackend::new())
+            .map_err(SpoolError::from)?;
+        Self::within(database, terminal, budget)?.ok_or(OpenError::Broken)
+    }
+
+    /// The spool in `database`, which is new or was made by this function. `None` if it is another terminal's.
+    pub fn within(database: Database, terminal: TerminalId, budget: u64) -> Result<Option<Self>, OpenError> {
+        let write = database.begin_write().map_err(SpoolError::from)?;
+        let (life, last, released, bytes) = {
+            let mut meta = write.open_table(META).map_err(SpoolError::from)?;
+            write.open_table(MARKS).map_err(SpoolError::from)?;
+            let observations = write.open_table(OBSERVATIONS).map_err(SpoolError::from)?;
+            match number(&meta, FORMAT)? {
+                Some(THIS_FORMAT) => {}
+                None => {
+                    let (format, zero) = (THIS_FORMAT.to_be_bytes(), 0_u64.to_be_bytes());
+                    let (life, terminal) = (Uuid::new_v4(), terminal.to_bytes());
+                    let born: [(&str, &[u8]); 5] = [
+                        (FORMAT, &format),
+                        (LIFE, life.as_bytes()),
+                        (TERMINAL, &terminal),
+                        (LAST, &zero),
+                        (RELEASED, &zero),
+                    ];
+                    for (name, value) in born {
+                        meta.insert(name, value).map_err(SpoolError::from)?;
+                    }
+                }
+                Some(format) => return Err(OpenError::Newer { format }),
+            }
+            if id(&meta, TERMINAL)? != Some(terminal.0) {
+                return Ok(None);
+            }
+            let life = id(&meta, LIFE)?.ok_or(OpenError::Broken)?;
+            let last = number(&meta, LAST)?.ok_or(OpenError::Broken)?;
+            let released = number(&meta, RELEASED)?.ok_or(OpenError::Broken)?;
+            (Life(life), Seq(last), Seq(released), budget::held(&observations)?)
+        };
+        write.commit().map_err(SpoolError::from)?;
+        Ok(Some(Self { database, life, budget, ends: Mutex::new(Ends { last, released, bytes }) }))
+    }
+
+    /// The life that all numbers of this spool belong to.
+    #[must_use]
+    pub const fn life(&self) -> Life {
+        self.life
+    }
+
+    /// The number kept last.
+    #[must_use]
+    pub fn last(&self) -> Seq {
+        self.ends().last
+    }
+
+    /// The lowest number that the server hasn't acknowledged, or the next to be given.
+    #[must_use]
+    pub fn first_unacknowledged(&self) -> Seq {
+        self.ends().released.next()
+    }
+
+    /// How much of the budget is used, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.ends().bytes
+    }
+
+    /// Keeps `sightings` in their order, remembers and forgets marks, all of it or nothing.
+    pub fn keep(&self, sightings: &[Sighting], marks: &[Mark], forgotten: &[Mark]) -> Result<Seq, SpoolError> {
+        let mut ends = self.ends();
+        let mut next = *ends;
+        let write = self.database.begin_write()?;
+        {
+            let mut table = write.open_table(OBSERVATIONS)?;
+            for sighting in sightings {
+                append(&mut table, &mut next, sighting)?;
+            }
+            if let Some(shed) = budget::shed(&mut table, &mut next.bytes, self.budget)? {
+                let at = sightings.last().map_or(shed.to, |sighting| sighting.observed_at);
+                let gap =
+                    CollectionGap { source: GapSource::Spool, from: shed.from, to: shed.to, lost: Some(shed.count) };
+                append(&mut table, &mut next, &Sighting::now(at, gap))?;
+            }
+            write.open_table(META)?.insert(LAST, next.last.0.to_be_bytes().as_slice())?;
+            let mut known = write.open_table(MARKS)?;
+            for mark in forgotten {
+                known.remove((mark.folder, mark.name))?;
+            }
+            for mark in marks {
+                known.insert((mark.folder, mark.name), ())?;
+            }
+        }
+        write.commit()?;
+        *ends = next;
+        Ok(next.last)
+    }
+
+    /// Up to `limit` observations with a number above `after`, in their order.
+    pub fn after(&self, after: Seq, limit: usize) -> Result<Vec<Observation>, SpoolError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(OBSERVATIONS)?;
+        let mut observations = Vec::new();
+        for entry in table.range(after.0.saturating_add(1)..)?.take(limit) {
+            let (_, value) = entry?;
+            observations.push(stored(value.value())?);
+        }
+        Ok(observations)
+    }
+
+    /// Lets go of everything up to and including `through`.
+    pub fn release(&self, through: Seq) -> Result<(), SpoolError> {
+        let mut ends = self.ends();
+        let mut next = *ends;
+        next.released = next.released.max(through.min(next.last));
+        if next.released == ends.released {
+            return Ok(());
+        }
+        let write = self.database.begin_write()?;
+        {
+            let mut table = write.open_table(OBSERVATIONS)?;
+            for entry in table.extract_from_if(..=next.released.0, |_, _| true)? {
+                next.bytes = next.bytes.saturating_sub(budget::cost(entry?.1.value()));
+            }
+            write.open_table(META)?.insert(RELEASED, next.released.0.to_be_bytes().as_slice())?;
+        }
+        write.commit()?;
+        *ends = next;
+        Ok(())
+    }
+
+    /// The files that were told and not forgotten.
+    pub fn marks(&self) -> Result<Vec<Mark>, SpoolError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(MARKS)?;
+        let mut marks = Vec::with_capacity(usize::try_from(table.len()?).unwrap_or_default());
+        for entry in table.iter()? {
+            let (folder, name) = entry?.0.value();
+            marks.push(Mark { folder, name });
+        }
+        Ok(marks)
+    }
+
+    /// Notes what runs now and tells what ran before: nothing, in a new life.
+    pub fn started(&self, now: &Started) -> Result<Option<Started>, SpoolError> {
+        let mut value = now.boot.to_bytes();
+        value.extend_from_slice(now.agent_version.as_bytes());
+        let write = self.database.begin_write()?;
+        let before = write.open_table(META)?.insert(STARTED, value.as_slice())?.and_then(|before| {
+            let (boot, agent_version) = before.value().split_first_chunk::<16>()?;
+            let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
+            Some(Started { boot: Boot(Uuid::from_bytes(*boot)), agent_version })
+        });
+        write.commit()?;
+        Ok(before)
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        // The ends change only after a commit, so a writer that panicked has left them as they were.
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn append(
+    table: &mut redb::Table<'_, u64, &'static [u8]>,
+    ends: &mut Ends,
+    sighting: &Sighting,
+) -> Result<(), SpoolError> {
+    ends.last = ends.last.next();
+    let Sighting { occurred_at, observed_at, event } = sighting.clone();
+    let (occurred_at, observed_at) = (representable(occurred_at), representable(observed_at));
+    let worth = shed::worth(&event);
+    let message = encode::observation(&Observation { seq: ends.last, occurred_at, observed_at, event });
+    let mut value = Vec::with_capacity(1 + message.encoded_len());
+    value.push(worth as u8);
+    message.encode(&mut value).expect("a vector grows");
+    table.insert(ends.last.0, value.as_slice())?;
+    ends.bytes += budget::cost(&value);
+    Ok(())
+}
+
+/// A clock that lies beyond what can be written down must not make an observation that can't be read again.
+fn representable(at: DateTime<Utc>) -> DateTime<Utc> {
+    time::from_micros(time::to_micros(at)).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+fn stored(value: &[u8]) -> Result<Observation, SpoolError> {
+    let corrupted = || redb::StorageError::Corrupted("an observation can't be read".to_owned());
+    let (_, message) = value.split_first().ok_or_else(corrupted)?;
+    let message = wire::Observation::decode(message).map_err(|_| corrupted())?;
+    Ok(decode::from_terminal(message).map_err(|_| corrupted())?)
+}
+
+type Meta<'a> = redb::Table<'a, &'static str, &'static [u8]>;
+
+fn number(meta: &Meta<'_>, name: &str) -> Result<Option<u64>, SpoolError> {
+    let value = meta.get(name)?;
+    Ok(value.and_then(|value| value.value().try_into().ok()).map(u64::from_be_bytes))
+}
+
+fn id(meta: &Meta<'_>, name: &str) -> Result<Option<Uuid>, SpoolError> {
+    let value = meta.get(name)?;
+    Ok(value.and_then(|value| Uuid::from_slice(value.value()).ok()))
+}

@@ -1,0 +1,155 @@
+//! Everything that the agent says of itself: one function a happening.
+//!
+//! INFO: a state changed. WARN: odd, and nothing is lost. ERROR: a person has to act. Never in here: names of files,
+//! readers and people, ATR bytes, tokens. A reader is its key or its catalogue identifier.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+use tracing_subscriber::EnvFilter;
+use yomitori_observation::Sighting;
+use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
+use yomitori_proto::vocabulary::LinkageFolder;
+
+use crate::spool::OpenError;
+
+/// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
+pub fn init() {
+    let filter = EnvFilter::try_from_env("YOMITORI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second start in one process (tests) keeps the first.
+    logs.with_ansi(false).try_init().ok();
+}
+
+/// An error with its causes, outermost first.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        write!(text, ": {cause}").expect("a string takes all");
+        source = cause.source();
+    }
+    text
+}
+
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+pub fn started(version: &str, terminal: TerminalId, life: Life, unsent: u64) {
+    info!(version, terminal.id = %terminal, %life, unsent, "The agent has started.");
+}
+
+pub fn stopping() {
+    info!("The agent stops.");
+}
+
+pub fn stopped() {
+    info!("The agent has stopped.");
+}
+
+pub fn source_hangs() {
+    warn!("A source did not end in time; the agent ends without it.");
+}
+
+pub fn kept(sightings: &[Sighting], before: Seq, last: Seq) {
+    for sighting in sightings {
+        debug!(kind = sighting.event.kind(), seq.before = %before, seq.last = %last, "An observation was kept.");
+    }
+}
+
+pub fn spool_failed(error: Cause<'_>) {
+    error!(error = chain(error), "Nothing can be kept any more; the agent ends.");
+}
+
+pub fn spool_set_aside(life: Life, because: Option<&OpenError>) {
+    match because {
+        Some(cause) => {
+            let cause: Cause<'_> = cause;
+            error!(%life, error = chain(cause), "The spool was broken and is set aside; a new life begins.");
+        }
+        None => warn!(%life, "The spool was another terminal's and is set aside; a new life begins."),
+    }
+}
+
+pub fn pcsc_lost(error: pcsc::Error) {
+    warn!(error = %error, "PC/SC does not answer; the agent tries again until it does.");
+}
+
+pub fn pcsc_back() {
+    info!("PC/SC answers.");
+}
+
+pub fn pcsc_hung(time: Duration) {
+    warn!(duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX), "PC/SC did not answer for a while.");
+}
+
+pub fn too_many_readers(there: usize, limit: usize) {
+    error!(there, limit, "There are more readers than can be watched; unplug those that nobody needs.");
+}
+
+pub fn reader_attached(reader: ReaderKey, model: Option<&str>) {
+    info!(%reader, model = model.unwrap_or("unknown"), "A reader is there.");
+}
+
+pub fn reader_detached(reader: ReaderKey) {
+    info!(%reader, "A reader is gone.");
+}
+
+pub fn folder_missing(folder: LinkageFolder, error: &std::io::Error) {
+    error!(?folder, kind = ?error.kind(), "A linkage folder can't be read; check its path and permissions with `check`.");
+}
+
+pub fn folder_back(folder: LinkageFolder) {
+    info!(?folder, "A linkage folder can be read again.");
+}
+
+pub fn notifications_lost() {
+    warn!("Notifications of files were lost; the folders are listed again.");
+}
+
+/// The error's own text may name a path.
+pub fn no_notifications(error: &notify::Error) {
+    let kind = match &error.kind {
+        notify::ErrorKind::Io(error) => format!("{:?}", error.kind()),
+        notify::ErrorKind::MaxFilesWatch => "the system's limit of watches".to_owned(),
+        _ => "the system has none".to_owned(),
+    };
+    warn!(kind, "There are no notifications of files; the folders are listed every second instead.");
+}
+
+pub fn connected(session: Session) {
+    info!(%session, "The server is connected.");
+}
+
+pub fn disconnected(error: Cause<'_>, again_in: Duration) {
+    warn!(
+        error = chain(error),
+        again_in_ms = u64::try_from(again_in.as_millis()).unwrap_or(u64::MAX),
+        "The server is not connected."
+    );
+}
+
+pub fn slowed_down(pause_ms: u32) {
+    info!(pause_ms, "The server asks for a pause.");
+}
+
+pub fn acknowledged(through: Seq) {
+    debug!(seq = %through, "The server has acknowledged.");
+}
+
+pub fn certificate_renewed(days_left: i64) {
+    info!(days_left, "The certificate was renewed.");
+}
+
+pub fn renewal_failed(error: Cause<'_>, days_left: i64) {
+    warn!(error = chain(error), days_left, "The certificate could not be renewed; the agent tries again.");
+}
+
+pub fn sent_log_failed(error: &std::io::Error) {
+    error!(kind = ?error.kind(), "What is sent can't be written down; nothing is sent until it can (check the disk).");
+}
+
+pub fn service_manager_deaf(error: &std::io::Error) {
+    warn!(kind = ?error.kind(), "The service manager could not be told.");
+}

@@ -1,0 +1,113 @@
+//! Carries what the spool has kept to the server, for as long as the agent runs.
+//!
+//! It connects, carries until the stream ends for whatever reason, waits a little, and does so again: after seconds or
+//! after weeks, a stream begins with what the server hasn't acknowledged.
+
+mod backoff;
+pub mod stream;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use yomitori_proto::id::Seq;
+
+use crate::address::ServerAddress;
+use crate::identity::{FileError, Identity, renew};
+use crate::sent::{Sent, SentLog};
+use crate::spool::{Spool, SpoolError};
+use crate::{clock, connect, telemetry};
+use backoff::Backoff;
+use stream::{Carrier, StreamError};
+
+/// The certificate's age is looked at so often: a terminal that slept doesn't count the hours.
+const LOOK_AT_AGE: Duration = Duration::from_secs(3_600);
+
+/// Why the uplink can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum UplinkError {
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("keep the new certificate")]
+    Identity(#[from] FileError),
+}
+
+/// Everything that the uplink needs.
+pub struct Uplink {
+    pub server: ServerAddress,
+    pub state_dir: PathBuf,
+    pub identity: Identity,
+    pub spool: Arc<Spool>,
+    /// The number kept last.
+    pub kept: watch::Receiver<Seq>,
+    pub sent: SentLog,
+}
+
+impl Uplink {
+    /// Carries until `closing`, and then, if it is connected, until all that is kept is acknowledged.
+    pub async fn run(mut self, closing: CancellationToken) -> Result<(), UplinkError> {
+        let mut backoff = Backoff::default();
+        loop {
+            let mut progressed = false;
+            let again_in = match self.once(&closing, &mut progressed).await {
+                Ok(Some(renewed)) => {
+                    renewed.store(&self.state_dir)?;
+                    telemetry::certificate_renewed(renewed.days_left(clock::now()));
+                    self.identity = renewed;
+                    Duration::ZERO
+                }
+                Ok(None) => return Ok(()),
+                Err(StreamError::Spool(error)) => return Err(error.into()),
+                Err(error) => {
+                    let again_in = backoff.after(progressed, rand::random());
+                    telemetry::disconnected(&error, again_in);
+                    again_in
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(again_in) => {}
+                () = closing.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// One connection: until it ends, or all is done (`None`), or there is a new certificate to go on with.
+    async fn once(
+        &mut self,
+        closing: &CancellationToken,
+        progressed: &mut bool,
+    ) -> Result<Option<Identity>, StreamError> {
+        let channel = tokio::select! {
+            channel = connect::mutual(&self.server, &self.identity) => channel?,
+            () = closing.cancelled() => return Ok(None),
+        };
+        let mut carrier = Carrier::new(&self.identity, &self.spool, Some(&self.sent));
+        let result = tokio::select! {
+            ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
+            renewed = renewed(channel, &self.identity, &self.sent) => renewed.map(Some),
+        };
+        *progressed = carrier.progressed();
+        result
+    }
+}
+
+/// Waits until the certificate should be renewed, and renews it.
+async fn renewed(channel: Channel, identity: &Identity, sent: &SentLog) -> Result<Identity, StreamError> {
+    let jitter = rand::random();
+    loop {
+        let wait = identity.renewal_in(clock::now(), jitter);
+        if wait.is_zero() {
+            sent.write(clock::now(), [Sent::Renewal])?;
+            match renew(channel.clone(), identity).await {
+                Ok(renewed) => return Ok(renewed),
+                Err(error) => telemetry::renewal_failed(&error, identity.days_left(clock::now())),
+            }
+            tokio::time::sleep(LOOK_AT_AGE).await;
+        } else {
+            tokio::time::sleep(wait.min(LOOK_AT_AGE)).await;
+        }
+    }
+}

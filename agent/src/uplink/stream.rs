@@ -1,0 +1,200 @@
+//! One stream: what the contract's [`Sender`] demands is carried out, and what the server says is handed to it. The agent
+//! and the simulated fleet speak through this same code.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+use yomitori_proto::decode::DecodeError;
+use yomitori_proto::id::Seq;
+use yomitori_proto::time::to_micros;
+use yomitori_proto::uplink::{Answer, Hello, Sender, SenderSettings, Transmit, Violation};
+use yomitori_proto::wire::{self, up};
+use yomitori_proto::{encode, event::Observation};
+
+use crate::connect::ConnectError;
+use crate::identity::Identity;
+use crate::rpc::uplink_client::UplinkClient;
+use crate::sent::{Sent, SentLog};
+use crate::spool::{Spool, SpoolError};
+use crate::{VERSION, clock, crash, telemetry};
+
+const SETTINGS: SenderSettings = SenderSettings {
+    window: 4,
+    batch_limit: 500,
+    resend_after: Duration::from_secs(30),
+    give_up_after: Duration::from_secs(90),
+};
+const OPEN_WITHIN: Duration = Duration::from_secs(20);
+/// The server's messages are a few dozen bytes.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    #[error("connect")]
+    Connect(#[from] ConnectError),
+    #[error("the server ends the stream: {}", .0.message())]
+    Status(#[from] Box<Status>),
+    #[error("the server closed the stream")]
+    Closed,
+    #[error("the server did not answer in time")]
+    Silent,
+    #[error("the server said what can't be understood")]
+    Answer(#[from] DecodeError),
+    #[error("the server said what it must not")]
+    Violation(#[from] Violation),
+    #[error("write down what is sent")]
+    Sent(#[from] io::Error),
+    #[error("read the spool")]
+    Spool(#[from] SpoolError),
+}
+
+/// Carries the observations of one spool.
+pub struct Carrier<'a> {
+    identity: &'a Identity,
+    spool: &'a Spool,
+    sent: Option<&'a SentLog>,
+    progressed: bool,
+}
+
+impl<'a> Carrier<'a> {
+    /// Without `sent`, nothing is written down of what is sent: for simulated terminals, which nobody looks into.
+    #[must_use]
+    pub const fn new(identity: &'a Identity, spool: &'a Spool, sent: Option<&'a SentLog>) -> Self {
+        Self { identity, spool, sent, progressed: false }
+    }
+
+    /// Whether the server acknowledged anything or stayed for longer than a failed attempt would.
+    #[must_use]
+    pub const fn progressed(&self) -> bool {
+        self.progressed
+    }
+
+    /// Carries over `channel` until the stream ends; once `closing`, until everything is acknowledged. `kept` tells the
+    /// number kept last.
+    pub async fn carry(
+        &mut self,
+        channel: Channel,
+        kept: &mut watch::Receiver<Seq>,
+        closing: &CancellationToken,
+    ) -> Result<(), StreamError> {
+        let last = *kept.borrow_and_update();
+        let mut sender = Sender::new(SETTINGS, self.spool.first_unacknowledged(), last.max(self.spool.last()));
+        let (up, messages) = mpsc::channel(SETTINGS.window);
+        // The server answers to a `Hello`, so it has to be under way before the answer is waited for.
+        self.transmit(&mut sender, &up).await?;
+        let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
+        let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(ReceiverStream::new(messages))).await;
+        let mut answers = opened.map_err(|_| StreamError::Silent)?.map_err(Box::new)?.into_inner();
+        loop {
+            if let Err(error) = self.transmit(&mut sender, &up).await {
+                // Where the stream has ended, the server's reason is worth more than that.
+                return Err(if matches!(error, StreamError::Closed) { last_word(&mut answers).await } else { error });
+            }
+            if closing.is_cancelled() && self.spool.first_unacknowledged() > self.spool.last() {
+                drop(up);
+                while let Ok(Some(_)) = answers.message().await {}
+                return Ok(());
+            }
+            let deadline = sender.deadline();
+            tokio::select! {
+                answer = answers.message() => {
+                    let answer = answer.map_err(Box::new)?.ok_or(StreamError::Closed)?;
+                    self.answered(&mut sender, Answer::try_from(answer)?)?;
+                }
+                Ok(()) = kept.changed() => sender.kept(*kept.borrow_and_update()),
+                () = until(deadline) => {}
+                () = closing.cancelled(), if !closing.is_cancelled() => {}
+            }
+        }
+    }
+
+    fn answered(&mut self, sender: &mut Sender, answer: Answer) -> Result<(), StreamError> {
+        match answer {
+            Answer::Welcome(welcome) => telemetry::connected(welcome.session),
+            Answer::SlowDown { pause_ms } => telemetry::slowed_down(pause_ms),
+            Answer::Ack { .. } | Answer::Resume { .. } => {}
+        }
+        if let Some(through) = sender.handle(answer, clock::moment().steady)? {
+            self.spool.release(through)?;
+            self.progressed = true;
+            telemetry::acknowledged(through);
+        }
+        Ok(())
+    }
+
+    /// Carries out what the sender demands now.
+    async fn transmit(&mut self, sender: &mut Sender, up: &mpsc::Sender<wire::Up>) -> Result<(), StreamError> {
+        loop {
+            let now = clock::moment();
+            let Some(transmit) = sender.poll(now.steady) else { return Ok(()) };
+            match transmit {
+                Transmit::Hello { first_unacknowledged } => {
+                    let terminal = self.identity.terminal();
+                    self.write_down([Sent::Hello { terminal, first_unacknowledged, agent_version: VERSION }])?;
+                    let hello = Hello {
+                        terminal,
+                        facility: self.identity.facility(),
+                        life: self.spool.life(),
+                        first_unacknowledged,
+                        agent_version: VERSION.to_owned(),
+                        sent_at: now.wall,
+                    };
+                    send(up, hello.into()).await?;
+                }
+                Transmit::Batch { after, limit } => {
+                    let observations = self.spool.after(after, limit)?;
+                    let last = observations.last().map_or(after, |observation| observation.seq);
+                    if !observations.is_empty() {
+                        self.write_down(observations.iter().map(Sent::Observation))?;
+                        send(up, batch(after, to_micros(now.wall), &observations)).await?;
+                        crash::point("after-sent");
+                    }
+                    sender.sent(after, last, observations.len(), clock::moment().steady);
+                }
+                Transmit::KeepAlive { last_kept } => {
+                    self.progressed = true;
+                    self.write_down([Sent::KeepAlive { last_kept }])?;
+                    let keep_alive = wire::KeepAlive { last_kept: last_kept.0, sent_at_us: to_micros(now.wall) };
+                    send(up, wire::Up { message: Some(up::Message::KeepAlive(keep_alive)) }).await?;
+                }
+                Transmit::GiveUp => return Err(StreamError::Silent),
+            }
+        }
+    }
+
+    fn write_down<'s>(&self, all: impl IntoIterator<Item = Sent<'s>>) -> io::Result<()> {
+        self.sent.map_or(Ok(()), |sent| sent.write(clock::now(), all))
+    }
+}
+
+fn batch(after: Seq, sent_at_us: i64, observations: &[Observation]) -> wire::Up {
+    let observations = observations.iter().map(encode::observation).collect();
+    wire::Up { message: Some(up::Message::Batch(wire::Batch { after: after.0, sent_at_us, observations })) }
+}
+
+async fn send(up: &mpsc::Sender<wire::Up>, message: wire::Up) -> Result<(), StreamError> {
+    up.send(message).await.map_err(|_| StreamError::Closed)
+}
+
+async fn last_word(answers: &mut Streaming<wire::Down>) -> StreamError {
+    loop {
+        match answers.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return StreamError::Closed,
+            Err(status) => return StreamError::Status(Box::new(status)),
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
