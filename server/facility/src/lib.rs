@@ -1,1 +1,52 @@
-//! Placeholder.
+//! What a facility is, folded from the log: three truths that are never merged, and what follows from them.
+//!
+//! [`fold`] reads facts, [`status`] and [`standing`] look at the result at an instant, [`due`] says when that changes
+//! although nothing happens. Evidence (what was seen here), listing (what the ministry's list says) and intent (what the
+//! group wants) are independent; flags are pure predicates over them. Deliberately absent: any clock, file, network,
+//! random source, and any map whose order differs from run to run. What may change is data: rules, holidays, hours,
+//! causes, face readers.
+
+mod calendar;
+mod cause;
+mod correlate;
+mod desk;
+mod discrepancy;
+mod due;
+mod equipment;
+mod evidence;
+mod facility;
+mod freshness;
+mod hours;
+mod identity;
+mod intent;
+mod listing;
+mod opt_out;
+mod reader;
+mod readiness;
+mod rules;
+mod seen;
+mod status;
+mod terminal;
+mod text;
+mod view;
+mod word;
+
+pub use calendar::{Calendar, CalendarError, Opening, tokyo};
+pub use cause::{Cause, FaceReaderModel, Fallback};
+pub use discrepancy::{Acknowledged, Flag, FlagStatus, Severity, UnknownFlag, standing};
+pub use due::due;
+pub use equipment::{Equipment, FaceReader, Missing, ReaderStatus, Trouble};
+pub use evidence::{Eligible, Evidence, Level, LevelCount, Superseded, SupersededBy};
+pub use facility::{Facility, fold};
+pub use freshness::{Freshness, TerminalStatus};
+pub use hours::{Hours, HoursError};
+pub use identity::CodeStatus;
+pub use intent::{IntentStatement, Wish};
+pub use listing::{Coverage, Listing};
+pub use opt_out::OptOutStatus;
+pub use readiness::{POSTER_ADDRESS, ReadinessStep, StepKind};
+pub use rules::{Burst, RuleError, RuleSet, Rules};
+pub use seen::Hole;
+pub use status::{FaceReaderStatus, PurchaseStatus, Status, Tallied, status};
+pub use terminal::{Gap, Versions};
+pub use text::{Axis, Text, Word};

@@ -1,0 +1,192 @@
+//! Which days are holidays, and when the call centre answers.
+//!
+//! Intervals are half-open. Outside the years that the holiday table covers the answer is "unknown", never "open".
+//! Japan has no summer time, so Asia/Tokyo is a fixed offset.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Utc, Weekday};
+use serde::Serialize;
+
+use crate::hours::Hours;
+
+/// Holidays, the hours of the call centre and its closures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Calendar {
+    holidays: BTreeSet<NaiveDate>,
+    years: BTreeSet<i32>,
+    hours: Hours,
+    closures: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+/// Whether the call centre answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opening {
+    Open,
+    Closed,
+    /// The holidays of that year are not known.
+    Unknown,
+}
+
+/// Why a holiday table can't be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CalendarError {
+    #[error("line {line} of the holidays doesn't begin with a date such as 2026/1/1 and a comma")]
+    Row { line: usize },
+    #[error("the holidays cover no whole year since {FIRST_YEAR}: take the file of the Cabinet Office as it is")]
+    Empty,
+}
+
+/// Older years are of no use, and had fewer holidays.
+const FIRST_YEAR: i32 = 2016;
+/// A year with fewer rows is not complete: a truncated file must not open the call centre on a holiday.
+const ROWS_OF_A_YEAR: usize = 15;
+/// Far enough to leave every closure and every run of holidays behind.
+const HORIZON_DAYS: u64 = 400;
+
+/// Asia/Tokyo.
+#[must_use]
+pub fn tokyo() -> FixedOffset {
+    FixedOffset::east_opt(9 * 3600).expect("nine hours are within a day")
+}
+
+static BUNDLED: LazyLock<Calendar> = LazyLock::new(|| {
+    Calendar::parse(include_bytes!("../data/holidays.csv")).expect("the bundled holidays are parsed by a test")
+});
+
+impl Calendar {
+    /// The holidays and hours that ship with this version.
+    #[must_use]
+    pub fn bundled() -> Self {
+        BUNDLED.clone()
+    }
+
+    /// Reads the file of the Cabinet Office, in CP932 or UTF-8: only the dates are used, and those are ASCII in both.
+    pub fn parse(bytes: &[u8]) -> Result<Self, CalendarError> {
+        let mut rows: BTreeMap<i32, BTreeSet<NaiveDate>> = BTreeMap::new();
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().skip(1) {
+            let line = line.trim_ascii();
+            if line.is_empty() {
+                continue;
+            }
+            let date = line.split(|byte| *byte == b',').next().and_then(date);
+            let date = date.ok_or(CalendarError::Row { line: index + 1 })?;
+            if date.year() >= FIRST_YEAR {
+                rows.entry(date.year()).or_default().insert(date);
+            }
+        }
+        rows.retain(|_, dates| dates.len() >= ROWS_OF_A_YEAR);
+        if rows.is_empty() {
+            return Err(CalendarError::Empty);
+        }
+        let years = rows.keys().copied().collect();
+        let holidays = rows.into_values().flatten().collect();
+        Ok(Self { holidays, years, hours: Hours::bundled(), closures: BTreeSet::new() })
+    }
+
+    /// The same calendar with other hours.
+    #[must_use]
+    pub fn with_hours(self, hours: Hours) -> Self {
+        Self { hours, ..self }
+    }
+
+    /// The call centre is closed in [from, to).
+    pub fn close(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
+        if from < to {
+            self.closures.insert((from, to));
+        }
+    }
+
+    /// The hours and the number of the call centre.
+    #[must_use]
+    pub const fn hours(&self) -> &Hours {
+        &self.hours
+    }
+
+    /// The last year whose holidays are known.
+    #[must_use]
+    pub fn last_year(&self) -> i32 {
+        self.years.last().copied().unwrap_or(FIRST_YEAR)
+    }
+
+    /// Whether a day is a holiday; `None` where that is not known.
+    #[must_use]
+    pub fn holiday(&self, date: NaiveDate) -> Option<bool> {
+        self.years.contains(&date.year()).then(|| self.holidays.contains(&date))
+    }
+
+    /// Whether the call centre answers at `at`.
+    #[must_use]
+    pub fn open(&self, at: DateTime<Utc>) -> Opening {
+        let local = at.with_timezone(&tokyo());
+        let within = self.hours.on(local.weekday()).is_some_and(|(from, to)| (from..to).contains(&local.time()));
+        if !within || self.closure_at(at).is_some() {
+            return Opening::Closed;
+        }
+        match self.holiday(local.date_naive()) {
+            Some(true) => Opening::Closed,
+            Some(false) => Opening::Open,
+            None => Opening::Unknown,
+        }
+    }
+
+    /// The first instant, not before `at`, at which the call centre answers; `None` where that is not known.
+    #[must_use]
+    pub fn next_opening(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let first = at.with_timezone(&tokyo()).date_naive();
+        for date in (0..HORIZON_DAYS).filter_map(|days| first.checked_add_days(Days::new(days))) {
+            let Some((from, to)) = self.hours.on(date.weekday()) else { continue };
+            if self.holiday(date)? {
+                continue;
+            }
+            let instant = |time| date.and_time(time).and_local_timezone(tokyo()).single().map(|at| at.to_utc());
+            let (from, to) = instant(from).zip(instant(to))?;
+            let mut opening = from.max(at);
+            while let Some(closed_until) = self.closure_at(opening) {
+                opening = closed_until;
+            }
+            if opening < to {
+                return Some(opening);
+            }
+        }
+        None
+    }
+
+    /// The end of the closure around `at`.
+    fn closure_at(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.closures.iter().find(|(from, to)| *from <= at && at < *to).map(|(_, to)| *to)
+    }
+
+    /// `count` days on which clinics are open after `at`, at the same time of day. Sundays and holidays don't count; where
+    /// the holidays are not known, only Sundays don't.
+    #[must_use]
+    pub fn after_opening_days(&self, at: DateTime<Utc>, count: u32) -> DateTime<Utc> {
+        let local = at.with_timezone(&tokyo());
+        let mut date = local.date_naive();
+        let mut left = count;
+        let mut passed = 0;
+        while left > 0 && passed < i64::try_from(HORIZON_DAYS).unwrap_or(i64::MAX) + i64::from(count) * 7 {
+            let Some(next) = date.succ_opt() else { break };
+            date = next;
+            passed += 1;
+            if date.weekday() != Weekday::Sun && self.holiday(date) != Some(true) {
+                left -= 1;
+            }
+        }
+        at.checked_add_signed(chrono::Duration::days(passed)).unwrap_or(at)
+    }
+}
+
+fn date(text: &[u8]) -> Option<NaiveDate> {
+    let mut parts = str::from_utf8(text).ok()?.split(['/', '-']).map(str::trim);
+    let (year, month, day) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(year, month, day)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Taps and result files of one terminal, and which file supports which tap.
+//!
+//! * One file supports at most one tap, one tap has at most one file: of all pairs within the window the nearest in time
+//!   are joined first.
+//! * The pairs are found anew from a bounded window whenever they are asked for, so the order of arrival has no influence.
+//!   What leaves the window, by its place in the terminal's life and so by no clock, is settled.
+//! * A pair across a step of the wall clock is no pair: the nearness would be the clock's, not the patient's.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use yomitori_proto::id::ReaderKey;
+use yomitori_proto::vocabulary::ReadOutcome;
+
+use crate::cause;
+use crate::evidence::Level;
+use crate::rules::RuleSet;
+use crate::seen::Place;
+
+/// What is not settled yet, each ascending by place.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Window {
+    pub(crate) taps: Vec<Tap>,
+    files: Vec<File>,
+    steps: Vec<Place>,
+}
+
+/// Something that may have been a phone lay on a reader that may be for phones.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Tap {
+    pub(crate) place: Place,
+    pub(crate) at: DateTime<Utc>,
+    /// The same, but never after the server received it.
+    pub(crate) read_at: DateTime<Utc>,
+    pub(crate) reader: ReaderKey,
+    pub(crate) in_use: bool,
+    pub(crate) mute: bool,
+}
+
+/// A face reader ended a transaction.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct File {
+    pub(crate) place: Place,
+    pub(crate) at: DateTime<Utc>,
+    /// `at` is from the file's name, which has whole seconds.
+    pub(crate) named: bool,
+    pub(crate) outcome: ReadOutcome,
+    pub(crate) error_code: Option<String>,
+}
+
+/// What became of a tap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Not on a reader for phones.
+    Elsewhere,
+    /// On the phone reader, and nothing came of it, or not yet.
+    Alone,
+    /// Its result says that it failed.
+    Failed,
+    Read(Level),
+}
+
+/// What left the window.
+pub(crate) struct Settled {
+    pub(crate) tap: Tap,
+    pub(crate) verdict: Verdict,
+}
+
+const TAPS: usize = 48;
+const FILES: usize = 48;
+const STEPS: usize = 16;
+
+impl File {
+    fn later_than(&self, tap: &Tap) -> Duration {
+        let later = self.at - tap.at;
+        // A name without fractions may lie up to a second before the tap that it belongs to.
+        if self.named && later < Duration::zero() && later > Duration::seconds(-1) { Duration::zero() } else { later }
+    }
+
+    /// How much the outcome says.
+    const fn weight(&self) -> u8 {
+        match self.outcome {
+            ReadOutcome::Unknown => 0,
+            ReadOutcome::InProgress => 1,
+            ReadOutcome::NotRead => 2,
+            ReadOutcome::Unreadable => 3,
+            ReadOutcome::Error => 4,
+            ReadOutcome::Ok => 5,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match self.outcome {
+            ReadOutcome::Ok => Verdict::Read(Level::HeaderConfirmed),
+            // An expired insurance found through a phone is a read that worked.
+            ReadOutcome::Error if self.error_code.as_deref().is_some_and(cause::code_means_read) => {
+                Verdict::Read(Level::HeaderConfirmed)
+            }
+            ReadOutcome::Error => Verdict::Failed,
+            ReadOutcome::Unknown | ReadOutcome::InProgress | ReadOutcome::NotRead | ReadOutcome::Unreadable => {
+                Verdict::Read(Level::Correlated)
+            }
+        }
+    }
+}
+
+impl Window {
+    /// Whether a tap may make or change a pair.
+    pub(crate) fn tap_touches(&self, tap: &Tap, set: &RuleSet) -> bool {
+        self.files.iter().any(|file| near(tap, file, set))
+    }
+
+    /// Whether a file may make or change a pair.
+    pub(crate) fn file_touches(&self, file: &File, set: &RuleSet) -> bool {
+        self.taps.iter().any(|tap| near(tap, file, set))
+    }
+
+    /// Takes in a tap.
+    pub(crate) fn tap(&mut self, tap: Tap) {
+        let index = self.taps.partition_point(|other| other.place < tap.place);
+        self.taps.insert(index, tap);
+    }
+
+    /// Takes in a file. One file that is found twice is one file, and the finding that says most counts.
+    pub(crate) fn file(&mut self, mut file: File) {
+        let twin = |known: &File| file.named && known.named && known.at == file.at;
+        if let Some(index) = self.files.iter().position(twin) {
+            let known = self.files.remove(index);
+            file.place = known.place.min(file.place);
+            if known.weight() > file.weight() {
+                (file.outcome, file.error_code) = (known.outcome, known.error_code);
+            }
+        }
+        let index = self.files.partition_point(|other| other.place < file.place);
+        self.files.insert(index, file);
+    }
+
+    /// Takes in a step of the wall clock.
+    pub(crate) fn step(&mut self, place: Place) {
+        let index = self.steps.partition_point(|other| *other < place);
+        self.steps.insert(index, place);
+        if self.steps.len() > STEPS {
+            self.steps.remove(0);
+        }
+    }
+
+    /// When the newest observation before `place` happened, where no step of the clock lies between.
+    pub(crate) fn newest_at(&self, place: Place) -> Option<DateTime<Utc>> {
+        let taps = self.taps.iter().map(|tap| (tap.place, tap.at));
+        let files = self.files.iter().map(|file| (file.place, file.at));
+        let others = taps.chain(files).filter(|(other, _)| *other != place && !self.stepped(*other, place));
+        others.max_by_key(|(place, _)| *place).map(|(_, at)| at)
+    }
+
+    fn stepped(&self, one: Place, other: Place) -> bool {
+        let (first, last) = (one.min(other), one.max(other));
+        self.steps.iter().any(|step| first < *step && *step < last)
+    }
+
+    /// What became of each tap, and the file that says so.
+    pub(crate) fn pairs<'a>(
+        &self,
+        phone_reader: impl Fn(&Tap) -> bool,
+        rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
+    ) -> Vec<(Verdict, Option<usize>)> {
+        let mut verdicts = Vec::with_capacity(self.taps.len());
+        let mut edges = Vec::new();
+        for (tap_index, tap) in self.taps.iter().enumerate() {
+            let on_phone_reader = phone_reader(tap);
+            verdicts.push((if on_phone_reader { Verdict::Alone } else { Verdict::Elsewhere }, None));
+            let set = rules(tap.at);
+            if !on_phone_reader || tap.mute || (set.require_in_use && !tap.in_use) {
+                continue;
+            }
+            for (file_index, file) in self.files.iter().enumerate() {
+                let ended = file.outcome != ReadOutcome::InProgress;
+                if ended && near(tap, file, set) && !self.stepped(tap.place, file.place) {
+                    edges.push((file.later_than(tap), tap.place, file.place, tap_index, file_index));
+                }
+            }
+        }
+        edges.sort_unstable();
+        let mut taken = vec![false; self.files.len()];
+        for (_, _, _, tap_index, file_index) in edges {
+            if verdicts[tap_index].1.is_none() && !taken[file_index] {
+                taken[file_index] = true;
+                verdicts[tap_index] = (self.files[file_index].verdict(), Some(file_index));
+            }
+        }
+        verdicts
+    }
+
+    pub(crate) fn full(&self) -> bool {
+        self.taps.len() > TAPS || self.files.len() > FILES
+    }
+
+    /// Lets the oldest go, with what it is joined to, until the window is within its bounds.
+    pub(crate) fn settle<'a>(
+        &mut self,
+        phone_reader: impl Fn(&Tap) -> bool,
+        rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
+        mut settled: impl FnMut(Settled),
+    ) {
+        while self.full() {
+            // The usual case: a result without a phone.
+            if self.taps.len() <= TAPS && !self.taps.iter().any(|tap| near(tap, &self.files[0], rules(tap.at))) {
+                self.files.remove(0);
+                continue;
+            }
+            let pairs = self.pairs(&phone_reader, &rules);
+            let (tap, file) = if self.taps.len() > TAPS {
+                (Some(0), pairs[0].1)
+            } else {
+                (pairs.iter().position(|(_, file)| *file == Some(0)), Some(0))
+            };
+            if let Some(file) = file {
+                self.files.remove(file);
+            }
+            if let Some(index) = tap {
+                settled(Settled { tap: self.taps.remove(index), verdict: pairs[index].0 });
+            }
+        }
+    }
+}
+
+fn near(tap: &Tap, file: &File, set: &RuleSet) -> bool {
+    let later = file.later_than(tap);
+    set.correlation_from <= later && later <= set.correlation_to
+}

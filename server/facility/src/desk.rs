@@ -1,0 +1,174 @@
+//! What people saw at the desk: attested reads, failed reads, fallbacks, notices, restarts.
+//!
+//! The entries of a terminal's desk page can be taken back, also when the withdrawal arrives first. Each list is sorted by
+//! when it happened and bounded; what leaves it is counted.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use yomitori_proto::event::{
+    FaceReaderRestarted, FallbackUsed, NoticeHung, SmartphoneReadAttested, SmartphoneReadFailed,
+};
+use yomitori_proto::id::{Life, Seq};
+use yomitori_proto::vocabulary::{Notice, PhoneOs};
+
+use crate::cause::Cause;
+use crate::evidence::{Level, Tally};
+use crate::rules::Rules;
+
+/// The entries of one terminal's desk page, or those of people who are signed in.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Desk {
+    /// Ascending by instant, then by place.
+    entries: Vec<Entry>,
+    withdrawn: Vec<(Life, Seq)>,
+    settled: Tally,
+    settled_fallbacks: BTreeMap<String, u32>,
+    settled_causes: BTreeMap<String, u32>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) at: DateTime<Utc>,
+    /// Where it can be taken back; a signed-in person's entry can't.
+    pub(crate) key: Option<(Life, Seq)>,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Read { os: PhoneOs, test: bool },
+    Failed { cause: String },
+    Fallback { fallback: String },
+    Notice { notice: Notice },
+    Restarted,
+}
+
+/// What was said of the desk, and when it happened.
+pub(crate) type Said = (DateTime<Utc>, Kind);
+
+pub(crate) fn attested(event: &SmartphoneReadAttested) -> Said {
+    (event.read_at, Kind::Read { os: event.os, test: event.test })
+}
+
+pub(crate) fn failed(event: &SmartphoneReadFailed) -> Said {
+    (event.read_at, Kind::Failed { cause: event.cause.clone() })
+}
+
+pub(crate) fn fallback(event: &FallbackUsed) -> Said {
+    (event.used_at, Kind::Fallback { fallback: event.fallback.clone() })
+}
+
+pub(crate) fn notice(event: &NoticeHung) -> Said {
+    (event.hung_at, Kind::Notice { notice: event.notice })
+}
+
+pub(crate) const fn restarted(event: &FaceReaderRestarted) -> Said {
+    (event.restarted_at, Kind::Restarted)
+}
+
+const ENTRIES: usize = 48;
+const WITHDRAWN: usize = 48;
+/// More kinds than the tables have are counted together.
+const KINDS: usize = 48;
+const OTHER: &str = "Other";
+
+impl Desk {
+    /// Takes in what was said. Nothing can have happened after the server heard of it.
+    pub(crate) fn enter(&mut self, said: Said, key: Option<(Life, Seq)>, received_at: DateTime<Utc>, rules: &Rules) {
+        let (at, kind) = said;
+        let entry = Entry { at: at.min(received_at), key, kind };
+        let index = self.entries.partition_point(|other| (other.at, other.key) <= (entry.at, entry.key));
+        self.entries.insert(index, entry);
+        if self.entries.len() > ENTRIES {
+            let oldest = self.entries.remove(0);
+            self.settle(oldest, rules);
+        }
+    }
+
+    fn settle(&mut self, entry: Entry, rules: &Rules) {
+        if self.taken_back(&entry) {
+            return;
+        }
+        count(&entry, &mut self.settled, rules);
+        match entry.kind {
+            Kind::Fallback { fallback } => one_more(&mut self.settled_fallbacks, fallback),
+            Kind::Failed { cause } => one_more(&mut self.settled_causes, cause),
+            Kind::Read { .. } | Kind::Notice { .. } | Kind::Restarted => {}
+        }
+    }
+
+    /// Takes an entry back; gives it where it stood.
+    pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<&Entry> {
+        if !self.withdrawn.contains(&key) {
+            if self.withdrawn.len() == WITHDRAWN {
+                self.withdrawn.remove(0);
+            }
+            self.withdrawn.push(key);
+            return self.entries.iter().find(|entry| entry.key == Some(key));
+        }
+        None
+    }
+
+    fn taken_back(&self, entry: &Entry) -> bool {
+        entry.key.is_some_and(|key| self.withdrawn.contains(&key))
+    }
+
+    /// The entries that stand, oldest first.
+    pub(crate) fn standing(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !self.taken_back(entry))
+    }
+
+    /// The attested reads.
+    pub(crate) fn tally(&self, rules: &Rules) -> Tally {
+        let mut tally = self.settled.clone();
+        for entry in self.standing() {
+            count(entry, &mut tally, rules);
+        }
+        tally
+    }
+
+    /// How often each fallback was used, and each cause named.
+    pub(crate) fn counts(&self, fallbacks: &mut BTreeMap<String, u32>, causes: &mut BTreeMap<String, u32>) {
+        for (id, count) in &self.settled_fallbacks {
+            *fallbacks.entry(id.clone()).or_default() += count;
+        }
+        for (id, count) in &self.settled_causes {
+            *causes.entry(id.clone()).or_default() += count;
+        }
+        for entry in self.standing() {
+            match &entry.kind {
+                Kind::Fallback { fallback } => *fallbacks.entry(fallback.clone()).or_default() += 1,
+                Kind::Failed { cause } => *causes.entry(cause.clone()).or_default() += 1,
+                Kind::Read { .. } | Kind::Notice { .. } | Kind::Restarted => {}
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Whether this says that a phone was read: also where the insurance turned out not to be valid.
+    pub(crate) fn says_read(&self) -> bool {
+        match &self.kind {
+            Kind::Read { .. } => true,
+            Kind::Failed { cause } => Cause::of(cause).is_some_and(|cause| cause.read_succeeds),
+            Kind::Fallback { .. } | Kind::Notice { .. } | Kind::Restarted => false,
+        }
+    }
+}
+
+fn count(entry: &Entry, tally: &mut Tally, rules: &Rules) {
+    if entry.says_read() {
+        tally.add(Level::Attested, entry.at, rules);
+        tally.tests += u32::from(matches!(entry.kind, Kind::Read { test: true, .. }));
+    }
+}
+
+fn one_more(counts: &mut BTreeMap<String, u32>, id: String) {
+    let known = counts.contains_key(&id) || counts.len() < KINDS;
+    let id = if known { id } else { OTHER.to_owned() };
+    let count = counts.entry(id).or_default();
+    *count = count.saturating_add(1);
+}

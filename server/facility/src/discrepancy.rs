@@ -1,0 +1,173 @@
+//! Flags: where the three truths contradict each other, or somebody has to do something.
+//!
+//! Each is a pure predicate over the axes, with a severity, a sentence and a next step.
+
+mod predicate;
+mod sentence;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use yomitori_proto::event::Stated;
+
+use crate::calendar::Calendar;
+use crate::due::Moment;
+use crate::facility::Facility;
+use crate::rules::Rules;
+use crate::text::{Text, Word};
+use crate::view::View;
+
+macro_rules! flags {
+    ($($(#[$doc:meta])* $flag:ident = $key:literal, $ja:literal, $en:literal;)*) => {
+        /// Something that a person should know or do.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Flag { $($(#[$doc])* $flag,)* }
+
+        impl Flag {
+            /// Every flag.
+            pub const ALL: &[Self] = &[$(Self::$flag),*];
+        }
+
+        crate::word::words! { Flag { $($flag = $key, $ja, $en;)* } }
+    };
+}
+
+flags! {
+    /// Listing is not wanted, and a call has to be made.
+    OptOutNeeded = "opt_out_needed", "掲載辞退の電話が必要", "opt-out call needed";
+    ListedAgainstWish = "listed_against_wish", "希望に反して掲載中", "listed against the wish";
+    /// The Canon case.
+    CapableButUndecided = "capable_but_undecided", "使える状態なのに方針未定", "capable but undecided";
+    ListedButCannotServe = "listed_but_cannot_serve", "掲載中なのに使えない", "listed but can't serve";
+    OptOutStale = "opt_out_stale", "電話後も掲載中", "opt-out without effect";
+    /// The call is recorded for an hour at which nobody answers.
+    CallOutsideHours = "call_outside_hours", "受付時間外の電話記録", "call outside opening hours";
+    /// A call was made, and the group wants to be listed.
+    OptOutAgainstIntent = "opt_out_against_intent", "希望と申出が矛盾", "opt-out contradicts the intent";
+    SucceededNotListed = "succeeded_not_listed", "成功済みなのに未掲載", "succeeded but not listed";
+    ListedNoLocalEvidence = "listed_no_local_evidence", "掲載中だが読み取り記録なし", "listed without local evidence";
+    CodeMismatch = "code_mismatch", "医療機関コードの不一致", "code mismatch";
+    ReaderMissing = "reader_missing", "リーダーが外れている", "reader missing";
+    ReaderRoleMissing = "reader_role_missing", "リーダーの用途が未設定", "role of the reader not set";
+    ReaderBlocked = "reader_blocked", "リーダーが制限されている", "reader blocked";
+    ReaderUnfit = "reader_unfit", "スマホを読めないリーダー", "reader unfit for phones";
+    ReaderUnstable = "reader_unstable", "リーダーの接続が不安定", "reader unstable";
+    SoftwareDown = "software_down", "必要なソフトが停止", "software down";
+    FailureBurst = "failure_burst", "読み取り失敗が続発", "failures in a burst";
+    RebootLoop = "reboot_loop", "端末が再起動を繰り返す", "terminal restarts again and again";
+    AgentSilent = "agent_silent", "端末の記録が途絶", "terminals silent";
+    CollectionIncomplete = "collection_incomplete", "記録に欠落あり", "collection incomplete";
+    ClockWrong = "clock_wrong", "端末の時計のずれ", "terminal's clock is wrong";
+    NoticeToHang = "notice_to_hang", "スマホ非対応の掲示が必要", "notice to hang up";
+    StickerToPutUp = "sticker_to_put_up", "スマホ対応ステッカーが必要", "sticker to put up";
+}
+
+impl FromStr for Flag {
+    type Err = UnknownFlag;
+
+    fn from_str(key: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|flag| flag.key() == key).ok_or_else(|| UnknownFlag(key.to_owned()))
+    }
+}
+
+/// A word that names no flag.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is no flag")]
+pub struct UnknownFlag(String);
+
+/// How urgent a flag is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// To be done some day.
+    Task,
+    Warning,
+    /// To be done today.
+    Critical,
+}
+
+crate::word::words! {
+    Severity {
+        Task = "task", "作業", "task";
+        Warning = "warning", "注意", "warning";
+        Critical = "critical", "至急", "critical";
+    }
+}
+
+/// One flag that stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FlagStatus {
+    pub key: Flag,
+    pub label: Text,
+    pub severity: Severity,
+    /// What is the matter.
+    pub sentence: Text,
+    /// What to do.
+    pub next: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+    /// Quiet until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<DateTime<Utc>>,
+}
+
+/// Who has seen a flag.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Acknowledged {
+    pub by: String,
+    pub at: DateTime<Utc>,
+}
+
+/// What people said of flags: the last of each.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Attention {
+    acknowledged: BTreeMap<Flag, Acknowledged>,
+    snoozed: BTreeMap<Flag, DateTime<Utc>>,
+}
+
+impl Attention {
+    /// A word of another version is kept in the log and has no meaning here.
+    pub(crate) fn acknowledged(&mut self, flag: &str, stated: &Stated) {
+        if let Ok(flag) = flag.parse() {
+            self.acknowledged.insert(flag, Acknowledged { by: stated.by.clone(), at: stated.stated_at });
+        }
+    }
+
+    pub(crate) fn snoozed(&mut self, flag: &str, until: DateTime<Utc>, stated: &Stated) {
+        if let Ok(flag) = flag.parse() {
+            self.snoozed.insert(flag, until);
+            self.acknowledged.insert(flag, Acknowledged { by: stated.by.clone(), at: stated.stated_at });
+        }
+    }
+}
+
+/// The flags that stand at `now`.
+#[must_use]
+pub fn standing(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> BTreeSet<Flag> {
+    let moment = Moment::new(now);
+    let view = View::new(facility, rules, calendar, &moment);
+    view.flags(&view.axes())
+}
+
+impl View<'_> {
+    pub(crate) fn flag_statuses(&self, axes: &crate::view::Axes) -> Vec<FlagStatus> {
+        let attention = &self.facility.attention;
+        let standing = self.flags(axes).into_iter();
+        let mut flags: Vec<FlagStatus> = standing
+            .map(|flag| FlagStatus {
+                key: flag,
+                label: flag.label(),
+                severity: self.severity(flag, axes),
+                sentence: self.flag_sentence(flag, axes),
+                next: self.flag_next(flag),
+                acknowledged: attention.acknowledged.get(&flag).cloned(),
+                snoozed_until: attention.snoozed.get(&flag).copied().filter(|until| !self.passed(*until)),
+            })
+            .collect();
+        flags.sort_by_key(|flag| (std::cmp::Reverse(flag.severity), flag.key));
+        flags
+    }
+}

@@ -1,0 +1,202 @@
+//! When each flag stands, and how urgent it is.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Flag, Severity};
+use crate::correlate::Verdict;
+use crate::desk::Kind;
+use crate::equipment::{Equipment, Missing, Trouble};
+use crate::evidence::Evidence;
+use crate::freshness::Freshness;
+use crate::intent::Wish;
+use crate::listing::Listing;
+use crate::opt_out::OptOutStatus;
+use crate::readiness::StepKind;
+use crate::rules::Burst;
+use crate::text::Word;
+use crate::view::{Axes, View};
+
+impl View<'_> {
+    pub(crate) fn stands(&self, flag: Flag, axes: &Axes) -> bool {
+        let listed = matches!(axes.listing.value, Listing::Listed { .. });
+        let unwanted = matches!(axes.intent.value, Wish::DoNotWant { .. });
+        let equipment = axes.equipment.value;
+        match flag {
+            Flag::OptOutNeeded => {
+                matches!(axes.opt_out.value, OptOutStatus::Needed | OptOutStatus::Planned { overdue: true, .. })
+            }
+            Flag::ListedAgainstWish => listed && unwanted,
+            Flag::CapableButUndecided => {
+                matches!(equipment, Equipment::Ready { .. }) && axes.intent.value == Wish::Undecided
+            }
+            Flag::ListedButCannotServe => self.listed_but_cannot_serve(axes),
+            Flag::OptOutStale => {
+                let call = self.facility.opt_out.call();
+                listed && call.is_some_and(|call| self.passed(call.called_at + self.set.opt_out_stale))
+            }
+            Flag::CallOutsideHours => {
+                matches!(axes.opt_out.value, OptOutStatus::Called { .. })
+                    && self
+                        .facility
+                        .opt_out
+                        .call()
+                        .is_some_and(|call| self.calendar.open(call.called_at) == crate::calendar::Opening::Closed)
+            }
+            Flag::OptOutAgainstIntent => {
+                let asked = matches!(
+                    axes.opt_out.value,
+                    OptOutStatus::Called { .. } | OptOutStatus::Acknowledged { .. } | OptOutStatus::Reflected { .. }
+                );
+                asked && matches!(axes.intent.value, Wish::WantListed { .. })
+            }
+            Flag::SucceededNotListed => self.succeeded_not_listed(axes),
+            Flag::ListedNoLocalEvidence => {
+                listed && matches!(axes.evidence.value, Evidence::Never | Evidence::AttemptedOnly { .. })
+            }
+            Flag::CodeMismatch => listed && !self.strange_codes().is_empty(),
+            Flag::ReaderMissing => match equipment {
+                Equipment::Degraded { reason: Trouble::ReaderAbsent, since } => {
+                    self.passed(since + self.set.reader_grace) && !self.in_maintenance()
+                }
+                _ => false,
+            },
+            Flag::ReaderRoleMissing => matches!(equipment, Equipment::Incomplete { missing: Missing::Role }),
+            Flag::ReaderBlocked => {
+                matches!(
+                    equipment,
+                    Equipment::Degraded { reason: Trouble::ReaderBlocked, .. }
+                        | Equipment::Incomplete { missing: Missing::Permission }
+                )
+            }
+            Flag::ReaderUnfit => matches!(equipment, Equipment::Incomplete { missing: Missing::FitReader }),
+            Flag::ReaderUnstable => matches!(equipment, Equipment::Degraded { reason: Trouble::ReaderFlapping, .. }),
+            Flag::SoftwareDown => match equipment {
+                Equipment::Degraded { reason: Trouble::SoftwareDown, since } => {
+                    self.passed(since + self.set.reader_grace) && !self.in_maintenance()
+                }
+                _ => false,
+            },
+            Flag::FailureBurst => self.failure_burst(),
+            Flag::RebootLoop => self.terminals().any(|terminal| self.burst(&terminal.reboots, self.set.reboot_loop)),
+            Flag::AgentSilent => matches!(axes.freshness.value, Freshness::Silent { .. }) && !self.in_maintenance(),
+            Flag::CollectionIncomplete => {
+                self.spool_loss() || self.terminals().any(|terminal| !terminal.lives.holes().is_empty())
+            }
+            Flag::ClockWrong => {
+                self.terminals().any(|terminal| terminal.clock_offset_ms.unsigned_abs() > self.set.clock_offset_warn_ms)
+            }
+            Flag::NoticeToHang => self.notice_is_missing(StepKind::Poster, axes),
+            Flag::StickerToPutUp => self.notice_is_missing(StepKind::Sticker, axes),
+        }
+    }
+
+    fn notice_is_missing(&self, kind: StepKind, axes: &Axes) -> bool {
+        self.notice_due(axes).is_some_and(|step| step.key == kind && !step.done)
+    }
+
+    /// Patients will turn up and fail: listed, and unable for longer than some opening days.
+    fn listed_but_cannot_serve(&self, axes: &Axes) -> bool {
+        let Listing::Listed { since: listed_since, .. } = axes.listing.value else { return false };
+        let unable_since = match axes.equipment.value {
+            Equipment::Degraded { since, .. } => Some(since),
+            Equipment::None { since } => since,
+            Equipment::Unknown | Equipment::Incomplete { .. } | Equipment::Ready { .. } | Equipment::Offline { .. } => {
+                return false;
+            }
+        };
+        let since = unable_since.map_or(listed_since, |since| since.max(listed_since));
+        self.passed(self.calendar.after_opening_days(since, self.set.cannot_serve_opening_days))
+    }
+
+    fn succeeded_not_listed(&self, axes: &Axes) -> bool {
+        match (&axes.evidence.value, &axes.intent.value, &axes.listing.value) {
+            (Evidence::Succeeded { .. }, Wish::WantListed { .. }, Listing::NotListed { as_of }) => {
+                let since = axes.total.sufficed_at;
+                since.is_some_and(|since| since + self.set.succeeded_not_listed < *as_of)
+            }
+            _ => false,
+        }
+    }
+
+    /// Many failed reads within a short time, until some time after the last.
+    fn failure_burst(&self) -> bool {
+        let mut failures: Vec<DateTime<Utc>> = Vec::new();
+        for terminal in self.terminals() {
+            for (tap, verdict) in terminal.verdicts(self.rules) {
+                match verdict {
+                    Verdict::Failed => failures.push(tap.read_at),
+                    // A result may still come.
+                    Verdict::Alone => {
+                        let given_up_at = tap.read_at + self.set.correlation_to + Duration::seconds(1);
+                        if self.passed(given_up_at) {
+                            failures.push(tap.read_at);
+                        }
+                    }
+                    Verdict::Elsewhere | Verdict::Read(_) => {}
+                }
+            }
+        }
+        let stated =
+            self.desk_entries().filter(|entry| matches!(entry.kind, Kind::Failed { .. }) && !entry.says_read());
+        failures.extend(stated.map(|entry| entry.at));
+        failures.sort_unstable();
+        self.burst(&failures, self.set.failure_burst)
+    }
+
+    /// Whether `burst.count` of the ascending instants lie within `burst.within`, and that was not long ago.
+    fn burst(&self, instants: &[DateTime<Utc>], burst: Burst) -> bool {
+        let mut bursts = instants.windows(burst.count).filter(|window| {
+            window.first().zip(window.last()).is_some_and(|(first, last)| *last - *first <= burst.within)
+        });
+        bursts.any(|window| window.last().is_some_and(|last| self.within(*last, *last + burst.shown)))
+    }
+
+    pub(crate) fn severity(&self, flag: Flag, axes: &Axes) -> Severity {
+        match flag {
+            Flag::OptOutNeeded | Flag::ListedButCannotServe | Flag::OptOutStale => Severity::Critical,
+            Flag::ListedAgainstWish => {
+                let confirmed_before = match axes.listing.value {
+                    Listing::Listed { last_seen_at, .. } => {
+                        self.facility.opt_out.acknowledged_at().is_some_and(|at| at < last_seen_at)
+                    }
+                    _ => false,
+                };
+                if confirmed_before { Severity::Critical } else { Severity::Warning }
+            }
+            Flag::CapableButUndecided
+            | Flag::CallOutsideHours
+            | Flag::OptOutAgainstIntent
+            | Flag::SucceededNotListed
+            | Flag::CodeMismatch
+            | Flag::ReaderMissing
+            | Flag::ReaderBlocked
+            | Flag::ReaderUnfit
+            | Flag::ReaderUnstable
+            | Flag::SoftwareDown
+            | Flag::FailureBurst
+            | Flag::RebootLoop
+            | Flag::AgentSilent
+            | Flag::CollectionIncomplete
+            | Flag::ClockWrong => Severity::Warning,
+            Flag::ListedNoLocalEvidence | Flag::ReaderRoleMissing | Flag::NoticeToHang | Flag::StickerToPutUp => {
+                Severity::Task
+            }
+        }
+    }
+
+    /// What makes a flag stand, in one word where the axes have one.
+    pub(crate) fn axis_why(&self, flag: Flag, axes: &Axes) -> Option<crate::text::Text> {
+        match flag {
+            Flag::ReaderMissing | Flag::SoftwareDown | Flag::ReaderBlocked | Flag::ReaderUnstable => {
+                Some(axes.equipment.why.clone())
+            }
+            Flag::AgentSilent => Some(axes.freshness.why.clone()),
+            Flag::CodeMismatch => {
+                let codes = self.strange_codes().join(", ");
+                let label = flag.label();
+                Some(crate::text::Text::new(format!("{}: {codes}。", label.ja), format!("{}: {codes}.", label.en)))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! When a facility changes although nothing happens.
+//!
+//! Whatever compares an instant with "now" asks [`Moment::passed`], and the earliest instant that had not passed is the
+//! one at which an answer changes first. So nothing can be forgotten here.
+
+use std::cell::Cell;
+
+use chrono::{DateTime, Utc};
+
+use crate::calendar::Calendar;
+use crate::facility::Facility;
+use crate::rules::Rules;
+use crate::view::View;
+
+/// The instant for which a facility is looked at.
+#[derive(Debug)]
+pub(crate) struct Moment {
+    now: DateTime<Utc>,
+    next: Cell<Option<DateTime<Utc>>>,
+}
+
+impl Moment {
+    pub(crate) const fn new(now: DateTime<Utc>) -> Self {
+        Self { now, next: Cell::new(None) }
+    }
+
+    pub(crate) const fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Whether `at` has come.
+    pub(crate) fn passed(&self, at: DateTime<Utc>) -> bool {
+        let passed = at <= self.now;
+        if !passed {
+            self.next.set(Some(self.next.get().map_or(at, |next| next.min(at))));
+        }
+        passed
+    }
+}
+
+/// The next instant, after `now`, at which the standing flags or the status change although nothing happens.
+#[must_use]
+pub fn due(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let moment = Moment::new(now);
+    let view = View::new(facility, rules, calendar, &moment);
+    view.flags(&view.axes());
+    moment.next.get()
+}

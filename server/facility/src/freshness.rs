@@ -1,0 +1,169 @@
+//! How current the data are: connected terminals, silence measured in opening days, gaps and holes.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::GapSource;
+
+use crate::seen::Hole;
+use crate::terminal::{Gap, Versions};
+use crate::text::{Axis, Text};
+use crate::view::View;
+use crate::word::words;
+
+/// The freshness axis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "key", rename_all = "snake_case")]
+pub enum Freshness {
+    /// No terminal has reported yet.
+    Waiting,
+    Fresh,
+    Stale {
+        since: DateTime<Utc>,
+    },
+    Silent {
+        since: DateTime<Utc>,
+    },
+    /// Fresh, and something of the last days is missing.
+    Gap {
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    },
+}
+
+words! {
+    Freshness {
+        Waiting = "waiting", "記録待ち", "waiting for the first report";
+        Fresh = "fresh", "最新", "fresh";
+        Stale = "stale", "古い", "stale";
+        Silent = "silent", "途絶", "silent";
+        Gap = "gap", "欠落あり", "with a gap";
+    }
+}
+
+/// One terminal.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct TerminalStatus {
+    pub terminal: TerminalId,
+    pub connected: bool,
+    pub connected_since: Option<DateTime<Utc>>,
+    pub last_heard_at: Option<DateTime<Utc>>,
+    pub agent_version: Option<String>,
+    /// The terminal's clock minus ours.
+    pub clock_offset_ms: i64,
+    pub software: Option<Versions>,
+    /// Nothing observed before this is missing.
+    pub complete_until: Option<DateTime<Utc>>,
+    /// Observations that were made and never arrived.
+    pub holes: Vec<Hole>,
+    /// What the agent says that it could not collect.
+    pub gaps: Vec<Gap>,
+    pub last_boot_at: Option<DateTime<Utc>>,
+    pub enrolled_at: Option<DateTime<Utc>>,
+    pub retired_at: Option<DateTime<Utc>>,
+    pub revoked: bool,
+}
+
+impl View<'_> {
+    pub(crate) fn terminal_statuses(&self) -> Vec<TerminalStatus> {
+        let terminals = self.facility.terminals.iter();
+        terminals
+            .map(|(id, terminal)| TerminalStatus {
+                terminal: *id,
+                connected: terminal.session.is_some(),
+                connected_since: terminal.session.map(|(_, since)| since),
+                last_heard_at: terminal.heard_at,
+                agent_version: terminal.agent_version.clone(),
+                clock_offset_ms: terminal.clock_offset_ms,
+                software: terminal.versions.as_ref().map(|(_, versions)| versions.clone()),
+                complete_until: terminal.lives.complete_until(),
+                holes: terminal.lives.holes(),
+                gaps: terminal.gaps.clone(),
+                last_boot_at: terminal.booted_at,
+                enrolled_at: terminal.enrolled_at,
+                retired_at: terminal.retired_at,
+                revoked: terminal.revoked,
+            })
+            .collect()
+    }
+
+    pub(crate) fn connected(&self) -> bool {
+        self.terminals().any(|terminal| terminal.session.is_some())
+    }
+
+    pub(crate) fn last_heard_at(&self) -> Option<DateTime<Utc>> {
+        self.terminals().filter_map(|terminal| terminal.heard_at).max()
+    }
+
+    pub(crate) fn freshness(&self) -> Axis<Freshness> {
+        let freshness = self.freshness_value();
+        let why = self.freshness_why(&freshness);
+        Axis::new(freshness, why)
+    }
+
+    fn freshness_value(&self) -> Freshness {
+        let Some(heard_at) = self.last_heard_at() else { return Freshness::Waiting };
+        if !self.connected() {
+            let silence = self.after_maintenance(heard_at);
+            if self.passed(self.calendar.after_opening_days(silence, self.set.silent_after_opening_days)) {
+                return Freshness::Silent { since: heard_at };
+            }
+            if self.passed(self.calendar.after_opening_days(silence, self.set.stale_after_opening_days)) {
+                return Freshness::Stale { since: heard_at };
+            }
+        }
+        let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
+        let newest = gaps.filter(|gap| !self.passed(gap.to + self.set.gap_shown)).max();
+        newest.map_or(Freshness::Fresh, |gap| Freshness::Gap { from: gap.from, to: gap.to })
+    }
+
+    /// From when silence counts: a window of maintenance in which it began, or that began before it was noticed, excuses
+    /// it until its end.
+    fn after_maintenance(&self, heard_at: DateTime<Utc>) -> DateTime<Utc> {
+        let mut from = heard_at;
+        for (begin, end) in &self.facility.maintenance {
+            let noticed_at = self.calendar.after_opening_days(from, self.set.stale_after_opening_days);
+            if *begin < noticed_at && from < *end && self.passed(*begin) {
+                from = *end;
+            }
+        }
+        from
+    }
+
+    /// Whether somebody has said that something may be away now.
+    pub(crate) fn in_maintenance(&self) -> bool {
+        self.facility.maintenance.iter().any(|(from, to)| self.within(*from, *to))
+    }
+
+    fn freshness_why(&self, freshness: &Freshness) -> Text {
+        let heard = self.last_heard_at().map(|at| self.minute(at)).unwrap_or_default();
+        match freshness {
+            Freshness::Waiting => {
+                Text::fixed("まだどの端末からも記録が届いていません。", "No terminal has reported anything yet.")
+            }
+            Freshness::Fresh if self.connected() => Text::fixed("端末が接続しています。", "A terminal is connected."),
+            Freshness::Fresh => Text::new(
+                format!("端末は接続していませんが、{heard}に記録が届いています。"),
+                format!("No terminal is connected; the last was heard at {heard}."),
+            ),
+            Freshness::Stale { .. } | Freshness::Silent { .. } => Text::new(
+                format!("{heard}を最後に、診療日が過ぎても記録が届いていません。"),
+                format!("Nothing was heard since {heard}, although opening days have passed."),
+            ),
+            Freshness::Gap { from, to } => {
+                let (from, to) = (self.minute(*from), self.minute(*to));
+                let lost: u64 = self.terminals().flat_map(|terminal| &terminal.gaps).filter_map(|gap| gap.lost).sum();
+                Text::new(
+                    format!("{from}から{to}まで収集できませんでした（失われた記録: {lost}件）。"),
+                    format!("Nothing was collected from {from} to {to} ({lost} observations lost)."),
+                )
+            }
+        }
+    }
+
+    /// Observations that a terminal had to give up because its spool was full, lately.
+    pub(crate) fn spool_loss(&self) -> bool {
+        let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
+        gaps.filter(|gap| gap.source == GapSource::Spool).any(|gap| !self.passed(gap.to + self.set.gap_shown))
+    }
+}

@@ -1,0 +1,92 @@
+//! When the call centre answers on a day that is no holiday, as data.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use chrono::{NaiveTime, Weekday};
+use serde::Deserialize;
+
+/// The weekly hours of the call centre, in Asia/Tokyo, half-open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hours {
+    telephone: String,
+    /// By days from Monday; a day without an entry is closed.
+    week: [Option<(NaiveTime, NaiveTime)>; 7],
+}
+
+/// Why a document of hours can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HoursError {
+    #[error("read the hours of the call centre")]
+    Syntax(#[from] toml::de::Error),
+    #[error("`{0}` is no day of the week: write monday to sunday")]
+    Weekday(String),
+    #[error("the hours of {0} must be two times such as 08:00, the first before the second")]
+    Times(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    telephone: String,
+    open: BTreeMap<String, (String, String)>,
+}
+
+static BUNDLED: LazyLock<Hours> =
+    LazyLock::new(|| Hours::parse(include_str!("../data/hours.toml")).expect("the bundled hours are parsed by a test"));
+
+impl Hours {
+    /// The hours of the notice.
+    #[must_use]
+    pub fn bundled() -> Self {
+        BUNDLED.clone()
+    }
+
+    /// Reads hours from TOML.
+    pub fn parse(document: &str) -> Result<Self, HoursError> {
+        let document: Document = toml::from_str(document)?;
+        let mut week = [None; 7];
+        for (name, (from, to)) in document.open {
+            let weekday: Weekday = name.parse().map_err(|_| HoursError::Weekday(name.clone()))?;
+            let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
+            let times = time(&from).zip(time(&to)).filter(|(from, to)| from < to);
+            week[weekday.num_days_from_monday() as usize] = Some(times.ok_or(HoursError::Times(name))?);
+        }
+        Ok(Self { telephone: document.telephone, week })
+    }
+
+    /// The number to dial.
+    #[must_use]
+    pub fn telephone(&self) -> &str {
+        &self.telephone
+    }
+
+    /// The hours of a day of the week, holidays aside.
+    #[must_use]
+    pub fn on(&self, weekday: Weekday) -> Option<(NaiveTime, NaiveTime)> {
+        self.week[weekday.num_days_from_monday() as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_hours_are_those_of_the_notice() {
+        let hours = Hours::bundled();
+        let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").unwrap();
+        assert_eq!(hours.on(Weekday::Fri), Some((time("08:00"), time("18:00"))));
+        assert_eq!(hours.on(Weekday::Sat), Some((time("08:00"), time("16:00"))));
+        assert_eq!(hours.on(Weekday::Sun), None);
+        assert_eq!(hours.telephone(), "0800-080-4583");
+    }
+
+    #[test]
+    fn a_wrong_day_or_time_is_named() {
+        let message = |open: &str| Hours::parse(&format!("telephone = \"1\"\n[open]\n{open}")).unwrap_err().to_string();
+        assert!(message("moonday = [\"08:00\", \"18:00\"]").contains("moonday"));
+        assert!(message("monday = [\"18:00\", \"08:00\"]").contains("monday"));
+        assert!(message("monday = [\"8\", \"18:00\"]").contains("monday"));
+    }
+}

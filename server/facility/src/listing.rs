@@ -1,0 +1,239 @@
+//! What the ministry's list says, snapshot by snapshot, ordered by the date of the snapshot and not by its import.
+//!
+//! A row is strong wherever it comes from. Absence means something only in a snapshot that covers the facility: a search
+//! that found nothing is not the absence from a full file.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use yomitori_proto::code::Prefecture;
+use yomitori_proto::event::ListingObserved;
+use yomitori_proto::id::SnapshotId;
+
+use crate::identity::Identity;
+use crate::text::{Axis, Text};
+use crate::view::View;
+use crate::word::words;
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Listings {
+    /// Ascending by date, then snapshot.
+    sights: Vec<Sight>,
+    /// What the forgotten ones said.
+    before: Option<Listing>,
+    /// The earliest date at which any snapshot named the facility.
+    pub(crate) first_listed_at: Option<DateTime<Utc>>,
+}
+
+/// What one snapshot says of the facility, all its codes together.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Sight {
+    pub(crate) as_of: DateTime<Utc>,
+    pub(crate) snapshot: SnapshotId,
+    pub(crate) coverage: Coverage,
+    pub(crate) listed: bool,
+    pub(crate) codes: Vec<String>,
+}
+
+/// What a snapshot covers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    Full,
+    /// Two digits.
+    Prefecture(String),
+    Query,
+    /// Written in no known way: its rows count, absence from it doesn't.
+    Unknown,
+}
+
+/// The listing axis.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "key", rename_all = "snake_case")]
+pub enum Listing {
+    /// No snapshot covers the facility.
+    Unknown,
+    NotListed {
+        as_of: DateTime<Utc>,
+    },
+    Listed {
+        since: DateTime<Utc>,
+        last_seen_at: DateTime<Utc>,
+    },
+    Delisted {
+        at: DateTime<Utc>,
+    },
+    /// Two snapshots of one date contradict each other.
+    Ambiguous {
+        as_of: DateTime<Utc>,
+    },
+}
+
+words! {
+    Listing {
+        Unknown = "unknown", "不明（リスト未取得）", "unknown: no list read";
+        NotListed = "not_listed", "未掲載", "not listed";
+        Listed = "listed", "掲載中", "listed";
+        Delisted = "delisted", "掲載終了", "no longer listed";
+        Ambiguous = "ambiguous", "判定できない", "ambiguous";
+    }
+}
+
+const SIGHTS: usize = 16;
+const CODES: usize = 8;
+
+impl Coverage {
+    /// Reads `full`, `prefecture:13` or `query:…`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        match text.split_once(':').map(|(kind, what)| (kind.trim(), what.trim())) {
+            None if text.eq_ignore_ascii_case("full") => Self::Full,
+            Some((kind, what)) if kind.eq_ignore_ascii_case("prefecture") => {
+                let known = what.parse().ok().and_then(Prefecture::from_number);
+                known.map_or(Self::Unknown, |prefecture| Self::Prefecture(format!("{:02}", prefecture.number())))
+            }
+            Some((kind, _)) if kind.eq_ignore_ascii_case("query") => Self::Query,
+            None if text.eq_ignore_ascii_case("query") => Self::Query,
+            None | Some(_) => Self::Unknown,
+        }
+    }
+
+    /// Whether absence says that the facility is not listed.
+    fn covers(&self, identity: &Identity) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Prefecture(prefecture) => identity.prefecture.as_ref() == Some(prefecture),
+            Self::Query | Self::Unknown => false,
+        }
+    }
+}
+
+impl Sight {
+    pub(crate) fn covers(&self, identity: &Identity) -> bool {
+        self.coverage.covers(identity)
+    }
+}
+
+impl Listings {
+    /// Takes in what a snapshot says, and gives what it says of the facility now.
+    pub(crate) fn observed(&mut self, snapshot: SnapshotId, event: &ListingObserved, identity: &Identity) -> Sight {
+        let codes: Vec<String> = event.code.iter().map(|code| crate::identity::written(code)).collect();
+        let sight = Sight {
+            as_of: event.as_of,
+            snapshot,
+            coverage: Coverage::parse(&event.coverage),
+            listed: event.listed,
+            codes,
+        };
+        if sight.listed {
+            self.first_listed_at = Some(self.first_listed_at.map_or(sight.as_of, |first| first.min(sight.as_of)));
+        }
+        let index = self.sights.partition_point(|other| (other.as_of, other.snapshot) < (sight.as_of, sight.snapshot));
+        if let Some(known) =
+            self.sights.get_mut(index).filter(|known| known.snapshot == snapshot && known.as_of == event.as_of)
+        {
+            known.listed |= sight.listed;
+            for code in sight.codes {
+                if !known.codes.contains(&code) && known.codes.len() < CODES {
+                    known.codes.push(code);
+                    known.codes.sort();
+                }
+            }
+            return known.clone();
+        }
+        self.sights.insert(index, sight.clone());
+        if self.sights.len() > SIGHTS {
+            let oldest = self.sights.remove(0);
+            self.before = Some(step(self.before.take().unwrap_or(Listing::Unknown), &oldest, identity));
+        }
+        sight
+    }
+
+    /// What all snapshots together say.
+    pub(crate) fn listing(&self, identity: &Identity) -> Listing {
+        let before = self.before.clone().unwrap_or(Listing::Unknown);
+        self.sights.iter().fold(before, |listing, sight| step(listing, sight, identity))
+    }
+
+    /// The newest snapshot that names the facility.
+    pub(crate) fn last_row(&self) -> Option<&Sight> {
+        self.sights.iter().rev().find(|sight| sight.listed)
+    }
+}
+
+/// What a later snapshot makes of the listing.
+fn step(listing: Listing, sight: &Sight, identity: &Identity) -> Listing {
+    let Sight { as_of, listed, .. } = *sight;
+    if listed {
+        return match listing {
+            Listing::Listed { since, .. } => Listing::Listed { since, last_seen_at: as_of },
+            Listing::NotListed { as_of: other } | Listing::Delisted { at: other } if other == as_of => {
+                Listing::Ambiguous { as_of }
+            }
+            Listing::Ambiguous { as_of: other } if other == as_of => Listing::Ambiguous { as_of },
+            Listing::Unknown | Listing::NotListed { .. } | Listing::Delisted { .. } | Listing::Ambiguous { .. } => {
+                Listing::Listed { since: as_of, last_seen_at: as_of }
+            }
+        };
+    }
+    if !sight.covers(identity) {
+        return listing;
+    }
+    match listing {
+        Listing::Listed { last_seen_at, .. } if last_seen_at == as_of => Listing::Ambiguous { as_of },
+        Listing::Listed { .. } => Listing::Delisted { at: as_of },
+        Listing::Ambiguous { as_of: other } if other == as_of => Listing::Ambiguous { as_of },
+        Listing::Delisted { at } => Listing::Delisted { at },
+        Listing::Unknown | Listing::NotListed { .. } | Listing::Ambiguous { .. } => Listing::NotListed { as_of },
+    }
+}
+
+impl View<'_> {
+    pub(crate) fn listing(&self) -> Axis<Listing> {
+        let listing = self.facility.listings.listing(&self.facility.identity);
+        let why = match &listing {
+            Listing::Unknown => Text::fixed(
+                "この医療機関を含むリストはまだ取り込まれていません。",
+                "No imported list covers the facility yet.",
+            ),
+            Listing::NotListed { as_of } => {
+                let at = self.date(*as_of);
+                Text::new(
+                    format!("{at}時点のリストに掲載されていません。"),
+                    format!("The list as of {at} doesn't name it."),
+                )
+            }
+            Listing::Listed { since, last_seen_at } => {
+                let (since, last) = (self.date(*since), self.date(*last_seen_at));
+                Text::new(
+                    format!("{since}時点から{last}時点までのリストに掲載されています。"),
+                    format!("The lists as of {since} to {last} name it."),
+                )
+            }
+            Listing::Delisted { at } => {
+                let at = self.date(*at);
+                Text::new(
+                    format!("以前は掲載されていましたが、{at}時点のリストから消えました。"),
+                    format!("It had been listed and is gone from the list as of {at}."),
+                )
+            }
+            Listing::Ambiguous { as_of } => {
+                let at = self.date(*as_of);
+                Text::new(
+                    format!("{at}時点のリストが互いに矛盾しています。"),
+                    format!("Two lists as of {at} contradict each other."),
+                )
+            }
+        };
+        Axis::new(listing, why)
+    }
+
+    /// Codes in the newest row that are not the facility's, or whose check digit is wrong.
+    pub(crate) fn strange_codes(&self) -> Vec<String> {
+        let Some(sight) = self.facility.listings.last_row() else { return Vec::new() };
+        let identity = &self.facility.identity;
+        let strange =
+            |code: &&String| !crate::identity::check_digit_holds(code) || identity.had(code, sight.as_of) != Some(true);
+        sight.codes.iter().filter(strange).cloned().collect()
+    }
+}

@@ -1,0 +1,133 @@
+//! Rules that may change, as data with a version and effective dates.
+//!
+//! A [`RuleSet`] is complete in itself: what was decided in the past is decided again by the set of that time. The
+//! document travels through the log (`RulesAdopted`), so a mistake in it is refused as a whole, with every mistake named.
+
+mod parse;
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::evidence::Level;
+
+pub use parse::RuleError;
+
+/// Every rule set that was or will be in force.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rules {
+    version: u32,
+    /// Ascending by `effective_at`, never empty.
+    sets: Vec<RuleSet>,
+}
+
+/// The rules from one instant on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuleSet {
+    pub effective_at: DateTime<Utc>,
+    pub counts_since: DateTime<Utc>,
+    pub level_that_suffices: Level,
+    pub correlation_from: Duration,
+    pub correlation_to: Duration,
+    pub require_in_use: bool,
+    pub late_window: Duration,
+    pub clock_step_tolerance_ms: u64,
+    pub clock_offset_warn_ms: u64,
+    pub stale_after_opening_days: u32,
+    pub silent_after_opening_days: u32,
+    pub gap_shown: Duration,
+    pub reader_grace: Duration,
+    pub cannot_serve_opening_days: u32,
+    pub succeeded_not_listed: Duration,
+    pub opt_out_stale: Duration,
+    pub failure_burst: Burst,
+    pub reboot_loop: Burst,
+    pub unfit_reader_models: Vec<String>,
+}
+
+/// So many within so long, shown for so long after the last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Burst {
+    pub count: usize,
+    pub within: Duration,
+    pub shown: Duration,
+}
+
+static BUNDLED: LazyLock<Rules> =
+    LazyLock::new(|| Rules::parse(include_str!("../data/rules.toml")).expect("the bundled rules are parsed by a test"));
+
+impl Rules {
+    /// The rules that ship with this version.
+    #[must_use]
+    pub fn bundled() -> Self {
+        BUNDLED.clone()
+    }
+
+    /// Reads a document, or names every mistake in it.
+    pub fn parse(document: &str) -> Result<Self, Vec<RuleError>> {
+        parse::parse(document)
+    }
+
+    /// The version that the document gives itself.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The set in force at `at`; before the first set, the first.
+    #[must_use]
+    pub fn at(&self, at: DateTime<Utc>) -> &RuleSet {
+        self.sets.iter().rev().find(|set| set.effective_at <= at).unwrap_or(&self.sets[0])
+    }
+
+    /// When a set takes over from another.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        self.sets.iter().skip(1).map(|set| set.effective_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_rules_are_those_of_the_notice() {
+        let rules = Rules::bundled();
+        let set = rules.at("2026-04-01T00:00:00Z".parse().unwrap());
+        assert_eq!(set.counts_since, "2025-09-18T15:00:00Z".parse::<DateTime<Utc>>().unwrap());
+        assert_eq!(set.level_that_suffices, Level::Correlated);
+        assert_eq!((set.correlation_from, set.correlation_to), (Duration::zero(), Duration::seconds(120)));
+        assert!(!set.require_in_use);
+    }
+
+    #[test]
+    fn a_later_set_takes_over_at_its_date() {
+        let bundled = include_str!("../data/rules.toml");
+        let (_, set) = bundled.split_once("[[set]]").unwrap();
+        let later = set
+            .replace("2025-01-01T00:00:00+09:00", "2026-04-01T00:00:00+09:00")
+            .replace("level_that_suffices = \"correlated\"", "level_that_suffices = \"header_confirmed\"");
+        let rules = Rules::parse(&format!("{bundled}\n[[set]]{later}")).unwrap();
+        let level = |at: &str| rules.at(at.parse().unwrap()).level_that_suffices;
+        assert_eq!(level("2026-03-31T14:59:59Z"), Level::Correlated);
+        assert_eq!(level("2026-03-31T15:00:00Z"), Level::HeaderConfirmed);
+        assert_eq!(rules.changes().count(), 1);
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let document = include_str!("../data/rules.toml")
+            .replace("\"correlated\"", "\"surely\"")
+            .replace("correlation_to_s = 120", "correlation_to_s = -1")
+            .replace("require_in_use", "require_in_usee");
+        let mistakes: Vec<String> = Rules::parse(&document).unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
+        assert!(mistakes.iter().any(|mistake| mistake.contains("require_in_usee")));
+    }
+
+    #[test]
+    fn a_document_that_is_no_toml_is_one_mistake() {
+        assert_eq!(Rules::parse("version = ").unwrap_err().len(), 1);
+        assert!(!Rules::parse("").unwrap_err().is_empty());
+    }
+}

@@ -1,0 +1,173 @@
+//! Reading a rules document: every mistake is collected, none stops the reading.
+
+use chrono::{DateTime, Duration, Utc};
+use toml::{Table, Value};
+
+use super::{Burst, RuleSet, Rules};
+use crate::evidence::Level;
+
+/// One mistake in a rules document.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RuleError {
+    #[error("the rules are no TOML: {0}")]
+    Syntax(String),
+    #[error("`{place}` is missing")]
+    Missing { place: String },
+    #[error("`{place}` is not known: is it misspelt?")]
+    Unknown { place: String },
+    #[error("`{place}` must be {expected}")]
+    Wrong { place: String, expected: &'static str },
+}
+
+pub(super) fn parse(document: &str) -> Result<Rules, Vec<RuleError>> {
+    let table: Table = document.parse().map_err(|error: toml::de::Error| vec![RuleError::Syntax(error.to_string())])?;
+    let mut top = Fields::new(table, String::new());
+    let version = top.number("version", 1, u64::from(u32::MAX));
+    let mut mistakes = Vec::new();
+    let mut sets = Vec::new();
+    match top.take("set") {
+        None => {}
+        Some(Value::Array(list)) if !list.is_empty() => {
+            for (index, value) in list.into_iter().enumerate() {
+                let place = format!("set[{index}].");
+                match value {
+                    Value::Table(table) => sets.push(set(Fields::new(table, place), &mut mistakes)),
+                    _ => mistakes.push(RuleError::Wrong { place, expected: "a table" }),
+                }
+            }
+        }
+        Some(_) => top.wrong("set", "at least one table `[[set]]`"),
+    }
+    top.finish(&mut mistakes);
+    sets.sort_by_key(|set| set.effective_at);
+    if sets.windows(2).any(|pair| pair[0].effective_at == pair[1].effective_at) {
+        mistakes.push(RuleError::Wrong {
+            place: "set".to_owned(),
+            expected: "a list in which no `effective_at` occurs twice",
+        });
+    }
+    if mistakes.is_empty() {
+        Ok(Rules { version: u32::try_from(version).unwrap_or(u32::MAX), sets })
+    } else {
+        Err(mistakes)
+    }
+}
+
+/// Ten years: nothing in the rules lasts longer.
+const YEARS_S: u64 = 10 * 366 * 86_400;
+
+fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> RuleSet {
+    let set = RuleSet {
+        effective_at: fields.instant("effective_at"),
+        counts_since: fields.instant("counts_since"),
+        level_that_suffices: fields.level("level_that_suffices"),
+        correlation_from: fields.seconds("correlation_from_s"),
+        correlation_to: fields.seconds("correlation_to_s"),
+        require_in_use: fields.flag("require_in_use"),
+        late_window: fields.seconds("late_window_s"),
+        clock_step_tolerance_ms: fields.number("clock_step_tolerance_ms", 0, YEARS_S),
+        clock_offset_warn_ms: fields.number("clock_offset_warn_s", 1, YEARS_S) * 1000,
+        stale_after_opening_days: fields.days("stale_after_opening_days"),
+        silent_after_opening_days: fields.days("silent_after_opening_days"),
+        gap_shown: Duration::days(fields.days("gap_shown_days").into()),
+        reader_grace: fields.seconds("reader_grace_s"),
+        cannot_serve_opening_days: fields.days("cannot_serve_opening_days"),
+        succeeded_not_listed: Duration::days(fields.days("succeeded_not_listed_days").into()),
+        opt_out_stale: Duration::days(fields.days("opt_out_stale_days").into()),
+        failure_burst: fields.burst(["failure_burst_count", "failure_burst_s", "failure_burst_shown_s"]),
+        reboot_loop: fields.burst(["reboot_loop_count", "reboot_loop_s", "reboot_loop_shown_s"]),
+        unfit_reader_models: fields.words("unfit_reader_models"),
+    };
+    if set.correlation_from > set.correlation_to {
+        fields.wrong("correlation_from_s", "at most `correlation_to_s`");
+    }
+    if set.stale_after_opening_days > set.silent_after_opening_days {
+        fields.wrong("stale_after_opening_days", "at most `silent_after_opening_days`");
+    }
+    fields.finish(mistakes);
+    set
+}
+
+/// The fields of one table; each is taken once, and what is left over is a mistake. A mistake yields some value of the
+/// type, which is never used, because the document is refused.
+struct Fields {
+    table: Table,
+    prefix: String,
+    mistakes: Vec<RuleError>,
+}
+
+impl Fields {
+    const fn new(table: Table, prefix: String) -> Self {
+        Self { table, prefix, mistakes: Vec::new() }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let value = self.table.remove(name);
+        if value.is_none() {
+            self.mistakes.push(RuleError::Missing { place: format!("{}{name}", self.prefix) });
+        }
+        value
+    }
+
+    fn wrong(&mut self, name: &str, expected: &'static str) {
+        self.mistakes.push(RuleError::Wrong { place: format!("{}{name}", self.prefix), expected });
+    }
+
+    /// What `read` makes of the value, or `otherwise` and a mistake.
+    fn read<T>(&mut self, name: &str, expected: &'static str, otherwise: T, read: impl Fn(&Value) -> Option<T>) -> T {
+        let Some(value) = self.take(name) else { return otherwise };
+        read(&value).unwrap_or_else(|| {
+            self.wrong(name, expected);
+            otherwise
+        })
+    }
+
+    fn number(&mut self, name: &str, least: u64, most: u64) -> u64 {
+        self.read(name, "a whole number within reason, not negative", least, |value| {
+            u64::try_from(value.as_integer()?).ok().filter(|number| (least..=most).contains(number))
+        })
+    }
+
+    fn seconds(&mut self, name: &str) -> Duration {
+        let seconds = self.number(name, 0, YEARS_S);
+        Duration::seconds(i64::try_from(seconds).unwrap_or_default())
+    }
+
+    fn days(&mut self, name: &str) -> u32 {
+        u32::try_from(self.number(name, 1, 3660)).unwrap_or(1)
+    }
+
+    fn burst(&mut self, [count, within, shown]: [&str; 3]) -> Burst {
+        let count = usize::try_from(self.number(count, 2, 16)).unwrap_or(2);
+        Burst { count, within: self.seconds(within), shown: self.seconds(shown) }
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        self.read(name, "true or false", false, Value::as_bool)
+    }
+
+    fn instant(&mut self, name: &str) -> DateTime<Utc> {
+        self.read(name, "an instant such as \"2025-09-19T00:00:00+09:00\"", DateTime::UNIX_EPOCH, |value| match value {
+            Value::String(text) => text.parse().ok(),
+            Value::Datetime(datetime) => datetime.to_string().parse().ok(),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Array(_) | Value::Table(_) => None,
+        })
+    }
+
+    fn level(&mut self, name: &str) -> Level {
+        self.read(name, "tap_only, correlated, header_confirmed or attested", Level::Attested, |value| {
+            Level::from_key(value.as_str()?)
+        })
+    }
+
+    fn words(&mut self, name: &str) -> Vec<String> {
+        self.read(name, "a list of texts", Vec::new(), |value| {
+            value.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect()
+        })
+    }
+
+    fn finish(mut self, mistakes: &mut Vec<RuleError>) {
+        mistakes.append(&mut self.mistakes);
+        mistakes.extend(self.table.keys().map(|key| RuleError::Unknown { place: format!("{}{key}", self.prefix) }));
+    }
+}

@@ -1,0 +1,194 @@
+//! A facility as people and programs see it at one instant: every axis with its "why", every flag with its next step.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use yomitori_proto::code::Prefecture;
+use yomitori_proto::id::FacilityId;
+use yomitori_proto::vocabulary::{PhoneNative, Purchase, PurchaseRoute};
+
+use crate::calendar::Calendar;
+use crate::cause::{Cause, FaceReaderModel, Fallback};
+use crate::desk::Entry;
+use crate::discrepancy::FlagStatus;
+use crate::due::Moment;
+use crate::equipment::{Equipment, ReaderStatus};
+use crate::evidence::{Eligible, Evidence, Superseded};
+use crate::facility::Facility;
+use crate::freshness::{Freshness, TerminalStatus};
+use crate::identity::CodeStatus;
+use crate::intent::{IntentStatement, Wish};
+use crate::listing::Listing;
+use crate::opt_out::OptOutStatus;
+use crate::readiness::ReadinessStep;
+use crate::rules::Rules;
+use crate::text::{Axis, Text, Word};
+use crate::view::View;
+
+/// Everything about a facility at one instant.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Status {
+    pub facility: FacilityId,
+    pub at: DateTime<Utc>,
+    /// When the newest fact reached the server.
+    pub data_as_of: Option<DateTime<Utc>>,
+    pub rules_version: u32,
+    pub name: Option<String>,
+    /// Two digits.
+    pub prefecture: Option<String>,
+    pub prefecture_label: Option<Text>,
+    pub address: Option<String>,
+    pub codes: Vec<CodeStatus>,
+    pub equipment: Axis<Equipment>,
+    pub face_reader: Option<FaceReaderStatus>,
+    pub readers: Vec<ReaderStatus>,
+    pub purchases: Vec<PurchaseStatus>,
+    pub evidence: Axis<Evidence>,
+    /// Corrections of evidence that had been shown, oldest first.
+    pub superseded: Vec<Superseded>,
+    pub eligible: Axis<Eligible>,
+    pub intent: Axis<Wish>,
+    /// Newest first.
+    pub intent_history: Vec<IntentStatement>,
+    pub opt_out: Axis<OptOutStatus>,
+    /// What is odd about the hour of the call.
+    pub call_warning: Option<Text>,
+    pub listing: Axis<Listing>,
+    pub freshness: Axis<Freshness>,
+    pub connected: bool,
+    pub last_seen_at: Option<DateTime<Utc>>,
+    pub terminals: Vec<TerminalStatus>,
+    pub readiness: Vec<ReadinessStep>,
+    pub fallbacks: Vec<Tallied>,
+    pub failure_causes: Vec<Tallied>,
+    /// Most urgent first.
+    pub flags: Vec<FlagStatus>,
+}
+
+/// The face reader at the desk.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FaceReaderStatus {
+    pub model: String,
+    /// As the maker calls it, where the table knows the model.
+    pub name: Option<&'static str>,
+    pub phone_native: PhoneNative,
+    pub label: Text,
+}
+
+/// What was bought, and how.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PurchaseStatus {
+    pub item: Purchase,
+    pub label: Text,
+    pub route: PurchaseRoute,
+    pub stated_at: DateTime<Utc>,
+}
+
+/// How often a fallback was used, or a cause named.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Tallied {
+    pub id: String,
+    pub count: u32,
+    /// Absent where the table doesn't know the identifier.
+    pub label: Option<Text>,
+    pub next: Option<Text>,
+}
+
+/// What `facility` is at `now`.
+#[must_use]
+pub fn status(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Status {
+    let moment = Moment::new(now);
+    View::new(facility, rules, calendar, &moment).status()
+}
+
+impl View<'_> {
+    /// What stands of the desk's entries, signed-in people's and terminals' together.
+    pub(crate) fn desk_entries(&self) -> impl Iterator<Item = &Entry> {
+        let desks = self.facility.terminals.values().map(|terminal| &terminal.desk);
+        std::iter::once(&self.facility.desk).chain(desks).flat_map(|desk| desk.standing())
+    }
+
+    fn status(&self) -> Status {
+        let axes = self.axes();
+        let facility = self.facility;
+        let (fallbacks, failure_causes) = self.tallied();
+        let mut superseded: Vec<Superseded> =
+            facility.terminals.values().flat_map(|terminal| terminal.superseded.iter().copied()).collect();
+        superseded.sort_by_key(|entry| (entry.received_at, entry.read_at));
+        let prefecture = facility.identity.prefecture.clone();
+        let prefecture_label =
+            prefecture.as_deref().and_then(|number| number.parse().ok()).and_then(Prefecture::from_number);
+        Status {
+            facility: facility.id,
+            at: self.now(),
+            data_as_of: facility.received_at,
+            rules_version: self.rules.version(),
+            name: facility.identity.name.clone(),
+            prefecture_label: prefecture_label.map(|known| Text::fixed(known.japanese(), known.english())),
+            prefecture,
+            address: facility.identity.address.clone(),
+            codes: self.codes(),
+            face_reader: self.face_reader(),
+            readers: self.readers(),
+            purchases: self.purchases(),
+            superseded,
+            intent_history: facility.intention.statements().iter().rev().cloned().collect(),
+            call_warning: self.call_warning(),
+            connected: self.connected(),
+            last_seen_at: self.last_heard_at(),
+            terminals: self.terminal_statuses(),
+            readiness: self.readiness(&axes),
+            fallbacks,
+            failure_causes,
+            flags: self.flag_statuses(&axes),
+            equipment: axes.equipment,
+            evidence: axes.evidence,
+            eligible: axes.eligible,
+            intent: axes.intent,
+            opt_out: axes.opt_out,
+            listing: axes.listing,
+            freshness: axes.freshness,
+        }
+    }
+
+    fn face_reader(&self) -> Option<FaceReaderStatus> {
+        let face_reader = self.facility.face_reader.as_ref()?;
+        let phone_native = self.facility.phone_native();
+        Some(FaceReaderStatus {
+            model: face_reader.model.clone(),
+            name: FaceReaderModel::of(&face_reader.model).map(|model| model.name.as_str()),
+            phone_native,
+            label: phone_native.label(),
+        })
+    }
+
+    fn purchases(&self) -> Vec<PurchaseStatus> {
+        let purchases = self.facility.purchases.iter();
+        purchases
+            .map(|(item, (stated_at, route))| PurchaseStatus {
+                item: *item,
+                label: item.label(),
+                route: *route,
+                stated_at: *stated_at,
+            })
+            .collect()
+    }
+
+    fn tallied(&self) -> (Vec<Tallied>, Vec<Tallied>) {
+        let (mut fallbacks, mut causes) = (BTreeMap::new(), BTreeMap::new());
+        self.facility.desk.counts(&mut fallbacks, &mut causes);
+        for terminal in self.facility.terminals.values() {
+            terminal.desk.counts(&mut fallbacks, &mut causes);
+        }
+        let fallbacks = fallbacks.into_iter().map(|(id, count)| {
+            let known = Fallback::of(&id);
+            Tallied { label: known.map(Fallback::label), next: known.map(Fallback::next_step), id, count }
+        });
+        let causes = causes.into_iter().map(|(id, count)| {
+            let known = Cause::of(&id);
+            Tallied { label: known.map(Cause::sentence), next: known.map(Cause::next_step), id, count }
+        });
+        (fallbacks.collect(), causes.collect())
+    }
+}

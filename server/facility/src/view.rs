@@ -1,0 +1,95 @@
+//! A facility at one instant, with the rules and the calendar by which it is looked at.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use crate::calendar::{Calendar, tokyo};
+use crate::discrepancy::Flag;
+use crate::due::Moment;
+use crate::equipment::Equipment;
+use crate::evidence::{Eligible, Evidence, Total};
+use crate::facility::Facility;
+use crate::freshness::Freshness;
+use crate::intent::Wish;
+use crate::listing::Listing;
+use crate::opt_out::OptOutStatus;
+use crate::rules::{RuleSet, Rules};
+use crate::terminal::Terminal;
+use crate::text::Axis;
+
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) facility: &'a Facility,
+    pub(crate) rules: &'a Rules,
+    /// The rules in force at the moment.
+    pub(crate) set: &'a RuleSet,
+    pub(crate) calendar: &'a Calendar,
+    moment: &'a Moment,
+}
+
+/// Every axis.
+pub(crate) struct Axes {
+    pub(crate) total: Total,
+    pub(crate) equipment: Axis<Equipment>,
+    pub(crate) evidence: Axis<Evidence>,
+    pub(crate) eligible: Axis<Eligible>,
+    pub(crate) intent: Axis<Wish>,
+    pub(crate) opt_out: Axis<OptOutStatus>,
+    pub(crate) listing: Axis<Listing>,
+    pub(crate) freshness: Axis<Freshness>,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(facility: &'a Facility, rules: &'a Rules, calendar: &'a Calendar, moment: &'a Moment) -> Self {
+        for change in rules.changes() {
+            moment.passed(change);
+        }
+        Self { facility, rules, set: rules.at(moment.now()), calendar, moment }
+    }
+
+    pub(crate) fn axes(&self) -> Axes {
+        let total = self.total();
+        let freshness = self.freshness();
+        let equipment = self.equipment(&freshness.value);
+        let evidence = self.evidence(&total);
+        let eligible = self.eligible(&total);
+        let intent = self.intent();
+        let listing = self.listing();
+        let opt_out = self.opt_out(&intent.value, &total, &listing.value);
+        Axes { total, equipment, evidence, eligible, intent, opt_out, listing, freshness }
+    }
+
+    pub(crate) fn flags(&self, axes: &Axes) -> BTreeSet<Flag> {
+        Flag::ALL.iter().copied().filter(|flag| self.stands(*flag, axes)).collect()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.moment.now()
+    }
+
+    /// Whether `at` has come; remembered as an instant at which something may change.
+    pub(crate) fn passed(&self, at: DateTime<Utc>) -> bool {
+        self.moment.passed(at)
+    }
+
+    /// Whether now is in [from, to).
+    pub(crate) fn within(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
+        self.passed(from) && !self.passed(to)
+    }
+
+    /// The terminals in use.
+    pub(crate) fn terminals(&self) -> impl Iterator<Item = &'a Terminal> {
+        self.facility.terminals.values().filter(|terminal| terminal.retired_at.is_none())
+    }
+
+    /// A day, as it is in Japan.
+    pub(crate) fn date(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&tokyo()).format("%Y-%m-%d").to_string()
+    }
+
+    /// A minute, as it is in Japan.
+    pub(crate) fn minute(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string()
+    }
+}
