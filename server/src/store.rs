@@ -5,6 +5,7 @@
 pub mod connection;
 pub mod facility;
 pub mod fact;
+pub mod fleet;
 pub mod lease;
 pub mod parked;
 pub mod progress;

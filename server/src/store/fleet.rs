@@ -1,0 +1,305 @@
+//! What the pages and the API read: rows of the fleet by filter, counts over all of it, one facility, its timeline.
+//!
+//! Everything a person types reaches PostgreSQL as a parameter; only column names from closed lists become SQL.
+
+mod filter;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_postgres::Row;
+use uuid::Uuid;
+use yomitori_proto::event::{Event, Origin, Recorded};
+use yomitori_proto::id::FacilityId;
+
+use super::{Doing as _, Store, StoreError};
+
+pub use filter::{Axis, Column, Filter, OPTED_OUT_SOMEHOW, Order, SearchWord};
+
+/// A facility as one row: every axis as a word.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Line {
+    pub facility_id: FacilityId,
+    pub code: Option<String>,
+    pub name: String,
+    pub prefecture: String,
+    pub eligible: String,
+    pub evidence: String,
+    pub evidence_level: Option<String>,
+    pub first_success_at: Option<DateTime<Utc>>,
+    pub last_success_at: Option<DateTime<Utc>>,
+    pub equipment: String,
+    pub readers_present: i32,
+    pub intent: String,
+    pub opt_out: String,
+    pub listing: String,
+    pub freshness: String,
+    pub last_seen_at: Option<DateTime<Utc>>,
+    pub flags: Vec<String>,
+    pub folded_at: DateTime<Utc>,
+}
+
+const LINE: &str = "facility_id, code, name, prefecture, eligible, evidence, evidence_level, first_success_at, \
+                    last_success_at, equipment, readers_present, intent, opt_out, listing, freshness, last_seen_at, \
+                    flags, folded_at";
+
+impl From<Row> for Line {
+    fn from(row: Row) -> Self {
+        Self {
+            facility_id: FacilityId(row.get(0)),
+            code: row.get(1),
+            name: row.get(2),
+            prefecture: row.get(3),
+            eligible: row.get(4),
+            evidence: row.get(5),
+            evidence_level: row.get(6),
+            first_success_at: row.get(7),
+            last_success_at: row.get(8),
+            equipment: row.get(9),
+            readers_present: row.get(10),
+            intent: row.get(11),
+            opt_out: row.get(12),
+            listing: row.get(13),
+            freshness: row.get(14),
+            last_seen_at: row.get(15),
+            flags: row.get(16),
+            folded_at: row.get(17),
+        }
+    }
+}
+
+/// The rows of one page.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn page(
+    store: &Store,
+    filter: &Filter,
+    order: Order,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Line>, StoreError> {
+    let clauses = filter.clauses();
+    let sql = format!(
+        "SELECT {LINE} FROM projection.facility WHERE {} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        clauses.sql,
+        order.sql()
+    );
+    let rows = store.client().await?.query(&sql, &clauses.parameters()).await.doing("read facilities")?;
+    Ok(rows.into_iter().map(Line::from).collect())
+}
+
+/// The rows after a facility, in the one order that the API has; from the beginning without one.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn after(
+    store: &Store,
+    filter: &Filter,
+    after: Option<FacilityId>,
+    limit: i64,
+) -> Result<Vec<Line>, StoreError> {
+    let mut clauses = filter.clauses();
+    if let Some(FacilityId(id)) = after {
+        let place = clauses.bind(id);
+        clauses.and(&format!(
+            "(prefecture, name, facility_id) > \
+             (SELECT prefecture, name, facility_id FROM projection.facility WHERE facility_id = {place})"
+        ));
+    }
+    let sql = format!(
+        "SELECT {LINE} FROM projection.facility WHERE {} ORDER BY prefecture, name, facility_id LIMIT {limit}",
+        clauses.sql
+    );
+    let rows = store.client().await?.query(&sql, &clauses.parameters()).await.doing("read facilities")?;
+    Ok(rows.into_iter().map(Line::from).collect())
+}
+
+/// Every row that passes, as the database sends them: memory doesn't grow with the fleet.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn every(
+    store: &Store,
+    filter: &Filter,
+    order: Order,
+) -> Result<impl Stream<Item = Result<Line, StoreError>> + Send + use<>, StoreError> {
+    let clauses = filter.clauses();
+    let sql = format!("SELECT {LINE} FROM projection.facility WHERE {} ORDER BY {}", clauses.sql, order.sql());
+    let client = store.client().await?;
+    let rows = client.query_raw(&sql, clauses.parameters()).await.doing("read facilities")?;
+    // The connection goes back to the pool with the stream, not before.
+    let held = rows.map_ok(move |row| {
+        let _ = &client;
+        Line::from(row)
+    });
+    Ok(held.map_err(|source| StoreError::Query { doing: "read facilities", source }))
+}
+
+/// How many rows pass.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn count(store: &Store, filter: &Filter) -> Result<i64, StoreError> {
+    let clauses = filter.clauses();
+    let sql = format!("SELECT count(*) FROM projection.facility WHERE {}", clauses.sql);
+    Ok(store.client().await?.query_one(&sql, &clauses.parameters()).await.doing("count facilities")?.get(0))
+}
+
+/// Counts over the whole fleet.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Summary {
+    pub total: i64,
+    pub eligible: i64,
+    pub not_yet: i64,
+    pub not_observable: i64,
+    pub opted_out: i64,
+    pub silent: i64,
+}
+
+/// Counts the whole fleet.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn summary(store: &Store) -> Result<Summary, StoreError> {
+    let sql = format!(
+        "SELECT count(*), count(*) FILTER (WHERE eligible = 'eligible'), count(*) FILTER (WHERE eligible = 'not_yet'), \
+         count(*) FILTER (WHERE eligible = 'not_observable'), count(*) FILTER (WHERE {OPTED_OUT_SOMEHOW}), \
+         count(*) FILTER (WHERE freshness = 'silent') FROM projection.facility"
+    );
+    let row = store.client().await?.query_one(&sql, &[]).await.doing("count the fleet")?;
+    Ok(Summary {
+        total: row.get(0),
+        eligible: row.get(1),
+        not_yet: row.get(2),
+        not_observable: row.get(3),
+        opted_out: row.get(4),
+        silent: row.get(5),
+    })
+}
+
+/// One facility with all that is known of it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Detail {
+    #[serde(flatten)]
+    pub line: Line,
+    pub codes: Vec<String>,
+    pub status: Value,
+    /// Records of it that could not be followed, and those waiting behind them.
+    pub parked: i64,
+}
+
+/// The facility of an identifier.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail>, StoreError> {
+    let sql = format!(
+        "SELECT {LINE}, status, ARRAY(SELECT c.code FROM projection.facility_code c \
+         WHERE c.facility_id = f.facility_id ORDER BY c.code), \
+         (SELECT count(*) FROM projection.parked p WHERE p.facility_id = f.facility_id) \
+         FROM projection.facility f WHERE facility_id = $1"
+    );
+    let row = store.client().await?.query_opt(&sql, &[&facility.0]).await.doing("read a facility")?;
+    Ok(row.map(|row| Detail { status: row.get(18), codes: row.get(19), parked: row.get(20), line: row.into() }))
+}
+
+/// The place of a fact in a timeline: what is older comes after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    pub occurred_at: DateTime<Utc>,
+    pub offset: i64,
+    pub place: i32,
+}
+
+/// A fact of a timeline.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entry {
+    pub mark: Mark,
+    pub recorded: Recorded,
+}
+
+/// A facility's facts of some kinds, the newest first, older than `before`; all kinds where `kinds` is empty.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn timeline(
+    store: &Store,
+    facility: FacilityId,
+    kinds: &[&str],
+    before: Option<Mark>,
+    limit: i64,
+) -> Result<Vec<Entry>, StoreError> {
+    let sql = "SELECT occurred_at, log_offset, place, received_at, origin, event FROM projection.fact \
+               WHERE facility_id = $1 AND ($2 OR kind = ANY($3)) AND occurred_at <= $4 \
+               AND (occurred_at, log_offset, place) < ($4, $5, $6) \
+               ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $7";
+    let before = before.unwrap_or(Mark { occurred_at: DateTime::<Utc>::MAX_UTC, offset: i64::MAX, place: i32::MAX });
+    // The latest instant that PostgreSQL and every clock of ours can name.
+    let latest = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(before.occurred_at);
+    let occurred_at = before.occurred_at.min(latest);
+    let rows = store
+        .client()
+        .await?
+        .query(sql, &[&facility.0, &kinds.is_empty(), &kinds, &occurred_at, &before.offset, &before.place, &limit])
+        .await
+        .doing("read a timeline")?;
+    rows.into_iter().map(|row| entry(facility, &row)).collect()
+}
+
+fn entry(facility: FacilityId, row: &Row) -> Result<Entry, StoreError> {
+    let broken = |source| StoreError::Broken { what: "a fact", source };
+    let mark = Mark { occurred_at: row.get(0), offset: row.get(1), place: row.get(2) };
+    let origin: Origin = serde_json::from_value(row.get(4)).map_err(broken)?;
+    let event: Event = serde_json::from_value(row.get(5)).map_err(broken)?;
+    Ok(Entry { mark, recorded: Recorded { facility, received_at: row.get(3), origin, event } })
+}
+
+/// How far one partition of the log has been folded.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Place {
+    pub partition: i32,
+    pub next_offset: i64,
+    #[serde(default)]
+    pub folded_at: Option<DateTime<Utc>>,
+    /// Where the log ended when the projector last looked; absent where it never did.
+    #[serde(default)]
+    pub end_offset: Option<i64>,
+    #[serde(default)]
+    pub checked_at: Option<DateTime<Utc>>,
+}
+
+/// How true the projection is.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Progress {
+    /// By the database's clock, when it was asked.
+    pub now: DateTime<Utc>,
+    pub places: Vec<Place>,
+    pub parked_facilities: i64,
+}
+
+/// Asks how true the projection is.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn progress(store: &Store) -> Result<Progress, StoreError> {
+    let sql = "SELECT now(), coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.partition) FROM projection.progress p), '[]'), \
+               (SELECT count(DISTINCT facility_id) FROM projection.parked)";
+    let row = store.client().await?.query_one(sql, &[]).await.doing("ask how far the log is folded")?;
+    let places = serde_json::from_value(row.get(1));
+    let places = places.map_err(|source| StoreError::Broken { what: "the projection's progress", source })?;
+    Ok(Progress { now: row.get(0), places, parked_facilities: row.get(2) })
+}
+
+/// The connections that the log says are open, by terminal, with their beginnings.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn connected(store: &Store, facility: FacilityId) -> Result<BTreeMap<Uuid, DateTime<Utc>>, StoreError> {
+    let sql = "SELECT terminal_id, connected_at FROM projection.connection WHERE facility_id = $1";
+    let rows = store.client().await?.query(sql, &[&facility.0]).await.doing("read open streams")?;
+    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
+}

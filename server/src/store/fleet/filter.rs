@@ -1,0 +1,255 @@
+//! Which facilities, in which order, as SQL.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::types::ToSql;
+use unicode_normalization::UnicodeNormalization as _;
+use yomitori_proto::code::Prefecture;
+
+/// An axis by which rows can be chosen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Axis {
+    Eligible,
+    Evidence,
+    Level,
+    OptOut,
+    Intent,
+    Listing,
+    Equipment,
+    Freshness,
+}
+
+impl Axis {
+    pub const ALL: [Self; 8] = [
+        Self::Eligible,
+        Self::Evidence,
+        Self::Level,
+        Self::OptOut,
+        Self::Intent,
+        Self::Listing,
+        Self::Equipment,
+        Self::Freshness,
+    ];
+
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Eligible => "eligible",
+            Self::Evidence => "evidence",
+            Self::Level => "evidence_level",
+            Self::OptOut => "opt_out",
+            Self::Intent => "intent",
+            Self::Listing => "listing",
+            Self::Equipment => "equipment",
+            Self::Freshness => "freshness",
+        }
+    }
+}
+
+/// Whoever does not want to be listed, however far that has got.
+pub const OPTED_OUT_SOMEHOW: &str = "(intent = 'do_not_want' OR opt_out NOT IN ('not_needed', 'withdrawn'))";
+
+/// Which facilities. All of them by default.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Each must be found.
+    pub words: Vec<SearchWord>,
+    pub prefecture: Option<Prefecture>,
+    pub axes: BTreeMap<Axis, &'static str>,
+    pub opted_out_somehow: bool,
+    /// A discrepancy flag that stands.
+    pub flag: Option<String>,
+}
+
+/// One word of a search: part of a name or code, or the name of a prefecture.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SearchWord {
+    text: String,
+    prefecture: Option<Prefecture>,
+}
+
+impl SearchWord {
+    /// The words of what a person typed: in any width and case, codes with hyphens too.
+    #[must_use]
+    pub fn all(typed: &str) -> Vec<Self> {
+        let normal: String = typed.nfkc().collect::<String>().to_lowercase();
+        // PostgreSQL's texts can't hold it, so nothing can be found by it.
+        let normal = normal.replace('\0', " ");
+        normal.split_whitespace().map(Self::one).collect()
+    }
+
+    fn one(word: &str) -> Self {
+        let hyphen = |c: char| "-‐‑–—−ー".contains(c);
+        let code = word.chars().all(|c| c.is_ascii_digit() || hyphen(c)) && word.contains(|c: char| c.is_ascii_digit());
+        let text = if code { word.replace(hyphen, "") } else { word.to_owned() };
+        // A bare number is part of a code, not a prefecture.
+        let prefecture = if code { None } else { word.parse().ok() };
+        Self { text, prefecture }
+    }
+
+    /// For LIKE, in which three characters mean something.
+    fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.text.len() + 2);
+        pattern.push('%');
+        for character in self.text.chars() {
+            if matches!(character, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern.push('%');
+        pattern
+    }
+}
+
+/// By what the rows are ordered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Column {
+    /// Prefecture, then name.
+    #[default]
+    Place,
+    Name,
+    Code,
+    Evidence,
+    LastSuccess,
+    LastSeen,
+}
+
+/// In which order the rows come. What is unknown comes last either way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Order {
+    pub column: Column,
+    pub descending: bool,
+}
+
+impl Order {
+    pub(super) const fn sql(self) -> &'static str {
+        match (self.column, self.descending) {
+            (Column::Place, false) => "prefecture, name, facility_id",
+            (Column::Place, true) => "prefecture DESC, name DESC, facility_id DESC",
+            (Column::Name, false) => "name, facility_id",
+            (Column::Name, true) => "name DESC, facility_id DESC",
+            (Column::Code, false) => "code NULLS LAST, facility_id",
+            (Column::Code, true) => "code DESC NULLS LAST, facility_id",
+            (Column::Evidence, false) => {
+                "array_position(ARRAY['tap_only', 'correlated', 'header_confirmed', 'attested'], \
+                                          evidence_level) NULLS LAST, last_success_at NULLS LAST, facility_id"
+            }
+            (Column::Evidence, true) => {
+                "array_position(ARRAY['tap_only', 'correlated', 'header_confirmed', 'attested'], \
+                                         evidence_level) DESC NULLS LAST, last_success_at DESC NULLS LAST, facility_id"
+            }
+            (Column::LastSuccess, false) => "last_success_at NULLS LAST, facility_id",
+            (Column::LastSuccess, true) => "last_success_at DESC NULLS LAST, facility_id",
+            (Column::LastSeen, false) => "last_seen_at NULLS LAST, facility_id",
+            (Column::LastSeen, true) => "last_seen_at DESC NULLS LAST, facility_id",
+        }
+    }
+}
+
+/// A condition and what it is about.
+pub(super) struct Clauses {
+    pub(super) sql: String,
+    values: Vec<Box<dyn ToSql + Send + Sync>>,
+}
+
+impl Clauses {
+    pub(super) fn and(&mut self, condition: &str) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+    }
+
+    /// Takes a value; answers how SQL names it.
+    pub(super) fn bind(&mut self, value: impl ToSql + Send + Sync + 'static) -> String {
+        self.values.push(Box::new(value));
+        format!("${}", self.values.len())
+    }
+
+    pub(super) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
+    }
+}
+
+impl Filter {
+    /// Whether every facility passes.
+    #[must_use]
+    pub fn passes_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn clauses(&self) -> Clauses {
+        let mut clauses = Clauses { sql: "true".to_owned(), values: Vec::new() };
+        for word in &self.words {
+            let pattern = clauses.bind(word.pattern());
+            match word.prefecture {
+                Some(prefecture) => {
+                    let number = clauses.bind(prefecture.to_string());
+                    clauses.and(&format!("(search LIKE {pattern} OR prefecture = {number})"));
+                }
+                None => clauses.and(&format!("search LIKE {pattern}")),
+            }
+        }
+        if let Some(prefecture) = self.prefecture {
+            let number = clauses.bind(prefecture.to_string());
+            clauses.and(&format!("prefecture = {number}"));
+        }
+        for (axis, key) in &self.axes {
+            let value = clauses.bind(*key);
+            clauses.and(&format!("{} = {value}", axis.column()));
+        }
+        if self.opted_out_somehow {
+            clauses.and(OPTED_OUT_SOMEHOW);
+        }
+        if let Some(flag) = &self.flag {
+            let value = clauses.bind(flag.clone());
+            clauses.and(&format!("{value} = ANY(flags)"));
+        }
+        clauses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(typed: &str) -> Vec<String> {
+        SearchWord::all(typed).iter().map(SearchWord::pattern).collect()
+    }
+
+    #[test]
+    fn a_code_is_found_in_any_written_form() {
+        for typed in ["1319999015", "13-1-99-9901-5", "１３１９９９９０１５", " １３－１－９９－９９０１－５ "]
+        {
+            assert_eq!(patterns(typed), ["%1319999015%"], "{typed}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_width_and_case() {
+        assert_eq!(patterns("ﾖﾐﾄﾘ　Clinic"), ["%ヨミトリ%", "%clinic%"]);
+    }
+
+    #[test]
+    fn what_like_would_read_as_a_pattern_is_a_plain_character() {
+        assert_eq!(patterns(r"100%_\"), [r"%100\%\_\\%"]);
+    }
+
+    #[test]
+    fn a_prefecture_is_found_by_its_name_and_not_by_a_part_of_a_code() {
+        let prefectures = |typed| SearchWord::all(typed).iter().map(|word| word.prefecture).collect::<Vec<_>>();
+        assert_eq!(prefectures("東京 tokyo 13"), [Prefecture::from_number(13), Prefecture::from_number(13), None]);
+    }
+
+    #[test]
+    fn every_value_is_a_parameter() {
+        let filter = Filter {
+            words: SearchWord::all("'; DROP TABLE facility; -- 大阪府"),
+            prefecture: Prefecture::from_number(27),
+            axes: [(Axis::Eligible, "yes")].into(),
+            opted_out_somehow: true,
+            flag: Some("listed_against_wish".to_owned()),
+        };
+        let clauses = filter.clauses();
+        assert!(!clauses.sql.to_lowercase().contains("drop"));
+        assert_eq!(clauses.sql.matches('$').count(), clauses.parameters().len());
+    }
+}

@@ -1,0 +1,167 @@
+//! What people see: pages, their live updates, the same as JSON, health and metrics.
+//!
+//! Reads `store` and nothing else. Until people can sign in, requests are answered only where their Host is this machine
+//! itself: the address is guarded by `config`, and a foreign web page that points its own name at this machine is refused
+//! here. Everything that a page needs comes from this process; no other origin is ever contacted.
+
+mod api;
+mod as_of;
+mod assets;
+mod error;
+mod health;
+mod lang;
+mod layout;
+mod live;
+mod pages;
+mod query;
+mod sheet;
+mod text;
+mod when;
+mod word;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use self::error::{Carried, Failure};
+use self::lang::{LANG, Lang};
+use self::live::Live;
+use self::pages::fleet::Summaries;
+use crate::store::Store;
+
+/// Pages that read the database at the same time; the pool is shared with ingest and projection.
+const READING_AT_ONCE: usize = 6;
+/// No page takes longer to begin.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// After being told to stop, answers have this long to end.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+/// What handlers need.
+#[derive(Clone)]
+struct Web {
+    store: Store,
+    metrics: PrometheusHandle,
+    live: Live,
+    summaries: Arc<Summaries>,
+    reading: Arc<Semaphore>,
+}
+
+/// Serves pages on `listener` until `stop`. Open streams end then, so that nothing waits for them.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    store: Store,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let router = router(store, metrics, stop.clone());
+    let stopping = stop.clone();
+    tokio::select! {
+        served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future() => served,
+        // A connection that never ends must not keep the server from ending.
+        () = async { stopping.cancelled().await; tokio::time::sleep(STOP_LIMIT).await } => Ok(()),
+    }
+}
+
+fn router(store: Store, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+    let live = Live::start(store.clone(), stop);
+    let reading = Arc::new(Semaphore::new(READING_AT_ONCE));
+    let web = Web { store, metrics, live, summaries: Arc::default(), reading };
+    Router::new()
+        .route("/", get(pages::fleet::show))
+        .route("/facilities.csv", get(sheet::show))
+        .route("/facilities/{code}", get(pages::facility::show))
+        .route("/api/v1/facilities", get(api::facilities))
+        .route("/api/v1/facilities/{code}", get(api::facility))
+        .route_layer(middleware::from_fn_with_state(web.clone(), in_turn))
+        .route("/events", get(live::events))
+        .route("/healthz", get(health::health))
+        .route("/metrics", get(health::metrics))
+        .route("/assets/{fingerprint}/{name}", get(assets::show))
+        .method_not_allowed_fallback(async || Failure::Method)
+        .fallback(async || Failure::NoPage)
+        .layer(middleware::from_fn(frame))
+        .with_state(web)
+}
+
+/// Lets a few requests read at a time, each for so long at most.
+async fn in_turn(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let answer = async {
+        let _turn = web.reading.acquire().await;
+        next.run(request).await
+    };
+    tokio::time::timeout(ANSWER_LIMIT, answer).await.unwrap_or_else(|_| Failure::Busy.into_response())
+}
+
+/// Stands around every answer: who may ask, in which language, how failures look, what browsers may do with it.
+async fn frame(mut request: Request, next: Next) -> Response {
+    let program = ["/api/", "/healthz", "/metrics"].iter().any(|path| request.uri().path().starts_with(path));
+    let chosen = chosen_language(request.uri().query());
+    let lang = chosen.unwrap_or_else(|| Lang::of(request.headers()));
+    let mut response = match local_host(request.headers()) {
+        Ok(()) => {
+            request.extensions_mut().insert(lang);
+            next.run(request).await
+        }
+        Err(failure) => failure.into_response(),
+    };
+    if let Some(Carried(failure)) = response.extensions_mut().remove::<Carried>() {
+        response = if program { failure.problem() } else { failure.page(lang) };
+    }
+    let headers = response.headers_mut();
+    for (name, value) in GUARDS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if let Some(lang) = chosen {
+        let cookie = format!("{LANG}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", lang.key());
+        headers.insert(header::SET_COOKIE, HeaderValue::from_str(&cookie).expect("a language's key is ASCII"));
+        headers.insert(header::VARY, HeaderValue::from_static("cookie, accept-language"));
+    }
+    response
+}
+
+const GUARDS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+fn chosen_language(query: Option<&str>) -> Option<Lang> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|(name, _)| name == LANG).and_then(|(_, value)| Lang::from_key(&value))
+}
+
+/// Refuses what was meant for another name than this machine's own.
+fn local_host(headers: &HeaderMap) -> Result<(), Failure> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let local = name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    if local { Ok(()) } else { Err(Failure::Host { host: host.chars().take(100).collect() }) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! `/api/v1`: what the pages show, for programs. Paging is by place and not by number, so that a fleet that changes
+//! meanwhile is neither skipped over nor read twice.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use serde::Serialize;
+use serde_json::{Value, json};
+use yomitori_proto::event::{Event, Origin};
+
+use super::Web;
+use super::as_of::AsOf;
+use super::error::Failure;
+use super::pages::facility::{Named, named};
+use super::query::{AskedByProgram, Given};
+use crate::store::fleet::{self, Detail, Entry, Line};
+
+/// Facts that come with a facility.
+const RECENT: i64 = 50;
+
+#[derive(Serialize)]
+pub(super) struct Facilities {
+    #[serde(flatten)]
+    as_of: AsOf,
+    facilities: Vec<Line>,
+    /// The address of what follows; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `/api/v1/facilities`.
+pub(super) async fn facilities(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<Facilities>, Failure> {
+    let asked = AskedByProgram::read(query.as_deref())?;
+    let rows = fleet::after(&web.store, &asked.filter, asked.after, asked.limit + 1);
+    let (progress, mut facilities) = tokio::try_join!(fleet::progress(&web.store), rows)?;
+    let wanted = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let more = facilities.len() > wanted;
+    facilities.truncate(wanted);
+    let last = if more { facilities.last().map(|line| line.facility_id.to_string()) } else { None };
+    let next = last.map(|last| asked.given.link("/api/v1/facilities", &[("after", Some(&last))]));
+    Ok(Json(Facilities { as_of: AsOf::of(&progress), facilities, next }))
+}
+
+#[derive(Serialize)]
+pub(super) struct OneFacility {
+    #[serde(flatten)]
+    as_of: AsOf,
+    facility: Detail,
+    /// The newest first.
+    timeline: Vec<Value>,
+}
+
+/// `/api/v1/facilities/{code}`.
+pub(super) async fn facility(
+    State(web): State<Web>,
+    Path(code): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<OneFacility>, Failure> {
+    Given::read(query.as_deref(), &[])?;
+    let Named { facility, .. } = named(&web.store, &code).await?;
+    let (progress, detail, timeline) = tokio::try_join!(
+        fleet::progress(&web.store),
+        fleet::detail(&web.store, facility),
+        fleet::timeline(&web.store, facility, &[], None, RECENT),
+    )?;
+    let detail = detail.ok_or(Failure::Unwatched { asked: code })?;
+    let timeline = timeline.iter().map(fact).collect();
+    Ok(Json(OneFacility { as_of: AsOf::of(&progress), facility: detail, timeline }))
+}
+
+fn fact(entry: &Entry) -> Value {
+    let recorded = &entry.recorded;
+    let (origin, event): (&Origin, &Event) = (&recorded.origin, &recorded.event);
+    json!({
+        "kind": event.kind(),
+        "occurred_at": recorded.occurred_at(),
+        "received_at": recorded.received_at,
+        "origin": origin,
+        "event": event,
+    })
+}

@@ -1,0 +1,121 @@
+//! Up to when a page is true, and whether the projection keeps up with the log.
+
+use chrono::{DateTime, Duration, Utc};
+use maud::{Markup, html};
+use serde::Serialize;
+
+use super::lang::Lang;
+use super::{text, when};
+use crate::store::fleet::{Place, Progress};
+
+/// A projector looks at the end of the log far more often than this.
+const LOOKS_WITHIN: Duration = Duration::seconds(20);
+/// A burst may take a moment; longer than this is worth a warning.
+const KEEPS_UP_WITHIN: Duration = Duration::seconds(10);
+
+/// Up to when a page is true.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub(super) struct AsOf {
+    /// By the database's clock.
+    pub(super) now: DateTime<Utc>,
+    /// What was in the log by then is in the page; `None` where nothing was ever folded.
+    pub(super) as_of: Option<DateTime<Utc>>,
+    /// Records of the log that are not folded yet; `None` where no projector has said.
+    pub(super) behind_records: Option<i64>,
+    pub(super) behind: bool,
+    pub(super) parked_facilities: i64,
+}
+
+impl AsOf {
+    pub(super) fn of(progress: &Progress) -> Self {
+        let Progress { now, places, parked_facilities } = progress;
+        let measured: Option<Vec<(i64, DateTime<Utc>)>> = places.iter().map(measured).collect();
+        let measured = measured.filter(|places| !places.is_empty());
+        let last_folded = places.iter().filter_map(|place| place.folded_at).max();
+        let behind_records = measured.as_ref().map(|places| places.iter().map(|(behind, _)| behind).sum());
+        let as_of = match &measured {
+            Some(places) => places.iter().map(|(_, true_until)| *true_until).min(),
+            None => last_folded,
+        };
+        let looked = places.iter().map(|place| place.checked_at).min().flatten();
+        let stopped = measured.is_some() && looked.is_some_and(|looked| *now - looked > LOOKS_WITHIN);
+        let slow =
+            behind_records.is_some_and(|behind| behind > 0) && as_of.is_none_or(|as_of| *now - as_of > KEEPS_UP_WITHIN);
+        Self { now: *now, as_of, behind_records, behind: stopped || slow, parked_facilities: *parked_facilities }
+    }
+
+    /// The line that stands on every page.
+    pub(super) fn line(&self, lang: Lang) -> Markup {
+        html! {
+            span.label { (lang.both(&text::AS_OF)) } " "
+            @match self.as_of {
+                Some(at) => { strong.clock { (when::exact(at)) } " " (when::ago(lang, at, self.now)) },
+                None => (lang.one(&text::NEVER_FOLDED)),
+            }
+        }
+    }
+
+    /// What has to be said before anything on the page is believed.
+    pub(super) fn warning(&self, lang: Lang) -> Option<String> {
+        if !self.behind {
+            return None;
+        }
+        let records = self.behind_records.unwrap_or(0);
+        Some(match lang {
+            Lang::Ja => format!("反映が遅れています（未反映の記録 {records} 件）。表示はデータ時点のものです。"),
+            Lang::En => format!(
+                "The projection is behind the log by {records} records: what is shown is true as of the time above."
+            ),
+        })
+    }
+}
+
+/// How far behind a partition is, and up to when it is true; `None` where no projector has said.
+fn measured(place: &Place) -> Option<(i64, DateTime<Utc>)> {
+    let (end, checked_at) = (place.end_offset?, place.checked_at?);
+    let behind = (end - place.next_offset).max(0);
+    let true_until = if behind == 0 { checked_at } else { place.folded_at.unwrap_or(DateTime::UNIX_EPOCH) };
+    Some((behind, true_until))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: &str) -> DateTime<Utc> {
+        format!("2026-04-01T{time}Z").parse().unwrap()
+    }
+
+    fn place(next_offset: i64, folded: &str, end: Option<(i64, &str)>) -> Place {
+        let (end_offset, checked_at) = (end.map(|(end, _)| end), end.map(|(_, checked)| at(checked)));
+        Place { partition: 0, next_offset, folded_at: Some(at(folded)), end_offset, checked_at }
+    }
+
+    fn check(places: Vec<Place>) -> AsOf {
+        AsOf::of(&Progress { now: at("09:00:00"), places, parked_facilities: 0 })
+    }
+
+    #[test]
+    fn a_quiet_night_is_not_late() {
+        let shown = check(vec![place(5, "01:00:00", Some((5, "08:59:59")))]);
+        assert_eq!((shown.as_of, shown.behind), (Some(at("08:59:59")), false));
+    }
+
+    #[test]
+    fn the_partition_that_is_furthest_behind_decides() {
+        let late = place(5, "08:30:00", Some((7, "08:59:59")));
+        let shown = check(vec![place(9, "08:59:58", Some((9, "08:59:59"))), late]);
+        assert_eq!((shown.as_of, shown.behind_records, shown.behind), (Some(at("08:30:00")), Some(2), true));
+    }
+
+    #[test]
+    fn a_projector_that_stopped_looking_is_told_of() {
+        assert!(check(vec![place(5, "08:30:00", Some((5, "08:59:00")))]).behind);
+    }
+
+    #[test]
+    fn where_nobody_measures_nothing_is_claimed() {
+        let shown = check(vec![place(5, "08:30:00", None), place(5, "08:40:00", None)]);
+        assert_eq!((shown.as_of, shown.behind_records, shown.behind), (Some(at("08:40:00")), None, false));
+    }
+}

@@ -1,0 +1,45 @@
+//! Style, script and icon, compiled in. Their path holds a digest of them, so that browsers keep them for ever and a new
+//! version is fetched at once.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest as _, Sha256};
+
+use super::error::Failure;
+
+const FILES: [(&str, &str, &str); 3] = [
+    ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
+    ("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+];
+
+/// Of all files together: a page and its files change as one.
+pub(super) static FINGERPRINT: LazyLock<String> = LazyLock::new(|| {
+    let mut digest = Sha256::new();
+    for (_, _, body) in FILES {
+        digest.update(body);
+    }
+    let mut text = hex::encode(digest.finalize());
+    text.truncate(12);
+    text
+});
+
+/// Where a file is.
+pub(super) fn path(name: &str) -> String {
+    format!("/assets/{}/{name}", *FINGERPRINT)
+}
+
+/// `/assets/{fingerprint}/{name}`.
+pub(super) async fn show(Path((fingerprint, name)): Path<(String, String)>) -> Result<Response, Failure> {
+    let (_, media, body) = FILES.into_iter().find(|file| file.0 == name).ok_or(Failure::NoPage)?;
+    // A page of another version still gets a file, but doesn't keep it.
+    let keep = if fingerprint == *FINGERPRINT { "public, max-age=31536000, immutable" } else { "no-store" };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media)),
+        (header::CACHE_CONTROL, HeaderValue::from_static(keep)),
+    ];
+    Ok((headers, body).into_response())
+}

@@ -1,0 +1,135 @@
+//! What stands around every page: brand, "data as of", whether the page is live, language, warnings.
+
+use axum::http::Uri;
+use maud::{DOCTYPE, Markup, html};
+use yomitori_facility::Text;
+
+use super::as_of::AsOf;
+use super::error::Failure;
+use super::lang::{LANG, Lang};
+use super::{assets, text};
+
+/// A page before its surroundings are drawn.
+pub(super) struct Page<'a> {
+    pub(super) lang: Lang,
+    pub(super) title: String,
+    /// This page in the other language: its path and query without the language.
+    pub(super) here: &'a str,
+    pub(super) as_of: &'a AsOf,
+    /// What of the stream concerns the page: `fleet`, or the identifier of a facility.
+    pub(super) topic: String,
+    pub(super) main: Markup,
+}
+
+impl Page<'_> {
+    pub(super) fn draw(self) -> Markup {
+        let Page { lang, title, here, as_of, topic, main } = self;
+        html! {
+            (DOCTYPE)
+            html lang=(lang.key()) data-topic=(topic) data-version=(assets::FINGERPRINT.as_str())
+                data-now=(as_of.now.timestamp_millis()) {
+                (head(lang, &title, false))
+                body {
+                    a.skip href="#main" { (lang.one(&text::SKIP)) }
+                    header.top {
+                        (brand(lang))
+                        div.state {
+                            p #as-of data-region { (as_of.line(lang)) }
+                            (pill(lang))
+                        }
+                        (languages(lang, here))
+                    }
+                    div #notices {
+                        p #broken.notice.warn role="alert" hidden
+                            data-broken=(lang.one(&text::BROKEN_NOTICE)) data-away=(lang.one(&text::AWAY_NOTICE)) {}
+                        div #behind data-region aria-live="polite" {
+                            @if let Some(warning) = as_of.warning(lang) { p.notice.warn { (warning) } }
+                        }
+                    }
+                    main #main tabindex="-1" { (main) }
+                    p #announce.unseen role="status" data-updated=(lang.one(&text::UPDATED)) {}
+                }
+            }
+        }
+    }
+}
+
+fn head(lang: Lang, title: &str, again: bool) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            @if again { meta http-equiv="refresh" content="5"; }
+            title { (title) " · " (lang.one(&text::BRAND)) @if lang == Lang::Ja { " Yomitori" } }
+            link rel="stylesheet" href=(assets::path("style.css"));
+            link rel="icon" type="image/svg+xml" href=(assets::path("icon.svg"));
+            @if !again { script defer src=(assets::path("live.js")) {} }
+        }
+    }
+}
+
+fn brand(lang: Lang) -> Markup {
+    html! {
+        a.brand href="/" {
+            img src=(assets::path("icon.svg")) alt="" width="32" height="32";
+            span {
+                strong { (lang.one(&text::BRAND)) @if lang == Lang::Ja { " " small lang="en" { "Yomitori" } } }
+                span.tagline { (lang.one(&text::TAGLINE)) }
+            }
+        }
+    }
+}
+
+/// Where a page is, without the choice of a language.
+pub(super) fn here(uri: &Uri) -> String {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).filter(|(name, _)| name != LANG);
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
+}
+
+/// Filled in by the script: without it a page is not live and claims nothing.
+fn pill(lang: Lang) -> Markup {
+    let both = |text: &Text| match lang {
+        Lang::Ja => format!("{} {}", text.ja, text.en),
+        Lang::En => text.en.to_string(),
+    };
+    html! {
+        p #live.pill role="status" hidden data-state="connecting" data-connecting=(both(&text::CONNECTING))
+            data-live=(both(&text::LIVE)) data-broken=(both(&text::BROKEN)) data-away=(both(&text::AWAY)) {}
+    }
+}
+
+fn languages(lang: Lang, here: &str) -> Markup {
+    let link = |to: Lang| format!("{here}{}{LANG}={}", if here.contains('?') { '&' } else { '?' }, to.key());
+    html! {
+        nav.languages aria-label=(lang.one(&text::LANGUAGE)) {
+            @for (to, name) in [(Lang::Ja, "日本語"), (Lang::En, "English")] {
+                a href=(link(to)) lang=(to.key()) hreflang=(to.key()) aria-current=[(to == lang).then_some("true")] { (name) }
+            }
+        }
+    }
+}
+
+/// A page that says why there is none. It needs no database.
+pub(super) fn failure(lang: Lang, failure: &Failure) -> Markup {
+    let (title, detail) = (failure.title(), failure.detail());
+    html! {
+        (DOCTYPE)
+        html lang=(lang.key()) {
+            (head(lang, lang.one(&title), failure.passing()))
+            body {
+                header.top { (brand(lang)) }
+                main #main.failure {
+                    p.status { (failure.status().as_u16()) }
+                    h1 { (lang.both(&title)) }
+                    p { (lang.one(&detail)) }
+                    @if lang == Lang::Ja && detail.ja != detail.en { p.en lang="en" { (detail.en) } }
+                    @if !matches!(failure, Failure::Host { .. }) {
+                        p { a.button href="/" { (lang.one(&text::BACK_TO_FLEET)) } }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Tells open pages that something changed, within moments of the commit.
+//!
+//! One connection of the process listens to PostgreSQL; every open page has a stream (server-sent events) that says
+//! which facilities changed. A stream carries no data about them: the page asks again, so that what it shows is always
+//! one answer of the database. What may have been missed while a connection was away is announced as "many".
+
+use std::convert::Infallible;
+use std::future::{poll_fn, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::sync::{broadcast, watch};
+use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_stream::wrappers::{BroadcastStream, WatchStream};
+use tokio_util::sync::CancellationToken;
+
+use super::Web;
+use crate::store::{CHANGED, Store};
+use crate::telemetry;
+
+/// A page that is slower than this many announcements is told "many".
+const ANNOUNCEMENTS: usize = 256;
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// So often a page hears that its stream lives; then it also asks again, as time alone changes what it shows.
+const TICK: Duration = Duration::from_secs(10);
+/// More than this many facilities, or not known which.
+const MANY: &str = "many";
+
+/// Where streams of pages hang on.
+#[derive(Clone)]
+pub(super) struct Live {
+    changes: broadcast::Sender<Arc<str>>,
+    /// Whether the database is listened to.
+    listening: watch::Receiver<bool>,
+    stop: CancellationToken,
+}
+
+impl Live {
+    /// Listens until `stop`.
+    pub(super) fn start(store: Store, stop: CancellationToken) -> Self {
+        let (changes, _) = broadcast::channel(ANNOUNCEMENTS);
+        let (says, listening) = watch::channel(false);
+        tokio::spawn(listen(store, changes.clone(), says, stop.clone()));
+        Self { changes, listening, stop }
+    }
+
+    pub(super) fn listening(&self) -> bool {
+        *self.listening.borrow()
+    }
+
+    fn events(&self) -> impl Stream<Item = Result<Event, Infallible>> + Send + use<> {
+        let state = |listening| Event::default().event("state").data(if listening { "live" } else { "away" });
+        let states = WatchStream::new(self.listening.clone()).map(state);
+        let changes = BroadcastStream::new(self.changes.subscribe()).map(|change| {
+            let ids = change.unwrap_or_else(|_| Arc::from(MANY));
+            Event::default().event("changed").data(&*ids)
+        });
+        let hello = stream::once(ready(Event::default().event("hello").retry(LISTEN_AGAIN_AFTER).data("1")));
+        // A stream that would go on for ever must not keep the server from ending.
+        hello.chain(stream::select(states, changes)).map(Ok).take_until(self.stop.clone().cancelled_owned())
+    }
+}
+
+/// `/events`.
+pub(super) async fn events(State(web): State<Web>) -> impl IntoResponse {
+    let tick = KeepAlive::new().interval(TICK).event(Event::default().event("tick").data("1"));
+    Sse::new(web.live.events()).keep_alive(tick)
+}
+
+async fn listen(
+    store: Store,
+    changes: broadcast::Sender<Arc<str>>,
+    says: watch::Sender<bool>,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let ended = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = listen_once(&store, &changes, &says) => ended,
+        };
+        says.send_replace(false);
+        if let Err(error) = ended {
+            telemetry::waiting_for("the database's announcements", &error);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LISTEN_AGAIN_AFTER) => {}
+        }
+    }
+}
+
+/// Listens until the connection ends.
+async fn listen_once(
+    store: &Store,
+    changes: &broadcast::Sender<Arc<str>>,
+    says: &watch::Sender<bool>,
+) -> Result<(), tokio_postgres::Error> {
+    let mut address = store.address().clone();
+    address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server pages");
+    let (client, mut connection) = address.connect(NoTls).await?;
+    let command = format!("LISTEN {CHANGED}");
+    let mut begun = std::pin::pin!(client.batch_execute(&command));
+    let mut messages = stream::poll_fn(|context| connection.poll_message(context));
+    let mut listening = false;
+    // Nobody listens while no page is open: then an announcement reaches no one, and that is well.
+    let announce = |ids: &str| drop(changes.send(Arc::from(ids)));
+    loop {
+        tokio::select! {
+            done = poll_fn(|context| begun.as_mut().poll(context)), if !listening => {
+                done?;
+                listening = true;
+                says.send_replace(true);
+                announce(MANY);
+            }
+            message = messages.next() => match message {
+                Some(Ok(AsyncMessage::Notification(heard))) => announce(heard.payload()),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            },
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The pages, one a file.
+
+pub(super) mod facility;
+pub(super) mod fleet;

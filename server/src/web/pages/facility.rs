@@ -1,0 +1,127 @@
+//! `/facilities/{code}`: one facility, what each axis says and why, its readers and terminals, and what happened.
+
+mod happening;
+mod parts;
+mod status;
+mod timeline;
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use uuid::Uuid;
+use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::id::FacilityId;
+
+use self::status::Status;
+use crate::store::Store;
+use crate::store::facility::by_code;
+use crate::store::fleet::{self, Axis, Detail};
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::layout::{self, Page};
+use crate::web::pages::fleet::{evidence, wish};
+use crate::web::query::Given;
+use crate::web::sheet::prefecture;
+use crate::web::{Web, text, when, word};
+
+/// What a path names, and how it should have been written.
+pub(in crate::web) struct Named {
+    pub(in crate::web) facility: FacilityId,
+    pub(in crate::web) written: String,
+}
+
+/// The facility of a code in any written form, or of an identifier: not every facility has a code.
+pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<Named, Failure> {
+    if let Ok(id) = Uuid::parse_str(text) {
+        return Ok(Named { facility: FacilityId(id), written: id.to_string() });
+    }
+    let code = InstitutionCode::parse(text).map_err(Failure::Code)?;
+    let found = by_code(store, code.as_str()).await?;
+    let facility = found.ok_or_else(|| Failure::unwatched(code))?;
+    Ok(Named { facility, written: code.to_string() })
+}
+
+/// `/facilities/{code}`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    Path(code): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let given = Given::read(query.as_deref(), &timeline::PARAMETERS)?;
+    let asked = timeline::Asked::read(&given)?;
+    let Named { facility, written } = named(&web.store, &code).await?;
+    let path = format!("/facilities/{written}");
+    if code != written {
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        return Ok(Redirect::permanent(&format!("{path}{query}")).into_response());
+    }
+    let store = &web.store;
+    let (progress, detail, entries) = tokio::try_join!(
+        fleet::progress(store),
+        fleet::detail(store, facility),
+        fleet::timeline(store, facility, asked.kinds, asked.before, timeline::FACTS + 1),
+    )?;
+    let detail = detail.ok_or(Failure::Unwatched { asked: written })?;
+    let as_of = AsOf::of(&progress);
+    let status = Status::read(&detail.status);
+    let main = html! {
+        nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/" { "← " (lang.one(&text::FLEET)) } }
+        div #head data-region { (head(lang, &detail, &as_of)) }
+        div #flags data-region { (parts::flags(lang, &status)) }
+        (parts::axes(lang, &detail.line, &status))
+        div #devices data-region { (parts::terminals(lang, &status, as_of.now)) }
+        div #steps data-region { (parts::steps(lang, &status)) }
+        (timeline::draw(lang, &path, &given, &asked, &entries, &status, as_of.now))
+    };
+    let here = layout::here(&uri);
+    let title = detail.line.name.clone();
+    let page = Page { lang, title, here: &here, as_of: &as_of, topic: facility.to_string(), main };
+    Ok(page.draw().into_response())
+}
+
+/// Who it is, and the answer to the first question: eligible or not, and beside it whether that is wanted.
+fn head(lang: Lang, detail: &Detail, as_of: &AsOf) -> Markup {
+    let line = &detail.line;
+    html! {
+        div.who {
+            h1 lang="ja" { (line.name) }
+            p.sub {
+                @for code in &detail.codes { code { (code) } " " }
+                @if detail.codes.is_empty() { span.missing { (lang.one(&text::NO_CODE)) } " " }
+                (prefecture(lang, &line.prefecture))
+                @if let Some(table) = detail.codes.first().and_then(|code| table(lang, code)) { " · " (table) }
+            }
+        }
+        @if detail.parked > 0 { p.notice.bad role="alert" { (lang.both(&text::PARKED)) } }
+        dl.verdict {
+            div { dt { (lang.both(&text::ELIGIBLE)) } dd.big { (word::chip(lang, Axis::Eligible, &line.eligible)) } }
+            div { dt { (lang.both(&text::OPT_OUT)) } dd.big { (wish(lang, line)) } }
+            div { dt { (lang.both(&text::EVIDENCE)) } dd { (evidence(lang, line)) } }
+            div {
+                dt { (lang.both(&text::LAST_SUCCESS)) }
+                dd { @match line.last_success_at { Some(at) => (when::ago_and_clock(lang, at, as_of.now)), None => "—" } }
+            }
+        }
+    }
+}
+
+/// By which table the facility charges, as its code says.
+fn table(lang: Lang, code: &str) -> Option<&'static str> {
+    use yomitori_proto::code::Table;
+    let (ja, en) = match InstitutionCode::parse(code).ok()?.table() {
+        Table::Medical => ("医科", "medical"),
+        Table::Dental => ("歯科", "dental"),
+        Table::Pharmacy => ("薬局", "pharmacy"),
+        Table::HomeNursing => ("訪問看護", "home nursing"),
+        Table::Other(_) => return None,
+    };
+    Some(match lang {
+        Lang::Ja => ja,
+        Lang::En => en,
+    })
+}

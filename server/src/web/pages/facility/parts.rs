@@ -1,0 +1,179 @@
+//! The parts of a facility's page: flags, axes with their reasons, terminals and readers, steps of the notice.
+
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use yomitori_facility::Text;
+
+use super::status::{self, Reader, Said, Status, Terminal};
+use crate::store::fleet::{self, Line};
+use crate::web::lang::Lang;
+use crate::web::word::Tone;
+use crate::web::{text, when, word};
+
+/// A sentence, with English below Japanese: there is room for it here.
+fn sentence(lang: Lang, said: &Said) -> Markup {
+    let text = said.text();
+    html! {
+        p { (lang.one(&text)) }
+        @if lang == Lang::Ja && text.ja != text.en { p.en lang="en" { (text.en) } }
+    }
+}
+
+pub(super) fn flags(lang: Lang, status: &Status) -> Markup {
+    html! {
+        @if !status.flags.is_empty() {
+            section.attention aria-labelledby="flags-title" {
+                h2 #flags-title { (lang.both(&text::STANDING_FLAGS)) }
+                ul {
+                    @for flag in &status.flags {
+                        li {
+                            (word::sign(severity(&flag.severity), lang.one(&flag.label.text())))
+                            (sentence(lang, &flag.sentence))
+                            div.next { (sentence(lang, &flag.next)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn severity(key: &str) -> Tone {
+    match key {
+        "critical" => Tone::Bad,
+        "warning" => Tone::Warn,
+        _ => Tone::Info,
+    }
+}
+
+pub(super) fn axes(lang: Lang, line: &Line, status: &Status) -> Markup {
+    let axes: [(&Text, fleet::Axis, &str, &status::Axis); 7] = [
+        (&text::ELIGIBLE, fleet::Axis::Eligible, &line.eligible, &status.eligible),
+        (&text::EVIDENCE, fleet::Axis::Evidence, &line.evidence, &status.evidence),
+        (&text::INTENT, fleet::Axis::Intent, &line.intent, &status.intent),
+        (&text::OPT_OUT_STAGE, fleet::Axis::OptOut, &line.opt_out, &status.opt_out),
+        (&text::LISTING, fleet::Axis::Listing, &line.listing, &status.listing),
+        (&text::EQUIPMENT, fleet::Axis::Equipment, &line.equipment, &status.equipment),
+        (&text::FRESHNESS, fleet::Axis::Freshness, &line.freshness, &status.freshness),
+    ];
+    html! {
+        section aria-labelledby="axes-title" {
+            h2 #axes-title { (lang.both(&text::WHY)) }
+            div #axes.axes data-keyed {
+                @for (name, column, key, axis) in axes {
+                    article.axis data-key=(name.en) {
+                        h3 { (lang.both(name)) }
+                        p.value { (word::sign(tone(column, key), &label(lang, column, key, axis))) }
+                        div.why { (sentence(lang, &axis.why)) }
+                    }
+                }
+            }
+            p.hint { (word::meter("", Some("attested"))) " " (lang.both(&text::LADDER)) }
+        }
+    }
+}
+
+fn tone(axis: fleet::Axis, key: &str) -> Tone {
+    word::find(axis, key).map_or(Tone::Unknown, |word| word.tone)
+}
+
+fn label(lang: Lang, column: fleet::Axis, key: &str, axis: &status::Axis) -> String {
+    let text = axis.label.text();
+    let long = lang.one(&text);
+    if long.is_empty() { word::label(lang, column, key) } else { capital(long) }
+}
+
+/// Labels are written to stand in a sentence; here they stand alone.
+fn capital(label: &str) -> String {
+    let mut rest = label.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
+pub(super) fn terminals(lang: Lang, status: &Status, now: DateTime<Utc>) -> Markup {
+    html! {
+        section aria-labelledby="terminals-title" {
+            h2 #terminals-title { (lang.both(&text::TERMINALS)) }
+            @if status.terminals.is_empty() { p.hint { (lang.both(&text::NO_TERMINALS)) } }
+            div.terminals { @for one in &status.terminals { (terminal(lang, one, status, now)) } }
+        }
+    }
+}
+
+fn terminal(lang: Lang, one: &Terminal, status: &Status, now: DateTime<Utc>) -> Markup {
+    let readers: Vec<&Reader> = status.readers.iter().filter(|reader| reader.terminal == one.terminal).collect();
+    let name: String = one.terminal.chars().skip(one.terminal.chars().count().saturating_sub(6)).collect();
+    let (tone, state) = match (one.retired_at, one.connected) {
+        (Some(_), _) => (Tone::Quiet, &text::RETIRED),
+        (None, true) => (Tone::Good, &text::CONNECTED),
+        (None, false) => (Tone::Warn, &text::DISCONNECTED),
+    };
+    html! {
+        article.terminal {
+            h3 {
+                (lang.one(&text::TERMINAL)) " " code title=(one.terminal) { (name) } " "
+                (word::sign(tone, lang.one(state)))
+                @if let Some(since) = one.connected_since { " " small { (when::ago(lang, since, now)) } }
+            }
+            dl.facts-of {
+                div { dt { (lang.both(&text::LAST_SEEN)) } dd { (instant(lang, one.last_heard_at, now)) } }
+                div { dt { (lang.both(&text::COMPLETE_UNTIL)) } dd { (instant(lang, one.complete_until, now)) } }
+                div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
+                @if !one.holes.is_empty() {
+                    div { dt { (lang.both(&text::HOLES)) } dd { @for hole in &one.holes { code { "#" (hole.from) "–" (hole.to) } " " } } }
+                }
+            }
+            @if readers.is_empty() { p.hint { (lang.both(&text::NO_READERS)) } }
+            @else { (self::readers(lang, &readers, now)) }
+        }
+    }
+}
+
+fn readers(lang: Lang, readers: &[&Reader], now: DateTime<Utc>) -> Markup {
+    html! {
+        table.readers {
+            caption.unseen { (lang.one(&text::READERS)) }
+            thead { tr {
+                @for heading in [&text::MODEL, &text::ROLE, &text::PRESENCE, &text::READER_KEY] {
+                    th scope="col" { (lang.both(heading)) }
+                }
+            } }
+            tbody {
+                @for reader in readers {
+                    tr {
+                        th scope="row" data-label=(lang.one(&text::MODEL)) { (reader.model.as_deref().unwrap_or(lang.one(&text::UNKNOWN_MODEL))) }
+                        td data-label=(lang.one(&text::ROLE)) { (capital(lang.one(&reader.role_label.text()))) }
+                        td data-label=(lang.one(&text::PRESENCE)) {
+                            @if reader.present { (word::sign(Tone::Good, lang.one(&text::PRESENT))) }
+                            @else { (word::sign(Tone::Warn, lang.one(&text::ABSENT))) }
+                            @if let Some(since) = reader.since { " " small { (when::ago(lang, since, now)) } }
+                        }
+                        td data-label=(lang.one(&text::READER_KEY)) { code { (reader.key) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn instant(lang: Lang, at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Markup {
+    html! { @match at { Some(at) => (when::ago_and_clock(lang, at, now)), None => "—" } }
+}
+
+pub(super) fn steps(lang: Lang, status: &Status) -> Markup {
+    html! {
+        @if !status.readiness.is_empty() {
+            section.steps aria-labelledby="steps-title" {
+                h2 #steps-title { (lang.both(&text::STEPS)) }
+                ol {
+                    @for step in &status.readiness {
+                        li.done[step.done] {
+                            (word::sign(if step.done { Tone::Good } else { Tone::Info }, lang.one(if step.done { &text::DONE } else { &text::TO_DO })))
+                            strong { (capital(lang.one(&step.label.text()))) }
+                            (sentence(lang, step.next.as_ref().unwrap_or(&step.why)))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

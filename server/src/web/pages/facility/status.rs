@@ -1,0 +1,156 @@
+//! A facility's status as the projector wrote it. Read leniently: a row of an older or newer projector is still shown.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use yomitori_facility::Text;
+use yomitori_proto::id::ReaderKey;
+use yomitori_proto::vocabulary::ReaderRole;
+
+#[derive(Default)]
+pub(super) struct Status {
+    pub(super) eligible: Axis,
+    pub(super) evidence: Axis,
+    pub(super) intent: Axis,
+    pub(super) opt_out: Axis,
+    pub(super) listing: Axis,
+    pub(super) equipment: Axis,
+    pub(super) freshness: Axis,
+    pub(super) flags: Vec<Flag>,
+    pub(super) readers: Vec<Reader>,
+    pub(super) terminals: Vec<Terminal>,
+    pub(super) readiness: Vec<Step>,
+}
+
+/// A text in both languages, as it is stored.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    ja: String,
+    en: String,
+}
+
+impl Said {
+    pub(super) fn text(&self) -> Text {
+        Text::new(self.ja.clone(), self.en.clone())
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Axis {
+    pub(super) label: Said,
+    pub(super) why: Said,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Flag {
+    pub(super) label: Said,
+    pub(super) severity: String,
+    pub(super) sentence: Said,
+    pub(super) next: Said,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Reader {
+    pub(super) terminal: String,
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) model: Option<String>,
+    #[serde(default)]
+    pub(super) role: ReaderRole,
+    #[serde(default)]
+    pub(super) role_label: Said,
+    #[serde(default)]
+    pub(super) present: bool,
+    #[serde(default)]
+    pub(super) since: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Terminal {
+    pub(super) terminal: String,
+    #[serde(default)]
+    pub(super) connected: bool,
+    #[serde(default)]
+    pub(super) connected_since: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) last_heard_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) agent_version: Option<String>,
+    #[serde(default)]
+    pub(super) complete_until: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) holes: Vec<Hole>,
+    #[serde(default)]
+    pub(super) retired_at: Option<DateTime<Utc>>,
+}
+
+/// Observations that were made and never arrived.
+#[derive(Deserialize)]
+pub(super) struct Hole {
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+/// A step of the ministry's notice.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Step {
+    pub(super) label: Said,
+    pub(super) done: bool,
+    pub(super) why: Said,
+    pub(super) next: Option<Said>,
+}
+
+impl Status {
+    /// What can be understood of it; the rest stays empty.
+    pub(super) fn read(status: &Value) -> Self {
+        let Value::Object(parts) = status else { return Self::default() };
+        let mut understood = Self::default();
+        take(parts.get("eligible"), &mut understood.eligible);
+        take(parts.get("evidence"), &mut understood.evidence);
+        take(parts.get("intent"), &mut understood.intent);
+        take(parts.get("opt_out"), &mut understood.opt_out);
+        take(parts.get("listing"), &mut understood.listing);
+        take(parts.get("equipment"), &mut understood.equipment);
+        take(parts.get("freshness"), &mut understood.freshness);
+        take(parts.get("flags"), &mut understood.flags);
+        take(parts.get("readers"), &mut understood.readers);
+        take(parts.get("terminals"), &mut understood.terminals);
+        take(parts.get("readiness"), &mut understood.readiness);
+        understood
+    }
+
+    /// What a reader is for now.
+    pub(super) fn role(&self, reader: ReaderKey) -> ReaderRole {
+        let key = reader.to_string();
+        self.readers.iter().find(|reader| reader.key == key).map(|reader| reader.role).unwrap_or_default()
+    }
+}
+
+fn take<T: for<'de> Deserialize<'de>>(part: Option<&Value>, into: &mut T) {
+    if let Some(read) = part.and_then(|part| T::deserialize(part).ok()) {
+        *into = read;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_not_understood_hides_no_other() {
+        let status = json!({
+            "eligible": { "key": "eligible", "label": { "ja": "対象", "en": "eligible" }, "why": { "ja": "理由", "en": "why" } },
+            "readers": "of another version",
+            "terminals": [{ "terminal": "t", "new": 1 }],
+        });
+        let read = Status::read(&status);
+        assert_eq!((read.eligible.why.en.as_str(), read.readers.len(), read.terminals.len()), ("why", 0, 1));
+        assert!(Status::read(&Value::Null).terminals.is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+//! What happened at a facility and who says so, the newest first, a page at a time.
+
+use chrono::{DateTime, Duration, Utc};
+use maud::{Markup, html};
+use yomitori_facility::{Text, Word as _};
+use yomitori_proto::event::Origin;
+
+use super::happening::{self, CONNECTIONS, DEVICES, Happening, PEOPLE, READS};
+use super::status::Status;
+use crate::store::fleet::{Entry, Mark};
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::query::Given;
+use crate::web::{text, when, word};
+
+/// Facts on one page.
+pub(super) const FACTS: i64 = 50;
+/// A fact that came later than this is marked: it was not on time.
+const ON_TIME: Duration = Duration::seconds(60);
+
+pub(super) const PARAMETERS: [&str; 2] = ["show", "before"];
+const CHOICES: [(&str, &Text, &[&str]); 5] = [
+    ("all", &text::EVERYTHING, &[]),
+    ("reads", &text::READS, &READS),
+    ("people", &text::PEOPLE, &PEOPLE),
+    ("devices", &text::THINGS, &DEVICES),
+    ("connections", &text::CONNECTIONS, &CONNECTIONS),
+];
+
+/// Which part of a timeline was asked for.
+pub(super) struct Asked {
+    choice: &'static str,
+    pub(super) kinds: &'static [&'static str],
+    pub(super) before: Option<Mark>,
+}
+
+impl Asked {
+    pub(super) fn read(given: &Given) -> Result<Self, Failure> {
+        let keys = CHOICES.map(|(key, _, _)| key);
+        let choice = given.one_of("show", &keys)?.unwrap_or("all");
+        let kinds = CHOICES.iter().find(|(key, _, _)| *key == choice).map_or(&[][..], |(_, _, kinds)| kinds);
+        let before = given.get("before").map(|text| mark(text).ok_or(text)).transpose().map_err(|_| {
+            Failure::parameter(
+                "before",
+                "「さらに古い記録」のリンクから開いてください。",
+                "follow the link to older records of a facility's page.",
+            )
+        })?;
+        Ok(Self { choice, kinds, before })
+    }
+}
+
+fn mark(text: &str) -> Option<Mark> {
+    let mut parts = text.splitn(3, '.');
+    let micros = parts.next()?.parse().ok()?;
+    let occurred_at = yomitori_proto::time::from_micros(micros)?;
+    Some(Mark { occurred_at, offset: parts.next()?.parse().ok()?, place: parts.next()?.parse().ok()? })
+}
+
+fn written(mark: Mark) -> String {
+    format!("{}.{}.{}", mark.occurred_at.timestamp_micros(), mark.offset, mark.place)
+}
+
+/// `entries` has one more than a page where there are older ones.
+pub(super) fn draw(
+    lang: Lang,
+    path: &str,
+    given: &Given,
+    asked: &Asked,
+    entries: &[Entry],
+    status: &Status,
+    now: DateTime<Utc>,
+) -> Markup {
+    let shown = usize::try_from(FACTS).unwrap_or(usize::MAX).min(entries.len());
+    let older = if entries.len() > shown { shown.checked_sub(1).map(|last| written(entries[last].mark)) } else { None };
+    let choose = |key: &str| given.link(path, &[("show", (key != "all").then_some(key)), ("before", None)]);
+    html! {
+        section.timeline aria-labelledby="timeline-title" {
+            h2 #timeline-title { (lang.both(&text::TIMELINE)) }
+            nav.choices aria-label=(lang.one(&text::TIMELINE)) {
+                @for (key, label, _) in CHOICES {
+                    a href=(choose(key)) aria-current=[(key == asked.choice).then_some("true")] { (lang.one(label)) }
+                }
+            }
+            ol #facts.facts data-keyed {
+                @for entry in &entries[..shown] { (fact(lang, entry, status, now)) }
+                @if entries.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_FACTS)) } }
+            }
+            nav #older.pages data-region aria-label=(lang.one(&text::PAGES)) {
+                @if asked.before.is_some() { a.button href=(given.link(path, &[("before", None)])) { "← " (lang.one(&text::NEWEST)) } }
+                @if let Some(mark) = older { a.button rel="next" href=(given.link(path, &[("before", Some(&mark))])) { (lang.one(&text::OLDER)) " →" } }
+            }
+        }
+    }
+}
+
+fn fact(lang: Lang, entry: &Entry, status: &Status, now: DateTime<Utc>) -> Markup {
+    let recorded = &entry.recorded;
+    let kind = recorded.event.kind();
+    let happening = Happening::of(&recorded.event, status);
+    html! {
+        li.fact.(happening::family(kind)) data-key=(written(entry.mark)) {
+            div.at {
+                span.clock { (when::exact(recorded.occurred_at())) } " "
+                (when::ago(lang, recorded.occurred_at(), now))
+            }
+            div.what {
+                p.title { strong { (lang.both(&happening.title)) } }
+                p.details { (happening.details(lang)) }
+            }
+            div.whence {
+                @if let Some(level) = happening.level {
+                    span.evidence { (word::meter("", Some(level.key()))) " " (lang.one(&level.label())) }
+                }
+                (provenance(lang, entry))
+            }
+        }
+    }
+}
+
+/// Who says so, when they said it where that is later, and why.
+fn provenance(lang: Lang, entry: &Entry) -> Markup {
+    let recorded = &entry.recorded;
+    let delay = recorded.received_at - recorded.occurred_at();
+    html! {
+        p.by {
+            @match &recorded.origin {
+                Origin::Terminal(observed) => {
+                    (lang.one(&text::BY_TERMINAL)) " " code { (happening::short(observed.terminal)) } " #" (observed.seq)
+                }
+                Origin::Person(stated) => {
+                    span.person { (stated.by) }
+                    @if let Some(why) = &stated.why { " — " q { (why) } }
+                }
+                Origin::Server { .. } => (lang.one(&text::BY_SERVER)),
+                Origin::List { .. } => (lang.one(&text::BY_LIST)),
+            }
+        }
+        @if delay > ON_TIME {
+            p.late title=(when::exact(recorded.received_at)) {
+                (lang.one(&text::LATE).replace("{span}", &when::span(lang, delay)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_mark_comes_back_from_its_link(micros in 0..253_402_300_799_000_000_i64, offset in any::<i64>(), place in any::<i32>()) {
+            let there = Mark { occurred_at: yomitori_proto::time::from_micros(micros).unwrap(), offset, place };
+            prop_assert_eq!(mark(&written(there)), Some(there));
+        }
+
+        #[test]
+        fn no_mark_panics(text in ".{0,60}") {
+            mark(&text);
+        }
+    }
+}

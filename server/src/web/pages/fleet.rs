@@ -1,0 +1,240 @@
+//! `/`: every facility as one row, with counts above and filters beside.
+
+mod controls;
+mod summary;
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::Uri;
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use yomitori_facility::Text;
+
+use crate::store::fleet::{self, Axis, Line};
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::layout::Page;
+use crate::web::query::{Asked, PAGE_ROWS};
+use crate::web::sheet::prefecture;
+use crate::web::{Web, layout, text, when, word};
+
+pub(in crate::web) use summary::Summaries;
+
+/// `/`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    let asked = Asked::of_page(query.as_deref())?;
+    let store = &web.store;
+    let counted =
+        async { if asked.filter.passes_all() { Ok(None) } else { fleet::count(store, &asked.filter).await.map(Some) } };
+    let (progress, lines, matching, summary) = tokio::try_join!(
+        fleet::progress(store),
+        fleet::page(store, &asked.filter, asked.order, PAGE_ROWS, asked.offset()),
+        counted,
+        web.summaries.get(store),
+    )?;
+    let as_of = AsOf::of(&progress);
+    let list = List { lang, asked: &asked, lines: &lines, total: matching.unwrap_or(summary.total), now: as_of.now };
+    let main = html! {
+        h1.unseen { (lang.one(&text::FLEET)) }
+        (summary::tiles(lang, &asked, &summary))
+        (controls::form(lang, &asked))
+        (list.draw(summary.total))
+    };
+    let here = layout::here(&uri);
+    let title = lang.one(&text::FLEET).to_owned();
+    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "fleet".to_owned(), main }.draw())
+}
+
+struct List<'a> {
+    lang: Lang,
+    asked: &'a Asked,
+    lines: &'a [Line],
+    /// How many facilities pass the filter.
+    total: i64,
+    now: DateTime<Utc>,
+}
+
+impl List<'_> {
+    fn draw(&self, fleet: i64) -> Markup {
+        let lang = self.lang;
+        let empty = if fleet == 0 { &text::NONE_YET } else { &text::NONE_FOUND };
+        html! {
+            section.list aria-label=(lang.one(&text::FLEET)) {
+                div.bar {
+                    p #range data-region { (self.range()) }
+                    a.button.csv href=(self.asked.given.link("/facilities.csv", &[("page", None)])) download { (lang.both(&text::CSV)) }
+                }
+                table.fleet role="table" {
+                    thead role="rowgroup" { tr role="row" { (self.headings()) } }
+                    tbody #rows role="rowgroup" data-keyed {
+                        @for line in self.lines { (self.row(line)) }
+                        @if self.lines.is_empty() {
+                            tr.empty data-key="none" role="row" { td colspan="8" role="cell" { (lang.both(empty)) } }
+                        }
+                    }
+                }
+                div #pages data-region { (self.pages()) }
+            }
+        }
+    }
+
+    fn headings(&self) -> Markup {
+        html! {
+            (self.heading(&text::FACILITY, Some("place")))
+            (self.heading(&text::ELIGIBLE, None))
+            (self.heading(&text::OPT_OUT, None))
+            (self.heading(&text::EVIDENCE, Some("evidence")))
+            (self.heading(&text::LAST_SUCCESS, Some("last_success")))
+            (self.heading(&text::READERS, None))
+            (self.heading(&text::LISTING, None))
+            (self.heading(&text::AGENT, Some("last_seen")))
+        }
+    }
+
+    /// A column that can be sorted by is a link: the other way round where it is sorted by already.
+    fn heading(&self, label: &Text, sort: Option<&'static str>) -> Markup {
+        let lang = self.lang;
+        let Some(sort) = sort else {
+            return html! { th scope="col" role="columnheader" { (lang.both(label)) } };
+        };
+        let given = &self.asked.given;
+        let current = given.get("sort").unwrap_or("place") == sort;
+        let descending = self.asked.order.descending;
+        // Where somebody looks for the newest or strongest, that comes first.
+        let next = if current { !descending } else { sort != "place" };
+        let link = given
+            .link("/", &[("sort", (sort != "place").then_some(sort)), ("dir", next.then_some("desc")), ("page", None)]);
+        let sorted = current.then_some(if descending { "descending" } else { "ascending" });
+        html! {
+            th scope="col" role="columnheader" aria-sort=[sorted] {
+                a href=(link) {
+                    (lang.both(label))
+                    span.arrow aria-hidden="true" { @if current { (if descending { "▼" } else { "▲" }) } @else { "↕" } }
+                }
+            }
+        }
+    }
+
+    fn row(&self, line: &Line) -> Markup {
+        let lang = self.lang;
+        let label = |text: &Text| match lang {
+            Lang::Ja => format!("{} {}", text.ja, text.en),
+            Lang::En => text.en.to_string(),
+        };
+        html! {
+            tr data-key=(line.facility_id) role="row" {
+                th scope="row" role="rowheader" {
+                    a.name href=(address(line)) lang="ja" { (line.name) }
+                    span.sub {
+                        @match &line.code {
+                            Some(code) => code { (code) },
+                            None => span.missing { (lang.one(&text::NO_CODE)) },
+                        }
+                        " " span { (prefecture(lang, &line.prefecture)) }
+                    }
+                    @if !line.flags.is_empty() {
+                        span.flags { @for flag in &line.flags { (word::flag(lang, flag)) " " } }
+                    }
+                }
+                td role="cell" data-label=(label(&text::ELIGIBLE)) { (word::chip(lang, Axis::Eligible, &line.eligible)) }
+                td role="cell" data-label=(label(&text::OPT_OUT)) { (wish(lang, line)) }
+                td role="cell" data-label=(label(&text::EVIDENCE)) { (evidence(lang, line)) }
+                td role="cell" data-label=(label(&text::LAST_SUCCESS)) {
+                    @match line.last_success_at {
+                        Some(at) => (when::ago_and_clock(lang, at, self.now)),
+                        None => span.nothing { "—" },
+                    }
+                }
+                td role="cell" data-label=(label(&text::READERS)) {
+                    span.count { (line.readers_present) } " " (word::chip(lang, Axis::Equipment, &line.equipment))
+                }
+                td role="cell" data-label=(label(&text::LISTING)) { (word::chip(lang, Axis::Listing, &line.listing)) }
+                td role="cell" data-label=(label(&text::AGENT)) {
+                    (word::chip(lang, Axis::Freshness, &line.freshness))
+                    @if let Some(at) = line.last_seen_at { " " small { (when::ago(lang, at, self.now)) } }
+                }
+            }
+        }
+    }
+
+    fn range(&self) -> Markup {
+        let lang = self.lang;
+        let first = self.asked.offset() + 1;
+        let last = self.asked.offset() + i64::try_from(self.lines.len()).unwrap_or(0);
+        html! {
+            strong { (grouped(self.total)) } " " (lang.both(&text::RESULTS))
+            @if self.total > 0 && last >= first { " " span.sub { "(" (grouped(first)) "–" (grouped(last)) ")" } }
+        }
+    }
+
+    fn pages(&self) -> Markup {
+        let (lang, asked) = (self.lang, self.asked);
+        let last = (self.total + PAGE_ROWS - 1) / PAGE_ROWS;
+        let link = |page: i64| asked.given.link("/", &[("page", (page > 1).then(|| page.to_string()).as_deref())]);
+        html! {
+            @if last > 1 || asked.page > 1 {
+                nav.pages aria-label=(lang.one(&text::PAGES)) {
+                    @if asked.page > 1 { a.button rel="prev" href=(link(asked.page - 1)) { "← " (lang.one(&text::PREVIOUS)) } }
+                    span { (grouped(asked.page)) " / " (grouped(last.max(1))) }
+                    @if asked.page < last { a.button rel="next" href=(link(asked.page + 1)) { (lang.one(&text::NEXT)) " →" } }
+                }
+            }
+        }
+    }
+}
+
+/// The page of a facility.
+pub(in crate::web) fn address(line: &Line) -> String {
+    line.code.as_ref().map_or_else(|| format!("/facilities/{}", line.facility_id), |code| format!("/facilities/{code}"))
+}
+
+/// What the group wants, and how far an opt-out has got. It stands beside eligibility and takes nothing away from it.
+pub(in crate::web) fn wish(lang: Lang, line: &Line) -> Markup {
+    html! {
+        (word::chip(lang, Axis::Intent, &line.intent))
+        @if line.opt_out != "not_needed" { " " (word::chip(lang, Axis::OptOut, &line.opt_out)) }
+    }
+}
+
+/// The ladder, and its level in words.
+pub(in crate::web) fn evidence(lang: Lang, line: &Line) -> Markup {
+    let (level, seen) = (line.evidence_level.as_deref(), line.evidence.as_str());
+    html! {
+        (word::meter(seen, level)) " "
+        span.level {
+            @match level {
+                Some(level) => (word::label(lang, Axis::Level, level)),
+                None => (word::label(lang, Axis::Evidence, seen)),
+            }
+        }
+    }
+}
+
+/// With commas between thousands.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!([0, 999, 1000, 230_000].map(grouped), ["0", "999", "1,000", "230,000"]);
+    }
+}

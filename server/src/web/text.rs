@@ -1,0 +1,121 @@
+//! What the pages say, apart from the words of the axes (`word`) and the reasons that a status carries.
+
+use yomitori_facility::Text;
+
+macro_rules! texts {
+    ($($name:ident: $ja:literal, $en:literal;)*) => {$(
+        pub(super) static $name: Text = Text::fixed($ja, $en);
+    )*};
+}
+
+texts! {
+    BRAND: "読み取り", "Yomitori";
+    TAGLINE: "スマホ保険証の読み取り状況", "smartphone reads of the insurance card";
+    SKIP: "本文へ移動", "Skip to content";
+    LANGUAGE: "言語", "Language";
+    FLEET: "施設一覧", "Facilities";
+    NAVIGATION: "ページ", "Pages";
+    BACK_TO_FLEET: "施設一覧へ", "To the list of facilities";
+
+    AS_OF: "データ時点", "Data as of";
+    NEVER_FOLDED: "まだ記録がありません", "nothing recorded yet";
+    LIVE: "ライブ更新中", "Live";
+    CONNECTING: "接続中…", "Connecting…";
+    BROKEN: "接続が切れています", "Not live";
+    AWAY: "データベース停止中", "Database away";
+    BROKEN_NOTICE: "接続が切れています。表示は最新ではない可能性があります。自動で再接続します。",
+        "Not live: what is shown may be out of date. Reconnecting by itself.";
+    AWAY_NOTICE: "データベースに接続できません。表示は最後に読み込めた時点のものです。端末の記録は失われません。",
+        "The database is away: this is what was last read. Nothing that terminals recorded is lost.";
+    UPDATED: "{n}件を更新しました", "{n} updated";
+
+    SUMMARY: "集計", "Summary";
+    ALL: "全施設", "All";
+    ELIGIBLE: "掲載対象", "Eligible";
+    NOT_YET: "まだ", "Not yet";
+    NOT_OBSERVABLE: "観測不可", "Not observable";
+    OPTED_OUT: "掲載を希望しない", "Opted out";
+    SILENT: "応答なし", "Silent";
+
+    SEARCH: "検索", "Search";
+    SEARCH_HINT: "名称・医療機関コード・都道府県", "name, institution code, prefecture";
+    FILTERS: "絞り込み", "Filter";
+    APPLY: "表示", "Show";
+    CLEAR: "条件をすべて解除", "Clear all";
+    ANY: "すべて", "any";
+    ANY_OPT_OUT: "希望しない施設すべて", "opted out, any stage";
+    CSV: "CSVで保存", "Save as CSV";
+    RESULTS: "件", "facilities";
+    NONE_FOUND: "条件に合う施設はありません。", "No facility matches.";
+    NONE_YET: "施設がまだ登録されていません。`yomitori-server facility import FILE.csv` で登録してください。",
+        "No facility is registered yet: run `yomitori-server facility import FILE.csv`.";
+    PAGES: "ページ送り", "Pagination";
+    PREVIOUS: "前へ", "Previous";
+    NEXT: "次へ", "Next";
+
+    FACILITY: "施設", "Facility";
+    PREFECTURE: "都道府県", "Prefecture";
+    EVIDENCE: "読み取りの証拠", "Evidence";
+    LAST_SUCCESS: "最後の成功", "Last success";
+    OPT_OUT: "掲載意向・申出", "Opt-out";
+    OPT_OUT_STAGE: "申出の状況", "Opt-out process";
+    INTENT: "掲載の意向", "Intent";
+    LEVEL: "証拠の段階", "Evidence level";
+    EQUIPMENT: "機器", "Equipment";
+    READERS: "リーダー", "Readers";
+    AGENT: "エージェント", "Agent";
+    FRESHNESS: "鮮度", "Freshness";
+    LISTING: "公表リスト", "Public list";
+    FLAGS: "要確認", "Flags";
+    LAST_SEEN: "最終受信", "last heard";
+    NO_CODE: "コードなし", "no code";
+
+    WHY: "各項目の状態と理由", "Each axis, and why";
+    STANDING_FLAGS: "要確認の項目", "What needs attention";
+    LADDER: "証拠は4段階です: タップのみ → 結果ファイルと対応 → 結果で確認 → 担当者が確認",
+        "Evidence has four levels: tap only → correlated → header confirmed → attested";
+    TERMINALS: "資格確認端末", "Terminals";
+    TERMINAL: "端末", "Terminal";
+    NO_TERMINALS: "端末はまだ登録されていません。", "No terminal is enrolled yet.";
+    NO_READERS: "リーダーはまだ見つかっていません。", "No reader has been seen yet.";
+    READER_KEY: "リーダーキー", "Reader key";
+    MODEL: "機種", "Model";
+    ROLE: "用途", "Role";
+    PRESENCE: "接続", "Present";
+    PRESENT: "接続中", "present";
+    ABSENT: "なし", "absent";
+    UNKNOWN_MODEL: "未知の機種", "unknown model";
+    VERSION: "版", "Version";
+    COMPLETE_UNTIL: "欠けなく受信済み", "Complete up to";
+    HOLES: "欠番", "Missing";
+    CONNECTED: "接続中", "connected";
+    DISCONNECTED: "未接続", "not connected";
+    RETIRED: "使用終了", "retired";
+    STEPS: "対応の手順", "Steps of the notice";
+    DONE: "済", "done";
+    TO_DO: "未", "to do";
+    PARKED: "この施設の記録の一部を処理できず、保留しています。以下の状態は最新ではありません。",
+        "Some records of this facility could not be followed and are set aside: what is shown below is not up to date.";
+
+    TIMELINE: "記録", "Timeline";
+    NO_FACTS: "この条件の記録はありません。", "No records of this kind.";
+    OLDER: "さらに古い記録", "Older";
+    NEWEST: "最新の記録へ", "Newest";
+    EVERYTHING: "すべて", "Everything";
+    READS: "読み取り", "Reads";
+    PEOPLE: "人の登録", "People";
+    THINGS: "機器・端末", "Devices";
+    CONNECTIONS: "通信", "Connections";
+    LATE: "{span}後に受信", "received {span} later";
+    BY_TERMINAL: "端末", "terminal";
+    BY_SERVER: "サーバー", "server";
+    BY_LIST: "公表リスト", "public list";
+
+    CODE: "医療機関コード", "Institution code";
+    NAME: "施設名", "Facility";
+    FIRST_SUCCESS_JST: "最初の成功（日本時間）", "First success (JST)";
+    LAST_SUCCESS_JST: "最後の成功（日本時間）", "Last success (JST)";
+    READERS_PRESENT: "リーダー数", "Readers present";
+    LAST_HEARD_JST: "最終受信（日本時間）", "Last heard (JST)";
+    AS_OF_JST: "データ時点（日本時間）", "Data as of (JST)";
+}

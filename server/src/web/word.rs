@@ -1,0 +1,170 @@
+//! The words in which a row's columns speak: how each is shown in little room, and whether it asks for attention.
+//!
+//! The facility page shows the longer labels and reasons that the status itself carries.
+
+use maud::{Markup, html};
+use yomitori_facility::{Flag, Text, Word as _};
+
+use super::lang::Lang;
+use crate::store::fleet::Axis;
+
+/// How a word is drawn. Each has a sign too: colour is never the only carrier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+    Warn,
+    Info,
+    /// Nothing to do, nothing to see.
+    Quiet,
+    /// We can't know.
+    Unknown,
+}
+
+impl Tone {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Quiet => "quiet",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    const fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Bad => "✕",
+            Self::Warn => "!",
+            Self::Info => "›",
+            Self::Quiet => "–",
+            Self::Unknown => "?",
+        }
+    }
+}
+
+/// One value of an axis.
+pub(super) struct Word {
+    pub(super) key: &'static str,
+    pub(super) label: Text,
+    pub(super) tone: Tone,
+}
+
+const fn word(key: &'static str, tone: Tone, ja: &'static str, en: &'static str) -> Word {
+    Word { key, label: Text::fixed(ja, en), tone }
+}
+
+use Tone::{Bad, Good, Info, Quiet, Unknown, Warn};
+
+static ELIGIBLE: [Word; 3] = [
+    word("eligible", Good, "掲載対象", "Eligible"),
+    word("not_yet", Quiet, "まだ対象外", "Not yet"),
+    word("not_observable", Unknown, "ここでは観測できない", "Not observable here"),
+];
+static EVIDENCE: [Word; 4] = [
+    word("succeeded", Good, "読み取り成功", "Succeeded"),
+    word("attempted_only", Warn, "タップのみ", "Taps only"),
+    word("never", Quiet, "読み取りなし", "No read seen"),
+    word("not_observable", Unknown, "ここでは観測できない", "Not observable here"),
+];
+static LEVEL: [Word; 4] = [
+    word("tap_only", Warn, "タップのみ", "Tap only"),
+    word("correlated", Good, "結果ファイルと対応", "Correlated"),
+    word("header_confirmed", Good, "結果で確認", "Header confirmed"),
+    word("attested", Good, "担当者が確認", "Attested"),
+];
+static OPT_OUT: [Word; 7] = [
+    word("not_needed", Quiet, "電話不要", "No call needed"),
+    word("needed", Bad, "要電話", "Call needed"),
+    word("planned", Warn, "電話予定", "Call planned"),
+    word("called", Info, "電話済み", "Called"),
+    word("acknowledged", Info, "受付済み", "Confirmed"),
+    word("reflected", Good, "反映済み", "Reflected"),
+    word("withdrawn", Quiet, "取り下げ", "Withdrawn"),
+];
+static INTENT: [Word; 3] = [
+    word("want_listed", Info, "掲載を希望", "Wants listing"),
+    word("do_not_want", Warn, "掲載を希望しない", "Opts out"),
+    word("undecided", Quiet, "未定", "Undecided"),
+];
+static LISTING: [Word; 5] = [
+    word("listed", Info, "掲載中", "Listed"),
+    word("not_listed", Quiet, "未掲載", "Not listed"),
+    word("delisted", Warn, "掲載終了", "Delisted"),
+    word("ambiguous", Unknown, "判定できない", "Ambiguous"),
+    word("unknown", Unknown, "リスト未取得", "No list read"),
+];
+static EQUIPMENT: [Word; 6] = [
+    word("ready", Good, "準備完了", "Ready"),
+    word("incomplete", Warn, "準備中", "Incomplete"),
+    word("degraded", Warn, "不具合あり", "Degraded"),
+    word("offline", Bad, "端末が応答なし", "Offline"),
+    word("none", Quiet, "リーダーなし", "No reader"),
+    word("unknown", Unknown, "不明", "Unknown"),
+];
+static FRESHNESS: [Word; 5] = [
+    word("fresh", Good, "最新", "Fresh"),
+    word("gap", Warn, "欠落あり", "With a gap"),
+    word("stale", Warn, "古い", "Stale"),
+    word("silent", Bad, "途絶", "Silent"),
+    word("waiting", Unknown, "記録待ち", "Waiting"),
+];
+
+/// The words of an axis.
+pub(super) fn of(axis: Axis) -> &'static [Word] {
+    match axis {
+        Axis::Eligible => &ELIGIBLE,
+        Axis::Evidence => &EVIDENCE,
+        Axis::Level => &LEVEL,
+        Axis::OptOut => &OPT_OUT,
+        Axis::Intent => &INTENT,
+        Axis::Listing => &LISTING,
+        Axis::Equipment => &EQUIPMENT,
+        Axis::Freshness => &FRESHNESS,
+    }
+}
+
+/// The word of a key; `None` for one that only a newer projector writes.
+pub(super) fn find(axis: Axis, key: &str) -> Option<&'static Word> {
+    of(axis).iter().find(|word| word.key == key)
+}
+
+/// A word on its own.
+pub(super) fn label(lang: Lang, axis: Axis, key: &str) -> String {
+    find(axis, key).map_or_else(|| key.to_owned(), |word| lang.one(&word.label).to_owned())
+}
+
+/// A flag on its own.
+pub(super) fn flag_label(lang: Lang, key: &str) -> String {
+    key.parse::<Flag>().map_or_else(|_| key.to_owned(), |flag| lang.one(&flag.label()).to_owned())
+}
+
+/// A word with its sign.
+pub(super) fn chip(lang: Lang, axis: Axis, key: &str) -> Markup {
+    sign(find(axis, key).map_or(Unknown, |word| word.tone), &label(lang, axis, key))
+}
+
+/// A flag with its sign.
+pub(super) fn flag(lang: Lang, key: &str) -> Markup {
+    sign(Warn, &flag_label(lang, key))
+}
+
+/// Any text with a sign.
+pub(super) fn sign(tone: Tone, text: &str) -> Markup {
+    html! {
+        span class=(format!("chip {}", tone.class())) { span.sign aria-hidden="true" { (tone.sign()) } (text) }
+    }
+}
+
+/// The ladder of evidence in four steps. "Not observable here" looks different from "never".
+pub(super) fn meter(evidence: &str, level: Option<&str>) -> Markup {
+    let steps = level.and_then(|level| LEVEL.iter().position(|word| word.key == level)).map_or(0, |at| at + 1);
+    let blind = evidence == "not_observable" && steps == 0;
+    html! {
+        span class={ "meter" @if blind { " blind" } } aria-hidden="true" {
+            @for step in 1..=LEVEL.len() { i class=[(step <= steps).then_some("on")] {} }
+        }
+    }
+}
