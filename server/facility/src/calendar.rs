@@ -1,15 +1,15 @@
 //! Which days are holidays, and when the call centre answers.
 //!
 //! Intervals are half-open. Outside the years that the holiday table covers the answer is "unknown", never "open".
-//! Japan has no summer time, so Asia/Tokyo is a fixed offset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Utc, Weekday};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc, Weekday};
 use serde::Serialize;
 
 use crate::hours::Hours;
+use crate::instant::{later, local, tokyo};
 
 /// Holidays, the hours of the call centre and its closures.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,12 +45,6 @@ const FIRST_YEAR: i32 = 2016;
 const ROWS_OF_A_YEAR: usize = 15;
 /// Far enough to leave every closure and every run of holidays behind.
 const HORIZON_DAYS: u64 = 400;
-
-/// Asia/Tokyo.
-#[must_use]
-pub fn tokyo() -> FixedOffset {
-    FixedOffset::east_opt(9 * 3600).expect("nine hours are within a day")
-}
 
 static BUNDLED: LazyLock<Calendar> = LazyLock::new(|| {
     Calendar::parse(include_bytes!("../data/holidays.csv")).expect("the bundled holidays are parsed by a test")
@@ -120,7 +114,7 @@ impl Calendar {
     /// Whether the call centre answers at `at`.
     #[must_use]
     pub fn open(&self, at: DateTime<Utc>) -> Opening {
-        let local = at.with_timezone(&tokyo());
+        let local = local(at);
         let within = self.hours.on(local.weekday()).is_some_and(|(from, to)| (from..to).contains(&local.time()));
         if !within || self.closure_at(at).is_some() {
             return Opening::Closed;
@@ -135,7 +129,7 @@ impl Calendar {
     /// The first instant, not before `at`, at which the call centre answers; `None` where that is not known.
     #[must_use]
     pub fn next_opening(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let first = at.with_timezone(&tokyo()).date_naive();
+        let first = local(at).date_naive();
         for date in (0..HORIZON_DAYS).filter_map(|days| first.checked_add_days(Days::new(days))) {
             let Some((from, to)) = self.hours.on(date.weekday()) else { continue };
             if self.holiday(date)? {
@@ -163,7 +157,7 @@ impl Calendar {
     /// the holidays are not known, only Sundays don't.
     #[must_use]
     pub fn after_opening_days(&self, at: DateTime<Utc>, count: u32) -> DateTime<Utc> {
-        let local = at.with_timezone(&tokyo());
+        let local = local(at);
         let mut date = local.date_naive();
         let mut left = count;
         let mut passed = 0;
@@ -175,7 +169,7 @@ impl Calendar {
                 left -= 1;
             }
         }
-        at.checked_add_signed(chrono::Duration::days(passed)).unwrap_or(at)
+        later(at, chrono::Duration::days(passed))
     }
 }
 

@@ -24,6 +24,11 @@ impl Moment {
         Self { now, next: Cell::new(None) }
     }
 
+    /// The earliest instant at which an answer given for this moment changes.
+    pub(crate) const fn next(&self) -> Option<DateTime<Utc>> {
+        self.next.get()
+    }
+
     pub(crate) const fn now(&self) -> DateTime<Utc> {
         self.now
     }
@@ -44,5 +49,5 @@ pub fn due(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTim
     let moment = Moment::new(now);
     let view = View::new(facility, rules, calendar, &moment);
     view.flags(&view.axes());
-    moment.next.get()
+    moment.next()
 }

@@ -8,6 +8,7 @@ use yomitori_proto::vocabulary::{ComponentState, PhoneNative, Purchase, ReaderRo
 use crate::cause::FaceReaderModel;
 use crate::facility::Facility;
 use crate::freshness::Freshness;
+use crate::instant::later;
 use crate::terminal::{Presence, Terminal};
 use crate::text::{Axis, Text, Word};
 use crate::view::View;
@@ -233,7 +234,7 @@ impl View<'_> {
         let down = self.software_down_since().map(|since| Equipment::Degraded { reason: Trouble::SoftwareDown, since });
         let readers = self.readers_together();
         if let Some(since) = readers.phone_since {
-            let flapping = readers.flapped_at.filter(|at| !self.passed(*at + self.set.failure_burst.shown));
+            let flapping = readers.flapped_at.filter(|at| !self.passed(later(*at, self.set.failure_burst.shown)));
             return match (down, flapping) {
                 (Some(down), _) => down,
                 (None, Some(since)) => Equipment::Degraded { reason: Trouble::ReaderFlapping, since },

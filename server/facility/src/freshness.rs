@@ -5,6 +5,7 @@ use serde::Serialize;
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
 
+use crate::instant::later;
 use crate::seen::Hole;
 use crate::terminal::{Gap, Versions};
 use crate::text::{Axis, Text};
@@ -113,7 +114,7 @@ impl View<'_> {
             }
         }
         let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
-        let newest = gaps.filter(|gap| !self.passed(gap.to + self.set.gap_shown)).max();
+        let newest = gaps.filter(|gap| !self.passed(later(gap.to, self.set.gap_shown))).max();
         newest.map_or(Freshness::Fresh, |gap| Freshness::Gap { from: gap.from, to: gap.to })
     }
 
@@ -164,6 +165,6 @@ impl View<'_> {
     /// Observations that a terminal had to give up because its spool was full, lately.
     pub(crate) fn spool_loss(&self) -> bool {
         let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
-        gaps.filter(|gap| gap.source == GapSource::Spool).any(|gap| !self.passed(gap.to + self.set.gap_shown))
+        gaps.filter(|gap| gap.source == GapSource::Spool).any(|gap| !self.passed(later(gap.to, self.set.gap_shown)))
     }
 }

@@ -14,6 +14,7 @@ use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, Ga
 use crate::correlate::{Settled, Tap, Verdict, Window};
 use crate::desk::Desk;
 use crate::evidence::{Level, Superseded, Tally};
+use crate::instant::later;
 use crate::reader::Reader;
 use crate::rules::Rules;
 use crate::seen::{Lives, Place};
@@ -192,11 +193,7 @@ impl Terminal {
             (None, _) => Presence::Never,
             (Some((false, since)), _) => Presence::Absent(since),
             (Some((true, since)), Some((start, started_at))) if reader.last() < start => {
-                if passed(started_at + grace) {
-                    Presence::Absent(started_at)
-                } else {
-                    Presence::Present(since)
-                }
+                if passed(later(started_at, grace)) { Presence::Absent(started_at) } else { Presence::Present(since) }
             }
             (Some((true, since)), _) => Presence::Present(since),
         }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::calendar::{Calendar, tokyo};
+use crate::calendar::Calendar;
 use crate::discrepancy::Flag;
 use crate::due::Moment;
 use crate::equipment::Equipment;
 use crate::evidence::{Eligible, Evidence, Total};
 use crate::facility::Facility;
 use crate::freshness::Freshness;
+use crate::instant::local;
 use crate::intent::Wish;
 use crate::listing::Listing;
 use crate::opt_out::OptOutStatus;
@@ -85,11 +86,11 @@ impl<'a> View<'a> {
 
     /// A day, as it is in Japan.
     pub(crate) fn date(&self, at: DateTime<Utc>) -> String {
-        at.with_timezone(&tokyo()).format("%Y-%m-%d").to_string()
+        local(at).format("%Y-%m-%d").to_string()
     }
 
     /// A minute, as it is in Japan.
     pub(crate) fn minute(&self, at: DateTime<Utc>) -> String {
-        at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string()
+        local(at).format("%Y-%m-%d %H:%M").to_string()
     }
 }

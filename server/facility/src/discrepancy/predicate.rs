@@ -8,6 +8,7 @@ use crate::desk::Kind;
 use crate::equipment::{Equipment, Missing, Trouble};
 use crate::evidence::Evidence;
 use crate::freshness::Freshness;
+use crate::instant::later;
 use crate::intent::Wish;
 use crate::listing::Listing;
 use crate::opt_out::OptOutStatus;
@@ -32,7 +33,7 @@ impl View<'_> {
             Flag::ListedButCannotServe => self.listed_but_cannot_serve(axes),
             Flag::OptOutStale => {
                 let call = self.facility.opt_out.call();
-                listed && call.is_some_and(|call| self.passed(call.called_at + self.set.opt_out_stale))
+                listed && call.is_some_and(|call| self.passed(later(call.called_at, self.set.opt_out_stale)))
             }
             Flag::CallOutsideHours => {
                 matches!(axes.opt_out.value, OptOutStatus::Called { .. })
@@ -56,7 +57,7 @@ impl View<'_> {
             Flag::CodeMismatch => listed && !self.strange_codes().is_empty(),
             Flag::ReaderMissing => match equipment {
                 Equipment::Degraded { reason: Trouble::ReaderAbsent, since } => {
-                    self.passed(since + self.set.reader_grace) && !self.in_maintenance()
+                    self.passed(later(since, self.set.reader_grace)) && !self.in_maintenance()
                 }
                 _ => false,
             },
@@ -72,7 +73,7 @@ impl View<'_> {
             Flag::ReaderUnstable => matches!(equipment, Equipment::Degraded { reason: Trouble::ReaderFlapping, .. }),
             Flag::SoftwareDown => match equipment {
                 Equipment::Degraded { reason: Trouble::SoftwareDown, since } => {
-                    self.passed(since + self.set.reader_grace) && !self.in_maintenance()
+                    self.passed(later(since, self.set.reader_grace)) && !self.in_maintenance()
                 }
                 _ => false,
             },
@@ -112,7 +113,7 @@ impl View<'_> {
         match (&axes.evidence.value, &axes.intent.value, &axes.listing.value) {
             (Evidence::Succeeded { .. }, Wish::WantListed { .. }, Listing::NotListed { as_of }) => {
                 let since = axes.total.sufficed_at;
-                since.is_some_and(|since| since + self.set.succeeded_not_listed < *as_of)
+                since.is_some_and(|since| later(since, self.set.succeeded_not_listed) < *as_of)
             }
             _ => false,
         }
@@ -127,7 +128,7 @@ impl View<'_> {
                     Verdict::Failed => failures.push(tap.read_at),
                     // A result may still come.
                     Verdict::Alone => {
-                        let given_up_at = tap.read_at + self.set.correlation_to + Duration::seconds(1);
+                        let given_up_at = later(tap.read_at, self.set.correlation_to + Duration::seconds(1));
                         if self.passed(given_up_at) {
                             failures.push(tap.read_at);
                         }
@@ -148,7 +149,7 @@ impl View<'_> {
         let mut bursts = instants.windows(burst.count).filter(|window| {
             window.first().zip(window.last()).is_some_and(|(first, last)| *last - *first <= burst.within)
         });
-        bursts.any(|window| window.last().is_some_and(|last| self.within(*last, *last + burst.shown)))
+        bursts.any(|window| window.last().is_some_and(|last| self.within(*last, later(*last, burst.shown))))
     }
 
     pub(crate) fn severity(&self, flag: Flag, axes: &Axes) -> Severity {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Level;
-use crate::calendar::tokyo;
+use crate::instant::{local, tokyo};
 use crate::rules::Rules;
 
 /// Reads and attempts.
@@ -51,7 +51,7 @@ impl Tally {
         }
         self.put(level, Count { count: 1, first_at: at, last_at: at });
         if level > Level::TapOnly {
-            self.day(at.with_timezone(&tokyo()).date_naive(), 1);
+            self.day(local(at).date_naive(), 1);
         }
         if level >= set.level_that_suffices {
             self.suffice(at);

@@ -16,6 +16,7 @@ use super::{Gap, Terminal, Versions};
 use crate::correlate::{File, Tap, Verdict};
 use crate::desk;
 use crate::evidence::{Level, Superseded, SupersededBy};
+use crate::instant::later;
 use crate::rules::Rules;
 use crate::seen::Place;
 
@@ -194,7 +195,7 @@ impl Terminal {
         let newest_at = self.window.newest_at(place);
         make(self);
         let after = self.levels(rules);
-        let late = newest_at.is_some_and(|newest_at| change.at + rules.at(change.at).late_window < newest_at);
+        let late = newest_at.is_some_and(|newest_at| later(change.at, rules.at(change.at).late_window) < newest_at);
         if late {
             self.supersede_changed(&before, &after, received_at, SupersededBy::Late);
         } else if fell(&before, &after) {
@@ -267,7 +268,7 @@ fn fell(before: &Levels, after: &Levels) -> bool {
 
 /// A result can't be named after an instant that had not come when it was seen: then its clock is another one.
 fn plausible(named_at: DateTime<Utc>, observed: &Observed) -> bool {
-    named_at <= observed.observed_at + NAMED_AHEAD
+    named_at <= later(observed.observed_at, NAMED_AHEAD)
 }
 
 const NAMED_AHEAD: Duration = Duration::seconds(5);

@@ -1,0 +1,221 @@
+//! How each axis came to be what it is, event by event, and what other rules would have made of it.
+//!
+//! Facts about the fleet (rules adopted, closures) take effect for what follows them. Between two facts the instants at
+//! which something changes by itself are steps too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use yomitori_proto::event::{Event, Origin, Recorded};
+use yomitori_proto::id::FacilityId;
+
+use crate::calendar::Calendar;
+use crate::discrepancy::Flag;
+use crate::due::Moment;
+use crate::facility::Facility;
+use crate::rules::{RuleError, Rules};
+use crate::text::{Text, Word};
+use crate::view::View;
+
+/// One step of an explanation.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Step {
+    pub facility: FacilityId,
+    pub at: DateTime<Utc>,
+    pub cause: StepCause,
+    pub changes: Vec<Change>,
+}
+
+/// What made a step.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepCause {
+    /// The fact of this number, from 0, among those given.
+    Fact { number: usize, kind: &'static str, by: String, occurred_at: DateTime<Utc> },
+    /// Nothing happened, and time passed.
+    TimePassed,
+}
+
+/// One axis changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Change {
+    /// The name of the axis, or `flag`.
+    pub axis: &'static str,
+    /// Keys of values; of a flag, its key where it stood or stands.
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub why: Text,
+}
+
+/// Rules and calendar as the log has them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fleet {
+    pub rules: Rules,
+    pub calendar: Calendar,
+}
+
+impl Fleet {
+    /// Takes in what is said of the fleet. A rules document that can't be read changes nothing and is named.
+    pub fn apply(&mut self, recorded: &Recorded) -> Result<(), Vec<RuleError>> {
+        if recorded.facility != FacilityId::FLEET {
+            return Ok(());
+        }
+        if let Event::RulesAdopted(event) = &recorded.event {
+            self.rules = Rules::parse(&event.document)?;
+        } else if let Event::ClosureSet(event) = &recorded.event {
+            self.calendar.close(event.from, event.to);
+        }
+        Ok(())
+    }
+}
+
+/// Folds `facts`, in the order of the log, for whatever facilities they are about, until `until`.
+#[must_use]
+pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: DateTime<Utc>) -> Vec<Step> {
+    let mut fleet = Fleet { rules: rules.clone(), calendar: calendar.clone() };
+    let mut told: BTreeMap<FacilityId, Told> = BTreeMap::new();
+    let mut steps = Vec::new();
+    for (number, recorded) in facts.iter().enumerate() {
+        if recorded.facility == FacilityId::FLEET {
+            // Other rules say other things of every facility from here on.
+            for told in told.values_mut() {
+                told.wait(&fleet, recorded.received_at, &mut steps);
+            }
+            let understood = fleet.apply(recorded).is_ok();
+            for told in told.values_mut().filter(|_| understood) {
+                told.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
+            }
+            continue;
+        }
+        let told = told.entry(recorded.facility).or_insert_with(|| Told::new(recorded, &fleet));
+        told.wait(&fleet, recorded.received_at, &mut steps);
+        told.facility.apply(recorded, &fleet.rules);
+        told.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
+    }
+    for told in told.values_mut() {
+        told.wait(&fleet, until, &mut steps);
+    }
+    steps
+}
+
+/// The difference that `other` rules make to a facility at `now`: empty where they change nothing.
+#[must_use]
+pub fn what_if(
+    facts: &[Recorded],
+    facility: FacilityId,
+    [rules, other]: [&Rules; 2],
+    calendar: &Calendar,
+    now: DateTime<Utc>,
+) -> Vec<Change> {
+    let fold = |rules: &Rules| {
+        let mut folded = Facility::new(facility);
+        facts.iter().for_each(|recorded| folded.apply(recorded, rules));
+        Picture::of(&folded, rules, calendar, now).0
+    };
+    fold(rules).changes(&fold(other))
+}
+
+fn fact(number: usize, recorded: &Recorded) -> StepCause {
+    let by = match &recorded.origin {
+        Origin::Terminal(observed) => format!("terminal {}", observed.terminal),
+        Origin::Person(stated) => stated.by.clone(),
+        Origin::Server { .. } => "server".to_owned(),
+        Origin::List { snapshot, .. } => format!("list {snapshot}"),
+    };
+    StepCause::Fact { number, kind: recorded.event.kind(), by, occurred_at: recorded.occurred_at() }
+}
+
+/// One facility, as far as it has been told.
+struct Told {
+    facility: Facility,
+    picture: Picture,
+    at: DateTime<Utc>,
+    due: Option<DateTime<Utc>>,
+}
+
+/// Every axis and flag, by name.
+#[derive(Clone)]
+struct Picture {
+    axes: Vec<(&'static str, &'static str, String, Text)>,
+    flags: BTreeSet<Flag>,
+    sentences: BTreeMap<Flag, Text>,
+}
+
+/// More steps of mere waiting than this between two facts say nothing new.
+const WAITS: usize = 1000;
+
+impl Told {
+    fn new(recorded: &Recorded, fleet: &Fleet) -> Self {
+        let facility = Facility::new(recorded.facility);
+        let at = recorded.received_at;
+        let (picture, due) = Picture::of(&facility, &fleet.rules, &fleet.calendar, at);
+        Self { facility, picture, at, due }
+    }
+
+    /// What changes by itself until `until`.
+    fn wait(&mut self, fleet: &Fleet, until: DateTime<Utc>, steps: &mut Vec<Step>) {
+        for _ in 0..WAITS {
+            match self.due {
+                Some(due) if due < until => self.step(fleet, due, StepCause::TimePassed, steps),
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    fn step(&mut self, fleet: &Fleet, at: DateTime<Utc>, cause: StepCause, steps: &mut Vec<Step>) {
+        // Facts may reach the log out of order; time doesn't run backwards for it.
+        self.at = self.at.max(at);
+        let (picture, due) = Picture::of(&self.facility, &fleet.rules, &fleet.calendar, self.at);
+        let changes = self.picture.changes(&picture);
+        (self.picture, self.due) = (picture, due);
+        if cause != StepCause::TimePassed || !changes.is_empty() {
+            steps.push(Step { facility: self.facility.id, at: self.at, cause, changes });
+        }
+    }
+}
+
+impl Picture {
+    fn of(
+        facility: &Facility,
+        rules: &Rules,
+        calendar: &Calendar,
+        now: DateTime<Utc>,
+    ) -> (Self, Option<DateTime<Utc>>) {
+        let moment = Moment::new(now);
+        let view = View::new(facility, rules, calendar, &moment);
+        let axes = view.axes();
+        let flags = view.flags(&axes);
+        let sentences = flags.iter().map(|flag| (*flag, view.flag_sentence(*flag, &axes))).collect();
+        let axes = vec![
+            ("equipment", axes.equipment.key(), format!("{:?}", axes.equipment.value), axes.equipment.why),
+            ("evidence", axes.evidence.key(), format!("{:?}", axes.evidence.value), axes.evidence.why),
+            ("eligible", axes.eligible.key(), format!("{:?}", axes.eligible.value), axes.eligible.why),
+            ("intent", axes.intent.key(), format!("{:?}", axes.intent.value), axes.intent.why),
+            ("opt_out", axes.opt_out.key(), format!("{:?}", axes.opt_out.value), axes.opt_out.why),
+            ("listing", axes.listing.key(), format!("{:?}", axes.listing.value), axes.listing.why),
+            ("freshness", axes.freshness.key(), format!("{:?}", axes.freshness.value), axes.freshness.why),
+        ];
+        (Self { axes, flags, sentences }, moment.next())
+    }
+
+    fn changes(&self, later: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for ((axis, from, was, _), (_, to, is, why)) in self.axes.iter().zip(&later.axes) {
+            if was != is {
+                let (from, to) = (Some((*from).to_owned()), Some((*to).to_owned()));
+                changes.push(Change { axis, from, to, why: why.clone() });
+            }
+        }
+        for flag in self.flags.difference(&later.flags) {
+            let label = flag.label();
+            let why = Text::new(format!("解消: {}。", label.ja), format!("Cleared: {}.", label.en));
+            changes.push(Change { axis: "flag", from: Some(flag.key().to_owned()), to: None, why });
+        }
+        for flag in later.flags.difference(&self.flags) {
+            let why = later.sentences.get(flag).cloned().unwrap_or_else(|| flag.label());
+            changes.push(Change { axis: "flag", from: None, to: Some(flag.key().to_owned()), why });
+        }
+        changes
+    }
+}

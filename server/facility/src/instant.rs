@@ -1,0 +1,32 @@
+//! Arithmetic on instants that can't overflow: a fold must bear whatever instant a fact carries.
+
+use chrono::{DateTime, Duration, FixedOffset, Utc};
+
+/// Asia/Tokyo. Japan has no summer time.
+#[must_use]
+pub fn tokyo() -> FixedOffset {
+    FixedOffset::east_opt(9 * 3600).expect("nine hours are within a day")
+}
+
+/// The wall clock in Japan; at the ends of time, a day from the end.
+pub(crate) fn local(at: DateTime<Utc>) -> DateTime<FixedOffset> {
+    let margin = Duration::days(1);
+    at.clamp(DateTime::<Utc>::MIN_UTC + margin, DateTime::<Utc>::MAX_UTC - margin).with_timezone(&tokyo())
+}
+
+/// `at` and `by` later, or the end of time.
+pub(crate) fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+    at.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_time_are_borne() {
+        assert_eq!(later(DateTime::<Utc>::MAX_UTC, Duration::days(1)), DateTime::<Utc>::MAX_UTC);
+        assert!(local(DateTime::<Utc>::MAX_UTC).date_naive() < DateTime::<Utc>::MAX_UTC.date_naive());
+        assert!(local(DateTime::<Utc>::MIN_UTC) > DateTime::<Utc>::MIN_UTC);
+    }
+}
