@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use redb::{ReadableTable, Table};
 use yomitori_observation::shed::Worth;
+use yomitori_proto::event::{Event, Observation};
+use yomitori_proto::vocabulary::GapSource;
 
 use super::{SpoolError, stored};
 
@@ -52,11 +54,16 @@ pub(super) fn shed(
             goes
         };
         for entry in table.extract_if(goes)? {
-            let at = stored(entry?.1.value())?.occurred_at;
-            let shed = shed.get_or_insert(Shed { from: at, to: at, count: 0 });
-            shed.from = shed.from.min(at);
-            shed.to = shed.to.max(at);
-            shed.count += 1;
+            let Observation { occurred_at, event, .. } = stored(entry?.1.value())?;
+            // A gap that goes lives on in the one that tells of it, so that loss stays counted.
+            let (from, to, counted) = match event {
+                Event::CollectionGap(gap) if gap.source == GapSource::Spool => (gap.from, gap.to, gap.lost),
+                _ => (occurred_at, occurred_at, None),
+            };
+            let shed = shed.get_or_insert(Shed { from, to, count: 0 });
+            shed.from = shed.from.min(from);
+            shed.to = shed.to.max(to);
+            shed.count += 1 + counted.unwrap_or(0);
         }
         *bytes = left.get();
     }

@@ -1,0 +1,94 @@
+//! The configuration: the sample is right, and every mistake of a wrong one is told at once.
+
+use std::path::Path;
+
+use yomitori_agent::config::Config;
+use yomitori_observation::reader::Name;
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
+
+fn mistakes(text: &str) -> Vec<String> {
+    Config::parse(text).map_or_else(|mistakes| mistakes.iter().map(ToString::to_string).collect(), |_| Vec::new())
+}
+
+#[test]
+fn the_sample_in_deploy_is_right() {
+    let config = Config::read(Path::new("../deploy/agent.toml")).unwrap();
+    assert_eq!(config.server.to_string(), "https://yomitori.example.jp:7443");
+    assert_eq!(
+        config.linkage.iter().map(|watched| watched.folder).collect::<Vec<_>>(),
+        [LinkageFolder::Face, LinkageFolder::Res]
+    );
+    assert_eq!((config.level, config.spool_budget), (CollectionLevel::Names, 64 * 1024 * 1024));
+    let role = |raw: &str| config.roles.of(raw, &Name::parse(raw));
+    assert_eq!(role("Sony FeliCa Port/PaSoRi 4.0 0"), ReaderRole::Phone);
+    assert_eq!(role("Circle CIR315 CL [CIR315 CL] (000A000000M0) 00 00"), ReaderRole::Unknown);
+}
+
+#[test]
+fn the_least_configuration_has_sensible_defaults() {
+    let config = Config::parse("state_dir = \"/s\"\nserver.address = \"https://[::1]\"\n").unwrap();
+    assert_eq!((config.server.host(), config.server.port()), ("::1", 7443));
+    assert_eq!(config.server.to_string(), "https://[::1]:7443");
+    assert_eq!((config.level, config.spool_budget, config.linkage), (CollectionLevel::Names, 64 << 20, vec![]));
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line_and_what_to_do() {
+    let text = r#"state_dir = "relative"
+colour = 1
+[server]
+address = "http://example.jp"
+[[linkage]]
+folder = "nose"
+path = "/a"
+[[linkage]]
+folder = "face"
+path = "/b"
+[[linkage]]
+folder = "res"
+path = "/b"
+[[reader]]
+name = "Sony*"
+[collection]
+level = 3
+[spool]
+budget_mib = 0
+"#;
+    assert_eq!(
+        mistakes(text),
+        [
+            "line 1, `state_dir`: is not absolute; a service has no working folder, so write the whole path",
+            "line 2, `colour`: is not known here; known are `collection`, `linkage`, `reader`, `server`, `spool`, `state_dir`",
+            "line 4, `server.address`: does not begin with https://; there is no other way in",
+            "line 5, `linkage`: names one path twice; remove one of the two",
+            "line 6, `linkage[1].folder`: is none of the known words; write one of \"face\", \"res\"",
+            "line 14, `reader[1].role`: is missing; add it (a sample is in deploy/agent.toml)",
+            "line 17, `collection.level`: is no text; write it in quotes",
+            "line 19, `spool.budget_mib`: is no whole number from 1 to 65536",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_and_an_empty_one_are_told_as_well() {
+    let broken = mistakes("state_dir = /var\n[server\naddress = \"https://a\"\n");
+    assert!(broken.iter().any(|mistake| mistake.starts_with("line 1: ")), "{broken:?}");
+    assert_eq!(
+        mistakes(""),
+        [
+            "line 1, `server.address`: is missing; add it (a sample is in deploy/agent.toml)",
+            "line 1, `state_dir`: is missing; add it (a sample is in deploy/agent.toml)",
+        ]
+    );
+    assert_eq!(
+        mistakes("server = 1\nstate_dir = \"/s\"\nreader = 2"),
+        [
+            "line 1, `server`: is no section; write it as [server]",
+            "line 3, `reader`: is no list of sections; write each as [[reader]]",
+        ]
+    );
+    for address in ["https://", "https://a:0x", "https://a:70000", "https://a b", "https://a/b", "ftp://a"] {
+        let text = format!("state_dir = \"/s\"\nserver.address = \"{address}\"");
+        assert_eq!(mistakes(&text).len(), 1, "{address}");
+    }
+}

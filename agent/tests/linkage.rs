@@ -1,0 +1,203 @@
+//! The linkage source on real folders: every file is told once, whatever comes between.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use uuid::Uuid;
+use yomitori_agent::sources::linkage::{Watched, start};
+use yomitori_agent::sources::{Mark, Outlet, Running, Signal};
+use yomitori_proto::event::{Event, LinkageResultObserved};
+use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::{LinkageFolder, LinkageKind};
+
+const HERE: TerminalId = TerminalId(Uuid::from_u128(1));
+const FOREVER: Duration = Duration::from_secs(30);
+
+struct Desk {
+    root: TempDir,
+    source: Option<Running>,
+    signals: Receiver<Signal>,
+    told: Vec<LinkageResultObserved>,
+    gaps: usize,
+    marks: Vec<Mark>,
+    forgotten: Vec<Mark>,
+}
+
+impl Desk {
+    fn new() -> anyhow::Result<Self> {
+        let root = tempfile::tempdir()?;
+        fs::create_dir(root.path().join("face"))?;
+        let (_, signals) = sync_channel(1);
+        let (told, marks, forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { root, source: None, signals, told, gaps: 0, marks, forgotten })
+    }
+
+    fn face(&self) -> PathBuf {
+        self.root.path().join("face")
+    }
+
+    fn start(&mut self) -> anyhow::Result<()> {
+        let (outlet, signals) = sync_channel(1_024);
+        let watched = vec![Watched { folder: LinkageFolder::Face, path: self.face() }];
+        self.signals = signals;
+        self.source = Some(start(HERE, watched, &self.marks, Outlet::new(outlet))?);
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        if let Some(source) = self.source.take() {
+            source.stop().join().expect("the source ends in order");
+        }
+        while self.next(Duration::ZERO) {}
+    }
+
+    fn next(&mut self, within: Duration) -> bool {
+        match self.signals.recv_timeout(within) {
+            Ok(Signal::Seen { sighting, mark }) => {
+                assert!(sighting.occurred_at <= sighting.observed_at);
+                self.marks.extend(mark);
+                match sighting.event {
+                    Event::LinkageResultObserved(seen) => self.told.push(seen),
+                    Event::CollectionGap(_) => self.gaps += 1,
+                    other => panic!("not from a folder: {other:?}"),
+                }
+                true
+            }
+            Ok(Signal::Forgotten(mark)) => {
+                self.marks.retain(|known| *known != mark);
+                self.forgotten.push(mark);
+                true
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
+        }
+    }
+
+    /// Waits until `holds`.
+    fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !holds(self) {
+            assert!(began.elapsed() < FOREVER, "{what}: {} told, {} gaps", self.told.len(), self.gaps);
+            self.next(Duration::from_millis(20));
+        }
+    }
+
+    /// Puts files in until one is told: from then on the folder is watched.
+    fn warm_up(&mut self) -> anyhow::Result<()> {
+        self.start()?;
+        fs::write(self.face().join("first.txt"), "")?;
+        self.until("the first file", |desk| !desk.told.is_empty());
+        self.told.clear();
+        Ok(())
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("OQSsiquc01res_face_1319999015{number:06}_20260401093005.xml")
+}
+
+fn put(folder: &Path, number: usize) {
+    fs::write(folder.join(name(number)), "<XmlMsg/>").expect("the folder can be written");
+}
+
+#[test]
+fn files_are_told_once_over_notification_rescan_and_restart() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    put(&desk.face(), 1);
+    desk.start()?;
+    desk.until("the file that was there", |desk| desk.told.len() == 1);
+    put(&desk.face(), 2);
+    fs::write(desk.face().join("TKKsiquc01req_01202604010930P0000123.xml"), "")?;
+    desk.until("the files that came", |desk| desk.told.len() == 3);
+    let kinds: Vec<_> = desk.told.iter().map(|seen| seen.kind).collect();
+    assert_eq!(kinds, [LinkageKind::FaceResult, LinkageKind::FaceResult, LinkageKind::Other]);
+    desk.stop();
+
+    put(&desk.face(), 3);
+    desk.start()?;
+    desk.until("the file that came meanwhile", |desk| desk.told.len() == 4);
+    desk.stop();
+    assert_eq!((desk.told.len(), desk.gaps), (4, 0));
+    Ok(())
+}
+
+#[test]
+fn results_that_are_gone_at_once_are_told_by_their_name_alone() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    for number in 0..2_000 {
+        fs::write(desk.face().join(format!("other{number}.txt")), "")?;
+    }
+    desk.start()?;
+    desk.until("what was there", |desk| desk.told.len() == 2_000);
+    fs::write(desk.face().join("first.txt"), "")?;
+    desk.until("a file that came", |desk| desk.told.len() == 2_001);
+    desk.told.clear();
+    for number in 0..300 {
+        let path = desk.face().join(name(number));
+        fs::write(&path, "<XmlMsg/>")?;
+        fs::remove_file(&path)?;
+        while desk.next(Duration::ZERO) {}
+    }
+    desk.until("all of them", |desk| desk.told.len() == 300);
+    desk.stop();
+    assert!(desk.told.iter().all(|seen| seen.kind == LinkageKind::FaceResult));
+    assert_eq!((desk.told.len(), desk.gaps), (300, 0));
+    Ok(())
+}
+
+#[test]
+fn a_result_that_is_renamed_into_place_is_told() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    desk.warm_up()?;
+    let elsewhere = desk.root.path().join("elsewhere.tmp");
+    fs::write(&elsewhere, "")?;
+    fs::rename(&elsewhere, desk.face().join(name(1)))?;
+    desk.until("the result", |desk| desk.told.len() == 1);
+    desk.stop();
+    assert_eq!(desk.told.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_went_and_came_back_is_watched_again_and_the_gap_told() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    desk.warm_up()?;
+    fs::remove_dir_all(desk.face())?;
+    fs::create_dir(desk.face())?;
+    put(&desk.face(), 1);
+    desk.until("a file in the new folder", |desk| desk.told.len() == 1);
+
+    fs::remove_dir_all(desk.face())?;
+    let gaps = desk.gaps;
+    // The folder is looked at once a second: only a look can find that it is gone.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(2_500) {
+        desk.next(Duration::from_millis(20));
+    }
+    fs::create_dir(desk.face())?;
+    desk.until("the gap", |desk| desk.gaps > gaps);
+    put(&desk.face(), 2);
+    desk.until("a file after the gap", |desk| desk.told.len() == 2);
+    let path = desk.face().join(name(3));
+    fs::write(&path, "")?;
+    fs::remove_file(&path)?;
+    desk.until("a file that was gone at once", |desk| desk.told.len() == 3);
+    desk.stop();
+    Ok(())
+}
+
+#[test]
+fn a_mark_is_forgotten_some_time_after_its_file_went() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    desk.warm_up()?;
+    put(&desk.face(), 1);
+    desk.until("the file", |desk| desk.told.len() == 1);
+    assert_eq!(desk.marks.len(), 2);
+    fs::remove_file(desk.face().join(name(1)))?;
+    desk.until("the mark to go", |desk| desk.forgotten.len() == 1);
+    desk.stop();
+    assert_eq!((desk.told.len(), desk.marks.len()), (1, 1));
+    Ok(())
+}

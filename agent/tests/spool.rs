@@ -1,0 +1,273 @@
+//! The spool against a model: whatever is kept, released, shed and reopened, nothing is lost that wasn't counted.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use uuid::Uuid;
+use yomitori_agent::sources::Mark;
+use yomitori_agent::spool::{OpenError, Spool, Started};
+use yomitori_observation::Sighting;
+use yomitori_proto::event::{AgentStopped, Event, LinkageResultObserved, TapObserved};
+use yomitori_proto::id::{Boot, ReaderKey, Seq, TerminalId};
+use yomitori_proto::vocabulary::{GapSource, LinkageFolder, LinkageKind, Medium, ReadOutcome, StopReason};
+
+const HERE: TerminalId = TerminalId(Uuid::from_u128(1));
+const PLENTY: u64 = 64 * 1024 * 1024;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + second)
+}
+
+fn open(dir: &Path, budget: u64) -> Result<Spool, OpenError> {
+    Spool::open(dir, HERE, budget, at(1_000_000))
+}
+
+/// Sightings of three worths.
+fn sighting(worth: u8, second: i64) -> Sighting {
+    let tap = TapObserved {
+        reader: ReaderKey(1),
+        present_ms: 900,
+        transitions: 1,
+        in_use: true,
+        exclusive: false,
+        mute: false,
+        medium: Medium::MyNumberCard,
+        ruleset: 1,
+    };
+    let other = LinkageResultObserved {
+        folder: LinkageFolder::Res,
+        kind: LinkageKind::Other,
+        file_at: None,
+        seen_for_ms: 0,
+        outcome: ReadOutcome::NotRead,
+        error_code: None,
+    };
+    match worth {
+        0 => Sighting::now(at(second), other),
+        1 => Sighting::now(at(second), AgentStopped { reason: StopReason::Service }),
+        _ => Sighting::now(at(second), tap),
+    }
+}
+
+fn all(spool: &Spool) -> Vec<(Seq, Event)> {
+    let observations = spool.after(Seq::NONE, usize::MAX).expect("the spool can be read");
+    observations.into_iter().map(|observation| (observation.seq, observation.event)).collect()
+}
+
+/// How many observations the gaps in the spool say were lost.
+fn counted_lost(spool: &Spool) -> u64 {
+    let lost = |(_, event): &(Seq, Event)| match event {
+        Event::CollectionGap(gap) if gap.source == GapSource::Spool => gap.lost,
+        _ => None,
+    };
+    all(spool).iter().filter_map(lost).sum()
+}
+
+#[test]
+fn what_is_kept_is_there_after_a_restart_under_the_same_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path(), PLENTY).unwrap();
+    let life = spool.life();
+    assert_eq!((spool.last(), spool.first_unacknowledged()), (Seq(0), Seq(1)));
+    assert_eq!(spool.keep(&[sighting(2, 1), sighting(0, 2)], &[], &[]).unwrap(), Seq(2));
+    spool.release(Seq(1)).unwrap();
+    drop(spool);
+
+    let spool = open(dir.path(), PLENTY).unwrap();
+    assert_eq!((spool.life(), spool.last(), spool.first_unacknowledged()), (life, Seq(2), Seq(2)));
+    assert_eq!(all(&spool), [(Seq(2), sighting(0, 2).event)]);
+    assert_eq!(spool.keep(&[sighting(2, 3)], &[], &[]).unwrap(), Seq(3));
+    assert_eq!(spool.after(Seq(2), 10).unwrap()[0].occurred_at, at(3));
+    spool.release(Seq(99)).unwrap();
+    assert_eq!((spool.first_unacknowledged(), spool.bytes()), (Seq(4), 0), "no more can be let go than there is");
+}
+
+#[test]
+fn marks_live_with_their_observations_until_they_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path(), PLENTY).unwrap();
+    let marks = [Mark { folder: 1, name: 7 }, Mark { folder: 2, name: 7 }];
+    spool.keep(&[sighting(0, 1), sighting(0, 2)], &marks, &[]).unwrap();
+    spool.release(Seq(2)).unwrap();
+    drop(spool);
+    let spool = open(dir.path(), PLENTY).unwrap();
+    assert_eq!(spool.marks().unwrap(), marks);
+    spool.keep(&[], &[], &marks[..1]).unwrap();
+    assert_eq!(spool.marks().unwrap(), marks[1..]);
+    assert_eq!(spool.last(), Seq(2), "forgetting is no observation");
+}
+
+#[test]
+fn a_full_spool_lets_the_least_valuable_go_and_counts_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path(), 64 * 1024).unwrap();
+    for second in 0..1_000 {
+        spool.keep(&[sighting(2, second)], &[], &[]).unwrap();
+        if spool.bytes() > 40 * 1024 {
+            break;
+        }
+    }
+    let reads = all(&spool).len();
+    for second in 0..2_000 {
+        spool.keep(&[sighting((second % 2) as u8, second)], &[], &[]).unwrap();
+        assert!(spool.bytes() <= 64 * 1024);
+    }
+    let left = all(&spool);
+    assert_eq!(left.iter().filter(|(_, event)| matches!(event, Event::TapObserved(_))).count(), reads);
+    assert!(left.iter().any(|(_, event)| matches!(event, Event::AgentStopped(_))), "these go after files");
+    assert_eq!(left.len() as u64 + counted_lost(&spool), spool.last().0);
+}
+
+#[test]
+fn the_file_stays_near_its_budget_however_long_the_server_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = 1024 * 1024;
+    let spool = open(dir.path(), budget).unwrap();
+    for second in 0..200 {
+        let many: Vec<_> = (0..500).map(|_| sighting(2, second)).collect();
+        spool.keep(&many, &[], &[]).unwrap();
+    }
+    assert_eq!(all(&spool).len() as u64 + counted_lost(&spool), spool.last().0);
+    let size = dir.path().join("spool.redb").metadata().unwrap().len();
+    assert!(size <= 4 * budget, "{size} bytes on disk for a budget of {budget}");
+}
+
+#[test]
+fn a_second_agent_in_the_same_folder_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path(), PLENTY).unwrap();
+    assert!(matches!(open(dir.path(), PLENTY), Err(OpenError::InUse { .. })));
+    drop(first);
+    open(dir.path(), PLENTY).unwrap();
+}
+
+#[test]
+fn the_spool_of_another_terminal_is_set_aside_and_its_loss_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path(), PLENTY).unwrap();
+    let life = spool.life();
+    spool.keep(&[sighting(2, 1)], &[], &[]).unwrap();
+    drop(spool);
+    let spool = Spool::open(dir.path(), TerminalId(Uuid::from_u128(2)), PLENTY, at(1_000_000)).unwrap();
+    assert_ne!(spool.life(), life);
+    assert!(matches!(&all(&spool)[..], [(Seq(1), Event::CollectionGap(gap))] if gap.source == GapSource::Spool));
+}
+
+#[test]
+fn what_ran_before_is_remembered() {
+    let spool = Spool::in_memory(HERE, PLENTY).unwrap();
+    let one = Started { boot: Boot(Uuid::from_u128(1)), agent_version: "0.1.0".to_owned() };
+    let two = Started { boot: Boot(Uuid::from_u128(2)), ..one.clone() };
+    assert_eq!(spool.started(&one).unwrap(), None);
+    assert_eq!(spool.started(&two).unwrap(), Some(one));
+    assert_eq!(spool.started(&two).unwrap(), Some(two));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Flipped bits and cut ends: the spool either holds what it held, or says that it doesn't. It never fails to open.
+    #[test]
+    fn a_damaged_file_is_whole_or_set_aside(
+        flips in proptest::collection::vec((any::<proptest::sample::Index>(), 0..8_u8), 0..4),
+        cut in proptest::option::of(any::<proptest::sample::Index>()),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("spool.redb");
+        let spool = open(dir.path(), PLENTY).unwrap();
+        let life = spool.life();
+        for second in 0..50 {
+            spool.keep(&[sighting((second % 3) as u8, second)], &[], &[]).unwrap();
+        }
+        let before = all(&spool);
+        drop(spool);
+        let mut bytes = std::fs::read(&file).unwrap();
+        for (place, bit) in flips {
+            let place = place.index(bytes.len());
+            bytes[place] ^= 1 << bit;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        std::fs::write(&file, bytes).unwrap();
+
+        let spool = open(dir.path(), PLENTY).unwrap();
+        if spool.life() == life {
+            prop_assert_eq!(all(&spool), before);
+        } else if spool.last() > Seq::NONE {
+            let told = all(&spool);
+            prop_assert!(matches!(&told[..], [(Seq(1), Event::CollectionGap(_))]), "{told:?}");
+        } else {
+            // A file of no bytes is a new one to redb.
+            prop_assert!(std::fs::metadata(dir.path().join("spool.broken.redb")).is_err());
+        }
+        spool.keep(&[sighting(2, 99)], &[], &[]).unwrap();
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Keep(Vec<u8>),
+    /// Of what is there, as a share.
+    Release(proptest::sample::Index),
+    Reopen,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => proptest::collection::vec(0..3_u8, 1..40).prop_map(Act::Keep),
+        2 => any::<proptest::sample::Index>().prop_map(Act::Release),
+        1 => Just(Act::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_spool_does_what_the_model_does(acts in proptest::collection::vec(act(), 1..60)) {
+        let budget = 8 * 1024;
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = open(dir.path(), budget).unwrap();
+        let life = spool.life();
+        // Everything that ever had a number, and how far it was let go.
+        let mut given: BTreeMap<Seq, Event> = BTreeMap::new();
+        let mut released = Seq::NONE;
+        for (second, act) in (0..).zip(acts) {
+            match act {
+                Act::Keep(worths) => {
+                    let sightings: Vec<_> = worths.into_iter().map(|worth| sighting(worth, second)).collect();
+                    let before = spool.last();
+                    let last = spool.keep(&sightings, &[], &[]).unwrap();
+                    for (seq, sighting) in (before.0 + 1..).zip(sightings) {
+                        given.insert(Seq(seq), sighting.event);
+                    }
+                    if given.len() as u64 + 1 == last.0 {
+                        // The gap that tells what went: its content is checked by the sum below.
+                        let gap = spool.after(Seq(last.0 - 1), 1).unwrap();
+                        given.insert(last, gap[0].event.clone());
+                    }
+                }
+                Act::Release(share) => {
+                    let through = Seq(share.index(spool.last().0 as usize + 1) as u64);
+                    spool.release(through).unwrap();
+                    released = released.max(through);
+                }
+                Act::Reopen => {
+                    drop(spool);
+                    spool = open(dir.path(), budget).unwrap();
+                }
+            }
+            prop_assert_eq!(spool.life(), life);
+            prop_assert_eq!(spool.last().0, given.len() as u64, "no number is skipped or given twice");
+            prop_assert_eq!(spool.first_unacknowledged(), released.next());
+            prop_assert!(spool.bytes() <= budget);
+            for (seq, event) in all(&spool) {
+                prop_assert!(seq > released);
+                prop_assert_eq!(&event, &given[&seq]);
+            }
+        }
+    }
+}
