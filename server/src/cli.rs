@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::ingest::operator::Operator;
+use crate::ingest::operator::{Operator, StateError};
 use crate::log::kafka::{self, Appender};
 use crate::roles::{self, Role};
 use crate::store::{Store, facility as facilities};
@@ -103,8 +103,9 @@ pub fn run() -> ExitCode {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     let theirs = error.downcast_ref::<Mistaken>().is_some()
-        || error.downcast_ref::<crate::config::ConfigError>().is_some();
-    output::failed(error);
+        || error.downcast_ref::<crate::config::ConfigError>().is_some()
+        || matches!(error.downcast_ref(), Some(StateError::Unfit(_)));
+    output::failed(error, theirs);
     ExitCode::from(if theirs { 2 } else { 1 })
 }
 

@@ -1,6 +1,5 @@
 //! Commands by which a person states something of a facility. Each becomes a fact with who, when and why.
 
-use anyhow::Context as _;
 use chrono::{DateTime, FixedOffset, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use yomitori_proto::event::{
@@ -188,7 +187,7 @@ fn instant(at: Option<DateTime<FixedOffset>>) -> DateTime<Utc> {
 async fn state(desk: &Desk, code: &str, speaker: Speaker, event: Event) -> anyhow::Result<()> {
     let facility = desk.facility(code).await?;
     let stated = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
-    let position = desk.operator.state(facility, stated, event).await.context("record it")?;
+    let position = desk.operator.state(facility, stated, event).await?;
     say(match desk.operator.shown(position).await? {
         Answered::Shown => "記録しました / recorded",
         Answered::Accepted => "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)",

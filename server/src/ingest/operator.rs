@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use yomitori_proto::decode::{self, DecodeError};
+use yomitori_proto::encode;
 use yomitori_proto::event::{Event, LogBody, LogRecord, Origin, Stated};
 use yomitori_proto::id::{FacilityId, Instance};
 
@@ -14,6 +16,16 @@ use crate::store::{Store, StoreError, progress};
 /// How long a person waits to see what they entered.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Why a statement was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Whoever states it can mend it.
+    #[error("state what can't be recorded")]
+    Unfit(#[source] DecodeError),
+    #[error("record it")]
+    Append(#[from] AppendError),
+}
 
 /// How far a statement got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,12 +49,15 @@ impl Operator {
         Self { appender, store }
     }
 
-    /// Records what a person says of a facility. It is in the log when this returns.
+    /// Records what a person says of a facility. It is in the log when this returns. What could not be read back from
+    /// the log never enters it: the record would stop its facility for good.
     ///
     /// # Errors
-    /// Where the log did not confirm.
-    pub async fn state(&self, facility: FacilityId, stated: Stated, event: Event) -> Result<Position, AppendError> {
-        self.append(facility, Origin::Person(stated), event).await
+    /// Where a text is not of the form that the log keeps, or where the log did not confirm.
+    pub async fn state(&self, facility: FacilityId, stated: Stated, event: Event) -> Result<Position, StateError> {
+        let record = record(facility, Origin::Person(stated), event);
+        decode::log_record(&encode::log_record_bytes(&record)).map_err(StateError::Unfit)?;
+        Ok(self.appender.append(&record).await?)
     }
 
     /// Records what this server noticed.
@@ -50,12 +65,8 @@ impl Operator {
     /// # Errors
     /// Where the log did not confirm.
     pub async fn notice(&self, facility: FacilityId, instance: Instance, event: Event) -> Result<Position, AppendError> {
-        self.append(facility, Origin::Server { instance, stated_at: clock::now() }, event).await
-    }
-
-    async fn append(&self, facility: FacilityId, origin: Origin, event: Event) -> Result<Position, AppendError> {
-        let body = LogBody::Statement { origin, event };
-        self.appender.append(&LogRecord { facility, received_at: clock::now(), body }).await
+        let origin = Origin::Server { instance, stated_at: clock::now() };
+        self.appender.append(&record(facility, origin, event)).await
     }
 
     /// Waits until what stands at `position` can be read, for as long as a person would.
@@ -74,4 +85,8 @@ impl Operator {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+fn record(facility: FacilityId, origin: Origin, event: Event) -> LogRecord {
+    LogRecord { facility, received_at: clock::now(), body: LogBody::Statement { origin, event } }
 }
