@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
 };
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -48,6 +48,26 @@ pub enum RequestError {
     Unreadable(#[source] rcgen::Error),
     #[error("make the terminal's certificate")]
     Issue(#[source] rcgen::Error),
+}
+
+/// A certificate request that was signed with its own key. Nothing of it counts but the public key.
+pub struct CertificateRequest(CertificateSigningRequestParams);
+
+impl CertificateRequest {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Where it is broken, or the signature isn't its own key's.
+    pub fn read(der: &[u8]) -> Result<Self, RequestError> {
+        let der = CertificateSigningRequestDer::from(der.to_vec());
+        CertificateSigningRequestParams::from_der(&der).map(Self).map_err(RequestError::Unreadable)
+    }
+
+    /// SHA-256 of the public key.
+    #[must_use]
+    pub fn key_hash(&self) -> Vec<u8> {
+        Sha256::digest(self.0.public_key.subject_public_key_info()).to_vec()
+    }
 }
 
 /// Signs certificates of terminals and of the server itself.
@@ -111,13 +131,16 @@ impl Authority {
         hex::encode(Sha256::digest(&self.certificate))
     }
 
-    /// Writes a terminal's certificate for the public key in `csr_der`.
+    /// Writes a terminal's certificate for the public key of `request`.
     ///
     /// # Errors
-    /// Where the request is broken.
-    pub fn certify(&self, csr_der: &[u8], peer: Peer, now: DateTime<Utc>) -> Result<CertificateDer<'static>, RequestError> {
-        let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr_der.to_vec()))
-            .map_err(RequestError::Unreadable)?;
+    /// Where no certificate can be made for that key.
+    pub fn certify(
+        &self,
+        request: &CertificateRequest,
+        peer: Peer,
+        now: DateTime<Utc>,
+    ) -> Result<CertificateDer<'static>, RequestError> {
         let uri = |text: String| text.try_into().map(SanType::URI).map_err(RequestError::Issue);
         let mut params = CertificateParams::default();
         params.distinguished_name = named(&peer.terminal.to_string());
@@ -128,7 +151,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         hold_for(&mut params, now, TERMINAL_CERTIFICATE_FOR);
-        let certificate = params.signed_by(&request.public_key, &self.issuer).map_err(RequestError::Issue)?;
+        let certificate = params.signed_by(&request.0.public_key, &self.issuer).map_err(RequestError::Issue)?;
         Ok(certificate.der().clone())
     }
 
@@ -223,10 +246,10 @@ mod tests {
         request.distinguished_name = named("somebody else");
         let csr = request.serialize_request(&key).unwrap();
         let asked = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
-        let certificate = again.certify(csr.der(), asked, now).unwrap();
+        let certificate = again.certify(&CertificateRequest::read(csr.der()).unwrap(), asked, now).unwrap();
         assert_eq!(peer(&certificate), Some(asked));
         assert!(!String::from_utf8_lossy(&certificate).contains("evil"));
-        assert!(authority.certify(b"not a request", asked, now).is_err());
+        assert!(CertificateRequest::read(b"not a request").is_err());
     }
 
     #[test]

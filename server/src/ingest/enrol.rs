@@ -13,7 +13,7 @@ use yomitori_proto::uplink::Peer;
 use yomitori_proto::wire;
 
 use crate::clock;
-use crate::identity::Authority;
+use crate::identity::{Authority, CertificateRequest, RequestError};
 use crate::ingest::door::Caller;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::enrolment_server::Enrolment;
@@ -56,11 +56,8 @@ pub struct Desk {
 }
 
 impl Desk {
-    fn certify(&self, csr_der: &[u8], peer: Peer) -> Result<wire::Identity, Status> {
-        let certificate = self.authority.certify(csr_der, peer, clock::now()).map_err(|error| {
-            telemetry::enrolment_refused(&error);
-            Status::invalid_argument("the certificate request can't be used")
-        })?;
+    fn certify(&self, request: &CertificateRequest, peer: Peer) -> Result<wire::Identity, Status> {
+        let certificate = self.authority.certify(request, peer, clock::now()).map_err(|error| unusable(&error))?;
         Ok(wire::Identity {
             terminal: peer.terminal.to_bytes(),
             facility: peer.facility.to_bytes(),
@@ -75,10 +72,10 @@ impl Enrolment for Desk {
     async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::Identity>, Status> {
         let wire::EnrolRequest { token, csr_der } = request.into_inner();
         let secret = token.split('.').nth(1).unwrap_or_default();
-        let key_hash = public_key_hash(&csr_der)
-            .ok_or_else(|| Status::invalid_argument("the certificate request can't be read"))?;
+        // First, so that a request that can't be used doesn't use up the token.
+        let asked = CertificateRequest::read(&csr_der).map_err(|error| unusable(&error))?;
         let new = TerminalId(Uuid::now_v7());
-        let redeemed = token::redeem(&self.store, &hash(secret.as_bytes()), &key_hash, new, clock::now())
+        let redeemed = token::redeem(&self.store, &hash(secret.as_bytes()), &asked.key_hash(), new, clock::now())
             .await
             .map_err(|error| {
                 telemetry::enrolment_refused(&error);
@@ -94,7 +91,7 @@ impl Enrolment for Desk {
                 ));
             }
         };
-        let identity = self.certify(&csr_der, peer)?;
+        let identity = self.certify(&asked, peer)?;
         let stated = Stated { by: "enrolment".to_owned(), why: None, stated_at: clock::now() };
         let enrolled = TerminalEnrolled { terminal: peer.terminal };
         self.operator.state(peer.facility, stated, enrolled.into()).await.map_err(|error| {
@@ -110,14 +107,14 @@ impl Enrolment for Desk {
         let peer = caller
             .and_then(|caller| caller.peer)
             .ok_or_else(|| Status::unauthenticated("renewal needs the terminal's present certificate"))?;
-        let identity = self.certify(&request.into_inner().csr_der, peer)?;
+        let asked = CertificateRequest::read(&request.into_inner().csr_der).map_err(|error| unusable(&error))?;
+        let identity = self.certify(&asked, peer)?;
         telemetry::certificate_renewed(peer);
         Ok(Response::new(identity))
     }
 }
 
-fn public_key_hash(csr_der: &[u8]) -> Option<Vec<u8>> {
-    use x509_parser::prelude::FromDer as _;
-    let (_, request) = x509_parser::certification_request::X509CertificationRequest::from_der(csr_der).ok()?;
-    Some(hash(request.certification_request_info.subject_pki.raw))
+fn unusable(error: &RequestError) -> Status {
+    telemetry::enrolment_refused(error);
+    Status::invalid_argument("the certificate request can't be used")
 }
