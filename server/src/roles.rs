@@ -41,6 +41,10 @@ impl Role {
 
 /// One message of a terminal; a batch at its limit is far smaller.
 const MESSAGE_LIMIT: usize = 4 << 20;
+/// A token and a certificate request; whoever shows no certificate can make the server hold no more than this.
+const ENROLMENT_LIMIT: usize = 16 << 10;
+/// A terminal has one stream, and now and then asks for a new certificate beside it.
+const STREAMS_LIMIT: u32 = 8;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(20);
 /// After being told to stop, streams have this long to say that they ended.
@@ -141,10 +145,11 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     };
     let line = UplinkServer::new(line).max_decoding_message_size(MESSAGE_LIMIT);
     let desk = EnrolmentServer::new(Desk { store: store.clone(), authority, operator })
-        .max_decoding_message_size(MESSAGE_LIMIT);
+        .max_decoding_message_size(ENROLMENT_LIMIT);
     let served = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))
+        .max_concurrent_streams(STREAMS_LIMIT)
         .add_service(line)
         .add_service(desk)
         .serve_with_incoming_shutdown(door::open(listener, tls, stop.clone()), stop.clone().cancelled_owned());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -64,7 +64,15 @@ pub fn open(listener: TcpListener, tls: rustls::ServerConfig, stop: Cancellation
 async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<io::Result<Secured>>) {
     // Small messages both ways: waiting to fill a packet would only add latency.
     stream.set_nodelay(true).ok();
-    match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+    let handshake = async {
+        let mut stream = acceptor.accept(stream).await?;
+        // A client that says nothing after it would be waited for without end.
+        if stream.fill_buf().await?.is_empty() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        Ok(stream)
+    };
+    match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let caller = Caller { peer: certificate.and_then(|der| identity::peer(der)) };

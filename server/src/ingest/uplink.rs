@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 use uuid::Uuid;
 use yomitori_proto::event::{LogBody, LogRecord, Observation, TerminalConnected, TerminalDisconnected};
 use yomitori_proto::id::{Instance, Life, Session};
@@ -101,6 +101,9 @@ impl Stream {
             let message = match message {
                 Ok(Ok(Some(message))) => message,
                 Ok(Ok(None)) => break End::Closed,
+                Ok(Err(error)) if is_malformed(&error) => {
+                    break End::Refused(Status::invalid_argument("the message was not understood, or is too large"));
+                }
                 Ok(Err(_)) | Err(_) => break End::Lost,
             };
             let carried = match receiver.handle(message) {
@@ -199,4 +202,9 @@ impl Stream {
         self.notice(gone.into()).await.ok();
         telemetry::stream_closed(self.peer, self.session, why);
     }
+}
+
+/// Whether bytes came that are no message, rather than none.
+fn is_malformed(error: &Status) -> bool {
+    matches!(error.code(), Code::Internal | Code::OutOfRange | Code::Unimplemented)
 }
