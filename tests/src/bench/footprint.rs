@@ -1,0 +1,66 @@
+//! What the agent costs a terminal: memory, processor and disk, with a reader, two folders and a connected server.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::world::agent::{Agent, Plan as AgentPlan};
+use crate::world::pcscd::Pcscd;
+use crate::world::server::{Plan, Server};
+use crate::world::{Build, World, wait};
+
+const CODE: &str = "1319999015";
+/// The unit of processor time in `/proc`; a hundredth of a second on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Lets an agent idle for `span` and prints what it took.
+///
+/// # Errors
+/// Where a part does not start.
+pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
+    let world = World::new("bench-footprint").await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    server.import(&format!("code,name,prefecture\n{CODE},ベンチ診療所,東京都\n")).await?;
+    let pcscd = Pcscd::start().await?;
+    let mut agent = Agent::start(&world, &server, CODE, AgentPlan::with_phone_reader(&pcscd)).await?;
+    let pid = agent.process()?.pid();
+    wait::until("the agent's reader", Duration::from_secs(20), async || {
+        let status = server.facility(CODE).await?;
+        ensure!(status.to_string().contains("\"readers\""), "nothing is known of the readers");
+        ensure!(agent.log().contains("connected"), "the server is not connected");
+        Ok(())
+    })
+    .await?;
+    // Some traffic first, so that everything that is allocated once has been.
+    for _ in 0..20 {
+        agent.face_result(crate::clock::now()).await?;
+    }
+    let before = ticks(pid)?;
+    let began = tokio::time::Instant::now();
+    tokio::time::sleep(span).await;
+    let used = (ticks(pid)? - before) / TICKS_PER_SECOND;
+    let share = used / began.elapsed().as_secs_f64() * 100.0;
+    let binary = std::fs::metadata(Build::Released.program("yomitori-agent")).context("look at the binary")?.len();
+    #[expect(clippy::cast_precision_loss, reason = "sizes in MiB")]
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    print(&format!("agent: resident memory          {:6.1} MiB   (peak {:.1})", mib(memory(pid, "VmRSS")?), mib(memory(pid, "VmHWM")?)));
+    print(&format!("agent: processor while idle     {share:6.3} % of a core, over {:.0} s", began.elapsed().as_secs_f64()));
+    print(&format!("agent: release binary           {:6.1} MiB", mib(binary)));
+    Ok(())
+}
+
+fn ticks(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("read the agent's times")?;
+    // The name in parentheses may hold anything; times are counted from behind it.
+    let (_, rest) = stat.rsplit_once(')').context("understand the agent's times")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let [user, system] = [11, 12].map(|field| fields.get(field).and_then(|text| text.parse::<f64>().ok()));
+    Ok(user.context("user time")? + system.context("system time")?)
+}
+
+fn memory(pid: u32, what: &str) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read the agent's memory")?;
+    let line = status.lines().find(|line| line.starts_with(what)).context("find the agent's memory")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("a size")?.parse().context("a size")?;
+    Ok(kib * 1024)
+}

@@ -1,0 +1,43 @@
+//! Prints the figures that the README quotes. `tests/bench` starts what it needs and runs it.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use yomitori_tests::bench::{footprint, latency};
+
+/// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// From an observation at a clinic to the committed row and the open page.
+    Latency {
+        #[arg(long, default_value_t = 60)]
+        taps: usize,
+        #[arg(long, default_value_t = 200)]
+        files: usize,
+    },
+    /// What the agent costs a terminal.
+    Footprint {
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let say = |line: &str| {
+        writeln!(std::io::stdout(), "{line}").ok();
+    };
+    // Several libraries bring a provider; the first one said is the process's own.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    match Arguments::parse().what {
+        What::Latency { taps, files } => latency::measure(taps, files, say).await,
+        What::Footprint { seconds } => footprint::measure(Duration::from_secs(seconds), say).await,
+    }
+}
