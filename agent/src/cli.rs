@@ -110,7 +110,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Todo(error)) => (error, ExitCode::from(1)),
     };
     // Where standard error is closed, the exit code has to do.
-    let _ = writeln!(io::stderr(), "yomitori-agent: {error:#}");
+    let _ = writeln!(io::stderr(), "yomitori-agent: {}", telemetry::chain(error.as_ref()));
     code
 }
 

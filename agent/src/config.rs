@@ -12,7 +12,6 @@ use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
-use crate::sources::linkage::Watched;
 use document::{Section, document};
 
 /// What the agent does, and where.
@@ -27,6 +26,13 @@ pub struct Config {
     pub spool_budget: u64,
     /// Of the file's bytes; tells whether two starts had the same configuration.
     pub hash: u64,
+}
+
+/// A linkage folder to watch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watched {
+    pub folder: LinkageFolder,
+    pub path: PathBuf,
 }
 
 /// Which readers are for what: the first rule that fits.

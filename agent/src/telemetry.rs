@@ -22,13 +22,16 @@ pub fn init() {
     logs.with_ansi(false).try_init().ok();
 }
 
-/// An error with its causes, outermost first.
+/// An error with its causes, outermost first. What a cause only repeats is said once.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        write!(text, ": {cause}").expect("a string takes all");
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            write!(text, ": {cause_text}").expect("a string takes all");
+        }
         source = cause.source();
     }
     text

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use uuid::Uuid;
-use yomitori_agent::sources::linkage::{Watched, start};
+use yomitori_agent::config::Watched;
+use yomitori_agent::sources::linkage::start;
 use yomitori_agent::sources::{Mark, Outlet, Running, Signal};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::id::TerminalId;

@@ -13,6 +13,7 @@ use crate::config::{Config, ConfigError};
 use crate::identity::Identity;
 use crate::spool::{self, Spool};
 use crate::telemetry::chain;
+use crate::uplink::stream;
 use crate::{clock, connect};
 
 /// Prints the list, and remembers whether there is something to do.
@@ -44,20 +45,7 @@ pub(super) async fn check(path: &Path) -> io::Result<ExitCode> {
     let identity = state(&mut list, &config)?;
     readers_and_roles(&mut list, &config)?;
     folders(&mut list, &config)?;
-    match identity {
-        Some(identity) => match connect::mutual(&config.server, &identity).await {
-            Ok(_) => {
-                list.ok("サーバー server", format_args!("{} に接続できます (TLS 1.3) / reachable", config.server))?
-            }
-            Err(error) => list.todo("サーバー server", chain(&error))?,
-        },
-        None => match tokio::net::TcpStream::connect((config.server.host(), config.server.port())).await {
-            Ok(_) => {
-                list.ok("サーバー server", format_args!("{} に届きます / reachable, TLS not tried", config.server))?
-            }
-            Err(error) => list.todo("サーバー server", format_args!("{}: {error}", config.server))?,
-        },
-    }
+    server(&mut list, &config, identity.as_ref()).await?;
     let verdict = if list.todo {
         "未完了の項目があります。 / Something has to be done."
     } else {
@@ -114,6 +102,29 @@ fn state(list: &mut List, config: &Config) -> io::Result<Option<Identity>> {
         Err(error) => list.todo("スプール spool", chain(&error))?,
     }
     Ok(Some(identity))
+}
+
+async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -> io::Result<()> {
+    const WHAT: &str = "サーバー server";
+    let address = &config.server;
+    let Some(identity) = identity else {
+        return match tokio::net::TcpStream::connect((address.host(), address.port())).await {
+            Ok(_) => list.ok(WHAT, format_args!("{address} に届きます / reachable; TLS is tried once enrolled")),
+            Err(error) => {
+                list.todo(WHAT, format_args!("{address}: {error} (通信経路を確認してください / check the network)"))
+            }
+        };
+    };
+    let knocked = match connect::mutual(address, identity).await {
+        Ok(channel) => stream::knock(channel).await,
+        Err(error) => Err(error.into()),
+    };
+    match knocked {
+        Ok(()) => {
+            list.ok(WHAT, format_args!("{address} に接続できます / takes this terminal's certificate over TLS 1.3"))
+        }
+        Err(error) => list.todo(WHAT, format_args!("接続できません / {}", chain(&error))),
+    }
 }
 
 /// Whether a file can be made in the folder.

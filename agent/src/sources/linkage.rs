@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use notify::event::{CreateKind, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use yomitori_proto::id::TerminalId;
-use yomitori_proto::vocabulary::LinkageFolder;
 
 use super::{Closed, Mark, Outlet, Running};
+use crate::config::Watched;
 use crate::{clock, telemetry};
 use folder::Folder;
 
@@ -24,13 +24,6 @@ use folder::Folder;
 const RESCAN: Duration = Duration::from_secs(1);
 /// So many notifications may wait; more are made up for by listing the folder.
 const QUEUE: usize = 4_096;
-
-/// A folder to watch.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Watched {
-    pub folder: LinkageFolder,
-    pub path: PathBuf,
-}
 
 /// Starts watching for `terminal`. `marks` are the files that were told before.
 pub fn start(terminal: TerminalId, watched: Vec<Watched>, marks: &[Mark], outlet: Outlet) -> std::io::Result<Running> {

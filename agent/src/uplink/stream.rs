@@ -38,8 +38,8 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 pub enum StreamError {
     #[error("connect")]
     Connect(#[from] ConnectError),
-    #[error("the server ends the stream: {}", .0.message())]
-    Status(#[from] Box<Status>),
+    #[error("the server ends the stream: {message}")]
+    Ended { message: String },
     #[error("the server closed the stream")]
     Closed,
     #[error("the server did not answer in time")]
@@ -52,6 +52,13 @@ pub enum StreamError {
     Sent(#[from] io::Error),
     #[error("read the spool")]
     Spool(#[from] SpoolError),
+}
+
+impl From<Status> for StreamError {
+    /// Only what the server says; what lies below it in the connection is of no use to anyone.
+    fn from(status: Status) -> Self {
+        Self::Ended { message: status.message().to_owned() }
+    }
 }
 
 /// Carries the observations of one spool.
@@ -90,7 +97,7 @@ impl<'a> Carrier<'a> {
         self.transmit(&mut sender, &up).await?;
         let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
         let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(ReceiverStream::new(messages))).await;
-        let mut answers = opened.map_err(|_| StreamError::Silent)?.map_err(Box::new)?.into_inner();
+        let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
         loop {
             if let Err(error) = self.transmit(&mut sender, &up).await {
                 // Where the stream has ended, the server's reason is worth more than that.
@@ -104,7 +111,7 @@ impl<'a> Carrier<'a> {
             let deadline = sender.deadline();
             tokio::select! {
                 answer = answers.message() => {
-                    let answer = answer.map_err(Box::new)?.ok_or(StreamError::Closed)?;
+                    let answer = answer?.ok_or(StreamError::Closed)?;
                     self.answered(&mut sender, Answer::try_from(answer)?)?;
                 }
                 Ok(()) = kept.changed() => sender.kept(*kept.borrow_and_update()),
@@ -173,6 +180,17 @@ impl<'a> Carrier<'a> {
     }
 }
 
+/// Whether the server takes this terminal's certificate: opens a stream and ends it without a word.
+pub async fn knock(channel: Channel) -> Result<(), StreamError> {
+    let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
+    let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(tokio_stream::empty())).await;
+    let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
+    match last_word(&mut answers).await {
+        StreamError::Closed => Ok(()),
+        error => Err(error),
+    }
+}
+
 fn batch(after: Seq, sent_at_us: i64, observations: &[Observation]) -> wire::Up {
     let observations = observations.iter().map(encode::observation).collect();
     wire::Up { message: Some(up::Message::Batch(wire::Batch { after: after.0, sent_at_us, observations })) }
@@ -187,7 +205,7 @@ async fn last_word(answers: &mut Streaming<wire::Down>) -> StreamError {
         match answers.message().await {
             Ok(Some(_)) => {}
             Ok(None) => return StreamError::Closed,
-            Err(status) => return StreamError::Status(Box::new(status)),
+            Err(status) => return status.into(),
         }
     }
 }

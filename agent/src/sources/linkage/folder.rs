@@ -11,7 +11,7 @@ use yomitori_observation::{Moment, Sighting, linkage};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
 
-use super::Watched;
+use crate::config::Watched;
 use crate::sources::{Closed, Mark, Outage, Outlet, Signal};
 use crate::telemetry;
 

@@ -1,0 +1,165 @@
+//! The program as the service manager and a technician meet it: exit codes, a prompt end, and what is in the spool after.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use tempfile::TempDir;
+use uuid::Uuid;
+use yomitori_agent::clock;
+use yomitori_agent::identity::Identity;
+use yomitori_agent::spool::Spool;
+use yomitori_proto::event::Event;
+use yomitori_proto::id::{Seq, TerminalId};
+use yomitori_proto::vocabulary::{GapSource, LinkageKind, StartReason, StopReason};
+
+const HERE: Uuid = Uuid::from_u128(1);
+
+struct Terminal {
+    root: TempDir,
+}
+
+impl Terminal {
+    /// With an identity, a folder, no resource manager, and a server that is not there.
+    fn enrolled() -> anyhow::Result<Self> {
+        let terminal = Self { root: tempfile::tempdir()? };
+        std::fs::create_dir_all(terminal.path("face"))?;
+        std::fs::create_dir_all(terminal.path("state"))?;
+        let authority_key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&authority_key)?.der().clone();
+        let issuer = Issuer::new(params, authority_key);
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        for name in [format!("urn:yomitori:terminal:{HERE}"), format!("urn:yomitori:facility:{HERE}")] {
+            params.subject_alt_names.push(SanType::URI(name.try_into()?));
+        }
+        let certificate = params.signed_by(&key, &issuer)?.der().clone();
+        Identity::new(key.serialize_der(), certificate, authority)?.store(&terminal.path("state"))?;
+        terminal.configure(&format!(
+            "state_dir = {:?}\nserver.address = \"https://127.0.0.1:1\"\n[[linkage]]\nfolder = \"face\"\npath = {:?}\n",
+            terminal.path("state"),
+            terminal.path("face"),
+        ))?;
+        Ok(terminal)
+    }
+
+    fn configure(&self, text: &str) -> std::io::Result<()> {
+        std::fs::write(self.path("agent.toml"), text)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yomitori-agent"));
+        command.arg("--config").arg(self.path("agent.toml")).args(arguments);
+        command.env("PCSCLITE_CSOCK_NAME", self.path("no-resource-manager")).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> std::io::Result<Output> {
+        self.command(arguments).output()
+    }
+}
+
+fn stop(mut child: Child) -> anyhow::Result<String> {
+    let asked_at = Instant::now();
+    ensure!(Command::new("kill").arg(child.id().to_string()).status()?.success(), "it can be asked to end");
+    let status = child.wait()?;
+    ensure!(status.success(), "it ends with {status}");
+    ensure!(asked_at.elapsed() < Duration::from_secs(2), "it took {:?}", asked_at.elapsed());
+    let mut log = String::new();
+    child.stderr.take().context("the log is piped")?.read_to_string(&mut log)?;
+    Ok(log)
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let (_nobody, never) = std::sync::mpsc::sync_channel::<()>(0);
+    while !holds() {
+        ensure!(began.elapsed() < Duration::from_secs(30), "waited for {what}");
+        let _ = never.recv_timeout(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn events(state: &Path) -> anyhow::Result<Vec<Event>> {
+    let spool = Spool::open(state, TerminalId(HERE), 1 << 20, clock::now())?;
+    Ok(spool.after(Seq::NONE, usize::MAX)?.into_iter().map(|observation| observation.event).collect())
+}
+
+#[test]
+fn it_keeps_what_it_sees_without_a_server_and_ends_promptly() -> anyhow::Result<()> {
+    let terminal = Terminal::enrolled()?;
+    let secret = "OQSsiquc01res_face_1319999015P0000123_20260401093005.xml";
+    let child = terminal.command(&["run"]).spawn()?;
+    until("the spool", || terminal.path("state").join("sent.jsonl").exists())?;
+    std::fs::write(terminal.path("face").join(secret), "<XmlMsg/>")?;
+    // A folder is looked at every second at the latest; a second agent is refused while the first one runs.
+    let second = terminal.run(&["run"])?;
+    ensure!(second.status.code() == Some(1), "{second:?}");
+    let began = Instant::now();
+    until("a look at the folder", || began.elapsed() > Duration::from_millis(1_500))?;
+    let log = stop(child)?;
+    ensure!(!log.contains("1319999015") && !log.contains("0000123"), "a file's name is in the log: {log}");
+
+    let kept = events(&terminal.path("state"))?;
+    let [
+        Event::AgentStarted(started),
+        Event::LinkageResultObserved(seen),
+        Event::CollectionGap(gap),
+        Event::AgentStopped(stopped),
+    ] = &kept[..]
+    else {
+        anyhow::bail!("{kept:?}")
+    };
+    assert_eq!((started.reason, stopped.reason), (StartReason::Boot, StopReason::Service));
+    assert_eq!((seen.kind, gap.source), (LinkageKind::FaceResult, GapSource::Pcsc));
+
+    let child = terminal.command(&["run"]).spawn()?;
+    let began = Instant::now();
+    until("a look at the folder", || began.elapsed() > Duration::from_millis(1_500))?;
+    stop(child)?;
+    let again = &events(&terminal.path("state"))?[4..];
+    assert!(matches!(&again[0], Event::AgentStarted(started) if started.reason == StartReason::Restart));
+    assert_eq!(again.len(), 3, "the file is not told again: {again:?}");
+    Ok(())
+}
+
+#[test]
+fn exit_codes_tell_what_is_wrong_and_messages_what_to_do() -> anyhow::Result<()> {
+    let terminal = Terminal::enrolled()?;
+    let check = terminal.run(&["check"])?;
+    let text = String::from_utf8(check.stdout)?;
+    assert_eq!(check.status.code(), Some(1), "{text}");
+    assert!(text.contains("[ OK ] 証明書 certificate") && text.contains("[ NG ] サーバー server"), "{text}");
+    assert_eq!(terminal.run(&["sent"])?.status.code(), Some(0));
+
+    let no_token = terminal.run(&["enrol", "--token", "ytm1.x"])?;
+    assert_eq!(no_token.status.code(), Some(2));
+    assert!(String::from_utf8(no_token.stderr)?.contains("terminal token"));
+    assert_eq!(terminal.run(&["fly"])?.status.code(), Some(2));
+
+    std::fs::remove_file(terminal.path("state").join("identity.pem"))?;
+    let nobody = terminal.run(&["run"])?;
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(String::from_utf8(nobody.stderr)?.contains("yomitori-agent enrol"));
+
+    terminal.configure("state_dir = \"x\"\ncolour = 1\n")?;
+    for command in ["run", "check"] {
+        let wrong = terminal.run(&[command])?;
+        assert_eq!(wrong.status.code(), Some(2));
+        let text = String::from_utf8([wrong.stdout, wrong.stderr].concat())?;
+        assert!(
+            text.contains("3 mistake(s)") && text.contains("`colour`") && text.contains("`server.address`"),
+            "{text}"
+        );
+    }
+    Ok(())
+}
