@@ -126,7 +126,7 @@ impl Window {
         if let Some(index) = self.files.iter().position(twin) {
             let known = self.files.remove(index);
             file.place = known.place.min(file.place);
-            if known.weight() > file.weight() {
+            if (known.weight(), &known.error_code) > (file.weight(), &file.error_code) {
                 (file.outcome, file.error_code) = (known.outcome, known.error_code);
             }
         }

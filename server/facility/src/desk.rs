@@ -3,7 +3,7 @@
 //! The entries of a terminal's desk page can be taken back, also when the withdrawal arrives first. Each list is sorted by
 //! when it happened and bounded; what leaves it is counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::rules::Rules;
 pub(crate) struct Desk {
     /// Ascending by instant, then by place.
     entries: Vec<Entry>,
-    withdrawn: Vec<(Life, Seq)>,
+    withdrawn: BTreeSet<(Life, Seq)>,
     settled: Tally,
     settled_fallbacks: BTreeMap<String, u32>,
     settled_causes: BTreeMap<String, u32>,
@@ -84,16 +84,16 @@ impl Desk {
         self.entries.insert(index, entry);
         if self.entries.len() > ENTRIES {
             let oldest = self.entries.remove(0);
-            self.settle(oldest, rules);
+            self.settle(&oldest, rules);
         }
     }
 
-    fn settle(&mut self, entry: Entry, rules: &Rules) {
-        if self.taken_back(&entry) {
+    fn settle(&mut self, entry: &Entry, rules: &Rules) {
+        if self.taken_back(entry) {
             return;
         }
-        count(&entry, &mut self.settled, rules);
-        match entry.kind {
+        count(entry, &mut self.settled, rules);
+        match &entry.kind {
             Kind::Fallback { fallback } => one_more(&mut self.settled_fallbacks, fallback),
             Kind::Failed { cause } => one_more(&mut self.settled_causes, cause),
             Kind::Read { .. } | Kind::Notice { .. } | Kind::Restarted => {}
@@ -102,14 +102,13 @@ impl Desk {
 
     /// Takes an entry back; gives it where it stood.
     pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<&Entry> {
-        if !self.withdrawn.contains(&key) {
-            if self.withdrawn.len() == WITHDRAWN {
-                self.withdrawn.remove(0);
-            }
-            self.withdrawn.push(key);
-            return self.entries.iter().find(|entry| entry.key == Some(key));
+        if !self.withdrawn.insert(key) {
+            return None;
         }
-        None
+        if self.withdrawn.len() > WITHDRAWN {
+            self.withdrawn.pop_first();
+        }
+        self.entries.iter().find(|entry| entry.key == Some(key))
     }
 
     fn taken_back(&self, entry: &Entry) -> bool {
@@ -133,15 +132,15 @@ impl Desk {
     /// How often each fallback was used, and each cause named.
     pub(crate) fn counts(&self, fallbacks: &mut BTreeMap<String, u32>, causes: &mut BTreeMap<String, u32>) {
         for (id, count) in &self.settled_fallbacks {
-            *fallbacks.entry(id.clone()).or_default() += count;
+            add(fallbacks, id, *count);
         }
         for (id, count) in &self.settled_causes {
-            *causes.entry(id.clone()).or_default() += count;
+            add(causes, id, *count);
         }
         for entry in self.standing() {
             match &entry.kind {
-                Kind::Fallback { fallback } => *fallbacks.entry(fallback.clone()).or_default() += 1,
-                Kind::Failed { cause } => *causes.entry(cause.clone()).or_default() += 1,
+                Kind::Fallback { fallback } => add(fallbacks, fallback, 1),
+                Kind::Failed { cause } => add(causes, cause, 1),
                 Kind::Read { .. } | Kind::Notice { .. } | Kind::Restarted => {}
             }
         }
@@ -162,13 +161,19 @@ impl Entry {
 fn count(entry: &Entry, tally: &mut Tally, rules: &Rules) {
     if entry.says_read() {
         tally.add(Level::Attested, entry.at, rules);
-        tally.tests += u32::from(matches!(entry.kind, Kind::Read { test: true, .. }));
+        let test = matches!(entry.kind, Kind::Read { test: true, .. });
+        tally.tests = tally.tests.saturating_add(test.into());
     }
 }
 
-fn one_more(counts: &mut BTreeMap<String, u32>, id: String) {
-    let known = counts.contains_key(&id) || counts.len() < KINDS;
-    let id = if known { id } else { OTHER.to_owned() };
-    let count = counts.entry(id).or_default();
-    *count = count.saturating_add(1);
+fn one_more(counts: &mut BTreeMap<String, u32>, id: &str) {
+    let known = counts.contains_key(id) || counts.len() < KINDS;
+    add(counts, if known { id } else { OTHER }, 1);
+}
+
+fn add(counts: &mut BTreeMap<String, u32>, id: &str, more: u32) {
+    match counts.get_mut(id) {
+        Some(count) => *count = count.saturating_add(more),
+        None => drop(counts.insert(id.to_owned(), more)),
+    }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::calendar::Calendar;
 use crate::facility::Facility;
 use crate::rules::Rules;
-use crate::view::View;
+use crate::status::status;
 
 /// The instant for which a facility is looked at.
 #[derive(Debug)]
@@ -46,8 +46,5 @@ impl Moment {
 /// The next instant, after `now`, at which the standing flags or the status change although nothing happens.
 #[must_use]
 pub fn due(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let moment = Moment::new(now);
-    let view = View::new(facility, rules, calendar, &moment);
-    view.flags(&view.axes());
-    moment.next()
+    status(facility, rules, calendar, now).due_at
 }

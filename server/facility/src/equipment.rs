@@ -9,6 +9,7 @@ use crate::cause::FaceReaderModel;
 use crate::facility::Facility;
 use crate::freshness::Freshness;
 use crate::instant::later;
+use crate::reader::Reader;
 use crate::terminal::{Presence, Terminal};
 use crate::text::{Axis, Text, Word};
 use crate::view::View;
@@ -148,7 +149,7 @@ impl View<'_> {
                     Presence::Absent(since) => (false, Some(since)),
                     Presence::Present(since) => (true, Some(since)),
                 };
-                let role = reader.role(self.now(), None);
+                let role = self.role(reader);
                 readers.push(ReaderStatus {
                     terminal: *id,
                     key: *key,
@@ -165,8 +166,13 @@ impl View<'_> {
         readers
     }
 
-    pub(crate) fn presence(&self, terminal: &Terminal, reader: &crate::reader::Reader) -> Presence {
+    pub(crate) fn presence(&self, terminal: &Terminal, reader: &Reader) -> Presence {
         terminal.presence(reader, self.set.reader_grace, |at| self.passed(at))
+    }
+
+    /// What a reader is for now.
+    pub(crate) fn role(&self, reader: &Reader) -> ReaderRole {
+        reader.role(None, |from| self.passed(from))
     }
 
     fn readers_together(&self) -> Readers {
@@ -175,7 +181,7 @@ impl View<'_> {
             for reader in terminal.readers.values() {
                 let presence = self.presence(terminal, reader);
                 let unfit = reader.model.as_ref().is_some_and(|model| self.set.unfit_reader_models.contains(model));
-                match (reader.role(self.now(), None), presence) {
+                match (self.role(reader), presence) {
                     (ReaderRole::Phone | ReaderRole::Unknown, Presence::Present(_)) if unfit => readers.unfit = true,
                     (ReaderRole::Phone, Presence::Present(since)) => {
                         readers.phone_since = Some(readers.phone_since.map_or(since, |known| known.min(since)));
@@ -202,9 +208,9 @@ impl View<'_> {
     /// A needed program that is not running, and since when.
     fn software_down_since(&self) -> Option<DateTime<Utc>> {
         let components = self.terminals().flat_map(|terminal| terminal.components.values());
-        let down =
-            components.filter(|(_, _, state)| matches!(state, ComponentState::Stopped | ComponentState::Missing));
-        down.map(|(_, since, _)| *since).min()
+        let down = |state| matches!(state, ComponentState::Stopped | ComponentState::Missing);
+        let states = components.filter_map(|history| history.current(down));
+        states.filter(|(down, _)| *down).map(|(_, since)| since).min()
     }
 
     /// The operating system sees a reader that PC/SC doesn't, and no reader came since.

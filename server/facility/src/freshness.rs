@@ -153,7 +153,8 @@ impl View<'_> {
             ),
             Freshness::Gap { from, to } => {
                 let (from, to) = (self.minute(*from), self.minute(*to));
-                let lost: u64 = self.terminals().flat_map(|terminal| &terminal.gaps).filter_map(|gap| gap.lost).sum();
+                let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
+                let lost = gaps.filter_map(|gap| gap.lost).fold(0, u64::saturating_add);
                 Text::new(
                     format!("{from}から{to}まで収集できませんでした（失われた記録: {lost}件）。"),
                     format!("Nothing was collected from {from} to {to} ({lost} observations lost)."),

@@ -26,7 +26,6 @@ mod tests {
     #[test]
     fn the_ends_of_time_are_borne() {
         assert_eq!(later(DateTime::<Utc>::MAX_UTC, Duration::days(1)), DateTime::<Utc>::MAX_UTC);
-        assert!(local(DateTime::<Utc>::MAX_UTC).date_naive() < DateTime::<Utc>::MAX_UTC.date_naive());
-        assert!(local(DateTime::<Utc>::MIN_UTC) > DateTime::<Utc>::MIN_UTC);
+        assert!(local(DateTime::<Utc>::MAX_UTC).date_naive() > local(DateTime::<Utc>::MIN_UTC).date_naive());
     }
 }

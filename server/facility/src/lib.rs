@@ -17,6 +17,7 @@ mod evidence;
 mod explain;
 mod facility;
 mod freshness;
+mod history;
 mod hours;
 mod identity;
 mod instant;

@@ -117,7 +117,7 @@ impl View<'_> {
     fn first_phone_reader_at(&self) -> Option<DateTime<Utc>> {
         let readers = self.terminals().flat_map(|terminal| {
             terminal.readers.values().filter_map(|reader| match self.presence(terminal, reader) {
-                Presence::Present(since) if reader.role(self.now(), None) == ReaderRole::Phone => Some(since),
+                Presence::Present(since) if self.role(reader) == ReaderRole::Phone => Some(since),
                 Presence::Present(_) | Presence::Absent(_) | Presence::Never => None,
             })
         });
@@ -126,7 +126,7 @@ impl View<'_> {
 
     fn phone_reader_known(&self) -> bool {
         let mut readers = self.terminals().flat_map(|terminal| terminal.readers.values());
-        readers.any(|reader| reader.presence().is_some() && reader.role(self.now(), None) == ReaderRole::Phone)
+        readers.any(|reader| reader.presence().is_some() && self.role(reader) == ReaderRole::Phone)
     }
 
     fn purchase(&self) -> ReadinessStep {

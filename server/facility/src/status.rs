@@ -33,6 +33,8 @@ pub struct Status {
     pub at: DateTime<Utc>,
     /// When the newest fact reached the server.
     pub data_as_of: Option<DateTime<Utc>>,
+    /// When this changes although nothing happens.
+    pub due_at: Option<DateTime<Utc>>,
     pub rules_version: u32,
     pub name: Option<String>,
     /// Two digits.
@@ -99,7 +101,8 @@ pub struct Tallied {
 #[must_use]
 pub fn status(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Status {
     let moment = Moment::new(now);
-    View::new(facility, rules, calendar, &moment).status()
+    let status = View::new(facility, rules, calendar, &moment).status();
+    Status { due_at: moment.next(), ..status }
 }
 
 impl View<'_> {
@@ -123,6 +126,7 @@ impl View<'_> {
             facility: facility.id,
             at: self.now(),
             data_as_of: facility.received_at,
+            due_at: None,
             rules_version: self.rules.version(),
             name: facility.identity.name.clone(),
             prefecture_label: prefecture_label.map(|known| Text::fixed(known.japanese(), known.english())),

@@ -14,6 +14,7 @@ use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, Ga
 use crate::correlate::{Settled, Tap, Verdict, Window};
 use crate::desk::Desk;
 use crate::evidence::{Level, Superseded, Tally};
+use crate::history::History;
 use crate::instant::later;
 use crate::reader::Reader;
 use crate::rules::Rules;
@@ -36,7 +37,7 @@ pub(crate) struct Terminal {
     /// The last start of the agent: a reader that was not named since then is gone.
     pub(crate) started: Option<(Place, DateTime<Utc>)>,
     pub(crate) blocked: Option<(Place, DateTime<Utc>)>,
-    pub(crate) components: BTreeMap<Component, (Place, DateTime<Utc>, ComponentState)>,
+    pub(crate) components: BTreeMap<Component, History<ComponentState>>,
     pub(crate) versions: Option<(Place, Versions)>,
     window: Window,
     settled: Tally,
@@ -111,7 +112,7 @@ impl Terminal {
 
     /// The role of a reader, from a person or from the terminal's configuration, at a tap.
     fn role(&self, reader: ReaderKey, at: DateTime<Utc>, place: Place) -> ReaderRole {
-        self.readers.get(&reader).map(|reader| reader.role(at, Some(place))).unwrap_or_default()
+        self.readers.get(&reader).map(|reader| reader.role(Some(place), |from| from <= at)).unwrap_or_default()
     }
 
     fn reader_mut(&mut self, key: ReaderKey) -> &mut Reader {

@@ -63,6 +63,7 @@ fn check(facility: &Facility, expected: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the scenarios are files")]
 fn play(path: &Path) -> anyhow::Result<usize> {
     let rules = Rules::bundled();
     let mut facility: Option<Facility> = None;

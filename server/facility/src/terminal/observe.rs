@@ -52,11 +52,7 @@ impl Terminal {
             }
             Event::SoftwareVersionsObserved(event) => self.versions(place, event),
             Event::ComponentStateObserved(event) => {
-                let known = self.components.entry(event.component).or_insert((place, at, event.state));
-                if known.0 <= place {
-                    let since = if known.2 == event.state { known.1 } else { at };
-                    *known = (place, since, event.state);
-                }
+                self.components.entry(event.component).or_default().observe(place, at, event.state);
             }
             Event::ReaderAttached(event) => self.reader_mut(event.reader).attached(place, at, event),
             Event::ReaderDetached(event) => self.reader_mut(event.reader).detached(place, at),
