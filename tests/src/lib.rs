@@ -4,4 +4,5 @@
 //! browser and the two programs are those that a clinic or its group would run.
 
 pub mod clock;
+pub mod fleet;
 pub mod world;

@@ -1,0 +1,155 @@
+//! A simulated fleet: clinics that live a seeded life and speak the real protocol, with the types that ship, over mutual
+//! TLS to a real server. Used by the quick start, the tests and the benches.
+//!
+//! Facilities ([`facility`]), what kind of place each is ([`character`]), how they live ([`profile`], [`clinic`]) are pure.
+//! Around them: what people at the centre do ([`operator`]), who is enrolled ([`roster`]), the life in real time
+//! ([`player`]), and an oracle of everything that was kept ([`told`]).
+
+pub mod character;
+pub mod cli;
+pub mod clinic;
+pub mod facility;
+pub mod operator;
+pub mod player;
+pub mod profile;
+pub mod roster;
+pub mod told;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use yomitori_agent::address::ServerAddress;
+
+use self::clinic::Setting;
+use self::operator::Operator;
+use self::player::{Player, Progress};
+use self::profile::Profile;
+use self::roster::Tokens;
+use self::told::Ledger;
+use crate::clock;
+
+/// A fleet to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub server: ServerAddress,
+    pub clinics: usize,
+    pub seed: u64,
+    pub profile: Profile,
+    pub day: Duration,
+    /// Where identities stay.
+    pub state: PathBuf,
+    pub tokens: Tokens,
+    /// Writes down what was kept, where somebody wants to know.
+    pub ledger: Option<Ledger>,
+}
+
+/// How far all clinics have got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Count {
+    pub terminals: usize,
+    /// Terminals that are on and have their line.
+    pub lines: usize,
+    pub kept: u64,
+    pub acknowledged: u64,
+}
+
+/// What somebody who watches hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum News {
+    Enrolled { ready: usize, of: usize },
+    Counted(Count),
+}
+
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Whoever ends it doesn't wait longer than this for what is still unacknowledged.
+const LAST_WORDS: Duration = Duration::from_millis(1_500);
+
+/// Lives until `closing`, or until all lives are over.
+///
+/// # Errors
+/// When a terminal can't be enrolled, a statement is refused, or a clinic can't go on.
+pub async fn run(plan: Plan, closing: CancellationToken, mut tell: impl FnMut(News)) -> Result<Count> {
+    let facilities = facility::invent(plan.clinics, plan.seed);
+    let assembling = roster::assemble(&facilities, &plan.server, &plan.state, &plan.tokens, |ready, of| {
+        tell(News::Enrolled { ready, of });
+    });
+    let members = tokio::select! {
+        members = assembling => members?,
+        () = closing.cancelled() => return Ok(Count::default()),
+    };
+    let setting = Setting { seed: plan.seed, profile: plan.profile, day: plan.day, now: clock::now() };
+    let mut progress = Vec::with_capacity(members.len());
+    let mut tasks = JoinSet::new();
+    let began = Instant::now();
+    for member in members {
+        let code = member.code;
+        let player = Player::new(plan.server.clone(), &setting, member, plan.ledger.clone())?;
+        progress.push(player.progress());
+        let closing = closing.clone();
+        tasks.spawn(async move { player.play(began, closing).await.with_context(|| format!("the clinic {code}")) });
+    }
+    if let Tokens::Operator(operator) = plan.tokens {
+        tasks.spawn(say_what_is_wanted(plan.clinics, plan.seed, plan.state, operator, closing.clone()));
+    }
+    let mut tick = tokio::time::interval(TELL_EVERY);
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => match ended {
+                Some(ended) => ended.context("a clinic panicked")??,
+                None => break,
+            },
+            _ = tick.tick() => tell(News::Counted(count(&progress))),
+            () = closing.cancelled() => {
+                // What is left after that stays in nobody's spool: the lives end here.
+                tokio::time::timeout(LAST_WORDS, finish(&mut tasks)).await.unwrap_or(Ok(()))?;
+                break;
+            }
+        }
+    }
+    let count = count(&progress);
+    tell(News::Counted(count));
+    Ok(count)
+}
+
+async fn finish(tasks: &mut JoinSet<Result<()>>) -> Result<()> {
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a clinic panicked")??;
+    }
+    Ok(())
+}
+
+async fn say_what_is_wanted(
+    clinics: usize,
+    seed: u64,
+    state: PathBuf,
+    operator: Operator,
+    closing: CancellationToken,
+) -> Result<()> {
+    let facilities = facility::invent(clinics, seed);
+    tokio::select! {
+        said = roster::state_all(&facilities, &state, &operator) => said.context("say what is wanted of the clinics"),
+        () = closing.cancelled() => Ok(()),
+    }
+}
+
+fn count(progress: &[Progress]) -> Count {
+    progress.iter().fold(Count { terminals: progress.len(), ..Count::default() }, |sum, one| Count {
+        lines: sum.lines + usize::from(one.has_line()),
+        kept: sum.kept + one.kept(),
+        acknowledged: sum.acknowledged + one.acknowledged(),
+        ..sum
+    })
+}
+
+/// Refuses numbers of clinics that no district has codes for.
+fn check_clinics(clinics: usize) -> Result<usize> {
+    const MOST: usize = 300_000;
+    if clinics == 0 || clinics > MOST {
+        bail!("--clinics takes a number from 1 to {MOST}, not {clinics}");
+    }
+    Ok(clinics)
+}

@@ -1,0 +1,199 @@
+//! The command line of `yomitori-fleet`.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use yomitori_agent::address::ServerAddress;
+
+use super::facility::{self, Facility};
+use super::operator::{self, Operator};
+use super::profile::Profile;
+use super::roster::Tokens;
+use super::told::Ledger;
+use super::{News, Plan};
+use crate::clock;
+
+const EXAMPLES: &str = "Examples:
+  yomitori-fleet facilities --clinics 40 > facilities.csv
+  yomitori-server facility import facilities.csv
+  yomitori-fleet run --clinics 40 --server https://127.0.0.1:7443 \\
+    --server-program target/release/yomitori-server --server-config server.toml
+  yomitori-fleet run --clinics 200 --profile monday-morning --for 120 --tokens tokens.csv --oracle told.jsonl";
+
+/// 模擬クリニック — simulated clinics that speak Yomitori's real protocol.
+#[derive(Parser)]
+#[command(name = "yomitori-fleet", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print invented facilities as a table that `yomitori-server facility import` reads.
+    Facilities(Fleet),
+    /// Enrol a terminal for each of the clinics where that was not done, and let them live until SIGTERM or Ctrl-C.
+    Run(Box<Run>),
+}
+
+#[derive(Args)]
+struct Fleet {
+    /// How many clinics.
+    #[arg(long, default_value_t = 40)]
+    clinics: usize,
+    /// The same number gives the same clinics and the same lives.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    fleet: Fleet,
+    /// Where the server's uplink listens.
+    #[arg(long, default_value = "https://127.0.0.1:7443")]
+    server: ServerAddress,
+    /// The server's program: makes tokens, and records what people would say of the clinics.
+    #[arg(long, alias = "server-bin", requires = "server_config", required_unless_present = "tokens")]
+    server_program: Option<PathBuf>,
+    /// The server's configuration file.
+    #[arg(long, alias = "config")]
+    server_config: Option<PathBuf>,
+    /// Tokens that were made before, as lines of `code,token`.
+    #[arg(long, conflicts_with = "server_program")]
+    tokens: Option<PathBuf>,
+    /// Where the terminals' identities stay.
+    #[arg(long, default_value = "target/fleet")]
+    state: PathBuf,
+    /// How the clinics live.
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
+    /// How many seconds a clinic's day takes.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    day: u64,
+    /// End after so many seconds.
+    #[arg(long = "for", value_name = "SECONDS")]
+    for_s: Option<u64>,
+    /// At the end, write everything that was kept to this file, as lines of JSON.
+    #[arg(long, value_name = "FILE")]
+    oracle: Option<PathBuf>,
+    /// Print errors only.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Carries out the command line of this process.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub async fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Facilities(Fleet { clinics, seed }) => {
+            let facilities = facility::invent(super::check_clinics(clinics)?, seed);
+            say(&facility::table(&facilities)).context("print the table")
+        }
+        Command::Run(run) => live(*run).await,
+    }
+}
+
+async fn live(run: Run) -> Result<()> {
+    let closing = CancellationToken::new();
+    end_on_signals(run.for_s.map(Duration::from_secs), closing.clone())?;
+    let ledger = run.oracle.as_ref().map(|_| Ledger::default());
+    let clinics = super::check_clinics(run.fleet.clinics)?;
+    let quiet = run.quiet;
+    let tokens = match (run.tokens, run.server_program, run.server_config) {
+        (Some(file), _, _) => {
+            if !quiet {
+                advise(&facility::invent(clinics, run.fleet.seed));
+            }
+            let text = std::fs::read_to_string(&file).with_context(|| format!("read `{}`", file.display()))?;
+            Tokens::parse(&text).with_context(|| format!("understand `{}`", file.display()))?
+        }
+        (None, Some(program), Some(config)) => Tokens::Operator(Operator { program, config }),
+        (None, _, _) => anyhow::bail!("--server-program needs --server-config"),
+    };
+    let plan = Plan {
+        server: run.server,
+        clinics,
+        seed: run.fleet.seed,
+        profile: run.profile,
+        day: Duration::from_secs(run.day),
+        state: run.state,
+        tokens,
+        ledger: ledger.clone(),
+    };
+    let ended = super::run(plan, closing, |news| {
+        if !quiet {
+            report(news);
+        }
+    })
+    .await;
+    if let Some((file, ledger)) = run.oracle.zip(ledger) {
+        ledger.save(&file)?;
+    }
+    ended.map(drop)
+}
+
+fn end_on_signals(after: Option<Duration>, closing: CancellationToken) -> Result<()> {
+    let mut terminated = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupted = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
+    tokio::spawn(async move {
+        let over = async {
+            match after {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+            () = over => {}
+        }
+        closing.cancel();
+    });
+    Ok(())
+}
+
+/// What the simulator can't say itself where it has no server's command line.
+fn advise(facilities: &[Facility]) {
+    for (index, facility) in facilities.iter().enumerate() {
+        for words in operator::statements(index, facility.code().as_str()) {
+            let quoted = words.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() });
+            tell(&format!("yomitori-server {}", quoted.collect::<Vec<_>>().join(" ")));
+        }
+    }
+}
+
+fn report(news: News) {
+    match news {
+        News::Enrolled { ready, of } if ready == of || ready.is_multiple_of(of.div_ceil(10)) => {
+            tell(&format!("登録 / enrolled {ready}/{of}"));
+        }
+        News::Enrolled { .. } => {}
+        News::Counted(count) => tell(&format!(
+            "{} UTC  接続 / lines {}/{}  記録 / kept {}  確認済 / acknowledged {}",
+            clock::now().format("%H:%M:%S"),
+            count.lines,
+            count.terminals,
+            count.kept,
+            count.acknowledged
+        )),
+    }
+}
+
+/// A line of progress; whoever has stopped listening doesn't stop the clinics.
+fn tell(line: &str) {
+    say(&format!("{line}\n")).ok();
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,99 @@
+//! What people at the centre do for the clinics, by the server's own command line: tokens for terminals, and statements.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use super::character::{Character, Wish};
+
+/// Runs the server's commands.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    pub program: PathBuf,
+    pub config: PathBuf,
+}
+
+/// Who the statements say has made them.
+const BY: &str = "模擬担当者 (simulated)";
+
+impl Operator {
+    /// A token for one terminal of the facility with `code`.
+    ///
+    /// # Errors
+    /// When the server refuses, with what it said.
+    pub async fn token(&self, code: &str) -> Result<String> {
+        self.run(&["terminal", "token", "--facility", code]).await
+    }
+
+    /// Carries out one command, and gives what it printed.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub async fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<String> {
+        let output = Command::new(&self.program)
+            .arg("--config")
+            .arg(&self.config)
+            .args(arguments)
+            // The configuration alone says which server it is.
+            .env_remove("YOMITORI_KAFKA")
+            .env_remove("YOMITORI_POSTGRES")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("run `{}`; is it built?", self.program.display()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let words: Vec<_> = arguments.iter().map(|word| word.as_ref().to_string_lossy()).collect();
+            bail!("`{} {}`: {}", self.program.display(), words.join(" "), said.trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+}
+
+/// The commands by which somebody says of the clinic with number `index` and with `code` what no agent can see.
+#[must_use]
+pub fn statements(index: usize, code: &str) -> Vec<Vec<String>> {
+    let statement = |words: &[&str]| {
+        let words = words.iter().copied().chain(["--facility", code, "--by", BY]);
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut all = Vec::new();
+    if Character::of(index).phone_native() {
+        all.push(statement(&["face-reader", "set", "--model", "canon-hi-cara"]));
+    }
+    match Wish::of(index) {
+        Wish::Unsaid => {}
+        Wish::Listed => all.push(statement(&["opt-out", "record", "want"])),
+        Wish::NotListed { called } => {
+            let why = ["opt-out", "record", "do-not-want", "--why", "受付の体制が整うまで掲載を望まない"];
+            all.push(statement(&why));
+            if called {
+                all.push(statement(&["opt-out", "record", "called", "--reference", "SIM-0001"]));
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forty_clinics_hold_every_wish_and_a_few_calls() {
+        let all: Vec<_> = (0..40).flat_map(|index| statements(index, "1319999015")).collect();
+        let count = |words: &[&str]| all.iter().filter(|statement| statement.starts_with(&words_of(words))).count();
+        assert_eq!(count(&["opt-out", "record", "called"]), 4);
+        assert_eq!(count(&["opt-out", "record", "do-not-want"]), 8);
+        assert_eq!(count(&["opt-out", "record", "want"]), 6);
+        assert_eq!(count(&["face-reader", "set"]), 4);
+    }
+
+    fn words_of(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+}

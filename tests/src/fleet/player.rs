@@ -1,0 +1,211 @@
+//! Plays a clinic's life in real time on what ships: the agent's spool, in memory, and its uplink over mutual TLS.
+//!
+//! A line that is gone is an uplink that is dropped in the middle of whatever it did, as when somebody pulls the cable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use yomitori_agent::address::ServerAddress;
+use yomitori_agent::identity::Identity;
+use yomitori_agent::sent::SentLog;
+use yomitori_agent::spool::Spool;
+use yomitori_agent::uplink::Uplink;
+use yomitori_observation::Sighting;
+use yomitori_proto::id::Seq;
+
+use super::clinic::{Act, Clinic, Setting, Terminal};
+use super::roster::Member;
+use super::told::{Ledger, Told};
+
+/// What an agent may keep, as it ships.
+const BUDGET: u64 = 64 * 1024 * 1024;
+/// What a database in memory may cache besides.
+const CACHE: usize = 64 * 1024;
+/// So many observations are kept in one step, where they are due at once.
+const TOGETHER: usize = 500;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// See the head of this file.
+pub struct Player {
+    server: ServerAddress,
+    member: Member,
+    spool: Arc<Spool>,
+    kept: watch::Sender<Seq>,
+    line: watch::Sender<bool>,
+    clinic: Clinic,
+    /// So much of the life lies before the start.
+    lead: Duration,
+    ledger: Option<Ledger>,
+}
+
+/// How far a player has got, from outside.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    spool: Arc<Spool>,
+    line: watch::Receiver<bool>,
+}
+
+impl Progress {
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.spool.last().0
+    }
+
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.spool.first_unacknowledged().0.saturating_sub(1)
+    }
+
+    /// Whether the terminal is on and its cable is in.
+    #[must_use]
+    pub fn has_line(&self) -> bool {
+        *self.line.borrow()
+    }
+}
+
+impl Player {
+    /// A new life of `member`'s clinic.
+    ///
+    /// # Errors
+    /// When there is no spool to be had.
+    pub fn new(server: ServerAddress, setting: &Setting, member: Member, ledger: Option<Ledger>) -> Result<Self> {
+        let database = redb::Database::builder()
+            .set_cache_size(CACHE)
+            .create_with_backend(redb::backends::InMemoryBackend::new())
+            .context("make a spool in memory")?;
+        let terminal = member.identity.terminal();
+        let spool = Spool::within(database, terminal, BUDGET)?.context("a new spool is nobody else's")?;
+        let who = Terminal { index: member.index, code: member.code, terminal, life: spool.life() };
+        Ok(Self {
+            server,
+            clinic: Clinic::new(setting, who),
+            lead: setting.lead(),
+            member,
+            spool: Arc::new(spool),
+            kept: watch::Sender::new(Seq::NONE),
+            line: watch::Sender::new(false),
+            ledger,
+        })
+    }
+
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress { spool: Arc::clone(&self.spool), line: self.line.subscribe() }
+    }
+
+    /// Lives from `began` on until `closing` or the end of this life; then what is kept is still carried, if it can be.
+    ///
+    /// # Errors
+    /// When the spool or the identity can't be used.
+    pub async fn play(mut self, began: Instant, closing: CancellationToken) -> Result<()> {
+        let done = closing.child_token();
+        let line = self.line.subscribe();
+        let carrying = carry(
+            Carried {
+                server: self.server.clone(),
+                member: self.member.clone(),
+                spool: Arc::clone(&self.spool),
+                kept: self.kept.clone(),
+            },
+            line,
+            done.clone(),
+        );
+        let living = async {
+            tokio::select! {
+                lived = self.live(began) => lived?,
+                () = closing.cancelled() => return Ok(()),
+            }
+            // A terminal that went off for ever has nothing more to carry; another ends once all is acknowledged.
+            while *self.line.borrow() && self.spool.first_unacknowledged() <= self.spool.last() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            done.cancel();
+            anyhow::Ok(())
+        };
+        tokio::try_join!(living, carrying).map(|_| ())
+    }
+
+    async fn live(&mut self, began: Instant) -> Result<()> {
+        let mut seen = Vec::new();
+        while let Some(happening) = self.clinic.next() {
+            let due = began + happening.at.saturating_sub(self.lead);
+            if due > Instant::now() || seen.len() >= TOGETHER {
+                self.keep(&mut seen)?;
+                tokio::time::sleep_until(due).await;
+                tokio::task::yield_now().await;
+            }
+            match happening.act {
+                Act::Keep(sighting) => seen.push(sighting),
+                Act::Dawn => {}
+                Act::Line(is_there) => {
+                    self.keep(&mut seen)?;
+                    self.line.send_replace(is_there);
+                }
+            }
+        }
+        self.keep(&mut seen)
+    }
+
+    fn keep(&self, seen: &mut Vec<Sighting>) -> Result<()> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let before = self.spool.last();
+        let last = self.spool.keep(seen, &[], &[])?;
+        if let Some(ledger) = &self.ledger {
+            let (terminal, facility) = (self.member.identity.terminal(), self.member.identity.facility());
+            // A full spool adds that it has let something go.
+            let shed = "collection_gap";
+            let kinds = seen.iter().map(|sighting| (sighting.event.kind(), sighting.occurred_at));
+            let shed_at = seen.last().map(|sighting| sighting.observed_at).unwrap_or_default();
+            let kinds = kinds.chain(std::iter::repeat((shed, shed_at)));
+            ledger.write((before.0 + 1..=last.0).zip(kinds).map(|(seq, (kind, occurred_at))| Told {
+                facility,
+                terminal,
+                life: self.spool.life(),
+                seq: Seq(seq),
+                kind: kind.to_owned(),
+                occurred_at,
+            }));
+        }
+        seen.clear();
+        self.kept.send_replace(last);
+        Ok(())
+    }
+}
+
+/// What is carried, and by whom.
+struct Carried {
+    server: ServerAddress,
+    member: Member,
+    spool: Arc<Spool>,
+    kept: watch::Sender<Seq>,
+}
+
+async fn carry(carried: Carried, mut line: watch::Receiver<bool>, closing: CancellationToken) -> Result<()> {
+    let Carried { server, member, spool, kept } = carried;
+    loop {
+        tokio::select! {
+            there = line.wait_for(|is_there| *is_there) => drop(there?),
+            () = closing.cancelled() => return Ok(()),
+        }
+        // It may have been renewed meanwhile.
+        let identity = Identity::load(&member.state_dir)?.unwrap_or_else(|| member.identity.clone());
+        let uplink = Uplink {
+            server: server.clone(),
+            state_dir: member.state_dir.clone(),
+            identity,
+            sent: SentLog::open(&member.state_dir, spool.life()).context("open the list of what is sent")?,
+            spool: Arc::clone(&spool),
+            kept: kept.subscribe(),
+        };
+        tokio::select! {
+            carried = uplink.run(closing.clone()) => return Ok(carried?),
+            gone = line.wait_for(|is_there| !*is_there) => drop(gone?),
+        }
+    }
+}

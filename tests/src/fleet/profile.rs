@@ -1,0 +1,63 @@
+//! How a fleet lives: small sets of numbers for one and the same model.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// A way of living.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum Profile {
+    /// Clinic hours with everything that happens in them, a day in a minute.
+    #[default]
+    Lifelike,
+    /// Every agent is there, and nothing happens.
+    Idle,
+    /// Everybody switches on within seconds, and the waiting rooms are full.
+    MondayMorning,
+    /// Thirty days without a line, and then all of it at once; ends when everything is acknowledged.
+    Backfill,
+    /// Again and again all lines are cut at one instant, and come back at another.
+    ReconnectStorm,
+}
+
+/// The numbers.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Pace {
+    /// Patients with a card, a day.
+    pub(super) cards: RangeInclusive<u32>,
+    /// Patients with a phone, a day.
+    pub(super) phones: RangeInclusive<u32>,
+    /// The part of the opening hours within which they all come.
+    pub(super) rush: f64,
+    /// Terminals go off at night, lose power, lose their line, readers come loose.
+    pub(super) trouble: bool,
+    /// All lines are cut at these parts of the day.
+    pub(super) cuts: &'static [f64],
+    /// How long a day takes, where that is not for the user to say.
+    pub(super) day: Option<Duration>,
+    /// So many days, without a line and already over, instead of days without end.
+    pub(super) past_days: Option<u32>,
+}
+
+const REAL_DAY: Duration = Duration::from_secs(86_400);
+
+impl Profile {
+    pub(super) fn pace(self) -> Pace {
+        let quiet =
+            Pace { cards: 0..=0, phones: 0..=0, rush: 1.0, trouble: false, cuts: &[], day: None, past_days: None };
+        match self {
+            Self::Lifelike => Pace { cards: 3..=9, phones: 0..=2, trouble: true, ..quiet },
+            Self::Idle => quiet,
+            Self::MondayMorning => Pace { cards: 80..=160, phones: 1..=4, rush: 0.3, ..quiet },
+            Self::Backfill => {
+                Pace { cards: 50..=150, phones: 0..=3, day: Some(REAL_DAY), past_days: Some(30), ..quiet }
+            }
+            Self::ReconnectStorm => Pace { cards: 3..=9, phones: 0..=1, cuts: &[0.2, 0.45, 0.7, 0.95], ..quiet },
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) const ALL: [Profile; 5] =
+    [Profile::Lifelike, Profile::Idle, Profile::MondayMorning, Profile::Backfill, Profile::ReconnectStorm];
