@@ -5,9 +5,11 @@
 
 pub mod door;
 pub mod enrol;
+pub mod listing;
 pub mod master;
 pub mod operator;
 pub mod presence;
+pub mod table;
 pub mod uplink;
 
 /// The gRPC services, generated from the contracts.

@@ -1,0 +1,71 @@
+//! What a snapshot covers: absence means something only inside it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use yomitori_proto::code::Prefecture;
+
+/// `full`, `prefecture:13` or `query:TEXT`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Coverage {
+    Full,
+    Prefecture(Prefecture),
+    /// What a search page gave for a text: who is not in it may still be listed.
+    Query(String),
+}
+
+/// The text names no coverage.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{0}` is no coverage: write `full`, `prefecture:13` or `query:TEXT`")]
+pub struct CoverageError(String);
+
+const QUERY_LIMIT: usize = 200;
+
+impl Coverage {
+    /// The prefecture of every row, where there is but one.
+    #[must_use]
+    pub const fn prefecture(&self) -> Option<Prefecture> {
+        match self {
+            Self::Prefecture(prefecture) => Some(*prefecture),
+            Self::Full | Self::Query(_) => None,
+        }
+    }
+
+    /// Whether it says of a facility there that it is not listed.
+    #[must_use]
+    pub fn covers(&self, prefecture: Option<Prefecture>) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Prefecture(covered) => prefecture == Some(*covered),
+            Self::Query(_) => false,
+        }
+    }
+}
+
+impl FromStr for Coverage {
+    type Err = CoverageError;
+
+    fn from_str(text: &str) -> Result<Self, CoverageError> {
+        let error = || CoverageError(text.to_owned());
+        let (kind, what) =
+            text.trim().split_once(':').map_or((text.trim(), ""), |(kind, what)| (kind.trim(), what.trim()));
+        match (kind.to_ascii_lowercase().as_str(), what) {
+            ("full", "") => Ok(Self::Full),
+            ("prefecture", what) => what.parse().map(Self::Prefecture).map_err(|_| error()),
+            ("query", what) if !what.is_empty() && what.chars().count() <= QUERY_LIMIT => {
+                Ok(Self::Query(what.to_owned()))
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Prefecture(prefecture) => write!(f, "prefecture:{prefecture}"),
+            Self::Query(text) => write!(f, "query:{text}"),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The rows of a list: a code, and whose it is said to be.
+
+use yomitori_proto::code::{InstitutionCode, Prefecture, Table as FeeTable};
+
+use super::format::{Format, Layout, Place};
+use crate::ingest::table::{MISTAKES_TOLD, Mistake, Row, Sheet, Table};
+
+/// One code of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Counts from 0 over all sheets.
+    pub sheet: u16,
+    /// As the editor counts.
+    pub row: u32,
+    pub code: InstitutionCode,
+    pub name: Box<str>,
+    pub address: Option<Box<str>>,
+}
+
+/// What a file says.
+#[derive(Debug, Clone, Default)]
+pub struct Entries {
+    pub sheets: Vec<Option<String>>,
+    pub entries: Vec<Entry>,
+    /// Rows whose kind of facility was not said and was told by the check digit.
+    pub inferred: usize,
+}
+
+const NAME_LIMIT: usize = 200;
+const ADDRESS_LIMIT: usize = 400;
+/// So many rows of a sheet must be readable for a format to be the right one.
+const TRIED: usize = 5;
+
+/// The format that `table` is in.
+///
+/// # Errors
+/// With what keeps each of them from being it.
+pub fn detect<'a>(
+    formats: &'a [Format],
+    table: &Table,
+    prefecture: Option<Prefecture>,
+) -> Result<&'a Format, Vec<Mistake>> {
+    let mut reasons = Vec::new();
+    for format in formats {
+        match fits(format, table, prefecture) {
+            Ok(()) => return Ok(format),
+            Err(mistake) => {
+                reasons.push(Mistake { what: format!("not `{}`: {}", format.id, mistake.what), ..mistake });
+            }
+        }
+    }
+    reasons.insert(
+        0,
+        Mistake::file("the table is in none of the known formats; name one with --format, or write a mapping"),
+    );
+    Err(reasons)
+}
+
+fn fits(format: &Format, table: &Table, prefecture: Option<Prefecture>) -> Result<(), Mistake> {
+    for sheet in &table.sheets {
+        let layout = format.layout(sheet)?;
+        let mut tried = 0;
+        for row in data(sheet, &layout).take(TRIED) {
+            codes(row, format, &layout, prefecture).map_err(|mistake| in_sheet(sheet, mistake))?;
+            tried += 1;
+        }
+        if tried == 0 {
+            return Err(in_sheet(sheet, Mistake::file("it has no row where the format has its first one")));
+        }
+    }
+    Ok(())
+}
+
+/// Reads all rows.
+///
+/// # Errors
+/// With what is wrong, row by row: then nothing of the file may be used.
+pub fn read(table: &Table, format: &Format, prefecture: Option<Prefecture>) -> Result<Entries, Vec<Mistake>> {
+    let mut all =
+        Entries { sheets: table.sheets.iter().map(|sheet| sheet.name.clone()).collect(), ..Entries::default() };
+    let mut mistakes = Vec::new();
+    for (number, sheet) in (0..).zip(&table.sheets) {
+        let layout = format.layout(sheet).map_err(|mistake| vec![mistake])?;
+        for row in data(sheet, &layout) {
+            let taken = whole(sheet, row, &layout).and_then(|()| take(row, format, &layout, prefecture));
+            match taken {
+                Ok((codes, name, address)) => {
+                    all.inferred += usize::from(codes.inferred);
+                    let entry = |code| Entry {
+                        sheet: number,
+                        row: row.number,
+                        code,
+                        name: name.clone(),
+                        address: address.clone(),
+                    };
+                    all.entries.extend(codes.codes.into_iter().map(entry));
+                }
+                Err(mistake) => mistakes.push(in_sheet(sheet, mistake)),
+            }
+            if mistakes.len() == MISTAKES_TOLD {
+                return Err(mistakes);
+            }
+        }
+    }
+    if mistakes.is_empty() && all.entries.is_empty() {
+        mistakes.push(Mistake::file("the file has no row with a code"));
+    }
+    if mistakes.is_empty() { Ok(all) } else { Err(mistakes) }
+}
+
+fn data<'a>(sheet: &'a Sheet, layout: &'a Layout) -> impl Iterator<Item = &'a Row> {
+    let keyed = |row: &&Row| layout.keyed_by.as_ref().is_none_or(|place| !row.cell(place.column).is_empty());
+    sheet.rows.iter().skip(layout.skip).filter(keyed)
+}
+
+fn in_sheet(sheet: &Sheet, mistake: Mistake) -> Mistake {
+    Mistake { sheet: mistake.sheet.or_else(|| sheet.name.clone()), ..mistake }
+}
+
+/// A row of a CSV that is cut off or shifted has another width than its titles; sheets leave empty cells out.
+fn whole(sheet: &Sheet, row: &Row, layout: &Layout) -> Result<(), Mistake> {
+    if sheet.name.is_some() || layout.width == 0 || row.width() == layout.width {
+        return Ok(());
+    }
+    let what = format!("it has {} cells, the titles have {}", row.width(), layout.width);
+    Err(Mistake { row: Some(row.number), ..Mistake::file(what) })
+}
+
+type Taken = (Codes, Box<str>, Option<Box<str>>);
+
+fn take(row: &Row, format: &Format, layout: &Layout, prefecture: Option<Prefecture>) -> Result<Taken, Mistake> {
+    let codes = codes(row, format, layout, prefecture)?;
+    let name = match &layout.name {
+        Some(place) => text(row, place, NAME_LIMIT)?,
+        None => "".into(),
+    };
+    if let (Some(place), true) = (&layout.name, name.is_empty()) {
+        return Err(at(row, place, "there is no name"));
+    }
+    let address = layout.address.as_ref().map(|place| text(row, place, ADDRESS_LIMIT)).transpose()?;
+    Ok((codes, name, address.filter(|address| !address.is_empty())))
+}
+
+/// The cell as one line.
+fn text(row: &Row, place: &Place, limit: usize) -> Result<Box<str>, Mistake> {
+    let cell = plain_cell(row, place)?;
+    if cell.chars().count() > limit {
+        return Err(at(row, place, format!("it is longer than {limit} characters")));
+    }
+    if !cell.contains(char::is_control) {
+        return Ok(cell.into());
+    }
+    Ok(cell.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into())
+}
+
+fn plain_cell<'a>(row: &'a Row, place: &Place) -> Result<&'a str, Mistake> {
+    match row.odd(place.column) {
+        Some(odd) => Err(at(row, place, odd.advice())),
+        None => Ok(row.cell(place.column)),
+    }
+}
+
+fn at(row: &Row, place: &Place, what: impl Into<String>) -> Mistake {
+    Mistake { row: Some(row.number), column: Some(place.called.clone()), ..Mistake::file(what) }
+}
+
+struct Codes {
+    codes: Vec<InstitutionCode>,
+    inferred: bool,
+}
+
+fn codes(row: &Row, format: &Format, layout: &Layout, covered: Option<Prefecture>) -> Result<Codes, Mistake> {
+    let wrong = |what: String| at(row, &layout.code, what);
+    let own = match &layout.prefecture {
+        Some(place) => match plain_cell(row, place)? {
+            "" => None,
+            text => {
+                let known = text.parse::<Prefecture>();
+                Some(known.map_err(|_| at(row, place, format!("`{}` is no prefecture", brief(text))))?)
+            }
+        },
+        None => None,
+    };
+    if let (Some(own), Some(covered), Some(place)) = (own, covered, &layout.prefecture)
+        && own != covered
+    {
+        return Err(at(row, place, format!("it is in {}, the coverage is {}", own.japanese(), covered.japanese())));
+    }
+    let table = match &layout.category {
+        Some(place) => match plain_cell(row, place)? {
+            "" => None,
+            text => {
+                let table = format.table(text);
+                Some(table.ok_or_else(|| at(row, place, format!("`{}` is no known kind of facility", brief(text))))?)
+            }
+        },
+        None => None,
+    };
+    let cell = plain_cell(row, &layout.code)?;
+    let prefecture = own.or(covered);
+    let mut found = Codes { codes: Vec::with_capacity(1), inferred: false };
+    for written in written_codes(cell) {
+        let (code, inferred) = code(&written, prefecture, table).map_err(wrong)?;
+        if covered.is_some_and(|covered| covered != code.prefecture()) {
+            let what = format!("{code} is a code of {}, not of the coverage", code.prefecture().japanese());
+            return Err(wrong(what));
+        }
+        found.codes.push(code);
+        found.inferred |= inferred;
+    }
+    if found.codes.is_empty() { Err(wrong("there is no code".to_owned())) } else { Ok(found) }
+}
+
+/// The codes in a cell: one, written with whatever between its digits, or several.
+fn written_codes(cell: &str) -> Vec<String> {
+    let without_commas = |text: &str| text.replace([',', '，'], "");
+    if cell.chars().filter(|c| c.is_numeric()).count() <= 10 {
+        return Some(without_commas(cell)).filter(|code| !code.is_empty()).into_iter().collect();
+    }
+    cell.split([' ', ';', '　', '、', '/', '\n', '\r']).filter(|part| !part.is_empty()).map(without_commas).collect()
+}
+
+/// A code of ten digits, or of seven with what stands beside it; leading zeros may have been lost.
+fn code(
+    written: &str,
+    prefecture: Option<Prefecture>,
+    table: Option<FeeTable>,
+) -> Result<(InstitutionCode, bool), String> {
+    let digits = written.chars().filter(|c| c.is_numeric()).count();
+    match digits {
+        10 => InstitutionCode::parse(written).map(|code| (code, false)).map_err(|error| error.to_string()),
+        // Prefectures 01 to 09 lose their zero.
+        9 => match InstitutionCode::parse(&format!("0{written}")) {
+            Ok(code) if prefecture.is_none_or(|known| known == code.prefecture()) => Ok((code, false)),
+            Ok(_) | Err(_) => Err(format!("`{}` has 9 digits; a code has 10", brief(written))),
+        },
+        5..=7 => {
+            let Some(prefecture) = prefecture else {
+                return Err("a code of 7 digits needs its prefecture: a column, or --coverage prefecture:NN".to_owned());
+            };
+            if let Some(table) = table {
+                let code = InstitutionCode::parse_with(prefecture, table, written);
+                return code.map(|code| (code, false)).map_err(|error| error.to_string());
+            }
+            let tables = [FeeTable::Medical, FeeTable::Dental, FeeTable::Pharmacy, FeeTable::HomeNursing];
+            for table in tables {
+                let code =
+                    InstitutionCode::parse_with(prefecture, table, written).map_err(|error| error.to_string())?;
+                // At most one table gives a check digit that holds.
+                if code.check_digit_holds() {
+                    return Ok((code, true));
+                }
+            }
+            Err("a code of 7 digits needs the kind of facility (医科, 歯科, 薬局, 訪問看護) in a column".to_owned())
+        }
+        _ => match InstitutionCode::parse(written) {
+            Ok(code) => Ok((code, false)),
+            Err(error) => Err(format!("`{}`: {error}", brief(written))),
+        },
+    }
+}
+
+/// As much of a cell as a message needs.
+fn brief(text: &str) -> String {
+    const SHOWN: usize = 30;
+    let mut brief: String = text.chars().take(SHOWN).filter(|c| !c.is_control()).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        brief.push('…');
+    }
+    brief
+}
+
+#[cfg(test)]
+mod tests;

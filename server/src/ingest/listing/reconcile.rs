@@ -1,0 +1,75 @@
+//! A snapshot against the facilities that are watched: whose every row is, and what every covered facility is to be told.
+
+use super::coverage::Coverage;
+use super::directory::Directory;
+use super::entry::Entry;
+use super::suggest::{Index, Suggestion};
+use yomitori_proto::code::InstitutionCode;
+
+/// Whose a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match {
+    /// Its place in the directory.
+    pub facility: u32,
+    /// By a code that is no longer the facility's.
+    pub retired: bool,
+}
+
+/// What a facility is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tiding {
+    /// Its place in the directory.
+    pub facility: u32,
+    /// The code in the row; `None`: no row names it, and the snapshot covers it.
+    pub code: Option<InstitutionCode>,
+}
+
+/// What comes of a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Reconciled {
+    /// One an entry, in their order.
+    pub matches: Vec<Option<Match>>,
+    /// For entries without a match that resemble somebody: the place of the entry, and whom.
+    pub suggestions: Vec<(usize, Vec<Suggestion>)>,
+    /// Ascending by facility; all that a facility is told stands together.
+    pub tidings: Vec<Tiding>,
+    /// The places of entries whose check digit fails.
+    pub odd_digits: Vec<usize>,
+}
+
+/// Finds whose `entries` are, by code and by nothing else.
+#[must_use]
+pub fn reconcile(entries: &[Entry], directory: &Directory, coverage: &Coverage) -> Reconciled {
+    let mut found = Reconciled { matches: Vec::with_capacity(entries.len()), ..Reconciled::default() };
+    for (place, entry) in entries.iter().enumerate() {
+        let mut holders = directory.holders(entry.code).peekable();
+        let first = holders.peek().map(|held| Match { facility: held.facility, retired: held.retired });
+        found.matches.push(first);
+        found.tidings.extend(holders.map(|held| Tiding { facility: held.facility, code: Some(entry.code) }));
+        if !entry.code.check_digit_holds() {
+            found.odd_digits.push(place);
+        }
+    }
+    found.tidings.sort_unstable();
+    found.tidings.dedup();
+    let mut listed = found.tidings.iter().map(|tiding| tiding.facility).peekable();
+    let mut absent = Vec::new();
+    for (place, facility) in (0..).zip(&directory.facilities) {
+        while listed.next_if(|listed| *listed < place).is_some() {}
+        if listed.peek() != Some(&place) && coverage.covers(facility.prefecture) {
+            absent.push(Tiding { facility: place, code: None });
+        }
+    }
+    found.tidings.extend(absent);
+    found.tidings.sort_unstable();
+    let unmatched = || entries.iter().zip(&found.matches).enumerate().filter(|(_, (_, matched))| matched.is_none());
+    if unmatched().next().is_some() {
+        let index = Index::new(directory);
+        let suggest = |(place, (entry, _)): (usize, (&Entry, _))| Some((place, index.suggest(entry)));
+        found.suggestions = unmatched().filter_map(suggest).filter(|(_, suggested)| !suggested.is_empty()).collect();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;
