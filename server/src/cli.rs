@@ -102,10 +102,11 @@ pub fn run() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let theirs = error.downcast_ref::<Mistaken>().is_some()
+    let mistaken = error.downcast_ref::<Mistaken>().is_some();
+    let theirs = mistaken
         || error.downcast_ref::<crate::config::ConfigError>().is_some()
         || matches!(error.downcast_ref(), Some(StateError::Unfit(_)));
-    output::failed(error, theirs);
+    output::failed(error, mistaken);
     ExitCode::from(if theirs { 2 } else { 1 })
 }
 

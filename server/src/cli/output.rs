@@ -17,7 +17,8 @@ pub(super) fn warn(line: &str) {
     writeln!(std::io::stderr(), "warning: {line}").ok();
 }
 
-/// Why the command ended.
-pub(super) fn failed(error: &anyhow::Error) {
-    writeln!(std::io::stderr(), "failed to {error:#}").ok();
+/// Why the command ended; `mistaken` where the error is a sentence to whoever asked.
+pub(super) fn failed(error: &anyhow::Error, mistaken: bool) {
+    let failed = if mistaken { "" } else { "failed to " };
+    writeln!(std::io::stderr(), "{failed}{error:#}").ok();
 }
