@@ -18,6 +18,9 @@ use crate::rules::{RuleError, Rules};
 use crate::text::{Text, Word};
 use crate::view::View;
 
+/// The documented form of facts: one fact a line, every kind of event, the agents' and people's.
+pub const EXAMPLE: &str = include_str!("../data/example.jsonl");
+
 /// One step of an explanation.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Step {
@@ -95,6 +98,7 @@ pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: Da
     }
     for told in told.values_mut() {
         told.wait(&fleet, until, &mut steps);
+        told.step(&fleet, until, StepCause::TimePassed, &mut steps);
     }
     steps
 }
@@ -219,3 +223,6 @@ impl Picture {
         changes
     }
 }
+
+#[cfg(test)]
+mod tests;

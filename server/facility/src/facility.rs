@@ -168,7 +168,9 @@ impl Facility {
                     Origin::Person(_) | Origin::Server { .. } | Origin::Terminal(_) => SnapshotId(uuid::Uuid::nil()),
                 };
                 let sight = self.listings.observed(snapshot, event, &self.identity);
-                self.opt_out.list_observed(&sight, sight.covers(&self.identity));
+                if sight.covers(&self.identity) || sight.listed {
+                    self.opt_out.list_observed(&sight, &self.listings.listing(&self.identity));
+                }
             }
             Event::SmartphoneReadAttested(event) => self.entered(desk::attested(event), recorded, rules),
             Event::SmartphoneReadFailed(event) => self.entered(desk::failed(event), recorded, rules),

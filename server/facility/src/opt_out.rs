@@ -5,6 +5,8 @@
 //!   list it. Listed again after that, a new call is needed.
 //! * `Withdrawn` ends the process; a new "do not want" begins another.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Stated;
@@ -107,19 +109,23 @@ impl OptOut {
         }
     }
 
-    /// What a snapshot says, once it has been folded into the listing; `covers` where absence from it means something.
-    pub(crate) fn list_observed(&mut self, sight: &Sight, covers: bool) {
+    /// What a snapshot says; `listing` is what all snapshots together say by now. Absence that another snapshot
+    /// contradicts reflects nothing.
+    pub(crate) fn list_observed(&mut self, sight: &Sight, listing: &Listing) {
         let asked_at = self.call.as_ref().map(|call| call.called_at).max(self.acknowledged_at);
-        if let Some((snapshot, as_of)) = self.reflected {
-            if sight.listed && (as_of < sight.as_of || snapshot == sight.snapshot) {
-                // The same snapshot names another code of the facility: it was never gone.
-                if snapshot == sight.snapshot {
-                    self.reflected = None;
-                } else {
-                    *self = Self { listed_again: self.listed_again.saturating_add(1), ..Self::default() };
-                }
+        let gone = matches!(listing, Listing::NotListed { .. } | Listing::Delisted { .. });
+        if let Some((_, as_of)) = self.reflected.filter(|_| sight.listed) {
+            match as_of.cmp(&sight.as_of) {
+                // It was never surely gone.
+                Ordering::Equal => self.reflected = None,
+                Ordering::Less => *self = Self { listed_again: self.listed_again.saturating_add(1), ..Self::default() },
+                Ordering::Greater => {}
             }
-        } else if covers && !sight.listed && asked_at.is_some_and(|asked_at| asked_at < sight.as_of) {
+        } else if self.reflected.is_none()
+            && !sight.listed
+            && gone
+            && asked_at.is_some_and(|asked_at| asked_at < sight.as_of)
+        {
             self.reflected = Some((sight.snapshot, sight.as_of));
         }
     }

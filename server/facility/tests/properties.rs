@@ -9,7 +9,8 @@ use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use yomitori_facility::{
-    Calendar, Eligible, Evidence, Facility, Level, OptOutStatus, Rules, Status, Wish, due, fold, standing, status,
+    Calendar, Eligible, Evidence, Facility, Level, Listing, OptOutStatus, Rules, Status, Wish, due, fold, standing,
+    status,
 };
 use yomitori_proto::event::{Event, ListingObserved, Origin, Recorded};
 use yomitori_proto::vocabulary::{LinkageKind, ReaderRole};
@@ -192,7 +193,7 @@ proptest! {
     #[test]
     fn p6_reflected_only_by_a_later_list_that_covers_the_facility(words in words(30)) {
         let mut facility = Facility::new(FACILITY);
-        let mut was_reflected = false;
+        let mut was_reflected_as_of = None;
         // The newest call and the newest confirmation of the process that is going on.
         let (mut called_at, mut acknowledged_at) = (None, None);
         for recorded in &said(&words) {
@@ -203,8 +204,11 @@ proptest! {
                 Event::OptOutWithdrawn(_) => (called_at, acknowledged_at) = (None, None),
                 _ => {}
             }
-            let reflected = matches!(seen(&facility, end()).opt_out.value, OptOutStatus::Reflected { .. });
-            if reflected && !was_reflected {
+            let reflected_as_of = match seen(&facility, end()).opt_out.value {
+                OptOutStatus::Reflected { as_of, .. } => Some(as_of),
+                _ => None,
+            };
+            if reflected_as_of.is_some() && was_reflected_as_of.is_none() {
                 let by_list = match (&recorded.event, &recorded.origin) {
                     (Event::ListingObserved(ListingObserved { as_of, coverage, listed, .. }), Origin::List { .. }) => {
                         !listed
@@ -214,12 +218,18 @@ proptest! {
                     _ => false,
                 };
                 prop_assert!(by_list, "{:?}", recorded);
+                let listed = matches!(seen(&facility, end()).listing.value, Listing::Listed { .. });
+                prop_assert!(!listed);
             }
-            if was_reflected && !reflected {
-                let called_again = matches!(recorded.event, Event::OptOutCallMade(_));
-                (called_at, acknowledged_at) = (called_at.filter(|_| called_again), None);
+            if let (Some(was), None) = (was_reflected_as_of, reflected_as_of) {
+                match &recorded.event {
+                    // Two lists of one day contradict each other: the process goes on.
+                    Event::ListingObserved(event) if event.as_of == was => {}
+                    Event::OptOutCallMade(_) => acknowledged_at = None,
+                    _ => (called_at, acknowledged_at) = (None, None),
+                }
             }
-            was_reflected = reflected;
+            was_reflected_as_of = reflected_as_of;
         }
     }
 

@@ -1,0 +1,82 @@
+//! The documented example holds, and explanations tell what changed.
+
+use super::*;
+
+fn example() -> Vec<Recorded> {
+    EXAMPLE.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn explained(until: &str) -> Vec<Step> {
+    explain(&example(), &Rules::bundled(), &Calendar::bundled(), instant(until))
+}
+
+fn told(steps: &[Step], axis: &str) -> Vec<String> {
+    let changes = steps.iter().flat_map(|step| &step.changes).filter(|change| change.axis == axis);
+    let mut keys: Vec<String> = changes.filter_map(|change| change.to.clone()).collect();
+    keys.dedup();
+    keys
+}
+
+#[test]
+fn the_example_has_every_kind_of_event() {
+    let kinds: BTreeSet<&str> = example().iter().map(|recorded| recorded.event.kind()).collect();
+    assert_eq!(kinds, Event::KINDS.iter().copied().collect());
+}
+
+#[test]
+fn the_example_is_explained_axis_by_axis() {
+    let steps = explained("2026-04-12T06:00:00Z");
+    assert_eq!(told(&steps, "evidence"), ["attempted_only", "succeeded"]);
+    assert_eq!(told(&steps, "eligible"), ["eligible"]);
+    assert_eq!(told(&steps, "intent"), ["do_not_want"]);
+    assert_eq!(
+        told(&steps, "opt_out"),
+        ["needed", "planned", "called", "acknowledged", "reflected", "needed", "withdrawn"]
+    );
+    assert_eq!(told(&steps, "listing"), ["not_listed", "listed"]);
+    let flags = told(&steps, "flag");
+    assert!(flags.contains(&"listed_against_wish".to_owned()), "{flags:?}");
+}
+
+#[test]
+fn what_changes_by_itself_is_a_step_too() {
+    let steps = explained("2026-04-12T06:00:00Z");
+    let waited: Vec<&Step> = steps.iter().filter(|step| step.cause == StepCause::TimePassed).collect();
+    let missing = |step: &&&Step| step.changes.iter().any(|change| change.to.as_deref() == Some("reader_missing"));
+    // Ten minutes after the reader had gone; it is blocked by then, so it is not called missing.
+    assert_eq!(waited.iter().filter(missing).count(), 0);
+    assert!(waited.iter().all(|step| !step.changes.is_empty()));
+    assert!(steps.windows(2).all(|pair| pair[0].at <= pair[1].at));
+}
+
+#[test]
+fn rules_that_cannot_be_read_change_nothing() {
+    let mut facts = example();
+    let mut adopted = facts.pop().unwrap();
+    let Event::RulesAdopted(event) = &mut adopted.event else { panic!("the last fact adopts rules") };
+    event.document = "nonsense".to_owned();
+    let mut fleet = Fleet { rules: Rules::bundled(), calendar: Calendar::bundled() };
+    assert!(fleet.apply(&adopted).is_err());
+    assert_eq!(fleet.rules, Rules::bundled());
+    assert_eq!(fleet.apply(&facts[0]), Ok(()));
+}
+
+#[test]
+fn stricter_rules_take_sides_away_and_say_why() {
+    let stricter = include_str!("../../data/rules.toml").replace("\"correlated\"", "\"header_confirmed\"");
+    let stricter = Rules::parse(&stricter).unwrap();
+    let facts = example();
+    let now = instant("2026-04-01T01:05:00Z");
+    let until_then: Vec<Recorded> = facts.into_iter().filter(|recorded| recorded.received_at < now).collect();
+    let facility = until_then[0].facility;
+    let rules = Rules::bundled();
+    let changes = what_if(&until_then, facility, [&rules, &stricter], &Calendar::bundled(), now);
+    let keys: Vec<_> = changes.iter().map(|change| (change.axis, change.to.as_deref())).collect();
+    assert!(keys.contains(&("eligible", Some("not_yet"))), "{keys:?}");
+    assert!(keys.contains(&("opt_out", Some("not_needed"))), "{keys:?}");
+    assert_eq!(what_if(&until_then, facility, [&rules, &rules], &Calendar::bundled(), now), []);
+}
