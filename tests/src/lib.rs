@@ -5,4 +5,5 @@
 
 pub mod clock;
 pub mod fleet;
+pub mod hostile;
 pub mod world;

@@ -1,0 +1,128 @@
+//! What somebody writes into the log past every door: random bytes, changed records, records that are right and mad.
+
+use anyhow::{Context, Result, ensure};
+use proptest::strategy::{Strategy, ValueTree};
+use rand::Rng;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use yomitori_proto::event::LogRecord;
+use yomitori_proto::id::FacilityId;
+use yomitori_proto::{arbitrary, encode};
+use yomitori_tests::hostile::chance::{chance, mutated, noise};
+use yomitori_tests::hostile::siege::{HONEST, Siege, VICTIM};
+use yomitori_tests::world::wait::{self, PATIENCE};
+
+const RECORDS: usize = 300;
+
+async fn append(producer: &FutureProducer, topic: &str, key: &[u8], value: &[u8]) -> Result<()> {
+    let record = FutureRecord::to(topic).key(key).payload(value);
+    producer.send(record, PATIENCE).await.map_err(|(error, _)| error).context("write into the log")?;
+    Ok(())
+}
+
+fn producer(siege: &Siege) -> Result<FutureProducer> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &siege.world.kafka.address).set("partitioner", "murmur2_random");
+    config.create().context("make a producer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> {
+    let mut chance = chance("log")?;
+    let mut siege = Siege::begin("hostile-log").await?;
+    let (producer, topic) = (producer(&siege)?, siege.world.topic.clone());
+    let victim = FacilityId::of_code(VICTIM);
+    let mut runner = crate::runner(&mut chance);
+
+    append(&producer, &topic, victim.0.as_bytes(), b"\xff\xff\xff\xff").await?;
+    let mut garbage = 1_i64;
+    for _ in 0..RECORDS {
+        let record = arbitrary::log_record().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
+        let bytes = encode::log_record_bytes(&record);
+        let key: Vec<u8> = match chance.random_range(0..4) {
+            0 => noise(&mut chance, 40),
+            1 => Vec::new(),
+            2 => record.facility.0.as_bytes().to_vec(),
+            _ => victim.0.as_bytes().to_vec(),
+        };
+        let value = match chance.random_range(0..4) {
+            0 => noise(&mut chance, 2_000),
+            1 => Vec::new(),
+            _ => mutated(&bytes, &mut chance),
+        };
+        // A change may leave another right record, even one of the honest facility: not a part of this test.
+        if yomitori_proto::decode::log_record(&value).is_ok() {
+            continue;
+        }
+        append(&producer, &topic, &key, &value).await?;
+        garbage += 1;
+    }
+    // The honest facility goes on, what is right of the victim waits behind, and every record is kept for a person.
+    siege.holds().await?;
+    siege.server.run(&["opt-out", "record", "do-not-want", "--facility", VICTIM, "--by", "x"]).await?;
+    wait::until("everything to be set aside", PATIENCE, async || {
+        let parked = siege.parked().await?;
+        ensure!(parked == garbage + 1, "{parked} of {garbage} and one");
+        Ok(())
+    })
+    .await?;
+    let health = siege.server.get("/healthz").await?;
+    let facilities = health["projection"]["parked_facilities"].as_i64();
+    ensure!(facilities.is_some_and(|count| count >= 1), "{health}");
+
+    // What was set aside is known after a restart, too.
+    siege.server.kill()?;
+    siege.server.serve().await?;
+    siege.server.run(&["opt-out", "record", "want", "--facility", VICTIM, "--by", "x"]).await?;
+    siege.server.run(&["opt-out", "record", "do-not-want", "--facility", HONEST, "--by", "x"]).await?;
+    siege.holds().await?;
+    wait::until("the victim's next record to be set aside", PATIENCE, async || {
+        let parked = siege.parked().await?;
+        ensure!(parked == garbage + 2, "{parked} of {garbage} and two");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_contract_allows_can_be_folded() -> Result<()> {
+    let mut chance = chance("allowed")?;
+    let mut siege = Siege::begin("hostile-allowed").await?;
+    let (producer, topic) = (producer(&siege)?, siege.world.topic.clone());
+    let mut runner = crate::runner(&mut chance);
+    // A few facilities, so that each gets a long and mad story.
+    let facilities: Vec<FacilityId> = (0..6).map(|n| FacilityId::of_code(&format!("mad {n}"))).collect();
+    for _ in 0..2_000 {
+        let mut record: LogRecord =
+            arbitrary::log_record().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
+        record.facility = facilities[chance.random_range(0..facilities.len())];
+        append(&producer, &topic, record.facility.0.as_bytes(), &encode::log_record_bytes(&record)).await?;
+    }
+    siege.holds().await?;
+    wait::until("the end of the log", PATIENCE, async || {
+        let health = siege.server.get("/healthz").await?;
+        ensure!(health["projection"]["behind"] == false, "{health}");
+        // The server itself notices that some of these terminals are gone.
+        let facts: usize = siege
+            .log()
+            .await?
+            .into_iter()
+            .filter(|record| facilities.contains(&record.facility))
+            .map(|record| record.into_facts().count())
+            .sum();
+        ensure!(facts > 2_000, "{facts} facts");
+        let rows = "SELECT count(*) FROM projection.fact WHERE facility_id = ANY($1)";
+        let ids: Vec<uuid::Uuid> = facilities.iter().map(|id| id.0).collect();
+        let folded: i64 = siege.store.query_one(rows, &[&ids]).await?.get(0);
+        ensure!(folded == i64::try_from(facts)?, "{folded} of {facts}");
+        Ok(())
+    })
+    .await?;
+    ensure!(siege.parked().await? == 0, "{} records were set aside", siege.parked().await?);
+    // Each has a page and a place in the list.
+    for facility in &facilities {
+        siege.server.facility(&facility.to_string()).await.with_context(|| facility.to_string())?;
+    }
+    siege.server.get("/api/v1/facilities").await?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Bad input at every door, on the real server and the real agent: it is refused with a reason, nothing of it enters the
+//! log, and the honest go on as if nothing had been. `SEED=n` repeats a run.
+
+mod certificate;
+mod enrolment;
+mod log;
+mod noise;
+mod operator;
+mod size;
+mod terminal;
+mod web;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::Rng;
+
+/// Makes up what the contract allows, out of `chance`.
+fn runner(chance: &mut impl Rng) -> TestRunner {
+    let seed: [u8; 32] = chance.random();
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+}
+
+/// gRPC's words for a refusal.
+mod status {
+    pub(crate) const OK: i32 = 0;
+    pub(crate) const INVALID_ARGUMENT: i32 = 3;
+    pub(crate) const PERMISSION_DENIED: i32 = 7;
+    pub(crate) const OUT_OF_RANGE: i32 = 11;
+    pub(crate) const UNIMPLEMENTED: i32 = 12;
+    pub(crate) const INTERNAL: i32 = 13;
+    pub(crate) const UNAUTHENTICATED: i32 = 16;
+}

@@ -1,0 +1,161 @@
+//! Messages that are too large, too many or without end: the server's memory does not grow with them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use yomitori_proto::wire::up::Message;
+use yomitori_proto::wire::{self, event::Kind};
+use yomitori_tests::hostile::chance::tell;
+use yomitori_tests::hostile::credential::{Credential, Signer};
+use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM, batch};
+use yomitori_tests::hostile::stranger::{CARRY, ENROL, Line, RENEW, Saying, framed_as, said};
+use yomitori_tests::world::wait::{self, PATIENCE};
+
+use crate::status::{INVALID_ARGUMENT, OUT_OF_RANGE, UNAUTHENTICATED};
+
+const GIB: u32 = 1 << 30;
+const MIB: u64 = 1 << 20;
+/// How much larger the process may have become: its buffers for a few connections, and not one large message.
+const GROWTH: u64 = 48 * MIB;
+
+/// Which case, with which certificate at which method, after which words, and the right answers.
+type Case<'a> = (&'a str, Option<&'a Credential>, &'a str, Vec<u8>, &'a [i32]);
+
+/// The most that the process has had resident since it started (`VmHWM`, the peak of `VmRSS`), in bytes.
+fn peak(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read the process's status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().context("a number")?;
+    Ok(kib * 1024)
+}
+
+fn grown(siege: &mut Siege, before: u64, what: &str) -> Result<()> {
+    let now = peak(siege.server.process()?.pid())?;
+    tell(&format!("{what}: {} MiB at most, {} MiB before", now / MIB, before / MIB));
+    ensure!(now - before.min(now) < GROWTH, "{what}: the server grew from {} to {} MiB", before / MIB, now / MIB);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_one_gibibyte_is_refused_unread() -> Result<()> {
+    let mut siege = Siege::begin("hostile-gibibyte").await?;
+    let it = Intruder::enter(&siege, VICTIM).await?;
+    let authority = Signer::of(&siege.world)?.certificate;
+    let before = peak(siege.server.process()?.pid())?;
+    let hello = said(&[wire::Up { message: Some(Message::Hello(it.hello())) }]);
+    let cases: [Case<'_>; 5] = [
+        ("carry as the first message", Some(&it.credential), CARRY, vec![], &[INVALID_ARGUMENT]),
+        ("carry after hello", Some(&it.credential), CARRY, hello, &[INVALID_ARGUMENT]),
+        ("carry without certificate", None, CARRY, vec![], &[UNAUTHENTICATED]),
+        ("enrol", None, ENROL, vec![], &[OUT_OF_RANGE]),
+        ("renew", Some(&it.credential), RENEW, vec![], &[OUT_OF_RANGE]),
+    ];
+    for (what, credential, method, head, expected) in cases {
+        // Announced alone, and announced and sent for as long as the server takes it.
+        for zeros in [0, u64::from(GIB)] {
+            let line = Line::open(&siege.server.uplink, &authority, credential).await?;
+            let head = [head.clone(), framed_as(GIB, &[])].concat();
+            let saying = Saying::with_zeros(head, zeros);
+            let taken = Arc::clone(&saying.taken);
+            let answer = line.ask(method, saying).await;
+            let taken = taken.load(Ordering::Relaxed);
+            ensure!(taken < 8 * MIB, "{what}: {} MiB were taken", taken / MIB);
+            // The answer may be lost where the server hangs up on what is still being sent.
+            if let Ok(answer) = answer {
+                ensure!(answer.status.is_some_and(|status| expected.contains(&status)), "{what}: {answer:?}");
+            } else {
+                ensure!(zeros > 0, "{what}: {answer:?}");
+            }
+        }
+    }
+    grown(&mut siege, before, "messages of 1 GiB")?;
+    siege.holds().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_streams_that_never_end_fill_nothing() -> Result<()> {
+    let mut siege = Siege::begin("hostile-streams").await?;
+    let authority = Signer::of(&siege.world)?.certificate;
+    let before = peak(siege.server.process()?.pid())?;
+    // Each announces just what a terminal may send, sends most of it, and then nothing more.
+    let length: u32 = 3 << 20;
+    let mut lines = Vec::new();
+    let mut taken = Vec::new();
+    for _ in 0..4 {
+        let line = Arc::new(Line::open(&siege.server.uplink, &authority, None).await?);
+        for method in [ENROL, RENEW, CARRY].into_iter().cycle().take(60) {
+            let mut saying = Saying::with_zeros(framed_as(length, &[]), u64::from(length) - 100);
+            saying.lasting = true;
+            taken.push(Arc::clone(&saying.taken));
+            let line = Arc::clone(&line);
+            lines.push(tokio::spawn(async move { line.ask(method, saying).await.ok() }));
+        }
+    }
+    // Those that are answered were refused; the others wait for a place or for more.
+    let total = || taken.iter().map(|taken| taken.load(Ordering::Relaxed)).sum::<u64>();
+    let mut last = u64::MAX;
+    wait::until("the flood to come to a stand", PATIENCE, async || {
+        let now = total();
+        ensure!(std::mem::replace(&mut last, now) == now, "{} MiB and more", now / MIB);
+        Ok(())
+    })
+    .await?;
+    siege.holds().await?;
+    grown(&mut siege, before, "240 streams of 3 MiB without certificate")?;
+    for line in lines {
+        line.abort();
+    }
+    siege.holds().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_talks_without_listening_is_not_waited_for() -> Result<()> {
+    let mut siege = Siege::begin("hostile-talk").await?;
+    let it = Intruder::enter(&siege, VICTIM).await?;
+    let before = peak(siege.server.process()?.pid())?;
+    // 200,000 keepalives and batches of what is known already, each of which would be answered.
+    let stopped = wire::Event { kind: Some(Kind::AgentStopped(wire::AgentStopped { reason: 1 })) };
+    let up = |message| wire::Up { message: Some(message) };
+    let mut saying = said(&[up(Message::Hello(it.hello())), up(Message::Batch(batch(0, [1], &stopped)))]);
+    let again = said(&[
+        up(Message::Batch(batch(0, [1], &stopped))),
+        up(Message::KeepAlive(wire::KeepAlive { last_kept: u64::MAX, sent_at_us: 1 })),
+    ]);
+    saying.extend(again.repeat(100_000));
+    let mut saying = Saying::from(saying);
+    saying.lasting = true;
+    let line = Line::open(&siege.server.uplink, &Signer::of(&siege.world)?.certificate, Some(&it.credential)).await?;
+    let unheard = tokio::time::timeout(Duration::from_secs(5), line.ask(CARRY, saying)).await;
+    ensure!(unheard.is_err(), "it ended: {unheard:?}");
+    siege.holds().await?;
+    grown(&mut siege, before, "200,000 messages on one stream")?;
+    drop(line);
+    siege.holds().await?;
+    ensure!(it.observations(&siege.log().await?) == [1], "what was sent again is in the log again");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_batch_there_can_be_is_taken_whole() -> Result<()> {
+    let mut siege = Siege::begin("hostile-largest").await?;
+    let it = Intruder::enter(&siege, VICTIM).await?;
+    let text = Some("9".repeat(64));
+    let largest = wire::Event {
+        kind: Some(Kind::SoftwareVersionsObserved(wire::SoftwareVersionsObserved {
+            com_app: text.clone(),
+            distro_app: text.clone(),
+            auth: text.clone(),
+            os_build: text,
+        })),
+    };
+    let hello = Message::Hello(wire::Hello { first_unacknowledged: 1 << 62, ..it.hello() });
+    let first = 1_u64 << 62;
+    let answer = it.say([hello, Message::Batch(batch(first - 1, first..first + 2_000, &largest))]).await?;
+    ensure!(answer.status == Some(0), "{answer:?}");
+    siege.holds().await?;
+    let there = it.observations(&siege.log().await?).len();
+    ensure!(there == 2_000, "{there} of 2000");
+    Ok(())
+}
