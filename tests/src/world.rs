@@ -33,14 +33,16 @@ pub enum Build {
 }
 
 impl Build {
-    /// Where `tests/run` has put `program`.
+    /// Where `program` lies. `tests/run` says by `YOMITORI_PROGRAMS` where it has put those that ship, because building
+    /// the tests puts programs with the tests' features into `release`.
     #[must_use]
     pub fn program(self, program: &str) -> PathBuf {
+        let given = std::env::var_os("YOMITORI_PROGRAMS").map(PathBuf::from);
         let folder = match self {
-            Self::Released => "release",
-            Self::CrashPoints => "crash-points",
+            Self::Released => given.unwrap_or_else(|| services::target().join("release")),
+            Self::CrashPoints => services::target().join("crash-points"),
         };
-        services::target().join(folder).join(program)
+        folder.join(program)
     }
 }
 
