@@ -18,7 +18,7 @@ pub mod told;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +110,11 @@ pub async fn run(plan: Plan, closing: CancellationToken, mut tell: impl FnMut(Ne
             }
         }
     }
+    if let Some(ledger) = &plan.ledger {
+        for one in &progress {
+            ledger.acknowledge(one.life(), one.acknowledged());
+        }
+    }
     let count = count(&progress);
     tell(News::Counted(count));
     Ok(count)
@@ -139,17 +144,8 @@ async fn say_what_is_wanted(
 fn count(progress: &[Progress]) -> Count {
     progress.iter().fold(Count { terminals: progress.len(), ..Count::default() }, |sum, one| Count {
         lines: sum.lines + usize::from(one.has_line()),
-        kept: sum.kept + one.kept(),
-        acknowledged: sum.acknowledged + one.acknowledged(),
+        kept: sum.kept + one.kept().0,
+        acknowledged: sum.acknowledged + one.acknowledged().0,
         ..sum
     })
-}
-
-/// Refuses numbers of clinics that no district has codes for.
-fn check_clinics(clinics: usize) -> Result<usize> {
-    const MOST: usize = 300_000;
-    if clinics == 0 || clinics > MOST {
-        bail!("--clinics takes a number from 1 to {MOST}, not {clinics}");
-    }
-    Ok(clinics)
 }

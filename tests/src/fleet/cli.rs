@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -27,7 +28,7 @@ const EXAMPLES: &str = "Examples:
 
 /// 模擬クリニック — simulated clinics that speak Yomitori's real protocol.
 #[derive(Parser)]
-#[command(name = "yomitori-fleet", version, after_help = EXAMPLES)]
+#[command(name = "yomitori-fleet", version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -38,14 +39,15 @@ enum Command {
     /// Print invented facilities as a table that `yomitori-server facility import` reads.
     Facilities(Fleet),
     /// Enrol a terminal for each of the clinics where that was not done, and let them live until SIGTERM or Ctrl-C.
+    #[command(after_help = EXAMPLES)]
     Run(Box<Run>),
 }
 
 #[derive(Args)]
 struct Fleet {
-    /// How many clinics.
-    #[arg(long, default_value_t = 40)]
-    clinics: usize,
+    /// How many clinics; no district has codes for more than 300,000.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=300_000))]
+    clinics: u32,
     /// The same number gives the same clinics and the same lives.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -87,17 +89,27 @@ struct Run {
     quiet: bool,
 }
 
+impl Fleet {
+    const fn clinics(&self) -> usize {
+        self.clinics as usize
+    }
+}
+
 /// Carries out the command line of this process.
-///
-/// # Errors
-/// What went wrong, for a person.
-pub async fn main() -> Result<()> {
-    match Arguments::parse().command {
-        Command::Facilities(Fleet { clinics, seed }) => {
-            let facilities = facility::invent(super::check_clinics(clinics)?, seed);
+pub async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Facilities(fleet) => {
+            let facilities = facility::invent(fleet.clinics(), fleet.seed);
             say(&facility::table(&facilities)).context("print the table")
         }
         Command::Run(run) => live(*run).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            writeln!(io::stderr(), "yomitori-fleet: {error:#}").ok();
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -105,7 +117,7 @@ async fn live(run: Run) -> Result<()> {
     let closing = CancellationToken::new();
     end_on_signals(run.for_s.map(Duration::from_secs), closing.clone())?;
     let ledger = run.oracle.as_ref().map(|_| Ledger::default());
-    let clinics = super::check_clinics(run.fleet.clinics)?;
+    let clinics = run.fleet.clinics();
     let quiet = run.quiet;
     let tokens = match (run.tokens, run.server_program, run.server_config) {
         (Some(file), _, _) => {
@@ -162,10 +174,11 @@ fn end_on_signals(after: Option<Duration>, closing: CancellationToken) -> Result
 
 /// What the simulator can't say itself where it has no server's command line.
 fn advise(facilities: &[Facility]) {
+    tell("サーバーで次を実行すると、全ての状態が揃います / run these at the server to see every state:");
     for (index, facility) in facilities.iter().enumerate() {
         for words in operator::statements(index, facility.code().as_str()) {
             let quoted = words.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() });
-            tell(&format!("yomitori-server {}", quoted.collect::<Vec<_>>().join(" ")));
+            tell(&format!("  yomitori-server {}", quoted.collect::<Vec<_>>().join(" ")));
         }
     }
 }
@@ -196,4 +209,25 @@ fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_quick_start_s_command_line_is_understood() {
+        Arguments::command().debug_assert();
+        let run = "yomitori-fleet run --clinics 5 --state s --server https://127.0.0.1:1 --server-program p --server-config c";
+        assert!(Arguments::try_parse_from(run.split(' ')).is_ok());
+        assert!(Arguments::try_parse_from("yomitori-fleet facilities --clinics 5".split(' ')).is_ok());
+        for wrong in ["run", "run --server-program p", "run --tokens t --day 1", "facilities --clinics 0"] {
+            assert!(
+                Arguments::try_parse_from(["yomitori-fleet"].into_iter().chain(wrong.split(' '))).is_err(),
+                "{wrong}"
+            );
+        }
+    }
 }

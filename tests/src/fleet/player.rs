@@ -15,7 +15,7 @@ use yomitori_agent::sent::SentLog;
 use yomitori_agent::spool::Spool;
 use yomitori_agent::uplink::Uplink;
 use yomitori_observation::Sighting;
-use yomitori_proto::id::Seq;
+use yomitori_proto::id::{Life, Seq};
 
 use super::clinic::{Act, Clinic, Setting, Terminal};
 use super::roster::Member;
@@ -51,13 +51,18 @@ pub struct Progress {
 
 impl Progress {
     #[must_use]
-    pub fn kept(&self) -> u64 {
-        self.spool.last().0
+    pub fn life(&self) -> Life {
+        self.spool.life()
     }
 
     #[must_use]
-    pub fn acknowledged(&self) -> u64 {
-        self.spool.first_unacknowledged().0.saturating_sub(1)
+    pub fn kept(&self) -> Seq {
+        self.spool.last()
+    }
+
+    #[must_use]
+    pub fn acknowledged(&self) -> Seq {
+        Seq(self.spool.first_unacknowledged().0.saturating_sub(1))
     }
 
     /// Whether the terminal is on and its cable is in.
@@ -170,6 +175,7 @@ impl Player {
                 seq: Seq(seq),
                 kind: kind.to_owned(),
                 occurred_at,
+                acknowledged: false,
             }));
         }
         seen.clear();
