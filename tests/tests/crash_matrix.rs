@@ -1,0 +1,275 @@
+//! The crash matrix: agents and server are killed again and again, at named points and at any moment, while Kafka and
+//! PostgreSQL go and come back; then an oracle looks for a single observation that is lost or doubled.
+//!
+//! `SEED=n` deals the same kills again; which passage they meet is up to the machine.
+
+#[path = "crash_matrix/blow.rs"]
+mod blow;
+#[path = "crash_matrix/clinic.rs"]
+mod clinic;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tokio::time::Instant;
+use uuid::Uuid;
+use yomitori_proto::id::{Life, TerminalId};
+use yomitori_tests::oracle::{Remains, Verdict, gather, judge};
+use yomitori_tests::world::process::Process;
+use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::{Build, World, wait};
+
+use blow::{AGENT, Blow, Kills, SERVER, Victim, storm};
+use clinic::Clinic;
+
+const CODES: [&str; 3] = ["1319999015", "1319999015", "1339999011"];
+const KAFKA_AWAY: Duration = Duration::from_secs(20);
+/// A terminal may wait for a minute before it connects again.
+const CATCH_UP: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> Result<()> {
+    let seed = match std::env::var("SEED") {
+        Ok(seed) => seed.parse().context("SEED is a number")?,
+        Err(_) => rand::rng().random_range(1..1_000_000_u64),
+    };
+    println!("crash matrix: SEED={seed}");
+    let began = Instant::now();
+    let mut matrix = Matrix::open(seed).await?;
+    let verdict = match matrix.run().await {
+        Ok(verdict) => verdict,
+        Err(error) => return Err(error.context(format!("SEED={seed}, folder {:?}", matrix.world.folder()))),
+    };
+    println!("{}", matrix.summary(seed, &verdict, began.elapsed()));
+    ensure!(matrix.kills.total() >= 50, "only {} kills", matrix.kills.total());
+    ensure!(verdict.repeated > 0, "nothing was ever sent again: the kills hit nothing");
+    verdict.faults.none()?;
+    ensure!(verdict.results as u64 <= matrix.results, "a result file was told twice");
+    Ok(())
+}
+
+struct Matrix {
+    world: World,
+    server: Server,
+    clinics: Vec<Clinic>,
+    rng: StdRng,
+    kills: Kills,
+    results: u64,
+    phases: Vec<(&'static str, Duration)>,
+}
+
+impl Victim for Server {
+    const KIND: &'static str = "server";
+
+    fn start(&mut self, crash: Option<String>) -> Result<&mut Process> {
+        self.set_env(crash.map(|crash| ("YOMITORI_CRASH".to_owned(), crash)).into_iter().collect());
+        self.launch()
+    }
+
+    fn running(&mut self) -> Result<&mut Process> {
+        self.process()
+    }
+}
+
+impl Matrix {
+    async fn open(seed: u64) -> Result<Self> {
+        let world = World::with_own_services("crash-matrix").await?;
+        let plan = Plan { build: Build::CrashPoints, ..Plan::default() };
+        let server = Server::start(&world, plan).await?;
+        server.import("code,name,prefecture\n1319999015,一番医院,東京都\n1339999011,二番歯科,東京都\n").await?;
+        let mut clinics = Vec::new();
+        for code in CODES {
+            clinics.push(Clinic::open(&world, &server, code).await?);
+        }
+        let (rng, kills) = (StdRng::seed_from_u64(seed), Kills::default());
+        Ok(Self { world, server, clinics, rng, kills, results: 0, phases: Vec::new() })
+    }
+
+    async fn run(&mut self) -> Result<Verdict> {
+        let mut last = Instant::now();
+        macro_rules! phase {
+            ($name:literal, $done:expr) => {{
+                let done = $done.await.context($name)?;
+                self.phases.push(($name, last.elapsed()));
+                last = Instant::now();
+                done
+            }};
+        }
+        phase!("first wave", self.wave(5));
+        phase!("kafka away", self.kafka_away());
+        phase!("postgres restarts", self.postgres_restarts_in_a_batch());
+        phase!("second wave", self.wave(4));
+        phase!("postgres restarts again", self.postgres_restarts_in_a_batch());
+        phase!("until quiet", self.quiet());
+        let verdict = phase!("judgement", self.judge());
+        _ = last;
+        Ok(verdict)
+    }
+
+    /// Kills everything at once, `each` times at each of its points.
+    async fn wave(&mut self, each: u32) -> Result<()> {
+        let server = Blow::deck(&mut self.rng, &SERVER, each, 2);
+        let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT, each, 2)).collect();
+        let agents = self.clinics.iter_mut().zip(&agents).map(|(clinic, deck)| storm(clinic, deck));
+        let (server, agents) = tokio::try_join!(storm(&mut self.server, &server), try_join_all(agents))?;
+        self.kills.add(server);
+        agents.into_iter().for_each(|kills| self.kills.add(kills));
+        Ok(())
+    }
+
+    /// Kafka is killed and stays away; the clinics go on, and both sides are killed meanwhile.
+    async fn kafka_away(&mut self) -> Result<()> {
+        let before = self.last()?;
+        self.world.kafka.kill().await?;
+        let server = Blow::deck(&mut self.rng, &[], 0, 1);
+        let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT[..1], 2, 0)).collect();
+        let agents = self.clinics.iter_mut().zip(&agents).map(|(clinic, deck)| storm(clinic, deck));
+        let away = async {
+            tokio::time::sleep(KAFKA_AWAY).await;
+            Ok(())
+        };
+        let (server, agents, ()) = tokio::try_join!(storm(&mut self.server, &server), try_join_all(agents), away)?;
+        self.kills.add(server);
+        agents.into_iter().for_each(|kills| self.kills.add(kills));
+        for ((_, _, before), (terminal, _, last)) in before.into_iter().zip(self.last()?) {
+            ensure!(last > before, "{terminal} kept nothing while Kafka was away");
+        }
+        self.world.kafka.restart().await
+    }
+
+    /// Kills PostgreSQL while a batch is written and not committed, and starts it again at once.
+    async fn postgres_restarts_in_a_batch(&mut self) -> Result<()> {
+        let store = self.world.store().await?;
+        // A batch raises the marks last of all; reading them stays possible.
+        store.batch_execute("BEGIN; LOCK TABLE projection.high_water IN EXCLUSIVE MODE").await?;
+        let waiting = "SELECT count(*) FROM pg_locks \
+                       WHERE relation = 'projection.high_water'::regclass AND NOT granted AND mode = 'RowExclusiveLock'";
+        wait::until("a batch in the middle", CATCH_UP, async || {
+            let count: i64 = store.query_one(waiting, &[]).await?.get(0);
+            self.server.process()?.alive()?;
+            ensure!(count == 1, "{count} batches wait");
+            Ok(())
+        })
+        .await?;
+        let before = facts(&store).await?;
+        self.world.postgres.kill().await?;
+        self.world.postgres.restart().await?;
+        let store = self.world.store().await?;
+        wait::until("the projection to go on", CATCH_UP, async || {
+            self.server.process()?.alive()?;
+            ensure!(facts(&store).await? > before, "no more than {before} facts");
+            Ok(())
+        })
+        .await
+    }
+
+    /// No more faults: the clinics work for a while, close, and everything comes to rest.
+    async fn quiet(&mut self) -> Result<()> {
+        let before = self.last()?;
+        wait::until("more results", CATCH_UP, async || {
+            let go_on = |((_, _, before), (terminal, _, last))| {
+                ensure!(last >= before + 40_u64, "{terminal} keeps nothing: {before}, {last}");
+                Ok(())
+            };
+            before.iter().copied().zip(self.last()?).try_for_each(go_on)
+        })
+        .await?;
+        for clinic in &mut self.clinics {
+            self.results += clinic.close().await?;
+        }
+        let store = self.world.store().await?;
+        wait::until("everything to be folded and acknowledged", CATCH_UP, async || {
+            self.server.process()?.alive()?;
+            let marks = marks(&store).await?;
+            for clinic in &mut self.clinics {
+                clinic.agent.process()?.alive()?;
+                let (terminal, life, last) = clinic.last()?;
+                let mark = marks.get(&(terminal, life)).copied().unwrap_or_default();
+                ensure!(mark >= last, "{terminal} has kept {last}, and {mark} is folded");
+                clinic.has_acknowledged(last)?;
+            }
+            Ok(())
+        })
+        .await?;
+        for clinic in &mut self.clinics {
+            clinic.agent.kill()?;
+        }
+        wait::until("the end of the log to be folded", CATCH_UP, async || {
+            let open: i64 = store.query_one("SELECT count(*) FROM projection.connection", &[]).await?.get(0);
+            ensure!(open == 0, "{open} streams count as open");
+            let folded: i64 = store
+                .query_one("SELECT coalesce(sum(next_offset), 0)::bigint FROM projection.progress", &[])
+                .await?
+                .get(0);
+            let records = self.world.records().await?.len();
+            ensure!(usize::try_from(folded)? == records, "{folded} of {records} records are folded");
+            Ok(())
+        })
+        .await?;
+        let status = self.server.process()?.terminate(wait::PATIENCE).await?;
+        ensure!(status.success(), "the server ended: {status}");
+        Ok(())
+    }
+
+    async fn judge(&self) -> Result<Verdict> {
+        let mut remains = Remains { records: self.world.records().await?, ..Remains::default() };
+        remains.stored = gather::stored(&mut self.world.store().await?).await?;
+        for clinic in &self.clinics {
+            remains.kept.extend(clinic.kept()?);
+            remains.complaints.extend(gather::complaints("agent", &clinic.agent.log()));
+        }
+        remains.complaints.extend(gather::complaints("server", &self.server.log()));
+        Ok(judge(&remains))
+    }
+
+    fn last(&self) -> Result<Vec<(TerminalId, Life, u64)>> {
+        self.clinics.iter().map(Clinic::last).collect()
+    }
+
+    fn summary(&self, seed: u64, verdict: &Verdict, took: Duration) -> String {
+        let mut table = format!("crash matrix, SEED={seed}\n");
+        let mut row =
+            |what: String, value: String| writeln!(table, "  {what:<40} {value:>10}").expect("a string takes all");
+        for ((kind, place), count) in &self.kills.0 {
+            row(format!("{kind} killed at {place}"), count.to_string());
+        }
+        row("kills in all".to_owned(), self.kills.total().to_string());
+        row("kafka killed, away for 20 s".to_owned(), "1".to_owned());
+        row("postgres killed in a batch".to_owned(), "2".to_owned());
+        row("result files".to_owned(), self.results.to_string());
+        for (what, count) in [
+            ("of these observed", verdict.results),
+            ("observations kept", verdict.kept),
+            ("observations appended", verdict.appended),
+            ("of these sent again and dropped", verdict.repeated),
+            ("observations folded", verdict.folded),
+            ("statements", verdict.statements),
+            ("faults", verdict.faults.all().len()),
+        ] {
+            row(what.to_owned(), count.to_string());
+        }
+        for (phase, took) in &self.phases {
+            row(format!("seconds: {phase}"), format!("{:.1}", took.as_secs_f64()));
+        }
+        row("seconds in all".to_owned(), format!("{:.1}", took.as_secs_f64()));
+        table
+    }
+}
+
+async fn facts(store: &tokio_postgres::Client) -> Result<i64> {
+    Ok(store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0))
+}
+
+async fn marks(store: &tokio_postgres::Client) -> Result<BTreeMap<(TerminalId, Life), u64>> {
+    let rows = store.query("SELECT terminal_id, life, seq FROM projection.high_water", &[]).await?;
+    let mark = |row: tokio_postgres::Row| {
+        let (terminal, life, seq): (Uuid, Uuid, i64) = (row.get(0), row.get(1), row.get(2));
+        ((TerminalId(terminal), Life(life)), seq.cast_unsigned())
+    };
+    Ok(rows.into_iter().map(mark).collect())
+}
