@@ -1,0 +1,21 @@
+//! Two tables name face readers, one on each side of the wire: they must use the same words.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+fn identifiers(file: &str, table: &str, wanted: impl Fn(&toml::Table) -> bool) -> anyhow::Result<BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let document: toml::Table = fs::read_to_string(path)?.parse()?;
+    let rows = document.get(table).and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_table);
+    Ok(rows.filter(|row| wanted(row)).filter_map(|row| Some(row.get("id")?.as_str()?.to_owned())).collect())
+}
+
+#[test]
+fn face_readers_have_the_same_names_at_the_clinic_and_at_the_centre() -> anyhow::Result<()> {
+    let centre = identifiers("server/facility/data/face_readers.toml", "model", |_| true)?;
+    let clinic = identifiers("agent/observation/catalogue.toml", "reader", |row| row.contains_key("phone_native"))?;
+    assert!(!centre.is_empty());
+    assert_eq!(clinic, centre);
+    Ok(())
+}
