@@ -4,6 +4,7 @@
 
 mod check;
 mod facility;
+mod list;
 mod output;
 mod statement;
 mod status;
@@ -61,6 +62,9 @@ enum Command {
     /// The facilities that are watched.
     #[command(subcommand)]
     Facility(facility::Command),
+    /// The ministry's list: what it says of our facilities, snapshot by snapshot.
+    #[command(subcommand)]
+    List(list::Command),
     /// The terminals of a facility.
     #[command(subcommand)]
     Terminal(terminal::Command),
@@ -120,6 +124,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate(&config).await?,
         Command::Check => return check::check(&config).await,
         Command::Facility(command) => facility::run(&Desk::open(&config)?, command).await?,
+        Command::List(command) => list::run(&Desk::open(&config)?, command).await?,
         Command::Terminal(command) => terminal::run(&config, &Desk::open(&config)?, command).await?,
         Command::OptOut(command) => statement::opt_out(&Desk::open(&config)?, command).await?,
         Command::Reader(command) => statement::reader(&Desk::open(&config)?, command).await?,

@@ -3,10 +3,12 @@
 //! One noun a file. This module never reads the log and never draws a page.
 
 pub mod connection;
+pub mod directory;
 pub mod facility;
 pub mod fact;
 pub mod fleet;
 pub mod lease;
+pub mod listing;
 pub mod parked;
 pub mod progress;
 pub mod token;

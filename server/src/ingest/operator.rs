@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use yomitori_proto::decode::{self, DecodeError};
 use yomitori_proto::encode;
-use yomitori_proto::event::{Event, LogBody, LogRecord, Origin, Stated};
-use yomitori_proto::id::{FacilityId, Instance};
+use yomitori_proto::event::{Event, ListingObserved, LogBody, LogRecord, Origin, Stated};
+use yomitori_proto::id::{FacilityId, Instance, SnapshotId};
 
 use crate::clock;
 use crate::log::Position;
@@ -67,6 +68,21 @@ impl Operator {
     pub async fn notice(&self, facility: FacilityId, instance: Instance, event: Event) -> Result<Position, AppendError> {
         let origin = Origin::Server { instance, stated_at: clock::now() };
         self.appender.append(&record(facility, origin, event)).await
+    }
+
+    /// Records what a snapshot of the ministry's list says of a facility.
+    ///
+    /// # Errors
+    /// Where the log did not confirm.
+    pub async fn relay(
+        &self,
+        facility: FacilityId,
+        snapshot: SnapshotId,
+        stated_at: DateTime<Utc>,
+        observed: ListingObserved,
+    ) -> Result<Position, AppendError> {
+        let origin = Origin::List { snapshot, stated_at };
+        self.appender.append(&record(facility, origin, observed.into())).await
     }
 
     /// Waits until what stands at `position` can be read, for as long as a person would.

@@ -1,0 +1,247 @@
+//! What `list` prints: snapshots, unmatched rows, differences, cadence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use chrono_tz::Asia::Tokyo;
+use serde::Serialize;
+use uuid::Uuid;
+use yomitori_proto::id::{FacilityId, SnapshotId};
+
+use super::super::output::{note, say};
+use super::super::{Desk, Mistaken};
+use super::Shape;
+use crate::ingest::listing::cadence::{self, Days, Lag, Seen};
+use crate::ingest::listing::diff::{self, Line};
+use crate::store::listing::{self as store, Snapshot, row};
+
+pub(super) fn day(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string()
+}
+
+/// As much of an identifier as people type.
+pub(super) fn short(snapshot: SnapshotId) -> String {
+    snapshot.0.simple().to_string().chars().take(8).collect()
+}
+
+fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(document).context("write JSON")?);
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Described<'a> {
+    #[serde(flatten)]
+    snapshot: &'a Snapshot,
+    state: &'static str,
+}
+
+pub(super) async fn snapshots(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
+    let all = store::all(&desk.store).await?;
+    if shape == Shape::Json {
+        let described: Vec<_> = all.iter().map(|snapshot| Described { snapshot, state: snapshot.state() }).collect();
+        return json(&described);
+    }
+    if all.is_empty() {
+        note("リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server list import --help`");
+        return Ok(());
+    }
+    say("snapshot  as of       imported    state        rows     coverage        source");
+    for snapshot in &all {
+        say(&line(snapshot));
+    }
+    Ok(())
+}
+
+fn line(snapshot: &Snapshot) -> String {
+    format!(
+        "{:<9} {:<11} {:<11} {:<12} {:<8} {:<15} {}",
+        short(snapshot.snapshot),
+        day(snapshot.as_of),
+        day(snapshot.imported_at),
+        snapshot.state(),
+        snapshot.rows,
+        snapshot.coverage,
+        snapshot.source
+    )
+}
+
+pub(super) async fn snapshot(desk: &Desk, snapshot: &Snapshot, shape: Shape) -> anyhow::Result<()> {
+    let ours = row::matched(&desk.store, snapshot.snapshot).await?;
+    let unmatched = row::unmatched_count(&desk.store, snapshot.snapshot).await?;
+    if shape == Shape::Json {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            described: Described<'a>,
+            unmatched: i64,
+            ours: &'a [row::Line],
+        }
+        return json(&Whole { described: Described { snapshot, state: snapshot.state() }, unmatched, ours: &ours });
+    }
+    say(&format!("snapshot   {}", snapshot.snapshot));
+    say(&format!("source     {}, {}, as of {}", snapshot.source, snapshot.coverage, day(snapshot.as_of)));
+    say(&format!("file       sha256 {}, format {}", snapshot.sha256, snapshot.format));
+    let why = snapshot.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    say(&format!("imported   {} by {}{why}", day(snapshot.imported_at), snapshot.imported_by));
+    if let Some(before) = snapshot.rows_before {
+        say(&format!("quarantine {} rows after {before}", snapshot.rows));
+    }
+    if let Some(released) = &snapshot.released {
+        say(&format!("released   {} by {} ({})", day(released.at), released.by, released.why));
+    }
+    say(&format!("state      {}", snapshot.state()));
+    say(&format!("rows       {}, of ours {}, of nobody {unmatched}", snapshot.rows, ours.len()));
+    for line in &ours {
+        let retired = if line.retired { "  (retired code)" } else { "" };
+        say(&format!("  row {:<7} {} {}{retired}", line.row, line.code, line.name));
+    }
+    Ok(())
+}
+
+pub(super) async fn unmatched(desk: &Desk, snapshots: &[Snapshot], all: bool, shape: Shape) -> anyhow::Result<()> {
+    let mut found = Vec::new();
+    for snapshot in snapshots {
+        found.push((snapshot, row::unmatched(&desk.store, snapshot.snapshot, all).await?));
+    }
+    if shape == Shape::Json {
+        #[derive(Serialize)]
+        struct Queue<'a> {
+            snapshot: SnapshotId,
+            rows: &'a [row::Unmatched],
+        }
+        let queues: Vec<_> = found.iter().map(|(snapshot, rows)| Queue { snapshot: snapshot.snapshot, rows }).collect();
+        return json(&queues);
+    }
+    for (snapshot, rows) in found {
+        let count = row::unmatched_count(&desk.store, snapshot.snapshot).await?;
+        let id = short(snapshot.snapshot);
+        let resembling = rows.iter().filter(|row| !row.suggestions.is_empty()).count();
+        say(&format!(
+            "{id} ({}, {}, {}): 該当施設のない行 {count} 行、候補あり {resembling} 行 / {count} unmatched rows, {resembling} \
+             resemble a facility",
+            snapshot.source,
+            snapshot.coverage,
+            day(snapshot.as_of)
+        ));
+        for row in &rows {
+            let address = row.line.address.as_deref().unwrap_or_default();
+            say(&format!("  row {:<7} {} {} {address}", row.line.row, row.line.code, row.line.name));
+            for candidate in &row.suggestions {
+                let (code, name) = (candidate.code.as_deref().unwrap_or("-"), candidate.name.as_deref().unwrap_or("-"));
+                say(&format!("      ? {code} {name}  [{}]", candidate.reasons.join(", ")));
+            }
+        }
+        if resembling > 0 {
+            note(&format!(
+                "同じ施設なら / if it is one of ours: yomitori-server list match {id} CODE --facility CODE --by NAME"
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn diff(
+    desk: &Desk,
+    before: &Snapshot,
+    after: &Snapshot,
+    ours: bool,
+    shape: Shape,
+) -> anyhow::Result<()> {
+    if (&before.source, &before.coverage) != (&after.source, &after.coverage) {
+        let kind =
+            |snapshot: &Snapshot| format!("{} is {}, {}", short(snapshot.snapshot), snapshot.source, snapshot.coverage);
+        let what = "only snapshots of one source and coverage can be compared";
+        return Err(Mistaken(format!("{what}: {}; {}", kind(before), kind(after))).into());
+    }
+    let lines = async |snapshot: &Snapshot| -> anyhow::Result<Vec<Line>> {
+        let rows = row::all(&desk.store, snapshot.snapshot).await?;
+        Ok(rows.into_iter().map(|row| Line { code: row.code, name: row.name, facility: row.facility }).collect())
+    };
+    let mut found = diff::diff(lines(before).await?, lines(after).await?);
+    if ours {
+        found.added.retain(|line| line.facility.is_some());
+        found.removed.retain(|line| line.facility.is_some());
+        found.renamed.retain(|line| line.facility.is_some());
+    }
+    if shape == Shape::Json {
+        return json(&found);
+    }
+    let mark = |facility: Option<Uuid>| if facility.is_some() { "  ← 自施設 ours" } else { "" };
+    for line in &found.removed {
+        say(&format!("- {} {}{}", line.code, line.name, mark(line.facility)));
+    }
+    for line in &found.added {
+        say(&format!("+ {} {}{}", line.code, line.name, mark(line.facility)));
+    }
+    for line in &found.renamed {
+        say(&format!("~ {} {} → {}{}", line.code, line.before, line.after, mark(line.facility)));
+    }
+    note(&format!(
+        "追加 {}・削除 {}・名称変更 {}・同じ {} / {} added, {} removed, {} renamed, {} unchanged",
+        found.added.len(),
+        found.removed.len(),
+        found.renamed.len(),
+        found.unchanged,
+        found.added.len(),
+        found.removed.len(),
+        found.renamed.len(),
+        found.unchanged
+    ));
+    Ok(())
+}
+
+pub(super) async fn cadence(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
+    let (successes, acknowledgements) = store::instants(&desk.store).await?;
+    let asked: BTreeSet<FacilityId> =
+        successes.iter().chain(&acknowledgements).map(|(facility, _)| *facility).collect();
+    let asked: Vec<Uuid> = asked.into_iter().map(|facility| facility.0).collect();
+    let mut listed: BTreeMap<SnapshotId, BTreeSet<FacilityId>> = BTreeMap::new();
+    for (snapshot, facility) in store::listed(&desk.store, &asked).await? {
+        listed.entry(snapshot).or_default().insert(facility);
+    }
+    let applied = store::all(&desk.store).await?.into_iter().filter(|snapshot| snapshot.applied_at.is_some());
+    let seen: Vec<Seen> = applied
+        .map(|snapshot| Seen {
+            listed: listed.remove(&snapshot.snapshot).unwrap_or_default(),
+            source: snapshot.source,
+            coverage: snapshot.coverage,
+            as_of: snapshot.as_of,
+            imported_at: snapshot.imported_at,
+        })
+        .collect();
+    let measured = cadence::measure(&seen, &successes, &acknowledgements);
+    if shape == Shape::Json {
+        return json(&measured);
+    }
+    for kind in &measured.kinds {
+        let (count, newest) = (kind.snapshots, day(kind.newest_as_of));
+        say(&format!(
+            "{}, {}: {count} 件、最新 {newest} / {count} snapshots, the newest of {newest}",
+            kind.source, kind.coverage
+        ));
+        say(&format!("  間隔 interval             {}", days(kind.interval)));
+        say(&format!("  取込まで import delay     {}", days(kind.import_delay)));
+    }
+    lag("初成功→掲載 first success → listed", &measured.listed_after_success);
+    lag("申出受理→掲載終了 opt-out acknowledged → gone", &measured.gone_after_acknowledgement);
+    Ok(())
+}
+
+fn lag(title: &str, lag: &Lag) {
+    say(title);
+    say(&format!("  遅くとも at most          {}", days(lag.followed)));
+    say(&format!("  早くとも at least         {}", days(lag.at_least)));
+    say(&format!(
+        "  未反映 {} 件・先に反映 {} 件 / {} waiting, {} were so before",
+        lag.waiting, lag.before, lag.waiting, lag.before
+    ));
+}
+
+fn days(days: Option<Days>) -> String {
+    match days {
+        Some(Days { count, median, longest }) => format!("median {median:.1} d, longest {longest:.1} d (n = {count})"),
+        None => "不明 not measured yet".to_owned(),
+    }
+}

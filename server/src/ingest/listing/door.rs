@@ -1,0 +1,285 @@
+//! Takes a snapshot in: keeps it, decides whether it may be believed, and tells every facility that it covers.
+//!
+//! A snapshot is kept with all its rows in one transaction before anybody is told of it. Who was told is noted part by
+//! part after the log has confirmed, so that an interrupted import goes on where it stopped; the part that was under way
+//! may be told twice, which the fold takes as once.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use uuid::Uuid;
+use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::event::{ListingObserved, Stated};
+use yomitori_proto::id::{FacilityId, SnapshotId};
+
+use super::coverage::{Coverage, CoverageError};
+use super::directory::{Directory, Facility};
+use super::entry::{Entries, Entry};
+use super::reconcile::{Reconciled, Tiding, reconcile};
+use super::snapshot::{Identity, Shrunken, shrunken};
+use crate::clock;
+use crate::ingest::operator::Operator;
+use crate::log::Position;
+use crate::log::kafka::AppendError;
+use crate::store::listing::row::{self, Line, Suggested};
+use crate::store::listing::{self as snapshots, Snapshot};
+use crate::store::{Store, StoreError, directory};
+
+/// Facts told in one part.
+const PART: usize = 10_000;
+/// Facts on their way to the log at once.
+const AT_ONCE: usize = 5000;
+
+/// Why a snapshot could not be taken in. What was kept of it stays, and the import can be run again.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    #[error("keep the snapshot")]
+    Store(#[from] StoreError),
+    #[error("tell the facilities of it (run the same command again: it goes on where it stopped)")]
+    Append(#[from] AppendError),
+    #[error("understand what the snapshot covers")]
+    Coverage(#[from] CoverageError),
+}
+
+/// What came of taking a snapshot in.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is doubtful: kept, and nobody was told.
+    Quarantined(Shrunken),
+    Applied(Applied),
+}
+
+/// What a snapshot said of the facilities.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub facts: Facts,
+    /// The rows of `unmatched` that resemble a facility.
+    pub suggested: usize,
+    pub unmatched: usize,
+    /// (sheet, row, code) of rows whose code fails its check digit.
+    pub odd_digits: Vec<(u16, u32, InstitutionCode)>,
+    /// (sheet, row, code, facility) of rows that match a code which the facility no longer has.
+    pub retired: Vec<(u16, u32, InstitutionCode, FacilityId)>,
+}
+
+/// How many facilities were told what, and where the log has it.
+#[derive(Debug, Default)]
+pub struct Facts {
+    pub listed: usize,
+    pub absent: usize,
+    /// Told by an earlier run.
+    pub known: usize,
+    /// The last place in each partition.
+    pub places: BTreeMap<i32, Position>,
+}
+
+/// All facilities; a code counts as retired if it was so at `as_of`.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn directory(store: &Store, as_of: DateTime<Utc>) -> Result<Directory, StoreError> {
+    let (mut facilities, mut codes) = (Vec::new(), Vec::new());
+    directory::each(store, |known| {
+        let prefecture = known.prefecture.parse().ok();
+        for held in &known.codes {
+            let retired = held.until.is_some_and(|until| until <= as_of);
+            codes.extend(InstitutionCode::parse(&held.code).ok().map(|code| (known.facility, code, retired)));
+        }
+        facilities.push(Facility {
+            id: known.facility,
+            name: known.name.into(),
+            prefecture,
+            address: known.address.map(Into::into),
+        });
+    })
+    .await?;
+    Ok(Directory::new(facilities, codes))
+}
+
+/// The door through which snapshots come.
+#[derive(Clone, Copy)]
+pub struct Door<'a> {
+    pub store: &'a Store,
+    pub operator: &'a Operator,
+}
+
+impl Door<'_> {
+    /// Keeps a new snapshot and, unless it is doubtful, applies it. `progress` hears how many of how many were told.
+    ///
+    /// # Errors
+    /// Where the database or the log is away.
+    pub async fn take(
+        self,
+        identity: &Identity,
+        format: &str,
+        said: &Stated,
+        read: &Entries,
+        directory: &Directory,
+        progress: impl FnMut(usize, usize),
+    ) -> Result<Taken, TakeError> {
+        let store = self.store;
+        let found = reconcile(&read.entries, directory, &identity.coverage);
+        let coverage = identity.coverage.to_string();
+        let rows = read.entries.len();
+        let before = snapshots::rows_before(store, &identity.source, &coverage, identity.as_of).await?;
+        let doubt = shrunken(rows, before.and_then(|before| usize::try_from(before).ok()));
+        let snapshot = Snapshot {
+            snapshot: identity.id(),
+            source: identity.source.clone(),
+            coverage,
+            as_of: identity.as_of,
+            sha256: hex::encode(identity.sha256),
+            format: format.to_owned(),
+            sheets: read.sheets.iter().map(|sheet| sheet.clone().unwrap_or_default()).collect(),
+            rows: i32::try_from(rows).unwrap_or(i32::MAX),
+            imported_at: said.stated_at,
+            imported_by: said.by.clone(),
+            why: said.why.clone(),
+            rows_before: doubt.map(|doubt| i32::try_from(doubt.before).unwrap_or(i32::MAX)),
+            released: None,
+            applied_at: None,
+        };
+        let lines = lines(&read.entries, &found, directory);
+        row::keep(store, &snapshot, lines, &suggested(&found, directory)).await?;
+        if let Some(doubt) = doubt {
+            return Ok(Taken::Quarantined(doubt));
+        }
+        let facts = self.tell(&snapshot, &found.tidings, directory, HashSet::new(), progress).await?;
+        Ok(Taken::Applied(applied(&read.entries, found, directory, facts)))
+    }
+
+    /// Applies a kept snapshot once more: after it was released or interrupted, or for facilities and codes that were
+    /// registered since. Nobody is told twice.
+    ///
+    /// # Errors
+    /// Where the database or the log is away.
+    pub async fn apply(self, snapshot: &Snapshot, progress: impl FnMut(usize, usize)) -> Result<Applied, TakeError> {
+        let store = self.store;
+        let coverage: Coverage = snapshot.coverage.parse()?;
+        let directory = directory(store, snapshot.as_of).await?;
+        let kept = row::all(store, snapshot.snapshot).await?;
+        let entries: Vec<Entry> = kept.iter().map(|line| entry(line).expect("what is kept was an entry")).collect();
+        let found = reconcile(&entries, &directory, &coverage);
+        let now: Vec<Line> = lines(&entries, &found, &directory).collect();
+        let changed = |(old, new): (&Line, &Line)| {
+            ((old.facility, old.retired) != (new.facility, new.retired)).then_some((
+                new.place,
+                new.facility,
+                new.retired,
+            ))
+        };
+        let changed: Vec<_> = kept.iter().zip(&now).filter_map(changed).collect();
+        row::rematch(store, snapshot.snapshot, &changed, &suggested(&found, &directory)).await?;
+        let told = snapshots::told(store, snapshot.snapshot).await?.into_iter().collect();
+        let facts = self.tell(snapshot, &found.tidings, &directory, told, progress).await?;
+        Ok(applied(&entries, found, &directory, facts))
+    }
+
+    async fn tell(
+        self,
+        snapshot: &Snapshot,
+        tidings: &[Tiding],
+        directory: &Directory,
+        told: HashSet<(FacilityId, String)>,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Facts, TakeError> {
+        let stated_at = clock::now();
+        let anyhow: HashSet<FacilityId> = told.iter().map(|(facility, _)| *facility).collect();
+        let news: Vec<(FacilityId, Option<InstitutionCode>)> = tidings
+            .iter()
+            .filter_map(|tiding| Some((directory.facility(tiding.facility)?.id, tiding.code)))
+            .filter(|(facility, code)| match code {
+                Some(code) => !told.contains(&(*facility, code.to_string())),
+                None => !anyhow.contains(facility),
+            })
+            .collect();
+        let listed = news.iter().filter(|(_, code)| code.is_some()).count();
+        let known = tidings.len() - news.len();
+        let mut facts = Facts { listed, absent: news.len() - listed, known, places: BTreeMap::new() };
+        let mut done = 0;
+        for part in news.chunks(PART) {
+            let relayed = part.iter().map(|(facility, code)| {
+                let observed = ListingObserved {
+                    as_of: snapshot.as_of,
+                    coverage: snapshot.coverage.clone(),
+                    listed: code.is_some(),
+                    code: code.map(|code| code.to_string()),
+                };
+                self.operator.relay(*facility, snapshot.snapshot, stated_at, observed)
+            });
+            let mut relayed = stream::iter(relayed).buffer_unordered(AT_ONCE);
+            while let Some(position) = relayed.try_next().await? {
+                let last = facts.places.entry(position.partition).or_insert(position);
+                *last = (*last).max(position);
+            }
+            let facilities: Vec<Uuid> = part.iter().map(|(facility, _)| facility.0).collect();
+            let codes: Vec<&str> =
+                part.iter().map(|(_, code)| code.as_ref().map_or("", InstitutionCode::as_str)).collect();
+            snapshots::tell(self.store, snapshot.snapshot, &facilities, &codes).await?;
+            done += part.len();
+            progress(done, news.len());
+        }
+        snapshots::applied(self.store, snapshot.snapshot, clock::now()).await?;
+        Ok(facts)
+    }
+}
+
+fn applied(entries: &[Entry], found: Reconciled, directory: &Directory, facts: Facts) -> Applied {
+    let odd = |place: &usize| entries.get(*place).map(|entry| (entry.sheet, entry.row, entry.code));
+    let retired = entries.iter().zip(&found.matches).filter_map(|(entry, matched)| {
+        let matched = matched.filter(|matched| matched.retired)?;
+        Some((entry.sheet, entry.row, entry.code, directory.facility(matched.facility)?.id))
+    });
+    Applied {
+        facts,
+        suggested: found.suggestions.len(),
+        unmatched: found.matches.iter().filter(|matched| matched.is_none()).count(),
+        odd_digits: found.odd_digits.iter().filter_map(odd).collect(),
+        retired: retired.collect(),
+    }
+}
+
+fn lines<'a>(entries: &'a [Entry], found: &'a Reconciled, directory: &'a Directory) -> impl Iterator<Item = Line> + 'a {
+    let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    (0..).zip(entries.iter().zip(&found.matches)).map(move |(place, (entry, matched))| Line {
+        place,
+        sheet: i16::try_from(entry.sheet).unwrap_or(i16::MAX),
+        row: number(entry.row),
+        code: entry.code.to_string(),
+        name: entry.name.to_string(),
+        address: entry.address.as_deref().map(str::to_owned),
+        facility: matched.and_then(|matched| Some(directory.facility(matched.facility)?.id.0)),
+        retired: matched.is_some_and(|matched| matched.retired),
+    })
+}
+
+fn suggested(found: &Reconciled, directory: &Directory) -> Vec<Suggested> {
+    let of_row = |(place, suggestions): &(usize, Vec<super::suggest::Suggestion>)| {
+        let place = i32::try_from(*place).unwrap_or(i32::MAX);
+        let one = |(rank, suggestion): (i16, &super::suggest::Suggestion)| {
+            let reasons = suggestion.reasons.iter().map(|reason| reason.key()).collect();
+            Some(Suggested { place, rank, facility: directory.facility(suggestion.facility)?.id.0, reasons })
+        };
+        (0..).zip(suggestions).filter_map(one).collect::<Vec<_>>()
+    };
+    found.suggestions.iter().flat_map(of_row).collect()
+}
+
+fn entry(line: &Line) -> Option<Entry> {
+    Some(Entry {
+        sheet: u16::try_from(line.sheet).ok()?,
+        row: u32::try_from(line.row).ok()?,
+        code: InstitutionCode::parse(&line.code).ok()?,
+        name: line.name.as_str().into(),
+        address: line.address.as_deref().map(Into::into),
+    })
+}
+
+/// The snapshots whose identifier begins as `text` does.
+#[must_use]
+pub fn named<'a>(all: &'a [Snapshot], text: &str) -> Vec<&'a Snapshot> {
+    let text = text.to_ascii_lowercase();
+    let begins = |id: SnapshotId| id.to_string().starts_with(&text) || id.0.simple().to_string().starts_with(&text);
+    if text.is_empty() { Vec::new() } else { all.iter().filter(|snapshot| begins(snapshot.snapshot)).collect() }
+}

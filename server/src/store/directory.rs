@@ -1,0 +1,58 @@
+//! All facilities as they are registered: names, addresses, and every code they have or had.
+
+use std::pin::pin;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use serde::Deserialize;
+use uuid::Uuid;
+use yomitori_proto::id::FacilityId;
+
+use super::{Doing as _, Store, StoreError};
+
+/// A facility as it is registered.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    pub facility: FacilityId,
+    pub name: String,
+    /// Two digits.
+    pub prefecture: String,
+    pub address: Option<String>,
+    pub codes: Vec<DatedCode>,
+}
+
+/// A code of a facility, with when it ceased to be one.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DatedCode {
+    pub code: String,
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Hands every registered facility to `take`. One at a time, as there may be hundreds of thousands.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn each(store: &Store, mut take: impl FnMut(Registered)) -> Result<(), StoreError> {
+    // The state is what the fold keeps; its identity is small, while the whole status is large and kept apart on disk.
+    let query = "SELECT facility_id, name, prefecture, state->'identity'->>'address', (state->'identity'->'codes')::text \
+                 FROM projection.facility";
+    let doing = "read the registered facilities";
+    let client = store.client().await?;
+    let no_parameters: [&Uuid; 0] = [];
+    let mut rows = pin!(client.query_raw(query, no_parameters).await.doing(doing)?);
+    while let Some(row) = rows.try_next().await.doing(doing)? {
+        let codes = match row.get::<_, Option<&str>>(4) {
+            Some(codes) => serde_json::from_str(codes)
+                .map_err(|source| StoreError::Broken { what: "a facility's codes", source })?,
+            None => Vec::new(),
+        };
+        take(Registered {
+            facility: FacilityId(row.get(0)),
+            name: row.get(1),
+            prefecture: row.get(2),
+            address: row.get(3),
+            codes,
+        });
+    }
+    Ok(())
+}

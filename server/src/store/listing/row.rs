@@ -1,0 +1,238 @@
+//! The rows of a snapshot, whose they are, and whose they might be.
+
+use std::pin::pin;
+
+use serde::Serialize;
+use tokio_postgres::Transaction;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+use yomitori_proto::id::SnapshotId;
+
+use super::super::{Doing as _, Store, StoreError};
+use super::Snapshot;
+
+/// One code of one row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    pub place: i32,
+    pub sheet: i16,
+    /// As the editor counts.
+    pub row: i32,
+    pub code: String,
+    pub name: String,
+    pub address: Option<String>,
+    pub facility: Option<Uuid>,
+    pub retired: bool,
+}
+
+/// Whose a row may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggested {
+    pub place: i32,
+    /// 0 is the likeliest.
+    pub rank: i16,
+    pub facility: Uuid,
+    pub reasons: Vec<&'static str>,
+}
+
+/// A row that belongs to nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unmatched {
+    #[serde(flatten)]
+    pub line: Line,
+    /// The likeliest first.
+    pub suggestions: Vec<Candidate>,
+}
+
+/// A facility that a row may belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    pub facility: Uuid,
+    pub code: Option<String>,
+    pub name: Option<String>,
+    pub reasons: Vec<String>,
+}
+
+const COLUMNS: &str = "place, sheet, row, code, name, address, facility_id, retired";
+
+fn line(row: &tokio_postgres::Row) -> Line {
+    Line {
+        place: row.get(0),
+        sheet: row.get(1),
+        row: row.get(2),
+        code: row.get(3),
+        name: row.get(4),
+        address: row.get(5),
+        facility: row.get(6),
+        retired: row.get(7),
+    }
+}
+
+/// Keeps a snapshot with all its rows, or nothing of it. `false` where it is there already.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn keep(
+    store: &Store,
+    snapshot: &Snapshot,
+    lines: impl Iterator<Item = Line>,
+    suggested: &[Suggested],
+) -> Result<bool, StoreError> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await.doing("begin a snapshot")?;
+    let insert = "INSERT INTO registry.snapshot (snapshot_id, source, coverage, as_of, sha256, format, sheets, row_count, \
+                  imported_at, imported_by, why, rows_before) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
+    let Snapshot { source, coverage, as_of, sha256, format, sheets, rows, imported_at, imported_by, .. } = snapshot;
+    let new = transaction
+        .execute(
+            insert,
+            &[
+                &snapshot.snapshot.0,
+                source,
+                coverage,
+                as_of,
+                sha256,
+                format,
+                sheets,
+                rows,
+                imported_at,
+                imported_by,
+                &snapshot.why,
+                &snapshot.rows_before,
+            ],
+        )
+        .await
+        .doing("keep a snapshot")?;
+    if new == 0 {
+        return Ok(false);
+    }
+    copy(&transaction, snapshot.snapshot, lines).await?;
+    suggest(&transaction, snapshot.snapshot, suggested).await?;
+    transaction.commit().await.doing("keep a snapshot")?;
+    Ok(true)
+}
+
+async fn copy(
+    transaction: &Transaction<'_>,
+    snapshot: SnapshotId,
+    lines: impl Iterator<Item = Line>,
+) -> Result<(), StoreError> {
+    let doing = "keep the rows of a snapshot";
+    let statement = "COPY registry.snapshot_row (snapshot_id, place, sheet, row, code, name, address, facility_id, retired) \
+                     FROM STDIN BINARY";
+    let types =
+        [Type::UUID, Type::INT4, Type::INT2, Type::INT4, Type::TEXT, Type::TEXT, Type::TEXT, Type::UUID, Type::BOOL];
+    let sink = transaction.copy_in(statement).await.doing(doing)?;
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
+    for Line { place, sheet, row, code, name, address, facility, retired } in lines {
+        let fields: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
+            [&snapshot.0, &place, &sheet, &row, &code, &name, &address, &facility, &retired];
+        writer.as_mut().write(&fields).await.doing(doing)?;
+    }
+    writer.finish().await.doing(doing)?;
+    Ok(())
+}
+
+async fn suggest(
+    transaction: &Transaction<'_>,
+    snapshot: SnapshotId,
+    suggested: &[Suggested],
+) -> Result<(), StoreError> {
+    let doing = "keep suggestions";
+    let statement =
+        "COPY registry.snapshot_suggestion (snapshot_id, place, rank, facility_id, reasons) FROM STDIN BINARY";
+    let types = [Type::UUID, Type::INT4, Type::INT2, Type::UUID, Type::TEXT_ARRAY];
+    let sink = transaction.copy_in(statement).await.doing(doing)?;
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
+    for Suggested { place, rank, facility, reasons } in suggested {
+        writer.as_mut().write(&[&snapshot.0, place, rank, facility, reasons]).await.doing(doing)?;
+    }
+    writer.finish().await.doing(doing)?;
+    Ok(())
+}
+
+/// Writes whose the rows are by now, and forgets suggestions that no longer stand.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn rematch(
+    store: &Store,
+    snapshot: SnapshotId,
+    matches: &[(i32, Option<Uuid>, bool)],
+    suggested: &[Suggested],
+) -> Result<(), StoreError> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await.doing("begin to match again")?;
+    let places: Vec<i32> = matches.iter().map(|(place, ..)| *place).collect();
+    let facilities: Vec<Option<Uuid>> = matches.iter().map(|(_, facility, _)| *facility).collect();
+    let retired: Vec<bool> = matches.iter().map(|(.., retired)| *retired).collect();
+    let update = "UPDATE registry.snapshot_row r SET facility_id = m.facility_id, retired = m.retired \
+                  FROM unnest($2::int4[], $3::uuid[], $4::bool[]) AS m (place, facility_id, retired) \
+                  WHERE r.snapshot_id = $1 AND r.place = m.place";
+    transaction.execute(update, &[&snapshot.0, &places, &facilities, &retired]).await.doing("match rows again")?;
+    let forget = "DELETE FROM registry.snapshot_suggestion WHERE snapshot_id = $1";
+    transaction.execute(forget, &[&snapshot.0]).await.doing("forget suggestions")?;
+    suggest(&transaction, snapshot, suggested).await?;
+    transaction.commit().await.doing("match rows again")
+}
+
+/// All rows in their order.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<Line>, StoreError> {
+    let query = format!("SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 ORDER BY place");
+    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.doing("read the rows of a snapshot")?;
+    Ok(rows.iter().map(line).collect())
+}
+
+/// The rows that belong to facilities of ours.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<Line>, StoreError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NOT NULL ORDER BY place"
+    );
+    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.doing("read the rows of a snapshot")?;
+    Ok(rows.iter().map(line).collect())
+}
+
+/// How many of its rows belong to nobody.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn unmatched_count(store: &Store, snapshot: SnapshotId) -> Result<i64, StoreError> {
+    let query = "SELECT count(*) FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NULL";
+    let row = store.client().await?.query_one(query, &[&snapshot.0]).await.doing("count unmatched rows")?;
+    Ok(row.get(0))
+}
+
+/// The rows that belong to nobody: those that resemble somebody, or with `all` every one.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn unmatched(store: &Store, snapshot: SnapshotId, all: bool) -> Result<Vec<Unmatched>, StoreError> {
+    let query = "SELECT r.place, r.sheet, r.row, r.code, r.name, r.address, r.facility_id, r.retired, \
+                 s.facility_id, f.code, f.name, s.reasons \
+                 FROM registry.snapshot_row r \
+                 LEFT JOIN registry.snapshot_suggestion s ON s.snapshot_id = r.snapshot_id AND s.place = r.place \
+                 LEFT JOIN projection.facility f ON f.facility_id = s.facility_id \
+                 WHERE r.snapshot_id = $1 AND r.facility_id IS NULL AND ($2 OR s.facility_id IS NOT NULL) \
+                 ORDER BY r.place, s.rank";
+    let rows = store.client().await?.query(query, &[&snapshot.0, &all]).await.doing("read unmatched rows")?;
+    let mut found: Vec<Unmatched> = Vec::new();
+    for row in &rows {
+        let line = line(row);
+        if found.last().is_none_or(|last| last.line.place != line.place) {
+            found.push(Unmatched { line, suggestions: Vec::new() });
+        }
+        if let (Some(last), Some(facility)) = (found.last_mut(), row.get(8)) {
+            let reasons = row.get::<_, Option<Vec<String>>>(11).unwrap_or_default();
+            last.suggestions.push(Candidate { facility, code: row.get(9), name: row.get(10), reasons });
+        }
+    }
+    Ok(found)
+}
