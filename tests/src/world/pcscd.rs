@@ -36,13 +36,21 @@ impl Pcscd {
     /// # Errors
     /// When it doesn't come up.
     pub async fn start() -> Result<Self> {
+        Self::with_reader("Virtual PCD").await
+    }
+
+    /// Starts one whose reader is called `name`, to which PC/SC adds ` 00 00` and ` 00 01`.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn with_reader(name: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("yomitori-pcscd-").tempdir().context("make a folder")?;
         // The reader takes the next port for its second slot.
         let port = port::free_row(2)?;
         let config = folder.path().join("config");
         std::fs::create_dir(&config).context("make a folder")?;
         let reader = format!(
-            "FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME /dev/null:{port}\n\
+            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port}\n\
              LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port}\n"
         );
         std::fs::write(config.join("reader"), reader).context("write the reader's configuration")?;
