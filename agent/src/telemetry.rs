@@ -61,10 +61,6 @@ pub fn kept(sightings: &[Sighting], before: Seq, last: Seq) {
     }
 }
 
-pub fn spool_failed(error: Cause<'_>) {
-    error!(error = chain(error), "Nothing can be kept any more; the agent ends.");
-}
-
 pub fn spool_set_aside(life: Life, because: Option<&OpenError>) {
     match because {
         Some(cause) => {

@@ -63,7 +63,10 @@ impl Uplink {
                 Err(StreamError::Spool(error)) => return Err(error.into()),
                 Err(error) => {
                     let again_in = backoff.after(progressed, rand::random());
-                    telemetry::disconnected(&error, again_in);
+                    match &error {
+                        StreamError::Sent(cause) => telemetry::sent_log_failed(cause),
+                        _ => telemetry::disconnected(&error, again_in),
+                    }
                     again_in
                 }
             };

@@ -202,3 +202,17 @@ fn a_mark_is_forgotten_some_time_after_its_file_went() -> anyhow::Result<()> {
     assert_eq!((desk.told.len(), desk.marks.len()), (1, 1));
     Ok(())
 }
+
+#[test]
+fn lost_notifications_are_made_up_for_and_told() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    desk.warm_up()?;
+    // Nobody takes what is told, so that the source waits, and the system's queue behind it overflows.
+    for number in 0..12_000 {
+        put(&desk.face(), number);
+    }
+    desk.until("all of them and the gap", |desk| desk.told.len() == 12_000 && desk.gaps == 1);
+    desk.stop();
+    assert_eq!((desk.told.len(), desk.gaps), (12_000, 1));
+    Ok(())
+}
