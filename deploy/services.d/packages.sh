@@ -33,6 +33,7 @@ ensure_packages() {
   export PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 
   need gcc 'compiles the C parts of Kafka and TLS' has gcc
+  need g++ 'the same' has c++
   need libc6-dev 'for gcc' test -e /usr/include/stdio.h
   need make 'builds the Kafka client' has make
   need pkg-config 'finds libpcsclite' has pkg-config
