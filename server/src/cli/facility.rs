@@ -3,62 +3,166 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use yomitori_proto::event::Stated;
+use yomitori_proto::code::{Prefecture, Table as FeeTable};
+use yomitori_proto::event::{Event, Stated};
 
+use super::Desk;
+use super::list::{read_file, refused};
 use super::output::{note, say, warn};
 use super::statement::Speaker;
-use super::{Desk, Mistaken};
 use crate::clock;
-use crate::ingest::master;
-use crate::store::facility as facilities;
+use crate::ingest::listing::door;
+use crate::ingest::listing::entry::Scope;
+use crate::ingest::listing::format::Format;
+use crate::ingest::master::{self, BUREAU, Change, Plan, Planned};
+use crate::ingest::table::{self, Mistake};
+use crate::store::listing as snapshots;
 
 /// Statements on their way at once.
-const AT_ONCE: usize = 500;
-const TOLD_EVERY: usize = 5000;
+const AT_ONCE: usize = 5000;
+const TOLD_EVERY: usize = 20_000;
+/// Changes and warnings that are shown one by one.
+const SHOWN: usize = 20;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Register facilities, or change their names, from a CSV with the columns code, name, prefecture and, if wanted,
-    /// address (医療機関コード, 名称, 都道府県, 住所). Several codes of one facility are parted by spaces.
+    /// Register facilities, or change their names, codes and addresses, from a CSV or XLSX.
+    ///
+    /// The table has the columns code, name, prefecture and, if wanted, address (医療機関コード, 名称, 都道府県, 住所). Several
+    /// codes of one facility are parted by spaces. One broken row, and nothing is imported.
+    ///
+    /// The regional bureaus' master (コード内容別医療機関一覧表) fills names and addresses of facilities that are registered;
+    /// it needs --prefecture and --kind, as they are those of the file.
+    ///
+    /// Examples:
+    ///   facility import facilities.csv --preview
+    ///   facility import facilities.xlsx --by Suzuki --why 'April list'
+    ///   facility import 13ika.xlsx --prefecture 13 --kind medical
+    #[command(verbatim_doc_comment)]
     Import {
         file: PathBuf,
+        /// Only show what would change.
+        #[arg(long)]
+        preview: bool,
+        /// The prefecture of the whole file, such as 13 or 東京都.
+        #[arg(long)]
+        prefecture: Option<Prefecture>,
+        /// The kind of all facilities in the file.
+        #[arg(long, value_enum)]
+        kind: Option<Kind>,
+        /// Register facilities of a bureau's master that are not known yet.
+        #[arg(long)]
+        register: bool,
         #[command(flatten)]
         speaker: Speaker,
     },
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    /// 医科.
+    Medical,
+    /// 歯科.
+    Dental,
+    /// 薬局.
+    Pharmacy,
+    /// 訪問看護.
+    HomeNursing,
+}
+
+impl Kind {
+    const fn table(self) -> FeeTable {
+        match self {
+            Self::Medical => FeeTable::Medical,
+            Self::Dental => FeeTable::Dental,
+            Self::Pharmacy => FeeTable::Pharmacy,
+            Self::HomeNursing => FeeTable::HomeNursing,
+        }
+    }
+}
+
 pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
-    let Command::Import { file, speaker } = command;
-    let bytes = std::fs::read(&file).with_context(|| format!("read `{}`", file.display()))?;
-    let table = master::parse(&bytes).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
-        Mistaken(format!("import `{}`: nothing was imported\n{}", file.display(), lines.join("\n")))
-    })?;
-    for warning in &table.warnings {
+    let Command::Import { file, preview, prefecture, kind, register, speaker } = command;
+    let name = file.display().to_string();
+    let bytes = read_file(&file)?;
+    let scope = Scope { prefecture, table: kind.map(Kind::table) };
+    let reading = tokio::task::spawn_blocking(move || {
+        let table = table::read(&bytes).map_err(|mistake| vec![mistake])?;
+        drop(bytes);
+        master::read(&table, &Format::of_masters(), scope)
+    });
+    // What is registered is read while the file is.
+    let (master, known) = tokio::join!(reading, door::directory(&desk.store, clock::now()));
+    let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
+    let master = master.context("read the file")?.map_err(refused)?;
+    for warning in master.warnings.iter().take(SHOWN) {
         warn(&warning.to_string());
     }
-    let known = facilities::names(&desk.store).await?;
+    if master.warnings.len() > SHOWN {
+        warn(&format!("{} more like these", master.warnings.len() - SHOWN));
+    }
+    let known_only = master.format == BUREAU && !register;
+    note(&format!("{} 件を読みました / read {} facilities", master.facilities.len(), master.facilities.len()));
+    let plan = master::plan(master.facilities, &known?, known_only).map_err(refused)?;
+    if preview {
+        show(&plan);
+        return Ok(());
+    }
     let stated = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
-    let total = table.facilities.len();
-    let news: Vec<_> = table.facilities.into_iter().filter_map(|facility| facility.news(&known)).collect();
-    let unchanged = total - news.len();
-    let mut done = 0_usize;
-    let mut last = None;
-    let mut appended = stream::iter(news.into_iter().map(|(id, event)| desk.operator.state(id, stated.clone(), event)))
-        .buffered(AT_ONCE);
-    while let Some(position) = appended.try_next().await.context("record the facilities")? {
+    apply(desk, plan, &stated).await
+}
+
+async fn apply(desk: &Desk, plan: Plan, stated: &Stated) -> anyhow::Result<()> {
+    let Plan { planned, unchanged, unknown } = plan;
+    let total = planned.len();
+    let new = planned.iter().filter(|planned| planned.change == Change::New).count();
+    let stating =
+        planned.into_iter().map(|Planned { facility, event, .. }| desk.operator.state(facility, stated.clone(), event));
+    let mut stating = stream::iter(stating).buffer_unordered(AT_ONCE);
+    let (mut done, mut last) = (0_usize, None);
+    while let Some(position) = stating.try_next().await.context("record the facilities")? {
         last = last.max(Some(position));
         done += 1;
         if done.is_multiple_of(TOLD_EVERY) {
-            note(&format!("{done} of {} recorded", total - unchanged));
+            note(&format!("{done}/{total} 件を登録 / {done} of {total} recorded"));
         }
     }
-    drop(appended);
+    drop(stating);
     if let Some(position) = last {
         desk.operator.shown(position).await?;
     }
-    say(&format!("{done} 件を登録しました / {done} registered or changed, {unchanged} unchanged"));
+    let unknown = if unknown > 0 { format!(", {unknown} left out as they are not registered") } else { String::new() };
+    say(&format!("{done} 件を登録しました / {done} registered or changed, {unchanged} unchanged{unknown}"));
+    if new > 0 && snapshots::all(&desk.store).await?.iter().any(|snapshot| snapshot.applied_at.is_some()) {
+        note(
+            "取込済みのリストを新しい施設に反映するには / for what the ministry's list says of the new ones: yomitori-server list reconcile",
+        );
+    }
     Ok(())
+}
+
+fn show(plan: &Plan) {
+    let new = plan.planned.iter().filter(|planned| planned.change == Change::New).count();
+    for planned in plan.planned.iter().take(SHOWN) {
+        let Event::FacilityRegistered(event) = &planned.event else { continue };
+        let codes = event.codes.join(" ");
+        match &planned.change {
+            Change::New => say(&format!("+ {codes} {}", event.name)),
+            Change::Differs(differs) => {
+                let differs: Vec<String> =
+                    differs.iter().map(|(before, after)| format!("{before} → {after}")).collect();
+                say(&format!("~ {codes} {}", differs.join(", ")));
+            }
+        }
+    }
+    if plan.planned.len() > SHOWN {
+        say(&format!("… {} more", plan.planned.len() - SHOWN));
+    }
+    let (changed, unchanged, unknown) = (plan.planned.len() - new, plan.unchanged, plan.unknown);
+    say(&format!(
+        "新規 {new}・変更 {changed}・変更なし {unchanged}・未登録 {unknown}（何も登録していません） / {new} new, {changed} changed, \
+         {unchanged} unchanged, {unknown} not registered; nothing was recorded"
+    ));
 }

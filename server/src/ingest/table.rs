@@ -155,7 +155,7 @@ pub fn read(bytes: &[u8]) -> Result<Table, Mistake> {
         Kind::Other(what) => return Err(Mistake::file(what)),
     };
     if table.sheets.iter().all(|sheet| sheet.rows.is_empty()) {
-        return Err(Mistake::file("the file is empty"));
+        return Err(Mistake::file("the file is empty: not even titles such as `code` are there"));
     }
     Ok(table)
 }

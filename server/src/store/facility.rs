@@ -1,7 +1,5 @@
 //! One row a facility: its axes as words, its whole status, and the state it was folded from.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -142,17 +140,6 @@ pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, St
     let query = "SELECT facility_id FROM projection.facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
     let row = store.client().await?.query_opt(query, &[&code]).await.doing("look for a code")?;
     Ok(row.map(|row| FacilityId(row.get(0))))
-}
-
-/// Every code with its facility, and as what that one is registered (name and number of the prefecture).
-///
-/// # Errors
-/// Where the database is away.
-pub async fn names(store: &Store) -> Result<BTreeMap<String, (FacilityId, String, String)>, StoreError> {
-    let query = "SELECT c.code, f.facility_id, f.name, f.prefecture \
-                 FROM projection.facility_code c JOIN projection.facility f USING (facility_id)";
-    let rows = store.client().await?.query(query, &[]).await.doing("read the registered facilities")?;
-    Ok(rows.into_iter().map(|row| (row.get(0), (FacilityId(row.get(1)), row.get(2), row.get(3)))).collect())
 }
 
 /// The whole status of a facility, or of all, ordered by prefecture and name.

@@ -26,23 +26,39 @@ pub struct Entries {
     pub inferred: usize,
 }
 
+/// One row with all its codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub sheet: u16,
+    pub row: u32,
+    /// At least one.
+    pub codes: Vec<InstitutionCode>,
+    pub inferred: bool,
+    pub prefecture: Prefecture,
+    pub name: Box<str>,
+    pub address: Option<Box<str>>,
+}
+
+/// What holds for every row of a file and stands in none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scope {
+    pub prefecture: Option<Prefecture>,
+    pub table: Option<FeeTable>,
+}
+
 const NAME_LIMIT: usize = 200;
 const ADDRESS_LIMIT: usize = 400;
 /// So many rows of a sheet must be readable for a format to be the right one.
 const TRIED: usize = 5;
 
-/// The format that `table` is in.
+/// The format that `table` is in: the first whose titles are there or, where it knows no titles, whose first rows read.
 ///
 /// # Errors
 /// With what keeps each of them from being it.
-pub fn detect<'a>(
-    formats: &'a [Format],
-    table: &Table,
-    prefecture: Option<Prefecture>,
-) -> Result<&'a Format, Vec<Mistake>> {
+pub fn detect<'a>(formats: &'a [Format], table: &Table, scope: Scope) -> Result<&'a Format, Vec<Mistake>> {
     let mut reasons = Vec::new();
     for format in formats {
-        match fits(format, table, prefecture) {
+        match fits(format, table, scope) {
             Ok(()) => return Ok(format),
             Err(mistake) => {
                 reasons.push(Mistake { what: format!("not `{}`: {}", format.id, mistake.what), ..mistake });
@@ -56,12 +72,15 @@ pub fn detect<'a>(
     Err(reasons)
 }
 
-fn fits(format: &Format, table: &Table, prefecture: Option<Prefecture>) -> Result<(), Mistake> {
+fn fits(format: &Format, table: &Table, scope: Scope) -> Result<(), Mistake> {
     for sheet in &table.sheets {
         let layout = format.layout(sheet)?;
+        if layout.width > 0 {
+            continue;
+        }
         let mut tried = 0;
         for row in data(sheet, &layout).take(TRIED) {
-            codes(row, format, &layout, prefecture).map_err(|mistake| in_sheet(sheet, mistake))?;
+            codes(row, format, &layout, scope).map_err(|mistake| in_sheet(sheet, mistake))?;
             tried += 1;
         }
         if tried == 0 {
@@ -71,30 +90,34 @@ fn fits(format: &Format, table: &Table, prefecture: Option<Prefecture>) -> Resul
     Ok(())
 }
 
+/// Reads all rows, code by code.
+///
+/// # Errors
+/// With what is wrong, row by row: then nothing of the file may be used.
+pub fn read(table: &Table, format: &Format, scope: Scope) -> Result<Entries, Vec<Mistake>> {
+    let lines = lines(table, format, scope)?;
+    let sheets = table.sheets.iter().map(|sheet| sheet.name.clone()).collect();
+    let inferred = lines.iter().filter(|line| line.inferred).count();
+    let mut entries = Vec::with_capacity(lines.len());
+    for Line { sheet, row, codes, name, address, .. } in lines {
+        let entry = |code| Entry { sheet, row, code, name: name.clone(), address: address.clone() };
+        entries.extend(codes.into_iter().map(entry));
+    }
+    Ok(Entries { sheets, entries, inferred })
+}
+
 /// Reads all rows.
 ///
 /// # Errors
 /// With what is wrong, row by row: then nothing of the file may be used.
-pub fn read(table: &Table, format: &Format, prefecture: Option<Prefecture>) -> Result<Entries, Vec<Mistake>> {
-    let mut all =
-        Entries { sheets: table.sheets.iter().map(|sheet| sheet.name.clone()).collect(), ..Entries::default() };
+pub fn lines(table: &Table, format: &Format, scope: Scope) -> Result<Vec<Line>, Vec<Mistake>> {
+    let mut lines = Vec::new();
     let mut mistakes = Vec::new();
     for (number, sheet) in (0..).zip(&table.sheets) {
         let layout = format.layout(sheet).map_err(|mistake| vec![mistake])?;
         for row in data(sheet, &layout) {
-            let taken = whole(sheet, row, &layout).and_then(|()| take(row, format, &layout, prefecture));
-            match taken {
-                Ok((codes, name, address)) => {
-                    all.inferred += usize::from(codes.inferred);
-                    let entry = |code| Entry {
-                        sheet: number,
-                        row: row.number,
-                        code,
-                        name: name.clone(),
-                        address: address.clone(),
-                    };
-                    all.entries.extend(codes.codes.into_iter().map(entry));
-                }
+            match whole(sheet, row, &layout).and_then(|()| line(row, number, format, &layout, scope)) {
+                Ok(line) => lines.push(line),
                 Err(mistake) => mistakes.push(in_sheet(sheet, mistake)),
             }
             if mistakes.len() == MISTAKES_TOLD {
@@ -102,15 +125,19 @@ pub fn read(table: &Table, format: &Format, prefecture: Option<Prefecture>) -> R
             }
         }
     }
-    if mistakes.is_empty() && all.entries.is_empty() {
+    if mistakes.is_empty() && lines.is_empty() {
         mistakes.push(Mistake::file("the file has no row with a code"));
     }
-    if mistakes.is_empty() { Ok(all) } else { Err(mistakes) }
+    if mistakes.is_empty() { Ok(lines) } else { Err(mistakes) }
 }
 
 fn data<'a>(sheet: &'a Sheet, layout: &'a Layout) -> impl Iterator<Item = &'a Row> {
-    let keyed = |row: &&Row| layout.keyed_by.as_ref().is_none_or(|place| !row.cell(place.column).is_empty());
+    let keyed = |row: &&Row| layout.keyed_by.as_ref().is_none_or(|place| numbered(row.cell(place.column)));
     sheet.rows.iter().skip(layout.skip).filter(keyed)
+}
+
+fn numbered(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(char::is_numeric)
 }
 
 fn in_sheet(sheet: &Sheet, mistake: Mistake) -> Mistake {
@@ -126,10 +153,8 @@ fn whole(sheet: &Sheet, row: &Row, layout: &Layout) -> Result<(), Mistake> {
     Err(Mistake { row: Some(row.number), ..Mistake::file(what) })
 }
 
-type Taken = (Codes, Box<str>, Option<Box<str>>);
-
-fn take(row: &Row, format: &Format, layout: &Layout, prefecture: Option<Prefecture>) -> Result<Taken, Mistake> {
-    let codes = codes(row, format, layout, prefecture)?;
+fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -> Result<Line, Mistake> {
+    let Codes { codes, inferred, prefecture } = codes(row, format, layout, scope)?;
     let name = match &layout.name {
         Some(place) => text(row, place, NAME_LIMIT)?,
         None => "".into(),
@@ -138,7 +163,8 @@ fn take(row: &Row, format: &Format, layout: &Layout, prefecture: Option<Prefectu
         return Err(at(row, place, "there is no name"));
     }
     let address = layout.address.as_ref().map(|place| text(row, place, ADDRESS_LIMIT)).transpose()?;
-    Ok((codes, name, address.filter(|address| !address.is_empty())))
+    let address = address.filter(|address| !address.is_empty());
+    Ok(Line { sheet, row: row.number, codes, inferred, prefecture, name, address })
 }
 
 /// The cell as one line.
@@ -150,7 +176,11 @@ fn text(row: &Row, place: &Place, limit: usize) -> Result<Box<str>, Mistake> {
     if !cell.contains(char::is_control) {
         return Ok(cell.into());
     }
-    Ok(cell.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into())
+    let breaks = |c: char| matches!(c, '\n' | '\r' | '\t');
+    if cell.contains(|c: char| c.is_control() && !breaks(c)) {
+        return Err(at(row, place, "it holds a control character"));
+    }
+    Ok(cell.split(breaks).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into())
 }
 
 fn plain_cell<'a>(row: &'a Row, place: &Place) -> Result<&'a str, Mistake> {
@@ -167,9 +197,11 @@ fn at(row: &Row, place: &Place, what: impl Into<String>) -> Mistake {
 struct Codes {
     codes: Vec<InstitutionCode>,
     inferred: bool,
+    prefecture: Prefecture,
 }
 
-fn codes(row: &Row, format: &Format, layout: &Layout, covered: Option<Prefecture>) -> Result<Codes, Mistake> {
+fn codes(row: &Row, format: &Format, layout: &Layout, scope: Scope) -> Result<Codes, Mistake> {
+    let covered = scope.prefecture;
     let wrong = |what: String| at(row, &layout.code, what);
     let own = match &layout.prefecture {
         Some(place) => match plain_cell(row, place)? {
@@ -196,19 +228,21 @@ fn codes(row: &Row, format: &Format, layout: &Layout, covered: Option<Prefecture
         },
         None => None,
     };
+    let table = table.or(scope.table);
     let cell = plain_cell(row, &layout.code)?;
     let prefecture = own.or(covered);
-    let mut found = Codes { codes: Vec::with_capacity(1), inferred: false };
+    let (mut codes, mut any_inferred) = (Vec::with_capacity(1), false);
     for written in written_codes(cell) {
         let (code, inferred) = code(&written, prefecture, table).map_err(wrong)?;
         if covered.is_some_and(|covered| covered != code.prefecture()) {
             let what = format!("{code} is a code of {}, not of the coverage", code.prefecture().japanese());
             return Err(wrong(what));
         }
-        found.codes.push(code);
-        found.inferred |= inferred;
+        codes.push(code);
+        any_inferred |= inferred;
     }
-    if found.codes.is_empty() { Err(wrong("there is no code".to_owned())) } else { Ok(found) }
+    let Some(first) = codes.first() else { return Err(wrong("there is no code".to_owned())) };
+    Ok(Codes { prefecture: prefecture.unwrap_or_else(|| first.prefecture()), codes, inferred: any_inferred })
 }
 
 /// The codes in a cell: one, written with whatever between its digits, or several.
@@ -229,14 +263,16 @@ fn code(
     let digits = written.chars().filter(|c| c.is_numeric()).count();
     match digits {
         10 => InstitutionCode::parse(written).map(|code| (code, false)).map_err(|error| error.to_string()),
-        // Prefectures 01 to 09 lose their zero.
+        // Prefectures 01 to 09 lose their zero; where the prefecture is not known, the last digit may be what is missing.
         9 => match InstitutionCode::parse(&format!("0{written}")) {
-            Ok(code) if prefecture.is_none_or(|known| known == code.prefecture()) => Ok((code, false)),
+            Ok(code) if prefecture == Some(code.prefecture()) => Ok((code, false)),
             Ok(_) | Err(_) => Err(format!("`{}` has 9 digits; a code has 10", brief(written))),
         },
         5..=7 => {
             let Some(prefecture) = prefecture else {
-                return Err("a code of 7 digits needs its prefecture: a column, or --coverage prefecture:NN".to_owned());
+                return Err(
+                    "a code of 7 digits needs its prefecture: a column, or the option for the whole file".to_owned()
+                );
             };
             if let Some(table) = table {
                 let code = InstitutionCode::parse_with(prefecture, table, written);

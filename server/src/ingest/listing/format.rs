@@ -87,7 +87,7 @@ pub enum FormatError {
 }
 
 impl Format {
-    /// Those that come with the program, the most particular first.
+    /// Those of lists that come with the program, the most particular first.
     ///
     /// # Panics
     /// Never: a test reads them.
@@ -96,6 +96,21 @@ impl Format {
         [
             include_str!("../../../data/list_formats/prefecture_workbook.toml"),
             include_str!("../../../data/list_formats/plain.toml"),
+        ]
+        .into_iter()
+        .map(|text| Self::parse(text).expect("a test reads the bundled formats"))
+        .collect()
+    }
+
+    /// Those of facility masters: a table with titles, and the regional bureaus' own.
+    ///
+    /// # Panics
+    /// Never: a test reads them.
+    #[must_use]
+    pub fn of_masters() -> Vec<Self> {
+        [
+            include_str!("../../../data/list_formats/plain.toml"),
+            include_str!("../../../data/list_formats/bureau_master.toml"),
         ]
         .into_iter()
         .map(|text| Self::parse(text).expect("a test reads the bundled formats"))
@@ -152,11 +167,14 @@ impl Format {
         let Some(within) = self.rows.titles_within else {
             let first = self.rows.first.unwrap_or(1);
             let skip = sheet.rows.partition_point(|row| row.number < first);
-            return Ok(self.arrange(skip, 0, |_| None).expect("letters were checked when the format was read"));
+            return Ok(self
+                .arrange(skip, 0, |_| None, table::letter)
+                .expect("letters were checked when the format was read"));
         };
         let candidates = sheet.rows.iter().take_while(|row| row.number <= within).enumerate();
         for (index, row) in candidates {
             let titles: Vec<String> = row.cells().map(plain).collect();
+            let called = |column: usize| row.cell(column).split_whitespace().collect::<Vec<_>>().join(" ");
             let find = |column: &Column| match column {
                 Column::Titles(known) => {
                     let known: Vec<String> = known.iter().map(|title| plain(title)).collect();
@@ -165,7 +183,7 @@ impl Format {
                 Column::Letter(letters) => table::column(letters),
             };
             let found = find(&columns.code).is_some() && columns.name.as_ref().is_none_or(|name| find(name).is_some());
-            if found && let Some(layout) = self.arrange(index + 1, row.width(), find) {
+            if found && let Some(layout) = self.arrange(index + 1, row.width(), find, called) {
                 return Ok(layout);
             }
         }
@@ -176,16 +194,23 @@ impl Format {
         let wanted = [Some(&columns.code), columns.name.as_ref()].into_iter().flatten().map(titles);
         let wanted = wanted.map(|title| format!("`{title}`")).collect::<Vec<_>>().join(" and ");
         let what = format!("none of the first {within} rows has the titles {wanted}");
-        Err(Mistake { sheet: sheet.name.clone(), ..Mistake::file(what) })
+        let row = sheet.rows.first().map(|row| row.number);
+        Err(Mistake { sheet: sheet.name.clone(), row, ..Mistake::file(what) })
     }
 
-    fn arrange(&self, skip: usize, width: usize, find: impl Fn(&Column) -> Option<usize>) -> Option<Layout> {
+    fn arrange(
+        &self,
+        skip: usize,
+        width: usize,
+        find: impl Fn(&Column) -> Option<usize>,
+        called: impl Fn(usize) -> String,
+    ) -> Option<Layout> {
         let place = |column: &Column| {
             let column = match column {
                 Column::Letter(letters) => table::column(letters),
                 titles @ Column::Titles(_) => find(titles),
             }?;
-            Some(Place { column, called: table::letter(column) })
+            Some(Place { column, called: called(column) })
         };
         let optional = |column: &Option<Column>| column.as_ref().and_then(place);
         Some(Layout {

@@ -51,10 +51,6 @@ fn broken_utf8(bytes: &[u8]) -> Mistake {
 
 /// The rows of a text.
 pub(super) fn rows(text: &str) -> Result<Vec<Row>, Mistake> {
-    if !text.bytes().filter(|byte| *byte == b'"').count().is_multiple_of(2) {
-        let what = "a quotation mark is not closed: the file breaks off, or a `\"` in a cell is not doubled";
-        return Err(Mistake::file(what));
-    }
     let first_line = text.lines().next().unwrap_or_default();
     let separator = if first_line.contains('\t') && !first_line.contains(',') { b'\t' } else { b',' };
     let mut reader =
@@ -68,7 +64,7 @@ pub(super) fn rows(text: &str) -> Result<Vec<Row>, Mistake> {
             ..Mistake::file(error.to_string())
         };
         if !reader.read_record(&mut record).map_err(broken)? {
-            return Ok(rows);
+            return closed(text, rows);
         }
         let number = lines.of(record.position().map_or(0, csv::Position::byte));
         let wrong = |what: String| Mistake { row: Some(number), ..Mistake::file(what) };
@@ -87,6 +83,15 @@ pub(super) fn rows(text: &str) -> Result<Vec<Row>, Mistake> {
             rows.push(row);
         }
     }
+}
+
+/// An open quotation mark swallows the rest of the file into the last row.
+fn closed(text: &str, rows: Vec<Row>) -> Result<Vec<Row>, Mistake> {
+    if text.bytes().filter(|byte| *byte == b'"').count().is_multiple_of(2) {
+        return Ok(rows);
+    }
+    let what = "a quotation mark is not closed: the file breaks off, or a `\"` in a cell is not doubled";
+    Err(Mistake { row: rows.last().map(|row| row.number), ..Mistake::file(what) })
 }
 
 /// Lines as an editor counts them. The reader's own count is one short after `\r\n`, and after empty lines.

@@ -14,7 +14,8 @@ fn csv(text: &str, covered: Option<Prefecture>) -> Result<Vec<(u32, String, Stri
 fn said(bytes: &[u8], covered: Option<Prefecture>) -> Result<Vec<(u32, String, String)>, Vec<String>> {
     let table = table::read(bytes).map_err(|mistake| vec![mistake.to_string()])?;
     let formats = Format::bundled();
-    let found = detect(&formats, &table, covered).and_then(|format| read(&table, format, covered));
+    let scope = Scope { prefecture: covered, table: None };
+    let found = detect(&formats, &table, scope).and_then(|format| read(&table, format, scope));
     let found = found.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(found.entries.iter().map(|entry| (entry.row, entry.code.to_string(), entry.name.to_string())).collect())
 }
@@ -42,7 +43,7 @@ fn the_older_workbook_is_known_and_its_zeros_come_back() {
     let expected = [(6, "2639999011", "むらさき歯科"), (7, "2610099018", "ぜろ病院"), (9, "2649999019", "みどり薬局")];
     assert_eq!(found, expected.map(|(row, code, name)| (row, code.to_owned(), name.to_owned())));
     let without = said(&bytes, None).unwrap_err();
-    assert!(without[1].contains("--coverage prefecture:NN"), "{without:?}");
+    assert!(without[1].contains("needs its prefecture"), "{without:?}");
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn a_plain_table_is_known_by_its_titles() {
         ("code,name,prefecture,category\n9999015,よみとり,Tokyo,1\n", None, &one),
         // The check digit tells the table where nothing else does.
         ("code,name,prefecture\n9999015,よみとり,13\n", None, &one),
-        ("一覧\ncode,name\n119999019,A\n", None, &third),
+        ("一覧\ncode,name\n119999019,A\n", prefecture(1), &third),
         ("code\tname\n13-1-9999015\tよみとり\n", None, &one),
     ];
     for (text, covered, expected) in cases {
@@ -79,15 +80,19 @@ fn several_codes_in_a_cell_are_several_entries() {
 fn what_is_wrong_is_named_and_nothing_is_read() {
     let good = "1319999015,A,13\n".repeat(6);
     let cases = [
-        (format!("code,name,prefecture\n{good}A,1319999015,13\n"), None, "row 8 (8 行目), column `A`"),
+        (format!("code,name,prefecture\n{good}A,1319999015,13\n"), None, "row 8 (8 行目), column `code`"),
         (format!("code,name,prefecture\n{good}1319999015,A\n"), None, "row 8 (8 行目): it has 2 cells"),
         (format!("code,name,prefecture\n{good}131999901,A,13\n"), None, "row 8"),
         (
             format!("code,name,prefecture\n{good}1319999015,A,99\n"),
             None,
-            "row 8 (8 行目), column `C`: `99` is no prefecture",
+            "row 8 (8 行目), column `prefecture`: `99` is no prefecture",
         ),
-        (format!("code,name,prefecture\n{good}1319999015,,13\n"), None, "row 8 (8 行目), column `B`: there is no name"),
+        (
+            format!("code,name,prefecture\n{good}1319999015,,13\n"),
+            None,
+            "row 8 (8 行目), column `name`: there is no name",
+        ),
         (format!("code,name,prefecture\n{good}"), prefecture(14), "the coverage is 神奈川県"),
         (format!("code,name\n{}", "1319999015,A\n".repeat(6)), prefecture(14), "is a code of 東京都"),
         ("code,name,category\n9999015,A,劇場\n".to_owned(), prefecture(13), "`劇場` is no known kind"),
@@ -110,11 +115,11 @@ fn formulas_and_merged_cells_in_columns_that_count_are_named() {
     let code = "<c r='A2'><v>1319999015</v></c>";
     let formula = said(&sheet("<c r='A2'><f>C2</f><v>1319999015</v></c>", ""), None).unwrap_err();
     assert!(
-        formula.iter().any(|said| said.contains("row 2 (2 行目), column `A`") && said.contains("formula")),
+        formula.iter().any(|said| said.contains("row 2 (2 行目), column `code`") && said.contains("formula")),
         "{formula:?}"
     );
     let merged = said(&sheet(code, "<mergeCell ref='A2:B2'/>"), None).unwrap_err();
-    assert!(merged.iter().any(|said| said.contains("column `B`") && said.contains("merged")), "{merged:?}");
+    assert!(merged.iter().any(|said| said.contains("column `name`") && said.contains("merged")), "{merged:?}");
     assert!(said(&sheet(code, "<mergeCell ref='C2:D2'/>"), None).is_ok());
 }
 

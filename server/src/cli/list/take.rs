@@ -1,0 +1,243 @@
+//! Taking a snapshot in, letting it out of quarantine, applying it again.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use chrono::Duration;
+use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::event::{FacilityCodeChanged, Stated};
+
+use super::super::output::{note, say, warn};
+use super::super::statement::Speaker;
+use super::super::{Desk, Mistaken};
+use super::{Import, show};
+use crate::clock;
+use crate::ingest::listing::door::{self, Applied, Door, Taken};
+use crate::ingest::listing::entry::{self, Entries, Scope};
+use crate::ingest::listing::format::Format as Mapping;
+use crate::ingest::listing::snapshot::Identity;
+use crate::ingest::operator::Answered;
+use crate::ingest::table::{self, Mistake};
+use crate::store::listing::{self as snapshots, Released, Snapshot};
+
+const SOURCE_LIMIT: usize = 200;
+
+pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
+    let Import { file, source, as_of, coverage, format, speaker } = import;
+    let name = file.display().to_string();
+    if source.trim().is_empty() || source.chars().count() > SOURCE_LIMIT || source.contains(char::is_control) {
+        return Err(Mistaken("--source must be a short text: where the file is from".to_owned()).into());
+    }
+    if as_of > clock::now() + Duration::days(1) {
+        return Err(Mistaken(format!("--as-of lies in the future: {}", show::day(as_of))).into());
+    }
+    let bytes = read_file(&file)?;
+    let identity = Identity::new(source.trim().to_owned(), coverage, as_of, &bytes);
+    if let Some(known) = snapshots::find(&desk.store, identity.id()).await? {
+        return again(desk, &known).await;
+    }
+    let scope = Scope { prefecture: identity.coverage.prefecture(), table: None };
+    let mappings = mappings(format.as_deref())?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let table = table::read(&bytes).map_err(|mistake| vec![mistake])?;
+        drop(bytes);
+        let mapping = entry::detect(&mappings, &table, scope)?;
+        let entries = entry::read(&table, mapping, scope)?;
+        Ok((mapping.id.clone(), entries))
+    });
+    // The facilities are read while the file is.
+    let (read, directory) = tokio::join!(reading, door::directory(&desk.store, as_of));
+    let (mapping, entries): (String, Entries) =
+        read.context("read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
+    let directory = directory?;
+    note(&format!(
+        "{} 行を読みました（形式 {mapping}） / read {} rows in the format `{mapping}`, for {} facilities",
+        entries.entries.len(),
+        entries.entries.len(),
+        directory.facilities.len()
+    ));
+    if entries.inferred > 0 {
+        warn(&format!("the kind of {} facilities was not said; the check digit told it", entries.inferred));
+    }
+    let said = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
+    let taken = door(desk).take(&identity, &mapping, &said, &entries, &directory, progress()).await?;
+    let id = show::short(identity.id());
+    match taken {
+        Taken::Quarantined(doubt) => {
+            warn(&format!(
+                "{} 行しかなく前回は {} 行でした。保留しています / snapshot {id} has {} rows, the last of its kind {}: it is in \
+                 quarantine and nobody was told of it.\n  Look at it with `yomitori-server list show {id}`; if it is right: \
+                 `yomitori-server list release {id} --by NAME --why REASON`",
+                doubt.rows, doubt.before, doubt.rows, doubt.before
+            ));
+            say(&format!("{id} を保留しました / snapshot {id} is quarantined"));
+        }
+        Taken::Applied(applied) => {
+            say(&format!("{id} を取り込みました / snapshot {id} imported"));
+            report(desk, &entries.sheets, &applied).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same file came before.
+async fn again(desk: &Desk, known: &Snapshot) -> anyhow::Result<()> {
+    let id = show::short(known.snapshot);
+    let when = show::day(known.imported_at);
+    say(&format!("{id} は {when} に取込済みです / the same file was imported on {when} as snapshot {id}"));
+    match known.state() {
+        "interrupted" => {
+            note("その取り込みは中断されていました。続けます / that import was interrupted; it goes on now");
+            apply(desk, known).await
+        }
+        "quarantined" => {
+            warn(&format!(
+                "it is in quarantine; `yomitori-server list release {id} --by NAME --why REASON` lets it out"
+            ));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn apply(desk: &Desk, snapshot: &Snapshot) -> anyhow::Result<()> {
+    let id = show::short(snapshot.snapshot);
+    if snapshot.quarantined() {
+        return Err(Mistaken(format!("snapshot {id} is in quarantine; release it with `list release {id}`")).into());
+    }
+    let applied = door(desk).apply(snapshot, progress()).await?;
+    say(&format!("{id} を反映しました / snapshot {id} applied"));
+    let sheets: Vec<Option<String>> =
+        snapshot.sheets.iter().map(|sheet| Some(sheet.clone()).filter(|sheet| !sheet.is_empty())).collect();
+    report(desk, &sheets, &applied).await
+}
+
+pub(super) async fn release(desk: &Desk, snapshot: Snapshot, by: String, why: String) -> anyhow::Result<()> {
+    let id = show::short(snapshot.snapshot);
+    if by.trim().is_empty() || why.trim().is_empty() {
+        return Err(Mistaken("say who releases it and why: --by NAME --why REASON".to_owned()).into());
+    }
+    let released = Released { at: clock::now(), by, why };
+    if !snapshots::release(&desk.store, snapshot.snapshot, &released).await? && snapshot.applied_at.is_some() {
+        say(&format!("{id} は保留されていません / snapshot {id} is not in quarantine"));
+        return Ok(());
+    }
+    apply(desk, &Snapshot { released: Some(released), ..snapshot }).await
+}
+
+pub(super) async fn belongs(
+    desk: &Desk,
+    snapshot: &Snapshot,
+    code: &str,
+    facility: &str,
+    speaker: Speaker,
+) -> anyhow::Result<()> {
+    let code = InstitutionCode::parse(code).map_err(|error| Mistaken(error.to_string()))?;
+    let facility = desk.facility(facility).await?;
+    let rows = snapshots::row::all(&desk.store, snapshot.snapshot).await?;
+    if !rows.iter().any(|row| row.code == code.as_str()) {
+        let id = show::short(snapshot.snapshot);
+        return Err(Mistaken(format!("snapshot {id} has no row with the code {code}")).into());
+    }
+    let stated = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
+    let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of };
+    let position = desk.operator.state(facility, stated, changed.into()).await?;
+    if desk.operator.shown(position).await? == Answered::Accepted {
+        note(
+            "受け付けました。反映後に `list reconcile` を実行してください / accepted; run `list reconcile` once it is shown",
+        );
+        return Ok(());
+    }
+    apply(desk, snapshot).await
+}
+
+const TOLD: usize = 5;
+
+/// What was told, and what needs a person.
+async fn report(desk: &Desk, sheets: &[Option<String>], applied: &Applied) -> anyhow::Result<()> {
+    let Applied { facts, suggested, unmatched, odd_digits, retired } = applied;
+    let known = if facts.known > 0 { format!(", {} had been told before", facts.known) } else { String::new() };
+    say(&format!(
+        "  掲載 {} 件・未掲載 {} 件 / listed {}, not listed {}{known}",
+        facts.listed, facts.absent, facts.listed, facts.absent
+    ));
+    say(&format!(
+        "  該当施設のない行 {unmatched} 行（うち候補あり {suggested} 行） / {unmatched} rows are nobody's of ours, {suggested} of them \
+         resemble a facility{}",
+        if *suggested > 0 { ": see `yomitori-server list unmatched`" } else { "" }
+    ));
+    let place = |sheet: u16, row: u32| match sheets.get(usize::from(sheet)).cloned().flatten() {
+        Some(sheet) => format!("sheet `{sheet}`, row {row}"),
+        None => format!("row {row}"),
+    };
+    for (sheet, row, code) in odd_digits.iter().take(TOLD) {
+        warn(&format!("{}: the check digit of {code} is unusual; it was taken as it is", place(*sheet, *row)));
+    }
+    if odd_digits.len() > TOLD {
+        warn(&format!("{} more codes have an unusual check digit", odd_digits.len() - TOLD));
+    }
+    for (sheet, row, code, facility) in retired.iter().take(TOLD) {
+        warn(&format!("{}: {code} is no longer the code of facility {facility}", place(*sheet, *row)));
+    }
+    if retired.len() > TOLD {
+        warn(&format!("{} more rows have a code that was given up", retired.len() - TOLD));
+    }
+    for position in facts.places.values() {
+        if desk.operator.shown(*position).await? == Answered::Accepted {
+            note(
+                "受け付けました。反映は少し後です / accepted, not yet shown everywhere (is the server's projector running?)",
+            );
+            break;
+        }
+    }
+    Ok(())
+}
+
+const fn door(desk: &Desk) -> Door<'_> {
+    Door { store: &desk.store, operator: &desk.operator }
+}
+
+/// Says how far it is, now and then.
+fn progress() -> impl FnMut(usize, usize) {
+    const EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+    let mut told_at = tokio::time::Instant::now();
+    move |done, total| {
+        if told_at.elapsed() >= EVERY || (done == total && total > TOLD) {
+            told_at = tokio::time::Instant::now();
+            note(&format!("{done}/{total} 施設に反映 / {done} of {total} facts recorded"));
+        }
+    }
+}
+
+/// The mappings to try.
+fn mappings(format: Option<&str>) -> anyhow::Result<Vec<Mapping>> {
+    let bundled = Mapping::bundled();
+    let Some(format) = format else { return Ok(bundled) };
+    if let Some(known) = bundled.iter().find(|mapping| mapping.id == format) {
+        return Ok(vec![known.clone()]);
+    }
+    if !Path::new(format).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        let known: Vec<&str> = bundled.iter().map(|mapping| mapping.id.as_str()).collect();
+        let advice = "or the path of a mapping file that ends in .toml";
+        return Err(Mistaken(format!("there is no format `{format}`: write {}, {advice}", known.join(" or "))).into());
+    }
+    let text = std::fs::read_to_string(format).map_err(|error| Mistaken(format!("read `{format}`: {error}")))?;
+    Ok(vec![Mapping::parse(&text).map_err(|error| Mistaken(format!("`{format}`: {error}")))?])
+}
+
+/// The bytes of a file that is not too large to be one of ours.
+pub(in crate::cli) fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let name = file.display();
+    let wrong = |error: std::io::Error| Mistaken(format!("read `{name}`: {error}"));
+    let about = std::fs::metadata(file).map_err(wrong)?;
+    if about.len() > table::FILE_LIMIT {
+        let limit = table::FILE_LIMIT / 1024 / 1024;
+        return Err(Mistaken(format!("`{name}` is larger than {limit} MiB: it is no such table")).into());
+    }
+    Ok(std::fs::read(file).map_err(wrong)?)
+}
+
+pub(in crate::cli) fn refused(file: &str, mistakes: &[Mistake]) -> Mistaken {
+    let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
+    Mistaken(format!("import `{file}`: nothing was imported / 何も取り込んでいません\n{}", lines.join("\n")))
+}

@@ -1,0 +1,127 @@
+//! What a master changes in what is registered.
+
+use std::collections::BTreeMap;
+
+use yomitori_proto::event::{Event, FacilityRegistered};
+use yomitori_proto::id::FacilityId;
+
+use super::super::listing::directory::{self, Directory};
+use super::super::table::{MISTAKES_TOLD, Mistake};
+use super::Facility;
+
+/// What an import comes to.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub planned: Vec<Planned>,
+    pub unchanged: usize,
+    /// Facilities that are not registered and were not to be.
+    pub unknown: usize,
+}
+
+/// One facility that is registered or changed.
+#[derive(Debug, PartialEq)]
+pub struct Planned {
+    pub facility: FacilityId,
+    pub change: Change,
+    pub event: Event,
+}
+
+/// What is new about a facility.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    New,
+    /// Before and after of what differs.
+    Differs(Vec<(Box<str>, Box<str>)>),
+}
+
+/// Compares a master with what is registered; `known_only` leaves out what is not.
+///
+/// # Errors
+/// Where a row mixes up facilities that are two.
+pub fn plan(facilities: Vec<Facility>, known: &Directory, known_only: bool) -> Result<Plan, Vec<Mistake>> {
+    let mut plan = Plan::default();
+    let mut mistakes = Vec::new();
+    let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
+    for facility in facilities {
+        match there(&facility, known) {
+            Ok(Some(place)) => {
+                if let Some(row) = taken.insert(place, facility.row) {
+                    mistakes
+                        .push(about(&facility, format!("it is the facility of row {row} already, under another code")));
+                } else {
+                    match known.facility(place).map(|there| (there, differences(&facility, there, known, place))) {
+                        Some((there, differs)) if !differs.is_empty() => {
+                            let change = Change::Differs(differs);
+                            plan.planned.push(Planned { facility: there.id, change, event: event(facility) });
+                        }
+                        Some(_) | None => plan.unchanged += 1,
+                    }
+                }
+            }
+            Ok(None) if known_only => plan.unknown += 1,
+            Ok(None) => {
+                // A row without a code is no facility.
+                let Some(first) = facility.codes.first() else { continue };
+                let id = FacilityId::of_code(first.as_str());
+                plan.planned.push(Planned { facility: id, change: Change::New, event: event(facility) });
+            }
+            Err(mistake) => mistakes.push(mistake),
+        }
+        if mistakes.len() >= MISTAKES_TOLD {
+            break;
+        }
+    }
+    if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
+}
+
+/// The place of the facility that a row is about.
+fn there(facility: &Facility, known: &Directory) -> Result<Option<u32>, Mistake> {
+    let mut found = None;
+    for code in &facility.codes {
+        let Some(held) = known.holders(*code).next() else { continue };
+        match found {
+            Some((place, other)) if place != held.facility => {
+                let what = format!("{other} and {code} are codes of two facilities that are registered apart");
+                return Err(about(facility, what));
+            }
+            Some(_) => {}
+            None => found = Some((held.facility, code)),
+        }
+    }
+    Ok(found.map(|(place, _)| place))
+}
+
+fn about(facility: &Facility, what: String) -> Mistake {
+    Mistake { sheet: facility.sheet.clone(), row: Some(facility.row), ..Mistake::file(what) }
+}
+
+fn differences(
+    facility: &Facility,
+    there: &directory::Facility,
+    known: &Directory,
+    place: u32,
+) -> Vec<(Box<str>, Box<str>)> {
+    let mut differs = Vec::new();
+    if facility.name != there.name {
+        differs.push((there.name.clone(), facility.name.clone()));
+    }
+    if Some(facility.prefecture) != there.prefecture {
+        let before = there.prefecture.map_or("-", |prefecture| prefecture.japanese());
+        differs.push((before.into(), facility.prefecture.japanese().into()));
+    }
+    if let Some(address) = facility.address.as_ref().filter(|address| there.address.as_ref() != Some(*address)) {
+        differs.push((there.address.clone().unwrap_or_else(|| "-".into()), address.clone()));
+    }
+    let has = |held: directory::Held| held.facility == place && !held.retired;
+    for code in facility.codes.iter().filter(|code| !known.holders(**code).any(has)) {
+        differs.push(("-".into(), code.as_str().into()));
+    }
+    differs
+}
+
+fn event(facility: Facility) -> Event {
+    let Facility { codes, name, prefecture, address, .. } = facility;
+    let codes = codes.iter().map(ToString::to_string).collect();
+    let prefecture = prefecture.to_string();
+    FacilityRegistered { name: name.into(), prefecture, codes, address: address.map(Into::into) }.into()
+}
