@@ -32,8 +32,8 @@ ensure_packages() {
   # Where rustup puts its programs; a shell that has not read its profile doesn't have it.
   export PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 
-  need gcc 'compiles the C parts of Kafka and TLS' has gcc
-  need g++ 'the same' has c++
+  need gcc 'compiles the C parts of TLS and the Kafka client' has gcc
+  need g++ 'compiles the Kafka client' has c++
   need libc6-dev 'for gcc' test -e /usr/include/stdio.h
   need make 'builds the Kafka client' has make
   need pkg-config 'finds libpcsclite' has pkg-config
