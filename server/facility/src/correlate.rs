@@ -13,6 +13,7 @@ use yomitori_proto::vocabulary::ReadOutcome;
 
 use crate::cause;
 use crate::evidence::Level;
+use crate::instant::later;
 use crate::rules::RuleSet;
 use crate::seen::Place;
 
@@ -29,8 +30,7 @@ pub(crate) struct Window {
 pub(crate) struct Tap {
     pub(crate) place: Place,
     pub(crate) at: DateTime<Utc>,
-    /// The same, but never after the server received it.
-    pub(crate) read_at: DateTime<Utc>,
+    pub(crate) received_at: DateTime<Utc>,
     pub(crate) reader: ReaderKey,
     pub(crate) in_use: bool,
     pub(crate) mute: bool,
@@ -69,6 +69,13 @@ const TAPS: usize = 48;
 const FILES: usize = 48;
 const STEPS: usize = 16;
 
+impl Tap {
+    /// When the phone was read: never after the server heard of it, whatever the terminal's clock says.
+    pub(crate) fn read_at(&self) -> DateTime<Utc> {
+        self.at.min(self.received_at)
+    }
+}
+
 impl File {
     fn later_than(&self, tap: &Tap) -> Duration {
         let later = self.at - tap.at;
@@ -106,12 +113,14 @@ impl File {
 impl Window {
     /// Whether a tap may make or change a pair.
     pub(crate) fn tap_touches(&self, tap: &Tap, set: &RuleSet) -> bool {
-        self.files.iter().any(|file| near(tap, file, set))
+        let around = Around::new(tap.at, set);
+        self.files.iter().any(|file| around.contains(file.at) && near(tap, file, set))
     }
 
     /// Whether a file may make or change a pair.
     pub(crate) fn file_touches(&self, file: &File, set: &RuleSet) -> bool {
-        self.taps.iter().any(|tap| near(tap, file, set))
+        let around = Around::new(file.at, set);
+        self.taps.iter().any(|tap| around.contains(tap.at) && near(tap, file, set))
     }
 
     /// Takes in a tap.
@@ -171,7 +180,8 @@ impl Window {
             if !on_phone_reader || tap.mute || (set.require_in_use && !tap.in_use) {
                 continue;
             }
-            for (file_index, file) in self.files.iter().enumerate() {
+            let around = Around::new(tap.at, set);
+            for (file_index, file) in self.files.iter().enumerate().filter(|(_, file)| around.contains(file.at)) {
                 let ended = file.outcome != ReadOutcome::InProgress;
                 if ended && near(tap, file, set) && !self.stepped(tap.place, file.place) {
                     edges.push((file.later_than(tap), tap.place, file.place, tap_index, file_index));
@@ -201,9 +211,15 @@ impl Window {
         mut settled: impl FnMut(Settled),
     ) {
         while self.full() {
-            // The usual case: a result without a phone.
-            if self.taps.len() <= TAPS && !self.taps.iter().any(|tap| near(tap, &self.files[0], rules(tap.at))) {
+            // The usual case: a result without a phone, or a tap without a result.
+            if self.taps.len() <= TAPS && !self.file_touches(&self.files[0], rules(self.files[0].at)) {
                 self.files.remove(0);
+                continue;
+            }
+            if self.taps.len() > TAPS && !self.tap_touches(&self.taps[0], rules(self.taps[0].at)) {
+                let tap = self.taps.remove(0);
+                let verdict = if phone_reader(&tap) { Verdict::Alone } else { Verdict::Elsewhere };
+                settled(Settled { tap, verdict });
                 continue;
             }
             let pairs = self.pairs(&phone_reader, &rules);
@@ -219,6 +235,20 @@ impl Window {
                 settled(Settled { tap: self.taps.remove(index), verdict: pairs[index].0 });
             }
         }
+    }
+}
+
+/// The instants that are worth a closer look: comparing is much cheaper than subtracting.
+struct Around(DateTime<Utc>, DateTime<Utc>);
+
+impl Around {
+    fn new(at: DateTime<Utc>, set: &RuleSet) -> Self {
+        let margin = set.correlation_to + Duration::seconds(1);
+        Self(later(at, -margin), later(at, margin))
+    }
+
+    fn contains(&self, at: DateTime<Utc>) -> bool {
+        self.0 <= at && at <= self.1
     }
 }
 

@@ -240,7 +240,7 @@ impl View<'_> {
         let down = self.software_down_since().map(|since| Equipment::Degraded { reason: Trouble::SoftwareDown, since });
         let readers = self.readers_together();
         if let Some(since) = readers.phone_since {
-            let flapping = readers.flapped_at.filter(|at| !self.passed(later(*at, self.set.failure_burst.shown)));
+            let flapping = readers.flapped_at.filter(|at| !self.passed(later(*at, self.set.flapping_shown)));
             return match (down, flapping) {
                 (Some(down), _) => down,
                 (None, Some(since)) => Equipment::Degraded { reason: Trouble::ReaderFlapping, since },

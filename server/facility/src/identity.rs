@@ -95,6 +95,10 @@ impl Identity {
         self.codes.push(code);
     }
 
+    pub(crate) const fn has_codes(&self) -> bool {
+        !self.codes.is_empty()
+    }
+
     /// Whether a code was the facility's at `at`: `None` where it never was.
     pub(crate) fn had(&self, code: &str, at: DateTime<Utc>) -> Option<bool> {
         let code = written(code);

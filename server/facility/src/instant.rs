@@ -14,9 +14,10 @@ pub(crate) fn local(at: DateTime<Utc>) -> DateTime<FixedOffset> {
     at.clamp(DateTime::<Utc>::MIN_UTC + margin, DateTime::<Utc>::MAX_UTC - margin).with_timezone(&tokyo())
 }
 
-/// `at` and `by` later, or the end of time.
+/// `at` and `by` later (earlier where `by` is negative), or an end of time.
 pub(crate) fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
-    at.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    let end = if by < Duration::zero() { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+    at.checked_add_signed(by).unwrap_or(end)
 }
 
 #[cfg(test)]

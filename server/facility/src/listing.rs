@@ -155,6 +155,12 @@ impl Listings {
         self.sights.iter().fold(before, |listing, sight| step(listing, sight, identity))
     }
 
+    /// The date of the newest snapshot that covers the facility and doesn't name it.
+    pub(crate) fn newest_absence(&self, identity: &Identity) -> Option<DateTime<Utc>> {
+        let absent = |sight: &&Sight| !sight.listed && sight.covers(identity);
+        self.sights.iter().rev().find(absent).map(|sight| sight.as_of)
+    }
+
     /// The newest snapshot that names the facility.
     pub(crate) fn last_row(&self) -> Option<&Sight> {
         self.sights.iter().rev().find(|sight| sight.listed)
@@ -232,8 +238,10 @@ impl View<'_> {
     pub(crate) fn strange_codes(&self) -> Vec<String> {
         let Some(sight) = self.facility.listings.last_row() else { return Vec::new() };
         let identity = &self.facility.identity;
-        let strange =
-            |code: &&String| !crate::identity::check_digit_holds(code) || identity.had(code, sight.as_of) != Some(true);
+        let strange = |code: &&String| {
+            let foreign = identity.has_codes() && identity.had(code, sight.as_of) != Some(true);
+            foreign || !crate::identity::check_digit_holds(code)
+        };
         sight.codes.iter().filter(strange).cloned().collect()
     }
 }

@@ -37,6 +37,7 @@ pub struct RuleSet {
     pub silent_after_opening_days: u32,
     pub gap_shown: Duration,
     pub reader_grace: Duration,
+    pub flapping_shown: Duration,
     pub cannot_serve_opening_days: u32,
     pub succeeded_not_listed: Duration,
     pub opt_out_stale: Duration,

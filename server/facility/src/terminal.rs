@@ -213,7 +213,7 @@ pub(crate) enum Presence {
 fn count(tap: &Tap, verdict: Verdict, tally: &mut Tally, rules: &Rules) {
     match verdict {
         Verdict::Elsewhere => {}
-        Verdict::Alone | Verdict::Failed => tally.add(Level::TapOnly, tap.read_at, rules),
-        Verdict::Read(level) => tally.add(level, tap.read_at, rules),
+        Verdict::Alone | Verdict::Failed => tally.add(Level::TapOnly, tap.read_at(), rules),
+        Verdict::Read(level) => tally.add(level, tap.read_at(), rules),
     }
 }

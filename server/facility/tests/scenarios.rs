@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use yomitori_facility::{Calendar, Facility, Rules, due, fold, standing, status};
+use yomitori_facility::{Calendar, EXAMPLE, Facility, Rules, due, fold, standing, status};
 use yomitori_proto::event::Recorded;
 
 const AXES: [&str; 7] = ["equipment", "evidence", "eligible", "intent", "opt_out", "listing", "freshness"];
@@ -100,4 +100,35 @@ fn every_scenario_folds_to_what_it_expects() {
         .collect();
     assert!(paths.len() >= 20, "the scenarios are missing");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The same fact at another time: every instant in it is `instant`.
+fn moved(value: &mut Value, instant: &str) {
+    match value {
+        Value::String(text) if text.parse::<DateTime<Utc>>().is_ok() => instant.clone_into(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| moved(value, instant)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| moved(value, instant)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn the_ends_of_time_are_borne() {
+    let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
+    let ends = ["-262143-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "+262142-12-31T23:59:59.999Z"];
+    let mut facility: Option<Facility> = None;
+    for instant in ends.iter().chain(ends.iter().rev()) {
+        for line in EXAMPLE.lines() {
+            let mut value: Value = serde_json::from_str(line).unwrap();
+            moved(&mut value, instant);
+            let recorded: Recorded = serde_json::from_value(value).unwrap();
+            let known = facility.take().unwrap_or_else(|| Facility::new(recorded.facility));
+            facility = Some(fold(known, &recorded, &rules));
+        }
+        for now in ends {
+            let now = now.parse().unwrap();
+            let facility = facility.as_ref().unwrap();
+            assert!(due(facility, &rules, &calendar, now).is_none_or(|due| now < due));
+        }
+    }
 }

@@ -110,13 +110,12 @@ impl View<'_> {
     }
 
     fn succeeded_not_listed(&self, axes: &Axes) -> bool {
-        match (&axes.evidence.value, &axes.intent.value, &axes.listing.value) {
-            (Evidence::Succeeded { .. }, Wish::WantListed { .. }, Listing::NotListed { as_of }) => {
-                let since = axes.total.sufficed_at;
-                since.is_some_and(|since| later(since, self.set.succeeded_not_listed) < *as_of)
-            }
-            _ => false,
-        }
+        let wanted = matches!(axes.intent.value, Wish::WantListed { .. });
+        let absent = matches!(axes.listing.value, Listing::NotListed { .. } | Listing::Delisted { .. });
+        let absent_at = self.facility.listings.newest_absence(&self.facility.identity);
+        let long_after = axes.total.sufficed_at.zip(absent_at);
+        let late = long_after.is_some_and(|(since, as_of)| later(since, self.set.succeeded_not_listed) < as_of);
+        wanted && absent && late
     }
 
     /// Many failed reads within a short time, until some time after the last.
@@ -125,12 +124,12 @@ impl View<'_> {
         for terminal in self.terminals() {
             for (tap, verdict) in terminal.verdicts(self.rules) {
                 match verdict {
-                    Verdict::Failed => failures.push(tap.read_at),
+                    Verdict::Failed => failures.push(tap.read_at()),
                     // A result may still come.
                     Verdict::Alone => {
-                        let given_up_at = later(tap.read_at, self.set.correlation_to + Duration::seconds(1));
+                        let given_up_at = later(tap.read_at(), self.set.correlation_to + Duration::seconds(1));
                         if self.passed(given_up_at) {
-                            failures.push(tap.read_at);
+                            failures.push(tap.read_at());
                         }
                     }
                     Verdict::Elsewhere | Verdict::Read(_) => {}

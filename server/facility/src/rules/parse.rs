@@ -70,6 +70,7 @@ fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> RuleSet {
         stale_after_opening_days: fields.days("stale_after_opening_days"),
         silent_after_opening_days: fields.days("silent_after_opening_days"),
         gap_shown: Duration::days(fields.days("gap_shown_days").into()),
+        flapping_shown: fields.seconds("flapping_shown_s"),
         reader_grace: fields.seconds("reader_grace_s"),
         cannot_serve_opening_days: fields.days("cannot_serve_opening_days"),
         succeeded_not_listed: Duration::days(fields.days("succeeded_not_listed_days").into()),

@@ -154,7 +154,7 @@ impl Terminal {
             ReaderRole::FaceAuth | ReaderRole::StaffLogin | ReaderRole::Other => return,
         }
         let TapObserved { reader, in_use, mute, .. } = *event;
-        let tap = Tap { place, at, read_at: at.min(received_at), reader, in_use, mute };
+        let tap = Tap { place, at, received_at, reader, in_use, mute };
         let change = Change { at, by: SupersededBy::Result, touches: self.window.tap_touches(&tap, rules.at(at)) };
         self.corrected(sighting, change, |terminal| terminal.window.tap(tap));
         self.settle(rules);
@@ -179,24 +179,19 @@ impl Terminal {
         self.settle(rules);
     }
 
-    /// Changes what the pairs follow from, and records where evidence falls by it, or changes later than the late window
-    /// allows for.
+    /// Changes what the pairs follow from, and records what evidence that had been shown is corrected by it.
     fn corrected(&mut self, sighting: Sighting<'_>, change: Change, make: impl FnOnce(&mut Self)) {
         if !change.touches {
             make(self);
             return;
         }
         let Sighting { place, received_at, rules, .. } = sighting;
-        let before = self.levels(rules);
+        let set = rules.at(change.at);
         let newest_at = self.window.newest_at(place);
+        let late = newest_at.is_some_and(|newest_at| later(change.at, set.late_window) < newest_at);
+        let before = self.levels(rules);
         make(self);
-        let after = self.levels(rules);
-        let late = newest_at.is_some_and(|newest_at| later(change.at, rules.at(change.at).late_window) < newest_at);
-        if late {
-            self.supersede_changed(&before, &after, received_at, SupersededBy::Late);
-        } else if fell(&before, &after) {
-            self.supersede_changed(&before, &after, received_at, change.by);
-        }
+        self.supersede_changed(&before, rules, Correction { received_at, late, by: change.by });
     }
 
     /// A person says what a reader is for.
@@ -209,17 +204,24 @@ impl Terminal {
     ) {
         let before = self.levels(rules);
         self.reader_mut(event.reader).assign(at, event.role);
-        let after = self.levels(rules);
-        if fell(&before, &after) {
-            self.supersede_changed(&before, &after, received_at, SupersededBy::Role);
-        }
+        self.supersede_changed(&before, rules, Correction { received_at, late: false, by: SupersededBy::Role });
     }
 
-    fn supersede_changed(&mut self, before: &Levels, after: &Levels, received_at: DateTime<Utc>, by: SupersededBy) {
-        for (place, (read_at, now)) in after {
-            let was = before.get(place).and_then(|(_, level)| *level);
-            if was > *now || (by == SupersededBy::Late && was != *now) {
-                self.supersede(Superseded { read_at: *read_at, received_at, was, now: *now, by });
+    /// Where evidence falls, that is said. Where it changes otherwise, that is said if the change comes late, or if what
+    /// it corrects had been shown for longer than the late window.
+    fn supersede_changed(&mut self, before: &Levels, rules: &Rules, correction: Correction) {
+        let after = self.levels(rules);
+        let fell = fell(before, &after);
+        let Correction { received_at, late, by } = correction;
+        for (place, (tap, now)) in after {
+            let was = before.get(&place).and_then(|(_, level)| *level);
+            let set = rules.at(tap.at);
+            let shown_until = later(tap.received_at, set.late_window + set.correlation_to);
+            let late = late || (before.contains_key(&place) && shown_until < received_at);
+            let corrects = was != now && was.max(now) > Some(Level::TapOnly);
+            if corrects && (late || (fell && now < was)) {
+                let by = if late && by == SupersededBy::Result { SupersededBy::Late } else { by };
+                self.supersede(Superseded { read_at: tap.read_at(), received_at, was, now, by });
             }
         }
     }
@@ -231,7 +233,7 @@ impl Terminal {
             Verdict::Read(level) => Some(level),
         };
         let verdicts = self.verdicts(rules).into_iter();
-        verdicts.map(|(tap, verdict)| (tap.place, (tap.read_at, level(verdict)))).collect()
+        verdicts.map(|(tap, verdict)| (tap.place, (*tap, level(verdict)))).collect()
     }
 
     /// Takes back an entry of the desk page.
@@ -244,8 +246,17 @@ impl Terminal {
     }
 }
 
-/// The level of each tap that is not settled, and when it was.
-type Levels = BTreeMap<Place, (DateTime<Utc>, Option<Level>)>;
+/// Each tap that is not settled, and its level.
+type Levels = BTreeMap<Place, (Tap, Option<Level>)>;
+
+/// What may have changed evidence.
+#[derive(Clone, Copy)]
+struct Correction {
+    received_at: DateTime<Utc>,
+    /// It happened long before what had been observed by then.
+    late: bool,
+    by: SupersededBy,
+}
 
 /// What is about to change.
 #[derive(Clone, Copy)]
