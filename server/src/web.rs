@@ -42,6 +42,8 @@ use crate::store::Store;
 
 /// Pages that read the database at the same time; the pool is shared with ingest and projection.
 const READING_AT_ONCE: usize = 6;
+/// Files at the same time: each holds a connection for as long as its reader is slow.
+const DOWNLOADS_AT_ONCE: usize = 2;
 /// No page takes longer to begin.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// After being told to stop, answers have this long to end.
@@ -55,6 +57,7 @@ struct Web {
     live: Live,
     summaries: Arc<Summaries>,
     reading: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
 }
 
 /// Serves pages on `listener` until `stop`. Open streams end then, so that nothing waits for them.
@@ -79,7 +82,8 @@ pub async fn serve(
 fn router(store: Store, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
     let live = Live::start(store.clone(), stop);
     let reading = Arc::new(Semaphore::new(READING_AT_ONCE));
-    let web = Web { store, metrics, live, summaries: Arc::default(), reading };
+    let downloads = Arc::new(Semaphore::new(DOWNLOADS_AT_ONCE));
+    let web = Web { store, metrics, live, summaries: Arc::default(), reading, downloads };
     Router::new()
         .route("/", get(pages::fleet::show))
         .route("/facilities.csv", get(sheet::show))

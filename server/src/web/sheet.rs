@@ -2,6 +2,8 @@
 //!
 //! A spreadsheet computes a cell that begins like a formula, and names are typed by people: such cells get an apostrophe.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -51,10 +53,16 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let asked = Asked::of_page(query.as_deref())?;
+    let turn = Arc::clone(&web.downloads).try_acquire_owned().map_err(|_| Failure::Busy)?;
     let lines = fleet::every(&web.store, &asked.filter, asked.order).await?;
     let head = HEADINGS.iter().map(|heading| lang.one(heading).to_owned());
     let head = format!("{BYTE_ORDER_MARK}{}", row(head));
-    let rows = lines.map_ok(move |line| row(cells(lang, &line))).try_chunks(ROWS_AT_ONCE);
+    // A file keeps its turn, and a connection, until the last row has gone out.
+    let rows = lines.map_ok(move |line| {
+        let _ = &turn;
+        row(cells(lang, &line))
+    });
+    let rows = rows.try_chunks(ROWS_AT_ONCE);
     let rows = rows.map(|chunk| chunk.map(|rows| rows.concat()).map_err(|broken| broken.1));
     let body = Body::from_stream(stream::iter([Ok(head)]).chain(rows));
     let name = format!("facilities-{}.csv", when::clock(clock::now()).replace([' ', ':'], "-"));

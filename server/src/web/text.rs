@@ -32,10 +32,10 @@ texts! {
     SUMMARY: "集計", "Summary";
     ALL: "全施設", "All";
     ELIGIBLE: "掲載対象", "Eligible";
-    NOT_YET: "まだ", "Not yet";
+    NOT_YET: "まだ対象外", "Not yet";
     NOT_OBSERVABLE: "観測不可", "Not observable";
     OPTED_OUT: "掲載を希望しない", "Opted out";
-    SILENT: "応答なし", "Silent";
+    SILENT: "途絶", "Silent";
 
     SEARCH: "検索", "Search";
     SEARCH_HINT: "名称・医療機関コード・都道府県", "name, institution code, prefecture";
@@ -107,6 +107,7 @@ texts! {
     THINGS: "機器・端末", "Devices";
     CONNECTIONS: "通信", "Connections";
     LATE: "{span}後に受信", "received {span} later";
+    ALONE: "単独では", "by itself";
     BY_TERMINAL: "端末", "terminal";
     BY_SERVER: "サーバー", "server";
     BY_LIST: "公表リスト", "public list";

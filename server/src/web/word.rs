@@ -61,7 +61,7 @@ use Tone::{Bad, Good, Info, Quiet, Unknown, Warn};
 static ELIGIBLE: [Word; 3] = [
     word("eligible", Good, "掲載対象", "Eligible"),
     word("not_yet", Quiet, "まだ対象外", "Not yet"),
-    word("not_observable", Unknown, "ここでは観測できない", "Not observable here"),
+    word("not_observable", Unknown, "観測不可", "Not observable"),
 ];
 static EVIDENCE: [Word; 4] = [
     word("succeeded", Good, "読み取り成功", "Succeeded"),
@@ -106,7 +106,7 @@ static EQUIPMENT: [Word; 6] = [
 ];
 static FRESHNESS: [Word; 5] = [
     word("fresh", Good, "最新", "Fresh"),
-    word("gap", Warn, "欠落あり", "With a gap"),
+    word("gap", Warn, "欠落あり", "Gap"),
     word("stale", Warn, "古い", "Stale"),
     word("silent", Bad, "途絶", "Silent"),
     word("waiting", Unknown, "記録待ち", "Waiting"),
@@ -138,7 +138,13 @@ pub(super) fn label(lang: Lang, axis: Axis, key: &str) -> String {
 
 /// A flag on its own.
 pub(super) fn flag_label(lang: Lang, key: &str) -> String {
-    key.parse::<Flag>().map_or_else(|_| key.to_owned(), |flag| lang.one(&flag.label()).to_owned())
+    key.parse::<Flag>().map_or_else(|_| key.to_owned(), |flag| capital(lang.one(&flag.label())))
+}
+
+/// Labels of the facility crate are written to stand in a sentence; here they stand alone.
+pub(super) fn capital(label: &str) -> String {
+    let mut rest = label.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
 /// A word with its sign.
@@ -160,7 +166,8 @@ pub(super) fn sign(tone: Tone, text: &str) -> Markup {
 
 /// The ladder of evidence in four steps. "Not observable here" looks different from "never".
 pub(super) fn meter(evidence: &str, level: Option<&str>) -> Markup {
-    let steps = level.and_then(|level| LEVEL.iter().position(|word| word.key == level)).map_or(0, |at| at + 1);
+    let reached = level.or((evidence == "attempted_only").then_some("tap_only"));
+    let steps = reached.and_then(|level| LEVEL.iter().position(|word| word.key == level)).map_or(0, |at| at + 1);
     let blind = evidence == "not_observable" && steps == 0;
     html! {
         span class={ "meter" @if blind { " blind" } } aria-hidden="true" {

@@ -60,12 +60,9 @@ pub struct Filter {
     pub flag: Option<String>,
 }
 
-/// One word of a search: part of a name or code, or the name of a prefecture.
+/// One word of a search: part of a code, name, prefecture or address.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SearchWord {
-    text: String,
-    prefecture: Option<Prefecture>,
-}
+pub struct SearchWord(String);
 
 impl SearchWord {
     /// The words of what a person typed: in any width and case, codes with hyphens too.
@@ -80,17 +77,14 @@ impl SearchWord {
     fn one(word: &str) -> Self {
         let hyphen = |c: char| "-‐‑–—−ー".contains(c);
         let code = word.chars().all(|c| c.is_ascii_digit() || hyphen(c)) && word.contains(|c: char| c.is_ascii_digit());
-        let text = if code { word.replace(hyphen, "") } else { word.to_owned() };
-        // A bare number is part of a code, not a prefecture.
-        let prefecture = if code { None } else { word.parse().ok() };
-        Self { text, prefecture }
+        Self(if code { word.replace(hyphen, "") } else { word.to_owned() })
     }
 
     /// For LIKE, in which three characters mean something.
     fn pattern(&self) -> String {
-        let mut pattern = String::with_capacity(self.text.len() + 2);
+        let mut pattern = String::with_capacity(self.0.len() + 2);
         pattern.push('%');
-        for character in self.text.chars() {
+        for character in self.0.chars() {
             if matches!(character, '%' | '_' | '\\') {
                 pattern.push('\\');
             }
@@ -180,13 +174,7 @@ impl Filter {
         let mut clauses = Clauses { sql: "true".to_owned(), values: Vec::new() };
         for word in &self.words {
             let pattern = clauses.bind(word.pattern());
-            match word.prefecture {
-                Some(prefecture) => {
-                    let number = clauses.bind(prefecture.to_string());
-                    clauses.and(&format!("(search LIKE {pattern} OR prefecture = {number})"));
-                }
-                None => clauses.and(&format!("search LIKE {pattern}")),
-            }
+            clauses.and(&format!("search LIKE {pattern}"));
         }
         if let Some(prefecture) = self.prefecture {
             let number = clauses.bind(prefecture.to_string());
@@ -231,12 +219,6 @@ mod tests {
     #[test]
     fn what_like_would_read_as_a_pattern_is_a_plain_character() {
         assert_eq!(patterns(r"100%_\"), [r"%100\%\_\\%"]);
-    }
-
-    #[test]
-    fn a_prefecture_is_found_by_its_name_and_not_by_a_part_of_a_code() {
-        let prefectures = |typed| SearchWord::all(typed).iter().map(|word| word.prefecture).collect::<Vec<_>>();
-        assert_eq!(prefectures("東京 tokyo 13"), [Prefecture::from_number(13), Prefecture::from_number(13), None]);
     }
 
     #[test]

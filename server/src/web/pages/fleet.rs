@@ -21,6 +21,9 @@ use crate::web::{Web, layout, text, when, word};
 
 pub(in crate::web) use summary::Summaries;
 
+/// The most urgent ones come first; the facility's page has them all.
+const FLAGS_SHOWN: usize = 2;
+
 /// `/`.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
@@ -110,12 +113,20 @@ impl List<'_> {
         let next = if current { !descending } else { sort != "place" };
         let link = given
             .link("/", &[("sort", (sort != "place").then_some(sort)), ("dir", next.then_some("desc")), ("page", None)]);
+        let arrow = if !current {
+            "↕"
+        } else if descending {
+            "▼"
+        } else {
+            "▲"
+        };
         let sorted = current.then_some(if descending { "descending" } else { "ascending" });
         html! {
             th scope="col" role="columnheader" aria-sort=[sorted] {
                 a href=(link) {
-                    (lang.both(label))
-                    span.arrow aria-hidden="true" { @if current { (if descending { "▼" } else { "▲" }) } @else { "↕" } }
+                    (lang.one(label))
+                    span.arrow aria-hidden="true" { (arrow) }
+                    @if lang == Lang::Ja { small.en lang="en" { (label.en) } }
                 }
             }
         }
@@ -139,7 +150,10 @@ impl List<'_> {
                         " " span { (prefecture(lang, &line.prefecture)) }
                     }
                     @if !line.flags.is_empty() {
-                        span.flags { @for flag in &line.flags { (word::flag(lang, flag)) " " } }
+                        span.flags {
+                            @for flag in line.flags.iter().take(FLAGS_SHOWN) { (word::flag(lang, flag)) " " }
+                            @if line.flags.len() > FLAGS_SHOWN { small { "+" (line.flags.len() - FLAGS_SHOWN) } }
+                        }
                     }
                 }
                 td role="cell" data-label=(label(&text::ELIGIBLE)) { (word::chip(lang, Axis::Eligible, &line.eligible)) }

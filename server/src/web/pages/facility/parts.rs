@@ -7,7 +7,7 @@ use yomitori_facility::Text;
 use super::status::{self, Reader, Said, Status, Terminal};
 use crate::store::fleet::{self, Line};
 use crate::web::lang::Lang;
-use crate::web::word::Tone;
+use crate::web::word::{Tone, capital};
 use crate::web::{text, when, word};
 
 /// A sentence, with English below Japanese: there is room for it here.
@@ -27,7 +27,7 @@ pub(super) fn flags(lang: Lang, status: &Status) -> Markup {
                 ul {
                     @for flag in &status.flags {
                         li {
-                            (word::sign(severity(&flag.severity), lang.one(&flag.label.text())))
+                            (word::sign(severity(&flag.severity), &capital(lang.one(&flag.label.text()))))
                             (sentence(lang, &flag.sentence))
                             div.next { (sentence(lang, &flag.next)) }
                         }
@@ -81,12 +81,6 @@ fn label(lang: Lang, column: fleet::Axis, key: &str, axis: &status::Axis) -> Str
     let text = axis.label.text();
     let long = lang.one(&text);
     if long.is_empty() { word::label(lang, column, key) } else { capital(long) }
-}
-
-/// Labels are written to stand in a sentence; here they stand alone.
-fn capital(label: &str) -> String {
-    let mut rest = label.chars();
-    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
 pub(super) fn terminals(lang: Lang, status: &Status, now: DateTime<Utc>) -> Markup {

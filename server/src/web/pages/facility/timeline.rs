@@ -110,7 +110,7 @@ fn fact(lang: Lang, entry: &Entry, status: &Status, now: DateTime<Utc>) -> Marku
             }
             div.whence {
                 @if let Some(level) = happening.level {
-                    span.evidence { (word::meter("", Some(level.key()))) " " (lang.one(&level.label())) }
+                    span.evidence { (word::meter("", Some(level.key()))) " " (lang.one(&text::ALONE)) ": " (lang.one(&level.label())) }
                 }
                 (provenance(lang, entry))
             }

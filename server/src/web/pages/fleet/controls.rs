@@ -83,5 +83,5 @@ fn prefectures(lang: Lang) -> Vec<(String, String)> {
 }
 
 fn flags(lang: Lang) -> Vec<(String, String)> {
-    Flag::ALL.iter().map(|flag| (flag.key().to_owned(), lang.one(&flag.label()).to_owned())).collect()
+    Flag::ALL.iter().map(|flag| (flag.key().to_owned(), word::flag_label(lang, flag.key()))).collect()
 }

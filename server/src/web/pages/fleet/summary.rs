@@ -11,12 +11,15 @@ use super::grouped;
 use crate::store::fleet::{self, Summary};
 use crate::store::{Store, StoreError};
 use crate::web::lang::Lang;
-use crate::web::query::Asked;
+use crate::web::query::{ANY_STAGE, Asked};
 use crate::web::text;
 
-/// The counts, counted again at most for a tenth of the time: instant where the fleet is small, bearable where it is not.
+/// The counts. Where the fleet is so large that counting takes a while, it is done for a tenth of the time at most.
 #[derive(Default)]
 pub(in crate::web) struct Summaries(Mutex<Option<Counted>>);
+
+/// Counting is this quick for all but the largest fleets.
+const QUICK: Duration = Duration::from_millis(100);
 
 struct Counted {
     summary: Summary,
@@ -29,10 +32,13 @@ impl Summaries {
         // Whoever comes while somebody counts, waits for that count.
         let mut counted = self.0.lock().await;
         if let Some(Counted { summary, ended, took }) = &*counted
+            && *took > QUICK
             && ended.elapsed() < *took * 9
         {
             return Ok(summary.clone());
         }
+        // Making a connection is not part of counting.
+        drop(store.client().await?);
         let began = Instant::now();
         let summary = fleet::summary(store).await?;
         *counted = Some(Counted { summary: summary.clone(), ended: Instant::now(), took: began.elapsed() });
@@ -40,19 +46,33 @@ impl Summaries {
     }
 }
 
+/// One count.
+struct Tile {
+    class: &'static str,
+    label: &'static Text,
+    count: i64,
+    /// The parameter that chooses what is counted; absent where all are.
+    choice: Option<(&'static str, &'static str)>,
+}
+
 pub(super) fn tiles(lang: Lang, asked: &Asked, summary: &Summary) -> Markup {
-    let tiles: [(&str, &Text, i64, Option<(&str, &str)>); 6] = [
-        ("all", &text::ALL, summary.total, None),
-        ("good", &text::ELIGIBLE, summary.eligible, Some(("eligible", "eligible"))),
-        ("quiet", &text::NOT_YET, summary.not_yet, Some(("eligible", "not_yet"))),
-        ("unknown", &text::NOT_OBSERVABLE, summary.not_observable, Some(("eligible", "not_observable"))),
-        ("warn", &text::OPTED_OUT, summary.opted_out, Some(("opt_out", "any"))),
-        ("bad", &text::SILENT, summary.silent, Some(("freshness", "silent"))),
+    let tiles = [
+        Tile { class: "all", label: &text::ALL, count: summary.total, choice: None },
+        Tile { class: "good", label: &text::ELIGIBLE, count: summary.eligible, choice: Some(("eligible", "eligible")) },
+        Tile { class: "quiet", label: &text::NOT_YET, count: summary.not_yet, choice: Some(("eligible", "not_yet")) },
+        Tile {
+            class: "unknown",
+            label: &text::NOT_OBSERVABLE,
+            count: summary.not_observable,
+            choice: Some(("eligible", "not_observable")),
+        },
+        Tile { class: "warn", label: &text::OPTED_OUT, count: summary.opted_out, choice: Some(("opt_out", ANY_STAGE)) },
+        Tile { class: "bad", label: &text::SILENT, count: summary.silent, choice: Some(("freshness", "silent")) },
     ];
     html! {
         nav.summary aria-label=(lang.one(&text::SUMMARY)) {
             ul #summary data-keyed {
-                @for (class, label, count, choice) in tiles {
+                @for Tile { class, label, count, choice } in tiles {
                     li.tile.(class) data-key=(class) {
                         a href=(link(choice)) aria-current=[chosen(asked, choice).then_some("true")] {
                             span.figure { (grouped(count)) }
