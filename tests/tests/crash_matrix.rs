@@ -60,6 +60,7 @@ struct Matrix {
     rng: StdRng,
     kills: Kills,
     results: u64,
+    since: Instant,
     phases: Vec<(&'static str, Duration)>,
 }
 
@@ -87,36 +88,40 @@ impl Matrix {
             clinics.push(Clinic::open(&world, &server, code).await?);
         }
         let (rng, kills) = (StdRng::seed_from_u64(seed), Kills::default());
-        Ok(Self { world, server, clinics, rng, kills, results: 0, phases: Vec::new() })
+        Ok(Self { world, server, clinics, rng, kills, results: 0, since: Instant::now(), phases: Vec::new() })
     }
 
     async fn run(&mut self) -> Result<Verdict> {
-        let mut last = Instant::now();
-        macro_rules! phase {
-            ($name:literal, $done:expr) => {{
-                let done = $done.await.context($name)?;
-                self.phases.push(($name, last.elapsed()));
-                last = Instant::now();
-                done
-            }};
-        }
-        phase!("first wave", self.wave(5));
-        phase!("kafka away", self.kafka_away());
-        phase!("postgres restarts", self.postgres_restarts_in_a_batch());
-        phase!("second wave", self.wave(4));
-        phase!("postgres restarts again", self.postgres_restarts_in_a_batch());
-        phase!("until quiet", self.quiet());
-        let verdict = phase!("judgement", self.judge());
-        _ = last;
-        Ok(verdict)
+        self.wave(5).await.context("the first wave")?;
+        self.passed("first wave");
+        self.kafka_away().await.context("Kafka away")?;
+        self.passed("kafka away");
+        self.postgres_restarts_in_a_batch().await.context("the first restart of PostgreSQL")?;
+        self.passed("postgres restarts");
+        self.wave(4).await.context("the second wave")?;
+        self.passed("second wave");
+        self.postgres_restarts_in_a_batch().await.context("the second restart of PostgreSQL")?;
+        self.passed("postgres restarts again");
+        self.quiet().await.context("until all is quiet")?;
+        self.passed("until quiet");
+        self.judge().await.context("gather what the oracle looks at")
+    }
+
+    fn passed(&mut self, phase: &'static str) {
+        self.phases.push((phase, self.since.elapsed()));
+        self.since = Instant::now();
     }
 
     /// Kills everything at once, `each` times at each of its points.
     async fn wave(&mut self, each: u32) -> Result<()> {
         let server = Blow::deck(&mut self.rng, &SERVER, each, 2);
         let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT, each, 2)).collect();
-        let agents = self.clinics.iter_mut().zip(&agents).map(|(clinic, deck)| storm(clinic, deck));
-        let (server, agents) = tokio::try_join!(storm(&mut self.server, &server), try_join_all(agents))?;
+        self.storms(&server, &agents).await
+    }
+
+    async fn storms(&mut self, server: &[Blow], agents: &[Vec<Blow>]) -> Result<()> {
+        let agents = self.clinics.iter_mut().zip(agents).map(|(clinic, deck)| storm(clinic, deck));
+        let (server, agents) = tokio::try_join!(storm(&mut self.server, server), try_join_all(agents))?;
         self.kills.add(server);
         agents.into_iter().for_each(|kills| self.kills.add(kills));
         Ok(())
@@ -128,14 +133,11 @@ impl Matrix {
         self.world.kafka.kill().await?;
         let server = Blow::deck(&mut self.rng, &[], 0, 1);
         let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT[..1], 2, 0)).collect();
-        let agents = self.clinics.iter_mut().zip(&agents).map(|(clinic, deck)| storm(clinic, deck));
         let away = async {
             tokio::time::sleep(KAFKA_AWAY).await;
             Ok(())
         };
-        let (server, agents, ()) = tokio::try_join!(storm(&mut self.server, &server), try_join_all(agents), away)?;
-        self.kills.add(server);
-        agents.into_iter().for_each(|kills| self.kills.add(kills));
+        tokio::try_join!(self.storms(&server, &agents), away)?;
         for ((_, _, before), (terminal, _, last)) in before.into_iter().zip(self.last()?) {
             ensure!(last > before, "{terminal} kept nothing while Kafka was away");
         }
@@ -185,12 +187,12 @@ impl Matrix {
         let store = self.world.store().await?;
         wait::until("everything to be folded and acknowledged", CATCH_UP, async || {
             self.server.process()?.alive()?;
-            let marks = marks(&store).await?;
+            let folded = last_folded(&store).await?;
             for clinic in &mut self.clinics {
                 clinic.agent.process()?.alive()?;
                 let (terminal, life, last) = clinic.last()?;
-                let mark = marks.get(&(terminal, life)).copied().unwrap_or_default();
-                ensure!(mark >= last, "{terminal} has kept {last}, and {mark} is folded");
+                let folded = folded.get(&(terminal, life)).copied().unwrap_or_default();
+                ensure!(folded >= last, "{terminal} has kept {last}, and {folded} is folded");
                 clinic.has_acknowledged(last)?;
             }
             Ok(())
@@ -265,11 +267,12 @@ async fn facts(store: &tokio_postgres::Client) -> Result<i64> {
     Ok(store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0))
 }
 
-async fn marks(store: &tokio_postgres::Client) -> Result<BTreeMap<(TerminalId, Life), u64>> {
-    let rows = store.query("SELECT terminal_id, life, seq FROM projection.high_water", &[]).await?;
-    let mark = |row: tokio_postgres::Row| {
+/// The highest number of every life that is in the store.
+async fn last_folded(store: &tokio_postgres::Client) -> Result<BTreeMap<(TerminalId, Life), u64>> {
+    let query = "SELECT terminal_id, life, max(seq) FROM projection.fact WHERE life IS NOT NULL GROUP BY 1, 2";
+    let life = |row: tokio_postgres::Row| {
         let (terminal, life, seq): (Uuid, Uuid, i64) = (row.get(0), row.get(1), row.get(2));
         ((TerminalId(terminal), Life(life)), seq.cast_unsigned())
     };
-    Ok(rows.into_iter().map(mark).collect())
+    Ok(store.query(query, &[]).await?.into_iter().map(life).collect())
 }
