@@ -94,7 +94,7 @@ static LISTING: [Word; 5] = [
     word("not_listed", Quiet, "未掲載", "Not listed"),
     word("delisted", Warn, "掲載終了", "Delisted"),
     word("ambiguous", Unknown, "判定できない", "Ambiguous"),
-    word("unknown", Unknown, "リスト未取得", "No list read"),
+    word("unknown", Unknown, "リスト未取得", "No list"),
 ];
 static EQUIPMENT: [Word; 6] = [
     word("ready", Good, "準備完了", "Ready"),
