@@ -256,3 +256,6 @@ fn near(tap: &Tap, file: &File, set: &RuleSet) -> bool {
     let later = file.later_than(tap);
     set.correlation_from <= later && later <= set.correlation_to
 }
+
+#[cfg(test)]
+mod tests;

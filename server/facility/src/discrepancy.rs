@@ -171,3 +171,21 @@ impl View<'_> {
         flags
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_key_names_one_flag() {
+        let keys: BTreeSet<&str> = Flag::ALL.iter().map(Word::key).collect();
+        assert_eq!(keys.len(), Flag::ALL.len());
+        for flag in Flag::ALL {
+            assert_eq!(flag.key().parse(), Ok(*flag));
+            assert_eq!(serde_json::to_value(flag).unwrap(), flag.key());
+        }
+        assert_eq!("nonsense".parse::<Flag>().unwrap_err().to_string(), "`nonsense` is no flag");
+    }
+}

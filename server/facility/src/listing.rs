@@ -245,3 +245,45 @@ impl View<'_> {
         sight.codes.iter().filter(strange).cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coverage_is_read_as_it_is_written() {
+        let prefecture = |number: &str| Coverage::Prefecture(number.to_owned());
+        let table = [
+            ("full", Coverage::Full),
+            (" FULL ", Coverage::Full),
+            ("prefecture:13", prefecture("13")),
+            ("prefecture: 1", prefecture("01")),
+            ("prefecture:48", Coverage::Unknown),
+            ("prefecture:", Coverage::Unknown),
+            ("prefecture", Coverage::Unknown),
+            ("query:さくら", Coverage::Query),
+            ("query", Coverage::Query),
+            ("full:13", Coverage::Unknown),
+            ("", Coverage::Unknown),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Coverage::parse(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_still_counts() {
+        let identity = Identity::default();
+        let mut listings = Listings::default();
+        let day = |day: u32| -> DateTime<Utc> {
+            format!("2026-{:02}-{:02}T00:00:00Z", 1 + day / 28, 1 + day % 28).parse().unwrap()
+        };
+        for number in 0..40 {
+            let event = ListingObserved { as_of: day(number), coverage: "full".to_owned(), listed: true, code: None };
+            listings.observed(SnapshotId(uuid::Uuid::from_u128(number.into())), &event, &identity);
+        }
+        assert_eq!(listings.sights.len(), SIGHTS);
+        assert_eq!(listings.first_listed_at, Some(day(0)));
+        assert_eq!(listings.listing(&identity), Listing::Listed { since: day(0), last_seen_at: day(39) });
+    }
+}

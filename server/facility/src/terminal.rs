@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::id::{ReaderKey, Session};
-use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, GapSource, ReaderRole};
+use yomitori_proto::vocabulary::{CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, ReaderRole};
 
 use crate::correlate::{Settled, Tap, Verdict, Window};
 use crate::desk::Desk;
@@ -34,6 +34,8 @@ pub(crate) struct Terminal {
     pub(crate) agent_version: Option<String>,
     pub(crate) clock_offset_ms: i64,
     pub(crate) readers: BTreeMap<ReaderKey, Reader>,
+    /// What the clinic lets the agent look at, since its last start.
+    pub(crate) collection: CollectionLevel,
     /// The last start of the agent: a reader that was not named since then is gone.
     pub(crate) started: Option<(Place, DateTime<Utc>)>,
     pub(crate) blocked: Option<(Place, DateTime<Utc>)>,

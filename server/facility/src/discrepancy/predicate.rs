@@ -1,9 +1,11 @@
 //! When each flag stands, and how urgent it is.
 
 use chrono::{DateTime, Duration, Utc};
+use yomitori_proto::vocabulary::CollectionLevel;
 
 use super::{Flag, Severity};
-use crate::correlate::Verdict;
+use crate::cause::Cause;
+use crate::correlate::{Tap, Verdict};
 use crate::desk::Kind;
 use crate::equipment::{Equipment, Missing, Trouble};
 use crate::evidence::Evidence;
@@ -14,7 +16,7 @@ use crate::listing::Listing;
 use crate::opt_out::OptOutStatus;
 use crate::readiness::StepKind;
 use crate::rules::Burst;
-use crate::text::Word;
+use crate::text::{Text, Word};
 use crate::view::{Axes, View};
 
 impl View<'_> {
@@ -120,27 +122,43 @@ impl View<'_> {
 
     /// Many failed reads within a short time, until some time after the last.
     fn failure_burst(&self) -> bool {
-        let mut failures: Vec<DateTime<Utc>> = Vec::new();
-        for terminal in self.terminals() {
-            for (tap, verdict) in terminal.verdicts(self.rules) {
-                match verdict {
-                    Verdict::Failed => failures.push(tap.read_at()),
-                    // A result may still come.
-                    Verdict::Alone => {
-                        let given_up_at = later(tap.read_at(), self.set.correlation_to + Duration::seconds(1));
-                        if self.passed(given_up_at) {
-                            failures.push(tap.read_at());
-                        }
-                    }
-                    Verdict::Elsewhere | Verdict::Read(_) => {}
-                }
-            }
-        }
         let stated =
             self.desk_entries().filter(|entry| matches!(entry.kind, Kind::Failed { .. }) && !entry.says_read());
-        failures.extend(stated.map(|entry| entry.at));
+        let mut failures: Vec<DateTime<Utc>> = stated.map(|entry| entry.at).collect();
+        failures.extend(self.failed_taps().map(|tap| tap.read_at()));
         failures.sort_unstable();
         self.burst(&failures, self.set.failure_burst)
+    }
+
+    /// Taps whose result says that they failed, or that got none in time where results are looked at.
+    fn failed_taps(&self) -> impl Iterator<Item = &Tap> {
+        self.terminals().flat_map(move |terminal| {
+            let sees_results = terminal.collection != CollectionLevel::Readers;
+            let failed = move |tap: &Tap, verdict| match verdict {
+                Verdict::Failed => true,
+                Verdict::Alone if sees_results => {
+                    self.passed(later(tap.read_at(), self.set.correlation_to + Duration::seconds(1)))
+                }
+                Verdict::Alone | Verdict::Elsewhere | Verdict::Read(_) => false,
+            };
+            let verdicts = terminal.verdicts(self.rules).into_iter();
+            verdicts.filter(move |(tap, verdict)| failed(tap, *verdict)).map(|(tap, _)| tap)
+        })
+    }
+
+    /// What the failed taps have in common, as a guess.
+    fn guessed_cause(&self) -> Option<&'static Cause> {
+        let taps: Vec<&Tap> = self.failed_taps().collect();
+        if taps.is_empty() {
+            return None;
+        }
+        if taps.iter().all(|tap| tap.mute) {
+            Cause::of("PatientDevice.Position")
+        } else if taps.iter().all(|tap| !tap.in_use) {
+            Cause::of("Site.PairingNotSet")
+        } else {
+            None
+        }
     }
 
     /// Whether `burst.count` of the ascending instants lie within `burst.within`, and that was not long ago.
@@ -185,16 +203,20 @@ impl View<'_> {
     }
 
     /// What makes a flag stand, in one word where the axes have one.
-    pub(crate) fn axis_why(&self, flag: Flag, axes: &Axes) -> Option<crate::text::Text> {
+    pub(crate) fn axis_why(&self, flag: Flag, axes: &Axes) -> Option<Text> {
         match flag {
             Flag::ReaderMissing | Flag::SoftwareDown | Flag::ReaderBlocked | Flag::ReaderUnstable => {
                 Some(axes.equipment.why.clone())
             }
             Flag::AgentSilent => Some(axes.freshness.why.clone()),
+            Flag::FailureBurst => self.guessed_cause().map(|cause| {
+                let (guess, next) = (cause.sentence(), cause.next_step());
+                Text::fixed("推定される原因:", "A guess:").then(&guess).then(&next)
+            }),
             Flag::CodeMismatch => {
                 let codes = self.strange_codes().join(", ");
                 let label = flag.label();
-                Some(crate::text::Text::new(format!("{}: {codes}。", label.ja), format!("{}: {codes}.", label.en)))
+                Some(Text::new(format!("{}: {codes}。", label.ja), format!("{}: {codes}.", label.en)))
             }
             _ => None,
         }

@@ -110,6 +110,7 @@ impl Terminal {
     fn agent_started(&mut self, place: Place, at: DateTime<Utc>, event: &AgentStarted) {
         if self.started.is_none_or(|(known, _)| known < place) {
             self.started = Some((place, at));
+            self.collection = event.collection;
             if self.agent_version.as_deref() != Some(event.agent_version.as_str()) {
                 self.agent_version = Some(event.agent_version.clone());
             }
