@@ -25,9 +25,11 @@ CREATE SCHEMA projection;
 CREATE TABLE projection.progress (
     partition   int PRIMARY KEY,
     next_offset bigint NOT NULL,
-    folded_at   timestamptz
+    folded_at   timestamptz,
+    end_offset  bigint,
+    checked_at  timestamptz
 );
-COMMENT ON TABLE projection.progress IS 'Written in the transaction of the facts themselves: the place in the log up to which this schema is true.';
+COMMENT ON TABLE projection.progress IS 'Written in the transaction of the facts themselves: the place in the log up to which this schema is true. end_offset is where the log ended when the projector last looked, at checked_at.';
 
 CREATE TABLE projection.high_water (
     terminal_id uuid NOT NULL,

@@ -22,7 +22,7 @@ use yomitori_facility::{Calendar, Rules};
 use crate::config;
 use crate::log::kafka::{Reader, TopicError};
 use crate::log::{self, Position};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, progress};
 use crate::{clock, telemetry};
 
 use self::batch::{Batch, Taken};
@@ -33,6 +33,8 @@ use self::state::States;
 const BATCH_RECORDS: usize = 4000;
 /// Without a record for this long, look whether time alone changed a facility, and whether a partition is free.
 const IDLE: Duration = Duration::from_millis(500);
+/// How often the store is told where the log ends.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// Why the projection paused.
@@ -99,6 +101,7 @@ impl Projector {
         let reader = log::kafka::reader(&self.kafka)?;
         let mut states = States::open(&self.store).await?;
         let mut swept_at = tokio::time::Instant::now();
+        let mut checked_at = swept_at;
         owner.claim(&self.store).await?;
         self.read_owned(&reader, &owner)?;
         loop {
@@ -113,7 +116,10 @@ impl Projector {
                 if owner.claim(&self.store).await? {
                     self.read_owned(&reader, &owner)?;
                 }
-                measure(&reader, &owner);
+                if checked_at.elapsed() >= CHECK_EVERY {
+                    checked_at = tokio::time::Instant::now();
+                    self.check(&reader, &owner).await?;
+                }
             }
         }
     }
@@ -125,15 +131,17 @@ impl Projector {
         }
         log::kafka::read_from(reader, &self.kafka.topic, &positions)
     }
+
+    /// Says how far behind the log the store is, in the metrics and in the store itself.
+    async fn check(&self, reader: &Reader, owner: &Owner) -> Result<(), StoreError> {
+        let end = |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
+        let ends: Vec<Position> = owner.positions().filter_map(end).collect();
+        let behind = owner.positions().filter_map(|next| Some(end(next)?.offset - next.offset)).sum();
+        telemetry::lag(behind, if behind > 0 { owner.seconds_behind(clock::now()) } else { 0.0 });
+        progress::checked(&self.store, &ends, clock::now()).await
+    }
 }
 
-fn measure(reader: &Reader, owner: &Owner) {
-    let behind = owner
-        .positions()
-        .filter_map(|next| Some((reader.context().of(next.partition)? - next.offset).max(0)))
-        .sum();
-    telemetry::lag(behind, if behind > 0 { owner.seconds_behind(clock::now()) } else { 0.0 });
-}
 
 /// Waits for a record, then takes what else is there already.
 async fn next_batch(reader: &Reader) -> Result<Vec<Taken>, KafkaError> {

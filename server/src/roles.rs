@@ -49,6 +49,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(20);
 /// After being told to stop, streams have this long to say that they ended.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Runs these parts until the process is told to stop, or until one of them can't go on.
@@ -66,6 +67,15 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         told_to_stop().await;
         telemetry::stopping();
         stopping.cancel();
+    });
+
+    // Histograms grow until they are drained, and nobody may ever ask for the metrics.
+    let (upkeep, stopped) = (metrics.clone(), stop.clone());
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(UPKEEP_EVERY);
+        while stopped.run_until_cancelled(tick.tick()).await.is_some() {
+            upkeep.run_upkeep();
+        }
     });
 
     // Addresses first: whoever waits for the server to come up meets an open door, and a taken port is told at once.

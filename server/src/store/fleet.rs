@@ -293,13 +293,3 @@ pub async fn progress(store: &Store) -> Result<Progress, StoreError> {
     let places = places.map_err(|source| StoreError::Broken { what: "the projection's progress", source })?;
     Ok(Progress { now: row.get(0), places, parked_facilities: row.get(2) })
 }
-
-/// The connections that the log says are open, by terminal, with their beginnings.
-///
-/// # Errors
-/// Where the database is away.
-pub async fn connected(store: &Store, facility: FacilityId) -> Result<BTreeMap<Uuid, DateTime<Utc>>, StoreError> {
-    let sql = "SELECT terminal_id, connected_at FROM projection.connection WHERE facility_id = $1";
-    let rows = store.client().await?.query(sql, &[&facility.0]).await.doing("read open streams")?;
-    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
-}

@@ -71,3 +71,16 @@ pub async fn reached(store: &Store, position: Position) -> Result<bool, StoreErr
     let row = client.query_one(query, &[&position.partition, &position.offset]).await.doing("ask for a place")?;
     Ok(row.get(0))
 }
+
+/// Notes where partitions end, as the projector just heard: so that "nothing new" differs from "nobody looked".
+///
+/// # Errors
+/// Where the database is away.
+pub async fn checked(store: &Store, ends: &[Position], now: DateTime<Utc>) -> Result<(), StoreError> {
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.iter().map(|end| (end.partition, end.offset)).unzip();
+    let update = "UPDATE projection.progress p SET end_offset = e.end_offset, checked_at = $3 \
+                  FROM unnest($1::int[], $2::int8[]) AS e (partition, end_offset) WHERE p.partition = e.partition";
+    let client = store.client().await?;
+    client.execute(update, &[&partitions, &offsets, &now]).await.doing("note the ends of the partitions")?;
+    Ok(())
+}

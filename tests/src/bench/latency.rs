@@ -63,8 +63,7 @@ pub async fn measure(taps: usize, files: usize, print: impl Fn(&str)) -> Result<
     for _ in 0..taps {
         let before = count(&store, "tap_observed").await?;
         let card = pcscd.insert(0, &ATR)?;
-        // The virtual reader looks for cards every 400 ms; a person holds a phone for a second or two.
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        card.noticed().await?;
         card.remove();
         let removed = clock::now();
         drain(&mut commits);

@@ -9,6 +9,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -133,6 +135,8 @@ fn launch(folder: &TempDir) -> Result<Process> {
 #[derive(Debug)]
 pub struct Card {
     stream: TcpStream,
+    /// pcscd has asked who it is.
+    noticed: Arc<AtomicBool>,
     answers: Option<JoinHandle<()>>,
 }
 
@@ -141,8 +145,22 @@ impl Card {
         let stream = TcpStream::connect(("127.0.0.1", port)).context("insert the card")?;
         stream.set_nodelay(true).context("insert the card")?;
         let (mut side, atr) = (stream.try_clone().context("insert the card")?, atr.to_vec());
-        let answers = std::thread::spawn(move || while answer(&mut side, &atr).is_ok() {});
-        Ok(Self { stream, answers: Some(answers) })
+        let noticed = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&noticed);
+        let answers = std::thread::spawn(move || while answer(&mut side, &atr, &asked).is_ok() {});
+        Ok(Self { stream, noticed, answers: Some(answers) })
+    }
+
+    /// Waits until pcscd has noticed it; taken away before, it would never have been there.
+    ///
+    /// # Errors
+    /// When pcscd does not look.
+    pub async fn noticed(&self) -> Result<()> {
+        wait::until("pcscd to notice the card", wait::PATIENCE, async || {
+            ensure!(self.noticed.load(Ordering::Acquire), "it has not asked for the card's answer");
+            Ok(())
+        })
+        .await
     }
 
     /// Takes it away.
@@ -160,7 +178,7 @@ impl Drop for Card {
 
 /// The reader's protocol: a length of two bytes, then as many. One byte alone is a command (off, on, reset, give the ATR)
 /// of which only the last has an answer; more is for the card, which says "not supported".
-fn answer(stream: &mut TcpStream, atr: &[u8]) -> std::io::Result<()> {
+fn answer(stream: &mut TcpStream, atr: &[u8], asked: &AtomicBool) -> std::io::Result<()> {
     const GIVE_ATR: u8 = 4;
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
@@ -172,5 +190,7 @@ fn answer(stream: &mut TcpStream, atr: &[u8]) -> std::io::Result<()> {
         _ => &[0x6D, 0x00],
     };
     let length = u16::try_from(reply.len()).map_err(std::io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes(), reply].concat())
+    stream.write_all(&[&length.to_be_bytes(), reply].concat())?;
+    asked.store(true, Ordering::Release);
+    Ok(())
 }
