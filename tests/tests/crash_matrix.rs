@@ -46,10 +46,10 @@ async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> Result<()> 
         Err(error) => return Err(error.context(format!("SEED={seed}, folder {:?}", matrix.world.folder()))),
     };
     println!("{}", matrix.summary(seed, &verdict, began.elapsed()));
-    ensure!(matrix.kills.total() >= 50, "only {} kills", matrix.kills.total());
-    ensure!(verdict.repeated > 0, "nothing was ever sent again: the kills hit nothing");
     verdict.faults.none()?;
     ensure!(verdict.results as u64 <= matrix.results, "a result file was told twice");
+    ensure!(matrix.kills.total() >= 50, "only {} kills", matrix.kills.total());
+    ensure!(verdict.repeated > 0, "nothing was ever sent again: the kills hit nothing");
     Ok(())
 }
 
