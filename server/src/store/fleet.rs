@@ -4,14 +4,12 @@
 
 mod filter;
 
-use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
-use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::FacilityId;
 
