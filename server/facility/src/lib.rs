@@ -47,7 +47,7 @@ pub use hours::{Hours, HoursError};
 pub use identity::CodeStatus;
 pub use instant::tokyo;
 pub use intent::{IntentStatement, Wish};
-pub use listing::{Coverage, Listing};
+pub use listing::{Coverage, Lag, Listing};
 pub use opt_out::OptOutStatus;
 pub use readiness::{POSTER_ADDRESS, ReadinessStep, StepKind};
 pub use rules::{Burst, RuleError, RuleSet, Rules};

@@ -9,7 +9,9 @@ use yomitori_proto::code::Prefecture;
 use yomitori_proto::event::ListingObserved;
 use yomitori_proto::id::SnapshotId;
 
+use crate::evidence::Total;
 use crate::identity::Identity;
+use crate::opt_out::OptOutStatus;
 use crate::text::{Axis, Text};
 use crate::view::View;
 use crate::word::words;
@@ -32,6 +34,17 @@ pub(crate) struct Sight {
     pub(crate) coverage: Coverage,
     pub(crate) listed: bool,
     pub(crate) codes: Vec<String>,
+}
+
+/// How long the ministry's list takes, as measured here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Lag {
+    /// The earliest date at which any snapshot named the facility.
+    pub first_listed_at: Option<DateTime<Utc>>,
+    /// From the first read that counts to the first snapshot that names the facility.
+    pub success_to_listed_s: Option<i64>,
+    /// From the call centre's confirmation to the snapshot in which the facility is gone.
+    pub acknowledged_to_gone_s: Option<i64>,
 }
 
 /// What a snapshot covers.
@@ -232,6 +245,25 @@ impl View<'_> {
             }
         };
         Axis::new(listing, why)
+    }
+
+    pub(crate) fn lag(&self, total: &Total, opt_out: &OptOutStatus) -> Lag {
+        let first_listed_at = self.facility.listings.first_listed_at;
+        let seconds = |(from, to): (DateTime<Utc>, DateTime<Utc>)| (to - from).num_seconds();
+        let gone_at = match opt_out {
+            OptOutStatus::Reflected { as_of, .. } => Some(*as_of),
+            OptOutStatus::NotNeeded
+            | OptOutStatus::Needed
+            | OptOutStatus::Planned { .. }
+            | OptOutStatus::Called { .. }
+            | OptOutStatus::Acknowledged { .. }
+            | OptOutStatus::Withdrawn { .. } => None,
+        };
+        Lag {
+            first_listed_at,
+            success_to_listed_s: total.sufficed_at.zip(first_listed_at).map(seconds),
+            acknowledged_to_gone_s: self.facility.opt_out.acknowledged_at().zip(gone_at).map(seconds),
+        }
     }
 
     /// Codes in the newest row that are not the facility's, or whose check digit is wrong.

@@ -19,7 +19,7 @@ use crate::facility::Facility;
 use crate::freshness::{Freshness, TerminalStatus};
 use crate::identity::CodeStatus;
 use crate::intent::{IntentStatement, Wish};
-use crate::listing::Listing;
+use crate::listing::{Lag, Listing};
 use crate::opt_out::OptOutStatus;
 use crate::readiness::ReadinessStep;
 use crate::rules::Rules;
@@ -57,6 +57,7 @@ pub struct Status {
     /// What is odd about the hour of the call.
     pub call_warning: Option<Text>,
     pub listing: Axis<Listing>,
+    pub lag: Lag,
     pub freshness: Axis<Freshness>,
     pub connected: bool,
     pub last_seen_at: Option<DateTime<Utc>>,
@@ -146,6 +147,7 @@ impl View<'_> {
             fallbacks,
             failure_causes,
             flags: self.flag_statuses(&axes),
+            lag: self.lag(&axes.total, &axes.opt_out.value),
             equipment: axes.equipment,
             evidence: axes.evidence,
             eligible: axes.eligible,
