@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -136,8 +137,11 @@ impl Agent {
     /// # Errors
     /// When the file can't be written.
     pub async fn face_result(&self, at: DateTime<Utc>) -> Result<()> {
-        let japan = at.naive_utc() + TimeDelta::hours(9);
-        let file = self.face.join(format!("OQSsiquc01res_face_1319999015000001_{}.xml", japan.format("%Y%m%d%H%M%S")));
+        // The official software counts them, as several may come in one second.
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let japan = (at.naive_utc() + TimeDelta::hours(9)).format("%Y%m%d%H%M%S");
+        let file = self.face.join(format!("OQSsiquc01res_face_1319999015{count:06}_{japan}.xml"));
         std::fs::write(&file, "<XmlMsg/>").with_context(|| format!("write {file:?}"))?;
         tokio::time::sleep(Duration::from_millis(200)).await;
         std::fs::remove_file(&file).with_context(|| format!("remove {file:?}"))

@@ -135,7 +135,7 @@ fn launch(folder: &TempDir) -> Result<Process> {
 #[derive(Debug)]
 pub struct Card {
     stream: TcpStream,
-    /// pcscd has asked who it is.
+    /// pcscd has powered it and heard its answer.
     noticed: Arc<AtomicBool>,
     answers: Option<JoinHandle<()>>,
 }
@@ -146,8 +146,17 @@ impl Card {
         stream.set_nodelay(true).context("insert the card")?;
         let (mut side, atr) = (stream.try_clone().context("insert the card")?, atr.to_vec());
         let noticed = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&noticed);
-        let answers = std::thread::spawn(move || while answer(&mut side, &atr, &asked).is_ok() {});
+        let known = Arc::clone(&noticed);
+        let answers = std::thread::spawn(move || {
+            let mut powered = false;
+            while let Ok(request) = answer(&mut side, &atr) {
+                // Without power it only asks whether a card is there.
+                powered |= matches!(request, Request::Power);
+                if powered && matches!(request, Request::Answer) {
+                    known.store(true, Ordering::Release);
+                }
+            }
+        });
         Ok(Self { stream, noticed, answers: Some(answers) })
     }
 
@@ -157,7 +166,7 @@ impl Card {
     /// When pcscd does not look.
     pub async fn noticed(&self) -> Result<()> {
         wait::until("pcscd to notice the card", wait::PATIENCE, async || {
-            ensure!(self.noticed.load(Ordering::Acquire), "it has not asked for the card's answer");
+            ensure!(self.noticed.load(Ordering::Acquire), "it has not powered the card");
             Ok(())
         })
         .await
@@ -176,21 +185,29 @@ impl Drop for Card {
     }
 }
 
+/// What a message from the reader asks for.
+enum Request {
+    Power,
+    Answer,
+    Other,
+}
+
 /// The reader's protocol: a length of two bytes, then as many. One byte alone is a command (off, on, reset, give the ATR)
 /// of which only the last has an answer; more is for the card, which says "not supported".
-fn answer(stream: &mut TcpStream, atr: &[u8], asked: &AtomicBool) -> std::io::Result<()> {
+fn answer(stream: &mut TcpStream, atr: &[u8]) -> std::io::Result<Request> {
+    const ON: u8 = 1;
     const GIVE_ATR: u8 = 4;
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
-    let mut request = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut request)?;
-    let reply = match request.as_slice() {
-        [GIVE_ATR] => atr,
-        [_] => return Ok(()),
-        _ => &[0x6D, 0x00],
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut message)?;
+    let (request, reply): (_, &[u8]) = match message.as_slice() {
+        [GIVE_ATR] => (Request::Answer, atr),
+        [ON] => return Ok(Request::Power),
+        [_] => return Ok(Request::Other),
+        _ => (Request::Other, &[0x6D, 0x00]),
     };
     let length = u16::try_from(reply.len()).map_err(std::io::Error::other)?;
     stream.write_all(&[&length.to_be_bytes(), reply].concat())?;
-    asked.store(true, Ordering::Release);
-    Ok(())
+    Ok(request)
 }
