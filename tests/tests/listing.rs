@@ -1,0 +1,165 @@
+//! The ministry's list, as an operator imports it: two snapshots change what is known of a facility; what is doubtful
+//! waits for a person; an interrupted import goes on.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use yomitori_tests::world::World;
+use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::wait::{self, PATIENCE};
+
+const FACILITIES: &str = "code,name,prefecture,address
+1319999015 1339999011,よみとり病院,東京都,東京都港区芝1-2-3
+1319999023,医療法人社団よみ会 二番医院,東京都,東京都北区王子1-1
+2619999010,京都医院,京都府,
+";
+
+struct Desk {
+    world: World,
+    server: Server,
+}
+
+impl Desk {
+    async fn open(test: &str) -> Result<Self> {
+        let world = World::new(test).await?;
+        let server = Server::start(&world, Plan::default()).await?;
+        server.import(FACILITIES).await?;
+        Ok(Self { world, server })
+    }
+
+    /// What `list import` prints of a file with `rows` behind thirty others, so that one row more or less is no tenth.
+    async fn import(&self, as_of: &str, rows: &str) -> Result<String> {
+        let others: String = (1..=30).map(|n| format!("47199{n:05},よその医院{n}\n")).collect();
+        self.import_as(as_of, "full", &format!("code,name\n{others}{rows}")).await
+    }
+
+    async fn import_as(&self, as_of: &str, coverage: &str, text: &str) -> Result<String> {
+        let file = self.world.folder().join(format!("list-{as_of}.csv"));
+        std::fs::write(&file, text)?;
+        let file = file.to_string_lossy().into_owned();
+        let import = ["list", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", coverage];
+        self.server.run(&import).await
+    }
+
+    /// The listing axis of a facility, once it is `expected`.
+    async fn listing(&self, code: &str, expected: &str) -> Result<Value> {
+        wait::until(&format!("{code} {expected}"), PATIENCE, async || {
+            let status = self.server.run(&["status", "--facility", code, "--format", "json"]).await?;
+            let status: Value = serde_json::from_str(&status)?;
+            let listing = status.get("listing").context("a listing axis")?;
+            ensure!(listing["key"] == expected, "{listing}");
+            Ok(listing.clone())
+        })
+        .await
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let printed = self.server.run(&[arguments, &["--format", "json"]].concat()).await?;
+        Ok(serde_json::from_str(&printed)?)
+    }
+
+    async fn observed(&self) -> Result<i64> {
+        let query = "SELECT count(*) FROM projection.fact WHERE kind = 'listing_observed'";
+        Ok(self.world.store().await?.query_one(query, &[]).await?.get(0))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
+    let desk = Desk::open("listing").await?;
+    desk.listing("1319999015", "unknown").await?;
+    let first = "1339999011,よみとり病院 歯科\n1319999998,二番医院\n";
+    desk.import("2026-04-01", first).await?;
+    desk.listing("1319999015", "listed").await?;
+    // The same name makes no match; it is suggested to a person.
+    desk.listing("1319999023", "not_listed").await?;
+    desk.listing("2619999010", "not_listed").await?;
+    let unmatched = desk.json(&["list", "unmatched"]).await?;
+    let row = &unmatched[0]["rows"][0];
+    ensure!(row["code"] == "1319999998" && row["suggestions"][0]["code"] == "1319999023", "{unmatched}");
+    ensure!(row["suggestions"][0]["reasons"][0] == "same_name", "{unmatched}");
+
+    let again = desk.import("2026-04-01", first).await?;
+    ensure!(again.contains("the same file was imported"), "{again}");
+    ensure!(desk.observed().await? == 3, "told once each");
+
+    desk.import("2026-05-01", "1319999023,二番医院\n1319999998,二番医院\n").await?;
+    let gone = desk.listing("1319999015", "delisted").await?;
+    ensure!(gone["at"] == "2026-04-30T15:00:00Z", "{gone}");
+    desk.listing("1319999023", "listed").await?;
+
+    let snapshots = desk.json(&["list", "snapshots"]).await?;
+    let id = |place: usize| snapshots[place]["snapshot"].as_str().context("an identifier").map(str::to_owned);
+    let (newest, oldest) = (id(0)?, id(1)?);
+    let diff = desk.json(&["list", "diff", &oldest, &newest, "--ours"]).await?;
+    ensure!(diff["removed"][0]["code"] == "1339999011" && diff["added"][0]["code"] == "1319999023", "{diff}");
+    let cadence = desk.json(&["list", "cadence"]).await?;
+    ensure!(cadence["kinds"][0]["interval"]["median"] == 30.0, "{cadence}");
+
+    // A person decides whose the row is: its code becomes one of the facility's.
+    let decided = ["list", "match", &newest, "1319999998", "--facility", "2619999010", "--by", "Suzuki"];
+    desk.server.run(&decided).await?;
+    desk.listing("1319999998", "listed").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shrunken_snapshot_waits_until_a_person_releases_it() -> Result<()> {
+    let desk = Desk::open("listing-shrunken").await?;
+    desk.import("2026-04-01", "1319999015,よみとり病院\n").await?;
+    desk.listing("1319999015", "listed").await?;
+    let printed = desk.import_as("2026-05-01", "full", "code,name\n2619999010,京都医院\n").await?;
+    ensure!(printed.contains("quarantined"), "{printed}");
+    desk.listing("1319999015", "listed").await?;
+    let snapshots = desk.json(&["list", "snapshots"]).await?;
+    ensure!(snapshots[0]["state"] == "quarantined" && snapshots[0]["rows_before"] == 31, "{snapshots}");
+    let id = snapshots[0]["snapshot"].as_str().context("an identifier")?;
+    ensure!(!desk.server.try_run(&["list", "release", id, "--by", "Suzuki"]).await?.status.success(), "without a why");
+    desk.server.run(&["list", "release", id, "--by", "Suzuki", "--why", "the ministry cleaned up"]).await?;
+    desk.listing("1319999015", "delisted").await?;
+    desk.listing("2619999010", "listed").await?;
+    let shown = desk.json(&["list", "show", id]).await?;
+    ensure!(shown["released"]["by"] == "Suzuki" && shown["ours"][0]["code"] == "2619999010", "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_one_prefecture_says_nothing_of_another() -> Result<()> {
+    let desk = Desk::open("listing-prefecture").await?;
+    let kyoto = "code,name,category\n9999010,京都医院,医科（診療所）\n";
+    desk.import_as("2026-04-01", "prefecture:26", kyoto).await?;
+    desk.listing("2619999010", "listed").await?;
+    desk.listing("1319999015", "unknown").await?;
+    let wrong = desk.import_as("2026-04-02", "prefecture:13", "code,name\n2619999010,京都医院\n").await;
+    let said = format!("{:#}", wrong.err().context("rows of another prefecture are refused")?);
+    ensure!(said.contains("row 2") && said.contains("nothing was imported"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_import_goes_on_and_later_facilities_catch_up() -> Result<()> {
+    let desk = Desk::open("listing-interrupted").await?;
+    desk.import("2026-04-01", "1319999015,よみとり病院\n0119999019,北の医院\n").await?;
+    desk.listing("2619999010", "not_listed").await?;
+    // As a power cut leaves it: one facility was told, and nothing says that all were.
+    let store = desk.world.store().await?;
+    store.execute("UPDATE registry.snapshot SET applied_at = NULL", &[]).await?;
+    let first = "UPDATE registry.snapshot_told SET facilities = facilities[1:1], codes = codes[1:1]";
+    store.execute(first, &[]).await?;
+    let before = desk.observed().await?;
+    let printed = desk.import("2026-04-01", "1319999015,よみとり病院\n0119999019,北の医院\n").await?;
+    ensure!(printed.contains("1 had been told before"), "{printed}");
+    wait::until("the rest is told", PATIENCE, async || {
+        let now = desk.observed().await?;
+        ensure!(now == before + 2, "{now} after {before}");
+        Ok(())
+    })
+    .await?;
+    desk.listing("1319999015", "listed").await?;
+
+    desk.server.import("code,name\n0119999019,北の医院\n").await?;
+    desk.listing("0119999019", "unknown").await?;
+    desk.server.run(&["list", "reconcile"]).await?;
+    desk.listing("0119999019", "listed").await?;
+    ensure!(desk.observed().await? == before + 3, "nobody else was told again");
+    Ok(())
+}
