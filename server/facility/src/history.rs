@@ -51,3 +51,57 @@ impl<T: Copy + PartialEq> History<T> {
         self.entries.iter().rev().filter(before).map(|(_, _, value)| *value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use yomitori_proto::id::Seq;
+
+    use super::*;
+
+    fn history(observed: &[(u64, bool)]) -> History<bool> {
+        let mut history = History::default();
+        for (seq, value) in observed {
+            history.observe(Place { life: 0, seq: Seq(*seq) }, at(*seq), *value);
+        }
+        history
+    }
+
+    fn at(seq: u64) -> DateTime<Utc> {
+        DateTime::from_timestamp(i64::try_from(seq).unwrap(), 0).unwrap()
+    }
+
+    #[test]
+    fn the_order_of_arrival_has_no_influence() {
+        assert_eq!(history(&[(1, true), (2, false), (3, false)]), history(&[(3, false), (1, true), (2, false)]));
+    }
+
+    #[test]
+    fn it_has_been_so_since_it_was_first_said_without_a_break() {
+        let table: [(&[(u64, bool)], _); 4] = [
+            (&[], None),
+            (&[(1, true)], Some((true, at(1)))),
+            (&[(1, true), (2, false), (3, true), (4, true)], Some((true, at(3)))),
+            (&[(1, false), (2, true), (3, false)], Some((false, at(3)))),
+        ];
+        for (observed, expected) in table {
+            assert_eq!(history(observed).current(|value| value), expected, "{observed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_keeps_its_beginning() {
+        let observed: Vec<(u64, bool)> = (1..50).map(|seq| (seq, true)).collect();
+        let history = history(&observed);
+        assert_eq!(history.entries.len(), ENTRIES);
+        assert_eq!(history.current(|value| value), Some((true, at(1))));
+        assert_eq!(history.last().seq, Seq(49));
+    }
+
+    #[test]
+    fn before_a_place_only_what_came_before_it_counts() {
+        let history = history(&[(1, true), (3, false)]);
+        let before = |seq| history.before(Some(Place { life: 0, seq: Seq(seq) })).next();
+        assert_eq!([before(1), before(2), before(3), before(4)], [None, Some(true), Some(true), Some(false)]);
+        assert_eq!(history.before(None).collect::<Vec<_>>(), [false, true]);
+    }
+}
