@@ -23,6 +23,8 @@ use crate::store::listing as snapshots;
 /// Statements on their way at once.
 const AT_ONCE: usize = 5000;
 const TOLD_EVERY: usize = 20_000;
+/// More than this take longer to show than a person waits.
+const SHOWN_AT_ONCE: usize = 2000;
 /// Changes and warnings that are shown one by one.
 const SHOWN: usize = 20;
 
@@ -130,8 +132,12 @@ async fn apply(desk: &Desk, plan: Plan, stated: &Stated) -> anyhow::Result<()> {
         }
     }
     drop(stating);
-    if let Some(position) = last {
-        desk.operator.shown(position).await?;
+    match last {
+        Some(position) if total <= SHOWN_AT_ONCE => {
+            desk.operator.shown(position).await?;
+        }
+        Some(_) => note("反映は順次進みます / recorded; what is shown follows within a few minutes"),
+        None => {}
     }
     let unknown = if unknown > 0 { format!(", {unknown} left out as they are not registered") } else { String::new() };
     say(&format!("{done} 件を登録しました / {done} registered or changed, {unchanged} unchanged{unknown}"));

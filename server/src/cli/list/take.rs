@@ -152,6 +152,8 @@ pub(super) async fn belongs(
 }
 
 const TOLD: usize = 5;
+/// More facts than this take longer to show than a person waits.
+const SHOWN_AT_ONCE: usize = 2000;
 
 /// What was told, and what needs a person.
 async fn report(desk: &Desk, sheets: &[Option<String>], applied: &Applied) -> anyhow::Result<()> {
@@ -181,6 +183,10 @@ async fn report(desk: &Desk, sheets: &[Option<String>], applied: &Applied) -> an
     }
     if retired.len() > TOLD {
         warn(&format!("{} more rows have a code that was given up", retired.len() - TOLD));
+    }
+    if facts.listed + facts.absent > SHOWN_AT_ONCE {
+        note("反映は順次進みます / recorded; what is shown follows within a few minutes");
+        return Ok(());
     }
     for position in facts.places.values() {
         if desk.operator.shown(*position).await? == Answered::Accepted {

@@ -36,34 +36,34 @@ const LEGAL: &[&str] = &[
     "(福)",
 ];
 
-/// Characters that are written one way or the other in one name.
-const TWINS: &[(char, char)] = &[
-    ('ヶ', 'ケ'),
-    ('ヵ', 'カ'),
-    ('髙', '高'),
-    ('﨑', '崎'),
-    ('濵', '浜'),
-    ('濱', '浜'),
-    ('邊', '辺'),
-    ('邉', '辺'),
-    ('澤', '沢'),
-    ('齋', '斎'),
-    ('齊', '斉'),
-    ('廣', '広'),
-    ('國', '国'),
-    ('龍', '竜'),
-    ('櫻', '桜'),
-    ('惠', '恵'),
-    ('榮', '栄'),
-    ('眞', '真'),
-    ('嶋', '島'),
-    ('嶌', '島'),
-    ('藪', '薮'),
-    ('舘', '館'),
-    ('德', '徳'),
-    ('增', '増'),
-    ('瀨', '瀬'),
-];
+/// One way of writing a character that names have in two.
+const fn twin(c: char) -> char {
+    match c {
+        'ヶ' => 'ケ',
+        'ヵ' => 'カ',
+        '髙' => '高',
+        '﨑' => '崎',
+        '濵' | '濱' => '浜',
+        '邊' | '邉' => '辺',
+        '澤' => '沢',
+        '齋' => '斎',
+        '齊' => '斉',
+        '廣' => '広',
+        '國' => '国',
+        '龍' => '竜',
+        '櫻' => '桜',
+        '惠' => '恵',
+        '榮' => '栄',
+        '眞' => '真',
+        '嶋' | '嶌' => '島',
+        '藪' => '薮',
+        '舘' => '館',
+        '德' => '徳',
+        '增' => '増',
+        '瀨' => '瀬',
+        other => other,
+    }
+}
 
 /// Everything that separates and says nothing: hyphens and long vowels of all widths, dots, brackets, spaces.
 fn separates(c: char) -> bool {
@@ -93,9 +93,7 @@ fn separates(c: char) -> bool {
 }
 
 fn unified(text: &str) -> impl Iterator<Item = char> {
-    text.nfkc()
-        .flat_map(char::to_lowercase)
-        .map(|c| TWINS.iter().find(|(one, _)| *one == c).map_or(c, |(_, other)| *other))
+    text.nfkc().flat_map(char::to_lowercase).map(twin)
 }
 
 /// The name with and without what stands before it: the legal person's kind, and its own name up to `会`.

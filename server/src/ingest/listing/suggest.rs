@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use yomitori_proto::code::{InstitutionCode, Prefecture, Table};
 
-use super::directory::Directory;
+use super::directory::{Directory, Facility};
 use super::entry::Entry;
 use super::normal;
 
@@ -56,14 +56,30 @@ pub struct Index<'a> {
 impl<'a> Index<'a> {
     #[must_use]
     pub fn new(directory: &'a Directory) -> Self {
-        let (mut names, mut addresses) = (Vec::new(), Vec::new());
-        for (place, facility) in (0..).zip(&directory.facilities) {
-            names.extend(normal::names(&facility.name).iter().map(|name| (hash(facility.prefecture, name), place)));
-            let address = facility.address.as_deref().and_then(normal::address);
-            addresses.extend(address.map(|address| (hash(facility.prefecture, &address), place)));
-        }
-        names.sort_unstable();
-        addresses.sort_unstable();
+        let facilities = || (0..).zip(&directory.facilities);
+        let names = || {
+            let mut names = Vec::with_capacity(directory.facilities.len());
+            for (place, facility) in facilities() {
+                names.extend(normal::names(&facility.name).iter().map(|name| (hash(facility.prefecture, name), place)));
+            }
+            names.sort_unstable();
+            names
+        };
+        let addresses = || {
+            let address = |(place, facility): (u32, &Facility)| {
+                let address = facility.address.as_deref().and_then(normal::address)?;
+                Some((hash(facility.prefecture, &address), place))
+            };
+            let mut addresses: Vec<(u64, u32)> = facilities().filter_map(address).collect();
+            addresses.sort_unstable();
+            addresses
+        };
+        // Both take as long as all the rest of a reconciliation.
+        let (names, addresses) = std::thread::scope(|scope| {
+            let names = scope.spawn(names);
+            let addresses = addresses();
+            (names.join().expect("no name makes it panic"), addresses)
+        });
         Self { directory, names, addresses }
     }
 

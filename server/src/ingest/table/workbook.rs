@@ -18,9 +18,9 @@ use super::{MIB, Mistake, Table};
 /// Parts that hold names of other parts.
 const SMALL_PART: usize = 4 * MIB;
 /// The texts of the cells.
-const STRINGS_PART: usize = 96 * MIB;
+const STRINGS_PART: usize = 64 * MIB;
 /// One sheet: 230,000 facilities unpack to about 60 MiB.
-const SHEET_PART: usize = 256 * MIB;
+const SHEET_PART: usize = 192 * MIB;
 const SHEET_LIMIT: usize = 64;
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;

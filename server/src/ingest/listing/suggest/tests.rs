@@ -1,4 +1,3 @@
-use super::super::directory::Facility;
 use super::*;
 use yomitori_proto::id::FacilityId;
 
