@@ -90,8 +90,8 @@ pub(super) enum Command {
         #[command(flatten)]
         speaker: Speaker,
     },
-    /// The column mappings that come with the program.
-    Formats,
+    /// The column mappings that come with the program; with a name, the mapping itself, to write one of one's own after.
+    Formats { name: Option<String> },
 }
 
 #[derive(Args)]
@@ -148,10 +148,15 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
             let snapshot = named(desk, &snapshot).await?;
             take::belongs(desk, &snapshot, &code, &facility, speaker).await
         }
-        Command::Formats => {
+        Command::Formats { name: None } => {
             for mapping in Mapping::bundled() {
                 say(&format!("{:<22} {}", mapping.id, mapping.title));
             }
+            Ok(())
+        }
+        Command::Formats { name: Some(name) } => {
+            let text = Mapping::text(&name);
+            say(text.ok_or_else(|| Mistaken(format!("there is no format `{name}`; see `list formats`")))?.trim_end());
             Ok(())
         }
     }

@@ -38,6 +38,8 @@ pub enum TakeError {
     Store(#[from] StoreError),
     #[error("tell the facilities of it (run the same command again: it goes on where it stopped)")]
     Append(#[from] AppendError),
+    #[error("keep the snapshot: somebody else imports the very same file; look at `list snapshots`")]
+    UnderWay,
     #[error("understand what the snapshot covers")]
     Coverage(#[from] CoverageError),
 }
@@ -141,7 +143,9 @@ impl Door<'_> {
             applied_at: None,
         };
         let lines = lines(&read.entries, &found, directory);
-        row::keep(store, &snapshot, lines, &suggested(&found, directory)).await?;
+        if !row::keep(store, &snapshot, lines, &suggested(&found, directory)).await? {
+            return Err(TakeError::UnderWay);
+        }
         if let Some(doubt) = doubt {
             return Ok(Taken::Quarantined(doubt));
         }

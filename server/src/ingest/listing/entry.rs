@@ -132,12 +132,7 @@ pub fn lines(table: &Table, format: &Format, scope: Scope) -> Result<Vec<Line>, 
 }
 
 fn data<'a>(sheet: &'a Sheet, layout: &'a Layout) -> impl Iterator<Item = &'a Row> {
-    let keyed = |row: &&Row| layout.keyed_by.as_ref().is_none_or(|place| numbered(row.cell(place.column)));
-    sheet.rows.iter().skip(layout.skip).filter(keyed)
-}
-
-fn numbered(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(char::is_numeric)
+    sheet.rows.iter().skip(layout.skip).filter(|row| layout.keyed(row))
 }
 
 fn in_sheet(sheet: &Sheet, mistake: Mistake) -> Mistake {

@@ -4,7 +4,11 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization as _;
 use yomitori_proto::code::Table;
 
-use crate::ingest::table::{self, Mistake, Sheet};
+use crate::ingest::table::{self, Mistake, Row, Sheet};
+
+const PREFECTURE_WORKBOOK: &str = include_str!("../../../data/list_formats/prefecture_workbook.toml");
+const PLAIN: &str = include_str!("../../../data/list_formats/plain.toml");
+const BUREAU_MASTER: &str = include_str!("../../../data/list_formats/bureau_master.toml");
 
 /// A mapping of columns.
 #[derive(Debug, Clone, Deserialize)]
@@ -88,33 +92,25 @@ pub enum FormatError {
 
 impl Format {
     /// Those of lists that come with the program, the most particular first.
-    ///
-    /// # Panics
-    /// Never: a test reads them.
     #[must_use]
     pub fn bundled() -> Vec<Self> {
-        [
-            include_str!("../../../data/list_formats/prefecture_workbook.toml"),
-            include_str!("../../../data/list_formats/plain.toml"),
-        ]
-        .into_iter()
-        .map(|text| Self::parse(text).expect("a test reads the bundled formats"))
-        .collect()
+        [PREFECTURE_WORKBOOK, PLAIN].into_iter().map(Self::bundle).collect()
     }
 
     /// Those of facility masters: a table with titles, and the regional bureaus' own.
-    ///
-    /// # Panics
-    /// Never: a test reads them.
     #[must_use]
     pub fn of_masters() -> Vec<Self> {
-        [
-            include_str!("../../../data/list_formats/plain.toml"),
-            include_str!("../../../data/list_formats/bureau_master.toml"),
-        ]
-        .into_iter()
-        .map(|text| Self::parse(text).expect("a test reads the bundled formats"))
-        .collect()
+        [PLAIN, BUREAU_MASTER].into_iter().map(Self::bundle).collect()
+    }
+
+    /// The file of a bundled format, to write one's own after.
+    #[must_use]
+    pub fn text(id: &str) -> Option<&'static str> {
+        [PREFECTURE_WORKBOOK, PLAIN, BUREAU_MASTER].into_iter().find(|text| Self::bundle(text).id == id)
+    }
+
+    fn bundle(text: &str) -> Self {
+        Self::parse(text).expect("a test reads the bundled formats")
     }
 
     /// Reads a mapping file.
@@ -167,17 +163,24 @@ impl Format {
         let Some(within) = self.rows.titles_within else {
             let first = self.rows.first.unwrap_or(1);
             let skip = sheet.rows.partition_point(|row| row.number < first);
-            return Ok(self
-                .arrange(skip, 0, |_| None, table::letter)
-                .expect("letters were checked when the format was read"));
+            let layout =
+                self.arrange(skip, 0, |_| None, table::letter).expect("letters were checked when the format was read");
+            // Data above the first row would be passed by without a word.
+            return match sheet.rows.iter().take(skip).find(|row| layout.keyed_by.is_some() && layout.keyed(row)) {
+                Some(early) => {
+                    let what = format!("data begin before row {first}, where the format has its first");
+                    Err(Mistake { sheet: sheet.name.clone(), row: Some(early.number), ..Mistake::file(what) })
+                }
+                None => Ok(layout),
+            };
         };
         let candidates = sheet.rows.iter().take_while(|row| row.number <= within).enumerate();
         for (index, row) in candidates {
-            let titles: Vec<String> = row.cells().map(plain).collect();
+            let titles: Vec<String> = row.cells().map(title).collect();
             let called = |column: usize| row.cell(column).split_whitespace().collect::<Vec<_>>().join(" ");
             let find = |column: &Column| match column {
                 Column::Titles(known) => {
-                    let known: Vec<String> = known.iter().map(|title| plain(title)).collect();
+                    let known: Vec<String> = known.iter().map(|known| title(known)).collect();
                     titles.iter().position(|title| known.contains(title))
                 }
                 Column::Letter(letters) => table::column(letters),
@@ -226,7 +229,22 @@ impl Format {
     }
 }
 
-/// One width, one case, no spaces, no hint in brackets or line breaks: `医療機関 コード` is `医療機関コード`.
+impl Layout {
+    /// Whether a row is data: its key, if the format has one, is a number.
+    #[must_use]
+    pub fn keyed(&self, row: &Row) -> bool {
+        let numbered = |text: &str| !text.is_empty() && text.chars().all(char::is_numeric);
+        self.keyed_by.as_ref().is_none_or(|place| numbered(row.cell(place.column)))
+    }
+}
+
+/// A title without what is said in brackets behind it: `医療機関 コード（10桁）` is `医療機関コード`.
+fn title(text: &str) -> String {
+    let plain = plain(text).replace('_', "");
+    plain.split('(').next().unwrap_or_default().to_owned()
+}
+
+/// One width, one case, no spaces or line breaks.
 fn plain(text: &str) -> String {
     text.nfkc().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
 }

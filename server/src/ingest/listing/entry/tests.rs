@@ -42,6 +42,15 @@ fn the_older_workbook_is_known_and_its_zeros_come_back() {
     let found = said(&bytes, prefecture(26)).unwrap();
     let expected = [(6, "2639999011", "むらさき歯科"), (7, "2610099018", "ぜろ病院"), (9, "2649999019", "みどり薬局")];
     assert_eq!(found, expected.map(|(row, code, name)| (row, code.to_owned(), name.to_owned())));
+    // A table that only looks like it is not cut off above row 6.
+    let early = workbook(&format!(
+        "<worksheet><sheetData>{}</sheetData></worksheet>",
+        (1..9)
+            .map(|number| row(number, &[&number.to_string(), "薬局", "9999019", "", "", "みどり薬局"]))
+            .collect::<String>()
+    ));
+    let early = said(&early, prefecture(26)).unwrap_err();
+    assert!(early.iter().any(|said| said.contains("row 1") && said.contains("data begin before row 6")), "{early:?}");
     let without = said(&bytes, None).unwrap_err();
     assert!(without[1].contains("needs its prefecture"), "{without:?}");
 }
@@ -52,7 +61,7 @@ fn a_plain_table_is_known_by_its_titles() {
     let third = vec![(3, "0119999019".to_owned(), "A".to_owned())];
     let cases: [(&str, Option<Prefecture>, _); 8] = [
         ("code,name,prefecture\n1319999015,よみとり,東京都\n", None, &one),
-        ("都道府県,医療機関 コード,医療機関名\n13,１３−１−９９−９９０１−５,よみとり\n", None, &one),
+        ("都道府県,医療機関 コード（10桁）,医療機関名\n13,１３−１−９９−９９０１−５,よみとり\n", None, &one),
         ("Code,Name\n1319999015,よみとり\n", prefecture(13), &one),
         ("code,name,category\n9999015,よみとり,医科（診療所）\n", prefecture(13), &one),
         ("code,name,prefecture,category\n9999015,よみとり,Tokyo,1\n", None, &one),
