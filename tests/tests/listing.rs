@@ -163,3 +163,31 @@ async fn an_interrupted_import_goes_on_and_later_facilities_catch_up() -> Result
     ensure!(desk.observed().await? == before + 3, "nobody else was told again");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_is_previewed_and_the_bureaus_fills_what_is_registered() -> Result<()> {
+    let desk = Desk::open("listing-master").await?;
+    let file = desk.world.folder().join("bureau.csv");
+    let text = "コード内容別医療機関一覧表\n項番,医療機関番号,医療機関名称,医療機関所在地\n\
+                1,\"99,99023\",医療法人社団よみ会 二番クリニック,〒114-0002 東京都北区王子2-2\n,,,\n\
+                2,99-99999,知らない医院,東京都北区王子3-3\n";
+    std::fs::write(&file, text).context("write the table")?;
+    let file = file.to_string_lossy().into_owned();
+    let import = ["facility", "import", &file, "--prefecture", "13", "--kind", "medical"];
+    let name = async || -> Result<Value> {
+        let status = desk.server.run(&["status", "--facility", "1319999023", "--format", "json"]).await?;
+        Ok(serde_json::from_str::<Value>(&status)?["name"].clone())
+    };
+    let preview = desk.server.run(&[&import[..], &["--preview"]].concat()).await?;
+    ensure!(preview.contains("0 new, 1 changed") && preview.contains("1 not registered"), "{preview}");
+    ensure!(name().await? == "医療法人社団よみ会 二番医院");
+    desk.server.run(&import).await?;
+    wait::until("the new name", PATIENCE, async || {
+        ensure!(name().await? == "医療法人社団よみ会 二番クリニック");
+        Ok(())
+    })
+    .await?;
+    let again = desk.server.run(&import).await?;
+    ensure!(again.contains("0 registered or changed, 1 unchanged"), "{again}");
+    Ok(())
+}

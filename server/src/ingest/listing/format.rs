@@ -10,6 +10,8 @@ const PREFECTURE_WORKBOOK: &str = include_str!("../../../data/list_formats/prefe
 const PLAIN: &str = include_str!("../../../data/list_formats/plain.toml");
 const BUREAU_MASTER: &str = include_str!("../../../data/list_formats/bureau_master.toml");
 
+const KEY_TITLE_WITHIN: usize = 50;
+
 /// A mapping of columns.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +34,8 @@ struct Rows {
     titles_within: Option<u32>,
     /// A column that is filled in every row with data.
     keyed_by: Option<Column>,
+    /// What stands over that column, where columns are given by letters and nothing else tells the format.
+    key_title: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -97,10 +101,10 @@ impl Format {
         [PREFECTURE_WORKBOOK, PLAIN].into_iter().map(Self::bundle).collect()
     }
 
-    /// Those of facility masters: a table with titles, and the regional bureaus' own.
+    /// Those of facility masters: the regional bureaus' own, and a table with titles.
     #[must_use]
     pub fn of_masters() -> Vec<Self> {
-        [PLAIN, BUREAU_MASTER].into_iter().map(Self::bundle).collect()
+        [BUREAU_MASTER, PLAIN].into_iter().map(Self::bundle).collect()
     }
 
     /// The file of a bundled format, to write one's own after.
@@ -165,6 +169,13 @@ impl Format {
             let skip = sheet.rows.partition_point(|row| row.number < first);
             let layout =
                 self.arrange(skip, 0, |_| None, table::letter).expect("letters were checked when the format was read");
+            if let (Some(wanted), Some(key)) = (&self.rows.key_title, &layout.keyed_by) {
+                let titled = |row: &Row| title(row.cell(key.column)) == title(wanted);
+                if !sheet.rows.iter().take(KEY_TITLE_WITHIN).any(titled) {
+                    let what = format!("none of the first rows has `{wanted}` in column {}", key.called);
+                    return Err(Mistake { sheet: sheet.name.clone(), ..Mistake::file(what) });
+                }
+            }
             // Data above the first row would be passed by without a word.
             return match sheet.rows.iter().take(skip).find(|row| layout.keyed_by.is_some() && layout.keyed(row)) {
                 Some(early) => {
