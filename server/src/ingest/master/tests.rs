@@ -1,3 +1,5 @@
+//! Masters as people have them, and what an import of one comes to.
+
 use proptest::prelude::*;
 use yomitori_proto::code::Table as FeeTable;
 use yomitori_proto::event::Event;

@@ -1,3 +1,5 @@
+//! Files of every kind, whole and broken: what their cells are, and why some are refused.
+
 use std::io::Write as _;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Whose a row is, and what every covered facility is told.
+
 use super::super::directory::Facility;
 use super::*;
 use proptest::prelude::*;

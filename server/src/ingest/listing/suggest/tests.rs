@@ -1,3 +1,5 @@
+//! What is suggested for a row that is nobody's, and what is not.
+
 use super::*;
 use yomitori_proto::id::FacilityId;
 
