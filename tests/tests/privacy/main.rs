@@ -9,8 +9,6 @@ mod patient;
 mod place;
 mod secret;
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore};
@@ -24,7 +22,7 @@ use yomitori_tests::world::wait::{self, PATIENCE};
 
 use listener::Listener;
 use patient::Patient;
-use place::Place;
+use place::{Place, Told};
 use secret::{Search, Secret};
 
 const CODE: &str = "1319999015";
@@ -75,6 +73,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     let plan = server::Plan { env: talkative.clone(), ..server::Plan::default() };
     let mut server = Server::start(&world, plan).await?;
     server.import(&format!("code,name\n{CODE},{NAME}\n")).await?;
+    let events = Told::by(&server).await?;
     let listener = Listener::before(&world, &server.uplink).await?;
     let pcscd = Pcscd::with_reader(&format!("SONY FeliCa RC-S300/P ({serial})")).await?;
     let plan = agent::Plan {
@@ -95,8 +94,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     patient.tidy(&agent.face)?;
     for (number, atr) in [&cards[0], &cards[1], &odd].into_iter().enumerate() {
         let card = pcscd.insert(u16::try_from(number % 2)?, atr)?;
-        // So long a hand holds it there; pcscd looks every 400 ms.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        card.noticed().await?;
         card.remove();
         until(&world, "tap_observed", number + 1).await?;
     }
@@ -122,6 +120,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     let terminal = world.store().await?.query_one("SELECT terminal_id::text FROM projection.connection", &[]).await?;
     let terminal: String = terminal.get(0);
     let mut places = place::of_server(&world, &server, CODE).await?;
+    places.push(events.place());
     places.push(Place::new("the wire", listener.heard()));
     places.push(Place::new("the agent's log", agent.log().into_bytes()));
     places.push(Place::new("what `sent` shows", told.into_bytes()));
@@ -132,7 +131,8 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     let belongs = Secret::text("what belongs there", &terminal);
     let facility = Secret::text("what belongs there", NAME);
     let id = uuid::Uuid::parse_str(&terminal)?;
-    let harmless = [belongs, facility, Secret::bytes("what belongs there", id.as_bytes()), canary()];
+    let watched = Secret::text("what belongs there", &FacilityId::of_code(CODE).to_string());
+    let harmless = [belongs, facility, watched, Secret::bytes("what belongs there", id.as_bytes()), canary()];
     let harmless = Search::new(&harmless);
     for place in &places {
         ensure!(!harmless.found(&place.hay).is_empty(), "{} holds nothing that belongs there", place.what);

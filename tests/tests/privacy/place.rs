@@ -1,8 +1,10 @@
 //! The places that a secret could get to, each as bytes to search.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use tokio::task::AbortHandle;
 use tokio_postgres::SimpleQueryMessage;
 use yomitori_tests::world::World;
 use yomitori_tests::world::server::Server;
@@ -40,6 +42,37 @@ impl Place {
     pub(crate) fn leaks(&self, search: &Search<'_>) -> Option<String> {
         let found = search.found(&self.hay);
         (!found.is_empty()).then(|| format!("{}: {found:?}", self.what))
+    }
+}
+
+/// What an open page is told, for as long as the server runs.
+pub(crate) struct Told {
+    heard: Arc<Mutex<Vec<u8>>>,
+    listening: AbortHandle,
+}
+
+impl Told {
+    pub(crate) async fn by(server: &Server) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let mut answer = client.get(format!("{}/events", server.web)).send().await?.error_for_status()?;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        let listening = tokio::spawn(async move {
+            while let Ok(Some(bytes)) = answer.chunk().await {
+                hearing.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&bytes);
+            }
+        });
+        Ok(Self { heard, listening: listening.abort_handle() })
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place::new("/events", self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.listening.abort();
     }
 }
 
