@@ -76,6 +76,22 @@ async fn the_browser_has_the_size_it_was_opened_with() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_browser_that_nobody_closed_ends_with_its_value() -> Result<()> {
+    let folder = tempdir()?;
+    let browser = Browser::open(folder.path(), 1280, 800).await?;
+    drop(browser);
+    wait::until("the end of the browser", PATIENCE, async || {
+        for process in std::fs::read_dir("/proc")?.flatten() {
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            ensure!(!line.contains(&*folder.path().to_string_lossy()), "still there: {line}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_process_ends_with_its_value_and_its_log_explains_a_failure() -> Result<()> {
     let folder = tempdir()?;
     let mut command = Command::new("sh");

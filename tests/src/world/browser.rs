@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::process::Process;
@@ -16,6 +17,8 @@ use super::{port, wait};
 #[derive(Debug)]
 pub struct Browser {
     pub page: Client,
+    /// The argument by which the browser's processes are known; no two browsers share a profile.
+    profile: String,
     _driver: Process,
 }
 
@@ -29,7 +32,7 @@ impl Browser {
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("TMPDIR", folder);
         let mut driver = Process::start("chromedriver", command, &folder.join("chromedriver.log"))?;
-        let profile = folder.join("profile");
+        let profile = format!("--user-data-dir={}", folder.join(format!("profile-{port}")).display());
         let mut options = serde_json::Map::new();
         options.insert(
             "goog:chromeOptions".to_owned(),
@@ -37,7 +40,7 @@ impl Browser {
                 "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
                 "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
                 "--no-proxy-server", "--lang=ja", "--hide-scrollbars",
-                format!("--user-data-dir={}", profile.display()),
+                profile,
             ],
             // A window can't be as narrow as a phone, and its frame takes part of its height: the page gets its size
             // itself.
@@ -54,7 +57,7 @@ impl Browser {
         .await?;
         let connected = ClientBuilder::new(HttpConnector::new()).capabilities(options).connect(&address).await;
         let page = connected.context("open a browser").map_err(|error| driver.explain(error))?;
-        Ok(Self { page, _driver: driver })
+        Ok(Self { page, profile, _driver: driver })
     }
 
     /// Waits until the first element for `selector` shows `text`.
@@ -85,6 +88,22 @@ impl Browser {
     /// # Errors
     /// When the browser is gone already.
     pub async fn close(self) -> Result<()> {
-        self.page.close().await.context("close the browser")
+        self.page.clone().close().await.context("close the browser")
+    }
+}
+
+/// A killed driver leaves its browser running, so a test that failed ends it here.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return };
+        for process in processes.flatten() {
+            let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let is_ours = line.split(|byte| *byte == 0).any(|argument| argument == self.profile.as_bytes());
+            if let Some(pid) = pid.filter(|_| is_ours) {
+                // It may have ended meanwhile.
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
     }
 }
