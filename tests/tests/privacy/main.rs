@@ -113,8 +113,13 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     .await?;
     let spool = Place::folder("the agent's folder while the server is away", &agent.state)?;
     server.serve().await?;
-    until(&world, "linkage_result_observed", files + 1).await?;
-    wait::until("the next connection", PATIENCE, async || server.facility(CODE).await).await?;
+    wait::until("all that was kept in the database", PATIENCE * 2, async || {
+        let query = "SELECT count(*) FROM projection.fact WHERE terminal_id IS NOT NULL";
+        let there: i64 = world.store().await?.query_one(query, &[]).await?.get(0);
+        ensure!(usize::try_from(there)? == kept(), "{there} of {}", kept());
+        Ok(())
+    })
+    .await?;
 
     let told = agent.run(&["sent", "--last", "10000"]).await?;
     let terminal = world.store().await?.query_one("SELECT terminal_id::text FROM projection.connection", &[]).await?;
