@@ -132,9 +132,15 @@ impl Config {
         let database = match env("YOMITORI_POSTGRES").or(database) {
             Some(url) => match url.parse::<tokio_postgres::Config>() {
                 Ok(_) => url,
-                Err(_) => wrong(&mut mistakes, "`database.url` is no PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE"),
+                Err(_) => wrong(
+                    &mut mistakes,
+                    "`database.url` is no PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE",
+                ),
             },
-            None => wrong(&mut mistakes, "`database.url` is missing; write postgres://USER@HOST:PORT/DATABASE or set YOMITORI_POSTGRES"),
+            None => wrong(
+                &mut mistakes,
+                "`database.url` is missing; write postgres://USER@HOST:PORT/DATABASE or set YOMITORI_POSTGRES",
+            ),
         };
         let kafka = kafka(&file, env("YOMITORI_KAFKA"), &mut mistakes);
         let uplink = uplink(&file, &mut mistakes);
@@ -176,7 +182,8 @@ fn uplink(file: &toml::Table, mistakes: &mut Vec<String>) -> Uplink {
     let listen = address(&listen, "uplink.listen", mistakes);
     let names = names.unwrap_or_else(|| vec!["localhost".to_owned(), "127.0.0.1".to_owned()]);
     if names.is_empty() || names.iter().any(|name| rustls::pki_types::ServerName::try_from(name.as_str()).is_err()) {
-        mistakes.push("`uplink.names` must list the host names or addresses that agents use for this server".to_owned());
+        mistakes
+            .push("`uplink.names` must list the host names or addresses that agents use for this server".to_owned());
     }
     let first = names.first().map_or("localhost", String::as_str);
     let public_address = public_address.unwrap_or_else(|| format!("https://{first}:{}", listen.port()));
@@ -219,7 +226,8 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_at_once() {
-        let text = "state_dir = 3\n[kafka]\nbootstrap_servers = 'k:1'\npartitions = 0\n[web]\nlisten = '0.0.0.0:80'\n[wep]\n";
+        let text =
+            "state_dir = 3\n[kafka]\nbootstrap_servers = 'k:1'\npartitions = 0\n[web]\nlisten = '0.0.0.0:80'\n[wep]\n";
         let mistakes = Config::parse(text, |_| None).unwrap_err();
         for expected in ["`wep`", "`state_dir`", "`database.url`", "`kafka.partitions`", "`web.listen`"] {
             assert_eq!(mistakes.iter().filter(|m| m.contains(expected)).count(), 1, "{expected} in {mistakes:#?}");

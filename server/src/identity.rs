@@ -29,7 +29,9 @@ const BACKDATED_BY: Duration = Duration::from_secs(24 * 3600);
 /// Why the authority can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    #[error("read or write the certificate authority in `{path}` (check that the folder exists and belongs to this user)")]
+    #[error(
+        "read or write the certificate authority in `{path}` (check that the folder exists and belongs to this user)"
+    )]
     File { path: PathBuf, source: std::io::Error },
     #[error("understand the certificate authority in `{path}` (restore ca.pem and ca.key from the backup)")]
     Broken { path: PathBuf, source: rcgen::Error },
@@ -104,7 +106,12 @@ impl Authority {
         Ok(Self { certificate, issuer })
     }
 
-    fn create(dir: &Path, certificate_path: &Path, key_path: &Path, now: DateTime<Utc>) -> Result<Self, AuthorityError> {
+    fn create(
+        dir: &Path,
+        certificate_path: &Path,
+        key_path: &Path,
+        now: DateTime<Utc>,
+    ) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate().map_err(AuthorityError::Issue)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = named("Yomitori certificate authority");
@@ -219,8 +226,7 @@ fn write_private(path: &Path, text: &str) -> Result<(), AuthorityError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let write = || {
         let half = path.with_extension("new");
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&half, path)
@@ -257,9 +263,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Authority::open_or_create(dir.path(), crate::clock::now()).unwrap();
         std::fs::remove_file(dir.path().join("ca.key")).unwrap();
-        assert!(matches!(
-            Authority::open_or_create(dir.path(), crate::clock::now()),
-            Err(AuthorityError::Half { .. })
-        ));
+        assert!(matches!(Authority::open_or_create(dir.path(), crate::clock::now()), Err(AuthorityError::Half { .. })));
     }
 }

@@ -134,14 +134,14 @@ impl Projector {
 
     /// Says how far behind the log the store is, in the metrics and in the store itself.
     async fn check(&self, reader: &Reader, owner: &Owner) -> Result<(), StoreError> {
-        let end = |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
+        let end =
+            |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
         let ends: Vec<Position> = owner.positions().filter_map(end).collect();
         let behind = owner.positions().filter_map(|next| Some(end(next)?.offset - next.offset)).sum();
         telemetry::lag(behind, if behind > 0 { owner.seconds_behind(clock::now()) } else { 0.0 });
         progress::checked(&self.store, &ends, clock::now()).await
     }
 }
-
 
 /// Waits for a record, then takes what else is there already.
 async fn next_batch(reader: &Reader) -> Result<Vec<Taken>, KafkaError> {

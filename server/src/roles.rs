@@ -39,8 +39,8 @@ impl Role {
     pub const ALL: [Self; 3] = [Self::Ingest, Self::Projector, Self::Web];
 }
 
-/// One message of a terminal; a batch at its limit is far smaller.
-const MESSAGE_LIMIT: usize = 4 << 20;
+/// One message of a terminal: a batch at its limit has 600 KB, and the log takes no record above 1 MB.
+const MESSAGE_LIMIT: usize = 1 << 20;
 /// A token and a certificate request; whoever shows no certificate can make the server hold no more than this.
 const ENROLMENT_LIMIT: usize = 16 << 10;
 /// A terminal has one stream, and now and then asks for a new certificate beside it.
@@ -115,9 +115,9 @@ async fn named(role: &'static str, part: impl Future<Output = anyhow::Result<()>
 }
 
 async fn open(address: std::net::SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("open {address} for {what} (is another server running? change `{what}.listen`)")
-    })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("open {address} for {what} (is another server running? change `{what}.listen`)"))?;
     telemetry::listening(what, listener.local_addr().unwrap_or(address));
     Ok(listener)
 }

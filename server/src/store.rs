@@ -43,7 +43,9 @@ pub enum StoreError {
     Broken { what: &'static str, source: serde_json::Error },
     #[error("bring the database to this version's schema")]
     Migrate(#[source] refinery::Error),
-    #[error("use the database: it is at schema version {found}, this program needs {needed} (run `yomitori-server migrate`)")]
+    #[error(
+        "use the database: it is at schema version {found}, this program needs {needed} (run `yomitori-server migrate`)"
+    )]
     Schema { found: u32, needed: u32 },
 }
 

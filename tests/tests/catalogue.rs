@@ -7,7 +7,8 @@ use std::path::Path;
 fn identifiers(file: &str, table: &str, wanted: impl Fn(&toml::Table) -> bool) -> anyhow::Result<BTreeSet<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     let document: toml::Table = fs::read_to_string(path)?.parse()?;
-    let rows = document.get(table).and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_table);
+    let rows =
+        document.get(table).and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_table);
     Ok(rows.filter(|row| wanted(row)).filter_map(|row| Some(row.get("id")?.as_str()?.to_owned())).collect())
 }
 

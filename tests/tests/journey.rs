@@ -120,7 +120,8 @@ async fn an_opt_out_is_shown_beside_eligibility_and_never_hides_it() -> Result<(
     clinic.agent.face_result(clock::now()).await?;
     browser.shows(ELIGIBLE, "Eligible", SOON).await?;
 
-    let wish = ["opt-out", "record", "do-not-want", "--facility", "13-1-99-9901-5", "--by", "事務長", "--why", "人手不足"];
+    let wish =
+        ["opt-out", "record", "do-not-want", "--facility", "13-1-99-9901-5", "--by", "事務長", "--why", "人手不足"];
     clinic.server.run(&wish).await?;
     browser.shows(OPT_OUT, "Opts out", SOON).await?;
     browser.shows(OPT_OUT, "Call needed", SOON).await?;

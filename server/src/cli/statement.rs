@@ -3,8 +3,8 @@
 use chrono::{DateTime, FixedOffset, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use yomitori_proto::event::{
-    Event, FaceReaderModelSet, ListingIntentSet, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn,
-    ReaderRoleAssigned, SmartphoneReadAttested, Stated,
+    Event, FaceReaderModelSet, ListingIntentSet, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned,
+    OptOutWithdrawn, ReaderRoleAssigned, SmartphoneReadAttested, Stated,
 };
 use yomitori_proto::id::{ReaderKey, TerminalId};
 use yomitori_proto::vocabulary::{Intent, PhoneNative, PhoneOs, ReaderRole};
@@ -190,7 +190,9 @@ async fn state(desk: &Desk, code: &str, speaker: Speaker, event: Event) -> anyho
     let position = desk.operator.state(facility, stated, event).await?;
     say(match desk.operator.shown(position).await? {
         Answered::Shown => "記録しました / recorded",
-        Answered::Accepted => "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)",
+        Answered::Accepted => {
+            "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
+        }
     });
     Ok(())
 }

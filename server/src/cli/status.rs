@@ -3,8 +3,8 @@
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::output::{note, say};
 use super::Desk;
+use super::output::{note, say};
 use crate::store::facility as facilities;
 
 #[derive(Args)]
@@ -46,11 +46,18 @@ fn table(lines: &[facilities::Line]) {
     say("code       eligible        evidence                    last success      opt-out       freshness  name");
     for line in lines {
         let tokyo = |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&chrono_tz::Asia::Tokyo);
-        let last = line.last_success_at.map_or_else(|| "-".to_owned(), |at| tokyo(at).format("%Y-%m-%d %H:%M").to_string());
+        let last =
+            line.last_success_at.map_or_else(|| "-".to_owned(), |at| tokyo(at).format("%Y-%m-%d %H:%M").to_string());
         let evidence = format!("{} {}", line.evidence, line.evidence_level.as_deref().unwrap_or_default());
         say(&format!(
             "{:<10} {:<15} {:<27} {:<17} {:<13} {:<10} {}",
-            line.code.as_deref().unwrap_or("-"), line.eligible, evidence, last, line.opt_out, line.freshness, line.name
+            line.code.as_deref().unwrap_or("-"),
+            line.eligible,
+            evidence,
+            last,
+            line.opt_out,
+            line.freshness,
+            line.name
         ));
     }
 }

@@ -37,7 +37,11 @@ pub struct Secured {
 }
 
 /// Accepts until `stop`.
-pub fn open(listener: TcpListener, tls: rustls::ServerConfig, stop: CancellationToken) -> ReceiverStream<io::Result<Secured>> {
+pub fn open(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    stop: CancellationToken,
+) -> ReceiverStream<io::Result<Secured>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     tokio::spawn(async move {

@@ -65,7 +65,12 @@ impl Operator {
     ///
     /// # Errors
     /// Where the log did not confirm.
-    pub async fn notice(&self, facility: FacilityId, instance: Instance, event: Event) -> Result<Position, AppendError> {
+    pub async fn notice(
+        &self,
+        facility: FacilityId,
+        instance: Instance,
+        event: Event,
+    ) -> Result<Position, AppendError> {
         let origin = Origin::Server { instance, stated_at: clock::now() };
         self.appender.append(&record(facility, origin, event)).await
     }

@@ -194,10 +194,10 @@ pub async fn create_topic(kafka: &config::Kafka) -> Result<(), TopicError> {
         .set("min.insync.replicas", replicas)
         .set("message.timestamp.type", "LogAppendTime");
     let options = AdminOptions::new().operation_timeout(Some(ASK_LIMIT)).request_timeout(Some(ASK_LIMIT * 2));
-    let answers = admin.create_topics([&new], &options).await.map_err(|source| TopicError::Unreachable {
-        servers: kafka.bootstrap_servers.clone(),
-        source,
-    })?;
+    let answers = admin
+        .create_topics([&new], &options)
+        .await
+        .map_err(|source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source })?;
     match answers.into_iter().next() {
         None | Some(Ok(_)) | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
         Some(Err((_, code))) => Err(TopicError::Refused { topic: topic(), code }),

@@ -16,7 +16,7 @@ use super::{Ground, ProjectionError, row};
 use crate::log::Position;
 use crate::store::fact::Placed;
 use crate::store::parked::Parked;
-use crate::store::{Doing as _, Store, connection, fact, facility, parked, progress};
+use crate::store::{Doing as _, Store, connection, facility, fact, parked, progress};
 use crate::{clock, crash, telemetry};
 
 /// A record as it came from the log.
@@ -59,9 +59,7 @@ impl Batch {
             let received_at = record.as_ref().ok().map(|record| record.received_at);
             ends.insert(taken.position.partition, (taken.position.offset + 1, received_at));
             match record {
-                Ok(record) => {
-                    Decoded { taken, facility: record.facility, facts: Ok(record.into_facts().collect()) }
-                }
+                Ok(record) => Decoded { taken, facility: record.facility, facts: Ok(record.into_facts().collect()) },
                 // The key is all that tells whose record this is.
                 Err(error) => {
                     let facility = FacilityId(Uuid::from_slice(&taken.key).unwrap_or(Uuid::nil()));

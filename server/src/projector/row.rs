@@ -13,12 +13,7 @@ use crate::store::facility::Row;
 ///
 /// # Errors
 /// Where the state can't be written as JSON.
-pub(super) fn row(
-    facility: &Facility,
-    partition: i32,
-    ground: &Ground,
-    now: DateTime<Utc>,
-) -> Result<Row, StoreError> {
+pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: DateTime<Utc>) -> Result<Row, StoreError> {
     let seen = status(facility, &ground.rules, &ground.calendar, now);
     let json = |value: Result<Value, _>, what| value.map_err(|source| StoreError::Broken { what, source });
     let codes: Vec<String> = seen.codes.iter().filter(|code| code.valid).map(|code| code.code.clone()).collect();

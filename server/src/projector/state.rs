@@ -9,7 +9,7 @@ use super::owner::Owner;
 use super::row;
 use super::{Ground, ProjectionError};
 use crate::clock;
-use crate::store::{Store, StoreError, fact, facility, parked};
+use crate::store::{Store, StoreError, facility, fact, parked};
 
 /// Above this many remembered facilities, all are forgotten: plain, and rare.
 const REMEMBERED: usize = 60_000;
@@ -86,8 +86,7 @@ pub(super) async fn sweep(
 ) -> Result<(), ProjectionError> {
     let now = clock::now();
     let due = facility::due(store, now, SWEPT_AT_ONCE).await?;
-    let due: BTreeMap<FacilityId, i32> =
-        due.into_iter().filter(|(_, partition)| owner.owns(*partition)).collect();
+    let due: BTreeMap<FacilityId, i32> = due.into_iter().filter(|(_, partition)| owner.owns(*partition)).collect();
     if due.is_empty() {
         return Ok(());
     }

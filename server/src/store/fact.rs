@@ -74,8 +74,18 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
     let statement = "COPY projection.fact (partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
                      terminal_id, life, seq, origin, event) FROM STDIN BINARY";
     let types = [
-        Type::INT4, Type::INT8, Type::INT4, Type::UUID, Type::TEXT, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::UUID,
-        Type::UUID, Type::INT8, Type::JSONB, Type::JSONB,
+        Type::INT4,
+        Type::INT8,
+        Type::INT4,
+        Type::UUID,
+        Type::TEXT,
+        Type::TIMESTAMPTZ,
+        Type::TIMESTAMPTZ,
+        Type::UUID,
+        Type::UUID,
+        Type::INT8,
+        Type::JSONB,
+        Type::JSONB,
     ];
     let sink = transaction.copy_in(statement).await.doing(doing)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));

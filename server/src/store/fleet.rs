@@ -4,7 +4,6 @@
 
 mod filter;
 
-
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};

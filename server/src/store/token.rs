@@ -33,7 +33,8 @@ pub async fn issue(
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let insert = "INSERT INTO registry.enrolment_token (hash, facility_id, issued_at, expires_at) VALUES ($1, $2, $3, $4)";
+    let insert =
+        "INSERT INTO registry.enrolment_token (hash, facility_id, issued_at, expires_at) VALUES ($1, $2, $3, $4)";
     let client = store.client().await?;
     client.execute(insert, &[&hash, &facility.0, &now, &expires_at]).await.doing("keep a token")?;
     Ok(())

@@ -43,8 +43,15 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
     let binary = std::fs::metadata(Build::Released.program("yomitori-agent")).context("look at the binary")?.len();
     #[expect(clippy::cast_precision_loss, reason = "sizes in MiB")]
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    print(&format!("agent: resident memory          {:6.1} MiB   (peak {:.1})", mib(memory(pid, "VmRSS")?), mib(memory(pid, "VmHWM")?)));
-    print(&format!("agent: processor while idle     {share:6.3} % of a core, over {:.0} s", began.elapsed().as_secs_f64()));
+    print(&format!(
+        "agent: resident memory          {:6.1} MiB   (peak {:.1})",
+        mib(memory(pid, "VmRSS")?),
+        mib(memory(pid, "VmHWM")?)
+    ));
+    print(&format!(
+        "agent: processor while idle     {share:6.3} % of a core, over {:.0} s",
+        began.elapsed().as_secs_f64()
+    ));
     print(&format!("agent: release binary           {:6.1} MiB", mib(binary)));
     Ok(())
 }
