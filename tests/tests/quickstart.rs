@@ -72,5 +72,12 @@ async fn a_newcomer_sees_an_eligible_facility_and_ctrl_c_leaves_nothing_behind()
     ensure!(!port::listening(web)?, "port {web} is still open");
     let left = processes_of(&folder)?;
     ensure!(left.is_empty(), "left behind: {left:?}");
+
+    // PostgreSQL keeps its data elsewhere where its user can't enter the folder; this takes that along.
+    let mut clean = Command::new(services::root().join("deploy/quickstart"));
+    clean.args(["--clean", "--folder"]).arg(&folder);
+    let mut clean = Process::start("deploy/quickstart --clean", clean, &place.path().join("clean.log"))?;
+    let status = clean.ended(Duration::from_secs(60)).await.map_err(|error| clean.explain(error))?;
+    ensure!(status.success() && !folder.exists(), "--clean ended with {status}");
     Ok(())
 }
