@@ -123,6 +123,17 @@ impl Window {
         self.taps.iter().any(|tap| around.contains(tap.at) && near(tap, file, set))
     }
 
+    /// Whether what is about to come in at `at` is newer than all that is here, and nothing near it has been shown for
+    /// longer than the late window: then it can only add a pair, and corrects nothing.
+    pub(crate) fn in_order(&self, place: Place, at: DateTime<Utc>, received_at: DateTime<Utc>, set: &RuleSet) -> bool {
+        let around = Around::new(at, set);
+        let shown_since = later(received_at, -(set.late_window + set.correlation_to));
+        let newer_than = |tap: &Tap| {
+            tap.place < place && tap.at <= at && (shown_since <= tap.received_at || !around.contains(tap.at))
+        };
+        self.taps.iter().all(newer_than) && self.files.iter().all(|file| file.place < place && file.at < at)
+    }
+
     /// Takes in a tap.
     pub(crate) fn tap(&mut self, tap: Tap) {
         let index = self.taps.partition_point(|other| other.place < tap.place);

@@ -182,12 +182,13 @@ impl Terminal {
 
     /// Changes what the pairs follow from, and records what evidence that had been shown is corrected by it.
     fn corrected(&mut self, sighting: Sighting<'_>, change: Change, make: impl FnOnce(&mut Self)) {
-        if !change.touches {
+        let Sighting { place, received_at, rules, .. } = sighting;
+        let set = rules.at(change.at);
+        let adds_only = change.by == SupersededBy::Result && self.window.in_order(place, change.at, received_at, set);
+        if !change.touches || adds_only {
             make(self);
             return;
         }
-        let Sighting { place, received_at, rules, .. } = sighting;
-        let set = rules.at(change.at);
         let newest_at = self.window.newest_at(place);
         let late = newest_at.is_some_and(|newest_at| later(change.at, set.late_window) < newest_at);
         let before = self.levels(rules);
