@@ -34,8 +34,11 @@ async fn a_newcomer_sees_an_eligible_facility_and_ctrl_c_leaves_nothing_behind()
     let place = tempdir()?;
     let folder = place.path().join("quick");
     let web = port::free()?;
-    let mut command = Command::new(services::root().join("deploy/quickstart"));
+    // Whoever started the tests may have them ignore Ctrl-C, which a shell then can't hear either.
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal=INT")
+        .arg(services::root().join("deploy/quickstart"))
         .args(["--clinics", "8", "--port", &web.to_string(), "--folder"])
         .arg(&folder)
         .env_remove("YOMITORI_KAFKA")

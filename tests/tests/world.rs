@@ -38,7 +38,7 @@ async fn a_killed_kafka_comes_back_with_its_records_at_its_port() -> Result<()> 
 
     kafka.kill().await?;
     kafka.restart().await?;
-    ensure!(wait::until("the log", PATIENCE, async || kafka.records("kept").await).await? == before);
+    ensure!(wait::until("the log", PATIENCE * 4, async || kafka.records("kept").await).await? == before);
     kafka.stop().await
 }
 

@@ -43,6 +43,10 @@ impl Siege {
         let world = World::new(test).await?;
         let server = Server::start(&world, server::Plan::default()).await?;
         server.import(&format!("code,name\n{HONEST},正直な医院\n{VICTIM},狙われた医院\n")).await?;
+        // An import says "accepted" where the projection takes longer than a person waits.
+        for code in [HONEST, VICTIM] {
+            wait::until("the facility", Duration::from_secs(60), async || server.facility(code).await).await?;
+        }
         let honest = Agent::start(&world, &server, HONEST, agent::Plan::default()).await?;
         let store = world.store().await?;
         let mut siege = Self { world, server, store, honest, told: 0 };

@@ -66,9 +66,13 @@ async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> 
         Ok(())
     })
     .await?;
-    let health = siege.server.get("/healthz").await?;
-    let facilities = health["projection"]["parked_facilities"].as_i64();
-    ensure!(facilities.is_some_and(|count| count >= 1), "{health}");
+    wait::until("the facilities to be told", PATIENCE, async || {
+        let health = siege.server.get("/healthz").await?;
+        let facilities = health["projection"]["parked_facilities"].as_i64();
+        ensure!(facilities.is_some_and(|count| count >= 1), "{health}");
+        Ok(())
+    })
+    .await?;
 
     // What was set aside is known after a restart, too.
     siege.server.kill()?;

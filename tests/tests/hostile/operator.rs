@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use yomitori_tests::hostile::siege::{Siege, VICTIM};
+use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{Build, World};
 
 fn run(program: &str, arguments: &[&str]) -> Result<Output> {
@@ -156,7 +157,12 @@ async fn a_statement_that_cannot_be_kept_is_refused_and_stops_no_facility() -> R
     ensure!(siege.log().await?.len() == before, "something entered the log");
     // The facility is as alive as before.
     siege.server.run(&[&record[..], &["--by", "鈴木", "--why", "人手が足りない"]].concat()).await?;
-    ensure!(siege.server.facility(VICTIM).await?.to_string().contains("do_not_want"));
+    wait::until("the statement to be shown", PATIENCE, async || {
+        let facility = siege.server.facility(VICTIM).await?.to_string();
+        ensure!(facility.contains("do_not_want"), "{facility}");
+        Ok(())
+    })
+    .await?;
     ensure!(siege.parked().await? == 0);
     siege.holds().await
 }

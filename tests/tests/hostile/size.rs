@@ -77,20 +77,22 @@ async fn a_message_of_one_gibibyte_is_refused_unread() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_streams_that_never_end_fill_nothing() -> Result<()> {
     let mut siege = Siege::begin("hostile-streams").await?;
+    let it = Intruder::enter(&siege, VICTIM).await?;
     let authority = Signer::of(&siege.world)?.certificate;
     let before = peak(siege.server.process()?.pid())?;
-    // Each announces just what a terminal may send, sends most of it, and then nothing more.
-    let length: u32 = 3 << 20;
+    // Each announces just what might be borne, sends most of it, and then nothing more.
     let mut lines = Vec::new();
     let mut taken = Vec::new();
-    for _ in 0..4 {
-        let line = Arc::new(Line::open(&siege.server.uplink, &authority, None).await?);
-        for method in [ENROL, RENEW, CARRY].into_iter().cycle().take(60) {
-            let mut saying = Saying::with_zeros(framed_as(length, &[]), u64::from(length) - 100);
-            saying.lasting = true;
-            taken.push(Arc::clone(&saying.taken));
-            let line = Arc::clone(&line);
-            lines.push(tokio::spawn(async move { line.ask(method, saying).await.ok() }));
+    for (credential, length) in [(None, 3_u32 << 20), (None, 16_000), (Some(&it.credential), 1_000_000)] {
+        for _ in 0..4 {
+            let line = Arc::new(Line::open(&siege.server.uplink, &authority, credential).await?);
+            for method in [CARRY, ENROL, RENEW].into_iter().cycle().take(60) {
+                let mut saying = Saying::with_zeros(framed_as(length, &[]), u64::from(length) - 100);
+                saying.lasting = true;
+                taken.push(Arc::clone(&saying.taken));
+                let line = Arc::clone(&line);
+                lines.push(tokio::spawn(async move { line.ask(method, saying).await.ok() }));
+            }
         }
     }
     // Those that are answered were refused; the others wait for a place or for more.
@@ -103,7 +105,7 @@ async fn many_streams_that_never_end_fill_nothing() -> Result<()> {
     })
     .await?;
     siege.holds().await?;
-    grown(&mut siege, before, "240 streams of 3 MiB without certificate")?;
+    grown(&mut siege, before, "720 streams that never end")?;
     for line in lines {
         line.abort();
     }

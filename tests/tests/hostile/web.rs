@@ -21,9 +21,10 @@ async fn ask(web: &str, request: &[u8]) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect(address).await?;
     // The server may answer before it has heard all.
     stream.write_all(request).await.ok();
-    // More would be waited for otherwise.
-    let whole = request.ends_with(b"\r\n\r\n") || !request.starts_with(b"GET ");
-    if !whole || !request.windows(CLOSE.len()).any(|window| window == CLOSE) {
+    // Otherwise more would be waited for.
+    let end = request.windows(4).position(|window| window == b"\r\n\r\n");
+    let head = end.and_then(|end| request.get(..end + 2)).unwrap_or_default();
+    if !head.windows(CLOSE.len()).any(|window| window == CLOSE) {
         stream.shutdown().await.ok();
     }
     let mut heard = Vec::new();

@@ -73,6 +73,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     let plan = server::Plan { env: talkative.clone(), ..server::Plan::default() };
     let mut server = Server::start(&world, plan).await?;
     server.import(&format!("code,name\n{CODE},{NAME}\n")).await?;
+    wait::until("the facility", PATIENCE * 2, async || server.facility(CODE).await).await?;
     let events = Told::by(&server).await?;
     let listener = Listener::before(&world, &server.uplink).await?;
     let pcscd = Pcscd::with_reader(&format!("SONY FeliCa RC-S300/P ({serial})")).await?;
@@ -212,6 +213,7 @@ async fn names_and_reasons_of_people_are_shown_and_never_logged_or_counted() -> 
     let plan = server::Plan { env: vec![(TRACE.0.to_owned(), TRACE.1.to_owned())], ..server::Plan::default() };
     let server = Server::start(&world, plan).await?;
     server.import(&format!("code,name\n{CODE},{NAME}\n")).await?;
+    wait::until("the facility", PATIENCE * 2, async || server.facility(CODE).await).await?;
     let state = async |what: &str, more: &[&str]| {
         let common = ["opt-out", "record", what, "--facility", CODE, "--by", &by, "--why", &why];
         server.run(&[&common[..], more].concat()).await
