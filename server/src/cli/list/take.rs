@@ -1,6 +1,7 @@
 //! Taking a snapshot in, letting it out of quarantine, applying it again.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::Duration;
@@ -49,7 +50,7 @@ pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
     let (read, directory) = tokio::join!(reading, door::directory(&desk.store, as_of));
     let (mapping, entries): (String, Entries) =
         read.context("read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
-    let directory = directory?;
+    let (entries, directory) = (Arc::new(entries), Arc::new(directory?));
     note(&format!(
         "{} 行を読みました（形式 {mapping}） / read {} rows in the format `{mapping}`, for {} facilities",
         entries.entries.len(),

@@ -1,10 +1,12 @@
 //! Takes a snapshot in: keeps it, decides whether it may be believed, and tells every facility that it covers.
 //!
-//! A snapshot is kept with all its rows in one transaction before anybody is told of it. Who was told is noted part by
+//! A snapshot is kept with all its rows in one transaction before anybody is told of it. Suggestions are looked for
+//! meanwhile: nobody waits for them. Who was told is noted part by
 //! part after the log has confirmed, so that an interrupted import goes on where it stopped; the part that was under way
 //! may be told twice, which the fold takes as once.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -16,8 +18,9 @@ use yomitori_proto::id::{FacilityId, SnapshotId};
 use super::coverage::{Coverage, CoverageError};
 use super::directory::{Directory, Facility};
 use super::entry::{Entries, Entry};
-use super::reconcile::{Reconciled, Tiding, reconcile};
+use super::reconcile::{Reconciled, Tiding, reconcile, suggestions};
 use super::snapshot::{Identity, Shrunken, shrunken};
+use super::suggest::Suggestion;
 use crate::clock;
 use crate::ingest::operator::Operator;
 use crate::log::Position;
@@ -116,8 +119,8 @@ impl Door<'_> {
         identity: &Identity,
         format: &str,
         said: &Stated,
-        read: &Entries,
-        directory: &Directory,
+        read: &Arc<Entries>,
+        directory: &Arc<Directory>,
         progress: impl FnMut(usize, usize),
     ) -> Result<Taken, TakeError> {
         let store = self.store;
@@ -142,15 +145,22 @@ impl Door<'_> {
             released: None,
             applied_at: None,
         };
-        let lines = lines(&read.entries, &found, directory);
-        if !row::keep(store, &snapshot, lines, &suggested(&found, directory)).await? {
+        let (entries, facilities) = (Arc::clone(read), Arc::clone(directory));
+        let suggesting = tokio::task::spawn_blocking(move || suggestions(&entries.entries, &facilities));
+        if !row::keep(store, &snapshot, lines(&read.entries, &found, directory)).await? {
             return Err(TakeError::UnderWay);
         }
+        let facts = match doubt {
+            Some(_) => Facts::default(),
+            None => self.tell(&snapshot, &found.tidings, directory, HashSet::new(), progress).await?,
+        };
+        let suggestions = suggesting.await.expect("no row makes the suggestions panic");
+        row::rematch(store, snapshot.snapshot, &[], &suggested(&suggestions, directory)).await?;
         if let Some(doubt) = doubt {
             return Ok(Taken::Quarantined(doubt));
         }
-        let facts = self.tell(&snapshot, &found.tidings, directory, HashSet::new(), progress).await?;
-        Ok(Taken::Applied(applied(&read.entries, found, directory, facts)))
+        snapshots::applied(store, snapshot.snapshot, clock::now()).await?;
+        Ok(Taken::Applied(applied(&read.entries, &found, suggestions.len(), directory, facts)))
     }
 
     /// Applies a kept snapshot once more: after it was released or interrupted, or for facilities and codes that were
@@ -174,10 +184,12 @@ impl Door<'_> {
             ))
         };
         let changed: Vec<_> = kept.iter().zip(&now).filter_map(changed).collect();
-        row::rematch(store, snapshot.snapshot, &changed, &suggested(&found, &directory)).await?;
+        let suggestions = suggestions(&entries, &directory);
+        row::rematch(store, snapshot.snapshot, &changed, &suggested(&suggestions, &directory)).await?;
         let told = snapshots::told(store, snapshot.snapshot).await?.into_iter().collect();
         let facts = self.tell(snapshot, &found.tidings, &directory, told, progress).await?;
-        Ok(applied(&entries, found, &directory, facts))
+        snapshots::applied(store, snapshot.snapshot, clock::now()).await?;
+        Ok(applied(&entries, &found, suggestions.len(), &directory, facts))
     }
 
     async fn tell(
@@ -189,13 +201,13 @@ impl Door<'_> {
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Facts, TakeError> {
         let stated_at = clock::now();
-        let anyhow: HashSet<FacilityId> = told.iter().map(|(facility, _)| *facility).collect();
+        let already: HashSet<FacilityId> = told.iter().map(|(facility, _)| *facility).collect();
         let news: Vec<(FacilityId, Option<InstitutionCode>)> = tidings
             .iter()
             .filter_map(|tiding| Some((directory.facility(tiding.facility)?.id, tiding.code)))
             .filter(|(facility, code)| match code {
                 Some(code) => !told.contains(&(*facility, code.to_string())),
-                None => !anyhow.contains(facility),
+                None => !already.contains(facility),
             })
             .collect();
         let listed = news.iter().filter(|(_, code)| code.is_some()).count();
@@ -224,12 +236,11 @@ impl Door<'_> {
             done += part.len();
             progress(done, news.len());
         }
-        snapshots::applied(self.store, snapshot.snapshot, clock::now()).await?;
         Ok(facts)
     }
 }
 
-fn applied(entries: &[Entry], found: Reconciled, directory: &Directory, facts: Facts) -> Applied {
+fn applied(entries: &[Entry], found: &Reconciled, suggested: usize, directory: &Directory, facts: Facts) -> Applied {
     let odd = |place: &usize| entries.get(*place).map(|entry| (entry.sheet, entry.row, entry.code));
     let retired = entries.iter().zip(&found.matches).filter_map(|(entry, matched)| {
         let matched = matched.filter(|matched| matched.retired)?;
@@ -237,7 +248,7 @@ fn applied(entries: &[Entry], found: Reconciled, directory: &Directory, facts: F
     });
     Applied {
         facts,
-        suggested: found.suggestions.len(),
+        suggested,
         unmatched: found.matches.iter().filter(|matched| matched.is_none()).count(),
         odd_digits: found.odd_digits.iter().filter_map(odd).collect(),
         retired: retired.collect(),
@@ -258,16 +269,16 @@ fn lines<'a>(entries: &'a [Entry], found: &'a Reconciled, directory: &'a Directo
     })
 }
 
-fn suggested(found: &Reconciled, directory: &Directory) -> Vec<Suggested> {
-    let of_row = |(place, suggestions): &(usize, Vec<super::suggest::Suggestion>)| {
+fn suggested(suggestions: &[(usize, Vec<Suggestion>)], directory: &Directory) -> Vec<Suggested> {
+    let of_row = |(place, suggestions): &(usize, Vec<Suggestion>)| {
         let place = i32::try_from(*place).unwrap_or(i32::MAX);
-        let one = |(rank, suggestion): (i16, &super::suggest::Suggestion)| {
+        let one = |(rank, suggestion): (i16, &Suggestion)| {
             let reasons = suggestion.reasons.iter().map(|reason| reason.key()).collect();
             Some(Suggested { place, rank, facility: directory.facility(suggestion.facility)?.id.0, reasons })
         };
         (0..).zip(suggestions).filter_map(one).collect::<Vec<_>>()
     };
-    found.suggestions.iter().flat_map(of_row).collect()
+    suggestions.iter().flat_map(of_row).collect()
 }
 
 fn entry(line: &Line) -> Option<Entry> {

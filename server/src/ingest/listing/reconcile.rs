@@ -29,8 +29,6 @@ pub struct Tiding {
 pub struct Reconciled {
     /// One an entry, in their order.
     pub matches: Vec<Option<Match>>,
-    /// For entries without a match that resemble somebody: the place of the entry, and whom.
-    pub suggestions: Vec<(usize, Vec<Suggestion>)>,
     /// Ascending by facility; all that a facility is told stands together.
     pub tidings: Vec<Tiding>,
     /// The places of entries whose check digit fails.
@@ -62,13 +60,19 @@ pub fn reconcile(entries: &[Entry], directory: &Directory, coverage: &Coverage) 
     }
     found.tidings.extend(absent);
     found.tidings.sort_unstable();
-    let unmatched = || entries.iter().zip(&found.matches).enumerate().filter(|(_, (_, matched))| matched.is_none());
-    if unmatched().next().is_some() {
-        let index = Index::new(directory);
-        let suggest = |(place, (entry, _)): (usize, (&Entry, _))| Some((place, index.suggest(entry)));
-        found.suggestions = unmatched().filter_map(suggest).filter(|(_, suggested)| !suggested.is_empty()).collect();
-    }
     found
+}
+
+/// For entries that are nobody's but resemble somebody: the place of the entry, and whom. Takes as long as all the rest.
+#[must_use]
+pub fn suggestions(entries: &[Entry], directory: &Directory) -> Vec<(usize, Vec<Suggestion>)> {
+    let nobodys = |entry: &Entry| directory.holders(entry.code).next().is_none();
+    let mut unmatched = entries.iter().enumerate().filter(|(_, entry)| nobodys(entry)).peekable();
+    if unmatched.peek().is_none() {
+        return Vec::new();
+    }
+    let index = Index::new(directory);
+    unmatched.map(|(place, entry)| (place, index.suggest(entry))).filter(|(_, found)| !found.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -73,12 +73,7 @@ fn line(row: &tokio_postgres::Row) -> Line {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn keep(
-    store: &Store,
-    snapshot: &Snapshot,
-    lines: impl Iterator<Item = Line>,
-    suggested: &[Suggested],
-) -> Result<bool, StoreError> {
+pub async fn keep(store: &Store, snapshot: &Snapshot, lines: impl Iterator<Item = Line>) -> Result<bool, StoreError> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await.doing("begin a snapshot")?;
     let insert = "INSERT INTO registry.snapshot (snapshot_id, source, coverage, as_of, sha256, format, sheets, row_count, \
@@ -109,7 +104,6 @@ pub async fn keep(
         return Ok(false);
     }
     copy(&transaction, snapshot.snapshot, lines).await?;
-    suggest(&transaction, snapshot.snapshot, suggested).await?;
     transaction.commit().await.doing("keep a snapshot")?;
     Ok(true)
 }
@@ -153,7 +147,7 @@ async fn suggest(
     Ok(())
 }
 
-/// Writes whose the rows are by now, and forgets suggestions that no longer stand.
+/// Writes whose the rows are by now, and the suggestions in place of earlier ones.
 ///
 /// # Errors
 /// Where the database is away.

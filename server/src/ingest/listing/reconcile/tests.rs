@@ -47,8 +47,8 @@ fn a_row_belongs_to_whoever_has_its_code_and_to_nobody_by_its_name() {
     let found = reconcile(&entries, &directory(), &Coverage::Full);
     assert_eq!(found.matches, [Some(Match { facility: 0, retired: false }), None]);
     assert_eq!(told(&found), [(0, Some(CODES[0])), (1, None), (2, None)]);
-    assert_eq!(found.suggestions.len(), 1);
-    assert_eq!(found.suggestions[0].0, 1);
+    let suggested = suggestions(&entries, &directory());
+    assert_eq!(suggested.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1]);
     assert_eq!(found.odd_digits, [1]);
 }
 
