@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
-use yomitori_facility::{Evidence, Facility, Status, Word as _, due, status};
+use yomitori_facility::{Evidence, Facility, Status, Word as _, status};
 
 use super::Ground;
 use crate::store::StoreError;
@@ -46,7 +46,7 @@ pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: Dat
         flags: seen.flags.iter().map(|flag| flag.key.key()).collect(),
         status: json(serde_json::to_value(&seen), "a facility's status")?,
         state: json(serde_json::to_value(facility), "a facility's state")?,
-        due_at: due(facility, &ground.rules, &ground.calendar, now),
+        due_at: seen.due_at,
         folded_at: now,
         codes,
     })
