@@ -9,6 +9,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::process::Process;
 use super::{port, wait};
@@ -20,6 +21,7 @@ pub struct Browser {
     /// The argument by which the browser's processes are known; no two browsers share a profile.
     profile: String,
     _driver: Process,
+    _sockets: TempDir,
 }
 
 impl Browser {
@@ -30,7 +32,9 @@ impl Browser {
     pub async fn open(folder: &Path, width: u32, height: u32) -> Result<Self> {
         let port = port::free()?;
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}")).env("TMPDIR", folder);
+        // Chromium keeps a socket in its temporary folder and ends at once where the path is too long for one.
+        let sockets = tempfile::tempdir().context("make a folder for the browser's sockets")?;
+        command.arg(format!("--port={port}")).env("TMPDIR", sockets.path());
         let mut driver = Process::start("chromedriver", command, &folder.join("chromedriver.log"))?;
         let profile = format!("--user-data-dir={}", folder.join(format!("profile-{port}")).display());
         let mut options = serde_json::Map::new();
@@ -57,7 +61,7 @@ impl Browser {
         .await?;
         let connected = ClientBuilder::new(HttpConnector::new()).capabilities(options).connect(&address).await;
         let page = connected.context("open a browser").map_err(|error| driver.explain(error))?;
-        Ok(Self { page, profile, _driver: driver })
+        Ok(Self { page, profile, _driver: driver, _sockets: sockets })
     }
 
     /// Waits until the first element for `selector` shows `text`.
