@@ -14,6 +14,7 @@ use crate::vocabulary::{
 
 /// One fact of the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recorded {
     pub facility: FacilityId,
     /// By the server's clock.
@@ -24,7 +25,7 @@ pub struct Recorded {
 
 /// Who says so.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Origin {
     Terminal(Observed),
     Person(Stated),
@@ -42,6 +43,7 @@ pub enum Origin {
 
 /// Where in a terminal's life an observation stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Observed {
     pub terminal: TerminalId,
     pub life: Life,
@@ -56,6 +58,7 @@ pub struct Observed {
 
 /// A person's statement: a fact with provenance.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stated {
     pub by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,9 @@
 //! Exit codes: 0 done, 1 it could not be done, 2 what was asked for is wrong.
 
 mod check;
+mod explain;
 mod facility;
+mod instant;
 mod list;
 mod output;
 mod statement;
@@ -34,7 +36,8 @@ const EXAMPLES: &str = "Examples:
   yomitori-server facility import facilities.csv
   yomitori-server terminal token --facility 1319999015
   yomitori-server opt-out record do-not-want --facility 1319999015 --by \"Suzuki\" --why \"no staff for it\"
-  yomitori-server status --facility 1319999015 --format json";
+  yomitori-server status --facility 1319999015 --format json
+  yomitori-server explain --events facts.jsonl --at 2026-04-01T10:30:00+09:00 --format json";
 
 /// スマホ保険証の読み取りを見守る — watches smartphone reads of the insurance card, facility by facility.
 #[derive(Parser)]
@@ -79,6 +82,8 @@ enum Command {
     FaceReader(statement::FaceReader),
     /// State that a phone was read.
     Attest(statement::Attest),
+    /// How each axis of a facility came to be what it is, event by event, from a file of facts.
+    Explain(explain::Explain),
     /// What is known of every facility, or of one.
     Status(status::Status),
 }
@@ -115,22 +120,26 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 }
 
 async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&arguments.config, |name| std::env::var(name).ok())?;
+    // Read where it is needed: what needs no server must not need its configuration.
+    let config = || Config::load(&arguments.config, |name| std::env::var(name).ok());
+    let desk = || Desk::open(&config()?);
     match arguments.command {
         Command::Serve { roles } => {
+            let config = config()?;
             telemetry::init();
             roles::serve(config, &roles).await?;
         }
-        Command::Migrate => migrate(&config).await?,
-        Command::Check => return check::check(&config).await,
-        Command::Facility(command) => facility::run(&Desk::open(&config)?, command).await?,
-        Command::List(command) => list::run(&Desk::open(&config)?, command).await?,
-        Command::Terminal(command) => terminal::run(&config, &Desk::open(&config)?, command).await?,
-        Command::OptOut(command) => statement::opt_out(&Desk::open(&config)?, command).await?,
-        Command::Reader(command) => statement::reader(&Desk::open(&config)?, command).await?,
-        Command::FaceReader(command) => statement::face_reader(&Desk::open(&config)?, command).await?,
-        Command::Attest(command) => statement::attest(&Desk::open(&config)?, command).await?,
-        Command::Status(command) => status::run(&Desk::open(&config)?, command).await?,
+        Command::Migrate => migrate(&config()?).await?,
+        Command::Check => return check::check(&config()?).await,
+        Command::Facility(command) => facility::run(&desk()?, command).await?,
+        Command::List(command) => list::run(&desk()?, command).await?,
+        Command::Terminal(command) => terminal::run(&config()?, &desk()?, command).await?,
+        Command::OptOut(command) => statement::opt_out(&desk()?, command).await?,
+        Command::Reader(command) => statement::reader(&desk()?, command).await?,
+        Command::FaceReader(command) => statement::face_reader(&desk()?, command).await?,
+        Command::Attest(command) => statement::attest(&desk()?, command).await?,
+        Command::Explain(command) => explain::of_file(&command)?,
+        Command::Status(command) => status::run(&desk()?, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

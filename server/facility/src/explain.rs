@@ -1,7 +1,7 @@
 //! How each axis came to be what it is, event by event, and what other rules would have made of it.
 //!
-//! Facts about the fleet (rules adopted, closures) take effect for what follows them. Between two facts the instants at
-//! which something changes by itself are steps too.
+//! Facts about the fleet (rules adopted, closures) take effect when they are said; under other rules all that is known is
+//! folded anew. Between two facts the instants at which something changes by itself are steps too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,7 @@ use crate::discrepancy::Flag;
 use crate::due::Moment;
 use crate::facility::Facility;
 use crate::rules::{RuleError, Rules};
+use crate::status::{Status, status};
 use crate::text::{Text, Word};
 use crate::view::View;
 
@@ -35,7 +36,7 @@ pub struct Step {
 #[serde(rename_all = "snake_case")]
 pub enum StepCause {
     /// The fact of this number, from 0, among those given.
-    Fact { number: usize, kind: &'static str, by: String, occurred_at: DateTime<Utc> },
+    Fact { number: usize, kind: &'static str, by: String, why: Option<String>, occurred_at: DateTime<Utc> },
     /// Nothing happened, and time passed.
     TimePassed,
 }
@@ -73,26 +74,49 @@ impl Fleet {
     }
 }
 
-/// Folds `facts`, in the order of the log, for whatever facilities they are about, until `until`.
+/// How it came, and what it came to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Explained {
+    pub steps: Vec<Step>,
+    pub facilities: BTreeMap<FacilityId, Facility>,
+    /// The rules and the calendar by then.
+    pub fleet: Fleet,
+}
+
+impl Explained {
+    /// The whole state of a facility at `now`, where a fact is about it.
+    #[must_use]
+    pub fn status(&self, facility: FacilityId, now: DateTime<Utc>) -> Option<Status> {
+        let facility = self.facilities.get(&facility)?;
+        Some(status(facility, &self.fleet.rules, &self.fleet.calendar, now))
+    }
+}
+
+/// Folds `facts`, in the order of the log, for whatever facilities they are about, as far as they were known at `until`.
 #[must_use]
-pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: DateTime<Utc>) -> Vec<Step> {
+pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: DateTime<Utc>) -> Explained {
     let mut fleet = Fleet { rules: rules.clone(), calendar: calendar.clone() };
     let mut told: BTreeMap<FacilityId, Told> = BTreeMap::new();
     let mut steps = Vec::new();
-    for (number, recorded) in facts.iter().enumerate() {
+    for (number, recorded) in facts.iter().enumerate().filter(|(_, recorded)| recorded.received_at <= until) {
         if recorded.facility == FacilityId::FLEET {
             // Other rules say other things of every facility from here on.
             for told in told.values_mut() {
                 told.wait(&fleet, recorded.received_at, &mut steps);
             }
+            let rules = fleet.rules.clone();
             let understood = fleet.apply(recorded).is_ok();
             for told in told.values_mut().filter(|_| understood) {
+                if rules != fleet.rules {
+                    told.fold_anew(facts, &fleet.rules);
+                }
                 told.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
             }
             continue;
         }
         let told = told.entry(recorded.facility).or_insert_with(|| Told::new(recorded, &fleet));
         told.wait(&fleet, recorded.received_at, &mut steps);
+        told.facts.push(number);
         told.facility.apply(recorded, &fleet.rules);
         told.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
     }
@@ -100,7 +124,8 @@ pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: Da
         told.wait(&fleet, until, &mut steps);
         told.step(&fleet, until, StepCause::TimePassed, &mut steps);
     }
-    steps
+    let facilities = told.into_iter().map(|(id, told)| (id, told.facility)).collect();
+    Explained { steps, facilities, fleet }
 }
 
 /// The difference that `other` rules make to a facility at `now`: empty where they change nothing.
@@ -127,12 +152,18 @@ fn fact(number: usize, recorded: &Recorded) -> StepCause {
         Origin::Server { .. } => "server".to_owned(),
         Origin::List { snapshot, .. } => format!("list {snapshot}"),
     };
-    StepCause::Fact { number, kind: recorded.event.kind(), by, occurred_at: recorded.occurred_at() }
+    let why = match &recorded.origin {
+        Origin::Person(stated) => stated.why.clone(),
+        Origin::Terminal(_) | Origin::Server { .. } | Origin::List { .. } => None,
+    };
+    StepCause::Fact { number, kind: recorded.event.kind(), by, why, occurred_at: recorded.occurred_at() }
 }
 
 /// One facility, as far as it has been told.
 struct Told {
     facility: Facility,
+    /// The numbers of the facts that it was told.
+    facts: Vec<usize>,
     picture: Picture,
     at: DateTime<Utc>,
     due: Option<DateTime<Utc>>,
@@ -154,7 +185,12 @@ impl Told {
         let facility = Facility::new(recorded.facility);
         let at = recorded.received_at;
         let (picture, due) = Picture::of(&facility, &fleet.rules, &fleet.calendar, at);
-        Self { facility, picture, at, due }
+        Self { facility, facts: Vec::new(), picture, at, due }
+    }
+
+    fn fold_anew(&mut self, facts: &[Recorded], rules: &Rules) {
+        self.facility = Facility::new(self.facility.id);
+        self.facts.iter().for_each(|number| self.facility.apply(&facts[*number], rules));
     }
 
     /// What changes by itself until `until`.

@@ -11,7 +11,7 @@ fn instant(text: &str) -> DateTime<Utc> {
 }
 
 fn explained(until: &str) -> Vec<Step> {
-    explain(&example(), &Rules::bundled(), &Calendar::bundled(), instant(until))
+    explain(&example(), &Rules::bundled(), &Calendar::bundled(), instant(until)).steps
 }
 
 fn told(steps: &[Step], axis: &str) -> Vec<String> {
@@ -79,4 +79,32 @@ fn stricter_rules_take_sides_away_and_say_why() {
     assert!(keys.contains(&("eligible", Some("not_yet"))), "{keys:?}");
     assert!(keys.contains(&("opt_out", Some("not_needed"))), "{keys:?}");
     assert_eq!(what_if(&until_then, facility, [&rules, &rules], &Calendar::bundled(), now), []);
+}
+
+#[test]
+fn what_was_not_received_yet_is_not_known() {
+    let facts = example();
+    let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), instant("2026-04-01T00:30:00Z"));
+    let known: Vec<&Recorded> =
+        facts.iter().filter(|recorded| recorded.received_at <= instant("2026-04-01T00:30:00Z")).collect();
+    assert_eq!(explained.steps.iter().filter(|step| step.cause != StepCause::TimePassed).count(), known.len());
+    assert!(explained.facilities.values().all(|facility| facility.received_at < Some(instant("2026-04-01T00:30:00Z"))));
+}
+
+#[test]
+fn adopted_rules_judge_what_was_before_them_too() {
+    let mut facts = example();
+    let mut adopted = facts.pop().unwrap();
+    facts.retain(|recorded| recorded.received_at < instant("2026-04-01T01:05:00Z"));
+    adopted.received_at = instant("2026-04-01T02:00:00Z");
+    let Event::RulesAdopted(event) = &mut adopted.event else { panic!("the last fact adopts rules") };
+    event.document = event.document.replace("\"correlated\"", "\"header_confirmed\"");
+    facts.push(adopted);
+    let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), instant("2026-04-01T03:00:00Z"));
+    assert_eq!(told(&explained.steps, "eligible"), ["eligible", "not_yet"]);
+    let anew = facts.iter().fold(Facility::new(facts[0].facility), |mut facility, recorded| {
+        facility.apply(recorded, &explained.fleet.rules);
+        facility
+    });
+    assert_eq!(explained.facilities[&anew.id], anew);
 }

@@ -1,0 +1,189 @@
+//! The form is documented as it is read, and whatever else a file holds is named and never panics.
+
+use proptest::prelude::{Strategy, any, proptest};
+use proptest::{collection, prop_assert, prop_assert_eq, sample};
+use yomitori_proto::arbitrary;
+use yomitori_proto::vocabulary::{
+    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
+    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
+    StopReason,
+};
+
+use super::*;
+use crate::explain::EXAMPLE;
+
+fn example() -> Vec<Line> {
+    read(EXAMPLE.as_bytes()).unwrap()
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    read(text.as_bytes()).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+fn first() -> &'static str {
+    EXAMPLE.lines().next().unwrap()
+}
+
+/// What the form says of a kind: from its name to the next.
+fn documented(kind: &str) -> String {
+    let begins = |line: &&str| line.split_whitespace().next() == Some(kind);
+    let mut lines = FORM.lines().skip_while(|line| !begins(line));
+    let first = lines.next().unwrap_or_else(|| panic!("the form lacks `{kind}`"));
+    let rest = lines.take_while(|line| line.starts_with("      "));
+    std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_kind_and_every_field_is_documented() {
+    let all = example();
+    for kind in Event::KINDS {
+        let text = documented(kind);
+        let recorded = &all.iter().find(|line| line.recorded.event.kind() == *kind).unwrap().recorded;
+        let Value::Object(fields) = &serde_json::to_value(&recorded.event).unwrap()[*kind] else { panic!("{kind}") };
+        for field in fields.keys() {
+            let word = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '_') == field;
+            assert!(text.split_whitespace().any(word), "`{kind}` lacks `{field}`:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn every_word_is_documented() {
+    macro_rules! words {
+        ($($list:ident),* $(,)?) => { [$($list::ALL.iter().map(|word| serde_json::to_value(word).unwrap()).collect::<Vec<_>>()),*] };
+    }
+    let lists = words![
+        CollectionLevel,
+        Component,
+        ComponentState,
+        DisconnectReason,
+        GapSource,
+        Intent,
+        LinkageFolder,
+        LinkageKind,
+        Medium,
+        Notice,
+        PhoneNative,
+        PhoneOs,
+        Purchase,
+        PurchaseRoute,
+        ReadOutcome,
+        ReaderRole,
+        RebootKind,
+        StartReason,
+        StopReason,
+    ];
+    let known: BTreeSet<&str> = FORM.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    for word in lists.iter().flatten() {
+        assert!(known.contains(word.as_str().unwrap()), "the form lacks {word}");
+    }
+}
+
+#[test]
+fn the_examples_are_read() {
+    assert_eq!(example().len(), EXAMPLE.lines().count());
+    let short: Vec<&str> = FORM.lines().filter(|line| line.starts_with("{\"facility\":\"")).collect();
+    assert_eq!(read(short.join("\n").as_bytes()).unwrap().len(), 5);
+}
+
+#[test]
+fn what_an_editor_does_to_a_file_is_borne() {
+    let text = format!("\u{feff}\r\n  {}  \r\n\r\n{}\r\n\n", first(), first());
+    let lines = read(text.as_bytes()).unwrap();
+    assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 4]);
+    assert_eq!(lines[0].recorded, example()[0].recorded);
+    assert_eq!(read(b"").unwrap(), []);
+}
+
+#[test]
+fn a_code_may_be_written_as_people_write_it() {
+    for written in ["13-1-99-9901-5", "１３１９９９９０１５", "13 19999015"] {
+        assert_eq!(read(first().replace("1319999015", written).as_bytes()).unwrap()[0].recorded, example()[0].recorded);
+    }
+}
+
+#[test]
+fn a_slip_of_the_pen_is_named_with_its_line() {
+    let table = [
+        (first().replace("\"by\"", "\"bye\""), "line 2: unknown field `bye`"),
+        (first().replace("received_at", "recieved_at"), "line 2: unknown field `recieved_at`"),
+        (first().replace("2026-04-01T00:00:00Z\", \"origin", "2026-04-01T09:00\", \"origin"), "`received_at` is `2026-04-01T09:00`"),
+        (first().replace("2026-04-01T00:00:00Z\", \"origin", "1969-04-01T00:00:00Z\", \"origin"), "`received_at` is not an instant"),
+        (first().replace("facility_registered", "facility_registred"), "unknown variant `facility_registred`"),
+        (first().replace("1319999015", "131999901"), "`codes`: an institution code has 10 digits, not 9"),
+        (first().replace("\"prefecture\": \"13\"", "\"prefecture\": \"東京都\""), "`prefecture` is not a prefecture: 01 to 47"),
+        (first().replace("00000000f001", "f001"), "UUID parsing failed"),
+        (first().replace("018f0000-0000-7000-8000-00000000f001", "00000000-0000-0000-0000-000000000000"), "needs the facility"),
+        (first().replace("{\"person\": {\"by\": \"sato\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}", "{\"list\": {\"snapshot\": \"018f0000-0000-7000-8000-00000000f001\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}"), "has the origin `person`"),
+        (first().replace('}', ""), "it is no JSON object on one line"),
+        (format!("{} {}", first(), first()), "trailing characters"),
+        ("# a comment".to_owned(), "it is no JSON object"),
+        ("{}".to_owned(), "missing field `facility`"),
+        ("[]".to_owned(), "line 2: "),
+        (EXAMPLE.lines().last().unwrap().replace("correlation_to_s = 120", "correlation_to_s = -1"), "correlation_to_s"),
+        (EXAMPLE.lines().nth(4).unwrap().replace("\"seq\": 1,", "\"seq\": 0,"), "`seq` is out of its range: from 1"),
+    ];
+    for (line, expected) in table {
+        let found = mistakes(&format!("\n{line}\n"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(expected), "{expected}: {found:?}");
+    }
+    assert_eq!(read(b"\xff\xfe{\0}\0").unwrap_err().len(), 1);
+}
+
+#[test]
+fn every_broken_line_is_named_at_once() {
+    assert_eq!(mistakes(&format!("x\n{}\ny\n", first())).len(), 2);
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(mut recorded in arbitrary::recorded()) {
+        recorded.facility = if of_the_fleet(&recorded.event) { FacilityId::FLEET } else { example()[0].recorded.facility };
+        let text = serde_json::to_string(&recorded).unwrap();
+        match read(text.as_bytes()) {
+            Ok(lines) => prop_assert_eq!(&lines[0].recorded, &recorded),
+            // Made-up rules are no rules, and not all made-up codes lie in a prefecture.
+            Err(mistakes) => {
+                let mistake = mistakes[0].to_string();
+                prop_assert!(mistake.contains("the rules in") || mistake.contains("doesn't exist"), "{}: {}", mistake, text);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_borne(bytes in collection::vec(any::<u8>(), 0..300)) {
+        drop(read(&bytes));
+    }
+
+    #[test]
+    fn a_broken_file_is_read_or_named(text in broken()) {
+        let lines = text.split(|byte| *byte == b'\n').count();
+        match read(&text) {
+            Ok(read) => prop_assert!(read.iter().all(|line| (1..=lines).contains(&line.number))),
+            Err(mistakes) => {
+                prop_assert!(!mistakes.is_empty());
+                prop_assert!(mistakes.iter().all(|mistake| (1..=lines).contains(&mistake.number) && !mistake.mistake.is_empty()));
+            }
+        }
+    }
+}
+
+/// Lines of the example with bytes changed, cut off or repeated.
+fn broken() -> impl Strategy<Value = Vec<u8>> {
+    let lines: Vec<&str> = EXAMPLE.lines().collect();
+    let faults = collection::vec((any::<sample::Index>(), any::<u8>(), 0..4_u8), 1..4);
+    (collection::vec(sample::select(lines), 1..4), faults).prop_map(|(lines, faults)| {
+        let mut bytes = lines.join("\n").into_bytes();
+        for (place, byte, fault) in faults {
+            let place = place.index(bytes.len().max(1));
+            match fault {
+                0 => bytes.truncate(place.max(1)),
+                1 => bytes.insert(place, byte),
+                2 => bytes.extend_from_within(place..),
+                _ => bytes[place] = byte,
+            }
+        }
+        bytes
+    })
+}

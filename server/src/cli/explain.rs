@@ -1,0 +1,172 @@
+//! `explain`: how each axis of a facility came to be what it is, event by event. Of a file this needs no configuration, no
+//! log and no database.
+
+mod show;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use yomitori_facility::lines::{self, FORM, Line};
+use yomitori_facility::{Calendar, EXAMPLE, Explained, Hours, Rules, explain};
+use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::event::{Event, Recorded};
+use yomitori_proto::id::FacilityId;
+
+use super::Mistaken;
+use super::instant;
+use super::output::{note, say, warn};
+use crate::telemetry;
+
+/// Mistakes in a file that are shown one by one.
+const SHOWN: usize = 20;
+
+#[derive(Args)]
+#[command(after_long_help = FORM)]
+pub(super) struct Explain {
+    /// A file of facts, one a line (see below); `-` reads standard input.
+    #[arg(long, required_unless_present = "example")]
+    events: Option<PathBuf>,
+    /// Print an example of such a file, with every kind of event.
+    #[arg(long, conflicts_with = "events")]
+    example: bool,
+    /// Only this facility of the file: its identifier, or one of its institution codes.
+    #[arg(long)]
+    facility: Option<String>,
+    /// As it was known at this instant, such as 2026-04-01T10:30:00+09:00; without an offset it is Japan's time. By default
+    /// when the last fact was received.
+    #[arg(long, value_parser = instant::parse)]
+    at: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    ground: GroundFiles,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What to judge by.
+#[derive(Args)]
+pub(super) struct GroundFiles {
+    /// Rules (TOML) in place of those of the program and of any that were adopted; `rules export` prints some.
+    #[arg(long)]
+    rules: Option<PathBuf>,
+    /// Holidays in the form of the Cabinet Office's CSV, in place of those of the program.
+    #[arg(long)]
+    holidays: Option<PathBuf>,
+    /// Hours of the call centre (TOML) in place of those of the program.
+    #[arg(long)]
+    hours: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+impl GroundFiles {
+    /// The rules that were given, or those of the program.
+    fn rules(&self) -> Result<Rules, Mistaken> {
+        self.rules.as_deref().map_or_else(|| Ok(Rules::bundled()), read_rules)
+    }
+
+    fn calendar(&self) -> Result<Calendar, Mistaken> {
+        let calendar = match &self.holidays {
+            Some(file) => Calendar::parse(&read(file)?).map_err(|error| wrong(file, &telemetry::chain(&error)))?,
+            None => Calendar::bundled(),
+        };
+        let Some(file) = &self.hours else { return Ok(calendar) };
+        let hours = Hours::parse(&text(file)?).map_err(|error| wrong(file, &telemetry::chain(&error)))?;
+        Ok(calendar.with_hours(hours))
+    }
+}
+
+/// Explains a file of facts.
+pub(super) fn of_file(asked: &Explain) -> Result<(), Mistaken> {
+    let Some(file) = &asked.events else {
+        say(EXAMPLE.trim_end());
+        return Ok(());
+    };
+    let (rules, calendar) = (asked.ground.rules()?, asked.ground.calendar()?);
+    let mut lines = lines::read(&read(file)?).map_err(|mistakes| {
+        let mut told: Vec<String> = mistakes.iter().take(SHOWN).map(|mistake| format!("  - {mistake}")).collect();
+        if mistakes.len() > SHOWN {
+            told.push(format!("  - {} more", mistakes.len() - SHOWN));
+        }
+        let advice = "see `yomitori-server explain --help` for the form";
+        wrong(file, &format!("nothing was computed; {advice}\n{}", told.join("\n")))
+    })?;
+    if asked.ground.rules.is_some() {
+        lines.retain(|line| {
+            let adopts = matches!(line.recorded.event, Event::RulesAdopted(_));
+            if adopts {
+                warn(&format!("line {} adopts rules; --rules is used in their place", line.number));
+            }
+            !adopts
+        });
+    }
+    let (numbers, facts): (Vec<usize>, Vec<Recorded>) =
+        lines.into_iter().map(|Line { number, recorded }| (number, recorded)).unzip();
+    let Some(last) = facts.iter().map(|recorded| recorded.received_at).max() else {
+        return Err(wrong(file, "there is no fact in it"));
+    };
+    let at = asked.at.unwrap_or(last);
+    let later = facts.iter().filter(|recorded| recorded.received_at > at).count();
+    if later > 0 {
+        note(&format!(
+            "{later} 件は {at} より後に届くため無視 / {later} facts were received after {at}: not known then"
+        ));
+    }
+    let mut explained = explain(&facts, &rules, &calendar, at);
+    if let Some(facility) = &asked.facility {
+        choose(&mut explained, facility, at)?;
+    }
+    show::explained(&explained, at, asked.format, |number| numbers.get(number).map(|line| format!("line {line}")));
+    Ok(())
+}
+
+/// Leaves one facility: by its identifier, or by a code that it has or had.
+fn choose(explained: &mut Explained, text: &str, at: DateTime<Utc>) -> Result<(), Mistaken> {
+    let has_code = |id: &FacilityId, code: &InstitutionCode| {
+        let codes = explained.status(*id, at).map(|status| status.codes).unwrap_or_default();
+        codes.iter().any(|known| known.code == code.as_str())
+    };
+    let ids: Vec<FacilityId> = match (text.parse::<FacilityId>(), InstitutionCode::parse(text)) {
+        (Ok(id), _) => vec![id],
+        (Err(_), Ok(code)) => explained.facilities.keys().filter(|id| has_code(id, &code)).copied().collect(),
+        (Err(_), Err(error)) => return Err(Mistaken(format!("--facility: {}", telemetry::chain(&error)))),
+    };
+    explained.facilities.retain(|id, _| ids.contains(id));
+    explained.steps.retain(|step| ids.contains(&step.facility));
+    if explained.facilities.is_empty() {
+        return Err(Mistaken(format!("no fact is about facility `{text}`")));
+    }
+    Ok(())
+}
+
+fn read_rules(file: &Path) -> Result<Rules, Mistaken> {
+    Rules::parse(&text(file)?).map_err(|mistakes| {
+        let mistakes: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
+        wrong(file, &format!("these rules can't be used\n{}", mistakes.join("\n")))
+    })
+}
+
+fn wrong(file: &Path, what: &str) -> Mistaken {
+    Mistaken(format!("`{}`: {what}", file.display()))
+}
+
+fn text(file: &Path) -> Result<String, Mistaken> {
+    String::from_utf8(read(file)?).map_err(|_| wrong(file, "it is not UTF-8"))
+}
+
+/// The bytes of a file, or of standard input.
+fn read(file: &Path) -> Result<Vec<u8>, Mistaken> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|read| bytes = read)
+    };
+    read.map_err(|error| Mistaken(format!("read `{}`: {error}", file.display())))?;
+    Ok(bytes)
+}

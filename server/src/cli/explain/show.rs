@@ -1,0 +1,156 @@
+//! What `explain` prints: steps and the state that they lead to, for people or for programs.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Asia::Tokyo;
+use serde::Serialize;
+use yomitori_facility::{Change, Explained, ReadinessStep, Status, Step, StepCause, Text};
+
+use super::Format;
+use crate::cli::output::say;
+
+/// Everything about every facility.
+#[derive(Serialize)]
+struct Document<'a> {
+    at: DateTime<Utc>,
+    rules_version: u32,
+    facilities: Vec<Whole<'a>>,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    status: Status,
+    steps: Vec<Shown<'a>>,
+}
+
+/// One step.
+#[derive(Serialize)]
+struct Shown<'a> {
+    at: DateTime<Utc>,
+    /// Where the fact stands; absent where only time passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said_why: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<DateTime<Utc>>,
+    changes: &'a [Change],
+}
+
+/// Prints it; `place` tells where the fact of a number stands.
+pub(super) fn explained(
+    explained: &Explained,
+    at: DateTime<Utc>,
+    format: Format,
+    place: impl Fn(usize) -> Option<String>,
+) {
+    let facilities: Vec<Whole<'_>> = explained
+        .facilities
+        .keys()
+        .filter_map(|id| {
+            let steps = explained.steps.iter().filter(|step| step.facility == *id).map(|step| shown(step, &place));
+            Some(Whole { status: explained.status(*id, at)?, steps: steps.collect() })
+        })
+        .collect();
+    match format {
+        Format::Json => {
+            let document = Document { at, rules_version: explained.fleet.rules.version(), facilities };
+            say(&serde_json::to_string_pretty(&document).expect("a status has no map with other keys than texts"));
+        }
+        Format::Text => facilities.iter().for_each(text),
+    }
+}
+
+fn shown<'a>(step: &'a Step, place: impl Fn(usize) -> Option<String>) -> Shown<'a> {
+    let passed = Shown {
+        at: step.at,
+        place: None,
+        kind: "time_passed",
+        by: None,
+        said_why: None,
+        occurred_at: None,
+        changes: &step.changes,
+    };
+    match &step.cause {
+        StepCause::TimePassed => passed,
+        StepCause::Fact { number, kind, by, why, occurred_at } => Shown {
+            place: place(*number),
+            kind,
+            by: Some(by),
+            said_why: why.as_deref(),
+            occurred_at: Some(*occurred_at),
+            ..passed
+        },
+    }
+}
+
+fn second(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn both(text: &Text) -> String {
+    format!("{} / {}", text.ja, text.en)
+}
+
+fn text(whole: &Whole<'_>) {
+    let Whole { status, steps } = whole;
+    let codes: Vec<&str> = status.codes.iter().map(|code| code.code.as_str()).collect();
+    say(&format!("■ {} {} {}", status.name.as_deref().unwrap_or("?"), codes.join(" "), status.facility));
+    for step in steps {
+        let by = step.by.map(|by| format!("  {by}")).unwrap_or_default();
+        let why = step.said_why.map(|why| format!("（{why}）")).unwrap_or_default();
+        let place = step.place.as_ref().map(|place| format!("  [{place}]")).unwrap_or_default();
+        say(&format!("{}  {}{by}{why}{place}", second(step.at), step.kind));
+        for change in step.changes {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+            say(&format!("    {}: {} → {}", change.axis, value(&change.from), value(&change.to)));
+            say(&format!("        {}", both(&change.why)));
+        }
+    }
+    say(&format!("  {} 時点（日本時間） / as of then", second(status.at)));
+    axes(status);
+    say("  フラグ / flags");
+    if status.flags.is_empty() {
+        say("    なし / none");
+    }
+    for flag in &status.flags {
+        let acknowledged = flag.acknowledged.as_ref().map(|seen| format!("  ✓ {}", seen.by)).unwrap_or_default();
+        say(&format!("    [{}] {} {}{acknowledged}", key(&flag.severity), key(&flag.key), both(&flag.label)));
+        say(&format!("        {}", both(&flag.sentence)));
+        say(&format!("        → {}", both(&flag.next)));
+    }
+    say("  準備 / readiness");
+    status.readiness.iter().for_each(readiness);
+    say("");
+}
+
+fn axes(status: &Status) {
+    let axes = [
+        ("equipment", status.equipment.key(), &status.equipment.why),
+        ("evidence", status.evidence.key(), &status.evidence.why),
+        ("eligible", status.eligible.key(), &status.eligible.why),
+        ("intent", status.intent.key(), &status.intent.why),
+        ("opt_out", status.opt_out.key(), &status.opt_out.why),
+        ("listing", status.listing.key(), &status.listing.why),
+        ("freshness", status.freshness.key(), &status.freshness.why),
+    ];
+    for (axis, key, why) in axes {
+        say(&format!("    {axis:<10} {key:<15} {}", both(why)));
+    }
+}
+
+fn readiness(step: &ReadinessStep) {
+    let mark = if step.done { "✓" } else { "☐" };
+    say(&format!("    {mark} {}", both(&step.label)));
+    if let Some(next) = &step.next {
+        say(&format!("        → {}", both(next)));
+    }
+}
+
+/// The word that stands for a value in JSON.
+fn key(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
