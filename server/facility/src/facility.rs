@@ -143,8 +143,14 @@ impl Facility {
                 self.opt_out.intent_set(event.intent);
             }
             Event::OptOutCallPlanned(event) => self.opt_out.planned(event.planned_at),
-            Event::OptOutCallMade(event) => self.opt_out.called(event.called_at, event.reference.clone(), stated),
-            Event::OptOutAcknowledged(event) => self.opt_out.acknowledged(event.acknowledged_at),
+            Event::OptOutCallMade(event) => {
+                self.opt_out.called(event.called_at, event.reference.clone(), stated);
+                self.reflect();
+            }
+            Event::OptOutAcknowledged(event) => {
+                self.opt_out.acknowledged(event.acknowledged_at);
+                self.reflect();
+            }
             Event::OptOutWithdrawn(event) => self.opt_out.withdrawn(event.withdrawn_at),
             Event::AlertAcknowledged(event) => self.attention.acknowledged(&event.flag, stated),
             Event::AlertSnoozed(event) => self.attention.snoozed(&event.flag, event.until, stated),
@@ -198,6 +204,13 @@ impl Facility {
             | Event::CollectionGap(_)
             | Event::RulesAdopted(_)
             | Event::ClosureSet(_) => {}
+        }
+    }
+
+    /// A call may be recorded after the list that reflects it was read.
+    fn reflect(&mut self) {
+        if let Some(sight) = self.listings.newest_absence(&self.identity) {
+            self.opt_out.list_observed(sight, &self.listings.listing(&self.identity));
         }
     }
 

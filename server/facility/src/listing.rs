@@ -168,10 +168,9 @@ impl Listings {
         self.sights.iter().fold(before, |listing, sight| step(listing, sight, identity))
     }
 
-    /// The date of the newest snapshot that covers the facility and doesn't name it.
-    pub(crate) fn newest_absence(&self, identity: &Identity) -> Option<DateTime<Utc>> {
-        let absent = |sight: &&Sight| !sight.listed && sight.covers(identity);
-        self.sights.iter().rev().find(absent).map(|sight| sight.as_of)
+    /// The newest snapshot that covers the facility and doesn't name it.
+    pub(crate) fn newest_absence(&self, identity: &Identity) -> Option<&Sight> {
+        self.sights.iter().rev().find(|sight| !sight.listed && sight.covers(identity))
     }
 
     /// The newest snapshot that names the facility.

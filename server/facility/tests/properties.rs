@@ -12,7 +12,7 @@ use yomitori_facility::{
     Calendar, Eligible, Evidence, Facility, Level, Listing, OptOutStatus, Rules, Status, Wish, due, fold, standing,
     status,
 };
-use yomitori_proto::event::{Event, ListingObserved, Origin, Recorded};
+use yomitori_proto::event::{Event, ListingObserved, Recorded};
 use yomitori_proto::vocabulary::{LinkageKind, ReaderRole};
 
 use story::{FACILITY, Sight, Timed, Word, begin, interleave, observed, said, sights, words};
@@ -196,28 +196,33 @@ proptest! {
         let mut was_reflected_as_of = None;
         // The newest call and the newest confirmation of the process that is going on.
         let (mut called_at, mut acknowledged_at) = (None, None);
+        let mut absences = BTreeSet::new();
         for recorded in &said(&words) {
             facility = fold(facility, recorded, &Rules::bundled());
             match &recorded.event {
                 Event::OptOutCallMade(event) => called_at = Some(event.called_at),
                 Event::OptOutAcknowledged(event) => acknowledged_at = Some(event.acknowledged_at),
                 Event::OptOutWithdrawn(_) => (called_at, acknowledged_at) = (None, None),
+                Event::ListingObserved(ListingObserved { as_of, coverage, listed: false, .. })
+                    if ["full", "prefecture:13"].contains(&coverage.as_str()) =>
+                {
+                    absences.insert(*as_of);
+                }
                 _ => {}
             }
             let reflected_as_of = match seen(&facility, end()).opt_out.value {
                 OptOutStatus::Reflected { as_of, .. } => Some(as_of),
                 _ => None,
             };
-            if reflected_as_of.is_some() && was_reflected_as_of.is_none() {
-                let by_list = match (&recorded.event, &recorded.origin) {
-                    (Event::ListingObserved(ListingObserved { as_of, coverage, listed, .. }), Origin::List { .. }) => {
-                        !listed
-                            && called_at.max(acknowledged_at).is_some_and(|asked_at| asked_at < *as_of)
-                            && ["full", "prefecture:13"].contains(&coverage.as_str())
-                    }
-                    _ => false,
-                };
-                prop_assert!(by_list, "{:?}", recorded);
+            if let Some(as_of) = reflected_as_of.filter(|_| reflected_as_of != was_reflected_as_of) {
+                if was_reflected_as_of.is_some() {
+                    // A call after that list began anew, and a still later list reflects it.
+                    prop_assert!(matches!(recorded.event, Event::OptOutCallMade(_)), "{:?}", recorded);
+                    acknowledged_at = None;
+                }
+                // A call may be recorded after the list was read, but not made after its date.
+                prop_assert!(absences.contains(&as_of), "{:?}", recorded);
+                prop_assert!(called_at.max(acknowledged_at).is_some_and(|asked_at| asked_at < as_of), "{:?}", recorded);
                 let listed = matches!(seen(&facility, end()).listing.value, Listing::Listed { .. });
                 prop_assert!(!listed);
             }

@@ -114,7 +114,7 @@ impl View<'_> {
     fn succeeded_not_listed(&self, axes: &Axes) -> bool {
         let wanted = matches!(axes.intent.value, Wish::WantListed { .. });
         let absent = matches!(axes.listing.value, Listing::NotListed { .. } | Listing::Delisted { .. });
-        let absent_at = self.facility.listings.newest_absence(&self.facility.identity);
+        let absent_at = self.facility.listings.newest_absence(&self.facility.identity).map(|sight| sight.as_of);
         let long_after = axes.total.sufficed_at.zip(absent_at);
         let late = long_after.is_some_and(|(since, as_of)| later(since, self.set.succeeded_not_listed) < as_of);
         wanted && absent && late
