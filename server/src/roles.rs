@@ -98,7 +98,9 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         }));
     }
     if let Some(listener) = pages {
-        let served = web::serve(listener, store.clone(), metrics, stop.clone());
+        let appender = Arc::new(Appender::open(&config.kafka).context("open the log")?);
+        let operator = Operator::new(appender, store.clone());
+        let served = web::serve(listener, store.clone(), operator, metrics, stop.clone());
         parts.spawn(named("web", async move { served.await.context("serve pages") }));
     }
     let mut failed = Ok(());

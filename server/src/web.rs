@@ -1,13 +1,16 @@
 //! What people see: pages, their live updates, the same as JSON, health and metrics.
 //!
-//! Reads `store` and nothing else. Until people can sign in, requests are answered only where their Host is this machine
+//! Reads `store`; what people state goes through `ingest::operator` and no other way. Until people can sign in, requests are answered only where their Host is this machine
 //! itself: the address is guarded by `config`, and a foreign web page that points its own name at this machine is refused
 //! here. Everything that a page needs comes from this process; no other origin is ever contacted.
 
 mod api;
 mod as_of;
 mod assets;
+mod centre;
 mod error;
+mod form;
+mod guard;
 mod health;
 mod lang;
 mod layout;
@@ -17,6 +20,7 @@ mod query;
 mod sheet;
 mod text;
 mod when;
+mod who;
 mod word;
 
 use std::net::IpAddr;
@@ -25,25 +29,29 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::error::{Carried, Failure};
+use self::form::Once;
 use self::lang::{LANG, Lang};
 use self::live::Live;
 use self::pages::fleet::Summaries;
+use crate::ingest::operator::{Answered, Operator};
 use crate::store::Store;
 
 /// Pages that read the database at the same time; the pool is shared with ingest and projection.
 const READING_AT_ONCE: usize = 6;
 /// Files at the same time: each holds a connection for as long as its reader is slow.
 const DOWNLOADS_AT_ONCE: usize = 2;
+/// Forms at the same time: each waits a moment until it is shown.
+const STATING_AT_ONCE: usize = 6;
 /// No page takes longer to begin.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// After being told to stop, answers have this long to end.
@@ -53,11 +61,14 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 struct Web {
     store: Store,
+    operator: Operator,
+    stated: Arc<Once<Answered>>,
     metrics: PrometheusHandle,
     live: Live,
     summaries: Arc<Summaries>,
     reading: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
+    stating: Arc<Semaphore>,
 }
 
 /// Serves pages on `listener` until `stop`. Open streams end then, so that nothing waits for them.
@@ -67,10 +78,11 @@ struct Web {
 pub async fn serve(
     listener: TcpListener,
     store: Store,
+    operator: Operator,
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let router = router(store, metrics, stop.clone());
+    let router = router(store, operator, metrics, stop.clone());
     let stopping = stop.clone();
     tokio::select! {
         served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future() => served,
@@ -79,12 +91,16 @@ pub async fn serve(
     }
 }
 
-fn router(store: Store, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
     let live = Live::start(store.clone(), stop);
     let reading = Arc::new(Semaphore::new(READING_AT_ONCE));
     let downloads = Arc::new(Semaphore::new(DOWNLOADS_AT_ONCE));
-    let web = Web { store, metrics, live, summaries: Arc::default(), reading, downloads };
+    let stating = Arc::new(Semaphore::new(STATING_AT_ONCE));
+    let (stated, summaries) = (Arc::default(), Arc::default());
+    let web = Web { store, operator, stated, metrics, live, summaries, reading, downloads, stating };
+    let sent = middleware::from_fn(guard::same_origin);
     Router::new()
+        .route("/facilities/{code}/record/{act}", post(pages::record::state).layer(sent).get(pages::record::show))
         .route("/", get(pages::fleet::show))
         .route("/facilities.csv", get(sheet::show))
         .route("/facilities/{code}", get(pages::facility::show))
@@ -101,10 +117,11 @@ fn router(store: Store, metrics: PrometheusHandle, stop: CancellationToken) -> R
         .with_state(web)
 }
 
-/// Lets a few requests read at a time, each for so long at most.
+/// Lets a few requests read at a time, and a few others state something, each for so long at most.
 async fn in_turn(State(web): State<Web>, request: Request, next: Next) -> Response {
     let answer = async {
-        let _turn = web.reading.acquire().await;
+        let turns = if *request.method() == Method::POST { &web.stating } else { &web.reading };
+        let _turn = turns.acquire().await;
         next.run(request).await
     };
     tokio::time::timeout(ANSWER_LIMIT, answer).await.unwrap_or_else(|_| Failure::Busy.into_response())

@@ -148,6 +148,19 @@ impl Calendar {
         None
     }
 
+    /// When the opening around `at` ends; `None` where the call centre doesn't answer at `at`, or nobody knows.
+    #[must_use]
+    pub fn open_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.open(at) != Opening::Open {
+            return None;
+        }
+        let local = local(at);
+        let (_, to) = self.hours.on(local.weekday())?;
+        let end = local.date_naive().and_time(to).and_local_timezone(tokyo()).single()?.to_utc();
+        let closures = self.closures.iter().map(|(from, _)| *from).filter(|from| *from > at);
+        Some(closures.fold(end, DateTime::min))
+    }
+
     /// The end of the closure around `at`.
     fn closure_at(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.closures.iter().find(|(from, to)| *from <= at && at < *to).map(|(_, to)| *to)

@@ -65,6 +65,41 @@ flags! {
     StickerToPutUp = "sticker_to_put_up", "スマホ対応ステッカーが必要", "sticker to put up";
 }
 
+impl Flag {
+    /// How urgent it is by itself.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::OptOutNeeded | Self::ListedButCannotServe | Self::OptOutStale => Severity::Critical,
+            Self::ListedAgainstWish
+            | Self::CapableButUndecided
+            | Self::CallOutsideHours
+            | Self::OptOutAgainstIntent
+            | Self::SucceededNotListed
+            | Self::CodeMismatch
+            | Self::ReaderMissing
+            | Self::ReaderBlocked
+            | Self::ReaderUnfit
+            | Self::ReaderUnstable
+            | Self::SoftwareDown
+            | Self::FailureBurst
+            | Self::RebootLoop
+            | Self::AgentSilent
+            | Self::CollectionIncomplete
+            | Self::ClockWrong => Severity::Warning,
+            Self::ListedNoLocalEvidence | Self::ReaderRoleMissing | Self::NoticeToHang | Self::StickerToPutUp => {
+                Severity::Task
+            }
+        }
+    }
+
+    /// Whether it is critical where the call centre had confirmed the opt-out before the list named the facility.
+    #[must_use]
+    pub const fn may_be_critical(self) -> bool {
+        matches!(self, Self::ListedAgainstWish)
+    }
+}
+
 impl FromStr for Flag {
     type Err = UnknownFlag;
 

@@ -31,6 +31,13 @@ pub(super) enum Failure {
     },
     NoPage,
     Method,
+    /// A form that no page of ours has sent.
+    Origin,
+    /// What was sent is no form.
+    Media,
+    TooLarge,
+    /// What was sent is no form of this page.
+    Form(Text),
     /// The request was meant for another host.
     Host {
         host: String,
@@ -56,7 +63,10 @@ impl Failure {
 
     pub(super) const fn status(&self) -> StatusCode {
         match self {
-            Self::Parameter { .. } => StatusCode::BAD_REQUEST,
+            Self::Parameter { .. } | Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Media => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Code(_) | Self::Unwatched { .. } | Self::NoPage => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Host { .. } => StatusCode::MISDIRECTED_REQUEST,
@@ -72,6 +82,10 @@ impl Failure {
             Self::Unwatched { .. } => "unknown-facility",
             Self::NoPage => "no-such-page",
             Self::Method => "bad-method",
+            Self::Origin => "foreign-origin",
+            Self::Media => "bad-media-type",
+            Self::TooLarge => "too-large",
+            Self::Form(_) => "bad-form",
             Self::Host { .. } => "wrong-host",
             Self::Away => "database-away",
             Self::Busy => "busy",
@@ -84,7 +98,11 @@ impl Failure {
             Self::Code(_) => Text::fixed("医療機関コードではありません", "This is no institution code"),
             Self::Unwatched { .. } => Text::fixed("この施設は登録されていません", "This facility is not watched"),
             Self::NoPage => Text::fixed("ページがありません", "There is no such page"),
-            Self::Method => Text::fixed("この操作はできません", "This can only be read"),
+            Self::Method => Text::fixed("この操作はできません", "This can't be done here"),
+            Self::Origin => Text::fixed("この画面から送られたものではありません", "Not sent by a page of this server"),
+            Self::Media => Text::fixed("入力欄の形式ではありません", "This is no form"),
+            Self::TooLarge => Text::fixed("大きすぎます", "This is too large"),
+            Self::Form(_) => Text::fixed("入力を受け取れません", "The form can't be read"),
             Self::Host { .. } => Text::fixed("このアドレスでは表示できません", "Not shown under this address"),
             Self::Away => Text::fixed("データベースに接続できません", "The database is away"),
             Self::Busy => Text::fixed("混み合っています", "The server is busy"),
@@ -113,7 +131,27 @@ impl Failure {
                 "アドレスを確かめるか、施設一覧に戻ってください。",
                 "Check the address, or go back to the list of facilities.",
             ),
-            Self::Method => Text::fixed("この画面では閲覧だけができます。", "These pages are for reading only."),
+            Self::Method => Text::fixed(
+                "この画面は閲覧用です。記録は、各施設の画面の入力欄から行います。",
+                "This page is for reading; what people state is entered in the forms of a facility's page.",
+            ),
+            Self::Origin => Text::fixed(
+                "他のサイトからの送信を防ぐため、何も記録していません。この画面の入力欄から送信してください。\
+                 プログラムから送る場合は、Originヘッダーにこのサーバーのアドレスを指定してください。",
+                "Nothing was recorded, as a guard against other sites. Send the form from its page here; a program has \
+                 to name this server's address in its Origin header.",
+            ),
+            Self::Media => Text::fixed(
+                "何も記録していません。入力欄は application/x-www-form-urlencoded で送信してください。",
+                "Nothing was recorded. Send a form as application/x-www-form-urlencoded.",
+            ),
+            Self::TooLarge => Text::fixed(
+                "何も記録していません。入力は合わせて16 KiBまでです。",
+                "Nothing was recorded. A form may have 16 KiB at most.",
+            ),
+            Self::Form(why) => {
+                Text::new(format!("何も記録していません。{}", why.ja), format!("Nothing was recorded: {}", why.en))
+            }
             Self::Host { host } => Text::new(
                 format!(
                     "サインイン機能ができるまで、この画面はサーバー自身からのみ閲覧できます（DNSリバインディング対策として、\

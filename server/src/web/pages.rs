@@ -2,3 +2,4 @@
 
 pub(super) mod facility;
 pub(super) mod fleet;
+pub(super) mod record;

@@ -73,6 +73,12 @@ impl Given {
         format!("{path}?{}", Serializer::new(String::new()).extend_pairs(&given).finish())
     }
 
+    /// The same but for one parameter.
+    pub(super) fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     /// What is given and is not one of `names`: a form carries it along unseen.
     pub(super) fn others(&self, names: &[&str]) -> impl Iterator<Item = (&str, &str)> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

@@ -12,8 +12,15 @@ use super::*;
 /// Nobody listens on port 1.
 fn away() -> (Router, CancellationToken) {
     let store = Store::open("postgres://nobody@127.0.0.1:1/nothing").unwrap();
+    let log = crate::config::Kafka {
+        bootstrap_servers: "127.0.0.1:1".to_owned(),
+        topic: "nothing".to_owned(),
+        partitions: 1,
+        replication: 1,
+    };
+    let operator = Operator::new(Arc::new(crate::log::kafka::Appender::open(&log).unwrap()), store.clone());
     let stop = CancellationToken::new();
-    (router(store, PrometheusBuilder::new().build_recorder().handle(), stop.clone()), stop)
+    (router(store, operator, PrometheusBuilder::new().build_recorder().handle(), stop.clone()), stop)
 }
 
 async fn ask(router: &mut Router, path: &str, headers: &[(HeaderName, &str)]) -> (StatusCode, HeaderMap, String) {
@@ -97,6 +104,28 @@ async fn a_chosen_language_is_kept_and_is_the_only_cookie() {
     assert!(body.contains("There is no such page") && !body.contains("ページがありません"), "{body}");
     let (_, _, body) = ask(&mut router, "/nowhere", &[(header::COOKIE, "lang=en")]).await;
     assert!(body.contains("<html lang=\"en\""), "{body}");
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_is_refused_before_anything_is_read() {
+    let (mut router, _stop) = away();
+    let path = "/facilities/1319999015/record/intent";
+    let mut send = async |headers: &[(&'static str, &'static str)]| {
+        let mut request = axum::http::Request::builder().method(Method::POST).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = router.call(request.body(Body::from("by=a")).unwrap()).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        (parts.status, String::from_utf8_lossy(&to_bytes(body, 1 << 20).await.unwrap()).into_owned())
+    };
+    let (status, body) = send(&[("host", "localhost"), ("origin", "http://evil.example")]).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(body.contains("何も記録していません") && body.contains("Origin"), "{body}");
+    let (status, _) = send(&[("host", "evil.example"), ("origin", "http://evil.example")]).await;
+    assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+    let (status, _) = send(&[("host", "localhost"), ("origin", "http://localhost")]).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "the database is away");
 }
 
 #[tokio::test]

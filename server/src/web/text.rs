@@ -29,6 +29,31 @@ texts! {
         "The database is away: this is what was last read. Nothing that terminals recorded is lost.";
     UPDATED: "{n}件を更新しました", "{n} updated";
 
+    WHO: "記録する人", "Who records it";
+    WHO_HINT: "氏名。このブラウザーに記憶されます", "your name; this browser remembers it";
+    WHY_SAID: "理由・根拠", "Why";
+    CHOOSE: "選んでください", "choose";
+    RECORD: "記録する", "Record";
+    MEANT: "この日時で正しい", "This is what I mean";
+    CANCEL: "やめる", "Cancel";
+    MEND: "記録していません。{n}か所を確かめてください。", "Not recorded yet: {n} to be mended.";
+    THINK: "記録していません。下の注意を確かめてください。", "Not recorded yet: read the warning below.";
+    NOT_TAKEN: "記録できたか分かりません。もう一度送信してください（重なっても害はありません）。",
+        "Nobody knows whether it was recorded. Send it once more; that does no harm.";
+    RECORDED: "記録しました。", "Recorded.";
+    ACCEPTED: "受け付けました。表示への反映は少し後です。", "Accepted, not yet shown.";
+
+    CALL_CENTRE: "オンライン資格確認等コールセンター", "Call centre";
+    OPEN_NOW: "受付中", "Open now";
+    CLOSED_NOW: "受付時間外", "Closed now";
+    OPENING_UNKNOWN: "受付中か不明", "Unknown whether open";
+    OPEN_UNTIL: "{at}まで", "until {at}";
+    NEXT_WINDOW: "次は {at} から", "next window: {at}";
+    NEXT_UNKNOWN: "次の受付は不明です（{year}年より後の祝日が未公表）", "next window unknown: past {year} the holidays are not known";
+    NOT_ON_HOLIDAYS: "（祝日を除く）", ", not on public holidays.";
+    HOLIDAYS_UNTIL: "祝日は{year}年まで登録済み。年末年始の休業は公表されていません。",
+        "Holidays are known until {year}; closures around New Year were never published.";
+
     SUMMARY: "集計", "Summary";
     ALL: "全施設", "All";
     ELIGIBLE: "掲載対象", "Eligible";
@@ -92,6 +117,25 @@ texts! {
     DISCONNECTED: "未接続", "not connected";
     RETIRED: "使用終了", "retired";
     STEPS: "対応の手順", "Steps of the notice";
+    OPT_OUT_PROCESS: "掲載の意向と申出", "Intent and opt-out";
+    CHANGE_INTENT: "意向を登録する", "State the intent";
+    STEP_NEEDED: "電話が必要か", "Is a call needed?";
+    STEP_PLANNED: "電話の予定", "Call planned";
+    STEP_CALLED: "電話", "Called";
+    STEP_ACKNOWLEDGED: "コールセンターの受付", "Confirmed by the call centre";
+    STEP_REFLECTED: "リストへの反映", "Reflected in the list";
+    STEP_WITHDRAWN: "取り下げ", "Withdrawn";
+    BY_A_LATER_LIST: "後のリストの取り込みで確認されます", "seen in a later list";
+    NOT_RECORDED: "記録なし", "not recorded";
+    EARLIER: "以前の記録", "an earlier one";
+    RECORD_THIS: "記録", "Record";
+    SEEN: "確認した", "Acknowledge";
+    SNOOZE: "保留", "Snooze";
+    SEEN_BY: "{by}さんが確認", "acknowledged by {by}";
+    SNOOZED_UNTIL: "{at}まで保留", "snoozed until {at}";
+    MORE_TO_SAY: "その他の記録", "Record something else";
+    REFERENCE: "受付番号 {number}", "reference {number}";
+
     DONE: "済", "done";
     TO_DO: "未", "to do";
     PARKED: "この施設の記録の一部を処理できず、保留しています。以下の状態は最新ではありません。",

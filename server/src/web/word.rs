@@ -3,7 +3,7 @@
 //! The facility page shows the longer labels and reasons that the status itself carries.
 
 use maud::{Markup, html};
-use yomitori_facility::{Flag, Text, Word as _};
+use yomitori_facility::{Flag, Severity, Text, Word as _};
 
 use super::lang::Lang;
 use crate::store::fleet::Axis;
@@ -152,10 +152,29 @@ pub(super) fn chip(lang: Lang, axis: Axis, key: &str) -> Markup {
     sign(find(axis, key).map_or(Unknown, |word| word.tone), &label(lang, axis, key))
 }
 
-/// A flag with its sign.
+/// A flag with the sign of how urgent it is by itself.
 pub(super) fn flag(lang: Lang, key: &str) -> Markup {
-    sign(Warn, &flag_label(lang, key))
+    let tone = key.parse::<Flag>().map_or(Warn, |flag| severity_tone(flag.severity().key()));
+    sign(tone, &flag_label(lang, key))
 }
+
+/// How urgent something is, as it is drawn.
+pub(super) fn severity_tone(key: &str) -> Tone {
+    match key {
+        "critical" => Bad,
+        "warning" => Warn,
+        _ => Info,
+    }
+}
+
+/// How urgent something is, in a word.
+pub(super) fn severity(lang: Lang, key: &str) -> String {
+    let known = SEVERITIES.into_iter().find(|severity| severity.key() == key);
+    known.map_or_else(|| key.to_owned(), |severity| capital(lang.one(&severity.label())))
+}
+
+/// The most urgent first.
+pub(super) const SEVERITIES: [Severity; 3] = [Severity::Critical, Severity::Warning, Severity::Task];
 
 /// Any text with a sign.
 pub(super) fn sign(tone: Tone, text: &str) -> Markup {

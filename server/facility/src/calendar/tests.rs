@@ -39,6 +39,23 @@ fn the_call_centre_opens_as_the_notice_says() {
 }
 
 #[test]
+fn an_opening_ends_at_the_hour_or_where_a_closure_begins() {
+    let mut calendar = Calendar::bundled();
+    calendar.close(jst("2026-12-28T12:00:00"), jst("2027-01-04T00:00:00"));
+    for (at, until) in [
+        ("2026-05-01T17:59:59", Some("2026-05-01T18:00:00")),
+        ("2026-05-01T18:00:00", None),
+        ("2026-05-02T08:00:00", Some("2026-05-02T16:00:00")),
+        ("2026-09-22T10:00:00", None),
+        ("2026-12-28T11:00:00", Some("2026-12-28T12:00:00")),
+        ("2026-12-28T12:00:00", None),
+        ("2031-05-01T10:00:00", None),
+    ] {
+        assert_eq!(calendar.open_until(jst(at)), until.map(jst), "{at}");
+    }
+}
+
+#[test]
 fn the_holidays_of_the_domain_are_there() {
     let calendar = Calendar::bundled();
     let of = |year: i32| -> Vec<String> {

@@ -170,36 +170,13 @@ impl View<'_> {
     }
 
     pub(crate) fn severity(&self, flag: Flag, axes: &Axes) -> Severity {
-        match flag {
-            Flag::OptOutNeeded | Flag::ListedButCannotServe | Flag::OptOutStale => Severity::Critical,
-            Flag::ListedAgainstWish => {
-                let confirmed_before = match axes.listing.value {
-                    Listing::Listed { last_seen_at, .. } => {
-                        self.facility.opt_out.acknowledged_at().is_some_and(|at| at < last_seen_at)
-                    }
-                    _ => false,
-                };
-                if confirmed_before { Severity::Critical } else { Severity::Warning }
+        let confirmed_before = match axes.listing.value {
+            Listing::Listed { last_seen_at, .. } => {
+                self.facility.opt_out.acknowledged_at().is_some_and(|at| at < last_seen_at)
             }
-            Flag::CapableButUndecided
-            | Flag::CallOutsideHours
-            | Flag::OptOutAgainstIntent
-            | Flag::SucceededNotListed
-            | Flag::CodeMismatch
-            | Flag::ReaderMissing
-            | Flag::ReaderBlocked
-            | Flag::ReaderUnfit
-            | Flag::ReaderUnstable
-            | Flag::SoftwareDown
-            | Flag::FailureBurst
-            | Flag::RebootLoop
-            | Flag::AgentSilent
-            | Flag::CollectionIncomplete
-            | Flag::ClockWrong => Severity::Warning,
-            Flag::ListedNoLocalEvidence | Flag::ReaderRoleMissing | Flag::NoticeToHang | Flag::StickerToPutUp => {
-                Severity::Task
-            }
-        }
+            _ => false,
+        };
+        if flag.may_be_critical() && confirmed_before { Severity::Critical } else { flag.severity() }
     }
 
     /// What makes a flag stand, in one word where the axes have one.

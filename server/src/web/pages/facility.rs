@@ -2,12 +2,13 @@
 
 mod happening;
 mod parts;
+mod process;
 mod status;
 mod timeline;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use uuid::Uuid;
@@ -23,9 +24,10 @@ use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::pages::fleet::{evidence, wish};
+use crate::web::pages::record::{RECORDED, outcome};
 use crate::web::query::Given;
 use crate::web::sheet::prefecture;
-use crate::web::{Web, text, when, word};
+use crate::web::{Web, text, when, who, word};
 
 /// What a path names, and how it should have been written.
 pub(in crate::web) struct Named {
@@ -49,10 +51,14 @@ pub(in crate::web) async fn show(
     State(web): State<Web>,
     Extension(lang): Extension<Lang>,
     uri: Uri,
+    headers: HeaderMap,
     Path(code): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let given = Given::read(query.as_deref(), &timeline::PARAMETERS)?;
+    let known: Vec<&str> = timeline::PARAMETERS.into_iter().chain([RECORDED]).collect();
+    let given = Given::read(query.as_deref(), &known)?;
+    let outcome = outcome(lang, &given)?;
+    let given = given.without(RECORDED);
     let asked = timeline::Asked::read(&given)?;
     let Named { facility, written } = named(&web.store, &code).await?;
     let path = format!("/facilities/{written}");
@@ -61,21 +67,24 @@ pub(in crate::web) async fn show(
         return Ok(Redirect::permanent(&format!("{path}{query}")).into_response());
     }
     let store = &web.store;
-    let (progress, detail, entries) = tokio::try_join!(
+    let (progress, detail, entries, stated) = tokio::try_join!(
         fleet::progress(store),
         fleet::detail(store, facility),
         fleet::timeline(store, facility, asked.kinds, asked.before, timeline::FACTS + 1),
+        fleet::timeline(store, facility, &process::KINDS, None, process::FACTS),
     )?;
     let detail = detail.ok_or(Failure::Unwatched { asked: written })?;
     let as_of = AsOf::of(&progress);
     let status = Status::read(&detail.status);
     let main = html! {
         nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/" { "← " (lang.one(&text::FLEET)) } }
+        (outcome)
         div #head data-region { (head(lang, &detail, &as_of)) }
-        div #flags data-region { (parts::flags(lang, &status)) }
+        div #flags data-region { (parts::flags(lang, &path, &status)) }
+        (process::draw(lang, &path, &detail.line, &status, &stated, who::of(&headers).as_deref(), as_of.now))
         (parts::axes(lang, &detail.line, &status))
         div #devices data-region { (parts::terminals(lang, &status, as_of.now)) }
-        div #steps data-region { (parts::steps(lang, &status)) }
+        div #steps data-region { (parts::steps(lang, &path, &status)) }
         (timeline::draw(lang, &path, &given, &asked, &entries, &status, as_of.now))
     };
     let here = layout::here(&uri);

@@ -30,7 +30,7 @@ pub(super) const READS: [&str; 6] = [
     "fallback_used",
     "entry_withdrawn",
 ];
-pub(super) const PEOPLE: [&str; 17] = [
+pub(super) const PEOPLE: [&str; 19] = [
     "smartphone_read_attested",
     "smartphone_read_failed",
     "facility_registered",
@@ -48,6 +48,8 @@ pub(super) const PEOPLE: [&str; 17] = [
     "alert_acknowledged",
     "alert_snoozed",
     "maintenance_window_set",
+    "notice_hung",
+    "face_reader_restarted",
 ];
 pub(super) const DEVICES: [&str; 15] = [
     "agent_started",
@@ -84,6 +86,10 @@ pub(super) fn family(kind: &str) -> &'static str {
 fn at(instant: DateTime<Utc>) -> Text {
     let clock = when::clock(instant);
     Text::new(clock.clone(), clock)
+}
+
+fn flag(key: &str) -> Text {
+    Text::new(word::flag_label(Lang::Ja, key), word::flag_label(Lang::En, key))
 }
 
 fn plain(text: impl Into<String>) -> Text {
@@ -282,14 +288,11 @@ impl Happening {
             Event::OptOutWithdrawn(said) => {
                 happening("申出を取り下げ", "Opt-out withdrawn", vec![at(said.withdrawn_at)])
             }
-            Event::AlertAcknowledged(seen) => happening(
-                "要確認の項目を確認",
-                "Flag acknowledged",
-                vec![plain(word::flag_label(Lang::Ja, &seen.flag))],
-            ),
+            Event::AlertAcknowledged(seen) => {
+                happening("要確認の項目を確認", "Flag acknowledged", vec![flag(&seen.flag)])
+            }
             Event::AlertSnoozed(snoozed) => {
-                let flag = plain(word::flag_label(Lang::Ja, &snoozed.flag));
-                happening("要確認の項目を保留", "Flag snoozed", vec![flag, at(snoozed.until)])
+                happening("要確認の項目を保留", "Flag snoozed", vec![flag(&snoozed.flag), at(snoozed.until)])
             }
             Event::MaintenanceWindowSet(window) => {
                 let span = plain(format!("{} – {}", when::clock(window.from), when::clock(window.to)));

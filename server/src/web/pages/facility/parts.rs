@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use yomitori_facility::Text;
 
-use super::status::{self, Reader, Said, Status, Terminal};
+use super::status::{self, Acknowledged, Flag, Reader, Said, Status, Terminal};
 use crate::store::fleet::{self, Line};
 use crate::web::lang::Lang;
 use crate::web::word::{Tone, capital};
-use crate::web::{text, when, word};
+use crate::web::{form, text, when, word};
 
 /// A sentence, with English below Japanese: there is room for it here.
 fn sentence(lang: Lang, said: &Said) -> Markup {
@@ -19,17 +19,25 @@ fn sentence(lang: Lang, said: &Said) -> Markup {
     }
 }
 
-pub(super) fn flags(lang: Lang, status: &Status) -> Markup {
+/// The flags that stand, each with who has seen it and the forms by which something can be done about it.
+pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
     html! {
         @if !status.flags.is_empty() {
             section.attention aria-labelledby="flags-title" {
                 h2 #flags-title { (lang.both(&text::STANDING_FLAGS)) }
                 ul {
                     @for flag in &status.flags {
-                        li {
-                            (word::sign(severity(&flag.severity), &capital(lang.one(&flag.label.text()))))
+                        li id={ "flag-" (flag.key) } {
+                            (word::sign(word::severity_tone(&flag.severity), &capital(lang.one(&flag.label.text())))) " "
+                            small.severity { (word::severity(lang, &flag.severity)) }
                             (sentence(lang, &flag.sentence))
                             div.next { (sentence(lang, &flag.next)) }
+                            (heeded(lang, flag))
+                            p.acts {
+                                @if let Some(act) = remedy(&flag.key) { a.button.primary href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } " " }
+                                @if flag.acknowledged.is_none() { a.button href={ (path) "/record/flag-seen?flag=" (flag.key) } { (lang.one(&text::SEEN)) } " " }
+                                a.button href={ (path) "/record/flag-snoozed?flag=" (flag.key) } { (lang.one(&text::SNOOZE)) }
+                            }
                         }
                     }
                 }
@@ -38,12 +46,33 @@ pub(super) fn flags(lang: Lang, status: &Status) -> Markup {
     }
 }
 
-fn severity(key: &str) -> Tone {
-    match key {
-        "critical" => Tone::Bad,
-        "warning" => Tone::Warn,
-        _ => Tone::Info,
+fn heeded(lang: Lang, flag: &Flag) -> Markup {
+    html! {
+        @if flag.acknowledged.is_some() || flag.snoozed_until.is_some() {
+            p.by {
+                @if let Some(Acknowledged { by, at }) = &flag.acknowledged {
+                    (lang.one(&text::SEEN_BY).replace("{by}", by)) " " span.clock { (when::clock(*at)) }
+                }
+                @if let Some(until) = flag.snoozed_until { " · " (lang.one(&text::SNOOZED_UNTIL).replace("{at}", &when::clock(until))) }
+            }
+        }
     }
+}
+
+/// The form by which what a flag asks for is recorded.
+fn remedy(flag: &str) -> Option<&'static str> {
+    Some(match flag.parse().ok()? {
+        yomitori_facility::Flag::OptOutNeeded
+        | yomitori_facility::Flag::OptOutStale
+        | yomitori_facility::Flag::ListedAgainstWish
+        | yomitori_facility::Flag::CallOutsideHours => "called",
+        yomitori_facility::Flag::CapableButUndecided => "intent",
+        yomitori_facility::Flag::OptOutAgainstIntent => "withdrawn",
+        yomitori_facility::Flag::ListedNoLocalEvidence => "read",
+        yomitori_facility::Flag::NoticeToHang => "notice?notice=not_supported_poster",
+        yomitori_facility::Flag::StickerToPutUp => "notice?notice=supported_sticker",
+        _ => return None,
+    })
 }
 
 pub(super) fn axes(lang: Lang, line: &Line, status: &Status) -> Markup {
@@ -153,21 +182,41 @@ fn instant(lang: Lang, at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Markup 
     html! { @match at { Some(at) => (when::ago_and_clock(lang, at, now)), None => "—" } }
 }
 
-pub(super) fn steps(lang: Lang, status: &Status) -> Markup {
+pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
     html! {
-        @if !status.readiness.is_empty() {
-            section.steps aria-labelledby="steps-title" {
-                h2 #steps-title { (lang.both(&text::STEPS)) }
-                ol {
-                    @for step in &status.readiness {
-                        li.done[step.done] {
-                            (word::sign(if step.done { Tone::Good } else { Tone::Info }, lang.one(if step.done { &text::DONE } else { &text::TO_DO })))
-                            strong { (capital(lang.one(&step.label.text()))) }
-                            (sentence(lang, step.next.as_ref().unwrap_or(&step.why)))
+        section.steps aria-labelledby="steps-title" {
+            h2 #steps-title { (lang.both(&text::STEPS)) }
+            ol {
+                @for step in &status.readiness {
+                    li.done[step.done] {
+                        (word::sign(if step.done { Tone::Good } else { Tone::Info }, lang.one(if step.done { &text::DONE } else { &text::TO_DO })))
+                        strong { (capital(lang.one(&step.label.text()))) }
+                        @if let Some(at) = step.done_at { " " small.clock { (when::clock(at)) } }
+                        (sentence(lang, step.next.as_ref().unwrap_or(&step.why)))
+                        @if let (false, Some(act)) = (step.done, attested_by(&step.key)) {
+                            p.acts { a.button href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } }
                         }
                     }
                 }
             }
+            p.acts {
+                span { (lang.both(&text::MORE_TO_SAY)) ":" }
+                @for key in ["face-reader", "purchased", "reception", "restarted", "notice", "read"] {
+                    @if let Some(act) = form::find(key) { " " a href={ (path) "/record/" (key) } { (lang.one(&act.title)) } }
+                }
+            }
         }
     }
+}
+
+/// The form by which a person says that a step is done; the others are seen by terminals.
+fn attested_by(step: &str) -> Option<&'static str> {
+    Some(match step {
+        "purchase" => "purchased?item=reader",
+        "reception" => "reception",
+        "reader_restart" => "restarted",
+        "poster" => "notice?notice=not_supported_poster",
+        "sticker" => "notice?notice=supported_sticker",
+        _ => return None,
+    })
 }

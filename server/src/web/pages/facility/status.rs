@@ -13,6 +13,8 @@ pub(super) struct Status {
     pub(super) evidence: Axis,
     pub(super) intent: Axis,
     pub(super) opt_out: Axis,
+    pub(super) process: Process,
+    pub(super) intent_history: Vec<Intention>,
     pub(super) listing: Axis,
     pub(super) equipment: Axis,
     pub(super) freshness: Axis,
@@ -43,13 +45,42 @@ pub(super) struct Axis {
     pub(super) why: Said,
 }
 
+/// How far an opt-out has got.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Process {
+    pub(super) key: String,
+    /// Of the list in which it is reflected.
+    pub(super) as_of: Option<DateTime<Utc>>,
+    pub(super) overdue: bool,
+}
+
+/// Somebody said what the group wants.
+#[derive(Deserialize)]
+pub(super) struct Intention {
+    pub(super) by: String,
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+    pub(super) stated_at: DateTime<Utc>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Flag {
+    pub(super) key: String,
+    pub(super) acknowledged: Option<Acknowledged>,
+    pub(super) snoozed_until: Option<DateTime<Utc>>,
     pub(super) label: Said,
     pub(super) severity: String,
     pub(super) sentence: Said,
     pub(super) next: Said,
+}
+
+/// Who has seen a flag.
+#[derive(Deserialize)]
+pub(super) struct Acknowledged {
+    pub(super) by: String,
+    pub(super) at: DateTime<Utc>,
 }
 
 #[derive(Deserialize)]
@@ -98,8 +129,10 @@ pub(super) struct Hole {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Step {
+    pub(super) key: String,
     pub(super) label: Said,
     pub(super) done: bool,
+    pub(super) done_at: Option<DateTime<Utc>>,
     pub(super) why: Said,
     pub(super) next: Option<Said>,
 }
@@ -113,6 +146,8 @@ impl Status {
         take(parts.get("evidence"), &mut understood.evidence);
         take(parts.get("intent"), &mut understood.intent);
         take(parts.get("opt_out"), &mut understood.opt_out);
+        take(parts.get("opt_out"), &mut understood.process);
+        take(parts.get("intent_history"), &mut understood.intent_history);
         take(parts.get("listing"), &mut understood.listing);
         take(parts.get("equipment"), &mut understood.equipment);
         take(parts.get("freshness"), &mut understood.freshness);

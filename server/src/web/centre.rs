@@ -1,0 +1,201 @@
+//! The call centre as people need it: its number, and whether it answers now, by the calendar and the closures that were
+//! recorded. Where the holidays are not known, nothing is claimed.
+
+use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
+use maud::{Markup, html};
+use serde::Serialize;
+use yomitori_facility::{Calendar, Opening, Text, tokyo};
+
+use super::lang::Lang;
+use super::word::{Tone, sign};
+use super::{text, when};
+use crate::store::{Store, StoreError, closure};
+
+/// The calendar with every closure that people recorded.
+pub(super) async fn calendar(store: &Store) -> Result<Calendar, StoreError> {
+    let mut calendar = Calendar::bundled();
+    for (from, to) in closure::all(store).await? {
+        calendar.close(from, to);
+    }
+    Ok(calendar)
+}
+
+/// Whether the call centre answers, for programs.
+#[derive(Serialize)]
+pub(super) struct Centre {
+    telephone: String,
+    opening: Opening,
+    /// Until when it answers, where it does.
+    open_until: Option<DateTime<Utc>>,
+    /// When it answers next, where it doesn't; absent where nobody knows.
+    next_opening: Option<DateTime<Utc>>,
+    /// The last year whose holidays are known.
+    holidays_known_until: i32,
+}
+
+impl Centre {
+    pub(super) fn of(calendar: &Calendar, now: DateTime<Utc>) -> Self {
+        let opening = calendar.open(now);
+        Self {
+            telephone: calendar.hours().telephone().to_owned(),
+            opening,
+            open_until: calendar.open_until(now),
+            next_opening: if opening == Opening::Open { None } else { calendar.next_opening(now) },
+            holidays_known_until: calendar.last_year(),
+        }
+    }
+}
+
+/// The box that stands where people are asked to call.
+pub(super) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) -> Markup {
+    let Centre { telephone, opening, open_until, next_opening, holidays_known_until } = Centre::of(calendar, now);
+    let (tone, state) = match opening {
+        Opening::Open => (Tone::Good, &text::OPEN_NOW),
+        Opening::Closed => (Tone::Quiet, &text::CLOSED_NOW),
+        Opening::Unknown => (Tone::Unknown, &text::OPENING_UNKNOWN),
+    };
+    html! {
+        div.centre {
+            p.number { span { (lang.both(&text::CALL_CENTRE)) } " " a href=(format!("tel:{}", telephone.replace('-', ""))) { (telephone) } }
+            p.opening {
+                (sign(tone, lang.one(state))) " "
+                @if let Some(until) = open_until { strong { (lang.one(&text::OPEN_UNTIL).replace("{at}", &time(until))) } }
+                @if opening == Opening::Closed { span { (lang.both(&closed_because(calendar, now))) } " " }
+                @if opening != Opening::Open {
+                    strong {
+                        @match next_opening {
+                            Some(next) => (lang.one(&text::NEXT_WINDOW).replace("{at}", &day(lang, next))),
+                            None => (lang.one(&text::NEXT_UNKNOWN).replace("{year}", &holidays_known_until.to_string())),
+                        }
+                    }
+                }
+            }
+            p.hours { small { (hours(lang, calendar)) " " (lang.one(&text::HOLIDAYS_UNTIL).replace("{year}", &holidays_known_until.to_string())) } }
+        }
+    }
+}
+
+/// What stands against calling at `at`, where something does.
+pub(super) fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
+    match calendar.open(at) {
+        Opening::Open => None,
+        Opening::Closed => {
+            let because = closed_because(calendar, at);
+            Some(Text::new(
+                format!(
+                    "{} はコールセンターの受付時間外です（{}）。日時を確かめてください。",
+                    when::clock(at),
+                    because.ja
+                ),
+                format!("The call centre is closed at {} ({}). Check date and time.", when::clock(at), because.en),
+            ))
+        }
+        Opening::Unknown => Some(Text::new(
+            format!("{} の祝日が分からないため、受付時間内かどうかを確認できません。", when::clock(at)),
+            format!(
+                "Whether the call centre is open at {} can't be told: the holidays of that year are not known.",
+                when::clock(at)
+            ),
+        )),
+    }
+}
+
+fn closed_because(calendar: &Calendar, at: DateTime<Utc>) -> Text {
+    let local = at.with_timezone(&tokyo());
+    let holiday = calendar.holiday(local.date_naive()) == Some(true);
+    match calendar.hours().on(local.weekday()) {
+        _ if holiday => Text::fixed("祝日", "a public holiday"),
+        None => Text::fixed("定休の曜日", "not on this day of the week"),
+        Some((from, to)) if (from..to).contains(&local.time()) => Text::fixed("臨時の休業", "an entered closure"),
+        Some(_) => Text::fixed("受付時間外", "outside opening hours"),
+    }
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.with_timezone(&tokyo()).format("%H:%M").to_string()
+}
+
+/// A day with its weekday: what people compare with their own calendar.
+pub(super) fn day(lang: Lang, at: DateTime<Utc>) -> String {
+    let local = at.with_timezone(&tokyo());
+    format!(
+        "{} {}",
+        local.format("%Y-%m-%d"),
+        match lang {
+            Lang::Ja => format!(
+                "({}) {}",
+                ["月", "火", "水", "木", "金", "土", "日"][local.weekday().num_days_from_monday() as usize],
+                local.format("%H:%M")
+            ),
+            Lang::En => local.format("(%a) %H:%M").to_string(),
+        }
+    )
+}
+
+/// The weekly hours, neighbouring days with the same hours together.
+fn hours(lang: Lang, calendar: &Calendar) -> String {
+    const WEEK: [(Weekday, &str, &str); 7] = [
+        (Weekday::Mon, "月", "Mon"),
+        (Weekday::Tue, "火", "Tue"),
+        (Weekday::Wed, "水", "Wed"),
+        (Weekday::Thu, "木", "Thu"),
+        (Weekday::Fri, "金", "Fri"),
+        (Weekday::Sat, "土", "Sat"),
+        (Weekday::Sun, "日", "Sun"),
+    ];
+    type Run = (&'static str, &'static str, (NaiveTime, NaiveTime));
+    let mut runs: Vec<Run> = Vec::new();
+    for (weekday, ja, en) in WEEK {
+        let Some(open) = calendar.hours().on(weekday) else { continue };
+        let name = if lang == Lang::Ja { ja } else { en };
+        match runs.last_mut() {
+            Some((_, last, hours)) if *hours == open => *last = name,
+            Some(_) | None => runs.push((name, name, open)),
+        }
+    }
+    let run = |(first, last, (from, to)): &Run| {
+        let days = if first == last { (*first).to_owned() } else { format!("{first}–{last}") };
+        format!("{days} {}–{}", from.format("%H:%M"), to.format("%H:%M"))
+    };
+    let runs: Vec<String> = runs.iter().map(run).collect();
+    format!("{}{}", runs.join(if lang == Lang::Ja { "、" } else { ", " }), lang.one(&text::NOT_ON_HOLIDAYS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jst(text: &str) -> DateTime<Utc> {
+        format!("{text}+09:00").parse().unwrap()
+    }
+
+    fn shown(lang: Lang, at: &str) -> String {
+        draw(lang, &Calendar::bundled(), jst(at)).into_string()
+    }
+
+    #[test]
+    fn the_box_says_what_the_calendar_says() {
+        for (at, needles) in [
+            ("2026-05-01T17:59:00", ["0800-080-4583", "Open now", "until 18:00"]),
+            ("2026-05-02T16:00:00", ["Closed now", "outside opening hours", "2026-05-07 (Thu) 08:00"]),
+            ("2026-09-22T10:00:00", ["Closed now", "a public holiday", "2026-09-24 (Thu) 08:00"]),
+            ("2026-11-22T10:00:00", ["Closed now", "not on this day", "2026-11-24 (Tue) 08:00"]),
+            ("2031-05-01T10:00:00", ["Unknown whether open", "past 2027", "0800-080-4583"]),
+        ] {
+            for needle in needles {
+                assert!(shown(Lang::En, at).contains(needle), "{at}: {needle}: {}", shown(Lang::En, at));
+            }
+        }
+        assert!(shown(Lang::En, "2026-05-01T10:00:00").contains("Mon–Fri 08:00–18:00, Sat 08:00–16:00"));
+        assert!(shown(Lang::Ja, "2026-05-01T10:00:00").contains("月–金 08:00–18:00、土 08:00–16:00"));
+    }
+
+    #[test]
+    fn a_closure_is_told_as_one() {
+        let mut calendar = Calendar::bundled();
+        calendar.close(jst("2026-12-29T00:00:00"), jst("2027-01-04T00:00:00"));
+        let warned = doubt(&calendar, jst("2026-12-30T10:00:00")).unwrap();
+        assert!(warned.en.contains("an entered closure"), "{}", warned.en);
+        assert_eq!(doubt(&calendar, jst("2026-12-28T10:00:00")), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! A form as people see it: every field with its label, its hint and, where it was not accepted, why beside it.
+
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use uuid::Uuid;
+use yomitori_facility::{Text, tokyo};
+
+use super::acts::material;
+use super::entered::{BACK, BY_LIMIT, FORM, WHY_LIMIT};
+use super::{Act, BY, Entered, Field, Input, Moment, SURE, WHY};
+use crate::web::lang::Lang;
+use crate::web::text;
+
+/// What a form is drawn with.
+pub(in crate::web) struct Drawn<'a> {
+    pub(in crate::web) lang: Lang,
+    /// Where it is sent.
+    pub(in crate::web) action: &'a str,
+    pub(in crate::web) entered: &'a Entered,
+    /// Who filled in the last one on this machine.
+    pub(in crate::web) who: Option<&'a str>,
+    pub(in crate::web) now: DateTime<Utc>,
+    /// What a field of an instant ahead begins with.
+    pub(in crate::web) next: Option<DateTime<Utc>>,
+    /// What the person should think about; they have to say that it is meant.
+    pub(in crate::web) doubt: Option<&'a Text>,
+}
+
+/// The form of `act`.
+pub(in crate::web) fn draw(act: &Act, drawn: &Drawn<'_>) -> Markup {
+    let Drawn { lang, action, entered, who, doubt, .. } = drawn;
+    let why = match lang {
+        Lang::Ja => &act.why.ja,
+        Lang::En => &act.why.en,
+    };
+    html! {
+        form.entry method="post" action=(action) {
+            input type="hidden" name=(FORM) value=(Uuid::new_v4());
+            @if !entered.back().is_empty() { input type="hidden" name=(BACK) value=(entered.back()); }
+            @if let Some(note) = &act.note {
+                div.note {
+                    p { (lang.both(note)) }
+                    @if let Some(address) = material(act) { p { a href=(address) rel="noreferrer" { (address) } } }
+                }
+            }
+            @for field in act.fields { (self::field(field, drawn)) }
+            (written(*lang, entered, Line { name: WHY, label: &text::WHY_SAID, hint: None, limit: WHY_LIMIT, initial: why, required: true, autocomplete: "off" }))
+            (written(*lang, entered, Line { name: BY, label: &text::WHO, hint: Some(&text::WHO_HINT), limit: BY_LIMIT, initial: who.unwrap_or_default(), required: true, autocomplete: "name" }))
+            @if let Some(doubt) = doubt {
+                div.doubt role="alert" {
+                    p { (lang.both(doubt)) }
+                    label { input type="checkbox" name=(SURE) value="yes" required; " " (lang.both(&text::MEANT)) }
+                }
+            }
+            p.send { button.button.primary { (lang.both(&text::RECORD)) } }
+        }
+    }
+}
+
+fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
+    let Drawn { lang, entered, now, next, .. } = drawn;
+    let (lang, name) = (*lang, field.name);
+    let typed = entered.typed(name);
+    let hint = field.hint.as_ref();
+    match &field.input {
+        Input::Line(limit) => written(
+            lang,
+            entered,
+            Line { name, label: &field.label, hint, limit: *limit, initial: "", required: false, autocomplete: "off" },
+        ),
+        Input::Minute(moment) => {
+            let initial = if *moment == Moment::Past { *now } else { next.unwrap_or(*now) };
+            let local = initial.with_timezone(&tokyo()).format("%Y-%m-%dT%H:%M").to_string();
+            around(
+                lang,
+                entered,
+                name,
+                &field.label,
+                hint,
+                html! {
+                    input id=(name) type="datetime-local" name=(name) value=(typed.unwrap_or(&local)) required
+                        aria-invalid=[wrong(entered, name)] aria-describedby=(described(name));
+                },
+            )
+        }
+        Input::Radio(choices) => html! {
+            fieldset.field.wrong[entered.mistake(name).is_some()] {
+                legend { (lang.both(&field.label)) }
+                div.choice {
+                    @for (key, label) in *choices {
+                        label {
+                            input type="radio" name=(name) value=(key) required checked[typed == Some(*key)]
+                                aria-describedby=(described(name));
+                            span { (lang.both(label)) }
+                        }
+                    }
+                }
+                (beside(lang, entered, name, hint))
+            }
+        },
+        Input::Select(choices) => around(
+            lang,
+            entered,
+            name,
+            &field.label,
+            hint,
+            html! {
+                select id=(name) name=(name) required aria-invalid=[wrong(entered, name)] aria-describedby=(described(name)) {
+                    option value="" { (lang.one(&text::CHOOSE)) }
+                    @for (key, label) in choices() { option value=(key) selected[typed == Some(key)] { (lang.one(&label)) } }
+                }
+            },
+        ),
+        Input::Tick => html! {
+            div.field {
+                label.tick { input type="checkbox" name=(name) value="yes" checked[typed.is_some()]; " " (lang.both(&field.label)) }
+                (beside(lang, entered, name, hint))
+            }
+        },
+    }
+}
+
+/// A field of one line.
+struct Line<'a> {
+    name: &'static str,
+    label: &'a Text,
+    hint: Option<&'a Text>,
+    limit: usize,
+    initial: &'a str,
+    required: bool,
+    autocomplete: &'static str,
+}
+
+fn written(lang: Lang, entered: &Entered, line: Line<'_>) -> Markup {
+    let Line { name, label, hint, limit, initial, required, autocomplete } = line;
+    around(
+        lang,
+        entered,
+        name,
+        label,
+        hint,
+        html! {
+            input id=(name) type="text" name=(name) value=(entered.typed(name).unwrap_or(initial)) maxlength=(limit) required[required]
+                autocomplete=(autocomplete) aria-invalid=[wrong(entered, name)] aria-describedby=(described(name));
+        },
+    )
+}
+
+fn around(lang: Lang, entered: &Entered, name: &str, label: &Text, hint: Option<&Text>, input: Markup) -> Markup {
+    html! {
+        div.field.wrong[entered.mistake(name).is_some()] {
+            label for=(name) { (lang.both(label)) }
+            (input)
+            (beside(lang, entered, name, hint))
+        }
+    }
+}
+
+/// The hint, and what is wrong with it.
+fn beside(lang: Lang, entered: &Entered, name: &str, hint: Option<&Text>) -> Markup {
+    html! {
+        span.beside id=(described(name)) {
+            @if let Some(hint) = hint { small { (lang.both(hint)) } }
+            @if let Some(mistake) = entered.mistake(name) { strong.mistake { (lang.both(mistake)) } }
+        }
+    }
+}
+
+fn described(name: &str) -> String {
+    format!("{name}-beside")
+}
+
+fn wrong(entered: &Entered, name: &str) -> Option<&'static str> {
+    entered.mistake(name).map(|_| "true")
+}
