@@ -2,6 +2,7 @@
 //!
 //! One noun a file. This module never reads the log and never draws a page.
 
+pub mod call;
 pub mod closure;
 pub mod connection;
 pub mod directory;

@@ -39,7 +39,7 @@ pub struct Line {
     pub folded_at: DateTime<Utc>,
 }
 
-const LINE: &str = "facility_id, code, name, prefecture, eligible, evidence, evidence_level, first_success_at, \
+pub(super) const LINE: &str = "facility_id, code, name, prefecture, eligible, evidence, evidence_level, first_success_at, \
                     last_success_at, equipment, readers_present, intent, opt_out, listing, freshness, last_seen_at, \
                     flags, folded_at";
 

@@ -9,9 +9,12 @@ use yomitori_proto::event::{Event, Origin};
 
 use super::Web;
 use super::as_of::AsOf;
+use super::centre::{self, Centre};
 use super::error::Failure;
 use super::pages::facility::{Named, named};
 use super::query::{AskedByProgram, Given};
+use crate::clock;
+use crate::store::call::{self, Call};
 use crate::store::fleet::{self, Detail, Entry, Line};
 
 /// Facts that come with a facility.
@@ -65,6 +68,49 @@ pub(super) async fn facility(
     let detail = detail.ok_or(Failure::Unwatched { asked: code })?;
     let timeline = timeline.iter().map(fact).collect();
     Ok(Json(OneFacility { as_of: AsOf::of(&progress), facility: detail, timeline }))
+}
+
+#[derive(Serialize)]
+pub(super) struct Calls {
+    #[serde(flatten)]
+    as_of: AsOf,
+    call_centre: Centre,
+    /// How many there are at each stage, the most urgent stage first.
+    stages: Vec<Stage>,
+    calls: Vec<Call>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Stage {
+    stage: &'static str,
+    count: i64,
+}
+
+/// `/api/v1/calls`: by page, as urgency changes while one reads.
+pub(super) async fn calls(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<Calls>, Failure> {
+    let given = Given::read(query.as_deref(), &["stage", "page", "limit"])?;
+    let stage = given.one_of("stage", &call::KEYS)?;
+    let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
+    let store = &web.store;
+    let (progress, counts, mut calls, calendar) = tokio::try_join!(
+        fleet::progress(store),
+        call::counts(store),
+        call::page(store, stage, limit + 1, (page - 1) * limit),
+        centre::calendar(store),
+    )?;
+    let count = |key: &str| counts.iter().find(|(stage, _)| stage == key).map_or(0, |(_, count)| *count);
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = (calls.len() > wanted).then(|| given.link("/api/v1/calls", &[("page", Some(&(page + 1).to_string()))]));
+    calls.truncate(wanted);
+    Ok(Json(Calls {
+        as_of: AsOf::of(&progress),
+        call_centre: Centre::of(&calendar, clock::now()),
+        stages: call::KEYS.map(|stage| Stage { stage, count: count(stage) }).into(),
+        calls,
+        next,
+    }))
 }
 
 fn fact(entry: &Entry) -> Value {

@@ -7,6 +7,7 @@ use yomitori_facility::Text;
 use super::as_of::AsOf;
 use super::error::Failure;
 use super::lang::{LANG, Lang};
+use super::query::{Given, PAGE_ROWS};
 use super::{assets, text};
 
 /// A page before its surroundings are drawn.
@@ -33,6 +34,7 @@ impl Page<'_> {
                     a.skip href="#main" { (lang.one(&text::SKIP)) }
                     header.top {
                         (brand(lang))
+                        (places(lang, here))
                         div.state {
                             p #as-of data-region { (as_of.line(lang)) }
                             (pill(lang))
@@ -79,6 +81,46 @@ fn brand(lang: Lang) -> Markup {
             }
         }
     }
+}
+
+/// The pages that stand beside each other.
+fn places(lang: Lang, here: &str) -> Markup {
+    let path = here.split('?').next().unwrap_or_default();
+    html! {
+        nav.places aria-label=(lang.one(&text::NAVIGATION)) {
+            @for (to, label) in [("/", &text::FLEET), ("/calls", &text::CALLS)] {
+                a href=(to) aria-current=[(path == to).then_some("page")] { (lang.one(label)) }
+            }
+        }
+    }
+}
+
+/// From page to page of a list with `total` rows.
+pub(super) fn pages(lang: Lang, given: &Given, path: &str, page: i64, total: i64) -> Markup {
+    let last = (total + PAGE_ROWS - 1) / PAGE_ROWS;
+    let link = |page: i64| given.link(path, &[("page", (page > 1).then(|| page.to_string()).as_deref())]);
+    html! {
+        @if last > 1 || page > 1 {
+            nav.pages aria-label=(lang.one(&text::PAGES)) {
+                @if page > 1 { a.button rel="prev" href=(link(page - 1)) { "← " (lang.one(&text::PREVIOUS)) } }
+                span { (grouped(page)) " / " (grouped(last.max(1))) }
+                @if page < last { a.button rel="next" href=(link(page + 1)) { (lang.one(&text::NEXT)) " →" } }
+            }
+        }
+    }
+}
+
+/// With commas between thousands.
+pub(super) fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Where a page is, without the choice of a language.
@@ -131,5 +173,15 @@ pub(super) fn failure(lang: Lang, failure: &Failure) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!([0, 999, 1000, 230_000].map(grouped), ["0", "999", "1,000", "230,000"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The pages, one a file.
 
+pub(super) mod calls;
 pub(super) mod facility;
 pub(super) mod fleet;
 pub(super) mod record;

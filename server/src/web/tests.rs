@@ -56,7 +56,9 @@ async fn only_this_machine_is_answered() {
 #[tokio::test]
 async fn every_answer_is_guarded() {
     let (mut router, _stop) = away();
-    for path in ["/", "/nowhere", "/api/v1/facilities", "/healthz", &assets::path("style.css")] {
+    for path in
+        ["/", "/calls", "/nowhere", "/api/v1/calls", "/api/v1/facilities", "/healthz", &assets::path("style.css")]
+    {
         let (_, headers, _) = ask(&mut router, path, &[]).await;
         assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'"), "{path}");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
@@ -153,6 +155,9 @@ proptest! {
             format!("/api/v1/facilities?{}={}", name, encoded(&value)),
             format!("/facilities.csv?{raw}"),
             format!("/?{raw}"),
+            format!("/calls?{}={}", name, encoded(&value)),
+            format!("/api/v1/calls?{raw}"),
+            format!("/facilities/{}/record/{name}?{raw}", encoded(&code)),
         ];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

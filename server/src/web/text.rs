@@ -43,6 +43,28 @@ texts! {
     RECORDED: "記録しました。", "Recorded.";
     ACCEPTED: "受け付けました。表示への反映は少し後です。", "Accepted, not yet shown.";
 
+    CALLS: "電話", "Calls";
+    CALLS_TITLE: "電話の予定と状況", "Calls to make, and what came of them";
+    NO_CALLS: "電話が必要な施設も、結果を待つ施設もありません。", "Nobody has to be called for, and nothing is waited for.";
+    ALL_STAGES: "すべて", "All";
+    STAGE_LISTED: "希望に反して掲載中", "Listed against the wish";
+    STAGE_NEEDED: "電話が必要", "Call needed";
+    STAGE_STALE: "電話後も掲載中", "Still listed after the call";
+    STAGE_OVERDUE: "予定を過ぎた", "Planned call overdue";
+    STAGE_WITHDRAW: "取り下げの電話が必要", "Opt-out to be withdrawn";
+    STAGE_PLANNED: "電話の予定あり", "Call planned";
+    STAGE_CALLED: "受付の確認待ち", "Waiting for confirmation";
+    STAGE_ACKNOWLEDGED: "リストへの反映待ち", "Waiting for a later list";
+    STAGE_ASK: "未掲載の問い合わせ", "Ask why it is not listed";
+    WANTED_BY: "意向", "Intent";
+    CALL_DONE: "電話を記録", "Record the call";
+    CALL_PLAN: "予定を記録", "Plan it";
+    CALL_AGAIN: "再度の電話を記録", "Record another call";
+    CONFIRMED: "受付を記録", "Record the confirmation";
+    WITHDRAWAL: "取り下げを記録", "Record the withdrawal";
+    PLANNED_FOR: "予定", "planned for";
+    HOLDS_SINCE: "日時", "since";
+
     CALL_CENTRE: "オンライン資格確認等コールセンター", "Call centre";
     OPEN_NOW: "受付中", "Open now";
     CLOSED_NOW: "受付時間外", "Closed now";

@@ -1,9 +1,9 @@
 //! `/facilities/{code}`: one facility, what each axis says and why, its readers and terminals, and what happened.
 
 mod happening;
-mod parts;
+pub(in crate::web) mod parts;
 mod process;
-mod status;
+pub(in crate::web) mod status;
 mod timeline;
 
 use axum::Extension;

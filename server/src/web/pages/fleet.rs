@@ -14,7 +14,7 @@ use crate::store::fleet::{self, Axis, Line};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
-use crate::web::layout::Page;
+use crate::web::layout::{Page, grouped};
 use crate::web::query::{Asked, PAGE_ROWS};
 use crate::web::sheet::prefecture;
 use crate::web::{Web, layout, text, when, word};
@@ -82,7 +82,7 @@ impl List<'_> {
                         }
                     }
                 }
-                div #pages data-region { (self.pages()) }
+                div #pages data-region { (layout::pages(self.lang, &self.asked.given, "/", self.asked.page, self.total)) }
             }
         }
     }
@@ -186,21 +186,6 @@ impl List<'_> {
             @if self.total > 0 && last >= first { " " span.sub { "(" (grouped(first)) "–" (grouped(last)) ")" } }
         }
     }
-
-    fn pages(&self) -> Markup {
-        let (lang, asked) = (self.lang, self.asked);
-        let last = (self.total + PAGE_ROWS - 1) / PAGE_ROWS;
-        let link = |page: i64| asked.given.link("/", &[("page", (page > 1).then(|| page.to_string()).as_deref())]);
-        html! {
-            @if last > 1 || asked.page > 1 {
-                nav.pages aria-label=(lang.one(&text::PAGES)) {
-                    @if asked.page > 1 { a.button rel="prev" href=(link(asked.page - 1)) { "← " (lang.one(&text::PREVIOUS)) } }
-                    span { (grouped(asked.page)) " / " (grouped(last.max(1))) }
-                    @if asked.page < last { a.button rel="next" href=(link(asked.page + 1)) { (lang.one(&text::NEXT)) " →" } }
-                }
-            }
-        }
-    }
 }
 
 /// The page of a facility.
@@ -227,28 +212,5 @@ pub(in crate::web) fn evidence(lang: Lang, line: &Line) -> Markup {
                 None => (word::label(lang, Axis::Evidence, seen)),
             }
         }
-    }
-}
-
-/// With commas between thousands.
-fn grouped(number: i64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!([0, 999, 1000, 230_000].map(grouped), ["0", "999", "1,000", "230,000"]);
     }
 }

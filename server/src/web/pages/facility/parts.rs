@@ -11,7 +11,7 @@ use crate::web::word::{Tone, capital};
 use crate::web::{form, text, when, word};
 
 /// A sentence, with English below Japanese: there is room for it here.
-fn sentence(lang: Lang, said: &Said) -> Markup {
+pub(in crate::web) fn sentence(lang: Lang, said: &Said) -> Markup {
     let text = said.text();
     html! {
         p { (lang.one(&text)) }

@@ -27,7 +27,7 @@ pub(super) struct Status {
 /// A text in both languages, as it is stored.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Said {
+pub(in crate::web) struct Said {
     ja: String,
     en: String,
 }
@@ -40,9 +40,9 @@ impl Said {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Axis {
+pub(in crate::web) struct Axis {
     pub(super) label: Said,
-    pub(super) why: Said,
+    pub(in crate::web) why: Said,
 }
 
 /// How far an opt-out has got.
@@ -57,28 +57,28 @@ pub(super) struct Process {
 
 /// Somebody said what the group wants.
 #[derive(Deserialize)]
-pub(super) struct Intention {
-    pub(super) by: String,
+pub(in crate::web) struct Intention {
+    pub(in crate::web) by: String,
     #[serde(default)]
-    pub(super) reason: Option<String>,
-    pub(super) stated_at: DateTime<Utc>,
+    pub(in crate::web) reason: Option<String>,
+    pub(in crate::web) stated_at: DateTime<Utc>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Flag {
-    pub(super) key: String,
+pub(in crate::web) struct Flag {
+    pub(in crate::web) key: String,
     pub(super) acknowledged: Option<Acknowledged>,
     pub(super) snoozed_until: Option<DateTime<Utc>>,
-    pub(super) label: Said,
-    pub(super) severity: String,
-    pub(super) sentence: Said,
-    pub(super) next: Said,
+    pub(in crate::web) label: Said,
+    pub(in crate::web) severity: String,
+    pub(in crate::web) sentence: Said,
+    pub(in crate::web) next: Said,
 }
 
 /// Who has seen a flag.
 #[derive(Deserialize)]
-pub(super) struct Acknowledged {
+pub(in crate::web) struct Acknowledged {
     pub(super) by: String,
     pub(super) at: DateTime<Utc>,
 }

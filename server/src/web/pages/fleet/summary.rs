@@ -7,10 +7,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use yomitori_facility::Text;
 
-use super::grouped;
 use crate::store::fleet::{self, Summary};
 use crate::store::{Store, StoreError};
 use crate::web::lang::Lang;
+use crate::web::layout::grouped;
 use crate::web::query::{ANY_STAGE, Asked};
 use crate::web::text;
 

@@ -1,0 +1,101 @@
+//! Who has to be telephoned for, and whose call has not come through yet: one row a facility, the most urgent first.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::fleet::{LINE, Line};
+use super::{Doing as _, Store, StoreError};
+
+/// The stages, the most urgent first: a word, and when it holds. The first that holds counts.
+const STAGES: [(&str, &str); 9] = [
+    ("listed", "opt_out = 'needed' AND listing = 'listed'"),
+    ("needed", "opt_out = 'needed'"),
+    ("stale", "'opt_out_stale' = ANY(flags)"),
+    ("overdue", "opt_out = 'planned' AND 'opt_out_needed' = ANY(flags)"),
+    ("withdraw", "'opt_out_against_intent' = ANY(flags)"),
+    ("planned", "opt_out = 'planned'"),
+    ("called", "opt_out = 'called'"),
+    ("acknowledged", "opt_out = 'acknowledged'"),
+    ("ask", "'succeeded_not_listed' = ANY(flags)"),
+];
+
+/// The words of the stages in their order.
+pub const KEYS: [&str; 9] =
+    ["listed", "needed", "stale", "overdue", "withdraw", "planned", "called", "acknowledged", "ask"];
+
+/// Whoever has a stage.
+const SOME: &str = "(opt_out IN ('needed', 'planned', 'called', 'acknowledged') \
+                    OR flags && ARRAY['opt_out_stale', 'opt_out_against_intent', 'succeeded_not_listed'])";
+
+/// A facility that somebody has to call for, or to wait for.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Call {
+    #[serde(flatten)]
+    pub line: Line,
+    pub stage: String,
+    /// Since when the stage holds; for a planned call, until when.
+    pub since: Option<DateTime<Utc>>,
+    /// The process with its reasons, as the projector wrote it.
+    pub process: Value,
+    /// Who said last what the group wants, and why.
+    pub intention: Option<Value>,
+    /// The flags that stand, with sentences and next steps.
+    pub attention: Value,
+}
+
+fn stage() -> String {
+    let cases: Vec<String> = STAGES.iter().map(|(key, holds)| format!("WHEN {holds} THEN '{key}'")).collect();
+    format!("CASE {} END", cases.join(" "))
+}
+
+/// The rows of a page, of one stage or of all.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> Result<Vec<Call>, StoreError> {
+    let instant = |name: &str| format!("(status->'opt_out'->>'{name}')::timestamptz");
+    let since = format!(
+        "coalesce({}, {}, {}, greatest(first_success_at, (status->'intent'->>'stated_at')::timestamptz))",
+        instant("planned_at"),
+        instant("called_at"),
+        instant("acknowledged_at"),
+    );
+    let sql = format!(
+        "SELECT {LINE}, stage, {since} AS since, status->'opt_out', status->'intent_history'->0, status->'flags' \
+         FROM (SELECT *, {} AS stage FROM projection.facility WHERE {SOME}) f WHERE $1::text IS NULL OR stage = $1 \
+         ORDER BY array_position($2::text[], stage), since NULLS LAST, name, facility_id LIMIT {limit} OFFSET {offset}",
+        stage()
+    );
+    let keys: &[&str] = &KEYS;
+    let rows = store.client().await?.query(&sql, &[&of, &keys]).await.doing("look for calls to make")?;
+    let call = |row: tokio_postgres::Row| Call {
+        stage: row.get(18),
+        since: row.get(19),
+        process: row.get::<_, Option<Value>>(20).unwrap_or_default(),
+        intention: row.get(21),
+        attention: row.get::<_, Option<Value>>(22).unwrap_or_default(),
+        line: row.into(),
+    };
+    Ok(rows.into_iter().map(call).collect())
+}
+
+/// How many facilities there are at each stage; stages with none are missing.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn counts(store: &Store) -> Result<Vec<(String, i64)>, StoreError> {
+    let sql = format!("SELECT {} AS stage, count(*) FROM projection.facility WHERE {SOME} GROUP BY stage", stage());
+    let rows = store.client().await?.query(&sql, &[]).await.doing("count calls to make")?;
+    Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stages_have_one_order() {
+        assert_eq!(STAGES.map(|(key, _)| key), KEYS);
+    }
+}

@@ -1,0 +1,164 @@
+//! `/calls`: who has to be telephoned for and why, the most urgent first; whether anybody answers now; and what is being
+//! waited for.
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::Uri;
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use serde_json::Value;
+use yomitori_facility::Text;
+
+use super::facility::parts::sentence;
+use super::facility::status::{Axis, Flag, Intention};
+use super::fleet::address;
+use super::record::{RECORDED, outcome};
+use crate::store::call::{self, Call, KEYS};
+use crate::store::fleet::{self, Axis as Column};
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::layout::{self, Page};
+use crate::web::query::{Given, PAGE_ROWS};
+use crate::web::sheet::prefecture;
+use crate::web::word::Tone;
+use crate::web::{Web, centre, text, when, word};
+
+/// `/calls`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    let given = Given::read(query.as_deref(), &["stage", "page", RECORDED])?;
+    let outcome = outcome(lang, &given)?;
+    let given = given.without(RECORDED);
+    let stage = given.one_of("stage", &KEYS)?;
+    let page = given.number("page", 1, 100_000, 1)?;
+    let store = &web.store;
+    let (progress, counts, calls, calendar) = tokio::try_join!(
+        fleet::progress(store),
+        call::counts(store),
+        call::page(store, stage, PAGE_ROWS, (page - 1) * PAGE_ROWS),
+        centre::calendar(store),
+    )?;
+    let as_of = AsOf::of(&progress);
+    let count = |key: &str| counts.iter().find(|(stage, _)| stage == key).map_or(0, |(_, count)| *count);
+    let total = stage.map_or_else(|| counts.iter().map(|(_, count)| count).sum(), count);
+    let main = html! {
+        (outcome)
+        h1 { (lang.both(&text::CALLS_TITLE)) }
+        div #centre data-region { (centre::draw(lang, &calendar, as_of.now)) }
+        section aria-label=(lang.one(&text::CALLS)) {
+            nav #stages.choices data-region aria-label=(lang.one(&text::FILTERS)) {
+                a href="/calls" aria-current=[stage.is_none().then_some("true")] {
+                    (lang.one(&text::ALL_STAGES)) span.badge { (counts.iter().map(|(_, count)| count).sum::<i64>()) }
+                }
+                @for key in KEYS {
+                    @if count(key) > 0 || stage == Some(key) {
+                        a href={ "/calls?stage=" (key) } aria-current=[(stage == Some(key)).then_some("true")] {
+                            (lang.one(described(key).1)) span.badge { (count(key)) }
+                        }
+                    }
+                }
+            }
+            ol #calls.cards data-keyed {
+                @for call in &calls { (card(lang, call, as_of.now)) }
+                @if calls.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_CALLS)) } }
+            }
+            div #pages data-region { (layout::pages(lang, &given, "/calls", page, total)) }
+        }
+    };
+    let here = layout::here(&uri);
+    let title = lang.one(&text::CALLS_TITLE).to_owned();
+    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "fleet".to_owned(), main }.draw())
+}
+
+/// How a stage is drawn.
+fn described(stage: &str) -> (Tone, &'static Text) {
+    match stage {
+        "listed" => (Tone::Bad, &text::STAGE_LISTED),
+        "needed" => (Tone::Bad, &text::STAGE_NEEDED),
+        "stale" => (Tone::Bad, &text::STAGE_STALE),
+        "overdue" => (Tone::Bad, &text::STAGE_OVERDUE),
+        "withdraw" => (Tone::Warn, &text::STAGE_WITHDRAW),
+        "planned" => (Tone::Warn, &text::STAGE_PLANNED),
+        "called" => (Tone::Info, &text::STAGE_CALLED),
+        "acknowledged" => (Tone::Info, &text::STAGE_ACKNOWLEDGED),
+        _ => (Tone::Warn, &text::STAGE_ASK),
+    }
+}
+
+/// The forms that help at a stage, the likeliest first.
+fn acts(stage: &str) -> Vec<(&'static str, &'static Text)> {
+    match stage {
+        "listed" | "needed" | "overdue" | "planned" => {
+            vec![("called", &text::CALL_DONE), ("call-planned", &text::CALL_PLAN)]
+        }
+        "stale" => vec![("called", &text::CALL_AGAIN), ("call-planned", &text::CALL_PLAN)],
+        "withdraw" => vec![("withdrawn", &text::WITHDRAWAL)],
+        "called" => vec![("acknowledged", &text::CONFIRMED), ("called", &text::CALL_AGAIN)],
+        "ask" => vec![("flag-snoozed?flag=succeeded_not_listed", &text::SNOOZE)],
+        _ => Vec::new(),
+    }
+}
+
+fn read<T: for<'de> serde::Deserialize<'de>>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
+}
+
+fn card(lang: Lang, call: &Call, now: DateTime<Utc>) -> Markup {
+    let Call { line, stage, since, process, intention, attention } = call;
+    let (tone, label) = described(stage);
+    let process: Axis = read(process).unwrap_or_default();
+    let intention: Option<Intention> = intention.as_ref().and_then(read);
+    let flags: Vec<Flag> = read(attention).unwrap_or_default();
+    // Where the process itself is not what asks for a call, the flag says why.
+    let flag = match stage.as_str() {
+        "stale" => "opt_out_stale",
+        "withdraw" => "opt_out_against_intent",
+        "ask" => "succeeded_not_listed",
+        _ => "",
+    };
+    let flag = flags.iter().find(|standing| standing.key == flag);
+    let path = address(line);
+    let back = |act: &str| format!("{path}/record/{act}{}back=calls", if act.contains('?') { '&' } else { '?' });
+    html! {
+        li.card data-key=(line.facility_id) {
+            div {
+                a.name href={ (path) "#opt-out" } lang="ja" { (line.name) }
+                span.sub {
+                    @if let Some(code) = &line.code { code { (code) } } @else { span.missing { (lang.one(&text::NO_CODE)) } }
+                    " " (prefecture(lang, &line.prefecture))
+                }
+                p { (word::chip(lang, Column::Listing, &line.listing)) " " (word::chip(lang, Column::Eligible, &line.eligible)) }
+            }
+            div.why {
+                p {
+                    (word::sign(tone, lang.one(label))) " "
+                    @if let Some(at) = since {
+                        small { (lang.one(if matches!(stage.as_str(), "planned" | "overdue") { &text::PLANNED_FOR } else { &text::HOLDS_SINCE })) " " }
+                        (when::ago_and_clock(lang, *at, now))
+                    }
+                }
+                @match flag {
+                    Some(flag) => { (sentence(lang, &flag.sentence)) (sentence(lang, &flag.next)) }
+                    None => (sentence(lang, &process.why)),
+                }
+                @if let Some(said) = intention {
+                    p.by {
+                        (lang.one(&text::WANTED_BY)) ": " (word::chip(lang, Column::Intent, &line.intent)) " "
+                        span.clock { (when::clock(said.stated_at)) } " " span.person { (said.by) }
+                        @if let Some(reason) = &said.reason { " — " q { (reason) } }
+                    }
+                }
+            }
+            p.acts {
+                @for (place, (act, label)) in acts(stage).iter().enumerate() {
+                    a.button.primary[place == 0] href=(back(act)) { (lang.one(label)) }
+                }
+            }
+        }
+    }
+}
