@@ -12,6 +12,7 @@ use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
+use crate::sources::desk;
 use document::{Section, document};
 
 /// What the agent does, and where.
@@ -24,6 +25,8 @@ pub struct Config {
     pub level: CollectionLevel,
     /// In bytes.
     pub spool_budget: u64,
+    /// The port of the desk page on loopback; `None` where there shall be none.
+    pub desk: Option<u16>,
     /// Of the file's bytes; tells whether two starts had the same configuration.
     pub hash: u64,
 }
@@ -105,6 +108,7 @@ impl Config {
             });
             let level = root.section("collection", |collection| collection.optional("level", level));
             let budget = root.section("spool", |spool| spool.number("budget_mib", 1..=65_536));
+            let desk = root.section("desk", |desk| desk.optional("listen", desk_port));
             twice(root, &linkage);
             Some(Self {
                 server: server??,
@@ -113,6 +117,7 @@ impl Config {
                 roles: Roles(roles),
                 level: level.flatten().unwrap_or(CollectionLevel::Names),
                 spool_budget: budget.flatten().unwrap_or(64) * 1024 * 1024,
+                desk: desk.flatten().unwrap_or(Some(desk::PORT)),
                 hash: hash(text),
             })
         })
@@ -155,6 +160,25 @@ fn role(text: &str) -> Result<ReaderRole, String> {
 
 fn level(text: &str) -> Result<CollectionLevel, String> {
     one_of(&[("readers", CollectionLevel::Readers), ("names", CollectionLevel::Names)], text)
+}
+
+/// The port, if the address is loopback: the page knows no login, so nobody else may come by.
+fn desk_port(text: &str) -> Result<Option<u16>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    if !["127.0.0.1", "[::1]", "localhost"].contains(&host) {
+        return Err(format!(
+            "is not this terminal; the desk page has no login and is shown on loopback only, so write \
+             \"127.0.0.1:{}\" or \"off\"",
+            desk::PORT
+        ));
+    }
+    match port.parse() {
+        Ok(port) if port != 0 => Ok(Some(port)),
+        _ => Err("has no port from 1 to 65535 after the colon".to_owned()),
+    }
 }
 
 /// One folder watched twice would tell every file twice.

@@ -13,9 +13,11 @@ use yomitori_observation::Sighting;
 use yomitori_proto::event::{AgentStarted, AgentStopped};
 use yomitori_proto::vocabulary::{CollectionLevel, StartReason, StopReason};
 
+use crate::condition::Board;
 use crate::config::Config;
 use crate::identity::{FileError, Identity};
 use crate::sent::SentLog;
+use crate::sources::desk::{self, Desk};
 use crate::sources::{Outlet, Running, linkage, pcsc};
 use crate::spool::{OpenError, Spool, SpoolError, Started};
 use crate::uplink::{Uplink, UplinkError};
@@ -61,17 +63,22 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let unsent = spool.last().0 + 1 - spool.first_unacknowledged().0;
     telemetry::started(VERSION, terminal, spool.life(), unsent);
 
+    let board = Arc::new(Board::default());
     let (outlet, signals) = sync_channel(recorder::QUEUE);
-    let outlet = Outlet::new(outlet);
+    let outlet = Outlet::new(outlet, Arc::clone(&board));
     let keeper = Arc::clone(&spool);
     let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&keeper, &signals, &kept));
     outlet.tell(started(&config, &spool)?).map_err(|_| DaemonError::Part)?;
     let sources = start(&config, &identity, &spool, &outlet)?;
 
+    let desk_closing = CancellationToken::new();
+    let desk = desk(&config, &spool, &outlet)?.map(|desk| tokio::spawn(desk::serve(desk, desk_closing.clone())));
+
     let closing = CancellationToken::new();
     let uplink = Uplink {
         server: config.server,
         sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
+        board,
         state_dir: config.state_dir,
         identity,
         spool: Arc::clone(&spool),
@@ -87,10 +94,15 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     };
     telemetry::stopping();
     platform::stopping();
+    desk_closing.cancel();
     let threads: Vec<_> = sources.into_iter().map(Running::stop).collect();
     let ended = tokio::task::spawn_blocking(|| threads.into_iter().all(|thread| thread.join().is_ok()));
     if !matches!(tokio::time::timeout(SOURCES_END_WITHIN, ended).await, Ok(Ok(true))) {
         telemetry::source_hangs();
+    }
+    if let Some(desk) = desk {
+        // It ends at once, or has panicked: either way nothing more comes from it.
+        let _ = desk.await;
     }
     let stopped = outlet.tell(Sighting::now(clock::now(), AgentStopped { reason }));
     drop(outlet);
@@ -119,11 +131,29 @@ fn by_itself<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> D
 fn start(config: &Config, identity: &Identity, spool: &Spool, outlet: &Outlet) -> Result<Vec<Running>, DaemonError> {
     let terminal = identity.terminal();
     let mut sources = vec![pcsc::start(terminal, config.roles.clone(), outlet.clone()).map_err(DaemonError::Thread)?];
-    if config.level != CollectionLevel::Readers && !config.linkage.is_empty() {
+    if watches_folders(config) {
         let linkage = linkage::start(terminal, config.linkage.clone(), &spool.marks()?, outlet.clone());
         sources.push(linkage.map_err(DaemonError::Thread)?);
     }
     Ok(sources)
+}
+
+/// What the desk page needs, if there shall be one.
+fn desk(config: &Config, spool: &Arc<Spool>, outlet: &Outlet) -> Result<Option<Desk>, SpoolError> {
+    let Some(port) = config.desk else { return Ok(None) };
+    let counts = Arc::clone(spool);
+    Ok(Some(Desk {
+        port,
+        life: spool.life(),
+        entries: spool.entries()?,
+        watches_folders: watches_folders(config),
+        outlet: outlet.clone(),
+        unsent: Box::new(move || counts.last().0 + 1 - counts.first_unacknowledged().0),
+    }))
+}
+
+fn watches_folders(config: &Config) -> bool {
+    config.level != CollectionLevel::Readers && !config.linkage.is_empty()
 }
 
 fn started(config: &Config, spool: &Spool) -> Result<Sighting, SpoolError> {

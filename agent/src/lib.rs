@@ -7,6 +7,7 @@
 pub mod address;
 pub mod cli;
 pub mod clock;
+pub mod condition;
 pub mod config;
 pub mod connect;
 pub mod crash;

@@ -19,11 +19,16 @@ const BATCH: usize = 512;
 pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Seq>) -> Result<(), SpoolError> {
     while let Ok(first) = signals.recv() {
         let (mut sightings, mut marks, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        let mut receipts = Vec::new();
         for signal in std::iter::once(first).chain(signals.try_iter()).take(BATCH) {
             match signal {
                 Signal::Seen { sighting, mark } => {
                     sightings.push(sighting);
                     marks.extend(mark);
+                }
+                Signal::Entered { sighting, kept } => {
+                    sightings.push(sighting);
+                    receipts.push((sightings.len() as u64, kept));
                 }
                 Signal::Forgotten(mark) => forgotten.push(mark),
             }
@@ -34,6 +39,10 @@ pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Se
         crash::point("after-kept");
         telemetry::kept(&sightings, before, last);
         kept.send_replace(last);
+        for (place, receipt) in receipts {
+            // Who entered it may have gone; it is kept all the same.
+            let _ = receipt.send(Seq(before.0 + place));
+        }
     }
     Ok(())
 }

@@ -67,6 +67,13 @@ impl SentLog {
         Ok(Self { paths, life, now: Mutex::new(Now { file, bytes }) })
     }
 
+    /// When something was written last, before or after this start; `None` if never.
+    #[must_use]
+    pub fn last_at(&self) -> Option<DateTime<Utc>> {
+        let written = |path: &PathBuf| path.metadata().ok().filter(|file| file.len() > 0)?.modified().ok();
+        self.paths.iter().find_map(written).map(DateTime::from)
+    }
+
     /// Writes down what is about to be sent.
     pub fn write<'a>(&self, sent_at: DateTime<Utc>, all: impl IntoIterator<Item = Sent<'a>>) -> io::Result<()> {
         let mut lines = Vec::new();

@@ -1,21 +1,29 @@
 //! What watches: each source is a thread that tells what it sees and knows nothing of where that goes.
 
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::oneshot;
 use yomitori_observation::Sighting;
 use yomitori_proto::event::CollectionGap;
+use yomitori_proto::id::Seq;
 use yomitori_proto::vocabulary::GapSource;
 
+use crate::condition::Board;
+
+pub mod desk;
 pub mod linkage;
 pub mod pcsc;
 
 /// What a source tells.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Debug)]
 pub enum Signal {
     /// It saw something. A mark is remembered together with it, so that the same file is told once.
     Seen { sighting: Sighting, mark: Option<Mark> },
+    /// Somebody entered something, and waits until it is kept.
+    Entered { sighting: Sighting, kept: oneshot::Sender<Seq> },
     /// What a mark stood for is gone.
     Forgotten(Mark),
 }
@@ -29,16 +37,20 @@ pub struct Mark {
 
 /// Where sources tell what they see. Full, it makes them wait.
 #[derive(Clone, Debug)]
-pub struct Outlet(SyncSender<Signal>);
+pub struct Outlet {
+    signals: SyncSender<Signal>,
+    board: Arc<Board>,
+}
 
 /// The recorder is gone: the source may end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Closed;
 
 impl Outlet {
+    /// What is told goes into `signals`; `board` learns on the way how the terminal is.
     #[must_use]
-    pub const fn new(signals: SyncSender<Signal>) -> Self {
-        Self(signals)
+    pub const fn new(signals: SyncSender<Signal>, board: Arc<Board>) -> Self {
+        Self { signals, board }
     }
 
     /// Tells what was seen.
@@ -48,7 +60,24 @@ impl Outlet {
 
     /// Tells of a file, or that a mark is no longer needed.
     pub fn signal(&self, signal: Signal) -> Result<(), Closed> {
-        self.0.send(signal).map_err(|_| Closed)
+        if let Signal::Seen { sighting, .. } = &signal {
+            self.board.saw(sighting);
+        }
+        self.signals.send(signal).map_err(|_| Closed)
+    }
+
+    /// Hands in what somebody entered, without waiting for room: who stands at a desk is told at once that it did not
+    /// work. The number comes once the entry is kept.
+    pub fn enter(&self, sighting: Sighting) -> Result<oneshot::Receiver<Seq>, Closed> {
+        let (kept, receipt) = oneshot::channel();
+        self.signals.try_send(Signal::Entered { sighting, kept }).map_err(|_| Closed)?;
+        Ok(receipt)
+    }
+
+    /// How the terminal is.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
     }
 }
 
@@ -78,37 +107,50 @@ impl Running {
 #[derive(Debug)]
 struct Outage {
     source: GapSource,
-    since: Option<DateTime<Utc>>,
+    stands: Option<Stands>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stands {
+    since: DateTime<Utc>,
+    told_until: DateTime<Utc>,
 }
 
 impl Outage {
     const TOLD_EVERY: TimeDelta = TimeDelta::hours(1);
 
     const fn none(source: GapSource) -> Self {
-        Self { source, since: None }
+        Self { source, stands: None }
     }
 
     const fn stands(&self) -> bool {
-        self.since.is_some()
+        self.stands.is_some()
     }
 
-    fn began(&mut self, at: DateTime<Utc>) {
-        self.since.get_or_insert(at);
+    fn began(&mut self, at: DateTime<Utc>, outlet: &Outlet) {
+        if self.stands.is_none() {
+            self.stands = Some(Stands { since: at, told_until: at });
+            outlet.board.blind(self.source, at);
+        }
     }
 
     fn goes_on(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
-        match self.since {
-            Some(since) if now - since >= Self::TOLD_EVERY => {
-                self.ended(now, outlet)?;
-                self.began(now);
-                Ok(())
+        match &mut self.stands {
+            Some(stands) if now - stands.told_until >= Self::TOLD_EVERY => {
+                let from = std::mem::replace(&mut stands.told_until, now);
+                self.told(from, now, outlet)
             }
             _ => Ok(()),
         }
     }
 
     fn ended(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
-        let Some(from) = self.since.take() else { return Ok(()) };
+        let Some(Stands { since, told_until }) = self.stands.take() else { return Ok(()) };
+        outlet.board.sees(self.source, since);
+        self.told(told_until, now, outlet)
+    }
+
+    fn told(&self, from: DateTime<Utc>, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
         outlet.tell(Sighting::now(now, CollectionGap { source: self.source, from, to: now.max(from), lost: None }))
     }
 }

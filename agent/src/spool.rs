@@ -4,11 +4,12 @@
 //! * The life is random and born with the file. Within it the sequence has no gap; a number is never used twice.
 //! * Only the server's acknowledgement lets an observation go, or a full spool: then the least valuable goes first, and
 //!   a counted gap that is kept in the same transaction says so.
-//! * Marks of files that were told are kept in the transaction that keeps the observation.
+//! * Marks of files that were told, and the entries of the desk, are kept in the transaction that keeps the observation.
 //! * A file that is broken is set aside and never written again; a new life begins, and says so.
 
 mod aside;
 mod budget;
+mod entries;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,13 +19,14 @@ use prost::Message as _;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 use uuid::Uuid;
 use yomitori_observation::{Sighting, shed};
-use yomitori_proto::event::{CollectionGap, Observation};
+use yomitori_proto::event::{CollectionGap, Observation, Speaker};
 use yomitori_proto::id::{Boot, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::GapSource;
 use yomitori_proto::{decode, encode, time, wire};
 
 use crate::sources::Mark;
 pub use aside::OpenError;
+use entries::ENTRIES;
 
 /// By number; the first byte is the worth, the rest the message.
 const OBSERVATIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("observations");
@@ -101,6 +103,7 @@ impl Spool {
         let (life, last, released, bytes) = {
             let mut meta = write.open_table(META).map_err(SpoolError::from)?;
             write.open_table(MARKS).map_err(SpoolError::from)?;
+            write.open_table(ENTRIES).map_err(SpoolError::from)?;
             let observations = write.open_table(OBSERVATIONS).map_err(SpoolError::from)?;
             match number(&meta, FORMAT)? {
                 Some(THIS_FORMAT) => {}
@@ -164,7 +167,10 @@ impl Spool {
         {
             let mut table = write.open_table(OBSERVATIONS)?;
             for sighting in sightings {
-                append(&mut table, &mut next, sighting)?;
+                let value = append(&mut table, &mut next, sighting)?;
+                if sighting.event.speaker() == Speaker::Anyone {
+                    entries::remember(&mut write.open_table(ENTRIES)?, next.last, &value, sighting)?;
+                }
             }
             if let Some(shed) = budget::shed(&mut table, &mut next.bytes, self.budget)? {
                 let at = sightings.last().map_or(shed.to, |sighting| sighting.observed_at);
@@ -231,6 +237,13 @@ impl Spool {
         Ok(marks)
     }
 
+    /// What the desk entered during the last day, oldest first, whether the server has it or not.
+    pub fn entries(&self) -> Result<Vec<Observation>, SpoolError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(ENTRIES)?;
+        table.iter()?.map(|entry| stored(entry?.1.value())).collect()
+    }
+
     /// Notes what runs now and tells what ran before: nothing, in a new life.
     pub fn started(&self, now: &Started) -> Result<Option<Started>, SpoolError> {
         let mut value = now.boot.to_bytes();
@@ -255,7 +268,7 @@ fn append(
     table: &mut redb::Table<'_, u64, &'static [u8]>,
     ends: &mut Ends,
     sighting: &Sighting,
-) -> Result<(), SpoolError> {
+) -> Result<Vec<u8>, SpoolError> {
     ends.last = ends.last.next();
     let Sighting { occurred_at, observed_at, event } = sighting.clone();
     let (occurred_at, observed_at) = (representable(occurred_at), representable(observed_at));
@@ -266,7 +279,7 @@ fn append(
     message.encode(&mut value).expect("a vector grows");
     table.insert(ends.last.0, value.as_slice())?;
     ends.bytes += budget::cost(&value);
-    Ok(())
+    Ok(value)
 }
 
 /// A clock that lies beyond what can be written down must not make an observation that can't be read again.

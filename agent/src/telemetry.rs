@@ -149,6 +149,22 @@ pub fn sent_log_failed(error: &std::io::Error) {
     error!(kind = ?error.kind(), "What is sent can't be written down; nothing is sent until it can (check the disk).");
 }
 
+pub fn desk_open(port: u16) {
+    info!(port, "The desk page is open on this terminal.");
+}
+
+pub fn desk_closed(port: u16, error: &std::io::Error) {
+    error!(port, kind = ?error.kind(), "The desk page can't be opened; set another port in `desk.listen`.");
+}
+
+pub fn desk_refused(why: &str) {
+    debug!(why, "A request to the desk page was refused.");
+}
+
+pub fn desk_entered(kind: &str, seq: Seq) {
+    debug!(kind, %seq, "Something was entered at the desk.");
+}
+
 pub fn service_manager_deaf(error: &std::io::Error) {
     warn!(kind = ?error.kind(), "The service manager could not be told.");
 }

@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use yomitori_proto::id::Seq;
 
 use crate::address::ServerAddress;
+use crate::condition::Board;
 use crate::identity::{FileError, Identity, renew};
 use crate::sent::{Sent, SentLog};
 use crate::spool::{Spool, SpoolError};
@@ -44,24 +45,30 @@ pub struct Uplink {
     /// The number kept last.
     pub kept: watch::Receiver<Seq>,
     pub sent: SentLog,
+    /// Where it is written whether the centre answers.
+    pub board: Arc<Board>,
 }
 
 impl Uplink {
     /// Carries until `closing`, and then, if it is connected, until all that is kept is acknowledged.
     pub async fn run(mut self, closing: CancellationToken) -> Result<(), UplinkError> {
         let mut backoff = Backoff::default();
+        self.board.certified(self.identity.not_after());
+        self.board.away(self.sent.last_at());
         loop {
             let mut progressed = false;
             let again_in = match self.once(&closing, &mut progressed).await {
                 Ok(Some(renewed)) => {
                     renewed.store(&self.state_dir)?;
                     telemetry::certificate_renewed(renewed.days_left(clock::now()));
+                    self.board.certified(renewed.not_after());
                     self.identity = renewed;
                     Duration::ZERO
                 }
                 Ok(None) => return Ok(()),
                 Err(StreamError::Spool(error)) => return Err(error.into()),
                 Err(error) => {
+                    self.board.away(Some(clock::now()));
                     let again_in = backoff.after(progressed, rand::random());
                     match &error {
                         StreamError::Sent(cause) => telemetry::sent_log_failed(cause),
@@ -87,7 +94,7 @@ impl Uplink {
             channel = connect::mutual(&self.server, &self.identity) => channel?,
             () = closing.cancelled() => return Ok(None),
         };
-        let mut carrier = Carrier::new(&self.identity, &self.spool, Some(&self.sent));
+        let mut carrier = Carrier::new(&self.identity, &self.spool, Some((&self.sent, &self.board)));
         let result = tokio::select! {
             ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
             renewed = renewed(channel, &self.identity, &self.sent) => renewed.map(Some),

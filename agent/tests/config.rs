@@ -58,7 +58,7 @@ budget_mib = 0
         mistakes(text),
         [
             "line 1, `state_dir`: is not absolute; a service has no working folder, so write the whole path",
-            "line 2, `colour`: is not known here; known are `collection`, `linkage`, `reader`, `server`, `spool`, `state_dir`",
+            "line 2, `colour`: is not known here; known are `collection`, `desk`, `linkage`, `reader`, `server`, `spool`, `state_dir`",
             "line 4, `server.address`: does not begin with https://; there is no other way in",
             "line 5, `linkage`: names one path twice; remove one of the two",
             "line 6, `linkage[1].folder`: is none of the known words; write one of \"face\", \"res\"",
@@ -90,5 +90,25 @@ fn a_file_that_is_no_toml_and_an_empty_one_are_told_as_well() {
     for address in ["https://", "https://a:0x", "https://a:70000", "https://a b", "https://a/b", "ftp://a"] {
         let text = format!("state_dir = \"/s\"\nserver.address = \"{address}\"");
         assert_eq!(mistakes(&text).len(), 1, "{address}");
+    }
+}
+
+#[test]
+fn the_desk_page_is_for_this_terminal_only() {
+    let parsed = |listen: &str| {
+        let text = format!("state_dir = \"/s\"\nserver.address = \"https://a\"\ndesk.listen = \"{listen}\"");
+        Config::parse(&text).map(|config| config.desk)
+    };
+    assert_eq!(Config::read(Path::new("../deploy/agent.toml")).unwrap().desk, Some(7480));
+    assert_eq!(Config::parse("state_dir = \"/s\"\nserver.address = \"https://a\"").unwrap().desk, Some(7480));
+    for (listen, port) in
+        [("127.0.0.1:8000", Some(8000)), ("[::1]:7480", Some(7480)), ("localhost:1", Some(1)), ("off", None)]
+    {
+        assert_eq!(parsed(listen), Ok(port), "{listen}");
+    }
+    for listen in
+        ["0.0.0.0:7480", "[::]:7480", "192.168.1.5:7480", "clinic.example:7480", ":7480", "127.0.0.1", "localhost:0"]
+    {
+        assert_eq!(parsed(listen).map_err(|mistakes| mistakes.len()), Err(1), "{listen}");
     }
 }

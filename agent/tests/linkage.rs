@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,7 @@ impl Desk {
         let (outlet, signals) = sync_channel(1_024);
         let watched = vec![Watched { folder: LinkageFolder::Face, path: self.face() }];
         self.signals = signals;
-        self.source = Some(start(HERE, watched, &self.marks, Outlet::new(outlet))?);
+        self.source = Some(start(HERE, watched, &self.marks, Outlet::new(outlet, Arc::default()))?);
         Ok(())
     }
 
@@ -72,6 +73,7 @@ impl Desk {
                 self.forgotten.push(mark);
                 true
             }
+            Ok(Signal::Entered { .. }) => panic!("nobody enters anything here"),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
         }
     }

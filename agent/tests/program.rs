@@ -41,7 +41,7 @@ impl Terminal {
         let certificate = params.signed_by(&key, &issuer)?.der().clone();
         Identity::new(key.serialize_der(), certificate, authority)?.store(&terminal.path("state"))?;
         terminal.configure(&format!(
-            "state_dir = {:?}\nserver.address = \"https://127.0.0.1:1\"\n[[linkage]]\nfolder = \"face\"\npath = {:?}\n",
+            "state_dir = {:?}\nserver.address = \"https://127.0.0.1:1\"\ndesk.listen = \"off\"\n[[linkage]]\nfolder = \"face\"\npath = {:?}\n",
             terminal.path("state"),
             terminal.path("face"),
         ))?;

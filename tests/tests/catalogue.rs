@@ -1,8 +1,11 @@
-//! Two tables name face readers, one on each side of the wire: they must use the same words.
+//! Tables that stand on both sides of the wire, at the clinic and at the centre: they must use the same words.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use yomitori_agent::sources::desk::table;
+use yomitori_facility::{Cause, Fallback};
 
 fn identifiers(file: &str, table: &str, wanted: impl Fn(&toml::Table) -> bool) -> anyhow::Result<BTreeSet<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
@@ -19,4 +22,15 @@ fn face_readers_have_the_same_names_at_the_clinic_and_at_the_centre() -> anyhow:
     assert!(!centre.is_empty());
     assert_eq!(clinic, centre);
     Ok(())
+}
+
+#[test]
+fn the_desk_offers_every_cause_and_every_fallback_that_the_centre_knows() {
+    let ids = |ids: &mut dyn Iterator<Item = &'static str>| ids.collect::<BTreeSet<_>>();
+    let causes = ids(&mut table::causes().map(|choice| choice.id));
+    assert_eq!(causes, ids(&mut Cause::all().iter().map(|cause| cause.id.as_str())));
+    assert_eq!(table::causes().count(), causes.len(), "one is offered twice");
+    let fallbacks: Vec<_> = table::fallbacks().map(|choice| choice.id).collect();
+    let known: Vec<_> = Fallback::all().iter().map(|fallback| fallback.id.as_str()).collect();
+    assert_eq!(fallbacks, known, "in the order of the notice");
 }

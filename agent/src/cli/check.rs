@@ -45,6 +45,7 @@ pub(super) async fn check(path: &Path) -> io::Result<ExitCode> {
     let identity = state(&mut list, &config)?;
     readers_and_roles(&mut list, &config)?;
     folders(&mut list, &config)?;
+    desk(&mut list, &config)?;
     server(&mut list, &config, identity.as_ref()).await?;
     let verdict = if list.todo {
         "未完了の項目があります。 / Something has to be done."
@@ -124,6 +125,24 @@ async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -
             list.ok(WHAT, format_args!("{address} に接続できます / takes this terminal's certificate over TLS 1.3"))
         }
         Err(error) => list.todo(WHAT, format_args!("接続できません / {}", chain(&error))),
+    }
+}
+
+fn desk(list: &mut List, config: &Config) -> io::Result<()> {
+    const WHAT: &str = "受付ページ desk";
+    let Some(port) = config.desk else {
+        return list.ok(WHAT, "使わない設定です / not wanted (desk.listen = \"off\")");
+    };
+    match std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => list.ok(WHAT, format_args!("http://127.0.0.1:{port}/ を使えます / the port is free")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => list.ok(
+            WHAT,
+            format_args!(
+                "http://127.0.0.1:{port}/ は使用中です。開いて受付ページか確認してください / in use: open it and see that \
+                 it is the desk page of the running agent"
+            ),
+        ),
+        Err(error) => list.todo(WHAT, format_args!("http://127.0.0.1:{port}/: {error}")),
     }
 }
 

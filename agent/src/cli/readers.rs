@@ -1,6 +1,7 @@
 //! `readers`: what PC/SC shows, live, for the technician who sets up the roles. Names are shown here and nowhere else.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use pcsc::{Context, Scope};
@@ -19,7 +20,7 @@ pub(super) async fn readers(config: Config) -> Result<(), Failure> {
     let identity = Identity::load(&config.state_dir).ok().flatten();
     let terminal = identity.map_or(TerminalId(uuid::Uuid::nil()), |identity| identity.terminal());
     let (outlet, signals) = sync_channel(64);
-    let source = source::start(terminal, config.roles, Outlet::new(outlet))?;
+    let source = source::start(terminal, config.roles, Outlet::new(outlet, Arc::default()))?;
     let shown = tokio::task::spawn_blocking(move || show(terminal, &signals));
     tokio::select! {
         _ = stop_requested() => {}

@@ -68,7 +68,7 @@ impl Watcher {
                 Ok(Wake::Named(path)) => self.named(&path)?,
                 Ok(Wake::Overflow) => {
                     telemetry::notifications_lost();
-                    self.folders.iter_mut().for_each(Folder::notifications_lost);
+                    self.folders.iter_mut().for_each(|folder| folder.notifications_lost(&self.outlet));
                 }
                 Ok(Wake::FolderGone(path)) => {
                     self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::unwatched);

@@ -98,7 +98,7 @@ impl Watcher {
                 said = true;
             }
             let now = clock::moment();
-            self.outage.began(if self.table.is_new() { started_at.wall } else { now.wall });
+            self.outage.began(if self.table.is_new() { started_at.wall } else { now.wall }, &self.outlet);
             self.table.lost(now, &self.outlet)?;
             self.outage.goes_on(now.wall, &self.outlet)?;
             if self.stopped_within(retry) {

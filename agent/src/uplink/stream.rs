@@ -16,6 +16,7 @@ use yomitori_proto::uplink::{Answer, Hello, Sender, SenderSettings, Transmit, Vi
 use yomitori_proto::wire::{self, up};
 use yomitori_proto::{encode, event::Observation};
 
+use crate::condition::Board;
 use crate::connect::ConnectError;
 use crate::identity::Identity;
 use crate::rpc::uplink_client::UplinkClient;
@@ -65,15 +66,16 @@ impl From<Status> for StreamError {
 pub struct Carrier<'a> {
     identity: &'a Identity,
     spool: &'a Spool,
-    sent: Option<&'a SentLog>,
+    witness: Option<(&'a SentLog, &'a Board)>,
     progressed: bool,
 }
 
 impl<'a> Carrier<'a> {
-    /// Without `sent`, nothing is written down of what is sent: for simulated terminals, which nobody looks into.
+    /// Without `witness`, nothing is written down of what is sent and of whether the centre answers: for simulated
+    /// terminals, which nobody looks into.
     #[must_use]
-    pub const fn new(identity: &'a Identity, spool: &'a Spool, sent: Option<&'a SentLog>) -> Self {
-        Self { identity, spool, sent, progressed: false }
+    pub const fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<(&'a SentLog, &'a Board)>) -> Self {
+        Self { identity, spool, witness, progressed: false }
     }
 
     /// Whether the server acknowledged anything or stayed for longer than a failed attempt would.
@@ -123,7 +125,12 @@ impl<'a> Carrier<'a> {
 
     fn answered(&mut self, sender: &mut Sender, answer: Answer) -> Result<(), StreamError> {
         match answer {
-            Answer::Welcome(welcome) => telemetry::connected(welcome.session),
+            Answer::Welcome(welcome) => {
+                telemetry::connected(welcome.session);
+                if let Some((_, board)) = self.witness {
+                    board.connected();
+                }
+            }
             Answer::SlowDown { pause_ms } => telemetry::slowed_down(pause_ms),
             Answer::Ack { .. } | Answer::Resume { .. } => {}
         }
@@ -176,7 +183,7 @@ impl<'a> Carrier<'a> {
     }
 
     fn write_down<'s>(&self, all: impl IntoIterator<Item = Sent<'s>>) -> io::Result<()> {
-        self.sent.map_or(Ok(()), |sent| sent.write(clock::now(), all))
+        self.witness.map_or(Ok(()), |(sent, _)| sent.write(clock::now(), all))
     }
 }
 

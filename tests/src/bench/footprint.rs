@@ -22,7 +22,8 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
     let server = Server::start(&world, Plan::default()).await?;
     server.import(&format!("code,name,prefecture\n{CODE},ベンチ診療所,東京都\n")).await?;
     let pcscd = Pcscd::start().await?;
-    let mut agent = Agent::start(&world, &server, CODE, AgentPlan::with_phone_reader(&pcscd)).await?;
+    let plan = AgentPlan { desk: true, ..AgentPlan::with_phone_reader(&pcscd) };
+    let mut agent = Agent::start(&world, &server, CODE, plan).await?;
     let pid = agent.process()?.pid();
     wait::until("the agent's reader", Duration::from_secs(20), async || {
         let status = server.facility(CODE).await?;

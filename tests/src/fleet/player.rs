@@ -202,6 +202,7 @@ async fn carry(carried: Carried, mut line: watch::Receiver<bool>, closing: Cance
         // It may have been renewed meanwhile.
         let identity = Identity::load(&member.state_dir)?.unwrap_or_else(|| member.identity.clone());
         let uplink = Uplink {
+            board: Arc::default(),
             server: server.clone(),
             state_dir: member.state_dir.clone(),
             identity,

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::pcscd::Pcscd;
 use super::process::Process;
 use super::server::Server;
-use super::{Build, World};
+use super::{Build, World, port};
 
 /// What a test wants of an agent.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub struct Plan {
     pub readers: Vec<(&'static str, &'static str)>,
     /// The socket of a [`Pcscd`]; where there is none, the agent finds no resource manager.
     pub pcscd: Option<PathBuf>,
+    /// Whether there shall be a desk page.
+    pub desk: bool,
     /// More lines for the end of the configuration, such as `[spool]` and what follows.
     pub more: &'static str,
     /// Environment variables, such as `YOMITORI_CRASH`.
@@ -44,6 +46,8 @@ pub struct Agent {
     pub res: PathBuf,
     /// Identity and spool.
     pub state: PathBuf,
+    /// Where the desk page is, such as `http://127.0.0.1:7480`; nowhere, if the plan wants none.
+    pub desk: String,
     plan: Plan,
     config: PathBuf,
     log: PathBuf,
@@ -79,10 +83,22 @@ impl Agent {
         for (name, role) in &plan.readers {
             text += &format!("[[reader]]\nname = {name:?}\nrole = {role:?}\n");
         }
+        // Side by side, agents can't all have the same port.
+        let listen = if plan.desk { format!("127.0.0.1:{}", port::free()?) } else { "off".to_owned() };
+        text += &format!("[desk]\nlisten = {listen:?}\n");
         text += plan.more;
         let config = folder.join("agent.toml");
         std::fs::write(&config, text).context("write the agent's configuration")?;
-        Ok(Self { face, res, state, plan, config, log: folder.join("agent.log"), process: None })
+        Ok(Self {
+            face,
+            res,
+            state,
+            desk: format!("http://{listen}"),
+            plan,
+            config,
+            log: folder.join("agent.log"),
+            process: None,
+        })
     }
 
     /// Gives the terminal its identity, with a token that an operator of `server` makes.

@@ -88,8 +88,8 @@ impl Folder {
         self.listed = None;
     }
 
-    pub(super) fn notifications_lost(&mut self) {
-        self.lost.began(self.well_at);
+    pub(super) fn notifications_lost(&mut self, outlet: &Outlet) {
+        self.lost.began(self.well_at, outlet);
         self.listed = None;
     }
 
@@ -136,7 +136,7 @@ impl Folder {
         self.listed = None;
         if !self.missing.stands() {
             telemetry::folder_missing(self.watched.folder, error);
-            self.missing.began(self.well_at);
+            self.missing.began(self.well_at, outlet);
         }
         self.missing.goes_on(now.wall, outlet)
     }

@@ -1,0 +1,112 @@
+//! How the terminal is right now. Whoever knows a part of it writes that down on the [`Board`]; the desk page shows it.
+//!
+//! Nothing is decided by it: what the centre is told goes through the recorder alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use yomitori_observation::Sighting;
+use yomitori_proto::event::Event;
+use yomitori_proto::id::ReaderKey;
+use yomitori_proto::vocabulary::{GapSource, ReaderRole};
+
+/// The connection to the centre.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Centre {
+    Connected,
+    /// Since the last word to it; since ever, where it was never reached.
+    Away {
+        since: Option<DateTime<Utc>>,
+    },
+}
+
+/// A reader that is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reader {
+    /// The identifier in the reader catalogue.
+    pub model: Option<String>,
+    pub role: ReaderRole,
+}
+
+/// What the board shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Condition {
+    pub centre: Centre,
+    /// When this terminal's certificate ends.
+    pub certified_until: Option<DateTime<Utc>>,
+    pub readers: BTreeMap<ReaderKey, Reader>,
+    /// Sources that see nothing, each since when.
+    pub blind: Vec<(GapSource, DateTime<Utc>)>,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Board(Mutex<Condition>);
+
+impl Default for Board {
+    fn default() -> Self {
+        Self(Mutex::new(Condition {
+            centre: Centre::Away { since: None },
+            certified_until: None,
+            readers: BTreeMap::new(),
+            blind: Vec::new(),
+        }))
+    }
+}
+
+impl Board {
+    /// All of it, as it is at this moment.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.now().clone()
+    }
+
+    /// The centre answers.
+    pub fn connected(&self) {
+        self.now().centre = Centre::Connected;
+    }
+
+    /// The centre does not answer; `since` counts where it was not known before.
+    pub fn away(&self, since: Option<DateTime<Utc>>) {
+        let mut now = self.now();
+        if !matches!(now.centre, Centre::Away { since: Some(_) }) {
+            now.centre = Centre::Away { since };
+        }
+    }
+
+    /// The certificate that this terminal has.
+    pub fn certified(&self, until: DateTime<Utc>) {
+        self.now().certified_until = Some(until);
+    }
+
+    /// A source has told this.
+    pub(crate) fn saw(&self, sighting: &Sighting) {
+        match &sighting.event {
+            Event::ReaderAttached(attached) => {
+                let reader = Reader { model: attached.model.clone(), role: attached.role };
+                self.now().readers.insert(attached.reader, reader);
+            }
+            Event::ReaderDetached(detached) => drop(self.now().readers.remove(&detached.reader)),
+            _ => {}
+        }
+    }
+
+    /// A source sees nothing.
+    pub(crate) fn blind(&self, source: GapSource, since: DateTime<Utc>) {
+        self.now().blind.push((source, since));
+    }
+
+    /// A source that saw nothing `since` then sees again.
+    pub(crate) fn sees(&self, source: GapSource, since: DateTime<Utc>) {
+        let mut now = self.now();
+        if let Some(place) = now.blind.iter().position(|blind| *blind == (source, since)) {
+            now.blind.remove(place);
+        }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Condition> {
+        // A writer that panicked has left a whole value.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

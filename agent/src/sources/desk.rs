@@ -1,0 +1,152 @@
+//! The page for reception staff, on this terminal only: what a person at the desk saw and no reader could tell.
+//!
+//! * It listens on 127.0.0.1 and ::1 and nowhere else; no configuration changes that.
+//! * There is no login: whoever sits at the terminal may enter. What must not enter is a page from elsewhere in the same
+//!   browser; `gate` keeps it out.
+//! * What can be entered is a closed list (`entry`). There is no field for a name, a number or a sentence.
+//! * An entry is confirmed once it is kept, and can be taken back.
+
+mod day;
+mod entry;
+mod gate;
+mod page;
+mod request;
+mod state;
+pub mod table;
+mod text;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use yomitori_proto::event::Observation;
+use yomitori_proto::id::Life;
+
+use super::Outlet;
+use crate::telemetry;
+use day::Day;
+
+/// Where the page is if the configuration doesn't say: `http://127.0.0.1:7480/`.
+pub const PORT: u16 = 7480;
+
+/// More pages than a reception has; a page that is open asks every few seconds and hangs up.
+const CONNECTIONS: usize = 16;
+/// For a whole request and its answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The least that hyper allows: a request here is a few hundred bytes.
+const BUFFER: usize = 8 * 1024;
+/// Where the port is taken, it is tried again.
+const BIND_AGAIN: Duration = Duration::from_secs(30);
+/// After a connection could not be taken, as when the process has no more handles.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// Everything that the page needs.
+pub struct Desk {
+    pub port: u16,
+    /// Where entries get their numbers.
+    pub life: Life,
+    /// What was entered during the last day.
+    pub entries: Vec<Observation>,
+    /// Whether linkage folders are looked at.
+    pub watches_folders: bool,
+    pub outlet: Outlet,
+    /// How many observations the centre does not have yet.
+    pub unsent: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// What all requests share.
+struct Shared {
+    port: u16,
+    life: Life,
+    watches_folders: bool,
+    outlet: Outlet,
+    unsent: Box<dyn Fn() -> u64 + Send + Sync>,
+    day: Mutex<Day>,
+    /// Born with the process; only a page from here knows it.
+    token: String,
+}
+
+/// Shows the page until `closing`.
+pub async fn serve(desk: Desk, closing: CancellationToken) {
+    let port = desk.port;
+    let shared = Arc::new(Shared {
+        port,
+        life: desk.life,
+        watches_folders: desk.watches_folders,
+        outlet: desk.outlet,
+        unsent: desk.unsent,
+        day: Mutex::new(Day::of(desk.entries)),
+        token: hex::encode(rand::random::<[u8; 16]>()),
+    });
+    tokio::select! {
+        () = closing.cancelled() => {}
+        () = listen(port, shared) => {}
+    }
+}
+
+async fn listen(port: u16, shared: Arc<Shared>) {
+    let v4 = bound(port).await;
+    // A terminal may have no IPv6; then nobody can come by it.
+    let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok();
+    telemetry::desk_open(port);
+    // Those that are under way end with this.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = v4.accept() => accepted,
+            accepted = accept(v6.as_ref()) => accepted,
+            _ = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        match accepted {
+            Ok((stream, _)) if connections.len() < CONNECTIONS => {
+                connections.spawn(answer(stream, Arc::clone(&shared)));
+            }
+            Ok(_) => {}
+            Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+        }
+    }
+}
+
+async fn bound(port: u16) -> TcpListener {
+    let mut said = false;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => return listener,
+            Err(error) => {
+                if !said {
+                    telemetry::desk_closed(port, &error);
+                    said = true;
+                }
+                tokio::time::sleep(BIND_AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn answer(stream: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, std::convert::Infallible>(request::answer(request, &shared).await) }
+    });
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(BUFFER)
+        .timer(TokioTimer::new())
+        .header_read_timeout(ANSWER_WITHIN)
+        .serve_connection(TokioIo::new(stream), service);
+    // A browser that hangs up in the middle, or something that speaks no HTTP, is nobody's concern.
+    let _ = tokio::time::timeout(ANSWER_WITHIN, connection).await;
+}

@@ -1,0 +1,242 @@
+//! How the terminal is and what was entered today, in words for people who know nothing of computers.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use yomitori_observation::reader;
+use yomitori_proto::vocabulary::{GapSource, ReaderRole};
+
+use super::day::Day;
+use super::entry;
+use super::text::{self, Text};
+use crate::condition::{Centre, Condition};
+
+/// A certificate that ends so soon should have been renewed long ago.
+const CERTIFICATE_SOON: TimeDelta = TimeDelta::days(7);
+/// So many wait for the blink of an eye after an entry; nobody need hear of it.
+const IN_PASSING: u64 = 20;
+/// A page has room for so many.
+const LISTED: usize = 50;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Level {
+    Good,
+    /// Works, and wants looking at.
+    Warn,
+    Bad,
+    /// Not wanted here.
+    Off,
+}
+
+/// One thing of the terminal.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub(super) struct Line {
+    pub(super) level: Level,
+    pub(super) name: Text,
+    pub(super) is: Text,
+    /// What to do about it, or why nothing need be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Text>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    seq: u64,
+    at: String,
+    #[serde(flatten)]
+    text: Text,
+    withdrawn: bool,
+}
+
+/// What the page asks for every few seconds.
+#[derive(Serialize)]
+pub(super) struct State<'a> {
+    token: &'a str,
+    now: String,
+    lines: Vec<Line>,
+    entries: Vec<Listed>,
+}
+
+impl<'a> State<'a> {
+    pub(super) fn new(token: &'a str, lines: Vec<Line>, day: &Day, now: DateTime<Utc>) -> Self {
+        let entries = day.today(now).take(LISTED).filter_map(|entry| {
+            let text = entry::label(&entry.event)?;
+            Some(Listed { seq: entry.seq.0, at: text::clock(entry.at), text, withdrawn: entry.is_withdrawn })
+        });
+        Self { token, now: text::clock(now), lines, entries: entries.collect() }
+    }
+}
+
+/// How the terminal is.
+pub(super) fn lines(condition: &Condition, unsent: u64, watches_folders: bool, now: DateTime<Utc>) -> Vec<Line> {
+    let mut lines =
+        vec![centre(condition, unsent, now), phone_reader(condition, now), folders(condition, watches_folders, now)];
+    lines.extend(certificate(condition, now));
+    lines
+}
+
+fn line(level: Level, name: Text, is: Text, next: Option<Text>) -> Line {
+    Line { level, name, is, next }
+}
+
+fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> Line {
+    const NAME: Text = Text::fixed("センター", "Centre");
+    let since = match condition.centre {
+        Centre::Connected if unsent <= IN_PASSING => {
+            return line(Level::Good, NAME, Text::fixed("つながっています", "Connected"), None);
+        }
+        Centre::Connected => {
+            let is = Text::new(format!("送信中（残り{unsent}件）"), format!("Sending, {unsent} to go"));
+            return line(Level::Good, NAME, is, None);
+        }
+        Centre::Away { since } => since,
+    };
+    let is = match since {
+        Some(at) => {
+            let at = text::when(at, now);
+            Text::new(format!("{}からつながりません", at.ja), format!("Out of reach since {}", at.en))
+        }
+        None => Text::fixed("まだつながっていません", "Not reached yet"),
+    };
+    let next = Text::new(
+        format!(
+            "記録はこの端末に残り、つながると自動で送られます（未送信{unsent}件）。続くときは回線を確認してください。"
+        ),
+        format!(
+            "What is entered stays here and is sent by itself later ({unsent} wait). If it goes on, check the line."
+        ),
+    );
+    line(Level::Bad, NAME, is, Some(next))
+}
+
+fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> Line {
+    const NAME: Text = Text::fixed("スマホ用リーダー", "Reader for phones");
+    if let Some(since) = blind(condition, GapSource::Pcsc) {
+        let at = text::when(since, now);
+        let is = Text::new(format!("{}から応答がありません", at.ja), format!("No answer since {}", at.en));
+        let next = Text::fixed(
+            "カードリーダーのサービスが止まっています。端末を再起動してください。",
+            "The card reader service has stopped: restart the terminal.",
+        );
+        return line(Level::Bad, NAME, is, Some(next));
+    }
+    let for_phones = condition.readers.values().find(|reader| reader.role == ReaderRole::Phone);
+    if let Some(found) = for_phones {
+        let model = found.model.as_deref().and_then(|id| reader::catalogue().iter().find(|model| model.id == id));
+        let name = model.map(|model| model.name.as_str());
+        let is = match name {
+            Some(name) => Text::new(format!("使えます（{name}）"), format!("Ready ({name})")),
+            None => Text::fixed("使えます", "Ready"),
+        };
+        return line(Level::Good, NAME, is, None);
+    }
+    if condition.readers.values().any(|reader| reader.role == ReaderRole::Unknown) {
+        let next = Text::fixed(
+            "どのリーダーがスマホ用か設定されていません。情報システム担当に連絡してください。",
+            "Nobody has set which reader is for phones: tell your IT staff.",
+        );
+        return line(Level::Warn, NAME, Text::fixed("役割が未設定です", "Role not set"), Some(next));
+    }
+    let next = Text::fixed(
+        "リーダーのUSBケーブルを端末に差し直してください。",
+        "Plug the reader's USB cable into the terminal again.",
+    );
+    line(Level::Bad, NAME, Text::fixed("見つかりません", "Not found"), Some(next))
+}
+
+fn folders(condition: &Condition, watches_folders: bool, now: DateTime<Utc>) -> Line {
+    const NAME: Text = Text::fixed("連携フォルダ", "Linkage folder");
+    if !watches_folders {
+        return line(Level::Off, NAME, Text::fixed("見ない設定です", "Not looked at"), None);
+    }
+    let Some(since) = blind(condition, GapSource::Folder) else {
+        return line(Level::Good, NAME, Text::fixed("見えています", "Seen"), None);
+    };
+    let at = text::when(since, now);
+    let is = Text::new(format!("{}から開けません", at.ja), format!("Can't be opened since {}", at.en));
+    let next = Text::fixed(
+        "受付はそのまま続けられます。続くときは情報システム担当に連絡してください。",
+        "Go on receiving patients. If it goes on, tell your IT staff.",
+    );
+    line(Level::Bad, NAME, is, Some(next))
+}
+
+/// Said only where something has to be done.
+fn certificate(condition: &Condition, now: DateTime<Utc>) -> Option<Line> {
+    const NAME: Text = Text::fixed("端末の証明書", "Certificate");
+    let until = condition.certified_until.filter(|until| *until - now < CERTIFICATE_SOON)?;
+    let next = Text::fixed(
+        "センターにつながると自動で更新されます。つながらないときは情報システム担当に連絡してください。",
+        "It renews itself once the centre is reached. If that does not happen, tell your IT staff.",
+    );
+    let at = text::when(until, now);
+    Some(if until <= now {
+        let is = Text::new(format!("{}に切れました", at.ja), format!("Expired {}", at.en));
+        line(Level::Bad, NAME, is, Some(next))
+    } else {
+        let is = Text::new(format!("{}に切れます", at.ja), format!("Expires {}", at.en));
+        line(Level::Warn, NAME, is, Some(next))
+    })
+}
+
+fn blind(condition: &Condition, source: GapSource) -> Option<DateTime<Utc>> {
+    condition.blind.iter().filter(|(blind, _)| *blind == source).map(|(_, since)| *since).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::{Board, Reader};
+    use yomitori_proto::id::ReaderKey;
+
+    fn now() -> DateTime<Utc> {
+        "2026-04-02T01:30:00Z".parse().unwrap()
+    }
+
+    fn shown(change: impl FnOnce(&mut Condition)) -> Vec<(Level, String)> {
+        let mut condition = Board::default().condition();
+        change(&mut condition);
+        lines(&condition, 300, true, now()).into_iter().map(|line| (line.level, line.is.ja.into_owned())).collect()
+    }
+
+    #[test]
+    fn it_says_plainly_what_works_and_since_when_something_does_not() {
+        let away = |since: &str| Centre::Away { since: Some(since.parse().unwrap()) };
+        let of = |role| Reader { model: Some("sony-rc-s300".to_owned()), role };
+        assert_eq!(
+            shown(|_| {}),
+            [
+                (Level::Bad, "まだつながっていません".to_owned()),
+                (Level::Bad, "見つかりません".to_owned()),
+                (Level::Good, "見えています".to_owned()),
+            ]
+        );
+        assert_eq!(
+            shown(|condition| {
+                condition.centre = away("2026-04-02T00:12:00Z");
+                condition.readers.insert(ReaderKey(1), of(ReaderRole::Unknown));
+                condition.blind = vec![(GapSource::Folder, now()), (GapSource::Folder, now() - TimeDelta::hours(12))];
+                condition.certified_until = Some(now() - TimeDelta::hours(1));
+            }),
+            [
+                (Level::Bad, "09:12からつながりません".to_owned()),
+                (Level::Warn, "役割が未設定です".to_owned()),
+                (Level::Bad, "4月1日 22:30から開けません".to_owned()),
+                (Level::Bad, "09:30に切れました".to_owned()),
+            ]
+        );
+        assert_eq!(
+            shown(|condition| {
+                condition.centre = Centre::Connected;
+                condition.readers.insert(ReaderKey(1), of(ReaderRole::Unknown));
+                condition.readers.insert(ReaderKey(2), of(ReaderRole::Phone));
+                condition.certified_until = Some(now() + TimeDelta::days(20));
+            }),
+            [
+                (Level::Good, "送信中（残り300件）".to_owned()),
+                (Level::Good, "使えます（Sony RC-S300）".to_owned()),
+                (Level::Good, "見えています".to_owned()),
+            ]
+        );
+    }
+}
