@@ -1,5 +1,6 @@
 //! Snapshots of the ministry's list: what was received, whose rows are whose, and who has been told.
 
+pub mod change;
 pub mod row;
 
 use chrono::{DateTime, Utc};

@@ -1,6 +1,8 @@
 //! `/api/v1`: what the pages show, for programs. Paging is by place and not by number, so that a fleet that changes
 //! meanwhile is neither skipped over nor read twice.
 
+pub(super) mod listing;
+
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use serde::Serialize;

@@ -3,4 +3,5 @@
 pub(super) mod calls;
 pub(super) mod facility;
 pub(super) mod fleet;
+pub(super) mod listing;
 pub(super) mod record;

@@ -157,6 +157,9 @@ proptest! {
             format!("/?{raw}"),
             format!("/calls?{}={}", name, encoded(&value)),
             format!("/api/v1/calls?{raw}"),
+            format!("/listing?{raw}"),
+            format!("/listing/{}?{raw}", encoded(&code)),
+            format!("/api/v1/listing/{}?{raw}", encoded(&code)),
             format!("/facilities/{}/record/{name}?{raw}", encoded(&code)),
         ];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

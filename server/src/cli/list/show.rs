@@ -1,19 +1,18 @@
 //! What `list` prints: snapshots, unmatched rows, differences, cadence.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
 use uuid::Uuid;
-use yomitori_proto::id::{FacilityId, SnapshotId};
+use yomitori_proto::id::SnapshotId;
 
 use super::super::output::{note, say};
 use super::super::{Desk, Mistaken};
 use super::Shape;
-use crate::ingest::listing::cadence::{self, Days, Lag, Seen};
+use crate::ingest::listing::cadence::{Days, Lag};
 use crate::ingest::listing::diff::{self, Line};
+use crate::ingest::listing::measured::measured;
 use crate::store::listing::{self as store, Snapshot, row};
 
 pub(super) fn day(at: DateTime<Utc>) -> String {
@@ -193,25 +192,7 @@ pub(super) async fn diff(
 }
 
 pub(super) async fn cadence(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
-    let (successes, acknowledgements) = store::instants(&desk.store).await?;
-    let asked: BTreeSet<FacilityId> =
-        successes.iter().chain(&acknowledgements).map(|(facility, _)| *facility).collect();
-    let asked: Vec<Uuid> = asked.into_iter().map(|facility| facility.0).collect();
-    let mut listed: BTreeMap<SnapshotId, BTreeSet<FacilityId>> = BTreeMap::new();
-    for (snapshot, facility) in store::listed(&desk.store, &asked).await? {
-        listed.entry(snapshot).or_default().insert(facility);
-    }
-    let applied = store::all(&desk.store).await?.into_iter().filter(|snapshot| snapshot.applied_at.is_some());
-    let seen: Vec<Seen> = applied
-        .map(|snapshot| Seen {
-            listed: listed.remove(&snapshot.snapshot).unwrap_or_default(),
-            source: snapshot.source,
-            coverage: snapshot.coverage,
-            as_of: snapshot.as_of,
-            imported_at: snapshot.imported_at,
-        })
-        .collect();
-    let measured = cadence::measure(&seen, &successes, &acknowledgements);
+    let measured = measured(&desk.store).await?;
     if shape == Shape::Json {
         return json(&measured);
     }

@@ -217,8 +217,13 @@ pub async fn unmatched(store: &Store, snapshot: SnapshotId, all: bool) -> Result
                  WHERE r.snapshot_id = $1 AND r.facility_id IS NULL AND ($2 OR s.facility_id IS NOT NULL) \
                  ORDER BY r.place, s.rank";
     let rows = store.client().await?.query(query, &[&snapshot.0, &all]).await.doing("read unmatched rows")?;
+    Ok(gathered(&rows))
+}
+
+/// Rows of the database, one a suggestion, as rows of a snapshot with their suggestions.
+pub(super) fn gathered(rows: &[tokio_postgres::Row]) -> Vec<Unmatched> {
     let mut found: Vec<Unmatched> = Vec::new();
-    for row in &rows {
+    for row in rows {
         let line = line(row);
         if found.last().is_none_or(|last| last.line.place != line.place) {
             found.push(Unmatched { line, suggestions: Vec::new() });
@@ -228,5 +233,5 @@ pub async fn unmatched(store: &Store, snapshot: SnapshotId, all: bool) -> Result
             last.suggestions.push(Candidate { facility, code: row.get(9), name: row.get(10), reasons });
         }
     }
-    Ok(found)
+    found
 }

@@ -1,0 +1,149 @@
+//! What pages show of large snapshots, a page at a time: counts, rows of ours, rows of nobody, and what changed between two.
+
+use serde::Serialize;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+use yomitori_proto::id::SnapshotId;
+
+use super::super::Doing as _;
+use super::row::Unmatched;
+use super::{Store, StoreError, row};
+
+/// How the rows of a snapshot fall.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Tally {
+    /// Of facilities that are watched.
+    pub ours: i64,
+    pub unmatched: i64,
+    /// Of those without a facility, those that resemble one.
+    pub suggested: i64,
+    /// By a code that the facility no longer has.
+    pub retired: i64,
+}
+
+/// Counts the rows of a snapshot.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn tally(store: &Store, snapshot: SnapshotId) -> Result<Tally, StoreError> {
+    let query = "SELECT count(facility_id), count(*) - count(facility_id), count(*) FILTER (WHERE retired), \
+                 (SELECT count(DISTINCT s.place) FROM registry.snapshot_suggestion s \
+                  JOIN registry.snapshot_row u ON u.snapshot_id = s.snapshot_id AND u.place = s.place \
+                  WHERE s.snapshot_id = $1 AND u.facility_id IS NULL) \
+                 FROM registry.snapshot_row WHERE snapshot_id = $1";
+    let row = store.client().await?.query_one(query, &[&snapshot.0]).await.doing("count the rows of a snapshot")?;
+    Ok(Tally { ours: row.get(0), unmatched: row.get(1), retired: row.get(2), suggested: row.get(3) })
+}
+
+/// Which rows of a pair of snapshots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// In the later one and not in the earlier.
+    Appeared,
+    /// In the earlier one and not in the later.
+    Disappeared,
+}
+
+/// One row that came or went.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Changed {
+    pub code: String,
+    pub name: String,
+    pub facility: Option<Uuid>,
+    /// The facility's own name, where it is one of ours.
+    pub known_as: Option<String>,
+}
+
+/// How many rows there are, and how many of them belong to facilities of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Count {
+    pub rows: i64,
+    pub ours: i64,
+}
+
+/// Rows of snapshot $1 whose code has no row in snapshot $2.
+const ONLY_IN: &str = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND NOT EXISTS \
+                       (SELECT 1 FROM registry.snapshot_row o WHERE o.snapshot_id = $2 AND o.code = r.code)";
+
+const fn sides(which: Which, before: SnapshotId, after: SnapshotId) -> (Uuid, Uuid) {
+    match which {
+        Which::Appeared => (after.0, before.0),
+        Which::Disappeared => (before.0, after.0),
+    }
+}
+
+/// How many rows came or went.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn count(store: &Store, which: Which, before: SnapshotId, after: SnapshotId) -> Result<Count, StoreError> {
+    let (of, other) = sides(which, before, after);
+    let query = format!("SELECT count(*), count(r.facility_id) {ONLY_IN}");
+    let row = store.client().await?.query_one(&query, &[&of, &other]).await.doing("compare two snapshots")?;
+    Ok(Count { rows: row.get(0), ours: row.get(1) })
+}
+
+/// The rows that came or went, those of ours first.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn changed(
+    store: &Store,
+    which: Which,
+    before: SnapshotId,
+    after: SnapshotId,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Changed>, StoreError> {
+    let (of, other) = sides(which, before, after);
+    rows(store, &format!("{ONLY_IN} ORDER BY r.facility_id IS NULL, r.code"), &[&of, &other], limit, offset).await
+}
+
+/// The rows of facilities that are watched.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) -> Result<Vec<Changed>, StoreError> {
+    let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.facility_id IS NOT NULL ORDER BY r.place";
+    rows(store, from, &[&snapshot.0], limit, offset).await
+}
+
+async fn rows(
+    store: &Store,
+    from: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Changed>, StoreError> {
+    let query = format!(
+        "SELECT p.*, f.name FROM (SELECT r.code, r.name, r.facility_id {from} LIMIT {limit} OFFSET {offset}) p \
+         LEFT JOIN projection.facility f ON f.facility_id = p.facility_id"
+    );
+    let rows = store.client().await?.query(&query, parameters).await.doing("read the rows of a snapshot")?;
+    let changed = |row: Row| Changed { code: row.get(0), name: row.get(1), facility: row.get(2), known_as: row.get(3) };
+    Ok(rows.into_iter().map(changed).collect())
+}
+
+/// The rows of nobody, those that resemble a facility first, each with its suggestions.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn unmatched(
+    store: &Store,
+    snapshot: SnapshotId,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Unmatched>, StoreError> {
+    let query = format!(
+        "SELECT p.place, p.sheet, p.row, p.code, p.name, p.address, p.facility_id, p.retired, \
+         s.facility_id, f.code, f.name, s.reasons FROM \
+         (SELECT r.*, EXISTS (SELECT 1 FROM registry.snapshot_suggestion s WHERE s.snapshot_id = $1 AND s.place = r.place) \
+          AS resembles FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.facility_id IS NULL \
+          ORDER BY resembles DESC, r.place LIMIT {limit} OFFSET {offset}) p \
+         LEFT JOIN registry.snapshot_suggestion s ON s.snapshot_id = $1 AND s.place = p.place \
+         LEFT JOIN projection.facility f ON f.facility_id = s.facility_id ORDER BY p.resembles DESC, p.place, s.rank"
+    );
+    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.doing("read unmatched rows")?;
+    Ok(row::gathered(&rows))
+}

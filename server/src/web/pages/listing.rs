@@ -1,0 +1,247 @@
+//! `/listing`: what the ministry's list says, as it was imported: the newest snapshot of each kind and what it changed, what
+//! waits in quarantine and why, and every snapshot that is kept.
+
+pub(in crate::web) mod cadence;
+pub(in crate::web) mod snapshot;
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::Uri;
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use serde::Serialize;
+use yomitori_facility::{Text, tokyo};
+use yomitori_proto::code::Prefecture;
+
+use super::record::{RECORDED, outcome};
+use crate::store::listing::change::{self, Count, Tally, Which};
+use crate::store::listing::{self, Snapshot};
+use crate::store::{Store, StoreError, fleet};
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::layout::{self, Page, grouped};
+use crate::web::query::{Given, PAGE_ROWS};
+use crate::web::word::{self, Tone};
+use crate::web::{Web, text, when};
+
+/// The newest snapshot of a kind that is believed, and what it changed.
+#[derive(Serialize)]
+pub(in crate::web) struct Newest {
+    pub(in crate::web) snapshot: Snapshot,
+    tally: Tally,
+    /// Since the one before, where there is one.
+    change: Option<Change>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    before: Snapshot,
+    appeared: Count,
+    disappeared: Count,
+}
+
+/// Of every kind, the newest one; `all` are all snapshots, the newest first.
+pub(in crate::web) async fn newest(store: &Store, all: &[Snapshot]) -> Result<Vec<Newest>, StoreError> {
+    let mut kinds: Vec<Newest> = Vec::new();
+    for snapshot in all.iter().filter(|snapshot| !snapshot.quarantined()) {
+        if kinds.iter().any(|newest| same_kind(&newest.snapshot, snapshot)) {
+            continue;
+        }
+        let tally = change::tally(store, snapshot.snapshot).await?;
+        let change = match before(all, snapshot) {
+            Some(before) => {
+                let (old, new) = (before.snapshot, snapshot.snapshot);
+                let appeared = change::count(store, Which::Appeared, old, new).await?;
+                let disappeared = change::count(store, Which::Disappeared, old, new).await?;
+                Some(Change { before: before.clone(), appeared, disappeared })
+            }
+            None => None,
+        };
+        kinds.push(Newest { snapshot: snapshot.clone(), tally, change });
+        if kinds.len() == KINDS {
+            break;
+        }
+    }
+    Ok(kinds)
+}
+
+/// As many kinds are compared on one page; there are 47 prefectures.
+const KINDS: usize = 60;
+
+fn same_kind(one: &Snapshot, other: &Snapshot) -> bool {
+    one.source == other.source && one.coverage == other.coverage
+}
+
+/// The believed one of the same kind before `snapshot`.
+fn before<'a>(all: &'a [Snapshot], snapshot: &Snapshot) -> Option<&'a Snapshot> {
+    let place = all.iter().position(|other| other.snapshot == snapshot.snapshot)?;
+    all[place + 1..].iter().find(|other| same_kind(other, snapshot) && !other.quarantined())
+}
+
+/// `/listing`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    let given = Given::read(query.as_deref(), &["page", RECORDED])?;
+    let outcome = outcome(lang, &given)?;
+    let given = given.without(RECORDED);
+    let page = given.number("page", 1, 100_000, 1)?;
+    let store = &web.store;
+    let (progress, all) = tokio::try_join!(fleet::progress(store), listing::all(store))?;
+    let kinds = newest(store, &all).await?;
+    let as_of = AsOf::of(&progress);
+    let doubtful: Vec<&Snapshot> = all.iter().filter(|snapshot| snapshot.quarantined()).collect();
+    let first = usize::try_from((page - 1) * PAGE_ROWS).unwrap_or(usize::MAX);
+    let rows = all.iter().skip(first).take(usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX));
+    let main = html! {
+        (outcome)
+        h1 { (lang.both(&text::LISTING_TITLE)) }
+        p.hint { (lang.both(&text::LISTING_HINT)) " " a href="/listing/cadence" { (lang.one(&text::CADENCE_TITLE)) " →" } }
+        div #doubtful data-region {
+            @if !doubtful.is_empty() {
+                section aria-labelledby="doubtful-title" {
+                    h2 #doubtful-title { (lang.both(&text::QUARANTINE)) }
+                    div.cards { @for snapshot in doubtful { (self::doubtful(lang, snapshot)) } }
+                }
+            }
+        }
+        section aria-labelledby="newest-title" {
+            h2 #newest-title { (lang.both(&text::NEWEST_OF_KIND)) }
+            ol #kinds.cards data-keyed {
+                @for newest in &kinds { (card(lang, newest, as_of.now)) }
+                @if kinds.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_SNAPSHOTS)) } }
+            }
+        }
+        @if !all.is_empty() {
+            section aria-labelledby="all-title" {
+                h2 #all-title { (lang.both(&text::ALL_SNAPSHOTS)) }
+                (table(lang, rows))
+                div #pages data-region { (layout::pages(lang, &given, "/listing", page, i64::try_from(all.len()).unwrap_or(i64::MAX))) }
+            }
+        }
+    };
+    let here = layout::here(&uri);
+    let title = lang.one(&text::LISTING_TITLE).to_owned();
+    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
+}
+
+/// A snapshot's own page.
+pub(in crate::web) fn address(snapshot: &Snapshot) -> String {
+    format!("/listing/{}", snapshot.snapshot)
+}
+
+/// Source and coverage, as people say them.
+pub(in crate::web) fn kind(lang: Lang, snapshot: &Snapshot) -> String {
+    let coverage = match snapshot.coverage.split_once(':') {
+        Some(("prefecture", number)) => number.parse::<Prefecture>().map_or_else(
+            |_| snapshot.coverage.clone(),
+            |prefecture| if lang == Lang::Ja { prefecture.japanese() } else { prefecture.english() }.to_owned(),
+        ),
+        Some(("query", searched)) => lang.one(&text::SEARCHED).replace("{text}", searched),
+        _ if snapshot.coverage == "full" => lang.one(&text::WHOLE_LIST).to_owned(),
+        _ => snapshot.coverage.clone(),
+    };
+    format!("{} · {coverage}", snapshot.source)
+}
+
+/// The date of a snapshot, by the calendar of Japan.
+pub(in crate::web) fn date(at: DateTime<Utc>) -> String {
+    at.with_timezone(&tokyo()).format("%Y-%m-%d").to_string()
+}
+
+/// How far a snapshot got.
+pub(in crate::web) fn state(lang: Lang, snapshot: &Snapshot) -> Markup {
+    match snapshot.state() {
+        "applied" => word::sign(Tone::Good, lang.one(&text::APPLIED)),
+        "quarantined" => word::sign(Tone::Bad, lang.one(&text::QUARANTINED)),
+        _ => word::sign(Tone::Warn, lang.one(&text::INTERRUPTED)),
+    }
+}
+
+fn card(lang: Lang, newest: &Newest, now: DateTime<Utc>) -> Markup {
+    let Newest { snapshot, tally, change } = newest;
+    let page = address(snapshot);
+    html! {
+        li.card.snapshot data-key=(snapshot.snapshot) {
+            div {
+                a.name href=(page) { (kind(lang, snapshot)) }
+                p { (state(lang, snapshot)) }
+            }
+            dl.facts-of {
+                (fact(lang, &text::LIST_DATE, html! { (date(snapshot.as_of)) }))
+                (fact(lang, &text::IMPORTED, html! { (when::ago_and_clock(lang, snapshot.imported_at, now)) " " (snapshot.imported_by) }))
+                (fact(lang, &text::ROWS, html! { (grouped(i64::from(snapshot.rows))) }))
+                (fact(lang, &text::OURS, html! { a href={ (page) "?show=ours" } { (grouped(tally.ours)) } }))
+                (fact(lang, &text::NOBODYS, html! {
+                    a href={ (page) "?show=unmatched" } { (grouped(tally.unmatched)) }
+                    @if tally.suggested > 0 { " " (word::sign(Tone::Warn, &lang.one(&text::RESEMBLING).replace("{n}", &grouped(tally.suggested)))) }
+                }))
+                @if tally.retired > 0 { (fact(lang, &text::RETIRED_CODES, html! { (grouped(tally.retired)) })) }
+                @if let Some(Change { before, appeared, disappeared }) = change {
+                    (fact(lang, &text::SINCE_BEFORE, html! {
+                        (date(before.as_of)) ": "
+                        a href={ (page) "?show=appeared" } { "+" (grouped(appeared.rows)) (of_ours(lang, *appeared)) } " "
+                        a href={ (page) "?show=disappeared" } { "−" (grouped(disappeared.rows)) (of_ours(lang, *disappeared)) }
+                    }))
+                }
+            }
+        }
+    }
+}
+
+fn of_ours(lang: Lang, count: Count) -> Markup {
+    html! { @if count.ours > 0 { " (" (lang.one(&text::OF_OURS).replace("{n}", &grouped(count.ours))) ")" } }
+}
+
+pub(super) fn fact(lang: Lang, label: &Text, value: Markup) -> Markup {
+    html! { div { dt { (lang.both(label)) } dd { (value) } } }
+}
+
+/// Why a snapshot is not believed, and what a person can do.
+pub(super) fn doubtful(lang: Lang, snapshot: &Snapshot) -> Markup {
+    let before = i64::from(snapshot.rows_before.unwrap_or(0));
+    let rows = i64::from(snapshot.rows);
+    let percent = if before > 0 { rows * 100 / before } else { 0 };
+    let fill = |text: &str| {
+        text.replace("{rows}", &grouped(rows))
+            .replace("{before}", &grouped(before))
+            .replace("{percent}", &percent.to_string())
+    };
+    html! {
+        article.card.snapshot {
+            div {
+                a.name href=(address(snapshot)) { (kind(lang, snapshot)) }
+                p { (state(lang, snapshot)) " " span.clock { (date(snapshot.as_of)) } }
+            }
+            div.why {
+                p { (fill(&text::WHY_QUARANTINE.ja)) }
+                p.en lang="en" { (fill(&text::WHY_QUARANTINE.en)) }
+                p.by { (when::clock(snapshot.imported_at)) " " (snapshot.imported_by) @if let Some(why) = &snapshot.why { " — " q { (why) } } }
+            }
+        }
+    }
+}
+
+fn table<'a>(lang: Lang, snapshots: impl Iterator<Item = &'a Snapshot>) -> Markup {
+    let headings = [&text::LIST_DATE, &text::KIND, &text::ROWS, &text::STATE, &text::IMPORTED];
+    html! {
+        table.readers.plain {
+            thead { tr { @for heading in headings { th scope="col" { (lang.both(heading)) } } } }
+            tbody #snapshots data-keyed {
+                @for snapshot in snapshots {
+                    tr data-key=(snapshot.snapshot) {
+                        th scope="row" data-label=(lang.one(&text::LIST_DATE)) { a href=(address(snapshot)) { (date(snapshot.as_of)) } }
+                        td data-label=(lang.one(&text::KIND)) { (kind(lang, snapshot)) }
+                        td data-label=(lang.one(&text::ROWS)) { (grouped(i64::from(snapshot.rows))) }
+                        td data-label=(lang.one(&text::STATE)) { (state(lang, snapshot)) }
+                        td data-label=(lang.one(&text::IMPORTED)) { (when::clock(snapshot.imported_at)) " " (snapshot.imported_by) }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `/listing/cadence`: how often the list appears, and how long it takes to follow what happened here. Measured from what
+//! was imported, as nobody publishes it; small numbers are shown as such.
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::Uri;
+use maud::{Markup, html};
+use yomitori_facility::Text;
+
+use super::{date, fact};
+use crate::ingest::listing::cadence::{Days, Lag};
+use crate::ingest::listing::measured::measured;
+use crate::store::fleet;
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::layout::{self, Page};
+use crate::web::query::Given;
+use crate::web::{Web, text};
+
+/// `/listing/cadence`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    Given::read(query.as_deref(), &[])?;
+    let (progress, measured) = tokio::try_join!(fleet::progress(&web.store), measured(&web.store))?;
+    let as_of = AsOf::of(&progress);
+    let main = html! {
+        nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/listing" { "← " (lang.one(&text::LISTING_TITLE)) } }
+        h1 { (lang.both(&text::CADENCE_TITLE)) }
+        p.hint { (lang.both(&text::CADENCE_HINT)) }
+        div #cadence data-region {
+            div.cards {
+                @for kind in &measured.kinds {
+                    article.card.snapshot {
+                        div { strong { (kind.source) " · " (kind.coverage) } }
+                        dl.facts-of {
+                            (fact(lang, &text::SNAPSHOTS, html! { (kind.snapshots) }))
+                            (fact(lang, &text::LIST_DATE, html! { (date(kind.newest_as_of)) }))
+                            (fact(lang, &text::INTERVAL, days(lang, kind.interval)))
+                            (fact(lang, &text::IMPORT_DELAY, days(lang, kind.import_delay)))
+                        }
+                    }
+                }
+                (lag(lang, &text::LISTED_AFTER_SUCCESS, &measured.listed_after_success))
+                (lag(lang, &text::GONE_AFTER_ACKNOWLEDGEMENT, &measured.gone_after_acknowledgement))
+            }
+        }
+    };
+    let here = layout::here(&uri);
+    let title = lang.one(&text::CADENCE_TITLE).to_owned();
+    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
+}
+
+fn lag(lang: Lang, title: &Text, lag: &Lag) -> Markup {
+    html! {
+        article.card.snapshot {
+            div { strong { (lang.both(title)) } }
+            dl.facts-of {
+                (fact(lang, &text::AT_MOST, days(lang, lag.followed)))
+                (fact(lang, &text::AT_LEAST, days(lang, lag.at_least)))
+                (fact(lang, &text::STILL_WAITING, html! { (lag.waiting) }))
+                (fact(lang, &text::SO_BEFORE, html! { (lag.before) }))
+            }
+        }
+    }
+}
+
+fn days(lang: Lang, days: Option<Days>) -> Markup {
+    html! {
+        @match days {
+            Some(Days { count, median, longest }) => (lang.one(&text::DAYS)
+                .replace("{median}", &format!("{median:.1}")).replace("{longest}", &format!("{longest:.1}")).replace("{n}", &count.to_string())),
+            None => span.nothing { (lang.one(&text::NOT_MEASURED)) },
+        }
+    }
+}

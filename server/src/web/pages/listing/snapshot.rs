@@ -1,0 +1,188 @@
+//! `/listing/{snapshot}`: one snapshot, a page of its rows at a time: ours, those of nobody with whose they may be, and what
+//! came or went since the one before.
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
+use maud::{Markup, html};
+use uuid::Uuid;
+use yomitori_facility::Text;
+use yomitori_proto::id::SnapshotId;
+
+use super::{before, date, doubtful, fact, kind, state};
+use crate::store::listing::change::{self, Changed, Tally, Which};
+use crate::store::listing::row::{Candidate, Unmatched};
+use crate::store::listing::{self, Snapshot};
+use crate::store::{Store, fleet};
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::layout::{self, Page, grouped};
+use crate::web::query::{Given, PAGE_ROWS};
+use crate::web::{Web, text, when};
+
+/// What can be looked at.
+pub(in crate::web) const VIEWS: [&str; 4] = ["unmatched", "ours", "appeared", "disappeared"];
+
+/// A page of rows.
+pub(in crate::web) enum Rows {
+    Unmatched(Vec<Unmatched>),
+    Plain(Vec<Changed>),
+}
+
+/// The snapshot of an identifier, with all of them.
+pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<(Vec<Snapshot>, usize), Failure> {
+    let id = Uuid::parse_str(text).map_err(|_| Failure::NoPage)?;
+    let all = listing::all(store).await?;
+    let place = all.iter().position(|snapshot| snapshot.snapshot == SnapshotId(id)).ok_or(Failure::NoPage)?;
+    Ok((all, place))
+}
+
+/// A page of one view of a snapshot, and how many rows the view has.
+pub(in crate::web) async fn rows(
+    store: &Store,
+    all: &[Snapshot],
+    snapshot: &Snapshot,
+    tally: Tally,
+    view: &str,
+    (limit, page): (i64, i64),
+) -> Result<(Rows, i64), Failure> {
+    let (id, offset) = (snapshot.snapshot, (page - 1) * limit);
+    let which = match view {
+        "ours" => return Ok((Rows::Plain(change::ours(store, id, limit, offset).await?), tally.ours)),
+        "appeared" => Which::Appeared,
+        "disappeared" => Which::Disappeared,
+        _ => return Ok((Rows::Unmatched(change::unmatched(store, id, limit, offset).await?), tally.unmatched)),
+    };
+    let Some(before) = before(all, snapshot) else { return Ok((Rows::Plain(Vec::new()), 0)) };
+    let old = before.snapshot;
+    let (rows, count) =
+        tokio::try_join!(change::changed(store, which, old, id, limit, offset), change::count(store, which, old, id),)?;
+    Ok((Rows::Plain(rows), count.rows))
+}
+
+/// `/listing/{snapshot}`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    let given = Given::read(query.as_deref(), &["show", "page"])?;
+    let view = given.one_of("show", &VIEWS)?.unwrap_or(VIEWS[0]);
+    let page = given.number("page", 1, 100_000, 1)?;
+    let store = &web.store;
+    let (all, place) = named(store, &id).await?;
+    let snapshot = &all[place];
+    let (progress, tally) = tokio::try_join!(fleet::progress(store), change::tally(store, snapshot.snapshot))?;
+    let (rows, total) = rows(store, &all, snapshot, tally, view, (PAGE_ROWS, page)).await?;
+    let as_of = AsOf::of(&progress);
+    let path = super::address(snapshot);
+    let main = html! {
+        nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/listing" { "← " (lang.one(&text::LISTING_TITLE)) } }
+        h1 { (kind(lang, snapshot)) " " (date(snapshot.as_of)) }
+        @if snapshot.quarantined() { (doubtful(lang, snapshot)) }
+        (facts(lang, snapshot, tally))
+        section aria-label=(lang.one(&text::ROWS)) {
+            nav.choices aria-label=(lang.one(&text::ROWS)) {
+                @for (key, label) in VIEWS.into_iter().zip([&text::NOBODYS, &text::OURS, &text::APPEARED, &text::DISAPPEARED]) {
+                    a href=(given.link(&path, &[("show", Some(key)), ("page", None)])) aria-current=[(key == view).then_some("true")] {
+                        (lang.one(label))
+                        @if key == view { span.badge { (grouped(total)) } }
+                    }
+                }
+            }
+            @match before(&all, snapshot) {
+                Some(before) if view.ends_with("appeared") => p.hint { (lang.one(&text::COMPARED_WITH).replace("{date}", &date(before.as_of))) },
+                None if view.ends_with("appeared") => p.hint { (lang.both(&text::NOTHING_BEFORE)) },
+                _ => {}
+            }
+            ol #rows.cards data-keyed {
+                @match &rows {
+                    Rows::Unmatched(rows) => @for row in rows { (nobodys(lang, row)) },
+                    Rows::Plain(rows) => @for (place, row) in rows.iter().enumerate() { (plain(lang, place, row)) },
+                }
+                @if total == 0 { li.empty data-key="none" { (lang.both(&text::NO_ROWS)) } }
+            }
+            div #pages data-region { (layout::pages(lang, &given, &path, page, total)) }
+        }
+    };
+    let here = layout::here(&uri);
+    let title = format!("{} {}", kind(lang, snapshot), date(snapshot.as_of));
+    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
+}
+
+fn facts(lang: Lang, snapshot: &Snapshot, tally: Tally) -> Markup {
+    html! {
+        dl #facts.facts-of data-region {
+            (fact(lang, &text::STATE, state(lang, snapshot)))
+            (fact(lang, &text::ROWS, html! { (grouped(i64::from(snapshot.rows))) }))
+            (fact(lang, &text::OURS, html! { (grouped(tally.ours)) }))
+            (fact(lang, &text::NOBODYS, html! { (grouped(tally.unmatched)) }))
+            (fact(lang, &text::IMPORTED, html! {
+                (when::clock(snapshot.imported_at)) " " (snapshot.imported_by)
+                @if let Some(why) = &snapshot.why { " — " q { (why) } }
+            }))
+            @if let Some(released) = &snapshot.released {
+                (fact(lang, &text::RELEASED, html! { (when::clock(released.at)) " " (released.by) " — " q { (released.why) } }))
+            }
+            (fact(lang, &text::FORMAT, html! { (snapshot.format) }))
+            (fact(lang, &text::FILE_DIGEST, html! { code { (snapshot.sha256.chars().take(16).collect::<String>()) "…" } }))
+        }
+    }
+}
+
+fn plain(lang: Lang, place: usize, row: &Changed) -> Markup {
+    html! {
+        li.card.row data-key={ (place) "-" (row.code) } {
+            div { code { (row.code) } }
+            div {
+                span lang="ja" { (row.name) }
+                @if let Some(facility) = row.facility {
+                    " " a href={ "/facilities/" (facility) } lang="ja" { "→ " (row.known_as.as_deref().unwrap_or(lang.one(&text::FACILITY))) }
+                }
+            }
+        }
+    }
+}
+
+fn nobodys(lang: Lang, row: &Unmatched) -> Markup {
+    let line = &row.line;
+    html! {
+        li.card.row data-key=(line.place) {
+            div { code { (line.code) } " " small { (lang.one(&text::ROW).replace("{n}", &line.row.to_string())) } }
+            div {
+                span lang="ja" { (line.name) }
+                @if let Some(address) = &line.address { " " span.sub lang="ja" { (address) } }
+                @if !row.suggestions.is_empty() {
+                    ul.suggestions {
+                        @for one in &row.suggestions { (suggestion(lang, one)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn suggestion(lang: Lang, one: &Candidate) -> Markup {
+    let reasons: Vec<&str> = one.reasons.iter().map(|key| lang.one(reason(key))).collect();
+    html! {
+        li {
+            "? " a href={ "/facilities/" (one.facility) } lang="ja" { (one.name.as_deref().unwrap_or("—")) }
+            @if let Some(code) = &one.code { " " code { (code) } }
+            " " small { (reasons.join(", ")) }
+        }
+    }
+}
+
+/// Why a row may be a facility's.
+fn reason(key: &str) -> &'static Text {
+    match key {
+        "same_address" => &text::SAME_ADDRESS,
+        "same_name" => &text::SAME_NAME,
+        "other_table" => &text::OTHER_TABLE,
+        "near_code" => &text::NEAR_CODE,
+        _ => &text::RESEMBLES,
+    }
+}
