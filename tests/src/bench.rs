@@ -1,8 +1,12 @@
 //! What the product promises in figures, measured on the real parts. A figure is printed, never asserted: a busy machine
 //! is not a broken product.
 
+pub mod fold;
 pub mod footprint;
 pub mod latency;
+pub mod listing;
+pub mod projection;
+pub mod traffic;
 
 /// The value below which `share` (0 to 1) of the sorted `values` lie.
 #[must_use]

@@ -170,19 +170,11 @@ impl Calendar {
     /// the holidays are not known, only Sundays don't.
     #[must_use]
     pub fn after_opening_days(&self, at: DateTime<Utc>, count: u32) -> DateTime<Utc> {
-        let local = local(at);
-        let mut date = local.date_naive();
-        let mut left = count;
-        let mut passed = 0;
-        while left > 0 && passed < i64::try_from(HORIZON_DAYS).unwrap_or(i64::MAX) + i64::from(count) * 7 {
-            let Some(next) = date.succ_opt() else { break };
-            date = next;
-            passed += 1;
-            if date.weekday() != Weekday::Sun && self.holiday(date) != Some(true) {
-                left -= 1;
-            }
-        }
-        later(at, chrono::Duration::days(passed))
+        let Some(skipped) = count.checked_sub(1) else { return at };
+        let first = local(at).date_naive();
+        let is_open = |date: &NaiveDate| date.weekday() != Weekday::Sun && self.holiday(*date) != Some(true);
+        let days = first.iter_days().skip(1).filter(is_open).nth(skipped as usize);
+        later(at, days.map_or(chrono::Duration::MAX, |last| last - first))
     }
 }
 

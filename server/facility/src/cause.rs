@@ -145,9 +145,11 @@ impl FaceReaderModel {
     }
 }
 
-/// Whether a code in a result file means that the phone was read all the same.
+/// Whether a code in a result file, or the cause that an agent recognised in it, means that the phone was read all the
+/// same.
 pub(crate) fn code_means_read(code: &str) -> bool {
-    Cause::all().iter().any(|cause| cause.read_succeeds && cause.codes.iter().any(|known| known == code))
+    let names = |cause: &'static Cause| cause.codes.iter().chain([&cause.id]);
+    Cause::all().iter().filter(|cause| cause.read_succeeds).flat_map(names).any(|known| known == code)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl File {
     fn later_than(&self, tap: &Tap) -> Duration {
         let later = self.at - tap.at;
         // A name without fractions may lie up to a second before the tap that it belongs to.
-        if self.named && later < Duration::zero() && later > Duration::seconds(-1) { Duration::zero() } else { later }
+        if self.named && later > Duration::seconds(-1) { later.max(Duration::zero()) } else { later }
     }
 
     /// How much the outcome says.
@@ -136,7 +136,7 @@ impl Window {
 
     /// Takes in a tap.
     pub(crate) fn tap(&mut self, tap: Tap) {
-        let index = self.taps.partition_point(|other| other.place < tap.place);
+        let (Ok(index) | Err(index)) = self.taps.binary_search_by_key(&tap.place, |other| other.place);
         self.taps.insert(index, tap);
     }
 
@@ -150,13 +150,13 @@ impl Window {
                 (file.outcome, file.error_code) = (known.outcome, known.error_code);
             }
         }
-        let index = self.files.partition_point(|other| other.place < file.place);
+        let (Ok(index) | Err(index)) = self.files.binary_search_by_key(&file.place, |other| other.place);
         self.files.insert(index, file);
     }
 
     /// Takes in a step of the wall clock.
     pub(crate) fn step(&mut self, place: Place) {
-        let index = self.steps.partition_point(|other| *other < place);
+        let (Ok(index) | Err(index)) = self.steps.binary_search(&place);
         self.steps.insert(index, place);
         if self.steps.len() > STEPS {
             self.steps.remove(0);

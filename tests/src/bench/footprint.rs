@@ -57,6 +57,22 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
     Ok(())
 }
 
+/// The processor time that a process has used.
+///
+/// # Errors
+/// Where it is gone.
+pub fn cpu_seconds(pid: u32) -> Result<f64> {
+    Ok(ticks(pid)? / TICKS_PER_SECOND)
+}
+
+/// The most memory that a process has held, in bytes.
+///
+/// # Errors
+/// Where it is gone.
+pub fn peak_memory(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM")
+}
+
 fn ticks(pid: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("read the agent's times")?;
     // The name in parentheses may hold anything; times are counted from behind it.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use yomitori_tests::bench::{footprint, latency};
+use yomitori_tests::bench::{fold, footprint, latency, listing, projection};
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
 #[derive(Parser)]
@@ -27,6 +27,31 @@ enum What {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// The pure fold, on one core.
+    Fold {
+        #[arg(long, default_value_t = 1000)]
+        facilities: usize,
+        /// Events of each.
+        #[arg(long, default_value_t = 2000)]
+        events: u64,
+    },
+    /// A master of facilities and the ministry's list, as large as the country.
+    Listing {
+        #[arg(long, default_value_t = 230_000)]
+        facilities: usize,
+        #[arg(long, default_value_t = 80_000)]
+        rows: usize,
+    },
+    /// From the log to the store, beside a consumer and beside COPY.
+    Projection {
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        #[arg(long, default_value_t = 1000)]
+        facilities: u64,
+        /// Events in one record of the log.
+        #[arg(long, default_value_t = 10)]
+        batch: usize,
+    },
 }
 
 #[tokio::main]
@@ -39,5 +64,8 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Latency { taps, files } => latency::measure(taps, files, say).await,
         What::Footprint { seconds } => footprint::measure(Duration::from_secs(seconds), say).await,
+        What::Fold { facilities, events } => fold::measure(facilities, events, say),
+        What::Projection { events, facilities, batch } => projection::measure(events, facilities, batch, say).await,
+        What::Listing { facilities, rows } => listing::measure(facilities, rows, say).await,
     }
 }

@@ -140,7 +140,9 @@ impl Server {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
-    fn command(&self) -> Command {
+    /// The program with its configuration, without a command.
+    #[must_use]
+    pub fn command(&self) -> Command {
         let mut command = Command::new(self.plan.build.program("yomitori-server"));
         // The variables of the shared services would win over the file.
         command.arg("--config").arg(&self.config).env_remove("YOMITORI_KAFKA").env_remove("YOMITORI_POSTGRES");

@@ -96,6 +96,24 @@ fn a_closure_shuts_an_open_day() {
 }
 
 #[test]
+fn a_closure_without_length_shuts_nothing() {
+    let mut calendar = Calendar::bundled();
+    let (ten, eleven) = (jst("2026-04-01T10:00:00"), jst("2026-04-01T11:00:00"));
+    calendar.close(ten, ten);
+    calendar.close(eleven, ten);
+    assert_eq!(calendar, Calendar::bundled());
+}
+
+#[test]
+fn other_hours_are_data() {
+    let hours = Hours::parse("telephone = \"1\"\n[open]\nsunday = [\"09:00\", \"10:00\"]").unwrap();
+    let calendar = Calendar::bundled().with_hours(hours);
+    assert_eq!(calendar.hours().telephone(), "1");
+    assert_eq!(calendar.open(jst("2026-04-05T09:30:00")), Opening::Open);
+    assert_eq!(calendar.next_opening(jst("2026-04-01T10:00:00")), Some(jst("2026-04-05T09:00:00")));
+}
+
+#[test]
 fn the_file_of_the_cabinet_office_is_read_in_its_own_encoding() {
     // The header and a name in CP932.
     let mut bytes = b"\x8d\x91\x96\xaf\x82\xcc\x8f\x6a\x93\xfa,\x96\xbc\x8f\xcc\r\n".to_vec();
@@ -126,6 +144,8 @@ fn opening_days_skip_sundays_and_holidays() {
         ("2026-05-01T18:00:00", 2, "2026-05-07T18:00:00"),
         ("2026-11-21T09:00:00", 1, "2026-11-24T09:00:00"),
         ("2026-11-21T09:00:00", 0, "2026-11-21T09:00:00"),
+        // Where the holidays are not known, only Sundays don't count.
+        ("2029-12-31T09:00:00", 300, "2030-12-16T09:00:00"),
     ];
     for (at, days, expected) in table {
         assert_eq!(calendar.after_opening_days(jst(at), days), jst(expected), "{at} + {days}");

@@ -164,3 +164,69 @@ fn what_leaves_the_window_is_settled_with_its_partner() {
     settle(&mut window);
     assert_eq!(settled, [(0, READ), (2, Verdict::Alone), (1000, READ)]);
 }
+
+/// A tap at the very beginning, and a result five seconds later.
+fn tap_and_file() -> Window {
+    let mut window = Window::default();
+    window.tap(tap(1, 0.0));
+    window.file(file(2, 5.0, PLAIN));
+    window
+}
+
+#[test]
+fn only_what_is_near_touches() {
+    let rules = Rules::bundled();
+    let window = tap_and_file();
+    let unnamed = |second| File { named: false, ..file(9, second, PLAIN) };
+    let files = [(-0.1, false), (0.0, true), (120.0, true), (120.5, false), (130.0, false)];
+    for (second, touches) in files {
+        assert_eq!(window.file_touches(&unnamed(second), rules.at(instant(second))), touches, "a file at {second}");
+    }
+    let taps = [(5.5, true), (6.0, false), (-115.0, true), (-115.5, false), (500.0, false)];
+    for (second, touches) in taps {
+        assert_eq!(window.tap_touches(&tap(9, second), rules.at(instant(second))), touches, "a tap at {second}");
+    }
+}
+
+#[test]
+fn what_is_newer_than_all_that_is_known_is_in_order() {
+    let rules = Rules::bundled();
+    let window = tap_and_file();
+    let late = 1e6;
+    let table = [
+        (3, 6.0, 6.0, true),
+        (1, 6.0, 6.0, false),
+        (2, 6.0, 6.0, false),
+        (0, 6.0, 6.0, false),
+        (3, 5.0, 6.0, false),
+        (3, -1.0, 6.0, false),
+        // The tap has been shown as it is for long.
+        (3, 6.0, late, false),
+        (3, 1000.0, late, true),
+    ];
+    for (seq, second, received, expected) in table {
+        let (at, received_at) = (instant(second), instant(received));
+        let in_order = window.in_order(place(seq), at, received_at, rules.at(at));
+        assert_eq!(in_order, expected, "number {seq} at {second}, received at {received}");
+    }
+    let mut window = Window::default();
+    window.tap(tap(1, 0.0));
+    assert!(window.in_order(place(2), instant(0.0), instant(1.0), rules.at(instant(0.0))));
+    assert!(!window.in_order(place(1), instant(1.0), instant(1.0), rules.at(instant(0.0))));
+}
+
+#[test]
+fn an_error_that_means_a_read_is_one() {
+    let table = [
+        (None, Verdict::Failed),
+        (Some("nonsense"), Verdict::Failed),
+        (Some("006"), Verdict::Failed),
+        (Some("Eligibility.Invalid"), Verdict::Read(Level::HeaderConfirmed)),
+    ];
+    for (code, verdict) in table {
+        let mut window = Window::default();
+        window.tap(tap(0, 0.0));
+        window.file(File { error_code: code.map(str::to_owned), ..file(1, 5.0, ReadOutcome::Error) });
+        assert_eq!(verdicts_of(&window), [verdict], "{code:?}");
+    }
+}

@@ -1,0 +1,78 @@
+//! How fast the fold is on one core, beside merely looking at every event.
+//!
+//! Processor time of this thread is what counts, so that a busy machine changes little.
+
+use std::hint::black_box;
+
+use anyhow::Result;
+use rustix::time::{ClockId, clock_gettime};
+use yomitori_facility::{Facility, Rules};
+use yomitori_proto::event::Recorded;
+use yomitori_proto::id::FacilityId;
+
+use super::traffic;
+
+/// Folds `per_facility` events of each of `facilities` facilities, as they would lie in the log, and prints the rates.
+///
+/// # Errors
+/// Where the example of the fold is broken.
+pub fn measure(facilities: usize, per_facility: u64, print: impl Fn(&str)) -> Result<()> {
+    let rules = Rules::bundled();
+    let example = traffic::example()?;
+    let introduced: Vec<Facility> = (0..facilities)
+        .map(|_| {
+            let id = FacilityId(uuid::Uuid::new_v4());
+            let mut facility = Facility::new(id);
+            for recorded in &example {
+                facility.apply(&Recorded { facility: id, ..recorded.clone() }, &rules);
+            }
+            facility
+        })
+        .collect();
+    let day = traffic::day(&example, per_facility)?;
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    let events = (facilities as u64 * per_facility) as f64;
+
+    let mut ceiling = f64::MAX;
+    let (mut fresh, mut again) = (f64::MAX, f64::MAX);
+    for _ in 0..3 {
+        let mut folded = introduced.clone();
+        let ids: Vec<FacilityId> = folded.iter().map(|facility| facility.id).collect();
+        let mut log = day.clone();
+        let mut pass = |work: &mut dyn FnMut(usize, &Recorded)| {
+            let mut took = 0.0;
+            // A batch of each facility after the other, as a partition has them.
+            for batch in log.chunks_mut(traffic::BATCH) {
+                for (number, id) in ids.iter().enumerate() {
+                    batch.iter_mut().for_each(|recorded| recorded.facility = *id);
+                    let began = seconds();
+                    batch.iter().for_each(|recorded| work(number, recorded));
+                    took += seconds() - began;
+                }
+            }
+            took
+        };
+        ceiling = ceiling.min(pass(&mut |number, recorded| {
+            black_box((number, recorded.event.kind().len(), recorded.occurred_at()));
+        }));
+        fresh = fresh.min(pass(&mut |number, recorded| folded[number].apply(recorded, &rules)));
+        again = again.min(pass(&mut |number, recorded| folded[number].apply(recorded, &rules)));
+        black_box(&folded);
+    }
+    for (what, took) in
+        [("looked at only (the ceiling)", ceiling), ("folded", fresh), ("folded again (duplicates)", again)]
+    {
+        print(&format!(
+            "fold: {what:<30} {:7.2} million events a second on one core   {:4.2} of the ceiling",
+            events / took / 1e6,
+            ceiling / took
+        ));
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a duration")]
+fn seconds() -> f64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+}

@@ -1,0 +1,179 @@
+//! From the log to the store: how fast the projector is beside a consumer that decodes nothing, and beside PostgreSQL's
+//! own COPY of the very rows it wrote. All on one machine, in one run, on the same records.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::{SinkExt as _, TryStreamExt as _};
+use rdkafka::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::time::Instant;
+use yomitori_proto::encode;
+
+use super::traffic;
+use crate::world::server::{Plan, Server};
+use crate::world::{World, wait};
+
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Writes `events` events of `facilities` facilities to a log, `batch` a record, and prints how fast each reads them.
+///
+/// # Errors
+/// Where a part does not start, or something is lost.
+pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(&str)) -> Result<()> {
+    let world = World::new("bench-projection").await?;
+    let mut server = Server::prepare(&world, Plan { roles: "projector,web", ..Plan::default() }).await?;
+    let (address, topic) = (world.kafka.address.clone(), world.topic.clone());
+    let day = traffic::day(&traffic::example()?, events / facilities.max(1))?;
+    let events = day.len() as u64 * facilities;
+
+    let began = Instant::now();
+    let records = tokio::task::spawn_blocking(move || produce(&address, &topic, &day, facilities, batch)).await??;
+    rate(&print, "raw producer (acks=all)", records, events, began.elapsed());
+
+    let (address, topic) = (world.kafka.address.clone(), world.topic.clone());
+    let began = Instant::now();
+    tokio::task::spawn_blocking(move || consume(&address, &topic, records)).await??;
+    let ceiling = began.elapsed();
+    rate(&print, "raw consumer, nothing decoded", records, events, ceiling);
+
+    let began = Instant::now();
+    server.serve().await?;
+    let pid = server.process()?.pid();
+    let store = world.store().await?;
+    wait::until("every record in the store", PATIENCE, async || {
+        let query = "SELECT coalesce(sum(next_offset), 0)::int8 FROM projection.progress";
+        let done: i64 = store.query_one(query, &[]).await?.get(0);
+        ensure!(done.cast_unsigned() >= records, "{done} of {records} records are folded");
+        Ok(())
+    })
+    .await?;
+    let projected = began.elapsed();
+    rate(&print, "projector", records, events, projected);
+    let (cpu, memory) = (super::footprint::cpu_seconds(pid)?, super::footprint::peak_memory(pid)?);
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    print(&format!(
+        "  its own processor time {:.2} us an event, at most {} MiB",
+        cpu / events as f64 * 1e6,
+        memory >> 20
+    ));
+    server.kill()?;
+
+    let facts: i64 = store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0);
+    ensure!(facts.cast_unsigned() == events, "{facts} of {events} facts are in the store");
+    let mut copied = Duration::ZERO;
+    for table in ["fact", "facility", "high_water"] {
+        store
+            .batch_execute(&format!("CREATE TABLE copied_{table} (LIKE projection.{table} INCLUDING ALL)"))
+            .await
+            .context("make a table to copy into")?;
+        let out = format!("COPY projection.{table} TO STDOUT (FORMAT binary)");
+        let rows: Vec<_> = store.copy_out(&out).await.context("copy rows out")?.try_collect().await?;
+        let began = Instant::now();
+        let into = format!("COPY copied_{table} FROM STDIN (FORMAT binary)");
+        let mut sink = pin!(store.copy_in(&into).await.context("copy rows in")?);
+        for chunk in rows {
+            sink.send(chunk).await.context("copy rows in")?;
+        }
+        sink.finish().await.context("end the copy")?;
+        copied += began.elapsed();
+    }
+    rate(&print, "PostgreSQL's COPY of the same rows", records, events, copied);
+    print(&format!(
+        "projector: {:.2} of COPY, {:.2} of the raw consumer",
+        copied.as_secs_f64() / projected.as_secs_f64(),
+        ceiling.as_secs_f64() / projected.as_secs_f64()
+    ));
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn rate(print: &impl Fn(&str), what: &str, records: u64, events: u64, took: Duration) {
+    let took = took.as_secs_f64();
+    let (records, events) = (records as f64 / took, events as f64 / took);
+    print(&format!("{what:<40} {took:7.1} s  {records:10.0} records/s  {events:10.0} events/s"));
+}
+
+struct Confirmed(Arc<AtomicU64>);
+
+impl ClientContext for Confirmed {}
+
+impl ProducerContext for Confirmed {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_ok() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Gives how many records the log has confirmed.
+fn produce(
+    address: &str,
+    topic: &str,
+    day: &[yomitori_proto::event::Recorded],
+    facilities: u64,
+    batch: usize,
+) -> Result<u64> {
+    let confirmed = Arc::new(AtomicU64::new(0));
+    let producer: ThreadedProducer<Confirmed> = ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("compression.type", "lz4")
+        .set("linger.ms", "5")
+        .set("queue.buffering.max.kbytes", "262144")
+        .create_with_context(Confirmed(Arc::clone(&confirmed)))
+        .context("make a producer")?;
+    let mut sent = 0;
+    // A part of the day of every facility, then the next part: as they would come in side by side.
+    for part in day.chunks(batch.max(1)) {
+        for number in 0..facilities {
+            for record in traffic::records(part, number, batch) {
+                let payload = encode::log_record_bytes(&record);
+                let mut message = BaseRecord::to(topic).key(record.facility.0.as_bytes().as_slice()).payload(&payload);
+                while let Err((error, back)) = producer.send(message) {
+                    let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+                    ensure!(full, "produce: {error}");
+                    message = back;
+                    producer.poll(Duration::from_millis(5));
+                }
+                sent += 1;
+            }
+        }
+    }
+    producer.flush(PATIENCE).context("wait for the confirmations")?;
+    let confirmed = confirmed.load(Ordering::Relaxed);
+    ensure!(confirmed == sent, "{confirmed} of {sent} records were confirmed");
+    Ok(confirmed)
+}
+
+fn consume(address: &str, topic: &str, records: u64) -> Result<()> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("group.id", "bench")
+        .set("enable.auto.commit", "false")
+        .set("queued.max.messages.kbytes", "65536")
+        .create()
+        .context("make a consumer")?;
+    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30)).context("ask for the topic")?;
+    let mut assignment = TopicPartitionList::new();
+    for partition in metadata.topics().first().context("the topic")?.partitions() {
+        assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).context("assign")?;
+    }
+    consumer.assign(&assignment).context("assign the partitions")?;
+    let mut read = 0;
+    while read < records {
+        consumer.poll(Duration::from_secs(60)).context("nothing more in the log")??;
+        read += 1;
+    }
+    Ok(())
+}

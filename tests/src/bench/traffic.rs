@@ -1,0 +1,73 @@
+//! What the benches send: a clinic's day, and the log that many clinics make of it.
+
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use uuid::Uuid;
+use yomitori_facility::EXAMPLE;
+use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, Origin, Recorded};
+use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::vocabulary::Medium;
+
+/// Observations in one record of a terminal that has something to catch up with.
+pub const BATCH: usize = 50;
+/// What a clinic's desk sees in a day: results of cards all the time, a phone now and then.
+const A_PHONE_IN: u64 = 60;
+const A_FILE_IN: u64 = 3;
+
+/// The facts of the fold's example: every kind of event once at least.
+///
+/// # Errors
+/// Where the example is broken.
+pub fn example() -> Result<Vec<Recorded>> {
+    EXAMPLE.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("read the example")
+}
+
+/// `events` observations that go on where the terminal of `example` ended.
+///
+/// # Errors
+/// Where the example lacks a tap, a result file or a terminal.
+pub fn day(example: &[Recorded], events: u64) -> Result<Vec<Recorded>> {
+    let of_kind = |kind: &str| example.iter().find(|recorded| recorded.event.kind() == kind).cloned();
+    let tap = of_kind("tap_observed").context("a tap in the example")?;
+    let file = of_kind("linkage_result_observed").context("a result file in the example")?;
+    let seqs = example.iter().filter_map(Recorded::observed).map(|observed| observed.seq.0);
+    let last = seqs.max().context("a terminal in the example")?;
+    let facts = (1..=events).map(|number| {
+        let mut recorded = if number % A_FILE_IN == 0 { file.clone() } else { tap.clone() };
+        let after = TimeDelta::seconds(i64::try_from(number).unwrap_or_default() * 20);
+        if let Origin::Terminal(observed) = &mut recorded.origin {
+            observed.seq = Seq(last + number);
+            for instant in [&mut observed.occurred_at, &mut observed.observed_at, &mut observed.sent_at] {
+                *instant += after;
+            }
+        }
+        recorded.received_at += after;
+        let at = recorded.occurred_at();
+        match &mut recorded.event {
+            Event::LinkageResultObserved(event) => event.file_at = Some(at),
+            Event::TapObserved(event) if number % A_PHONE_IN != 0 => event.medium = Medium::MyNumberCard,
+            _ => {}
+        }
+        recorded
+    });
+    Ok(facts.collect())
+}
+
+/// The records in which `facts` of one terminal lie in the log of facility `number`: the same number, the same ids.
+#[must_use]
+pub fn records(facts: &[Recorded], number: u64, batch: usize) -> Vec<LogRecord> {
+    let id = |what: u128| Uuid::from_u128(what << 64 | u128::from(number));
+    let (facility, terminal, life) = (FacilityId(id(1)), TerminalId(id(2)), Life(id(3)));
+    let observation = |recorded: &Recorded| {
+        let observed = recorded.observed()?;
+        let (occurred_at, observed_at) = (observed.occurred_at, observed.observed_at);
+        Some(Observation { seq: observed.seq, occurred_at, observed_at, event: recorded.event.clone() })
+    };
+    let record = |facts: &[Recorded]| {
+        let last = facts.last()?;
+        let (received_at, sent_at) = (last.received_at, last.observed()?.sent_at);
+        let observations = facts.iter().filter_map(observation).collect();
+        Some(LogRecord { facility, received_at, body: LogBody::Terminal { terminal, life, sent_at, observations } })
+    };
+    facts.chunks(batch.max(1)).filter_map(record).collect()
+}
