@@ -8,9 +8,11 @@ mod facility;
 mod instant;
 mod list;
 mod output;
+mod rules;
 mod statement;
 mod status;
 mod terminal;
+mod what_if;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -80,12 +82,20 @@ enum Command {
     /// Which face reader stands at the desk.
     #[command(subcommand)]
     FaceReader(statement::FaceReader),
+    /// The rules by which facilities are judged.
+    #[command(subcommand)]
+    Rules(rules::Command),
+    /// When the call centre is closed beside its hours and the holidays.
+    #[command(subcommand)]
+    Closure(rules::Closure),
     /// State that a phone was read.
     Attest(statement::Attest),
-    /// How each axis of a facility came to be what it is, event by event, from a file of facts.
+    /// How each axis of a facility came to be what it is, event by event.
     Explain(explain::Explain),
     /// What is known of every facility, or of one.
     Status(status::Status),
+    /// Which facilities would change sides under other rules, and why. Nothing is changed.
+    WhatIf(what_if::WhatIf),
 }
 
 /// What somebody asked for can't be, and they can mend it: exit code 2.
@@ -137,9 +147,12 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::OptOut(command) => statement::opt_out(&desk()?, command).await?,
         Command::Reader(command) => statement::reader(&desk()?, command).await?,
         Command::FaceReader(command) => statement::face_reader(&desk()?, command).await?,
+        Command::Rules(command) => rules::run(desk, command).await?,
+        Command::Closure(command) => rules::closure(&desk()?, command).await?,
         Command::Attest(command) => statement::attest(&desk()?, command).await?,
-        Command::Explain(command) => explain::of_file(&command)?,
+        Command::Explain(command) => explain::run(command, desk).await?,
         Command::Status(command) => status::run(&desk()?, command).await?,
+        Command::WhatIf(command) => what_if::run(&desk()?, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -172,8 +185,13 @@ impl Desk {
         Ok(Self { operator: Operator::new(appender, store.clone()), store })
     }
 
-    /// The facility that `text` names by one of its codes.
+    /// The facility that `text` names by one of its codes, or by its identifier.
     async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
+        if let Ok(id) = text.parse() {
+            let known = !facilities::lines(&self.store, Some(id)).await?.is_empty();
+            let unknown = || Mistaken(format!("no facility is {id}; see `yomitori-server status`")).into();
+            return if known { Ok(id) } else { Err(unknown()) };
+        }
         let code = InstitutionCode::parse(text).map_err(|error| Mistaken(telemetry::chain(&error)))?;
         let found = facilities::by_code(&self.store, code.as_str()).await?;
         found.ok_or_else(|| {

@@ -6,10 +6,10 @@
 
 mod batch;
 mod owner;
+mod refold;
 mod row;
 mod state;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -17,16 +17,17 @@ use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use tokio_util::sync::CancellationToken;
-use yomitori_facility::{Calendar, Rules};
 
 use crate::config;
 use crate::log::kafka::{Reader, TopicError};
 use crate::log::{self, Position};
+use crate::store::ground::{self, Ground};
 use crate::store::{Store, StoreError, progress};
 use crate::{clock, telemetry};
 
 use self::batch::{Batch, Taken};
 use self::owner::Owner;
+use self::refold::Refold;
 use self::state::States;
 
 /// Records folded in one transaction at most.
@@ -52,24 +53,10 @@ pub enum ProjectionError {
     Locks(#[source] tokio_postgres::Error),
 }
 
-/// What a facility's row is computed with.
-pub struct Ground {
-    pub rules: Rules,
-    pub calendar: Calendar,
-}
-
-impl Ground {
-    /// What comes with this version of the program.
-    #[must_use]
-    pub fn bundled() -> Self {
-        Self { rules: Rules::bundled(), calendar: Calendar::bundled() }
-    }
-}
-
 /// Projects until `stop`. A failure pauses it; it goes on from the last commit.
-pub async fn run(store: Store, kafka: config::Kafka, ground: Arc<Ground>, stop: CancellationToken) {
+pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let mut projector = Projector { store: store.clone(), kafka: kafka.clone(), ground: Arc::clone(&ground) };
+        let mut projector = Projector { store: store.clone(), kafka: kafka.clone() };
         let ended = tokio::select! {
             () = stop.cancelled() => return,
             ended = projector.project() => ended,
@@ -87,7 +74,6 @@ pub async fn run(store: Store, kafka: config::Kafka, ground: Arc<Ground>, stop: 
 struct Projector {
     store: Store,
     kafka: config::Kafka,
-    ground: Arc<Ground>,
 }
 
 impl Projector {
@@ -100,21 +86,33 @@ impl Projector {
         let mut owner = Owner::connect(&self.store, count).await?;
         let reader = log::kafka::reader(&self.kafka)?;
         let mut states = States::open(&self.store).await?;
+        let mut fold = Fold { newest: ground::newest(&self.store).await?, ground: ground::now(&self.store).await? };
+        let mut refold = Refold::default();
         let mut swept_at = tokio::time::Instant::now();
         let mut checked_at = swept_at;
         owner.claim(&self.store).await?;
         self.read_owned(&reader, &owner)?;
+        refold.begin();
         loop {
-            let taken = next_batch(&reader).await?;
+            // What is to be folded anew waits for nothing but what has come in.
+            let taken = next_batch(&reader, if refold.pending() { Duration::ZERO } else { IDLE }).await?;
             if !taken.is_empty() {
                 let batch = Batch::decode(taken);
-                batch.fold_and_commit(&self.store, &self.ground, &mut states, &mut owner).await?;
+                batch.fold_and_commit(&self.store, &fold.ground, &mut states, &mut owner).await?;
+            }
+            if refold.pending() {
+                refold.step(&self.store, &fold.ground, &owner).await?;
             }
             if swept_at.elapsed() >= IDLE {
                 swept_at = tokio::time::Instant::now();
-                state::sweep(&self.store, &self.ground, &mut states, &owner).await?;
+                if fold.renew(&self.store).await? {
+                    states.forget();
+                    refold.begin();
+                }
+                state::sweep(&self.store, &fold.ground, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
                     self.read_owned(&reader, &owner)?;
+                    refold.begin();
                 }
                 if checked_at.elapsed() >= CHECK_EVERY {
                     checked_at = tokio::time::Instant::now();
@@ -143,10 +141,34 @@ impl Projector {
     }
 }
 
+/// By what facilities are folded.
+struct Fold {
+    /// The newest fact that it follows from, by its place in the log.
+    newest: Option<i64>,
+    ground: Ground,
+}
+
+impl Fold {
+    /// Takes in what has been adopted since, whichever instance folded it; says whether anything else holds now.
+    async fn renew(&mut self, store: &Store) -> Result<bool, StoreError> {
+        let newest = ground::newest(store).await?;
+        if newest == self.newest {
+            return Ok(false);
+        }
+        let ground = ground::now(store).await?;
+        let other = ground != self.ground;
+        (self.newest, self.ground) = (newest, ground);
+        if other {
+            telemetry::ground_changed(self.ground.rules.version());
+        }
+        Ok(other)
+    }
+}
+
 /// Waits for a record, then takes what else is there already.
-async fn next_batch(reader: &Reader) -> Result<Vec<Taken>, KafkaError> {
+async fn next_batch(reader: &Reader, wait: Duration) -> Result<Vec<Taken>, KafkaError> {
     let mut taken = Vec::new();
-    let Ok(first) = tokio::time::timeout(IDLE, reader.recv()).await else { return Ok(taken) };
+    let Ok(first) = tokio::time::timeout(wait, reader.recv()).await else { return Ok(taken) };
     taken.push(take(&first?));
     while taken.len() < BATCH_RECORDS {
         match reader.recv().now_or_never() {

@@ -20,7 +20,7 @@ use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
 use crate::ingest::{door, enrol::Desk, presence, uplink::Line};
 use crate::log::kafka::Appender;
-use crate::projector::{self, Ground};
+use crate::projector;
 use crate::store::{Store, StoreError};
 use crate::{clock, telemetry, web};
 
@@ -90,10 +90,9 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         parts.spawn(named("ingest", ingest(config.clone(), listener, store.clone(), stop.clone())));
     }
     if roles.contains(&Role::Projector) {
-        let ground = Arc::new(Ground::bundled());
         let (store, kafka, stop) = (store.clone(), config.kafka.clone(), stop.clone());
         parts.spawn(named("projector", async move {
-            projector::run(store, kafka, ground, stop).await;
+            projector::run(store, kafka, stop).await;
             Ok(())
         }));
     }

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod facility;
 pub mod fact;
 pub mod fleet;
+pub mod ground;
 pub mod lease;
 pub mod listing;
 pub mod parked;

@@ -158,6 +158,26 @@ pub fn facility_parked(facility: FacilityId, position: Position, reason: &str) {
     );
 }
 
+pub fn ground_changed(rules: u32) {
+    info!(rules.version = rules, "other rules or closures hold: every facility is folded anew");
+}
+
+pub fn folding_anew(facilities: usize, rules: u32) {
+    info!(rules.version = rules, facilities, "folding facilities anew");
+}
+
+pub fn folded_anew(facilities: usize, rules: u32) {
+    info!(rules.version = rules, facilities, "facilities were folded anew");
+}
+
+pub fn not_folded_anew(facility: FacilityId, position: Position) {
+    counter!("fleet_server_facilities_not_folded_anew_total").increment(1);
+    error!(
+        facility.id = %facility, partition = position.partition, offset = position.offset,
+        "a facility can't be folded under the rules in force; it stays as it was"
+    );
+}
+
 pub fn projection_failed(error: Cause<'_>) {
     counter!("fleet_server_projection_failures_total").increment(1);
     warn!(error = chain(error), "the projection paused; it goes on from the last commit");

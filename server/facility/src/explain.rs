@@ -128,21 +128,17 @@ pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: Da
     Explained { steps, facilities, fleet }
 }
 
-/// The difference that `other` rules make to a facility at `now`: empty where they change nothing.
+/// What is different where a facility is folded and judged by other rules: empty where they change nothing. `one` and
+/// `other` are the same facts, folded under the rules beside them.
 #[must_use]
-pub fn what_if(
-    facts: &[Recorded],
-    facility: FacilityId,
-    [rules, other]: [&Rules; 2],
+pub fn difference(
+    one: (&Facility, &Rules),
+    other: (&Facility, &Rules),
     calendar: &Calendar,
     now: DateTime<Utc>,
 ) -> Vec<Change> {
-    let fold = |rules: &Rules| {
-        let mut folded = Facility::new(facility);
-        facts.iter().for_each(|recorded| folded.apply(recorded, rules));
-        Picture::of(&folded, rules, calendar, now).0
-    };
-    fold(rules).changes(&fold(other))
+    let picture = |(facility, rules): (&Facility, &Rules)| Picture::of(facility, rules, calendar, now).0;
+    picture(one).changes(&picture(other))
 }
 
 fn fact(number: usize, recorded: &Recorded) -> StepCause {

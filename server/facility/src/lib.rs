@@ -41,7 +41,7 @@ pub use discrepancy::{Acknowledged, Flag, FlagStatus, Severity, UnknownFlag, sta
 pub use due::due;
 pub use equipment::{Equipment, FaceReader, Missing, ReaderStatus, Trouble};
 pub use evidence::{Eligible, Evidence, Level, LevelCount, Superseded, SupersededBy};
-pub use explain::{Change, EXAMPLE, Explained, Fleet, Step, StepCause, explain, what_if};
+pub use explain::{Change, EXAMPLE, Explained, Fleet, Step, StepCause, difference, explain};
 pub use facility::{Facility, fold};
 pub use freshness::{Freshness, TerminalStatus};
 pub use hours::{Hours, HoursError};

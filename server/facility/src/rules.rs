@@ -55,9 +55,12 @@ pub struct Burst {
 }
 
 static BUNDLED: LazyLock<Rules> =
-    LazyLock::new(|| Rules::parse(include_str!("../data/rules.toml")).expect("the bundled rules are parsed by a test"));
+    LazyLock::new(|| Rules::parse(Rules::BUNDLED).expect("the bundled rules are parsed by a test"));
 
 impl Rules {
+    /// The document of the rules that ship with this version.
+    pub const BUNDLED: &str = include_str!("../data/rules.toml");
+
     /// The rules that ship with this version.
     #[must_use]
     pub fn bundled() -> Self {
@@ -103,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_later_set_takes_over_at_its_date() {
-        let bundled = include_str!("../data/rules.toml");
+        let bundled = Rules::BUNDLED;
         let (_, set) = bundled.split_once("[[set]]").unwrap();
         let later = set
             .replace("2025-01-01T00:00:00+09:00", "2026-04-01T00:00:00+09:00")

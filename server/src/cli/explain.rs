@@ -2,40 +2,43 @@
 //! log and no database.
 
 mod show;
+mod stored;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use yomitori_facility::lines::{self, FORM, Line};
 use yomitori_facility::{Calendar, EXAMPLE, Explained, Hours, Rules, explain};
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{Event, Recorded};
 use yomitori_proto::id::FacilityId;
 
-use super::Mistaken;
 use super::instant;
 use super::output::{note, say, warn};
+use super::{Desk, Mistaken};
 use crate::telemetry;
 
 /// Mistakes in a file that are shown one by one.
 const SHOWN: usize = 20;
 
 #[derive(Args)]
-#[command(after_long_help = FORM)]
+#[command(after_long_help = FORM, group(ArgGroup::new("what").required(true).args(["code", "events", "example"])))]
 pub(super) struct Explain {
-    /// A file of facts, one a line (see below); `-` reads standard input.
-    #[arg(long, required_unless_present = "example")]
+    /// One of the institution codes of a facility, or its identifier: the facts are those of the server.
+    code: Option<String>,
+    /// A file of facts, one a line (see below); `-` reads standard input. No server is needed.
+    #[arg(long)]
     events: Option<PathBuf>,
     /// Print an example of such a file, with every kind of event.
-    #[arg(long, conflicts_with = "events")]
+    #[arg(long)]
     example: bool,
     /// Only this facility of the file: its identifier, or one of its institution codes.
-    #[arg(long)]
+    #[arg(long, requires = "events")]
     facility: Option<String>,
     /// As it was known at this instant, such as 2026-04-01T10:30:00+09:00; without an offset it is Japan's time. By default
-    /// when the last fact was received.
+    /// now; of a file, when its last fact was received.
     #[arg(long, value_parser = instant::parse)]
     at: Option<DateTime<Utc>>,
     #[command(flatten)]
@@ -70,6 +73,7 @@ impl GroundFiles {
         self.rules.as_deref().map_or_else(|| Ok(Rules::bundled()), read_rules)
     }
 
+    /// The calendar that was given, or that of the program.
     fn calendar(&self) -> Result<Calendar, Mistaken> {
         let calendar = match &self.holidays {
             Some(file) => Calendar::parse(&read(file)?).map_err(|error| wrong(file, &telemetry::chain(&error)))?,
@@ -81,12 +85,19 @@ impl GroundFiles {
     }
 }
 
-/// Explains a file of facts.
-pub(super) fn of_file(asked: &Explain) -> Result<(), Mistaken> {
-    let Some(file) = &asked.events else {
-        say(EXAMPLE.trim_end());
-        return Ok(());
-    };
+/// Explains a file of facts, or what the server knows of a facility.
+pub(super) async fn run(asked: Explain, desk: impl FnOnce() -> anyhow::Result<Desk>) -> anyhow::Result<()> {
+    match (&asked.code, &asked.events) {
+        (Some(code), _) => stored::explain(&desk()?, code, &asked).await,
+        (None, Some(file)) => Ok(of_file(file, &asked)?),
+        (None, None) => {
+            say(EXAMPLE.trim_end());
+            Ok(())
+        }
+    }
+}
+
+fn of_file(file: &Path, asked: &Explain) -> Result<(), Mistaken> {
     let (rules, calendar) = (asked.ground.rules()?, asked.ground.calendar()?);
     let mut lines = lines::read(&read(file)?).map_err(|mistakes| {
         let mut told: Vec<String> = mistakes.iter().take(SHOWN).map(|mistake| format!("  - {mistake}")).collect();
@@ -144,18 +155,18 @@ fn choose(explained: &mut Explained, text: &str, at: DateTime<Utc>) -> Result<()
     Ok(())
 }
 
-fn read_rules(file: &Path) -> Result<Rules, Mistaken> {
+pub(super) fn read_rules(file: &Path) -> Result<Rules, Mistaken> {
     Rules::parse(&text(file)?).map_err(|mistakes| {
         let mistakes: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
         wrong(file, &format!("these rules can't be used\n{}", mistakes.join("\n")))
     })
 }
 
-fn wrong(file: &Path, what: &str) -> Mistaken {
+pub(super) fn wrong(file: &Path, what: &str) -> Mistaken {
     Mistaken(format!("`{}`: {what}", file.display()))
 }
 
-fn text(file: &Path) -> Result<String, Mistaken> {
+pub(super) fn text(file: &Path) -> Result<String, Mistaken> {
     String::from_utf8(read(file)?).map_err(|_| wrong(file, "it is not UTF-8"))
 }
 

@@ -1,16 +1,16 @@
 //! Commands by which a person states something of a facility. Each becomes a fact with who, when and why.
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use yomitori_proto::event::{
     Event, FaceReaderModelSet, ListingIntentSet, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned,
     OptOutWithdrawn, ReaderRoleAssigned, SmartphoneReadAttested, Stated,
 };
-use yomitori_proto::id::{ReaderKey, TerminalId};
+use yomitori_proto::id::{FacilityId, ReaderKey, TerminalId};
 use yomitori_proto::vocabulary::{Intent, PhoneNative, PhoneOs, ReaderRole};
 
-use super::Desk;
 use super::output::say;
+use super::{Desk, instant};
 use crate::clock;
 use crate::ingest::operator::Answered;
 
@@ -32,6 +32,23 @@ impl Speaker {
     }
 }
 
+/// Who says so, where it must not be said without a reason.
+#[derive(Args)]
+pub(super) struct Reasoned {
+    /// Who states it; by default who is logged in here.
+    #[arg(long)]
+    by: Option<String>,
+    /// Why, in a few words.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    why: String,
+}
+
+impl From<Reasoned> for Speaker {
+    fn from(Reasoned { by, why }: Reasoned) -> Self {
+        Self { by, why: Some(why) }
+    }
+}
+
 #[derive(Subcommand)]
 pub(super) enum OptOut {
     /// Record what is wanted, or how far the call has got.
@@ -42,8 +59,8 @@ pub(super) enum OptOut {
         #[arg(long)]
         facility: String,
         /// When it happened or is planned, such as 2026-04-01T10:30:00+09:00; by default now.
-        #[arg(long)]
-        at: Option<DateTime<FixedOffset>>,
+        #[arg(long, value_parser = instant::parse)]
+        at: Option<DateTime<Utc>>,
         /// What the call centre gave as its reference.
         #[arg(long)]
         reference: Option<String>,
@@ -119,8 +136,8 @@ pub(super) struct Attest {
     #[arg(long, value_enum)]
     os: Option<Os>,
     /// When the phone was read; by default now.
-    #[arg(long)]
-    at: Option<DateTime<FixedOffset>>,
+    #[arg(long, value_parser = instant::parse)]
+    at: Option<DateTime<Utc>>,
     /// It was a technician's test: it counts, and is shown as one.
     #[arg(long)]
     test: bool,
@@ -136,7 +153,7 @@ pub(super) enum Os {
 
 pub(super) async fn opt_out(desk: &Desk, command: OptOut) -> anyhow::Result<()> {
     let OptOut::Record { what, facility, at, reference, speaker } = command;
-    let at = instant(at);
+    let at = at.unwrap_or_else(clock::now);
     let event: Event = match what {
         OptOutStep::DoNotWant => ListingIntentSet { intent: Intent::DoNotWant }.into(),
         OptOutStep::Want => ListingIntentSet { intent: Intent::WantListed }.into(),
@@ -177,15 +194,16 @@ pub(super) async fn attest(desk: &Desk, command: Attest) -> anyhow::Result<()> {
         Some(Os::Android) => PhoneOs::Android,
         None => PhoneOs::Unknown,
     };
-    state(desk, &facility, speaker, SmartphoneReadAttested { os, read_at: instant(at), test }.into()).await
+    state(desk, &facility, speaker, SmartphoneReadAttested { os, read_at: at.unwrap_or_else(clock::now), test }.into())
+        .await
 }
 
-fn instant(at: Option<DateTime<FixedOffset>>) -> DateTime<Utc> {
-    at.map_or_else(clock::now, |at| yomitori_proto::time::truncate(at.with_timezone(&Utc)))
+pub(super) async fn state(desk: &Desk, code: &str, speaker: Speaker, event: Event) -> anyhow::Result<()> {
+    state_of(desk, desk.facility(code).await?, speaker, event).await
 }
 
-async fn state(desk: &Desk, code: &str, speaker: Speaker, event: Event) -> anyhow::Result<()> {
-    let facility = desk.facility(code).await?;
+/// States it of a facility, or of the fleet, and says whether it can be seen.
+pub(super) async fn state_of(desk: &Desk, facility: FacilityId, speaker: Speaker, event: Event) -> anyhow::Result<()> {
     let stated = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
     let position = desk.operator.state(facility, stated, event).await?;
     say(match desk.operator.shown(position).await? {

@@ -12,9 +12,10 @@ use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 use super::owner::Owner;
 use super::state::States;
-use super::{Ground, ProjectionError, row};
+use super::{ProjectionError, row};
 use crate::log::Position;
 use crate::store::fact::Placed;
+use crate::store::ground::Ground;
 use crate::store::parked::Parked;
 use crate::store::{Doing as _, Store, connection, facility, fact, parked, progress};
 use crate::{clock, crash, telemetry};
@@ -80,7 +81,7 @@ impl Batch {
     ) -> Result<(), ProjectionError> {
         let began = tokio::time::Instant::now();
         let (facilities, lives) = self.touched();
-        states.load(store, &facilities, &lives).await?;
+        states.load(store, ground, &facilities, &lives).await?;
         let ends = self.ends.clone();
         let outcome = self.fold(ground, states);
         crash::point("after-fold");

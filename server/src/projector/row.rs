@@ -5,9 +5,9 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 use yomitori_facility::{Evidence, Facility, Status, Word as _, status};
 
-use super::Ground;
 use crate::store::StoreError;
 use crate::store::facility::Row;
+use crate::store::ground::Ground;
 
 /// The row of `facility` as it is `now`.
 ///
@@ -48,6 +48,7 @@ pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: Dat
         state: json(serde_json::to_value(facility), "a facility's state")?,
         due_at: seen.due_at,
         folded_at: now,
+        ground: ground.number,
         codes,
     })
 }

@@ -6,10 +6,10 @@ use yomitori_facility::Facility;
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 use super::owner::Owner;
-use super::row;
-use super::{Ground, ProjectionError};
+use super::{ProjectionError, refold, row};
 use crate::clock;
-use crate::store::{Store, StoreError, facility, fact, parked};
+use crate::store::ground::Ground;
+use crate::store::{Doing as _, Store, StoreError, facility, fact, parked, progress};
 
 /// Above this many remembered facilities, all are forgotten: plain, and rare.
 const REMEMBERED: usize = 60_000;
@@ -28,10 +28,16 @@ impl States {
         Ok(Self { facilities: BTreeMap::new(), marks: BTreeMap::new(), parked })
     }
 
-    /// Makes sure that these are remembered.
+    /// Another ground: what was folded by the one before is worth nothing.
+    pub(super) fn forget(&mut self) {
+        self.facilities.clear();
+    }
+
+    /// Makes sure that these are remembered, folded by `ground`.
     pub(super) async fn load(
         &mut self,
         store: &Store,
+        ground: &Ground,
         facilities: &BTreeSet<FacilityId>,
         lives: &BTreeSet<(TerminalId, Life)>,
     ) -> Result<(), StoreError> {
@@ -43,8 +49,13 @@ impl States {
             facilities.iter().filter(|id| !self.facilities.contains_key(id)).copied().collect();
         if !unknown.is_empty() {
             let found = facility::states(store, &unknown).await?;
+            let behind: Vec<FacilityId> =
+                found.iter().filter(|(_, _, number)| *number != ground.number).map(|(id, _, _)| *id).collect();
             self.facilities.extend(unknown.into_iter().map(|id| (id, Facility::new(id))));
-            self.facilities.extend(found);
+            self.facilities.extend(found.into_iter().map(|(id, facility, _)| (id, facility)));
+            if !behind.is_empty() {
+                self.facilities.extend(refold::anew(store, &behind, &ground.rules).await?);
+            }
         }
         let unknown: Vec<(TerminalId, Life)> =
             lives.iter().filter(|life| !self.marks.contains_key(life)).copied().collect();
@@ -90,12 +101,28 @@ pub(super) async fn sweep(
     if due.is_empty() {
         return Ok(());
     }
-    states.load(store, &due.keys().copied().collect(), &BTreeSet::new()).await?;
+    states.load(store, ground, &due.keys().copied().collect(), &BTreeSet::new()).await?;
     let rows: Vec<facility::Row> = due
         .iter()
         .map(|(&id, &partition)| row::row(&states.facility(id), partition, ground, now))
         .collect::<Result<_, _>>()?;
+    write(store, owner, &rows).await
+}
+
+/// Writes rows that follow from nothing new, unless somebody else has taken over and folded further.
+pub(super) async fn write(store: &Store, owner: &Owner, rows: &[facility::Row]) -> Result<(), ProjectionError> {
     let mut client = store.client().await?;
-    facility::write_alone(&mut client, &rows).await?;
+    let transaction = client.transaction().await.doing("begin to write facilities")?;
+    let partitions: BTreeSet<i32> = rows.iter().map(|row| row.partition).collect();
+    for partition in partitions {
+        let fenced = ProjectionError::Fenced { partition };
+        let Some(expected) = owner.position(partition) else { return Err(fenced) };
+        if !progress::stands(&transaction, expected).await? {
+            return Err(fenced);
+        }
+    }
+    facility::write(&transaction, rows).await?;
+    facility::announce(&transaction, rows).await?;
+    transaction.commit().await.doing("commit facilities")?;
     Ok(())
 }

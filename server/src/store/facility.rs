@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::Json;
-use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
@@ -38,6 +38,8 @@ pub struct Row {
     pub state: Value,
     pub due_at: Option<DateTime<Utc>>,
     pub folded_at: DateTime<Utc>,
+    /// The number of the ground by which it was folded.
+    pub ground: i64,
     /// Not a column: they fill `projection.facility_code`.
     #[serde(skip)]
     pub codes: Vec<String>,
@@ -46,19 +48,19 @@ pub struct Row {
 /// More names than this are announced as "many": a payload of NOTIFY has a limit.
 const ANNOUNCED_ONE_BY_ONE: usize = 100;
 
-/// The states of these facilities, where they have one.
+/// The states of these facilities, where they have one, with the number of the ground by which each was folded.
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility)>, StoreError> {
+pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility, i64)>, StoreError> {
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
-    let query = "SELECT facility_id, state FROM projection.facility WHERE facility_id = ANY($1)";
+    let query = "SELECT facility_id, state, ground FROM projection.facility WHERE facility_id = ANY($1)";
     let rows = store.client().await?.query(query, &[&ids]).await.doing("read facilities")?;
     rows.into_iter()
         .map(|row| {
             let state = serde_json::from_value(row.get(1));
             let facility = state.map_err(|source| StoreError::Broken { what: "a facility's state", source })?;
-            Ok((FacilityId(row.get(0)), facility))
+            Ok((FacilityId(row.get(0)), facility, row.get(2)))
         })
         .collect()
 }
@@ -85,12 +87,12 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), St
                   SELECT * FROM jsonb_populate_recordset(NULL::projection.facility, $1) \
                   ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
                   evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
-                  opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at) = \
+                  opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, ground) = \
                   (EXCLUDED.partition, EXCLUDED.code, EXCLUDED.name, EXCLUDED.prefecture, EXCLUDED.search, \
                   EXCLUDED.eligible, EXCLUDED.evidence, EXCLUDED.evidence_level, EXCLUDED.first_success_at, \
                   EXCLUDED.last_success_at, EXCLUDED.equipment, EXCLUDED.readers_present, EXCLUDED.intent, \
                   EXCLUDED.opt_out, EXCLUDED.listing, EXCLUDED.freshness, EXCLUDED.last_seen_at, EXCLUDED.flags, \
-                  EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at)";
+                  EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.ground)";
     transaction.execute(upsert, &[&Json(rows)]).await.doing("write facilities")?;
     let (ids, codes): (Vec<Uuid>, Vec<&str>) =
         rows.iter().flat_map(|row| row.codes.iter().map(|code| (row.facility_id.0, code.as_str()))).unzip();
@@ -121,15 +123,34 @@ pub async fn announce(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(),
     Ok(())
 }
 
-/// Writes rows in a transaction of their own.
+/// Up to `limit` facilities of these partitions behind `after`, ordered by identifier, that were folded by another ground.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn write_alone(client: &mut Client, rows: &[Row]) -> Result<(), StoreError> {
-    let transaction = client.transaction().await.doing("begin")?;
-    write(&transaction, rows).await?;
-    announce(&transaction, rows).await?;
-    transaction.commit().await.doing("commit")
+pub async fn behind(
+    store: &Store,
+    ground: i64,
+    partitions: &[i32],
+    after: Option<FacilityId>,
+    limit: i64,
+) -> Result<Vec<(FacilityId, i32)>, StoreError> {
+    let query = "SELECT facility_id, partition FROM projection.facility \
+                 WHERE ground <> $1 AND partition = ANY($2) AND ($3::uuid IS NULL OR facility_id > $3) \
+                 ORDER BY facility_id LIMIT $4";
+    let client = store.client().await?;
+    let rows = client.query(query, &[&ground, &partitions, &after.map(|id| id.0), &limit]).await;
+    let rows = rows.doing("look for facilities of another ground")?;
+    Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
+}
+
+/// How many facilities were folded by another ground.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn count_behind(store: &Store, ground: i64) -> Result<i64, StoreError> {
+    let query = "SELECT count(*) FROM projection.facility WHERE ground <> $1";
+    let row = store.client().await?.query_one(query, &[&ground]).await.doing("count facilities of another ground")?;
+    Ok(row.get(0))
 }
 
 /// The facility that has `code` now.
@@ -140,6 +161,41 @@ pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, St
     let query = "SELECT facility_id FROM projection.facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
     let row = store.client().await?.query_opt(query, &[&code]).await.doing("look for a code")?;
     Ok(row.map(|row| FacilityId(row.get(0))))
+}
+
+/// A facility by what people call it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub facility: FacilityId,
+    pub code: Option<String>,
+    pub name: String,
+    pub prefecture: String,
+}
+
+/// Up to `limit` facilities behind `after`, ordered by identifier.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Result<Vec<Named>, StoreError> {
+    let query = "SELECT facility_id, code, name, prefecture FROM projection.facility \
+                 WHERE $1::uuid IS NULL OR facility_id > $1 ORDER BY facility_id LIMIT $2";
+    let rows = store.client().await?.query(query, &[&after.map(|id| id.0), &limit]).await.doing("read facilities")?;
+    let named = |row: tokio_postgres::Row| Named {
+        facility: FacilityId(row.get(0)),
+        code: row.get(1),
+        name: row.get(2),
+        prefecture: row.get(3),
+    };
+    Ok(rows.into_iter().map(named).collect())
+}
+
+/// How many facilities there are.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn count(store: &Store) -> Result<i64, StoreError> {
+    let row = store.client().await?.query_one("SELECT count(*) FROM projection.facility", &[]).await;
+    Ok(row.doing("count the facilities")?.get(0))
 }
 
 /// The whole status of a facility, or of all, ordered by prefecture and name.

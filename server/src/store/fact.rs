@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 
-use tokio_postgres::Transaction;
+use futures_util::TryStreamExt as _;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{Json, Type};
+use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
@@ -34,7 +35,7 @@ pub async fn high_water(
     let query = "SELECT terminal_id, life, seq FROM projection.high_water \
                  WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
     let rows = store.client().await?.query(query, &[&terminals, &ids]).await.doing("read high-water marks")?;
-    let mark = |row: tokio_postgres::Row| {
+    let mark = |row: Row| {
         let seq: i64 = row.get(2);
         ((TerminalId(row.get(0)), Life(row.get(1))), Seq(seq.cast_unsigned()))
     };
@@ -119,22 +120,56 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
 /// # Errors
 /// Where the database is away or holds what can't be read.
 pub async fn timeline(store: &Store, facility: FacilityId, limit: i64) -> Result<Vec<Placed>, StoreError> {
-    let query = "SELECT partition, log_offset, place, received_at, origin, event FROM projection.fact \
-                 WHERE facility_id = $1 ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $2";
-    let rows = store.client().await?.query(query, &[&facility.0, &limit]).await.doing("read a timeline")?;
-    rows.into_iter()
-        .map(|row| {
-            let broken = |source| StoreError::Broken { what: "a fact", source };
-            Ok(Placed {
-                position: Position { partition: row.get(0), offset: row.get(1) },
-                place: row.get(2),
-                recorded: Recorded {
-                    facility,
-                    received_at: row.get(3),
-                    origin: serde_json::from_value(row.get(4)).map_err(broken)?,
-                    event: serde_json::from_value(row.get(5)).map_err(broken)?,
-                },
-            })
-        })
-        .collect()
+    let query = format!(
+        "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 \
+         ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $2"
+    );
+    let rows = store.client().await?.query(&query, &[&facility.0, &limit]).await.doing("read a timeline")?;
+    rows.iter().map(placed).collect()
+}
+
+/// What was said of the whole fleet, in the order of the log.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn of_fleet(store: &Store) -> Result<Vec<Placed>, StoreError> {
+    let mut facts = Vec::new();
+    each(store, &[FacilityId::FLEET], |placed| facts.push(placed)).await?;
+    Ok(facts)
+}
+
+/// Hands every fact of these facilities to `take`, facility by facility and in the order of the log: one at a time, as
+/// there may be millions.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn each(store: &Store, facilities: &[FacilityId], mut take: impl FnMut(Placed)) -> Result<(), StoreError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = ANY($1) \
+         ORDER BY facility_id, partition, log_offset, place"
+    );
+    let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
+    let doing = "read the facts of facilities";
+    let client = store.client().await?;
+    let mut rows = pin!(client.query_raw(&query, [&ids]).await.doing(doing)?);
+    while let Some(row) = rows.try_next().await.doing(doing)? {
+        take(placed(&row)?);
+    }
+    Ok(())
+}
+
+const COLUMNS: &str = "partition, log_offset, place, facility_id, received_at, origin, event";
+
+fn placed(row: &Row) -> Result<Placed, StoreError> {
+    let broken = |source| StoreError::Broken { what: "a fact", source };
+    Ok(Placed {
+        position: Position { partition: row.get(0), offset: row.get(1) },
+        place: row.get(2),
+        recorded: Recorded {
+            facility: FacilityId(row.get(3)),
+            received_at: row.get(4),
+            origin: serde_json::from_value(row.get(5)).map_err(broken)?,
+            event: serde_json::from_value(row.get(6)).map_err(broken)?,
+        },
+    })
 }

@@ -61,6 +61,16 @@ pub async fn advance(
     Ok(moved == 1)
 }
 
+/// Whether a partition stands at `expected`; it stays there until the transaction ends.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn stands(transaction: &Transaction<'_>, expected: Position) -> Result<bool, StoreError> {
+    let query = "SELECT 1 FROM projection.progress WHERE partition = $1 AND next_offset = $2 FOR SHARE";
+    let found = transaction.query_opt(query, &[&expected.partition, &expected.offset]).await;
+    Ok(found.doing("look at a partition's place")?.is_some())
+}
+
 /// Whether the record at `position` has been folded.
 ///
 /// # Errors

@@ -1,0 +1,44 @@
+//! `explain CODE`: from the facts that the projector has taken from the log.
+
+use yomitori_facility::explain as explain_facts;
+use yomitori_proto::event::{Event, Recorded};
+
+use super::{Explain, show};
+use crate::cli::Desk;
+use crate::clock;
+use crate::store::fact::{self, Placed};
+use crate::store::ground;
+
+pub(super) async fn explain(desk: &Desk, code: &str, asked: &Explain) -> anyhow::Result<()> {
+    let facility = desk.facility(code).await?;
+    let (rules, calendar) = (asked.ground.rules()?, asked.ground.calendar()?);
+    let mut own = Vec::new();
+    fact::each(&desk.store, &[facility], |placed| own.push(placed)).await?;
+    let mut fleet = ground::said(&desk.store).await?;
+    if asked.ground.rules.is_some() {
+        fleet.retain(|placed| !matches!(placed.recorded.event, Event::RulesAdopted(_)));
+    }
+    let facts = merged(fleet, own);
+    let place = |Placed { position, place, .. }: &Placed| format!("{}:{}:{place}", position.partition, position.offset);
+    let places: Vec<String> = facts.iter().map(place).collect();
+    let facts: Vec<Recorded> = facts.into_iter().map(|placed| placed.recorded).collect();
+    let at = asked.at.unwrap_or_else(clock::now);
+    let explained = explain_facts(&facts, &rules, &calendar, at);
+    show::explained(&explained, at, asked.format, |number| places.get(number).cloned());
+    Ok(())
+}
+
+/// What was said of the fleet, where it was received between what is known of the facility. Each keeps its order.
+fn merged(fleet: Vec<Placed>, own: Vec<Placed>) -> Vec<Placed> {
+    let mut facts = Vec::with_capacity(fleet.len() + own.len());
+    let mut fleet = fleet.into_iter().peekable();
+    for placed in own {
+        let until = placed.recorded.received_at;
+        while let Some(said) = fleet.next_if(|said| said.recorded.received_at <= until) {
+            facts.push(said);
+        }
+        facts.push(placed);
+    }
+    facts.extend(fleet);
+    facts
+}

@@ -1,0 +1,214 @@
+//! `rules` and `closure`: what every facility is judged by, adopted through the log.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use chrono_tz::Asia::Tokyo;
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use yomitori_facility::Rules;
+use yomitori_proto::event::{ClosureSet, Event, Origin, RulesAdopted};
+use yomitori_proto::id::FacilityId;
+
+use super::output::{note, say, warn};
+use super::statement::{Reasoned, state_of};
+use super::{Desk, Mistaken, explain, instant};
+use crate::store::fact::Placed;
+use crate::store::{facility as facilities, ground};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// The rules in force, and who adopted which, when and why.
+    Show {
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Adopt rules: from then on every facility is judged by them, also for what happened before.
+    ///
+    /// `rules export` prints those in force, to begin with; `what-if --rules FILE` tells beforehand who would change sides.
+    Adopt {
+        /// The whole document (TOML), with a higher version than the one in force.
+        file: PathBuf,
+        #[command(flatten)]
+        speaker: Reasoned,
+    },
+    /// Print the rules in force, with their comments.
+    Export {
+        /// Those that come with the program; no server is needed.
+        #[arg(long)]
+        bundled: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Closure {
+    /// The call centre is closed in [from, to): nobody answers, and a call recorded then is odd.
+    Set {
+        /// The first instant, such as 2026-12-29; a day begins at midnight in Japan.
+        #[arg(long, value_parser = instant::parse)]
+        from: DateTime<Utc>,
+        /// The first instant at which it is open again, holidays and hours aside.
+        #[arg(long, value_parser = instant::parse)]
+        to: DateTime<Utc>,
+        #[command(flatten)]
+        speaker: Reasoned,
+    },
+    /// Every closure, and who said so.
+    List(Listed),
+}
+
+#[derive(Args)]
+pub(super) struct Listed {
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// One adoption or closure, with who, when and why.
+#[derive(Serialize)]
+struct Said<'a> {
+    by: &'a str,
+    why: Option<&'a str>,
+    at: DateTime<Utc>,
+    #[serde(flatten)]
+    what: What,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum What {
+    Adopted { version: u32 },
+    Closed { from: DateTime<Utc>, to: DateTime<Utc> },
+}
+
+fn said(placed: &Placed) -> Option<Said<'_>> {
+    let (by, why) = match &placed.recorded.origin {
+        Origin::Person(stated) => (stated.by.as_str(), stated.why.as_deref()),
+        Origin::Server { .. } | Origin::List { .. } | Origin::Terminal(_) => ("-", None),
+    };
+    let what = match &placed.recorded.event {
+        Event::RulesAdopted(event) => What::Adopted { version: event.version },
+        Event::ClosureSet(event) => What::Closed { from: event.from, to: event.to },
+        _ => return None,
+    };
+    Some(Said { by, why, at: placed.recorded.occurred_at(), what })
+}
+
+fn minute(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
+}
+
+pub(super) async fn run(desk: impl FnOnce() -> anyhow::Result<Desk>, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Export { bundled: true } => say(Rules::BUNDLED.trim_end()),
+        Command::Export { bundled: false } => say(document(&ground::said(&desk()?.store).await?).trim_end()),
+        Command::Show { format } => show(&desk()?, format).await?,
+        Command::Adopt { file, speaker } => {
+            let document = explain::text(&file)?;
+            let rules = explain::read_rules(&file)?;
+            adopt(&desk()?, document, &rules, speaker).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The document in force.
+fn document(said: &[Placed]) -> &str {
+    let adopted = said.iter().rev().find_map(|placed| match &placed.recorded.event {
+        Event::RulesAdopted(event) if Rules::parse(&event.document).is_ok() => Some(event.document.as_str()),
+        _ => None,
+    });
+    adopted.unwrap_or(Rules::BUNDLED)
+}
+
+async fn show(desk: &Desk, format: Format) -> anyhow::Result<()> {
+    let ground = ground::now(&desk.store).await?;
+    let all = ground::said(&desk.store).await?;
+    let adoptions: Vec<Said<'_>> =
+        all.iter().rev().filter_map(said).filter(|said| matches!(said.what, What::Adopted { .. })).collect();
+    let behind = facilities::count_behind(&desk.store, ground.number).await?;
+    if format == Format::Json {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            version: u32,
+            facilities_behind: i64,
+            adopted: Vec<Said<'a>>,
+        }
+        let shown = Shown { version: ground.rules.version(), facilities_behind: behind, adopted: adoptions };
+        say(&serde_json::to_string_pretty(&shown).context("write JSON")?);
+        return Ok(());
+    }
+    say(&format!("現行の規則 / rules in force: version {}", ground.rules.version()));
+    if adoptions.is_empty() {
+        say("  プログラム付属の規則です / those that come with the program; nobody has adopted others");
+    }
+    for Said { by, why, at, what } in &adoptions {
+        if let What::Adopted { version } = what {
+            say(&format!("  version {version:<4} {}  {by}（{}）", minute(*at), why.unwrap_or("-")));
+        }
+    }
+    if behind > 0 {
+        say(&format!("  再計算待ち {behind} 施設 / {behind} facilities are still to be folded anew"));
+    }
+    Ok(())
+}
+
+async fn adopt(desk: &Desk, document: String, rules: &Rules, speaker: Reasoned) -> anyhow::Result<()> {
+    let ground = ground::now(&desk.store).await?;
+    if *rules == ground.rules {
+        say("同じ規則がすでに有効です / these very rules are in force already; nothing was recorded");
+        return Ok(());
+    }
+    let (version, known) = (rules.version(), ground.rules.version());
+    if version <= known {
+        return Err(Mistaken(format!(
+            "version {known} is in force: give the document a higher one, such as `version = {}`",
+            known.saturating_add(1)
+        ))
+        .into());
+    }
+    state_of(desk, FacilityId::FLEET, speaker.into(), RulesAdopted { version, document }.into()).await?;
+    note(
+        "全施設を再計算します。進み具合は / every facility is folded anew; see how far with: yomitori-server rules show",
+    );
+    Ok(())
+}
+
+pub(super) async fn closure(desk: &Desk, command: Closure) -> anyhow::Result<()> {
+    match command {
+        Closure::Set { from, to, speaker } => {
+            if to <= from {
+                return Err(Mistaken("--to must be later than --from: the closure is [from, to)".to_owned()).into());
+            }
+            if to - from > chrono::Duration::days(60) {
+                warn("that is a long closure: more than 60 days");
+            }
+            state_of(desk, FacilityId::FLEET, speaker.into(), ClosureSet { from, to }.into()).await
+        }
+        Closure::List(Listed { format }) => {
+            let all = ground::said(&desk.store).await?;
+            let closures: Vec<Said<'_>> =
+                all.iter().filter_map(said).filter(|said| matches!(said.what, What::Closed { .. })).collect();
+            if format == Format::Json {
+                say(&serde_json::to_string_pretty(&closures).context("write JSON")?);
+                return Ok(());
+            }
+            for Said { by, why, at, what } in &closures {
+                if let What::Closed { from, to } = what {
+                    let (from, to, at) = (minute(*from), minute(*to), minute(*at));
+                    say(&format!("{from} – {to}  {by}, {at}（{}）", why.unwrap_or("-")));
+                }
+            }
+            if closures.is_empty() {
+                note("臨時休業の登録はありません / no closure was recorded");
+            }
+            Ok(())
+        }
+    }
+}

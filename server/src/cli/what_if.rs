@@ -1,0 +1,194 @@
+//! `what-if`: folds every facility once more under other rules, and lists who changes sides and why.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use yomitori_facility::{Change, Facility, Rules, difference};
+use yomitori_proto::id::FacilityId;
+
+use super::output::{note, say};
+use super::{Desk, explain, instant};
+use crate::clock;
+use crate::store::facility::{self as facilities, Named};
+use crate::store::fact;
+use crate::store::ground::{self, Ground};
+
+/// Facilities that are looked at in one go.
+const AT_ONCE: i64 = 500;
+const TELL_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
+#[derive(Args)]
+pub(super) struct WhatIf {
+    /// The other rules (TOML); `rules export` prints those in force, to begin with.
+    #[arg(long)]
+    rules: PathBuf,
+    /// As it was known at this instant; by default now.
+    #[arg(long, value_parser = instant::parse)]
+    at: Option<DateTime<Utc>>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    /// One object a line, for each facility that changes.
+    Json,
+    /// One row for each change.
+    Csv,
+}
+
+/// A facility that changes sides.
+#[derive(Serialize)]
+struct Changed<'a> {
+    facility: FacilityId,
+    code: Option<&'a str>,
+    name: &'a str,
+    prefecture: &'a str,
+    changes: Vec<Change>,
+}
+
+pub(super) async fn run(desk: &Desk, asked: WhatIf) -> anyhow::Result<()> {
+    let other = explain::read_rules(&asked.rules)?;
+    let at = asked.at.unwrap_or_else(clock::now);
+    let ground = ground::at(&desk.store, at).await?;
+    let total = facilities::count(&desk.store).await?;
+    note(&format!(
+        "現行の規則 {} 版と {} 版を {total} 施設で比べます / comparing rules {} with {} over {total} facilities",
+        ground.rules.version(),
+        other.version(),
+        ground.rules.version(),
+        other.version()
+    ));
+    let mut told = Told::new(asked.format)?;
+    let (mut after, mut looked_at) = (None, 0);
+    let mut told_at = tokio::time::Instant::now();
+    loop {
+        let named = facilities::named(&desk.store, after, AT_ONCE).await?;
+        let Some(last) = named.last() else { break };
+        after = Some(last.facility);
+        looked_at += named.len();
+        for (named, changes) in changes(desk, named, &ground, &other, at).await? {
+            told.tell(&named, changes)?;
+        }
+        if told_at.elapsed() >= TELL_EVERY {
+            told_at = tokio::time::Instant::now();
+            note(&format!("{looked_at}/{total} 施設 / {looked_at} of {total} facilities"));
+        }
+    }
+    told.sum_up(looked_at);
+    Ok(())
+}
+
+/// Who of `named` changes sides.
+async fn changes(
+    desk: &Desk,
+    named: Vec<Named>,
+    ground: &Ground,
+    other: &Rules,
+    at: DateTime<Utc>,
+) -> anyhow::Result<Vec<(Named, Vec<Change>)>> {
+    let ids: Vec<FacilityId> = named.iter().map(|named| named.facility).collect();
+    let mut folded: BTreeMap<FacilityId, [Facility; 2]> =
+        ids.iter().map(|id| (*id, [Facility::new(*id), Facility::new(*id)])).collect();
+    fact::each(&desk.store, &ids, |placed| {
+        let recorded = placed.recorded;
+        let known = recorded.received_at <= at;
+        if let Some([now, then]) = folded.get_mut(&recorded.facility).filter(|_| known) {
+            now.apply(&recorded, &ground.rules);
+            then.apply(&recorded, other);
+        }
+    })
+    .await?;
+    let changed = named.into_iter().filter_map(|named| {
+        let [now, then] = folded.get(&named.facility)?;
+        let mut changes = difference((now, &ground.rules), (then, other), &ground.calendar, at);
+        // A date or a count may differ without anything changing sides.
+        changes.retain(|change| change.from != change.to);
+        (!changes.is_empty()).then_some((named, changes))
+    });
+    Ok(changed.collect())
+}
+
+/// What was found, told as it is found.
+struct Told {
+    format: Format,
+    facilities: usize,
+    /// How many facilities make each change.
+    changes: BTreeMap<String, usize>,
+}
+
+impl Told {
+    fn new(format: Format) -> anyhow::Result<Self> {
+        if format == Format::Csv {
+            say(&row(&["facility", "code", "name", "prefecture", "axis", "from", "to", "why_ja", "why_en"])?);
+        }
+        Ok(Self { format, facilities: 0, changes: BTreeMap::new() })
+    }
+
+    fn tell(&mut self, named: &Named, changes: Vec<Change>) -> anyhow::Result<()> {
+        self.facilities += 1;
+        for change in &changes {
+            *self.changes.entry(arrow(change)).or_default() += 1;
+        }
+        let Named { facility, code, name, prefecture } = named;
+        match self.format {
+            Format::Text => {
+                say(&format!("{} {name}", code.as_deref().unwrap_or("-")));
+                for change in &changes {
+                    say(&format!("    {}  {} / {}", arrow(change), change.why.ja, change.why.en));
+                }
+            }
+            Format::Json => {
+                let changed = Changed { facility: *facility, code: code.as_deref(), name, prefecture, changes };
+                say(&serde_json::to_string(&changed).context("write JSON")?);
+            }
+            Format::Csv => {
+                for Change { axis, from, to, why } in &changes {
+                    say(&row(&[
+                        &facility.to_string(),
+                        code.as_deref().unwrap_or_default(),
+                        name,
+                        prefecture,
+                        axis,
+                        from.as_deref().unwrap_or_default(),
+                        to.as_deref().unwrap_or_default(),
+                        &why.ja,
+                        &why.en,
+                    ])?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sum_up(&self, looked_at: usize) {
+        note(&format!(
+            "{looked_at} 施設のうち {} 施設が変わります / {} of {looked_at} facilities change",
+            self.facilities, self.facilities
+        ));
+        for (change, count) in &self.changes {
+            note(&format!("  {count:>7}  {change}"));
+        }
+    }
+}
+
+fn arrow(change: &Change) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    format!("{}: {} → {}", change.axis, value(&change.from), value(&change.to))
+}
+
+/// One row of CSV, without its end. A spreadsheet must not take a name for a formula.
+fn row(fields: &[&str]) -> anyhow::Result<String> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    let plain = fields.iter().map(|field| {
+        if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { (*field).to_owned() }
+    });
+    writer.write_record(plain).context("write CSV")?;
+    let written = String::from_utf8(writer.into_inner().context("write CSV")?).context("write CSV")?;
+    Ok(written.trim_end_matches('\n').to_owned())
+}

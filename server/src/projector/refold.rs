@@ -1,0 +1,93 @@
+//! Folding facilities anew under other rules: from their facts, many at a time, beside what comes in.
+//!
+//! Every row says by which ground it was folded, so whoever starts again goes on where the last one stopped. A facility is
+//! never looked at under two grounds: what is remembered is forgotten when the ground changes, and whatever is loaded
+//! afterwards is folded anew if its row is of another ground.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use yomitori_facility::{Facility, Rules};
+use yomitori_proto::id::FacilityId;
+
+use super::owner::Owner;
+use super::{ProjectionError, row, state};
+use crate::store::ground::Ground;
+use crate::store::{Store, StoreError, facility, fact};
+use crate::{clock, telemetry};
+
+/// Facilities folded anew in one go.
+const AT_ONCE: i64 = 500;
+const TELL_EVERY: usize = 20_000;
+
+/// How far it is.
+#[derive(Default)]
+pub(super) struct Refold {
+    pending: bool,
+    after: Option<FacilityId>,
+    done: usize,
+}
+
+impl Refold {
+    /// Looks at all facilities once more: at the start, for partitions that are new here, and under another ground.
+    pub(super) fn begin(&mut self) {
+        *self = Self { pending: true, ..Self::default() };
+    }
+
+    pub(super) const fn pending(&self) -> bool {
+        self.pending
+    }
+
+    /// Folds the next facilities anew.
+    pub(super) async fn step(&mut self, store: &Store, ground: &Ground, owner: &Owner) -> Result<(), ProjectionError> {
+        let partitions: Vec<i32> = owner.positions().map(|position| position.partition).collect();
+        let behind = facility::behind(store, ground.number, &partitions, self.after, AT_ONCE).await?;
+        let Some((last, _)) = behind.last() else {
+            self.pending = false;
+            if self.done > 0 {
+                telemetry::folded_anew(self.done, ground.rules.version());
+            }
+            return Ok(());
+        };
+        let last = *last;
+        let ids: Vec<FacilityId> = behind.iter().map(|(id, _)| *id).collect();
+        let folded = anew(store, &ids, &ground.rules).await?;
+        let now = clock::now();
+        let rows: Vec<facility::Row> = behind
+            .iter()
+            .filter_map(|(id, partition)| Some(row::row(folded.get(id)?, *partition, ground, now)))
+            .collect::<Result<_, _>>()?;
+        state::write(store, owner, &rows).await?;
+        self.after = Some(last);
+        let before = self.done;
+        self.done += behind.len();
+        if before / TELL_EVERY != self.done / TELL_EVERY {
+            telemetry::folding_anew(self.done, ground.rules.version());
+        }
+        Ok(())
+    }
+}
+
+/// Folds these facilities from all their facts. One whose fold panics is left out and told.
+pub(super) async fn anew(
+    store: &Store,
+    ids: &[FacilityId],
+    rules: &Rules,
+) -> Result<BTreeMap<FacilityId, Facility>, StoreError> {
+    let mut folded: BTreeMap<FacilityId, Facility> = ids.iter().map(|id| (*id, Facility::new(*id))).collect();
+    let mut broken = BTreeSet::new();
+    fact::each(store, ids, |placed| {
+        let recorded = placed.recorded;
+        let Some(facility) = folded.get_mut(&recorded.facility) else { return };
+        // The fold can't panic; should it all the same, only this facility keeps what it was.
+        if catch_unwind(AssertUnwindSafe(|| facility.apply(&recorded, rules))).is_err() {
+            folded.remove(&recorded.facility);
+            broken.insert((recorded.facility, placed.position));
+        }
+    })
+    .await?;
+    for (facility, position) in broken {
+        telemetry::not_folded_anew(facility, position);
+    }
+    Ok(folded)
+}

@@ -1,0 +1,74 @@
+//! The rules and the calendar in force, as the log says: what was adopted last, and every closure.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+use yomitori_facility::{Calendar, Fleet, Rules};
+use yomitori_proto::event::Recorded;
+use yomitori_proto::id::FacilityId;
+
+use super::fact::Placed;
+use super::{Doing as _, Store, StoreError, fact};
+
+/// What a facility is judged by.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ground {
+    pub rules: Rules,
+    pub calendar: Calendar,
+    /// Two grounds of one number say the same of every facility.
+    pub number: i64,
+}
+
+impl Ground {
+    /// What comes with this version of the program, and what was said of the fleet since.
+    #[must_use]
+    pub fn of<'a>(said: impl IntoIterator<Item = &'a Recorded>) -> Self {
+        let mut fleet = Fleet { rules: Rules::bundled(), calendar: Calendar::bundled() };
+        for recorded in said {
+            // Rules that can't be read were never adopted: whoever adopts them is told, and an older program keeps its own.
+            fleet.apply(recorded).ok();
+        }
+        let Fleet { rules, calendar } = fleet;
+        let digest = Sha256::digest(format!("{rules:?}{calendar:?}"));
+        let number = digest.first_chunk().copied().map(i64::from_be_bytes).expect("a digest has 32 bytes");
+        Self { rules, calendar, number }
+    }
+}
+
+/// What is in force now.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn now(store: &Store) -> Result<Ground, StoreError> {
+    Ok(Ground::of(said(store).await?.iter().map(|placed| &placed.recorded)))
+}
+
+/// What was in force at `at`.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Ground, StoreError> {
+    let said = said(store).await?;
+    Ok(Ground::of(said.iter().map(|placed| &placed.recorded).filter(|recorded| recorded.received_at <= at)))
+}
+
+/// Every adoption and every closure, in their order.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn said(store: &Store) -> Result<Vec<Placed>, StoreError> {
+    let of_ground = |placed: &Placed| KINDS.contains(&placed.recorded.event.kind());
+    Ok(fact::of_fleet(store).await?.into_iter().filter(of_ground).collect())
+}
+
+/// The place of the newest of them.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn newest(store: &Store) -> Result<Option<i64>, StoreError> {
+    let query = "SELECT max(log_offset) FROM projection.fact WHERE facility_id = $1 AND kind = ANY($2)";
+    let client = store.client().await?;
+    let row = client.query_one(query, &[&FacilityId::FLEET.0, &KINDS.as_slice()]).await;
+    Ok(row.doing("look for the newest rules")?.get(0))
+}
+
+const KINDS: [&str; 2] = ["rules_adopted", "closure_set"];
