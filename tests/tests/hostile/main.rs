@@ -3,6 +3,7 @@
 
 mod certificate;
 mod enrolment;
+mod form;
 mod log;
 mod noise;
 mod operator;
