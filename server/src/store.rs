@@ -3,7 +3,6 @@
 //! One noun a file. This module never reads the log and never draws a page.
 
 pub mod call;
-pub mod closure;
 pub mod connection;
 pub mod directory;
 pub mod facility;

@@ -99,6 +99,11 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     shows("#calls", "人手が足りない").await?;
     office.browser.screenshot(&office.world.folder().join("calls.png")).await?;
 
+    for (severity, expected) in [("critical", 1), ("warning", 0)] {
+        let found = office.server.get(&format!("/api/v1/facilities?severity={severity}")).await?;
+        ensure!(found["facilities"].as_array().is_some_and(|found| found.len() == expected), "{severity}: {found}");
+    }
+
     // The call, from there; who it was is remembered.
     office.click("#calls .button.primary").await?;
     shows(".centre", "0800-080-4583").await?;

@@ -4,6 +4,8 @@
 
 mod filter;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -134,6 +136,19 @@ pub async fn every(
         Line::from(row)
     });
     Ok(held.map_err(|source| StoreError::Query { doing: "read facilities", source }))
+}
+
+/// The flags of these facilities as the projector wrote them, with severity, sentence and next step.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn attention(store: &Store, lines: &[Line]) -> Result<BTreeMap<FacilityId, Value>, StoreError> {
+    let flagged = lines.iter().filter(|line| !line.flags.is_empty());
+    let ids: Vec<uuid::Uuid> = flagged.map(|line| line.facility_id.0).collect();
+    let sql = "SELECT facility_id, status->'flags' FROM projection.facility WHERE facility_id = ANY($1)";
+    let rows = store.client().await?.query(sql, &[&ids]).await.doing("read flags")?;
+    let flags = |row: Row| (FacilityId(row.get(0)), row.get::<_, Option<Value>>(1).unwrap_or_default());
+    Ok(rows.into_iter().map(flags).collect())
 }
 
 /// How many rows pass.

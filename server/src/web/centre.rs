@@ -9,15 +9,11 @@ use yomitori_facility::{Calendar, Opening, Text, tokyo};
 use super::lang::Lang;
 use super::word::{Tone, sign};
 use super::{text, when};
-use crate::store::{Store, StoreError, closure};
+use crate::store::{Store, StoreError, ground};
 
-/// The calendar with every closure that people recorded.
+/// The calendar in force, with every closure that people recorded.
 pub(super) async fn calendar(store: &Store) -> Result<Calendar, StoreError> {
-    let mut calendar = Calendar::bundled();
-    for (from, to) in closure::all(store).await? {
-        calendar.close(from, to);
-    }
-    Ok(calendar)
+    Ok(ground::now(store).await?.calendar)
 }
 
 /// Whether the call centre answers, for programs.

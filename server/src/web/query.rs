@@ -10,7 +10,7 @@ use yomitori_proto::id::FacilityId;
 
 use super::error::Failure;
 use super::lang::LANG;
-use super::word;
+use super::word::{self, SEVERITIES};
 use crate::store::fleet::{Axis, Column, Filter, Order, SearchWord};
 
 /// Longer than anything that a name or code could need.
@@ -133,7 +133,7 @@ pub(super) const fn parameter(axis: Axis) -> &'static str {
 /// Whoever does not want to be listed, at any stage.
 pub(super) const ANY_STAGE: &str = "any";
 
-const CHOOSING: [&str; 11] = [
+const CHOOSING: [&str; 12] = [
     "q",
     "prefecture",
     "eligible",
@@ -145,6 +145,7 @@ const CHOOSING: [&str; 11] = [
     "equipment",
     "freshness",
     "flag",
+    "severity",
 ];
 const ORDERING: [&str; 3] = ["sort", "dir", "page"];
 const COLUMNS: [(&str, Column); 6] = [
@@ -235,6 +236,8 @@ fn filter(given: &Given) -> Result<Filter, Failure> {
     }
     let flags: Vec<&'static str> = Flag::ALL.iter().map(Flag::key).collect();
     filter.flag = given.one_of("flag", &flags)?.map(str::to_owned);
+    let severity = given.one_of("severity", &SEVERITIES.map(|severity| severity.key()))?;
+    filter.severity = SEVERITIES.into_iter().find(|known| Some(known.key()) == severity);
     Ok(filter)
 }
 
@@ -263,6 +266,7 @@ mod tests {
             ("q=a&q=b", "q"),
             ("opt_out=all", "opt_out"),
             ("flag=none", "flag"),
+            ("severity=high", "severity"),
         ] {
             assert_eq!(named(query).as_deref(), Some(parameter), "{query}");
         }

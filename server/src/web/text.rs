@@ -166,6 +166,8 @@ texts! {
     AGENT: "エージェント", "Agent";
     FRESHNESS: "鮮度", "Freshness";
     LISTING: "公表リスト", "Public list";
+    SEVERITY: "緊急度", "Severity";
+    TO_THE_FLAGS: "施設の画面で対応する", "Deal with it on the facility's page";
     FLAGS: "要確認", "Flags";
     LAST_SEEN: "最終受信", "last heard";
     NO_CODE: "コードなし", "no code";

@@ -60,7 +60,7 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
     let own = (ORIGIN.as_str(), web.as_str());
     let port = web.rsplit(':').next().context("a port")?;
     let rebound = format!("http://evil.example:{port}");
-    let headers: Vec<(&str, Vec<(&str, &str)>, u16)> = vec![
+    let headers = vec![
         ("a foreign origin", vec![media, (ORIGIN.as_str(), "http://evil.example")], 403),
         ("no origin at all", vec![media], 403),
         ("an opaque origin", vec![media, (ORIGIN.as_str(), "null")], 403),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::types::ToSql;
 use unicode_normalization::UnicodeNormalization as _;
+use yomitori_facility::{Flag, Severity, Word as _};
 use yomitori_proto::code::Prefecture;
 
 /// An axis by which rows can be chosen.
@@ -58,6 +59,8 @@ pub struct Filter {
     pub opted_out_somehow: bool,
     /// A discrepancy flag that stands.
     pub flag: Option<String>,
+    /// Some flag that is so urgent.
+    pub severity: Option<Severity>,
 }
 
 /// One word of a search: part of a code, name, prefecture or address.
@@ -191,6 +194,16 @@ impl Filter {
             let value = clauses.bind(flag.clone());
             clauses.and(&format!("{value} = ANY(flags)"));
         }
+        if let Some(severity) = self.severity {
+            // Most flags are always equally urgent; only for the others the whole status has to be looked at.
+            let keys = |flags: &dyn Fn(&Flag) -> bool| -> Vec<&'static str> {
+                Flag::ALL.iter().filter(|flag| flags(flag)).map(Flag::key).collect()
+            };
+            let surely = clauses.bind(keys(&|flag| flag.severity() == severity && !flag.may_be_critical()));
+            let perhaps = clauses.bind(keys(&|flag| flag.may_be_critical()));
+            let said = clauses.bind(serde_json::json!([{ "severity": severity.key() }]));
+            clauses.and(&format!("(flags && {surely} OR (flags && {perhaps} AND status->'flags' @> {said}::jsonb))"));
+        }
         clauses
     }
 }
@@ -229,6 +242,7 @@ mod tests {
             axes: [(Axis::Eligible, "yes")].into(),
             opted_out_somehow: true,
             flag: Some("listed_against_wish".to_owned()),
+            severity: Some(Severity::Critical),
         };
         let clauses = filter.clauses();
         assert!(!clauses.sql.to_lowercase().contains("drop"));

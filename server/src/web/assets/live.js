@@ -113,10 +113,11 @@
 
   // Merging
 
-  // Without what changes by itself: how long ago, and that it has just changed.
+  // Without what changes by itself: how long ago, that it has just changed, and what the reader has opened.
   function bare(element) {
     const copy = element.cloneNode(true);
     for (const time of copy.querySelectorAll('[data-ago]')) time.textContent = '';
+    for (const opened of copy.querySelectorAll('details[open]')) opened.open = false;
     copy.classList.remove('changed');
     if (!copy.classList.length) copy.removeAttribute('class');
     return copy;
@@ -124,8 +125,10 @@
 
   const same = (one, other) => bare(one).isEqualNode(bare(other));
 
-  // Puts `fresh` in the place of `old`; whoever had the focus in there keeps it.
+  // Puts `fresh` in the place of `old`; whoever had the focus in there keeps it, and what was opened stays open.
   function swap(old, fresh) {
+    const details = fresh.querySelectorAll('details');
+    old.querySelectorAll('details').forEach((one, place) => { if (details[place]) details[place].open = one.open; });
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     old.replaceWith(fresh);
     if (!focused) return;

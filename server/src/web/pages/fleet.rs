@@ -3,13 +3,20 @@
 mod controls;
 mod summary;
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
+use serde::Deserialize as _;
+use serde_json::Value;
 use yomitori_facility::Text;
+use yomitori_proto::id::FacilityId;
 
+use super::facility::parts::sentence;
+use super::facility::status::Flag;
 use crate::store::fleet::{self, Axis, Line};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
@@ -41,8 +48,10 @@ pub(in crate::web) async fn show(
         counted,
         web.summaries.get(store),
     )?;
+    let attention = fleet::attention(store, &lines).await?;
     let as_of = AsOf::of(&progress);
-    let list = List { lang, asked: &asked, lines: &lines, total: matching.unwrap_or(summary.total), now: as_of.now };
+    let total = matching.unwrap_or(summary.total);
+    let list = List { lang, asked: &asked, lines: &lines, attention: &attention, total, now: as_of.now };
     let main = html! {
         h1.unseen { (lang.one(&text::FLEET)) }
         (summary::tiles(lang, &asked, &summary))
@@ -58,6 +67,7 @@ struct List<'a> {
     lang: Lang,
     asked: &'a Asked,
     lines: &'a [Line],
+    attention: &'a BTreeMap<FacilityId, Value>,
     /// How many facilities pass the filter.
     total: i64,
     now: DateTime<Utc>,
@@ -149,12 +159,7 @@ impl List<'_> {
                         }
                         " " span { (prefecture(lang, &line.prefecture)) }
                     }
-                    @if !line.flags.is_empty() {
-                        span.flags {
-                            @for flag in line.flags.iter().take(FLAGS_SHOWN) { (word::flag(lang, flag)) " " }
-                            @if line.flags.len() > FLAGS_SHOWN { small { "+" (line.flags.len() - FLAGS_SHOWN) } }
-                        }
-                    }
+                    (self.flags(line))
                 }
                 td role="cell" data-label=(label(&text::ELIGIBLE)) { (word::chip(lang, Axis::Eligible, &line.eligible)) }
                 td role="cell" data-label=(label(&text::OPT_OUT)) { (wish(lang, line)) }
@@ -172,6 +177,34 @@ impl List<'_> {
                 td role="cell" data-label=(label(&text::AGENT)) {
                     (word::chip(lang, Axis::Freshness, &line.freshness))
                     @if let Some(at) = line.last_seen_at { " " small { (when::ago(lang, at, self.now)) } }
+                }
+            }
+        }
+    }
+
+    /// The flags in a few words; opened, what each means and what to do next.
+    fn flags(&self, line: &Line) -> Markup {
+        let lang = self.lang;
+        let standing: Vec<Flag> =
+            self.attention.get(&line.facility_id).and_then(|flags| Vec::deserialize(flags).ok()).unwrap_or_default();
+        html! {
+            @if !line.flags.is_empty() {
+                details.flags name="flags" {
+                    summary {
+                        @for flag in line.flags.iter().take(FLAGS_SHOWN) { (word::flag(lang, flag)) " " }
+                        @if line.flags.len() > FLAGS_SHOWN { small { "+" (line.flags.len() - FLAGS_SHOWN) } }
+                    }
+                    div.panel {
+                        @for flag in &standing {
+                            div.flag {
+                                p { (word::sign(word::severity_tone(&flag.severity), &word::flag_label(lang, &flag.key))) " "
+                                    small.severity { (word::severity(lang, &flag.severity)) } }
+                                (sentence(lang, &flag.sentence))
+                                div.next { (sentence(lang, &flag.next)) }
+                            }
+                        }
+                        a href={ (address(line)) "#flags" } { (lang.one(&text::TO_THE_FLAGS)) " →" }
+                    }
                 }
             }
         }

@@ -8,6 +8,7 @@ use crate::store::fleet::Axis;
 use crate::web::lang::Lang;
 use crate::web::query::{ANY_STAGE, Asked, parameter};
 use crate::web::sheet::prefecture;
+use crate::web::word::SEVERITIES;
 use crate::web::{text, word};
 
 /// What the form shows; what else is chosen travels along unseen.
@@ -25,7 +26,7 @@ const SHOWN: [(Axis, &Text); 8] = [
 pub(super) fn form(lang: Lang, asked: &Asked) -> Markup {
     let given = &asked.given;
     let named: Vec<&str> =
-        SHOWN.iter().map(|(axis, _)| parameter(*axis)).chain(["q", "prefecture", "flag", "page"]).collect();
+        SHOWN.iter().map(|(axis, _)| parameter(*axis)).chain(["q", "prefecture", "flag", "severity", "page"]).collect();
     let chosen = given.others(&["q", "sort", "dir", "page"]).count();
     html! {
         search {
@@ -48,6 +49,7 @@ pub(super) fn form(lang: Lang, asked: &Asked) -> Markup {
                         }
                         (select(lang, &text::PREFECTURE, "prefecture", asked.filter.prefecture.map(|p| p.to_string()).as_deref(), prefectures(lang)))
                         (select(lang, &text::FLAGS, "flag", given.get("flag"), flags(lang)))
+                        (select(lang, &text::SEVERITY, "severity", given.get("severity"), severities(lang)))
                         button.button { (lang.one(&text::APPLY)) }
                     }
                 }
@@ -84,4 +86,9 @@ fn prefectures(lang: Lang) -> Vec<(String, String)> {
 
 fn flags(lang: Lang) -> Vec<(String, String)> {
     Flag::ALL.iter().map(|flag| (flag.key().to_owned(), word::flag_label(lang, flag.key()))).collect()
+}
+
+fn severities(lang: Lang) -> Vec<(String, String)> {
+    let option = |key: &str| (key.to_owned(), word::severity(lang, key));
+    SEVERITIES.iter().map(|severity| option(severity.key())).collect()
 }
