@@ -25,13 +25,14 @@ use crate::store::ground::{self, Ground};
 use crate::store::{Store, StoreError, progress};
 use crate::{clock, telemetry};
 
-use self::batch::{Batch, Taken};
+use self::batch::{Batch, Folded, Taken};
 use self::owner::Owner;
 use self::refold::Refold;
 use self::state::States;
 
 /// Records folded in one transaction at most.
 const BATCH_RECORDS: usize = 4000;
+const BATCH_BYTES: usize = 2 << 20;
 /// Without a record for this long, look whether time alone changed a facility, and whether a partition is free.
 const IDLE: Duration = Duration::from_millis(500);
 /// How often the store is told where the log ends.
@@ -88,22 +89,29 @@ impl Projector {
         let mut states = States::open(&self.store).await?;
         let mut fold = Fold { newest: ground::newest(&self.store).await?, ground: ground::now(&self.store).await? };
         let mut refold = Refold::default();
+        let mut folded = None;
         let mut swept_at = tokio::time::Instant::now();
         let mut checked_at = swept_at;
         owner.claim(&self.store).await?;
         self.read_owned(&reader, &owner)?;
         refold.begin();
         loop {
-            // What is to be folded anew waits for nothing but what has come in.
-            let taken = next_batch(&reader, if refold.pending() { Duration::ZERO } else { IDLE }).await?;
-            if !taken.is_empty() {
-                let batch = Batch::decode(taken);
-                batch.fold_and_commit(&self.store, &fold.ground, &mut states, &mut owner).await?;
+            // What is to be written or folded anew waits for nothing but what has come in.
+            let wait = if folded.is_some() || refold.pending() { Duration::ZERO } else { IDLE };
+            let next = fold_next(&self.store, &reader, wait, &fold.ground, &mut states, &mut owner);
+            let (written, next) = tokio::join!(write(&self.store, folded.take()), next);
+            written?;
+            folded = next?;
+            let idle = swept_at.elapsed() >= IDLE;
+            if idle || refold.pending() || states.too_many() {
+                // What follows looks at the store.
+                write(&self.store, folded.take()).await?;
+                states.trim();
             }
             if refold.pending() {
                 refold.step(&self.store, &fold.ground, &owner).await?;
             }
-            if swept_at.elapsed() >= IDLE {
+            if idle {
                 swept_at = tokio::time::Instant::now();
                 if fold.renew(&self.store).await? {
                     states.forget();
@@ -141,6 +149,29 @@ impl Projector {
     }
 }
 
+/// Takes what has come in within `wait` and folds it.
+async fn fold_next(
+    store: &Store,
+    reader: &Reader,
+    wait: Duration,
+    ground: &Ground,
+    states: &mut States,
+    owner: &mut Owner,
+) -> Result<Option<Folded>, ProjectionError> {
+    let taken = next_batch(reader, wait).await?;
+    if taken.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Batch::decode(taken).fold_ahead(store, ground, states, owner).await?))
+}
+
+async fn write(store: &Store, folded: Option<Folded>) -> Result<(), ProjectionError> {
+    match folded {
+        Some(folded) => folded.write(store).await,
+        None => Ok(()),
+    }
+}
+
 /// By what facilities are folded.
 struct Fold {
     /// The newest fact that it follows from, by its place in the log.
@@ -170,11 +201,12 @@ async fn next_batch(reader: &Reader, wait: Duration) -> Result<Vec<Taken>, Kafka
     let mut taken = Vec::new();
     let Ok(first) = tokio::time::timeout(wait, reader.recv()).await else { return Ok(taken) };
     taken.push(take(&first?));
-    while taken.len() < BATCH_RECORDS {
-        match reader.recv().now_or_never() {
-            Some(message) => taken.push(take(&message?)),
-            None => break,
-        }
+    let mut bytes = 0;
+    while taken.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+        let Some(message) = reader.recv().now_or_never() else { break };
+        let next = take(&message?);
+        bytes += next.payload.len();
+        taken.push(next);
     }
     Ok(taken)
 }

@@ -1,7 +1,9 @@
-//! One batch: decoded, freed of what was sent again, folded, and written in one transaction.
+//! One batch: decoded, freed of what was sent again, folded, and written in one transaction, while the next one is being
+//! folded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -40,6 +42,47 @@ struct Decoded {
     facts: Result<Vec<Recorded>, String>,
 }
 
+/// A batch that is folded and not yet written.
+pub(super) struct Folded {
+    /// Where each partition has to stand, and its next offset afterwards.
+    moves: Vec<(Position, i64)>,
+    facts: Vec<Placed>,
+    duplicates: usize,
+    rows: Vec<facility::Row>,
+    marks: BTreeMap<(TerminalId, Life), Seq>,
+    parked: Vec<Parked>,
+    now: DateTime<Utc>,
+    took: Duration,
+}
+
+impl Folded {
+    /// Writes all of it in one transaction, or nothing.
+    pub(super) async fn write(self, store: &Store) -> Result<(), ProjectionError> {
+        let began = tokio::time::Instant::now();
+        let mut client = store.client().await?;
+        let transaction = client.transaction().await.doing("begin a batch")?;
+        for (expected, next) in self.moves {
+            if !progress::advance(&transaction, expected, next, self.now).await? {
+                return Err(ProjectionError::Fenced { partition: expected.partition });
+            }
+        }
+        fact::copy(&transaction, &self.facts).await?;
+        for placed in &self.facts {
+            connection::follow(&transaction, &placed.recorded).await?;
+        }
+        facility::write(&transaction, &self.rows).await?;
+        fact::raise_high_water(&transaction, &self.marks).await?;
+        parked::park(&transaction, &self.parked, self.now).await?;
+        facility::announce(&transaction, &self.rows).await?;
+        crash::point("before-commit");
+        transaction.commit().await.doing("commit a batch")?;
+        crash::point("after-commit");
+        let took = self.took + began.elapsed();
+        telemetry::batch_folded(self.facts.len(), self.duplicates, self.rows.len(), took);
+        Ok(())
+    }
+}
+
 /// What a batch comes to.
 #[derive(Default)]
 struct Outcome {
@@ -72,53 +115,31 @@ impl Batch {
         Self { records, ends }
     }
 
-    pub(super) async fn fold_and_commit(
+    /// Folds it. What is remembered and the owner's places are then ahead of the store: if the batch is not written, both
+    /// are worth nothing.
+    pub(super) async fn fold_ahead(
         self,
         store: &Store,
         ground: &Ground,
         states: &mut States,
         owner: &mut Owner,
-    ) -> Result<(), ProjectionError> {
+    ) -> Result<Folded, ProjectionError> {
         let began = tokio::time::Instant::now();
         let (facilities, lives) = self.touched();
         states.load(store, ground, &facilities, &lives).await?;
-        let ends = self.ends.clone();
-        let outcome = self.fold(ground, states);
+        let mut moves = Vec::with_capacity(self.ends.len());
+        for (&partition, &(next, received_at)) in &self.ends {
+            let expected = owner.advance(partition, next, received_at);
+            moves.push((expected.ok_or(ProjectionError::Fenced { partition })?, next));
+        }
+        let Outcome { facts, duplicates, facilities, partitions, marks, parked, newly_parked } =
+            self.fold(ground, states);
         crash::point("after-fold");
-
         let now = clock::now();
-        let rows: Vec<facility::Row> = outcome
-            .facilities
-            .iter()
-            .map(|(id, facility)| row::row(facility, outcome.partitions[id], ground, now))
-            .collect::<Result<_, _>>()?;
-        let mut client = store.client().await?;
-        let transaction = client.transaction().await.doing("begin a batch")?;
-        for (&partition, &(next, _)) in &ends {
-            let fenced = ProjectionError::Fenced { partition };
-            let Some(expected) = owner.position(partition) else { return Err(fenced) };
-            if !progress::advance(&transaction, expected, next, now).await? {
-                return Err(fenced);
-            }
-        }
-        fact::copy(&transaction, &outcome.facts).await?;
-        for placed in &outcome.facts {
-            connection::follow(&transaction, &placed.recorded).await?;
-        }
-        facility::write(&transaction, &rows).await?;
-        fact::raise_high_water(&transaction, &outcome.marks).await?;
-        parked::park(&transaction, &outcome.parked, now).await?;
-        facility::announce(&transaction, &rows).await?;
-        crash::point("before-commit");
-        transaction.commit().await.doing("commit a batch")?;
-        crash::point("after-commit");
-
-        for (partition, (next, received_at)) in ends {
-            owner.advanced(partition, next, received_at);
-        }
-        telemetry::batch_folded(outcome.facts.len(), outcome.duplicates, rows.len(), began.elapsed());
-        states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
-        Ok(())
+        let row = |(id, facility)| row::row(facility, partitions[id], ground, now);
+        let rows = facilities.iter().map(row).collect::<Result<_, _>>()?;
+        states.keep(facilities, marks.clone(), newly_parked);
+        Ok(Folded { moves, facts, duplicates, rows, marks, parked, now, took: began.elapsed() })
     }
 
     fn touched(&self) -> (BTreeSet<FacilityId>, BTreeSet<(TerminalId, Life)>) {

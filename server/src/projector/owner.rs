@@ -63,17 +63,24 @@ impl Owner {
         self.places.contains_key(&partition)
     }
 
-    /// The place of `partition` before the batch that is being folded.
+    /// The place of `partition`.
     pub(super) fn position(&self, partition: i32) -> Option<Position> {
         self.places.get(&partition).map(|place| Position { partition, offset: place.next_offset })
     }
 
-    /// After the commit.
-    pub(super) fn advanced(&mut self, partition: i32, next_offset: i64, received_at: Option<DateTime<Utc>>) {
-        if let Some(place) = self.places.get_mut(&partition) {
-            place.next_offset = next_offset;
-            place.received_at = received_at.or(place.received_at);
-        }
+    /// Moves `partition` on, once a batch is folded; gives where it stood, which the store has to agree with when the
+    /// batch is written. `None` where it isn't held.
+    pub(super) fn advance(
+        &mut self,
+        partition: i32,
+        next_offset: i64,
+        received_at: Option<DateTime<Utc>>,
+    ) -> Option<Position> {
+        let place = self.places.get_mut(&partition)?;
+        let stood = Position { partition, offset: place.next_offset };
+        place.next_offset = next_offset;
+        place.received_at = received_at.or(place.received_at);
+        Some(stood)
     }
 
     /// How old the oldest of the last folded records is.

@@ -28,6 +28,18 @@ impl States {
         Ok(Self { facilities: BTreeMap::new(), marks: BTreeMap::new(), parked })
     }
 
+    pub(super) fn too_many(&self) -> bool {
+        self.facilities.len() > REMEMBERED
+    }
+
+    /// Keeps memory within its bounds. Not while a batch is folded and not yet written: the store does not have it.
+    pub(super) fn trim(&mut self) {
+        if self.too_many() {
+            self.facilities.clear();
+            self.marks.clear();
+        }
+    }
+
     /// Another ground: what was folded by the one before is worth nothing.
     pub(super) fn forget(&mut self) {
         self.facilities.clear();
@@ -41,10 +53,6 @@ impl States {
         facilities: &BTreeSet<FacilityId>,
         lives: &BTreeSet<(TerminalId, Life)>,
     ) -> Result<(), StoreError> {
-        if self.facilities.len() > REMEMBERED {
-            self.facilities.clear();
-            self.marks.clear();
-        }
         let unknown: Vec<FacilityId> =
             facilities.iter().filter(|id| !self.facilities.contains_key(id)).copied().collect();
         if !unknown.is_empty() {
@@ -75,7 +83,7 @@ impl States {
         self.facilities.get(&id).cloned().unwrap_or_else(|| Facility::new(id))
     }
 
-    /// After the commit.
+    /// After the fold, before the commit.
     pub(super) fn keep(
         &mut self,
         facilities: BTreeMap<FacilityId, Facility>,

@@ -5,10 +5,10 @@ use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::{Json, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
-use yomitori_proto::event::Recorded;
+use yomitori_proto::event::{Observed, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 use super::{Doing as _, Store, StoreError};
@@ -73,7 +73,7 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
     }
     let doing = "write facts";
     let statement = "COPY projection.fact (partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
-                     terminal_id, life, seq, origin, event) FROM STDIN BINARY";
+                     terminal_id, life, seq, observed_at, sent_at, origin, event) FROM STDIN BINARY";
     let types = [
         Type::INT4,
         Type::INT8,
@@ -85,13 +85,21 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
         Type::UUID,
         Type::UUID,
         Type::INT8,
-        Type::JSONB,
-        Type::JSONB,
+        Type::TIMESTAMPTZ,
+        Type::TIMESTAMPTZ,
+        Type::TEXT,
+        Type::TEXT,
     ];
     let sink = transaction.copy_in(statement).await.doing(doing)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
     for Placed { position, place, recorded } in facts {
+        let broken = |source| StoreError::Broken { what: "a fact", source };
         let observed = recorded.observed();
+        let origin = match &recorded.origin {
+            Origin::Terminal(_) => None,
+            other => Some(serde_json::to_string(other).map_err(broken)?),
+        };
+        let event = serde_json::to_string(&recorded.event).map_err(broken)?;
         writer
             .as_mut()
             .write(&[
@@ -105,8 +113,10 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
                 &observed.map(|o| o.terminal.0),
                 &observed.map(|o| o.life.0),
                 &observed.map(|o| o.seq.0.cast_signed()),
-                &Json(&recorded.origin),
-                &Json(&recorded.event),
+                &observed.map(|o| o.observed_at),
+                &observed.map(|o| o.sent_at),
+                &origin,
+                &event,
             ])
             .await
             .doing(doing)?;
@@ -158,18 +168,32 @@ pub async fn each(store: &Store, facilities: &[FacilityId], mut take: impl FnMut
     Ok(())
 }
 
-const COLUMNS: &str = "partition, log_offset, place, facility_id, received_at, origin, event";
+/// What [`placed`] reads, in its order.
+pub(super) const COLUMNS: &str = "partition, log_offset, place, facility_id, received_at, event, origin, \
+                                  terminal_id, life, seq, occurred_at, observed_at, sent_at";
 
-fn placed(row: &Row) -> Result<Placed, StoreError> {
+/// A fact from its row.
+pub(super) fn placed(row: &Row) -> Result<Placed, StoreError> {
     let broken = |source| StoreError::Broken { what: "a fact", source };
+    let origin = match row.get::<_, Option<Uuid>>(7) {
+        Some(terminal) => Origin::Terminal(Observed {
+            terminal: TerminalId(terminal),
+            life: Life(row.get(8)),
+            seq: Seq(row.get::<_, i64>(9).cast_unsigned()),
+            occurred_at: row.get(10),
+            observed_at: row.get(11),
+            sent_at: row.get(12),
+        }),
+        None => serde_json::from_str(row.get(6)).map_err(broken)?,
+    };
     Ok(Placed {
         position: Position { partition: row.get(0), offset: row.get(1) },
         place: row.get(2),
         recorded: Recorded {
             facility: FacilityId(row.get(3)),
             received_at: row.get(4),
-            origin: serde_json::from_value(row.get(5)).map_err(broken)?,
-            event: serde_json::from_value(row.get(6)).map_err(broken)?,
+            origin,
+            event: serde_json::from_str(row.get(5)).map_err(broken)?,
         },
     })
 }

@@ -11,9 +11,10 @@ use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
-use yomitori_proto::event::{Event, Origin, Recorded};
+use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
+use super::fact::{COLUMNS, Placed, placed};
 use super::{Doing as _, Store, StoreError};
 
 pub use filter::{Axis, Column, Filter, OPTED_OUT_SOMEHOW, Order, SearchWord};
@@ -245,10 +246,12 @@ pub async fn timeline(
     before: Option<Mark>,
     limit: i64,
 ) -> Result<Vec<Entry>, StoreError> {
-    let sql = "SELECT occurred_at, log_offset, place, received_at, origin, event FROM projection.fact \
-               WHERE facility_id = $1 AND ($2 OR kind = ANY($3)) AND occurred_at <= $4 \
-               AND (occurred_at, log_offset, place) < ($4, $5, $6) \
-               ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $7";
+    let sql = format!(
+        "SELECT {COLUMNS} FROM projection.fact \
+         WHERE facility_id = $1 AND ($2 OR kind = ANY($3)) AND occurred_at <= $4 \
+         AND (occurred_at, log_offset, place) < ($4, $5, $6) \
+         ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $7"
+    );
     let before = before.unwrap_or(Mark { occurred_at: DateTime::<Utc>::MAX_UTC, offset: i64::MAX, place: i32::MAX });
     // The latest instant that PostgreSQL and every clock of ours can name.
     let latest = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(before.occurred_at);
@@ -256,18 +259,15 @@ pub async fn timeline(
     let rows = store
         .client()
         .await?
-        .query(sql, &[&facility.0, &kinds.is_empty(), &kinds, &occurred_at, &before.offset, &before.place, &limit])
+        .query(&sql, &[&facility.0, &kinds.is_empty(), &kinds, &occurred_at, &before.offset, &before.place, &limit])
         .await
         .doing("read a timeline")?;
-    rows.into_iter().map(|row| entry(facility, &row)).collect()
+    rows.iter().map(entry).collect()
 }
 
-fn entry(facility: FacilityId, row: &Row) -> Result<Entry, StoreError> {
-    let broken = |source| StoreError::Broken { what: "a fact", source };
-    let mark = Mark { occurred_at: row.get(0), offset: row.get(1), place: row.get(2) };
-    let origin: Origin = serde_json::from_value(row.get(4)).map_err(broken)?;
-    let event: Event = serde_json::from_value(row.get(5)).map_err(broken)?;
-    Ok(Entry { mark, recorded: Recorded { facility, received_at: row.get(3), origin, event } })
+fn entry(row: &Row) -> Result<Entry, StoreError> {
+    let Placed { position, place, recorded } = placed(row)?;
+    Ok(Entry { mark: Mark { occurred_at: recorded.occurred_at(), offset: position.offset, place }, recorded })
 }
 
 /// How far one partition of the log has been folded.

@@ -174,8 +174,8 @@ pub type Instants = Vec<(FacilityId, DateTime<Utc>)>;
 /// Where the database is away.
 pub async fn instants(store: &Store) -> Result<(Instants, Instants), StoreError> {
     let successes = "SELECT facility_id, first_success_at FROM projection.facility WHERE first_success_at IS NOT NULL";
-    let acknowledged = "SELECT facility_id, max((event->'opt_out_acknowledged'->>'acknowledged_at')::timestamptz) \
-                        FROM projection.fact WHERE kind = 'opt_out_acknowledged' GROUP BY facility_id";
+    let acknowledged = "SELECT facility_id, max((event->>'acknowledged_at')::timestamptz) \
+                        FROM analytics.fact WHERE kind = 'opt_out_acknowledged' GROUP BY facility_id";
     let client = store.client().await?;
     let pairs = |rows: Vec<Row>| rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect();
     let successes = client.query(successes, &[]).await.doing("read first successes")?;

@@ -113,7 +113,7 @@ async fn arrival(
     loop {
         let at = next(commits).await?;
         if count(store, kind).await? > before {
-            let query = "SELECT (origin->'terminal'->>'observed_at')::timestamptz FROM projection.fact \
+            let query = "SELECT observed_at FROM projection.fact \
                          WHERE kind = $1 ORDER BY seq DESC LIMIT 1";
             return Ok((at, store.query_one(query, &[&kind]).await.context("read a fact")?.get(0)));
         }

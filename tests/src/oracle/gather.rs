@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 use yomitori_proto::event::Recorded;
@@ -81,10 +81,10 @@ pub async fn stored(client: &mut Client) -> Result<Stored> {
         .start()
         .await?;
     let query = "SELECT partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
-                 terminal_id, life, seq, origin, event FROM projection.fact";
+                 terminal_id, life, seq, origin, event, observed_at, sent_at FROM projection.fact";
     let fact = |row: &tokio_postgres::Row| {
         let number: (Option<Uuid>, Option<Uuid>, Option<i64>) = (row.get(7), row.get(8), row.get(9));
-        Fact {
+        Ok(Fact {
             place: (row.get(0), row.get(1), row.get(2)),
             facility: FacilityId(row.get(3)),
             kind: row.get(4),
@@ -96,11 +96,22 @@ pub async fn stored(client: &mut Client) -> Result<Stored> {
                 }
                 _ => None,
             },
-            origin: row.get(10),
-            event: row.get(11),
-        }
+            origin: match row.get::<_, Option<&str>>(10) {
+                Some(text) => serde_json::from_str(text).context("an origin")?,
+                None => json!({ "terminal": {
+                    "terminal": row.get::<_, Uuid>(7),
+                    "life": row.get::<_, Uuid>(8),
+                    "seq": row.get::<_, i64>(9),
+                    "occurred_at": row.get::<_, DateTime<Utc>>(5),
+                    "observed_at": row.get::<_, DateTime<Utc>>(12),
+                    "sent_at": row.get::<_, DateTime<Utc>>(13),
+                } }),
+            },
+            event: serde_json::from_str(row.get(11)).context("an event")?,
+        })
     };
-    let facts = snapshot.query(query, &[]).await.context("read the facts")?.iter().map(fact).collect();
+    let facts = snapshot.query(query, &[]).await.context("read the facts")?;
+    let facts = facts.iter().map(fact).collect::<Result<_>>()?;
     let states =
         snapshot.query("SELECT facility_id, state FROM projection.facility", &[]).await.context("read states")?;
     let progress = snapshot.query("SELECT partition, next_offset FROM projection.progress", &[]).await?;

@@ -148,7 +148,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     ensure!(out.is_empty(), "secrets got out:\n{}", out.join("\n"));
 
     // An instant that is a date of birth has not been taken for one of these days.
-    let query = "SELECT count(*) FROM projection.fact WHERE (event #>> '{linkage_result_observed,file_at}') < '2000'";
+    let query = "SELECT count(*) FROM analytics.fact WHERE (event ->> 'file_at') < '2000'";
     let births: i64 = world.store().await?.query_one(query, &[]).await?.get(0);
     ensure!(births == 0, "{births} dates of birth are in the database");
     // And all of it was there to be let out.
