@@ -104,6 +104,14 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
         ensure!(found["facilities"].as_array().is_some_and(|found| found.len() == expected), "{severity}: {found}");
     }
 
+    // What a reader is for is changed from the terminal's table.
+    office.goto(&format!("/facilities/{CODE}")).await?;
+    office.click("#devices a[href*=reader-role]").await?;
+    office.click("input[value=phone]").await?;
+    office.click("form.entry button").await?;
+    shows(".outcome", "Recorded").await?;
+    office.goto("/calls").await?;
+
     // The call, from there; who it was is remembered.
     office.click("#calls .button.primary").await?;
     shows(".centre", "0800-080-4583").await?;

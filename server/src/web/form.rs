@@ -51,6 +51,8 @@ pub(super) enum Input {
     /// One of many.
     Select(fn() -> Vec<(&'static str, Text)>),
     Tick,
+    /// What the link to the form has said and nobody types; whether it can be used.
+    Given(fn(&str) -> bool),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -33,6 +33,7 @@ texts! {
     WHO_HINT: "氏名。このブラウザーに記憶されます", "your name; this browser remembers it";
     WHY_SAID: "理由・根拠", "Why";
     CHOOSE: "選んでください", "choose";
+    CHANGE: "変更", "change";
     RECORD: "記録する", "Record";
     MEANT: "この日時で正しい", "This is what I mean";
     CANCEL: "やめる", "Cancel";

@@ -79,7 +79,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
                 hint,
                 html! {
                     input id=(name) type="datetime-local" name=(name) value=(typed.unwrap_or(&local)) required
-                        aria-invalid=[wrong(entered, name)] aria-describedby=(described(name));
+                        aria-invalid=[wrong(entered, name)] autofocus[wrong(entered, name).is_some()] aria-describedby=(described(name));
                 },
             )
         }
@@ -105,12 +105,19 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
             &field.label,
             hint,
             html! {
-                select id=(name) name=(name) required aria-invalid=[wrong(entered, name)] aria-describedby=(described(name)) {
+                select id=(name) name=(name) required aria-invalid=[wrong(entered, name)] autofocus[wrong(entered, name).is_some()] aria-describedby=(described(name)) {
                     option value="" { (lang.one(&text::CHOOSE)) }
                     @for (key, label) in choices() { option value=(key) selected[typed == Some(key)] { (lang.one(&label)) } }
                 }
             },
         ),
+        Input::Given(_) => html! {
+            p.given {
+                (lang.both(&field.label)) ": " code { (typed.unwrap_or("—")) }
+                input type="hidden" name=(name) value=(typed.unwrap_or_default());
+                " " (beside(lang, entered, name, hint))
+            }
+        },
         Input::Tick => html! {
             div.field {
                 label.tick { input type="checkbox" name=(name) value="yes" checked[typed.is_some()]; " " (lang.both(&field.label)) }
@@ -141,7 +148,7 @@ fn written(lang: Lang, entered: &Entered, line: Line<'_>) -> Markup {
         hint,
         html! {
             input id=(name) type="text" name=(name) value=(entered.typed(name).unwrap_or(initial)) maxlength=(limit) required[required]
-                autocomplete=(autocomplete) aria-invalid=[wrong(entered, name)] aria-describedby=(described(name));
+                autocomplete=(autocomplete) aria-invalid=[wrong(entered, name)] autofocus[wrong(entered, name).is_some()] aria-describedby=(described(name));
         },
     )
 }

@@ -144,6 +144,12 @@ impl Entered {
             Input::Minute(moment) => minute(typed.ok_or(MISSING)?, *moment, now).map(Value::Instant),
             Input::Radio(choices) => chosen(typed, choices),
             Input::Select(choices) => chosen(typed, &choices()),
+            Input::Given(fits) => {
+                let given = typed.filter(|text| fits(text)).map(str::to_owned);
+                given
+                    .map(Value::Word)
+                    .ok_or(Text::fixed("施設の画面から開き直してください。", "Open it from the facility's page again."))
+            }
             Input::Tick => match typed {
                 None => Ok(Value::Nothing),
                 Some("yes") => Ok(Value::Word("yes".to_owned())),

@@ -83,7 +83,7 @@ pub(in crate::web) async fn show(
         div #flags data-region { (parts::flags(lang, &path, &status)) }
         (process::draw(lang, &path, &detail.line, &status, &stated, who::of(&headers).as_deref(), as_of.now))
         (parts::axes(lang, &detail.line, &status))
-        div #devices data-region { (parts::terminals(lang, &status, as_of.now)) }
+        div #devices data-region { (parts::terminals(lang, &path, &status, as_of.now)) }
         div #steps data-region { (parts::steps(lang, &path, &status)) }
         (timeline::draw(lang, &path, &given, &asked, &entries, &status, as_of.now))
     };

@@ -112,17 +112,17 @@ fn label(lang: Lang, column: fleet::Axis, key: &str, axis: &status::Axis) -> Str
     if long.is_empty() { word::label(lang, column, key) } else { capital(long) }
 }
 
-pub(super) fn terminals(lang: Lang, status: &Status, now: DateTime<Utc>) -> Markup {
+pub(super) fn terminals(lang: Lang, path: &str, status: &Status, now: DateTime<Utc>) -> Markup {
     html! {
         section aria-labelledby="terminals-title" {
             h2 #terminals-title { (lang.both(&text::TERMINALS)) }
             @if status.terminals.is_empty() { p.hint { (lang.both(&text::NO_TERMINALS)) } }
-            div.terminals { @for one in &status.terminals { (terminal(lang, one, status, now)) } }
+            div.terminals { @for one in &status.terminals { (terminal(lang, path, one, status, now)) } }
         }
     }
 }
 
-fn terminal(lang: Lang, one: &Terminal, status: &Status, now: DateTime<Utc>) -> Markup {
+fn terminal(lang: Lang, path: &str, one: &Terminal, status: &Status, now: DateTime<Utc>) -> Markup {
     let readers: Vec<&Reader> = status.readers.iter().filter(|reader| reader.terminal == one.terminal).collect();
     let name: String = one.terminal.chars().skip(one.terminal.chars().count().saturating_sub(6)).collect();
     let (tone, state) = match (one.retired_at, one.connected) {
@@ -146,12 +146,12 @@ fn terminal(lang: Lang, one: &Terminal, status: &Status, now: DateTime<Utc>) -> 
                 }
             }
             @if readers.is_empty() { p.hint { (lang.both(&text::NO_READERS)) } }
-            @else { (self::readers(lang, &readers, now)) }
+            @else { (self::readers(lang, path, &readers, now)) }
         }
     }
 }
 
-fn readers(lang: Lang, readers: &[&Reader], now: DateTime<Utc>) -> Markup {
+fn readers(lang: Lang, path: &str, readers: &[&Reader], now: DateTime<Utc>) -> Markup {
     html! {
         table.readers {
             caption.unseen { (lang.one(&text::READERS)) }
@@ -164,7 +164,10 @@ fn readers(lang: Lang, readers: &[&Reader], now: DateTime<Utc>) -> Markup {
                 @for reader in readers {
                     tr {
                         th scope="row" data-label=(lang.one(&text::MODEL)) { (reader.model.as_deref().unwrap_or(lang.one(&text::UNKNOWN_MODEL))) }
-                        td data-label=(lang.one(&text::ROLE)) { (capital(lang.one(&reader.role_label.text()))) }
+                        td data-label=(lang.one(&text::ROLE)) {
+                            (capital(lang.one(&reader.role_label.text()))) " "
+                            a href={ (path) "/record/reader-role?terminal=" (reader.terminal) "&reader=" (reader.key) } { (lang.one(&text::CHANGE)) }
+                        }
                         td data-label=(lang.one(&text::PRESENCE)) {
                             @if reader.present { (word::sign(Tone::Good, lang.one(&text::PRESENT))) }
                             @else { (word::sign(Tone::Warn, lang.one(&text::ABSENT))) }
