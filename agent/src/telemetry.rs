@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use yomitori_observation::Sighting;
 use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
 use yomitori_proto::vocabulary::LinkageFolder;
@@ -16,10 +18,11 @@ use crate::spool::OpenError;
 
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
 pub fn init() {
-    let filter = EnvFilter::try_from_env("YOMITORI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let asked = std::env::var("YOMITORI_LOG").ok().and_then(|asked| asked.parse::<Targets>().ok());
+    let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
     // A second start in one process (tests) keeps the first.
-    logs.with_ansi(false).try_init().ok();
+    tracing_subscriber::registry().with(filter).with(lines).try_init().ok();
 }
 
 /// An error with its causes, outermost first. What a cause only repeats is said once.

@@ -10,6 +10,11 @@ use crate::world::server::{Plan, Server};
 use crate::world::{Build, World, wait};
 
 const CODE: &str = "1319999015";
+/// Type B without historical bytes: what a phone may look like.
+const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
+const DAY_OF_RESULTS: usize = 300;
+const AT_ONCE: usize = 10;
+const DAY_OF_TAPS: usize = 10;
 /// The unit of processor time in `/proc`; a hundredth of a second on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -32,9 +37,15 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
         Ok(())
     })
     .await?;
-    // Some traffic first, so that everything that is allocated once has been.
-    for _ in 0..20 {
-        agent.face_result(crate::clock::now()).await?;
+    // A busy clinic's day first, so that everything that is allocated once has been: results, and taps on the reader.
+    for _ in 0..DAY_OF_RESULTS / AT_ONCE {
+        let results = (0..AT_ONCE).map(|_| agent.face_result(crate::clock::now()));
+        futures_util::future::try_join_all(results).await?;
+    }
+    for _ in 0..DAY_OF_TAPS {
+        let card = pcscd.insert(0, &PHONE)?;
+        card.noticed().await?;
+        card.remove();
     }
     let before = ticks(pid)?;
     let began = tokio::time::Instant::now();
