@@ -36,6 +36,10 @@ pub struct Condition {
     /// When this terminal's certificate ends.
     pub certified_until: Option<DateTime<Utc>>,
     pub readers: BTreeMap<ReaderKey, Reader>,
+    /// A reader is plugged in that PC/SC did not show when it was last looked for.
+    pub is_blocked: bool,
+    /// When a reader came and went too often.
+    pub flapped_at: Option<DateTime<Utc>>,
     /// Sources that see nothing, each since when.
     pub blind: Vec<(GapSource, DateTime<Utc>)>,
 }
@@ -50,6 +54,8 @@ impl Default for Board {
             centre: Centre::Away { since: None },
             certified_until: None,
             readers: BTreeMap::new(),
+            is_blocked: false,
+            flapped_at: None,
             blind: Vec::new(),
         }))
     }
@@ -85,9 +91,13 @@ impl Board {
         match &sighting.event {
             Event::ReaderAttached(attached) => {
                 let reader = Reader { model: attached.model.clone(), role: attached.role };
-                self.now().readers.insert(attached.reader, reader);
+                let mut now = self.now();
+                now.readers.insert(attached.reader, reader);
+                now.is_blocked = false;
             }
             Event::ReaderDetached(detached) => drop(self.now().readers.remove(&detached.reader)),
+            Event::ReaderBlocked(_) => self.now().is_blocked = true,
+            Event::ReaderFlapping(_) => self.now().flapped_at = Some(sighting.observed_at),
             _ => {}
         }
     }

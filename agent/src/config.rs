@@ -2,6 +2,7 @@
 //! line and what to do.
 
 mod document;
+mod software;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use yomitori_observation::pattern::Pattern;
 use yomitori_observation::reader;
-use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
+use yomitori_proto::vocabulary::{CollectionLevel, Component, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
 use crate::sources::desk;
+use crate::system::ProgramName;
 use document::{Section, document};
 
 /// What the agent does, and where.
@@ -27,6 +29,7 @@ pub struct Config {
     pub spool_budget: u64,
     /// The port of the desk page on loopback; `None` where there shall be none.
     pub desk: Option<u16>,
+    pub software: Software,
     /// Of the file's bytes; tells whether two starts had the same configuration.
     pub hash: u64,
 }
@@ -36,6 +39,30 @@ pub struct Config {
 pub struct Watched {
     pub folder: LinkageFolder,
     pub path: PathBuf,
+}
+
+/// The official software on this terminal.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Software {
+    pub versions: VersionFiles,
+    pub programs: Vec<Program>,
+}
+
+/// The `Version.info` files.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VersionFiles {
+    pub com_app: Option<PathBuf>,
+    pub distro_app: Option<PathBuf>,
+    pub auth: Option<PathBuf>,
+}
+
+/// A program that should run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    pub component: Component,
+    pub name: ProgramName,
+    /// Where it is installed; where this is not there, the program is missing.
+    pub path: Option<PathBuf>,
 }
 
 /// Which readers are for what: the first rule that fits.
@@ -108,6 +135,9 @@ impl Config {
             });
             let level = root.section("collection", |collection| collection.optional("level", level));
             let budget = root.section("spool", |spool| spool.number("budget_mib", 1..=65_536));
+            let versions = root.section("versions", software::versions);
+            let programs = root.sections("program", software::program);
+            software::once_each(root, &programs);
             let desk = root.section("desk", |desk| desk.optional("listen", desk_port));
             twice(root, &linkage);
             Some(Self {
@@ -117,6 +147,7 @@ impl Config {
                 roles: Roles(roles),
                 level: level.flatten().unwrap_or(CollectionLevel::Names),
                 spool_budget: budget.flatten().unwrap_or(64) * 1024 * 1024,
+                software: Software { versions: versions.unwrap_or_default(), programs },
                 desk: desk.flatten().unwrap_or(Some(desk::PORT)),
                 hash: hash(text),
             })

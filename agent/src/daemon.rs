@@ -10,18 +10,18 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use yomitori_observation::Sighting;
-use yomitori_proto::event::{AgentStarted, AgentStopped};
-use yomitori_proto::vocabulary::{CollectionLevel, StartReason, StopReason};
+use yomitori_proto::event::{AgentStarted, AgentStopped, TerminalRebooted};
+use yomitori_proto::vocabulary::{CollectionLevel, RebootKind, StartReason, StopReason};
 
 use crate::condition::Board;
 use crate::config::Config;
 use crate::identity::{FileError, Identity};
 use crate::sent::SentLog;
 use crate::sources::desk::{self, Desk};
-use crate::sources::{Outlet, Running, linkage, pcsc};
+use crate::sources::{Outlet, Running, linkage, pcsc, terminal};
 use crate::spool::{OpenError, Spool, SpoolError, Started};
 use crate::uplink::{Uplink, UplinkError};
-use crate::{VERSION, clock, recorder, telemetry};
+use crate::{VERSION, clock, recorder, system, telemetry};
 
 pub use platform::stop_requested;
 
@@ -68,7 +68,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let outlet = Outlet::new(outlet, Arc::clone(&board));
     let keeper = Arc::clone(&spool);
     let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&keeper, &signals, &kept));
-    outlet.tell(started(&config, &spool)?).map_err(|_| DaemonError::Part)?;
+    tell_start(&config, &spool, &outlet)?;
     let sources = start(&config, &identity, &spool, &outlet)?;
 
     let desk_closing = CancellationToken::new();
@@ -135,6 +135,7 @@ fn start(config: &Config, identity: &Identity, spool: &Spool, outlet: &Outlet) -
         let linkage = linkage::start(terminal, config.linkage.clone(), &spool.marks()?, outlet.clone());
         sources.push(linkage.map_err(DaemonError::Thread)?);
     }
+    sources.push(terminal::start(config.software.clone(), outlet.clone()).map_err(DaemonError::Thread)?);
     Ok(sources)
 }
 
@@ -156,14 +157,33 @@ fn watches_folders(config: &Config) -> bool {
     config.level != CollectionLevel::Readers && !config.linkage.is_empty()
 }
 
-fn started(config: &Config, spool: &Spool) -> Result<Sighting, SpoolError> {
-    let now = Started { boot: platform::boot(), agent_version: VERSION.to_owned() };
-    let reason = match spool.started(&now)? {
-        Some(before) if before.boot == now.boot && before.agent_version == now.agent_version => StartReason::Restart,
-        Some(before) if before.boot == now.boot => StartReason::Upgrade,
+/// Tells that the agent is up, and the terminal too, if it was down since the last time.
+fn tell_start(config: &Config, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
+    let (boot, booted_at) = system::boot();
+    let now = Started { boot, agent_version: VERSION.to_owned() };
+    let before = spool.started(&now)?;
+    let reason = match &before {
+        Some((before, _)) if before.boot == now.boot && before.agent_version == now.agent_version => {
+            StartReason::Restart
+        }
+        Some((before, _)) if before.boot == now.boot => StartReason::Upgrade,
         Some(_) | None => StartReason::Boot,
     };
+    let observed_at = clock::now();
     let Started { boot, agent_version } = now;
     let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: config.level };
-    Ok(Sighting::now(clock::now(), event))
+    outlet.tell(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
+    if let (Some((before, ended)), Some(booted_at)) = (before, booted_at)
+        && before.boot != boot
+    {
+        let kind = if ended { RebootKind::Clean } else { RebootKind::Unexpected };
+        let sighting = Sighting {
+            // A clock that was set after the boot can put it into the future.
+            occurred_at: yomitori_proto::time::truncate(booted_at).min(observed_at),
+            observed_at,
+            event: TerminalRebooted { kind }.into(),
+        };
+        outlet.tell(sighting).map_err(|_| DaemonError::Part)?;
+    }
+    Ok(())
 }

@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod sent;
 pub mod sources;
 pub mod spool;
+pub mod system;
 pub mod telemetry;
 pub mod uplink;
 

@@ -16,6 +16,7 @@ use crate::condition::Board;
 pub mod desk;
 pub mod linkage;
 pub mod pcsc;
+pub mod terminal;
 
 /// What a source tells.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use prost::Message as _;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 use uuid::Uuid;
 use yomitori_observation::{Sighting, shed};
-use yomitori_proto::event::{CollectionGap, Observation, Speaker};
+use yomitori_proto::event::{CollectionGap, Event, Observation, Speaker};
 use yomitori_proto::id::{Boot, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::GapSource;
 use yomitori_proto::{decode, encode, time, wire};
@@ -40,6 +40,7 @@ const TERMINAL: &str = "terminal";
 const LAST: &str = "last";
 const RELEASED: &str = "released";
 const STARTED: &str = "started";
+const STOPPED: &str = "stopped";
 const THIS_FORMAT: u64 = 1;
 
 /// The spool can't be read or written: the disk is full or broken.
@@ -171,6 +172,9 @@ impl Spool {
                 if sighting.event.speaker() == Speaker::Anyone {
                     entries::remember(&mut write.open_table(ENTRIES)?, next.last, &value, sighting)?;
                 }
+                if matches!(sighting.event, Event::AgentStopped(_)) {
+                    write.open_table(META)?.insert(STOPPED, next.last.0.to_be_bytes().as_slice())?;
+                }
             }
             if let Some(shed) = budget::shed(&mut table, &mut next.bytes, self.budget)? {
                 let at = sightings.last().map_or(shed.to, |sighting| sighting.observed_at);
@@ -244,16 +248,20 @@ impl Spool {
         table.iter()?.map(|entry| stored(entry?.1.value())).collect()
     }
 
-    /// Notes what runs now and tells what ran before: nothing, in a new life.
-    pub fn started(&self, now: &Started) -> Result<Option<Started>, SpoolError> {
+    /// Notes what runs now and tells what ran before, and whether that ended in order: nothing, in a new life.
+    pub fn started(&self, now: &Started) -> Result<Option<(Started, bool)>, SpoolError> {
         let mut value = now.boot.to_bytes();
         value.extend_from_slice(now.agent_version.as_bytes());
         let write = self.database.begin_write()?;
-        let before = write.open_table(META)?.insert(STARTED, value.as_slice())?.and_then(|before| {
-            let (boot, agent_version) = before.value().split_first_chunk::<16>()?;
-            let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
-            Some(Started { boot: Boot(Uuid::from_bytes(*boot)), agent_version })
-        });
+        let before = {
+            let mut meta = write.open_table(META)?;
+            let in_order = number(&meta, STOPPED)? == Some(self.last().0);
+            meta.insert(STARTED, value.as_slice())?.and_then(|before| {
+                let (boot, agent_version) = before.value().split_first_chunk::<16>()?;
+                let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
+                Some((Started { boot: Boot(Uuid::from_bytes(*boot)), agent_version }, in_order))
+            })
+        };
         write.commit()?;
         Ok(before)
     }

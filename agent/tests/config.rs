@@ -58,7 +58,7 @@ budget_mib = 0
         mistakes(text),
         [
             "line 1, `state_dir`: is not absolute; a service has no working folder, so write the whole path",
-            "line 2, `colour`: is not known here; known are `collection`, `desk`, `linkage`, `reader`, `server`, `spool`, `state_dir`",
+            "line 2, `colour`: is not known here; known are `collection`, `desk`, `linkage`, `program`, `reader`, `server`, `spool`, `state_dir`, `versions`",
             "line 4, `server.address`: does not begin with https://; there is no other way in",
             "line 5, `linkage`: names one path twice; remove one of the two",
             "line 6, `linkage[1].folder`: is none of the known words; write one of \"face\", \"res\"",
@@ -111,4 +111,39 @@ fn the_desk_page_is_for_this_terminal_only() {
     {
         assert_eq!(parsed(listen).map_err(|mistakes| mistakes.len()), Err(1), "{listen}");
     }
+}
+
+#[test]
+fn programs_are_known_by_one_name_each_that_is_no_path() {
+    let text = r#"state_dir = "/s"
+server.address = "https://a"
+[versions]
+com_app = "Version.info"
+[[program]]
+component = "com_app"
+process = "OQSComApp.exe"
+[[program]]
+component = "com_app"
+service = "SCardSvr"
+[[program]]
+component = "card_software"
+[[program]]
+component = "distro_app"
+process = "a"
+task = "b"
+[[program]]
+component = "auth"
+process = "../a"
+"#;
+    assert_eq!(
+        mistakes(text),
+        [
+            "line 4, `versions.com_app`: is not absolute; a service has no working folder, so write the whole path",
+            "line 5, `program`: names one component twice; keep the one that matters most",
+            "line 11, `program[3].process`: is needed, or `service`, or `task`: exactly one says how the program is known",
+            "line 15, `program[4].process`: is needed, or `service`, or `task`: exactly one says how the program is known",
+            "line 18, `program[5].component`: is none of the known words; write one of \"com_app\", \"distro_app\", \"card_software\", \"face_reader_software\", \"browser_extension\"",
+            "line 19, `program[5].process`: is no name of a program: letters, digits, spaces and ._-+@() only, and no path",
+        ]
+    );
 }

@@ -161,8 +161,12 @@ fn what_ran_before_is_remembered() {
     let one = Started { boot: Boot(Uuid::from_u128(1)), agent_version: "0.1.0".to_owned() };
     let two = Started { boot: Boot(Uuid::from_u128(2)), ..one.clone() };
     assert_eq!(spool.started(&one).unwrap(), None);
-    assert_eq!(spool.started(&two).unwrap(), Some(one));
-    assert_eq!(spool.started(&two).unwrap(), Some(two));
+    assert_eq!(spool.started(&two).unwrap(), Some((one, false)));
+    let stopped = Sighting::now(at(1), AgentStopped { reason: StopReason::Service });
+    spool.keep(std::slice::from_ref(&stopped), &[], &[]).unwrap();
+    assert_eq!(spool.started(&two).unwrap(), Some((two.clone(), true)), "it ended in order");
+    spool.keep(&[sighting(2, 2)], &[], &[]).unwrap();
+    assert_eq!(spool.started(&two).unwrap(), Some((two, false)), "it has run since");
 }
 
 proptest! {

@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod pcscd;
 pub mod port;
 pub mod postgres;
+pub mod pretence;
 pub mod process;
 pub mod server;
 pub mod services;

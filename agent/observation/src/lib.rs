@@ -9,12 +9,17 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use yomitori_proto::event::Event;
 
+pub mod blocked;
+pub mod flap;
 pub mod linkage;
 pub mod medium;
 pub mod pattern;
 pub mod reader;
 pub mod shed;
+pub mod step;
 pub mod tap;
+pub mod version;
+pub mod windows;
 
 /// One instant by both clocks: the wall clock says when it was, the steady one how long it took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -93,7 +93,7 @@ pub struct Model {
 }
 
 /// Vendor and product of a USB device, written `054c:0dc8`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct UsbId {
     pub vid: u16,
@@ -116,6 +116,12 @@ impl Model {
     #[must_use]
     pub fn vid(&self) -> Option<u16> {
         common(self.usb.iter().map(|usb| usb.vid))
+    }
+
+    /// Whether a device with this identifier is one of the model.
+    #[must_use]
+    pub fn has(&self, device: UsbId) -> bool {
+        self.usb.contains(&device)
     }
 
     /// The USB product, where the model has no variants.
@@ -153,6 +159,12 @@ pub fn model(name: &Name) -> Option<&'static Model> {
     catalogue()
         .iter()
         .find(|model| model.windows.iter().chain(&model.pcsc_lite).any(|pattern| pattern.matches(name.base())))
+}
+
+/// Whether the device is a card reader that PC/SC should show.
+#[must_use]
+pub fn is_card_reader(device: UsbId) -> bool {
+    catalogue().iter().any(|model| model.kind != Kind::Face && model.has(device))
 }
 
 #[cfg(test)]

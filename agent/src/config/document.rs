@@ -120,6 +120,11 @@ impl<'a> Section<'a> {
         all
     }
 
+    /// How many of these fields are there.
+    pub(super) fn given(&self, fields: &[&str]) -> usize {
+        fields.iter().filter(|field| self.table.contains_key(**field)).count()
+    }
+
     /// Something is wrong with `field`.
     pub(super) fn mistake(&mut self, field: &'static str, what: &str) {
         let at = self.table.get(field).map_or(self.at, |value| value.span().start);

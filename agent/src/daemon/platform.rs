@@ -1,15 +1,6 @@
-//! What the operating system tells the agent and is told by it: its boot, requests to stop, the service manager.
+//! What the service manager tells the agent and is told by it.
 
-use uuid::Uuid;
-use yomitori_proto::id::Boot;
 use yomitori_proto::vocabulary::StopReason;
-
-/// The present boot of the operating system. Where the system has no name for it, every start counts as one.
-pub(super) fn boot() -> Boot {
-    let of_kernel = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-    let of_kernel = of_kernel.and_then(|text| text.trim().parse().ok());
-    Boot(of_kernel.unwrap_or_else(Uuid::new_v4))
-}
 
 /// Waits until somebody asks the agent to end.
 #[cfg(unix)]

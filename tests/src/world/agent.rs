@@ -24,7 +24,7 @@ pub struct Plan {
     /// Whether there shall be a desk page.
     pub desk: bool,
     /// More lines for the end of the configuration, such as `[spool]` and what follows.
-    pub more: &'static str,
+    pub more: String,
     /// Environment variables, such as `YOMITORI_CRASH`.
     pub env: Vec<(String, String)>,
 }
@@ -86,7 +86,7 @@ impl Agent {
         // Side by side, agents can't all have the same port.
         let listen = if plan.desk { format!("127.0.0.1:{}", port::free()?) } else { "off".to_owned() };
         text += &format!("[desk]\nlisten = {listen:?}\n");
-        text += plan.more;
+        text += &plan.more;
         let config = folder.join("agent.toml");
         std::fs::write(&config, text).context("write the agent's configuration")?;
         Ok(Self {

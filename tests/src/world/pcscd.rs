@@ -26,6 +26,8 @@ pub struct Pcscd {
     /// In the system's temporary folder, because a socket's path must be short.
     folder: TempDir,
     port: u16,
+    /// The virtual reader, as pcscd's configuration describes it.
+    reader: String,
     process: Process,
 }
 
@@ -49,15 +51,14 @@ impl Pcscd {
         let folder = tempfile::Builder::new().prefix("yomitori-pcscd-").tempdir().context("make a folder")?;
         // The reader takes the next port for its second slot.
         let port = port::free_row(2)?;
-        let config = folder.path().join("config");
-        std::fs::create_dir(&config).context("make a folder")?;
+        std::fs::create_dir(folder.path().join("config")).context("make a folder")?;
         let reader = format!(
             "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port}\n\
              LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port}\n"
         );
-        std::fs::write(config.join("reader"), reader).context("write the reader's configuration")?;
+        write_reader(&folder, &reader)?;
         let process = launch(&folder)?;
-        let mut pcscd = Self { folder, port, process };
+        let mut pcscd = Self { folder, port, reader, process };
         pcscd.ready().await?;
         Ok(pcscd)
     }
@@ -86,6 +87,26 @@ impl Pcscd {
         self.ready().await
     }
 
+    /// Takes the reader away, both slots of it. The virtual reader can't go by itself, so pcscd is back at once without it.
+    ///
+    /// # Errors
+    /// When pcscd doesn't come up.
+    pub fn unplug(&mut self) -> Result<()> {
+        self.process.kill()?;
+        write_reader(&self.folder, "")?;
+        self.process = launch(&self.folder)?;
+        Ok(())
+    }
+
+    /// Brings it back.
+    ///
+    /// # Errors
+    /// When pcscd doesn't come up.
+    pub async fn plug(&mut self) -> Result<()> {
+        write_reader(&self.folder, &self.reader)?;
+        self.restart().await
+    }
+
     /// Lays a card on slot 0 or 1. pcscd looks every 400 ms.
     ///
     /// # Errors
@@ -111,6 +132,11 @@ impl Pcscd {
 
 fn socket(folder: &TempDir) -> PathBuf {
     folder.path().join("socket")
+}
+
+/// pcscd reads this at its start.
+fn write_reader(folder: &TempDir, reader: &str) -> Result<()> {
+    std::fs::write(folder.path().join("config/reader"), reader).context("write the reader's configuration")
 }
 
 fn launch(folder: &TempDir) -> Result<Process> {

@@ -12,6 +12,8 @@ use crate::condition::{Centre, Condition};
 
 /// A certificate that ends so soon should have been renewed long ago.
 const CERTIFICATE_SOON: TimeDelta = TimeDelta::days(7);
+/// A reader that came and went is not trusted for so long.
+const FLAPS_FOR: TimeDelta = TimeDelta::minutes(30);
 /// So many wait for the blink of an eye after an entry; nobody need hear of it.
 const IN_PASSING: u64 = 20;
 /// A page has room for so many.
@@ -123,6 +125,13 @@ fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> Line {
     let for_phones = condition.readers.values().find(|reader| reader.role == ReaderRole::Phone);
     if let Some(found) = for_phones {
         let model = found.model.as_deref().and_then(|id| reader::catalogue().iter().find(|model| model.id == id));
+        if condition.flapped_at.is_some_and(|at| now - at < FLAPS_FOR) {
+            let next = Text::fixed(
+                "USBケーブルやハブの接続を確認し、別の差込口でも試してください。",
+                "Check the USB cable and the hub, and try another port.",
+            );
+            return line(Level::Warn, NAME, Text::fixed("接続が不安定です", "Comes and goes"), Some(next));
+        }
         let name = model.map(|model| model.name.as_str());
         let is = match name {
             Some(name) => Text::new(format!("使えます（{name}）"), format!("Ready ({name})")),
@@ -136,6 +145,13 @@ fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> Line {
             "Nobody has set which reader is for phones: tell your IT staff.",
         );
         return line(Level::Warn, NAME, Text::fixed("役割が未設定です", "Role not set"), Some(next));
+    }
+    if condition.is_blocked {
+        let next = Text::fixed(
+            "つながっていますが、USBの制限かドライバーの不足で使えません。情報システム担当に連絡してください。",
+            "It is plugged in, but a restriction or a missing driver keeps it out: tell your IT staff.",
+        );
+        return line(Level::Bad, NAME, Text::fixed("使えません", "Kept out"), Some(next));
     }
     let next = Text::fixed(
         "リーダーのUSBケーブルを端末に差し直してください。",

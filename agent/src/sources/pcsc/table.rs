@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use pcsc::{PNP_NOTIFICATION, ReaderState, State};
+use yomitori_observation::flap::Flaps;
 use yomitori_observation::tap::{Snapshot, Taps};
 use yomitori_observation::{Moment, Sighting, reader};
 use yomitori_proto::event::{ReaderAttached, ReaderDetached};
@@ -22,6 +23,7 @@ pub(super) struct Table {
     terminal: TerminalId,
     roles: Roles,
     taps: Taps,
+    flaps: Flaps,
     /// Of the readers, and the notification of readers that come and go.
     states: Vec<ReaderState>,
     attached: Vec<Attached>,
@@ -44,6 +46,7 @@ impl Table {
             terminal,
             roles,
             taps: Taps::default(),
+            flaps: Flaps::default(),
             states: Vec::new(),
             attached: Vec::new(),
             lost_at: None,
@@ -66,7 +69,9 @@ impl Table {
             telemetry::too_many_readers(names.len(), LIMIT);
         }
         let names = names.get(..LIMIT).unwrap_or(names);
-        self.detach(now, outlet, |reader| !names.contains(&reader.name))?;
+        for gone in self.detach(now, outlet, |reader| !names.contains(&reader.name))? {
+            self.flaps.detached(gone, now).map_or(Ok(()), |flapping| outlet.tell(flapping))?;
+        }
         for name in names {
             if self.attached.iter().all(|reader| reader.name != *name) {
                 self.attach(name, now, outlet)?;
@@ -163,12 +168,19 @@ impl Table {
         ))
     }
 
-    fn detach(&mut self, now: Moment, outlet: &Outlet, is_gone: impl Fn(&Attached) -> bool) -> Result<(), Closed> {
+    fn detach(
+        &mut self,
+        now: Moment,
+        outlet: &Outlet,
+        is_gone: impl Fn(&Attached) -> bool,
+    ) -> Result<Vec<ReaderKey>, Closed> {
+        let mut gone = Vec::new();
         for reader in self.attached.extract_if(.., |reader| is_gone(reader)) {
             telemetry::reader_detached(reader.key);
             self.taps.gone(reader.key, now);
             outlet.tell(Sighting::now(now.wall, ReaderDetached { reader: reader.key }))?;
+            gone.push(reader.key);
         }
-        Ok(())
+        Ok(gone)
     }
 }

@@ -1,0 +1,85 @@
+//! Looks at the terminal itself: steps of its clock, versions and programs of the official software, and readers that are
+//! plugged in and that PC/SC does not show.
+//!
+//! It reads and compares; what is as it was is not told again.
+
+mod software;
+
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use yomitori_observation::blocked::{Blocked, Shown};
+use yomitori_observation::step::Steps;
+use yomitori_proto::vocabulary::GapSource;
+
+use super::{Closed, Outlet, Running};
+use crate::config::Software;
+use crate::{clock, system};
+use software::{Programs, Versions};
+
+/// A step of the clock is seen after this at the latest.
+const TURN: Duration = Duration::from_secs(5);
+
+/// Starts looking.
+pub fn start(software: Software, outlet: Outlet) -> std::io::Result<Running> {
+    // Nothing is ever sent: the watcher ends when the other end is dropped.
+    let (alive, stop) = sync_channel::<Infallible>(0);
+    let mut watcher = Watcher {
+        versions: Versions::new(software.versions),
+        programs: Programs::new(software.programs),
+        steps: Steps::default(),
+        blocked: Blocked::default(),
+        outlet,
+    };
+    let thread = thread::Builder::new().name("terminal".to_owned()).spawn(move || {
+        // Closed only says that nobody listens any more.
+        let _ = watcher.run(&stop);
+    })?;
+    Ok(Running::new(thread, move || drop(alive)))
+}
+
+struct Watcher {
+    versions: Versions,
+    programs: Programs,
+    steps: Steps,
+    blocked: Blocked,
+    outlet: Outlet,
+}
+
+impl Watcher {
+    fn run(&mut self, stop: &Receiver<Infallible>) -> Result<(), Closed> {
+        let mut look_at: Option<Instant> = None;
+        loop {
+            self.clock()?;
+            let now = clock::moment().steady;
+            if look_at.is_none_or(|at| at <= now) {
+                look_at = Some(now + system::LOOK_EVERY);
+                self.versions.look(&self.outlet)?;
+                self.programs.look(&self.outlet)?;
+                self.readers()?;
+            }
+            match stop.recv_timeout(TURN) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    fn clock(&mut self) -> Result<(), Closed> {
+        let Some(running) = system::running() else { return Ok(()) };
+        self.steps.look(clock::now(), running).map_or(Ok(()), |step| self.outlet.tell(step))
+    }
+
+    fn readers(&mut self) -> Result<(), Closed> {
+        let condition = self.outlet.board().condition();
+        let shown = if condition.blind.iter().any(|(source, _)| *source == GapSource::Pcsc) {
+            Shown::Nothing
+        } else {
+            Shown::Models(condition.readers.into_values().map(|reader| reader.model).collect())
+        };
+        let told = self.blocked.look(&system::usb_devices(), &shown, clock::moment());
+        told.into_iter().try_for_each(|blocked| self.outlet.tell(blocked))
+    }
+}

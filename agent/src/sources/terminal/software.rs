@@ -1,0 +1,79 @@
+//! The official software on the terminal: the versions in its `Version.info` files, and whether its programs run.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use yomitori_observation::{Sighting, version};
+use yomitori_proto::event::{ComponentStateObserved, SoftwareVersionsObserved};
+use yomitori_proto::vocabulary::{Component, ComponentState};
+
+use crate::config::{Program, VersionFiles};
+use crate::sources::{Closed, Outlet};
+use crate::{clock, system};
+
+/// The three files, and what was told of them.
+pub(super) struct Versions {
+    files: VersionFiles,
+    /// When the files changed last; none where one isn't there.
+    read: Option<[Option<SystemTime>; 3]>,
+    told: Option<SoftwareVersionsObserved>,
+}
+
+impl Versions {
+    pub(super) const fn new(files: VersionFiles) -> Self {
+        Self { files, read: None, told: None }
+    }
+
+    /// Tells the versions at the first look, and whenever one is another.
+    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), Closed> {
+        let VersionFiles { com_app, distro_app, auth } = &self.files;
+        let files = [com_app, distro_app, auth].map(Option::as_deref);
+        let changed = files.map(|file| file?.metadata().and_then(|file| file.modified()).ok());
+        if self.read == Some(changed) {
+            return Ok(());
+        }
+        self.read = Some(changed);
+        let [com_app, distro_app, auth] = files.map(|file| read(file?));
+        let versions = SoftwareVersionsObserved { com_app, distro_app, auth, os_build: system::version() };
+        let nothing = SoftwareVersionsObserved { com_app: None, distro_app: None, auth: None, os_build: None };
+        if self.told.as_ref().unwrap_or(&nothing) == &versions {
+            return Ok(());
+        }
+        self.told = Some(versions.clone());
+        outlet.tell(Sighting::now(clock::now(), versions))
+    }
+}
+
+fn read(file: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(file).ok()?.take(version::LONGEST as u64).read_to_end(&mut bytes).ok()?;
+    version::read(&bytes)
+}
+
+/// The programs, and what was told of each.
+pub(super) struct Programs {
+    programs: Vec<Program>,
+    told: BTreeMap<Component, ComponentState>,
+}
+
+impl Programs {
+    pub(super) const fn new(programs: Vec<Program>) -> Self {
+        Self { programs, told: BTreeMap::new() }
+    }
+
+    /// Tells the state of each at the first look, and whenever it is another.
+    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), Closed> {
+        for Program { component, name, path } in &self.programs {
+            let is_there = path.as_ref().is_none_or(|path| path.exists());
+            let state = if is_there { system::state(name) } else { Some(ComponentState::Missing) };
+            let Some(state) = state else { continue };
+            if self.told.insert(*component, state) != Some(state) {
+                outlet.tell(Sighting::now(clock::now(), ComponentStateObserved { component: *component, state }))?;
+            }
+        }
+        Ok(())
+    }
+}

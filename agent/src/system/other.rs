@@ -1,0 +1,31 @@
+//! A system that nobody has taught the agent yet: it tells nothing.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use yomitori_observation::reader::UsbId;
+use yomitori_proto::vocabulary::ComponentState;
+
+use super::ProgramName;
+
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(3_600);
+
+pub(super) const fn boot() -> Option<(Uuid, Duration)> {
+    None
+}
+
+pub(super) const fn running() -> Option<Duration> {
+    None
+}
+
+pub(super) const fn version() -> Option<String> {
+    None
+}
+
+pub(super) const fn usb_devices() -> Vec<UsbId> {
+    Vec::new()
+}
+
+pub(super) const fn state(_program: &ProgramName) -> Option<ComponentState> {
+    None
+}
