@@ -211,6 +211,19 @@ fn kind(event: &Event) -> Kind {
         Event::ClosureSet(e) => {
             Kind::ClosureSet(wire::ClosureSet { from_us: to_micros(e.from), to_us: to_micros(e.to) })
         }
+        Event::SnapshotImported(e) => Kind::SnapshotImported(wire::SnapshotImported {
+            snapshot: e.snapshot.to_bytes(),
+            source: e.source.clone(),
+            as_of_us: to_micros(e.as_of),
+            coverage: e.coverage.clone(),
+            rows: e.rows,
+        }),
+        Event::SnapshotReleased(e) => {
+            Kind::SnapshotReleased(wire::SnapshotReleased { snapshot: e.snapshot.to_bytes() })
+        }
+        Event::ListRowDismissed(e) => {
+            Kind::ListRowDismissed(wire::ListRowDismissed { snapshot: e.snapshot.to_bytes(), code: e.code.clone() })
+        }
         Event::TerminalConnected(e) => Kind::TerminalConnected(wire::TerminalConnected {
             terminal: e.terminal.to_bytes(),
             session: e.session.to_bytes(),

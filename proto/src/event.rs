@@ -340,6 +340,22 @@ events! {
         RulesAdopted = "rules_adopted" { version: u32, document: String }
         /// The call centre is closed in [from, to), recorded under [`FacilityId::FLEET`].
         ClosureSet = "closure_set" { from: DateTime<Utc>, to: DateTime<Utc> }
+        /// A file of the ministry's list was taken in, recorded under [`FacilityId::FLEET`].
+        SnapshotImported = "snapshot_imported" {
+            snapshot: SnapshotId,
+            source: String,
+            as_of: DateTime<Utc>,
+            coverage: String,
+            rows: u32,
+        }
+        /// A doubtful snapshot may be believed, recorded under [`FacilityId::FLEET`].
+        SnapshotReleased = "snapshot_released" { snapshot: SnapshotId }
+        /// A row of a snapshot is none of our facilities, recorded under [`FacilityId::FLEET`].
+        ListRowDismissed = "list_row_dismissed" {
+            snapshot: SnapshotId,
+            /// The code in the row.
+            code: String,
+        }
     }
     Server {
         /// A terminal's stream began.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it could not be done, 2 what was asked for is wrong.
 
 mod check;
+mod entry;
 mod explain;
 mod facility;
 mod instant;
@@ -88,8 +89,25 @@ enum Command {
     /// When the call centre is closed beside its hours and the holidays.
     #[command(subcommand)]
     Closure(rules::Closure),
-    /// State that a phone was read.
+    /// State that a phone was read, or was not.
     Attest(statement::Attest),
+    /// What the desk did instead of reading a phone.
+    Fallback(entry::FallbackDone),
+    /// The poster or the sticker at the entrance.
+    #[command(subcommand)]
+    Notice(entry::Notice),
+    /// The reception desk.
+    #[command(subcommand)]
+    Reception(entry::Reception),
+    /// Entries of a terminal's desk page.
+    #[command(subcommand)]
+    Entry(entry::Entry),
+    /// When a facility's silence is expected.
+    #[command(subcommand)]
+    Maintenance(entry::Maintenance),
+    /// Flags that people have seen.
+    #[command(subcommand)]
+    Flag(entry::FlagCommand),
     /// How each axis of a facility came to be what it is, event by event.
     Explain(explain::Explain),
     /// What is known of every facility, or of one.
@@ -150,6 +168,12 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rules(command) => rules::run(desk, command).await?,
         Command::Closure(command) => rules::closure(&desk()?, command).await?,
         Command::Attest(command) => statement::attest(&desk()?, command).await?,
+        Command::Fallback(command) => entry::fallback(&desk()?, command).await?,
+        Command::Notice(command) => entry::notice(&desk()?, command).await?,
+        Command::Reception(command) => entry::reception(&desk()?, command).await?,
+        Command::Entry(command) => entry::entry(&desk()?, command).await?,
+        Command::Maintenance(command) => entry::maintenance(&desk()?, command).await?,
+        Command::Flag(command) => entry::flag(desk, command).await?,
         Command::Explain(command) => explain::run(command, desk).await?,
         Command::Status(command) => status::run(&desk()?, command).await?,
         Command::WhatIf(command) => what_if::run(&desk()?, command).await?,

@@ -112,7 +112,7 @@ fn the_whole_state_is_printed() {
     assert!(facility["readiness"].as_array().unwrap().iter().any(|step| step["key"] == "connection"));
     assert_eq!(document["at"], "2026-04-12T05:00:00Z");
     let text = String::from_utf8(explain(EXAMPLE, &[]).stdout).unwrap();
-    assert!(text.contains("opt_out: acknowledged → reflected") && text.contains("[line 42]"), "{text}");
+    assert!(text.contains("opt_out: acknowledged → reflected") && text.contains("[line 45]"), "{text}");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn each_facility_of_a_file_is_explained_on_its_own() {
 fn what_is_wrong_with_a_file_is_said_and_nothing_is_computed() {
     let broken = EXAMPLE.replace("\"listed\": true", "\"listed\": \"yes\"");
     let told = refused(&broken, &[]);
-    assert!(told.contains("line 33") && told.contains("expected a boolean"), "{told}");
+    assert!(told.contains("line 36") && told.contains("expected a boolean"), "{told}");
     assert!(refused("", &[]).contains("there is no fact in it"));
     assert!(refused(EXAMPLE, &["--rules", "/nonexistent/rules.toml"]).contains("/nonexistent/rules.toml"));
     assert!(refused(EXAMPLE, &["--at", "yesterday"]).contains("2026-04-01T10:30"));

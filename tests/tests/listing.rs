@@ -97,7 +97,8 @@ async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
 
     // A person decides whose the row is: its code becomes one of the facility's.
     let decided = ["list", "match", &newest, "1319999998", "--facility", "2619999010", "--by", "Suzuki"];
-    desk.server.run(&decided).await?;
+    ensure!(!desk.server.try_run(&decided).await?.status.success(), "without a why");
+    desk.server.run(&[&decided[..], &["--why", "moved"]].concat()).await?;
     desk.listing("1319999998", "listed").await?;
     Ok(())
 }
@@ -117,8 +118,37 @@ async fn a_shrunken_snapshot_waits_until_a_person_releases_it() -> Result<()> {
     desk.server.run(&["list", "release", id, "--by", "Suzuki", "--why", "the ministry cleaned up"]).await?;
     desk.listing("1319999015", "delisted").await?;
     desk.listing("2619999010", "listed").await?;
+    let decisions = desk.json(&["list", "decisions"]).await?;
+    ensure!(
+        decisions[0]["kind"] == "snapshot_released" && decisions[0]["why"] == "the ministry cleaned up",
+        "{decisions}"
+    );
+    ensure!(decisions[1]["kind"] == "snapshot_imported" && decisions[1]["snapshot"] == id, "{decisions}");
     let shown = desk.json(&["list", "show", id]).await?;
     ensure!(shown["released"]["by"] == "Suzuki" && shown["ours"][0]["code"] == "2619999010", "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_was_dismissed_is_not_suggested_again() -> Result<()> {
+    let desk = Desk::open("listing-dismissed").await?;
+    let stranger = "1319999998,二番医院\n";
+    desk.import("2026-04-01", stranger).await?;
+    let queue = desk.json(&["list", "unmatched"]).await?;
+    let id = queue[0]["snapshot"].as_str().context("an identifier")?;
+    ensure!(queue[0]["rows"][0]["suggestions"][0]["code"] == "1319999023", "{queue}");
+    let dismiss = ["list", "dismiss", id, "1319999998", "--by", "Suzuki", "--why", "another clinic of that name"];
+    ensure!(!desk.server.try_run(&dismiss[..6]).await?.status.success(), "without a why");
+    desk.server.run(&dismiss).await?;
+    ensure!(desk.json(&["list", "unmatched"]).await?[0]["rows"] == Value::Array(Vec::new()));
+    // Nor in a later snapshot.
+    desk.import("2026-05-01", stranger).await?;
+    let queue = desk.json(&["list", "unmatched"]).await?;
+    ensure!(queue[0]["snapshot"] != id && queue[0]["rows"] == Value::Array(Vec::new()), "{queue}");
+    let decisions = desk.json(&["list", "decisions"]).await?;
+    let dismissed = &decisions[1];
+    ensure!(dismissed["code"] == "1319999998" && dismissed["by"] == "Suzuki", "{decisions}");
+    ensure!(dismissed["why"] == "another clinic of that name", "{decisions}");
     Ok(())
 }
 

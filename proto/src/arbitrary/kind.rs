@@ -7,13 +7,14 @@ use super::{id, instant, line};
 use crate::event::{
     AgentStarted, AgentStopped, AlertAcknowledged, AlertSnoozed, ClockStepped, ClosureSet, CollectionGap,
     ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted, FacilityCodeChanged,
-    FacilityRegistered, FallbackUsed, LinkageResultObserved, ListingIntentSet, ListingObserved, MaintenanceWindowSet,
-    NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn, ReaderAttached, ReaderBlocked,
-    ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned, ReceptionArranged, RulesAdopted,
-    SmartphoneReadAttested, SmartphoneReadFailed, SoftwareVersionsObserved, TapObserved, TerminalConnected,
-    TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
+    FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet, ListingObserved,
+    MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn,
+    ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned,
+    ReceptionArranged, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported, SnapshotReleased,
+    SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted,
+    TerminalRetired,
 };
-use crate::id::{Boot, Life, ReaderKey, Seq, Session, TerminalId};
+use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
@@ -115,6 +116,15 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         MaintenanceWindowSet { from: instant(), to: instant() }
         RulesAdopted { version: any::<u32>(), document: "([^\\p{Cc}]|\n|\r|\t){0,80}" }
         ClosureSet { from: instant(), to: instant() }
+        SnapshotImported {
+            snapshot: id(SnapshotId),
+            source: line(),
+            as_of: instant(),
+            coverage: line(),
+            rows: any::<u32>(),
+        }
+        SnapshotReleased { snapshot: id(SnapshotId) }
+        ListRowDismissed { snapshot: id(SnapshotId), code: code() }
         TerminalConnected {
             terminal: id(TerminalId),
             session: id(Session),

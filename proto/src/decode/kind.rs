@@ -1,18 +1,19 @@
 //! The kinds of events, one arm each.
 
 use super::field::{
-    boot, document, error_code, instant, institution_code, life, line, optional, prefecture, session, terminal, usb,
-    version, word,
+    boot, document, error_code, instant, institution_code, life, line, optional, prefecture, session, snapshot,
+    terminal, usb, version, word,
 };
 use super::{DecodeError, seq};
 use crate::event::{
     AgentStarted, AgentStopped, AlertAcknowledged, AlertSnoozed, ClockStepped, ClosureSet, CollectionGap,
     ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted, FacilityCodeChanged,
-    FacilityRegistered, FallbackUsed, LinkageResultObserved, ListingIntentSet, ListingObserved, MaintenanceWindowSet,
-    NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn, ReaderAttached, ReaderBlocked,
-    ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned, ReceptionArranged, RulesAdopted,
-    SmartphoneReadAttested, SmartphoneReadFailed, SoftwareVersionsObserved, TapObserved, TerminalConnected,
-    TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
+    FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet, ListingObserved,
+    MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn,
+    ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned,
+    ReceptionArranged, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported, SnapshotReleased,
+    SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted,
+    TerminalRetired,
 };
 use crate::id::ReaderKey;
 use crate::vocabulary::{
@@ -183,5 +184,19 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
         Kind::ClosureSet(e) => {
             Event::ClosureSet(ClosureSet { from: instant("from_us", e.from_us)?, to: instant("to_us", e.to_us)? })
         }
+        Kind::SnapshotImported(e) => Event::SnapshotImported(SnapshotImported {
+            snapshot: snapshot("snapshot", &e.snapshot)?,
+            source: line("source", e.source)?,
+            as_of: instant("as_of_us", e.as_of_us)?,
+            coverage: line("coverage", e.coverage)?,
+            rows: e.rows,
+        }),
+        Kind::SnapshotReleased(e) => {
+            Event::SnapshotReleased(SnapshotReleased { snapshot: snapshot("snapshot", &e.snapshot)? })
+        }
+        Kind::ListRowDismissed(e) => Event::ListRowDismissed(ListRowDismissed {
+            snapshot: snapshot("snapshot", &e.snapshot)?,
+            code: institution_code("code", e.code)?,
+        }),
     })
 }

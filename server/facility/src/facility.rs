@@ -203,7 +203,10 @@ impl Facility {
             | Event::LinkageResultObserved(_)
             | Event::CollectionGap(_)
             | Event::RulesAdopted(_)
-            | Event::ClosureSet(_) => {}
+            | Event::ClosureSet(_)
+            | Event::SnapshotImported(_)
+            | Event::SnapshotReleased(_)
+            | Event::ListRowDismissed(_) => {}
         }
     }
 

@@ -87,7 +87,14 @@ fn fact(text: &str) -> Result<Recorded, String> {
 
 /// What is said of all facilities together.
 const fn of_the_fleet(event: &Event) -> bool {
-    matches!(event, Event::RulesAdopted(_) | Event::ClosureSet(_))
+    matches!(
+        event,
+        Event::RulesAdopted(_)
+            | Event::ClosureSet(_)
+            | Event::SnapshotImported(_)
+            | Event::SnapshotReleased(_)
+            | Event::ListRowDismissed(_)
+    )
 }
 
 /// Codes may be written as people write them.
@@ -102,6 +109,9 @@ fn write_codes(event: &mut Event) -> Result<(), (&'static str, CodeError)> {
     if let Event::FacilityCodeChanged(event) = event {
         event.old.iter_mut().try_for_each(|code| write("old", code))?;
         return event.new.iter_mut().try_for_each(|code| write("new", code));
+    }
+    if let Event::ListRowDismissed(event) = event {
+        return write("code", &mut event.code);
     }
     if let Event::ListingObserved(event) = event {
         return event.code.iter_mut().try_for_each(|code| write("code", code));

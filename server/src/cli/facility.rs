@@ -1,4 +1,6 @@
-//! `facility import`: the facilities that are watched, from a table.
+//! `facility`: the facilities that are watched, from a table or one at a time.
+
+mod one;
 
 use std::path::PathBuf;
 
@@ -60,6 +62,11 @@ pub(super) enum Command {
         #[command(flatten)]
         speaker: Speaker,
     },
+    /// Register one facility, or change its name, codes or address.
+    Register(one::Register),
+    /// Codes change; each is a facility's from one date to another.
+    #[command(subcommand)]
+    Code(one::Code),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -86,7 +93,13 @@ impl Kind {
 }
 
 pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
-    let Command::Import { file, preview, prefecture, kind, register, speaker } = command;
+    let (file, preview, prefecture, kind, register, speaker) = match command {
+        Command::Import { file, preview, prefecture, kind, register, speaker } => {
+            (file, preview, prefecture, kind, register, speaker)
+        }
+        Command::Register(command) => return one::register(desk, command).await,
+        Command::Code(command) => return one::code(desk, command).await,
+    };
     let name = file.display().to_string();
     let bytes = read_file(&file)?;
     let scope = Scope { prefecture, table: kind.map(Kind::table) };
@@ -112,7 +125,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
         show(&plan);
         return Ok(());
     }
-    let stated = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
+    let stated = speaker.stated();
     apply(desk, plan, &stated).await
 }
 

@@ -10,7 +10,8 @@ const DAYS: [&str; 2] = ["%Y-%m-%d", "%Y/%m/%d"];
 /// Reads an instant; a day alone is its beginning in Japan.
 pub(super) fn parse(text: &str) -> Result<DateTime<Utc>, String> {
     let text = text.trim();
-    let with_offset = || DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc));
+    let minute = || DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%:z").ok();
+    let with_offset = || DateTime::parse_from_rfc3339(text).ok().or_else(minute).map(|at| at.with_timezone(&Utc));
     let local = || LOCAL.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
     let day = || DAYS.iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()?.and_hms_opt(0, 0, 0));
     let in_japan = |at: NaiveDateTime| Tokyo.from_local_datetime(&at).single().map(|at| at.with_timezone(&Utc));
@@ -28,7 +29,13 @@ mod tests {
     #[test]
     fn without_an_offset_it_is_japan_s_time() {
         let expected: DateTime<Utc> = "2026-04-01T01:30:00Z".parse().unwrap();
-        for text in ["2026-04-01T10:30:00+09:00", "2026-04-01T01:30:00Z", "2026-04-01T10:30", " 2026-04-01 10:30:00 "] {
+        for text in [
+            "2026-04-01T10:30:00+09:00",
+            "2026-04-01T10:30+09:00",
+            "2026-04-01T01:30:00Z",
+            "2026-04-01T10:30",
+            " 2026-04-01 10:30:00 ",
+        ] {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
         assert_eq!(parse("2026-04-01"), Ok("2026-03-31T15:00:00Z".parse().unwrap()));

@@ -10,7 +10,7 @@ use chrono_tz::Asia::Tokyo;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output::{note, say};
-use super::statement::Speaker;
+use super::statement::{Reasoned, Speaker};
 use super::{Desk, Mistaken};
 use crate::ingest::listing::coverage::Coverage;
 use crate::ingest::listing::door;
@@ -69,10 +69,8 @@ pub(super) enum Command {
     /// Let a snapshot out of quarantine and apply it.
     Release {
         snapshot: String,
-        #[arg(long)]
-        by: String,
-        #[arg(long)]
-        why: String,
+        #[command(flatten)]
+        speaker: Reasoned,
     },
     /// Apply kept snapshots to facilities and codes that were registered since; by default the newest of each kind.
     Reconcile {
@@ -88,7 +86,20 @@ pub(super) enum Command {
         #[arg(long)]
         facility: String,
         #[command(flatten)]
-        speaker: Speaker,
+        speaker: Reasoned,
+    },
+    /// Decide that a row is none of our facilities, although it resembles one: it is not suggested again.
+    Dismiss {
+        snapshot: String,
+        /// The code in the row.
+        code: String,
+        #[command(flatten)]
+        speaker: Reasoned,
+    },
+    /// Who took in which snapshot, released it, or dismissed a row, when and why.
+    Decisions {
+        #[command(flatten)]
+        shape: ShapeArgument,
     },
     /// The column mappings that come with the program; with a name, the mapping itself, to write one of one's own after.
     Formats { name: Option<String> },
@@ -137,7 +148,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
             show::diff(desk, &named(desk, &before).await?, &named(desk, &after).await?, ours, shape.shape).await
         }
         Command::Cadence { shape } => show::cadence(desk, shape.shape).await,
-        Command::Release { snapshot, by, why } => take::release(desk, named(desk, &snapshot).await?, by, why).await,
+        Command::Release { snapshot, speaker } => take::release(desk, named(desk, &snapshot).await?, speaker).await,
         Command::Reconcile { snapshot } => {
             for snapshot in chosen(desk, snapshot.as_deref()).await? {
                 take::apply(desk, &snapshot).await?;
@@ -148,6 +159,10 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
             let snapshot = named(desk, &snapshot).await?;
             take::belongs(desk, &snapshot, &code, &facility, speaker).await
         }
+        Command::Dismiss { snapshot, code, speaker } => {
+            take::dismiss(desk, &named(desk, &snapshot).await?, &code, speaker).await
+        }
+        Command::Decisions { shape } => show::decisions(desk, shape.shape).await,
         Command::Formats { name: None } => {
             for mapping in Mapping::bundled() {
                 say(&format!("{:<22} {}", mapping.id, mapping.title));

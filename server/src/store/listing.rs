@@ -3,6 +3,8 @@
 pub mod change;
 pub mod row;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
@@ -163,6 +165,17 @@ pub async fn told(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId
     let query = "SELECT unnest(facilities), unnest(codes) FROM registry.snapshot_told WHERE snapshot_id = $1";
     let rows = store.client().await?.query(query, &[&snapshot.0]).await.doing("read who was told")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
+}
+
+/// The codes of rows of which a person said that they are none of our facilities.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn dismissed(store: &Store) -> Result<BTreeSet<String>, StoreError> {
+    let query = "SELECT event->>'code' FROM analytics.fact \
+                 WHERE facility_id = $1 AND kind = 'list_row_dismissed'";
+    let rows = store.client().await?.query(query, &[&FacilityId::FLEET.0]).await.doing("read the dismissed rows")?;
+    Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }
 
 /// When each of the facilities first read a phone; and when its opt-out was last acknowledged.

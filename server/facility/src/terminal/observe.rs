@@ -96,6 +96,9 @@ impl Terminal {
             | Event::MaintenanceWindowSet(_)
             | Event::RulesAdopted(_)
             | Event::ClosureSet(_)
+            | Event::SnapshotImported(_)
+            | Event::SnapshotReleased(_)
+            | Event::ListRowDismissed(_)
             | Event::TerminalConnected(_)
             | Event::TerminalDisconnected(_)
             | Event::ListingObserved(_) => {}

@@ -1,7 +1,7 @@
 //! `explain CODE`: from the facts that the projector has taken from the log.
 
 use yomitori_facility::explain as explain_facts;
-use yomitori_proto::event::{Event, Recorded};
+use yomitori_proto::event::{Event, Origin, Recorded, Speaker};
 
 use super::{Explain, show};
 use crate::cli::Desk;
@@ -19,13 +19,20 @@ pub(super) async fn explain(desk: &Desk, code: &str, asked: &Explain) -> anyhow:
         fleet.retain(|placed| !matches!(placed.recorded.event, Event::RulesAdopted(_)));
     }
     let facts = merged(fleet, own);
-    let place = |Placed { position, place, .. }: &Placed| format!("{}:{}:{place}", position.partition, position.offset);
     let places: Vec<String> = facts.iter().map(place).collect();
     let facts: Vec<Recorded> = facts.into_iter().map(|placed| placed.recorded).collect();
     let at = asked.at.unwrap_or_else(clock::now);
     let explained = explain_facts(&facts, &rules, &calendar, at);
     show::explained(&explained, at, asked.format, |number| places.get(number).cloned());
     Ok(())
+}
+
+/// The place in the log; of an entry of the desk page, what takes it back.
+fn place(Placed { position, place, recorded }: &Placed) -> String {
+    match (&recorded.origin, recorded.event.speaker()) {
+        (Origin::Terminal(observed), Speaker::Anyone) => format!("{}/{}", observed.life, observed.seq),
+        _ => format!("{}:{}:{place}", position.partition, position.offset),
+    }
 }
 
 /// What was said of the fleet, where it was received between what is known of the facility. Each keeps its order.

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
 use uuid::Uuid;
+use yomitori_proto::event::{Event, Origin, Stated};
 use yomitori_proto::id::SnapshotId;
 
 use super::super::output::{note, say};
@@ -13,6 +14,7 @@ use super::Shape;
 use crate::ingest::listing::cadence::{Days, Lag};
 use crate::ingest::listing::diff::{self, Line};
 use crate::ingest::listing::measured::measured;
+use crate::store::fact::{self, Placed};
 use crate::store::listing::{self as store, Snapshot, row};
 
 pub(super) fn day(at: DateTime<Utc>) -> String {
@@ -134,7 +136,8 @@ pub(super) async fn unmatched(desk: &Desk, snapshots: &[Snapshot], all: bool, sh
         }
         if resembling > 0 {
             note(&format!(
-                "同じ施設なら / if it is one of ours: yomitori-server list match {id} CODE --facility CODE --by NAME"
+                "同じ施設なら / if it is one of ours: yomitori-server list match {id} CODE --facility CODE \
+                 --why REASON; if not / else: list dismiss {id} CODE --why REASON"
             ));
         }
     }
@@ -225,4 +228,38 @@ fn days(days: Option<Days>) -> String {
         Some(Days { count, median, longest }) => format!("median {median:.1} d, longest {longest:.1} d (n = {count})"),
         None => "不明 not measured yet".to_owned(),
     }
+}
+
+/// What people decided of the list, as the log has it, the newest first.
+pub(super) async fn decisions(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Decision {
+        at: DateTime<Utc>,
+        kind: &'static str,
+        by: String,
+        why: Option<String>,
+        snapshot: SnapshotId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    }
+    let facts = fact::of_fleet(&desk.store).await?;
+    let decision = |placed: &Placed| {
+        let (snapshot, code) = match &placed.recorded.event {
+            Event::SnapshotImported(event) => (event.snapshot, None),
+            Event::SnapshotReleased(event) => (event.snapshot, None),
+            Event::ListRowDismissed(event) => (event.snapshot, Some(event.code.clone())),
+            _ => return None,
+        };
+        let Origin::Person(Stated { by, why, stated_at }) = placed.recorded.origin.clone() else { return None };
+        Some(Decision { at: stated_at, kind: placed.recorded.event.kind(), by, why, snapshot, code })
+    };
+    let found: Vec<Decision> = facts.iter().rev().filter_map(decision).collect();
+    if shape == Shape::Json {
+        return json(&found);
+    }
+    for Decision { at, kind, by, why, snapshot, code } in &found {
+        let (code, why) = (code.as_deref().unwrap_or(""), why.as_deref().unwrap_or("-"));
+        say(&format!("{} {:<19} {} {code:<10} {by}（{why}）", day(*at), kind, short(*snapshot)));
+    }
+    Ok(())
 }

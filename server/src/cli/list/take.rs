@@ -6,10 +6,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chrono::Duration;
 use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::event::{FacilityCodeChanged, Stated};
+use yomitori_proto::event::FacilityCodeChanged;
 
 use super::super::output::{note, say, warn};
-use super::super::statement::Speaker;
+use super::super::statement::{Reasoned, Speaker};
 use super::super::{Desk, Mistaken};
 use super::{Import, show};
 use crate::clock;
@@ -60,7 +60,7 @@ pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
     if entries.inferred > 0 {
         warn(&format!("the kind of {} facilities was not said; the check digit told it", entries.inferred));
     }
-    let said = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
+    let said = speaker.stated();
     let taken = door(desk).take(&identity, &mapping, &said, &entries, &directory, progress()).await?;
     let id = show::short(identity.id());
     match taken {
@@ -113,17 +113,40 @@ pub(super) async fn apply(desk: &Desk, snapshot: &Snapshot) -> anyhow::Result<()
     report(desk, &sheets, &applied).await
 }
 
-pub(super) async fn release(desk: &Desk, snapshot: Snapshot, by: String, why: String) -> anyhow::Result<()> {
+pub(super) async fn release(desk: &Desk, snapshot: Snapshot, speaker: Reasoned) -> anyhow::Result<()> {
     let id = show::short(snapshot.snapshot);
-    if by.trim().is_empty() || why.trim().is_empty() {
-        return Err(Mistaken("say who releases it and why: --by NAME --why REASON".to_owned()).into());
+    if !snapshot.quarantined() {
+        if snapshot.applied_at.is_some() {
+            say(&format!("{id} は保留されていません / snapshot {id} is not in quarantine"));
+            return Ok(());
+        }
+        return apply(desk, &snapshot).await;
     }
-    let released = Released { at: clock::now(), by, why };
-    if !snapshots::release(&desk.store, snapshot.snapshot, &released).await? && snapshot.applied_at.is_some() {
-        say(&format!("{id} は保留されていません / snapshot {id} is not in quarantine"));
-        return Ok(());
-    }
+    let stated = Speaker::from(speaker).stated();
+    door(desk).release(snapshot.snapshot, &stated).await?;
+    let released = Released { at: stated.stated_at, by: stated.by, why: stated.why.unwrap_or_default() };
     apply(desk, &Snapshot { released: Some(released), ..snapshot }).await
+}
+
+pub(super) async fn dismiss(desk: &Desk, snapshot: &Snapshot, code: &str, speaker: Reasoned) -> anyhow::Result<()> {
+    let code = InstitutionCode::parse(code).map_err(|error| Mistaken(error.to_string()))?;
+    let row = row_with(desk, snapshot, code).await?;
+    if let Some(facility) = row.facility {
+        return Err(Mistaken(format!("{code} is the code of facility {facility}: the row is ours")).into());
+    }
+    let position = door(desk).dismiss(snapshot.snapshot, code, Speaker::from(speaker).stated()).await?;
+    desk.operator.shown(position).await?;
+    say(&format!("{code} {} を対象外としました / is none of ours; it is not suggested again", row.name));
+    Ok(())
+}
+
+/// The row of a snapshot that has `code`.
+async fn row_with(desk: &Desk, snapshot: &Snapshot, code: InstitutionCode) -> anyhow::Result<snapshots::row::Line> {
+    let rows = snapshots::row::all(&desk.store, snapshot.snapshot).await?;
+    rows.into_iter().find(|row| row.code == code.as_str()).ok_or_else(|| {
+        let id = show::short(snapshot.snapshot);
+        Mistaken(format!("snapshot {id} has no row with the code {code}")).into()
+    })
 }
 
 pub(super) async fn belongs(
@@ -131,16 +154,12 @@ pub(super) async fn belongs(
     snapshot: &Snapshot,
     code: &str,
     facility: &str,
-    speaker: Speaker,
+    speaker: Reasoned,
 ) -> anyhow::Result<()> {
     let code = InstitutionCode::parse(code).map_err(|error| Mistaken(error.to_string()))?;
     let facility = desk.facility(facility).await?;
-    let rows = snapshots::row::all(&desk.store, snapshot.snapshot).await?;
-    if !rows.iter().any(|row| row.code == code.as_str()) {
-        let id = show::short(snapshot.snapshot);
-        return Err(Mistaken(format!("snapshot {id} has no row with the code {code}")).into());
-    }
-    let stated = Stated { by: speaker.by(), why: speaker.why, stated_at: clock::now() };
+    row_with(desk, snapshot, code).await?;
+    let stated = Speaker::from(speaker).stated();
     let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of };
     let position = desk.operator.state(facility, stated, changed.into()).await?;
     if desk.operator.shown(position).await? == Answered::Accepted {

@@ -5,14 +5,14 @@
 //! part after the log has confirmed, so that an interrupted import goes on where it stopped; the part that was under way
 //! may be told twice, which the fold takes as once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::event::{ListingObserved, Stated};
+use yomitori_proto::event::{ListRowDismissed, ListingObserved, SnapshotImported, SnapshotReleased, Stated};
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
 use super::coverage::{Coverage, CoverageError};
@@ -22,11 +22,11 @@ use super::reconcile::{Reconciled, Tiding, reconcile, suggestions};
 use super::snapshot::{Identity, Shrunken, shrunken};
 use super::suggest::Suggestion;
 use crate::clock;
-use crate::ingest::operator::Operator;
+use crate::ingest::operator::{Operator, StateError};
 use crate::log::Position;
 use crate::log::kafka::AppendError;
 use crate::store::listing::row::{self, Line, Suggested};
-use crate::store::listing::{self as snapshots, Snapshot};
+use crate::store::listing::{self as snapshots, Released, Snapshot};
 use crate::store::{Store, StoreError, directory};
 
 /// Facts told in one part.
@@ -41,6 +41,8 @@ pub enum TakeError {
     Store(#[from] StoreError),
     #[error("tell the facilities of it (run the same command again: it goes on where it stopped)")]
     Append(#[from] AppendError),
+    #[error("record who says so")]
+    State(#[from] StateError),
     #[error("keep the snapshot: somebody else imports the very same file; look at `list snapshots`")]
     UnderWay,
     #[error("understand what the snapshot covers")]
@@ -146,7 +148,17 @@ impl Door<'_> {
             applied_at: None,
         };
         let (entries, facilities) = (Arc::clone(read), Arc::clone(directory));
-        let suggesting = tokio::task::spawn_blocking(move || suggestions(&entries.entries, &facilities));
+        let dismissed = snapshots::dismissed(store).await?;
+        let suggesting = tokio::task::spawn_blocking(move || undismissed(&entries.entries, &dismissed, &facilities));
+        // Who took it in is in the log before anything follows from it.
+        let imported = SnapshotImported {
+            snapshot: snapshot.snapshot,
+            source: snapshot.source.clone(),
+            as_of: snapshot.as_of,
+            coverage: snapshot.coverage.clone(),
+            rows: u32::try_from(rows).unwrap_or(u32::MAX),
+        };
+        self.operator.state(FacilityId::FLEET, said.clone(), imported.into()).await?;
         if !row::keep(store, &snapshot, lines(&read.entries, &found, directory)).await? {
             return Err(TakeError::UnderWay);
         }
@@ -184,12 +196,39 @@ impl Door<'_> {
             ))
         };
         let changed: Vec<_> = kept.iter().zip(&now).filter_map(changed).collect();
-        let suggestions = suggestions(&entries, &directory);
+        let suggestions = undismissed(&entries, &snapshots::dismissed(store).await?, &directory);
         row::rematch(store, snapshot.snapshot, &changed, &suggested(&suggestions, &directory)).await?;
         let told = snapshots::told(store, snapshot.snapshot).await?.into_iter().collect();
         let facts = self.tell(snapshot, &found.tidings, &directory, told, progress).await?;
         snapshots::applied(store, snapshot.snapshot, clock::now()).await?;
         Ok(applied(&entries, &found, suggestions.len(), &directory, facts))
+    }
+
+    /// Lets a doubtful snapshot pass; `false` where it is not in quarantine. It is in the log who did, when and why.
+    ///
+    /// # Errors
+    /// Where the database or the log is away.
+    pub async fn release(self, snapshot: SnapshotId, stated: &Stated) -> Result<bool, TakeError> {
+        self.operator.state(FacilityId::FLEET, stated.clone(), SnapshotReleased { snapshot }.into()).await?;
+        let Stated { by, why, stated_at } = stated.clone();
+        let released = Released { at: stated_at, by, why: why.unwrap_or_default() };
+        Ok(snapshots::release(self.store, snapshot, &released).await?)
+    }
+
+    /// Rows with this code are none of our facilities, whatever they resemble: neither now nor in later snapshots.
+    ///
+    /// # Errors
+    /// Where the database or the log is away.
+    pub async fn dismiss(
+        self,
+        snapshot: SnapshotId,
+        code: InstitutionCode,
+        stated: Stated,
+    ) -> Result<Position, TakeError> {
+        let dismissed = ListRowDismissed { snapshot, code: code.to_string() };
+        let position = self.operator.state(FacilityId::FLEET, stated, dismissed.into()).await?;
+        row::dismiss(self.store, code.as_str()).await?;
+        Ok(position)
     }
 
     async fn tell(
@@ -238,6 +277,17 @@ impl Door<'_> {
         }
         Ok(facts)
     }
+}
+
+/// Whose the rows may be of which nobody said that they are none of ours.
+fn undismissed(
+    entries: &[Entry],
+    dismissed: &BTreeSet<String>,
+    directory: &Directory,
+) -> Vec<(usize, Vec<Suggestion>)> {
+    let mut found = suggestions(entries, directory);
+    found.retain(|(place, _)| entries.get(*place).is_some_and(|entry| !dismissed.contains(entry.code.as_str())));
+    found
 }
 
 fn applied(entries: &[Entry], found: &Reconciled, suggested: usize, directory: &Directory, facts: Facts) -> Applied {

@@ -172,6 +172,17 @@ pub async fn rematch(
     transaction.commit().await.doing("match rows again")
 }
 
+/// Rows with `code` resemble nobody any more.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn dismiss(store: &Store, code: &str) -> Result<(), StoreError> {
+    let delete = "DELETE FROM registry.snapshot_suggestion s USING registry.snapshot_row r \
+                  WHERE r.snapshot_id = s.snapshot_id AND r.place = s.place AND r.code = $1";
+    store.client().await?.execute(delete, &[&code]).await.doing("dismiss a row")?;
+    Ok(())
+}
+
 /// All rows in their order.
 ///
 /// # Errors

@@ -306,6 +306,14 @@ impl Happening {
                 };
                 happening("公表リスト", "Public list", vec![listed, at(seen.as_of)])
             }
+            Event::SnapshotImported(taken) => {
+                let (source, rows) = (plain(taken.source.clone()), plain(taken.rows.to_string()));
+                happening("公表リストを取り込み", "Public list taken in", vec![source, rows, at(taken.as_of)])
+            }
+            Event::SnapshotReleased(_) => happening("保留中のリストを承認", "Doubtful list released", Vec::new()),
+            Event::ListRowDismissed(row) => {
+                happening("リストの行を対象外に", "Row of the list dismissed", vec![plain(row.code.clone())])
+            }
             other => Self { title: plain(other.kind()), details: Vec::new(), level: None },
         }
     }
