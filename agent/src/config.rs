@@ -190,7 +190,12 @@ fn role(text: &str) -> Result<ReaderRole, String> {
 }
 
 fn level(text: &str) -> Result<CollectionLevel, String> {
-    one_of(&[("readers", CollectionLevel::Readers), ("names", CollectionLevel::Names)], text)
+    let words = [
+        ("readers", CollectionLevel::Readers),
+        ("names", CollectionLevel::Names),
+        ("headers", CollectionLevel::Headers),
+    ];
+    one_of(&words, text)
 }
 
 /// The port, if the address is loopback: the page knows no login, so nobody else may come by.

@@ -132,7 +132,7 @@ fn start(config: &Config, identity: &Identity, spool: &Spool, outlet: &Outlet) -
     let terminal = identity.terminal();
     let mut sources = vec![pcsc::start(terminal, config.roles.clone(), outlet.clone()).map_err(DaemonError::Thread)?];
     if watches_folders(config) {
-        let linkage = linkage::start(terminal, config.linkage.clone(), &spool.marks()?, outlet.clone());
+        let linkage = linkage::start(terminal, config.linkage.clone(), config.level, &spool.marks()?, outlet.clone());
         sources.push(linkage.map_err(DaemonError::Thread)?);
     }
     sources.push(terminal::start(config.software.clone(), outlet.clone()).map_err(DaemonError::Thread)?);

@@ -1,6 +1,7 @@
 //! The linkage source on real folders: every file is told once, whatever comes between.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -13,13 +14,14 @@ use yomitori_agent::sources::linkage::start;
 use yomitori_agent::sources::{Mark, Outlet, Running, Signal};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::id::TerminalId;
-use yomitori_proto::vocabulary::{LinkageFolder, LinkageKind};
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, LinkageKind, ReadOutcome};
 
 const HERE: TerminalId = TerminalId(Uuid::from_u128(1));
 const FOREVER: Duration = Duration::from_secs(30);
 
 struct Desk {
     root: TempDir,
+    level: CollectionLevel,
     source: Option<Running>,
     signals: Receiver<Signal>,
     told: Vec<LinkageResultObserved>,
@@ -34,7 +36,7 @@ impl Desk {
         fs::create_dir(root.path().join("face"))?;
         let (_, signals) = sync_channel(1);
         let (told, marks, forgotten) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { root, source: None, signals, told, gaps: 0, marks, forgotten })
+        Ok(Self { root, level: CollectionLevel::Names, source: None, signals, told, gaps: 0, marks, forgotten })
     }
 
     fn face(&self) -> PathBuf {
@@ -45,7 +47,7 @@ impl Desk {
         let (outlet, signals) = sync_channel(1_024);
         let watched = vec![Watched { folder: LinkageFolder::Face, path: self.face() }];
         self.signals = signals;
-        self.source = Some(start(HERE, watched, &self.marks, Outlet::new(outlet, Arc::default()))?);
+        self.source = Some(start(HERE, watched, self.level, &self.marks, Outlet::new(outlet, Arc::default()))?);
         Ok(())
     }
 
@@ -216,5 +218,58 @@ fn lost_notifications_are_made_up_for_and_told() -> anyhow::Result<()> {
     desk.until("all of them and the gap", |desk| desk.told.len() == 12_000 && desk.gaps == 1);
     desk.stop();
     assert_eq!((desk.told.len(), desk.gaps), (12_000, 1));
+    Ok(())
+}
+
+const DONE: &str = "<XmlMsg><MessageHeader><SegmentOfResult>1</SegmentOfResult></MessageHeader><MessageBody>\
+                    <ProcessingResultStatus>1</ProcessingResultStatus><ResultList><Name>山田太郎</Name></ResultList>";
+const FAILED: &str =
+    "<XmlMsg><MessageHeader><SegmentOfResult>9</SegmentOfResult><ErrorCode>E006</ErrorCode></MessageHeader>";
+
+#[test]
+fn headers_are_read_where_the_clinic_has_opted_in_and_nowhere_else() -> anyhow::Result<()> {
+    let outcomes = |desk: &Desk| {
+        let of = |seen: &LinkageResultObserved| (seen.outcome, seen.error_code.clone());
+        desk.told.iter().map(of).collect::<Vec<_>>()
+    };
+    for (level, expected) in [
+        (CollectionLevel::Names, vec![(ReadOutcome::NotRead, None); 2]),
+        (CollectionLevel::Headers, vec![(ReadOutcome::Ok, None), (ReadOutcome::Error, Some("E006".to_owned()))]),
+    ] {
+        let mut desk = Desk::new()?;
+        desk.level = level;
+        desk.warm_up()?;
+        fs::write(desk.face().join(name(1)), DONE)?;
+        desk.until("the first", |desk| desk.told.len() == 1);
+        fs::write(desk.face().join(name(2)), FAILED)?;
+        desk.until("the second", |desk| desk.told.len() == 2);
+        desk.stop();
+        assert_eq!(outcomes(&desk), expected, "{level:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_header_that_is_written_slowly_is_waited_for_and_what_is_no_file_is_not_opened() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    desk.level = CollectionLevel::Headers;
+    desk.warm_up()?;
+    let (first, rest) = DONE.split_at(40);
+    fs::write(desk.face().join(name(1)), first)?;
+    desk.until("a look at half a file", |desk| desk.face().join(name(1)).exists());
+    fs::OpenOptions::new().append(true).open(desk.face().join(name(1)))?.write_all(rest.as_bytes())?;
+    desk.until("the whole file", |desk| desk.told.len() == 1);
+    assert_eq!(desk.told[0].outcome, ReadOutcome::Ok);
+
+    // Opened, a pipe would hold up everything.
+    let pipe = desk.face().join(name(2));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success());
+    std::os::unix::fs::symlink("/etc/hostname", desk.face().join(name(3)))?;
+    fs::write(desk.face().join(name(4)), "encrypted")?;
+    desk.until("all of them", |desk| desk.told.len() == 4);
+    fs::write(desk.face().join(name(5)), "<XmlMsg>")?;
+    desk.until("the one that never ends", |desk| desk.told.len() == 5);
+    desk.stop();
+    assert!(desk.told[1..].iter().all(|seen| seen.outcome == ReadOutcome::Unreadable && seen.error_code.is_none()));
     Ok(())
 }

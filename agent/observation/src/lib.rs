@@ -11,6 +11,7 @@ use yomitori_proto::event::Event;
 
 pub mod blocked;
 pub mod flap;
+pub mod header;
 pub mod linkage;
 pub mod medium;
 pub mod pattern;

@@ -19,6 +19,12 @@ pub fn observe(folder: LinkageFolder, name: &str, seen_for_ms: u32, now: DateTim
     LinkageResultObserved { folder, kind, file_at, seen_for_ms, outcome: ReadOutcome::NotRead, error_code: None }
 }
 
+/// Whether a file of this kind has a header that says how it went.
+#[must_use]
+pub const fn has_header(kind: LinkageKind) -> bool {
+    matches!(kind, LinkageKind::FaceResult | LinkageKind::SingleResult)
+}
+
 fn kind(name: &str) -> LinkageKind {
     let Some(stem) = name.strip_suffix(".xml") else { return LinkageKind::Other };
     if stem.starts_with("oqssiquc01res_face_") {

@@ -178,6 +178,12 @@ fn folders(list: &mut List, config: &Config) -> io::Result<()> {
     if config.level == CollectionLevel::Readers {
         return list.ok("連携フォルダ folder", "収集しない設定です / not collected (collection.level = \"readers\")");
     }
+    if config.level == CollectionLevel::Headers {
+        list.ok(
+            "連携フォルダ folder",
+            "結果ファイルの見出しだけを読みます（患者情報の手前まで） / headers are read, up to the patient's data (collection.level = \"headers\")",
+        )?;
+    }
     for watched in &config.linkage {
         let what = match watched.folder {
             LinkageFolder::Face => "連携フォルダ face",

@@ -1,10 +1,11 @@
-//! Watches linkage folders by file names alone: no file is ever opened.
+//! Watches linkage folders by file names alone. No file is opened, unless the clinic has opted in to `header`.
 //!
 //! * A result may live for a tenth of a second: the name in the operating system's notification is enough.
 //! * Notifications can be lost (overflow, network shares): a folder that has changed is listed again every second.
 //! * A file is told once, also over restarts: its mark is kept together with what was told of it.
 
 mod folder;
+mod header;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use notify::event::{CreateKind, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::CollectionLevel;
 
 use super::{Closed, Mark, Outlet, Running};
 use crate::config::Watched;
@@ -25,11 +27,19 @@ const RESCAN: Duration = Duration::from_secs(1);
 /// So many notifications may wait; more are made up for by listing the folder.
 const QUEUE: usize = 4_096;
 
-/// Starts watching for `terminal`. `marks` are the files that were told before.
-pub fn start(terminal: TerminalId, watched: Vec<Watched>, marks: &[Mark], outlet: Outlet) -> std::io::Result<Running> {
+/// Starts watching for `terminal`, with the headers of results if `level` says so. `marks` are the files that were told
+/// before.
+pub fn start(
+    terminal: TerminalId,
+    watched: Vec<Watched>,
+    level: CollectionLevel,
+    marks: &[Mark],
+    outlet: Outlet,
+) -> std::io::Result<Running> {
+    let reads_headers = level == CollectionLevel::Headers;
     let (wake, woken) = sync_channel(QUEUE);
-    let folders =
-        watched.into_iter().map(|watched| Folder::new(terminal, watched, marks, clock::now())).collect::<Vec<_>>();
+    let folders = watched.into_iter().map(|watched| Folder::new(terminal, watched, reads_headers, marks, clock::now()));
+    let folders = folders.collect::<Vec<_>>();
     let notifications = wake.clone();
     let thread = thread::Builder::new().name("linkage".to_owned()).spawn(move || {
         let paths = folders.iter().map(|folder| folder.path().to_owned()).collect();
@@ -63,7 +73,12 @@ impl Watcher {
     fn run(&mut self, woken: &Receiver<Wake>) -> Result<(), Closed> {
         let mut rescan_at = Instant::now();
         loop {
-            let wait = rescan_at.saturating_duration_since(clock::moment().steady);
+            let now = clock::moment();
+            for folder in &mut self.folders {
+                folder.read_on(now, &self.outlet)?;
+            }
+            let deadline = self.folders.iter().filter_map(Folder::deadline).min();
+            let wait = deadline.map_or(rescan_at, |at| at.min(rescan_at)).saturating_duration_since(now.steady);
             match woken.recv_timeout(wait) {
                 Ok(Wake::Named(path)) => self.named(&path)?,
                 Ok(Wake::Overflow) => {
@@ -74,6 +89,7 @@ impl Watcher {
                     self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::unwatched);
                 }
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if clock::moment().steady < rescan_at => {}
                 Err(RecvTimeoutError::Timeout) => {
                     for folder in &mut self.folders {
                         let there = folder.check(clock::moment(), &self.outlet)?;
@@ -96,7 +112,7 @@ impl Watcher {
     fn named(&mut self, path: &Path) -> Result<(), Closed> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
         let folder = self.folders.iter_mut().find(|folder| folder.path() == parent);
-        folder.map_or(Ok(()), |folder| folder.named(&name.to_string_lossy(), clock::now(), &self.outlet))
+        folder.map_or(Ok(()), |folder| folder.named(name, clock::moment(), &self.outlet))
     }
 }
 

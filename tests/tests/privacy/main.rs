@@ -55,6 +55,25 @@ async fn until(world: &World, kind: &str, expected: usize) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
+    let sent = nothing_gets_out("privacy", "names").await?;
+    // Whoever has not opted in can see that no file was looked into.
+    ensure!(sent.contains("\"outcome\":\"not_read\""), "`sent` says nothing of it");
+    let looked = ["ok", "error", "in_progress", "unreadable"].map(|word| format!("\"outcome\":\"{word}\""));
+    ensure!(!looked.iter().any(|word| sent.contains(word)), "files were looked into");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_gets_out_where_headers_are_read_either() -> Result<()> {
+    let sent = nothing_gets_out("privacy-headers", "headers").await?;
+    for word in ["ok", "error", "unreadable", "not_read"] {
+        ensure!(sent.contains(&format!("\"outcome\":\"{word}\"")), "no file was {word}");
+    }
+    Ok(())
+}
+
+/// Puts it all through a terminal that collects as `level` says; gives what `sent` shows.
+async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     let mut chance = chance("privacy")?;
     let serial = format!("{:012X}", chance.random::<u64>() >> 16);
     let (patient, cards) = (Patient::new(&mut chance), [atr(&mut chance), atr(&mut chance)]);
@@ -68,7 +87,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     secrets.push(Secret::bytes("an odd card's ATR", &odd));
     let search = Search::new(&secrets);
 
-    let world = World::new("privacy").await?;
+    let world = World::new(test).await?;
     let talkative = vec![(TRACE.0.to_owned(), TRACE.1.to_owned())];
     let plan = server::Plan { env: talkative.clone(), ..server::Plan::default() };
     let mut server = Server::start(&world, plan).await?;
@@ -81,6 +100,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
         readers: vec![("SONY FeliCa RC-S300/P*", "phone")],
         pcscd: Some(pcscd.socket()),
         env: talkative,
+        more: format!("[collection]\nlevel = {level:?}\n"),
         ..agent::Plan::default()
     };
     let mut agent = Agent::prepare(&world, &listener.uplink, plan)?;
@@ -129,7 +149,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     places.push(events.place());
     places.push(Place::new("the wire", listener.heard()));
     places.push(Place::new("the agent's log", agent.log().into_bytes()));
-    places.push(Place::new("what `sent` shows", told.into_bytes()));
+    places.push(Place::new("what `sent` shows", told.clone().into_bytes()));
     places.push(spool);
     places.push(Place::folder("the agent's folder", &agent.state)?);
 
@@ -155,7 +175,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
     let put_in = [patient.all(), serial.clone().into_bytes(), cards.concat(), odd].concat();
     let found = search.found(&put_in);
     ensure!(found.len() == secrets.len(), "of {} secrets only {found:?} were put in", secrets.len());
-    Ok(())
+    Ok(told)
 }
 
 /// The name of a metric, which nobody else would write.

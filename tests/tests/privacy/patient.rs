@@ -67,7 +67,7 @@ impl Patient {
     }
 
     /// What stands in the files.
-    fn bodies(&self) -> [Vec<u8>; 3] {
+    fn bodies(&self) -> [Vec<u8>; 5] {
         let Self { number, code, name, kana, my_number, insured, phone, address, latin } = self;
         let body = format!(
             "<?xml version=\"1.0\"?><XmlMsg><MessageHeader><MedicalInstitutionCode>{code}</MedicalInstitutionCode>\
@@ -78,7 +78,16 @@ impl Patient {
              <Phone>{phone}</Phone></ResultList></MessageBody></XmlMsg>"
         );
         let utf_16 = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        [body.clone().into_bytes(), SHIFT_JIS.encode(&body).0.to_vec(), utf_16]
+        // The patient where codes belong, and where nothing belongs.
+        let code = format!(
+            "<XmlMsg id=\"{number}\"><MessageHeader><ErrorMessage>{name}</ErrorMessage><SegmentOfResult>9</SegmentOfResult>\
+             <ErrorCode>{number}</ErrorCode></MessageHeader></XmlMsg>"
+        );
+        let astray = format!(
+            "{phone}<XmlMsg><MessageHeader><SegmentOfResult>{insured}</SegmentOfResult><{latin}>{kana}</{latin}>\
+             <ErrorCode>E1<!-- {address} --></ErrorCode></MessageHeader></XmlMsg>"
+        );
+        [body.clone().into_bytes(), SHIFT_JIS.encode(&body).0.to_vec(), utf_16, code.into_bytes(), astray.into_bytes()]
     }
 
     /// Names of files, each of which a clinic could have.

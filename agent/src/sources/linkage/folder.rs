@@ -1,6 +1,7 @@
 //! One linkage folder: what of it was told, and since when it can't be seen.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,6 +12,7 @@ use yomitori_observation::{Moment, Sighting, linkage};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
 
+use super::header::Headers;
 use crate::config::Watched;
 use crate::sources::{Closed, Mark, Outage, Outlet, Signal};
 use crate::telemetry;
@@ -35,6 +37,8 @@ pub(super) struct Folder {
     missing: Outage,
     /// Notifications of it were lost.
     lost: Outage,
+    /// Files whose headers are read; none where the clinic has not opted in.
+    headers: Option<Headers>,
     /// When nothing was wrong with it last.
     well_at: DateTime<Utc>,
 }
@@ -46,7 +50,13 @@ struct Listed {
 }
 
 impl Folder {
-    pub(super) fn new(terminal: TerminalId, watched: Watched, marks: &[Mark], now: DateTime<Utc>) -> Self {
+    pub(super) fn new(
+        terminal: TerminalId,
+        watched: Watched,
+        reads_headers: bool,
+        marks: &[Mark],
+        now: DateTime<Utc>,
+    ) -> Self {
         let id = salted(terminal, 0, watched.path.as_os_str().as_encoded_bytes());
         let told = marks.iter().filter(|mark| mark.folder == id).map(|mark| (mark.name, None)).collect();
         Self {
@@ -59,6 +69,7 @@ impl Folder {
             said_unwatchable: false,
             missing: Outage::none(GapSource::Folder),
             lost: Outage::none(GapSource::Folder),
+            headers: reads_headers.then(Headers::default),
             well_at: now,
         }
     }
@@ -94,8 +105,18 @@ impl Folder {
     }
 
     /// A notification named a file.
-    pub(super) fn named(&mut self, name: &str, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
-        self.tell(name, |_| now, now, outlet)
+    pub(super) fn named(&mut self, name: &OsStr, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        self.tell(name, |now| now, now, outlet)
+    }
+
+    /// When [`Folder::read_on`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.headers.as_ref()?.deadline()
+    }
+
+    /// Looks again at files that were not finished.
+    pub(super) fn read_on(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        self.headers.as_mut().map_or(Ok(()), |headers| headers.look(now, outlet))
     }
 
     /// Whether the folder is there, and when it changed last.
@@ -128,6 +149,7 @@ impl Folder {
     }
 
     pub(super) fn stop(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
+        self.headers.as_mut().map_or(Ok(()), |headers| headers.stop(outlet))?;
         self.lost.ended(now, outlet)?;
         self.missing.ended(now, outlet)
     }
@@ -159,9 +181,7 @@ impl Folder {
                     let modified = entry.metadata().and_then(|file| file.modified());
                     modified.map_or(now, DateTime::from)
                 };
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                self.tell(&name, modified, now.wall, outlet)?;
+                self.tell(&entry.file_name(), modified, now, outlet)?;
             }
         }
         Ok(Ok(()))
@@ -169,24 +189,31 @@ impl Folder {
 
     fn tell(
         &mut self,
-        name: &str,
+        name: &OsStr,
         occurred_at: impl FnOnce(DateTime<Utc>) -> DateTime<Utc>,
-        now: DateTime<Utc>,
+        now: Moment,
         outlet: &Outlet,
     ) -> Result<(), Closed> {
-        let hash = salted(self.terminal, self.id, name.as_bytes());
+        let text = name.to_string_lossy();
+        let hash = salted(self.terminal, self.id, text.as_bytes());
         if let Some(missed_since) = self.told.get_mut(&hash) {
             *missed_since = None;
             return Ok(());
         }
+        let at = now.wall;
         // A file that was restored from elsewhere can carry any time whatever.
-        let occurred_at = yomitori_proto::time::truncate(occurred_at(now));
-        let occurred_at = if (now - TimeDelta::days(31)..=now).contains(&occurred_at) { occurred_at } else { now };
-        let event = linkage::observe(self.watched.folder, name, 0, now).into();
-        let mark = Some(Mark { folder: self.id, name: hash });
-        outlet.signal(Signal::Seen { sighting: Sighting { occurred_at, observed_at: now, event }, mark })?;
+        let occurred_at = yomitori_proto::time::truncate(occurred_at(at));
+        let occurred_at = if (at - TimeDelta::days(31)..=at).contains(&occurred_at) { occurred_at } else { at };
+        let seen = linkage::observe(self.watched.folder, &text, 0, at);
+        let mark = Mark { folder: self.id, name: hash };
         self.told.insert(hash, None);
-        Ok(())
+        let sighting = Sighting { occurred_at, observed_at: at, event: seen.clone().into() };
+        match &mut self.headers {
+            Some(headers) if linkage::has_header(seen.kind) => {
+                headers.seen(self.watched.path.join(name), seen, sighting, mark, now, outlet)
+            }
+            _ => outlet.signal(Signal::Seen { sighting, mark: Some(mark) }),
+        }
     }
 
     fn forget(&mut self, now: Instant, outlet: &Outlet) -> Result<(), Closed> {

@@ -1,0 +1,127 @@
+//! Headers of result files, where the clinic has opted in (`collection.level = "headers"`). Nothing of this runs otherwise.
+//!
+//! A file is read byte by byte, and no further than its outcome: not a byte of a patient's element is taken from the
+//! system. It is opened only while it is an ordinary file, without any lock, and may be moved or deleted meanwhile.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use yomitori_observation::header::{Header, Reading};
+use yomitori_observation::{Moment, Sighting};
+use yomitori_proto::event::{Event, LinkageResultObserved};
+use yomitori_proto::vocabulary::ReadOutcome;
+
+use crate::sources::{Closed, Mark, Outlet, Signal};
+
+/// A file that is still being written is looked at again.
+const AGAIN: Duration = Duration::from_millis(20);
+/// Whoever writes for longer than this writes something else.
+const GIVE_UP: Duration = Duration::from_secs(2);
+
+/// A file that was seen and whose header is not known yet.
+struct Waiting {
+    path: PathBuf,
+    seen: LinkageResultObserved,
+    sighting: Sighting,
+    mark: Mark,
+    since: Instant,
+    again_at: Instant,
+}
+
+/// What the header of a file says.
+enum Look {
+    Said(Header),
+    /// It ends early; so far it says this.
+    Unfinished(Header),
+    /// It is gone, or was never an ordinary file.
+    Gone,
+}
+
+/// The files that wait for their headers.
+#[derive(Default)]
+pub(super) struct Headers(Vec<Waiting>);
+
+impl Headers {
+    /// A result was seen at `path`: tells it as soon as its outcome is known, or can't be.
+    pub(super) fn seen(
+        &mut self,
+        path: PathBuf,
+        seen: LinkageResultObserved,
+        sighting: Sighting,
+        mark: Mark,
+        now: Moment,
+        outlet: &Outlet,
+    ) -> Result<(), Closed> {
+        self.0.push(Waiting { path, seen, sighting, mark, since: now.steady, again_at: now.steady });
+        self.look(now, outlet)
+    }
+
+    /// When [`Headers::look`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.0.iter().map(|waiting| waiting.again_at).min()
+    }
+
+    /// Looks at the files whose time has come.
+    pub(super) fn look(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+        let due = |waiting: &mut Waiting| waiting.again_at <= now.steady;
+        let mut unfinished = Vec::new();
+        for mut waiting in self.0.extract_if(.., due) {
+            match look(&waiting.path) {
+                Look::Unfinished(_) if now.steady.saturating_duration_since(waiting.since) < GIVE_UP => {
+                    waiting.again_at = now.steady + AGAIN;
+                    unfinished.push(waiting);
+                }
+                Look::Said(header) | Look::Unfinished(header) => waiting.tell(header, outlet)?,
+                Look::Gone => waiting.tell(unreadable(), outlet)?,
+            }
+        }
+        self.0.append(&mut unfinished);
+        Ok(())
+    }
+
+    /// Tells what waits, as far as it is known: called when the agent stops.
+    pub(super) fn stop(&mut self, outlet: &Outlet) -> Result<(), Closed> {
+        self.0.drain(..).try_for_each(|waiting| match look(&waiting.path) {
+            Look::Said(header) | Look::Unfinished(header) => waiting.tell(header, outlet),
+            Look::Gone => waiting.tell(unreadable(), outlet),
+        })
+    }
+}
+
+impl Waiting {
+    fn tell(self, header: Header, outlet: &Outlet) -> Result<(), Closed> {
+        let Self { seen, mut sighting, mark, .. } = self;
+        let Header { outcome, error_code } = header;
+        sighting.event = Event::LinkageResultObserved(LinkageResultObserved { outcome, error_code, ..seen });
+        outlet.signal(Signal::Seen { sighting, mark: Some(mark) })
+    }
+}
+
+const fn unreadable() -> Header {
+    Header { outcome: ReadOutcome::Unreadable, error_code: None }
+}
+
+fn look(path: &std::path::Path) -> Look {
+    // A link or a pipe of that name is none of the official software's.
+    if !fs::symlink_metadata(path).is_ok_and(|file| file.is_file()) {
+        return Look::Gone;
+    }
+    let Ok(mut file) = File::open(path) else { return Look::Gone };
+    let mut reading = Reading::default();
+    let mut byte = [0];
+    loop {
+        match file.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => {
+                if let Some(header) = reading.take(byte[0]) {
+                    return Look::Said(header);
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return Look::Gone,
+        }
+    }
+    Look::Unfinished(reading.end())
+}
