@@ -1,7 +1,6 @@
 //! A facility's row at an instant: what pages filter and sort by, beside the whole status.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 use yomitori_facility::{Evidence, Facility, Status, Word as _, status};
 
@@ -15,7 +14,7 @@ use crate::store::ground::Ground;
 /// Where the state can't be written as JSON.
 pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: DateTime<Utc>) -> Result<Row, StoreError> {
     let seen = status(facility, &ground.rules, &ground.calendar, now);
-    let json = |value: Result<Value, _>, what| value.map_err(|source| StoreError::Broken { what, source });
+    let json = |text: Result<String, _>, what| text.map_err(|source| StoreError::Broken { what, source });
     let codes: Vec<String> = seen.codes.iter().filter(|code| code.valid).map(|code| code.code.clone()).collect();
     let (level, first_success_at, last_success_at) = match &seen.evidence.value {
         Evidence::Succeeded { level, first_success_at, last_success_at, .. } => {
@@ -44,8 +43,8 @@ pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: Dat
         freshness: seen.freshness.key(),
         last_seen_at: seen.last_seen_at,
         flags: seen.flags.iter().map(|flag| flag.key.key()).collect(),
-        status: json(serde_json::to_value(&seen), "a facility's status")?,
-        state: json(serde_json::to_value(facility), "a facility's state")?,
+        status: json(serde_json::to_string(&seen), "a facility's status")?,
+        state: json(serde_json::to_string(facility), "a facility's state")?,
         due_at: seen.due_at,
         folded_at: now,
         ground: ground.number,

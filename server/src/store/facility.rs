@@ -1,18 +1,20 @@
 //! One row a facility: its axes as words, its whole status, and the state it was folded from.
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Json;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
 
 use super::{CHANGED, Doing as _, Store, StoreError};
 
-/// The columns of `projection.facility`, by their names.
-#[derive(Clone, Debug, Serialize)]
+/// The columns of `projection.facility_row`.
+#[derive(Clone, Debug)]
 pub struct Row {
     pub facility_id: FacilityId,
     pub partition: i32,
@@ -34,16 +36,90 @@ pub struct Row {
     pub freshness: &'static str,
     pub last_seen_at: Option<DateTime<Utc>>,
     pub flags: Vec<&'static str>,
-    pub status: Value,
-    pub state: Value,
+    /// As JSON.
+    pub status: String,
+    /// As JSON.
+    pub state: String,
     pub due_at: Option<DateTime<Utc>>,
     pub folded_at: DateTime<Utc>,
     /// The number of the ground by which it was folded.
     pub ground: i64,
     /// Not a column: they fill `projection.facility_code`.
-    #[serde(skip)]
     pub codes: Vec<String>,
 }
+
+impl Row {
+    fn columns(&self) -> [&(dyn ToSql + Sync); 24] {
+        [
+            &self.facility_id.0,
+            &self.partition,
+            &self.code,
+            &self.name,
+            &self.prefecture,
+            &self.search,
+            &self.eligible,
+            &self.evidence,
+            &self.evidence_level,
+            &self.first_success_at,
+            &self.last_success_at,
+            &self.equipment,
+            &self.readers_present,
+            &self.intent,
+            &self.opt_out,
+            &self.listing,
+            &self.freshness,
+            &self.last_seen_at,
+            &self.flags,
+            &self.status,
+            &self.state,
+            &self.due_at,
+            &self.folded_at,
+            &self.ground,
+        ]
+    }
+}
+
+/// The types of [`Row::columns`].
+const COLUMN_TYPES: [Type; 24] = [
+    Type::UUID,
+    Type::INT4,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TIMESTAMPTZ,
+    Type::TIMESTAMPTZ,
+    Type::TEXT,
+    Type::INT4,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TIMESTAMPTZ,
+    Type::TEXT_ARRAY,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TIMESTAMPTZ,
+    Type::TIMESTAMPTZ,
+    Type::INT8,
+];
+
+/// Where rows wait for [`UPSERT`]; each connection has its own.
+const INCOMING: &str =
+    "CREATE TEMP TABLE IF NOT EXISTS incoming_facility (LIKE projection.facility_row) ON COMMIT DELETE ROWS";
+
+const UPSERT: &str = "INSERT INTO projection.facility_row SELECT * FROM incoming_facility \
+                      ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
+                      evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
+                      opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, ground) = \
+                      (EXCLUDED.partition, EXCLUDED.code, EXCLUDED.name, EXCLUDED.prefecture, EXCLUDED.search, \
+                      EXCLUDED.eligible, EXCLUDED.evidence, EXCLUDED.evidence_level, EXCLUDED.first_success_at, \
+                      EXCLUDED.last_success_at, EXCLUDED.equipment, EXCLUDED.readers_present, EXCLUDED.intent, \
+                      EXCLUDED.opt_out, EXCLUDED.listing, EXCLUDED.freshness, EXCLUDED.last_seen_at, EXCLUDED.flags, \
+                      EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.ground)";
 
 /// More names than this are announced as "many": a payload of NOTIFY has a limit.
 const ANNOUNCED_ONE_BY_ONE: usize = 100;
@@ -54,11 +130,11 @@ const ANNOUNCED_ONE_BY_ONE: usize = 100;
 /// Where the database is away or holds what can't be read.
 pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility, i64)>, StoreError> {
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
-    let query = "SELECT facility_id, state, ground FROM projection.facility WHERE facility_id = ANY($1)";
+    let query = "SELECT facility_id, state, ground FROM projection.facility_row WHERE facility_id = ANY($1)";
     let rows = store.client().await?.query(query, &[&ids]).await.doing("read facilities")?;
     rows.into_iter()
         .map(|row| {
-            let state = serde_json::from_value(row.get(1));
+            let state = serde_json::from_str(row.get(1));
             let facility = state.map_err(|source| StoreError::Broken { what: "a facility's state", source })?;
             Ok((FacilityId(row.get(0)), facility, row.get(2)))
         })
@@ -83,17 +159,16 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), St
     if rows.is_empty() {
         return Ok(());
     }
-    let upsert = "INSERT INTO projection.facility \
-                  SELECT * FROM jsonb_populate_recordset(NULL::projection.facility, $1) \
-                  ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
-                  evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
-                  opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, ground) = \
-                  (EXCLUDED.partition, EXCLUDED.code, EXCLUDED.name, EXCLUDED.prefecture, EXCLUDED.search, \
-                  EXCLUDED.eligible, EXCLUDED.evidence, EXCLUDED.evidence_level, EXCLUDED.first_success_at, \
-                  EXCLUDED.last_success_at, EXCLUDED.equipment, EXCLUDED.readers_present, EXCLUDED.intent, \
-                  EXCLUDED.opt_out, EXCLUDED.listing, EXCLUDED.freshness, EXCLUDED.last_seen_at, EXCLUDED.flags, \
-                  EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.ground)";
-    transaction.execute(upsert, &[&Json(rows)]).await.doing("write facilities")?;
+    let doing = "write facilities";
+    // Copied in and then moved over: much faster than values in a statement.
+    transaction.batch_execute(INCOMING).await.doing(doing)?;
+    let sink = transaction.copy_in("COPY incoming_facility FROM STDIN BINARY").await.doing(doing)?;
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMN_TYPES));
+    for row in rows {
+        writer.as_mut().write(&row.columns()).await.doing(doing)?;
+    }
+    writer.finish().await.doing(doing)?;
+    transaction.execute(UPSERT, &[]).await.doing(doing)?;
     let (ids, codes): (Vec<Uuid>, Vec<&str>) =
         rows.iter().flat_map(|row| row.codes.iter().map(|code| (row.facility_id.0, code.as_str()))).unzip();
     let touched: Vec<Uuid> = rows.iter().map(|row| row.facility_id.0).collect();

@@ -69,7 +69,7 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
     let facts: i64 = store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0);
     ensure!(facts.cast_unsigned() == events, "{facts} of {events} facts are in the store");
     let mut copied = Duration::ZERO;
-    for table in ["fact", "facility", "high_water"] {
+    for table in ["fact", "facility_row", "high_water"] {
         store
             .batch_execute(&format!("CREATE TABLE copied_{table} (LIKE projection.{table} INCLUDING ALL)"))
             .await
