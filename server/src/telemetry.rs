@@ -106,6 +106,12 @@ pub fn append_failed(error: Cause<'_>) {
     warn!(error = chain(error), "the log did not confirm; nothing was acknowledged");
 }
 
+/// What follows from a decision about the list was not told to all; `list reconcile` goes on.
+pub fn apply_failed(error: Cause<'_>) {
+    counter!("fleet_server_apply_failures_total").increment(1);
+    warn!(error = chain(error), "a snapshot could not be applied; run `yomitori-server list reconcile`");
+}
+
 pub fn lease_not_renewed(error: Cause<'_>) {
     counter!("fleet_server_lease_failures_total").increment(1);
     warn!(error = chain(error), "the lease of this instance could not be kept up");

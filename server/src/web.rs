@@ -43,6 +43,7 @@ use self::form::Once;
 use self::lang::{LANG, Lang};
 use self::live::Live;
 use self::pages::fleet::Summaries;
+use self::pages::listing::decide;
 use crate::ingest::operator::{Answered, Operator};
 use crate::store::Store;
 
@@ -69,6 +70,8 @@ struct Web {
     reading: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
     stating: Arc<Semaphore>,
+    /// One snapshot is applied at a time.
+    applying: Arc<Semaphore>,
 }
 
 /// Serves pages on `listener` until `stop`. Open streams end then, so that nothing waits for them.
@@ -96,16 +99,21 @@ fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: Can
     let reading = Arc::new(Semaphore::new(READING_AT_ONCE));
     let downloads = Arc::new(Semaphore::new(DOWNLOADS_AT_ONCE));
     let stating = Arc::new(Semaphore::new(STATING_AT_ONCE));
+    let applying = Arc::new(Semaphore::new(1));
     let (stated, summaries) = (Arc::default(), Arc::default());
-    let web = Web { store, operator, stated, metrics, live, summaries, reading, downloads, stating };
+    let web = Web { store, operator, stated, metrics, live, summaries, reading, downloads, stating, applying };
     let sent = middleware::from_fn(guard::same_origin);
     Router::new()
-        .route("/facilities/{code}/record/{act}", post(pages::record::state).layer(sent).get(pages::record::show))
+        .route(
+            "/facilities/{code}/record/{act}",
+            post(pages::record::state).layer(sent.clone()).get(pages::record::show),
+        )
         .route("/", get(pages::fleet::show))
         .route("/calls", get(pages::calls::show))
         .route("/listing", get(pages::listing::show))
         .route("/listing/cadence", get(pages::listing::cadence::show))
         .route("/listing/{snapshot}", get(pages::listing::snapshot::show))
+        .route("/listing/{snapshot}/decide/{what}", post(decide::state).layer(sent).get(decide::show))
         .route("/facilities.csv", get(sheet::show))
         .route("/facilities/{code}", get(pages::facility::show))
         .route("/api/v1/calls", get(api::calls))

@@ -223,6 +223,45 @@ async fn a_form_that_was_not_accepted_comes_back_as_it_was_typed() -> Result<()>
 }
 
 #[tokio::test]
+async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
+    let office = Office::open("forms-listing").await?;
+    let shows = async |selector: &str, text: &str| office.browser.shows(selector, text, SOON).await;
+    let import = async |as_of: &str, rows: &str| -> Result<String> {
+        let file = office.world.folder().join(format!("{as_of}.csv"));
+        std::fs::write(&file, format!("code,name\n{rows}"))?;
+        let file = file.to_string_lossy().into_owned();
+        let import = ["list", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", "full", "--by", "x"];
+        office.server.run(&import).await
+    };
+    import("2026-04-01", "4719999015,よその医院\n").await?;
+    import("2026-05-01", "4719999015,よその医院\n1319999998,はじめて診療所\n").await?;
+    import("2026-06-01", "4719999015,よその医院\n").await?;
+    office.goto("/listing?lang=en").await?;
+    shows("#kinds", "+1").await?;
+    shows("#kinds", "1 resemble one of ours").await?;
+    shows("#doubtful", "(50 %)").await?;
+    office.click("#kinds a.name").await?;
+    shows("#rows", "same name").await?;
+    office.click("#rows .suggestions a.button").await?;
+    office.fill("why", "移転でコードが変わった").await?;
+    office.fill("by", "医事課 佐藤").await?;
+    office.click("form.entry button").await?;
+    shows(".outcome", "Recorded").await?;
+    wait::until("listed", SOON, async || {
+        let status = office.status().await?;
+        ensure!(status["listing"]["key"] == "listed", "{}", status["listing"]);
+        Ok(())
+    })
+    .await?;
+    office.goto(&format!("/facilities/{CODE}?show=people")).await?;
+    shows("#facts", "Institution code changed").await?;
+    shows("#facts", "移転でコードが変わった").await?;
+    office.goto("/listing/cadence").await?;
+    shows("#cadence", "median 30.0 d").await?;
+    office.browser.close().await
+}
+
+#[tokio::test]
 async fn no_page_is_wider_than_its_window() -> Result<()> {
     let office = Office::open("forms-width").await?;
     let long = "長い名前の".repeat(12);
@@ -252,6 +291,7 @@ async fn no_page_is_wider_than_its_window() -> Result<()> {
                 "/listing/cadence".to_owned(),
                 format!("/listing/{snapshot}"),
                 format!("/listing/{snapshot}?show=ours"),
+                format!("/listing/{snapshot}/decide/match?code=1319999031"),
                 "/facilities/1319999023".to_owned(),
                 "/facilities/1319999023/record/called".to_owned(),
                 "/facilities/1319999023/record/purchased".to_owned(),

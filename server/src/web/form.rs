@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use yomitori_facility::Text;
 use yomitori_proto::event::Event;
 
-pub(super) use self::acts::find;
+pub(super) use self::acts::{decision, find};
 pub(super) use self::draw::{Drawn, draw};
 pub(super) use self::entered::{BY, Entered, SURE, Stamp, WHY, read};
 pub(super) use self::once::Once;
@@ -30,7 +30,8 @@ pub(super) struct Act {
     pub(super) why: Text,
     /// It is about a call: number and hours stand beside it, and an hour at which nobody answers is asked about.
     pub(super) telephones: bool,
-    event: fn(&Values) -> Event,
+    /// What it states of a facility; absent where the page that shows it knows what follows.
+    event: Option<fn(&Values) -> Event>,
 }
 
 /// What is asked beside who and why.
@@ -70,7 +71,7 @@ pub(super) struct Values {
 
 impl Values {
     /// What was chosen or written; empty where a line was left empty.
-    fn word(&self, name: &str) -> &str {
+    pub(super) fn word(&self, name: &str) -> &str {
         self.words.get(name).map_or("", String::as_str)
     }
 
@@ -89,9 +90,9 @@ impl Values {
 }
 
 impl Act {
-    /// What `values`, read by this form, state.
-    pub(super) fn event(&self, values: &Values) -> Event {
-        (self.event)(values)
+    /// What `values`, read by this form, state of a facility.
+    pub(super) fn event(&self, values: &Values) -> Option<Event> {
+        self.event.map(|event| event(values))
     }
 
     /// When the call of a form about calls was or will be made.

@@ -100,6 +100,9 @@ texts! {
     FORMAT: "形式", "Format";
     FILE_DIGEST: "SHA-256", "SHA-256";
     ROW: "{n}行目", "row {n}";
+    IS_THIS_ONE: "この施設の行", "It is this one";
+    ROW_IS_OURS: "この行はすでに施設に対応しています。", "The row belongs to a facility already.";
+    NO_SUCH_FACILITY: "この施設は登録されていません。", "No such facility is registered.";
     SAME_ADDRESS: "住所が同じ", "same address";
     SAME_NAME: "名称が同じ", "same name";
     OTHER_TABLE: "点数表だけが違うコード", "same code under another table";

@@ -254,14 +254,14 @@ impl Door<'_> {
         let mut facts = Facts { listed, absent: news.len() - listed, known, places: BTreeMap::new() };
         let mut done = 0;
         for part in news.chunks(PART) {
-            let relayed = part.iter().map(|(facility, code)| {
+            let relayed = part.iter().copied().map(|(facility, code)| {
                 let observed = ListingObserved {
                     as_of: snapshot.as_of,
                     coverage: snapshot.coverage.clone(),
                     listed: code.is_some(),
                     code: code.map(|code| code.to_string()),
                 };
-                self.operator.relay(*facility, snapshot.snapshot, stated_at, observed)
+                self.operator.relay(facility, snapshot.snapshot, stated_at, observed)
             });
             let mut relayed = stream::iter(relayed).buffer_unordered(AT_ONCE);
             while let Some(position) = relayed.try_next().await? {

@@ -109,6 +109,15 @@ pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) 
     rows(store, from, &[&snapshot.0], limit, offset).await
 }
 
+/// The row of a snapshot that has `code`.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn with_code(store: &Store, snapshot: SnapshotId, code: &str) -> Result<Option<Changed>, StoreError> {
+    let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.code = $2 ORDER BY r.place";
+    Ok(rows(store, from, &[&snapshot.0, &code], 1, 0).await?.pop())
+}
+
 async fn rows(
     store: &Store,
     from: &str,

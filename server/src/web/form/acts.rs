@@ -1,6 +1,7 @@
 //! The forms, one entry each: what is asked, and which event follows. Here are wishes, calls and flags; what people do and
-//! see at the site is in `site`.
+//! see at the site is in `site`, what they decide about the ministry's list in `list`.
 
+mod list;
 mod site;
 
 use chrono::Duration;
@@ -23,6 +24,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Act> {
 /// The form of a key.
 pub(in crate::web) fn find(key: &str) -> Option<&'static Act> {
     all().find(|act| act.key == key)
+}
+
+/// The form of a decision about the ministry's list.
+pub(in crate::web) fn decision(key: &str) -> Option<&'static Act> {
+    list::ACTS.iter().find(|act| act.key == key)
 }
 
 const fn past(label: Text) -> Field {
@@ -55,14 +61,14 @@ static ACTS: [Act; 7] = [
         }],
         why: NO_WHY,
         telephones: false,
-        event: |values| {
+        event: Some(|values| {
             let intent = match values.word("intent") {
                 "do_not_want" => Intent::DoNotWant,
                 "want_listed" => Intent::WantListed,
                 _ => Intent::Undecided,
             };
             ListingIntentSet { intent }.into()
-        },
+        }),
     },
     Act {
         key: "call-planned",
@@ -76,7 +82,7 @@ static ACTS: [Act; 7] = [
         }],
         why: NOT_WANTED,
         telephones: true,
-        event: |values| OptOutCallPlanned { planned_at: values.at("at") }.into(),
+        event: Some(|values| OptOutCallPlanned { planned_at: values.at("at") }.into()),
     },
     Act {
         key: "called",
@@ -96,7 +102,7 @@ static ACTS: [Act; 7] = [
         ],
         why: NOT_WANTED,
         telephones: true,
-        event: |values| OptOutCallMade { called_at: values.at("at"), reference: values.line("reference") }.into(),
+        event: Some(|values| OptOutCallMade { called_at: values.at("at"), reference: values.line("reference") }.into()),
     },
     Act {
         key: "acknowledged",
@@ -108,7 +114,7 @@ static ACTS: [Act; 7] = [
         fields: &[past(Text::fixed("受け付けられた日時", "When it was confirmed"))],
         why: Text::fixed("コールセンターの回答", "the call centre said so"),
         telephones: false,
-        event: |values| OptOutAcknowledged { acknowledged_at: values.at("at") }.into(),
+        event: Some(|values| OptOutAcknowledged { acknowledged_at: values.at("at") }.into()),
     },
     Act {
         key: "withdrawn",
@@ -120,7 +126,7 @@ static ACTS: [Act; 7] = [
         fields: &[past(Text::fixed("取り下げた日時", "When it was withdrawn"))],
         why: NO_WHY,
         telephones: false,
-        event: |values| OptOutWithdrawn { withdrawn_at: values.at("at") }.into(),
+        event: Some(|values| OptOutWithdrawn { withdrawn_at: values.at("at") }.into()),
     },
     Act {
         key: "flag-seen",
@@ -132,7 +138,7 @@ static ACTS: [Act; 7] = [
         fields: &[FLAG],
         why: NO_WHY,
         telephones: false,
-        event: |values| AlertAcknowledged { flag: values.word("flag").to_owned() }.into(),
+        event: Some(|values| AlertAcknowledged { flag: values.word("flag").to_owned() }.into()),
     },
     Act {
         key: "flag-snoozed",
@@ -153,10 +159,10 @@ static ACTS: [Act; 7] = [
         ],
         why: NO_WHY,
         telephones: false,
-        event: |values| {
+        event: Some(|values| {
             let days = values.word("days").parse().unwrap_or(1);
             AlertSnoozed { flag: values.word("flag").to_owned(), until: clock::now() + Duration::days(days) }.into()
-        },
+        }),
     },
 ];
 
@@ -195,8 +201,8 @@ mod tests {
 
     #[test]
     fn values_default_to_what_claims_least() {
-        let event = (find("face-reader").unwrap().event)(&Values::default());
+        let event = find("face-reader").unwrap().event(&Values::default());
         let unknown = FaceReaderModelSet { model: String::new(), phone_native: PhoneNative::Unknown };
-        assert_eq!(event, unknown.into());
+        assert_eq!(event, Some(unknown.into()));
     }
 }

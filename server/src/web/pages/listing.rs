@@ -2,6 +2,7 @@
 //! waits in quarantine and why, and every snapshot that is kept.
 
 pub(in crate::web) mod cadence;
+pub(in crate::web) mod decide;
 pub(in crate::web) mod snapshot;
 
 use axum::Extension;

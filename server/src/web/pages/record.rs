@@ -29,7 +29,7 @@ use crate::web::query::Given;
 use crate::web::{Web, centre, text, who, word};
 
 /// What every form has beside its own fields.
-const COMMON: [&str; 5] = [BY, WHY, SURE, "form", "back"];
+pub(in crate::web) const COMMON: [&str; 5] = [BY, WHY, SURE, "form", "back"];
 /// The parameter by which the next page says what came of a form.
 pub(in crate::web) const RECORDED: &str = "recorded";
 
@@ -74,9 +74,7 @@ pub(in crate::web) async fn state(
     let now = clock::now();
     let values = entered.values(act, now);
     let (Some(stamp), Some(values)) = (entered.stamp(), values) else {
-        let count = entered.mistakes().to_string();
-        let (ja, en) = (text::MEND.ja.replace("{n}", &count), text::MEND.en.replace("{n}", &count));
-        sheet.trouble = Some(Text::new(ja, en));
+        sheet.trouble = Some(to_mend(&entered));
         return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     if let Some(at) = act.call_at(&values)
@@ -88,8 +86,13 @@ pub(in crate::web) async fn state(
             return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
         }
     }
-    match record(&web, &detail, &stamp, now, act.event(&values)).await {
-        Ok(answered) => Ok(went_well(entered.back(), &written, &stamp, answered)),
+    let event = act.event(&values).ok_or(Failure::NoPage)?;
+    match record(&web, &detail, &stamp, now, event).await {
+        Ok(answered) => {
+            let back = entered.back() == "calls";
+            let path = if back { "/calls".to_owned() } else { format!("/facilities/{written}") };
+            Ok(went_well(&path, &stamp, answered))
+        }
         Err(StateError::Unfit(error)) => Err(Failure::Form(Text::new(error.to_string(), error.to_string()))),
         Err(StateError::Append(error)) => {
             telemetry::append_failed(&error);
@@ -115,8 +118,8 @@ async fn record(
     web.stated.state(stamp.form, stating).await
 }
 
-fn went_well(back: &str, written: &str, stamp: &Stamp, answered: Answered) -> Response {
-    let path = if back == "calls" { "/calls".to_owned() } else { format!("/facilities/{written}") };
+/// Goes on at `path`, which says what came of it.
+pub(in crate::web) fn went_well(path: &str, stamp: &Stamp, answered: Answered) -> Response {
     let said = match answered {
         Answered::Shown => "shown",
         Answered::Accepted => "accepted",
@@ -124,6 +127,12 @@ fn went_well(back: &str, written: &str, stamp: &Stamp, answered: Answered) -> Re
     let mut response = Redirect::to(&format!("{path}?{RECORDED}={said}")).into_response();
     response.headers_mut().append(header::SET_COOKIE, who::cookie(&stamp.by));
     response
+}
+
+/// That a form has mistakes, and how many.
+pub(in crate::web) fn to_mend(entered: &Entered) -> Text {
+    let count = entered.mistakes().to_string();
+    Text::new(text::MEND.ja.replace("{n}", &count), text::MEND.en.replace("{n}", &count))
 }
 
 /// What came of the form that led here.

@@ -46,7 +46,7 @@ pub(super) static ACTS: [Act; 7] = [
         ],
         why: CHECKED,
         telephones: false,
-        event: |values| {
+        event: Some(|values| {
             let item = match values.word("item") {
                 "usb_hub" => Purchase::UsbHub,
                 "extension_cable" => Purchase::ExtensionCable,
@@ -58,7 +58,7 @@ pub(super) static ACTS: [Act; 7] = [
                 _ => PurchaseRoute::Unknown,
             };
             ReaderPurchased { item, route }.into()
-        },
+        }),
     },
     Act {
         key: "reception",
@@ -70,7 +70,7 @@ pub(super) static ACTS: [Act; 7] = [
         fields: &[past(Text::fixed("準備ができた日時", "Since when"))],
         why: AT_THE_DESK,
         telephones: false,
-        event: |values| ReceptionArranged { arranged_at: values.at("at") }.into(),
+        event: Some(|values| ReceptionArranged { arranged_at: values.at("at") }.into()),
     },
     Act {
         key: "face-reader",
@@ -91,14 +91,14 @@ pub(super) static ACTS: [Act; 7] = [
         ],
         why: CHECKED,
         telephones: false,
-        event: |values| {
+        event: Some(|values| {
             let phone_native = match values.word("phone_native") {
                 "yes" => PhoneNative::Yes,
                 "no" => PhoneNative::No,
                 _ => PhoneNative::Unknown,
             };
             FaceReaderModelSet { model: values.word("model").to_owned(), phone_native }.into()
-        },
+        }),
     },
     Act {
         key: "reader-role",
@@ -134,7 +134,7 @@ pub(super) static ACTS: [Act; 7] = [
         ],
         why: CHECKED,
         telephones: false,
-        event: |values| {
+        event: Some(|values| {
             let role = match values.word("role") {
                 "phone" => ReaderRole::Phone,
                 "face_auth" => ReaderRole::FaceAuth,
@@ -144,7 +144,7 @@ pub(super) static ACTS: [Act; 7] = [
             let terminal = values.word("terminal").parse().expect("a form is read before its event is made");
             let reader = values.word("reader").parse().expect("a form is read before its event is made");
             ReaderRoleAssigned { terminal, reader, role }.into()
-        },
+        }),
     },
     Act {
         key: "restarted",
@@ -153,7 +153,7 @@ pub(super) static ACTS: [Act; 7] = [
         fields: &[past(Text::fixed("再起動した日時", "When"))],
         why: AT_THE_DESK,
         telephones: false,
-        event: |values| FaceReaderRestarted { restarted_at: values.at("at") }.into(),
+        event: Some(|values| FaceReaderRestarted { restarted_at: values.at("at") }.into()),
     },
     Act {
         key: "notice",
@@ -173,13 +173,13 @@ pub(super) static ACTS: [Act; 7] = [
         ],
         why: AT_THE_DESK,
         telephones: false,
-        event: |values| {
+        event: Some(|values| {
             let notice = match values.word("notice") {
                 "supported_sticker" => Notice::SupportedSticker,
                 _ => Notice::NotSupportedPoster,
             };
             NoticeHung { notice, hung_at: values.at("at") }.into()
-        },
+        }),
     },
     Act {
         key: "read",
@@ -209,14 +209,14 @@ pub(super) static ACTS: [Act; 7] = [
         ],
         why: AT_THE_DESK,
         telephones: false,
-        event: |values| {
+        event: Some(|values| {
             let os = match values.word("os") {
                 "ios" => PhoneOs::Ios,
                 "android" => PhoneOs::Android,
                 _ => PhoneOs::Unknown,
             };
             SmartphoneReadAttested { os, read_at: values.at("at"), test: values.ticked("test") }.into()
-        },
+        }),
     },
 ];
 

@@ -74,7 +74,7 @@ fn the_form_becomes_the_fact_that_was_meant() {
         "at=2026-04-01T10%3A30&reference=+A-12+&by=%E9%88%B4%E6%9C%A8&why=b&form=00000000-0000-0000-0000-000000000007";
     let mut entered = parse(act, body.as_bytes()).unwrap();
     let values = entered.values(act, now()).unwrap();
-    let event = serde_json::to_value(act.event(&values)).unwrap();
+    let event = serde_json::to_value(act.event(&values).unwrap()).unwrap();
     let expected =
         serde_json::json!({ "opt_out_call_made": { "called_at": "2026-04-01T01:30:00Z", "reference": "A-12" } });
     assert_eq!(event, expected);
@@ -118,7 +118,7 @@ proptest! {
         if let (Some(values), Some(stamp)) = (values, entered.stamp()) {
             prop_assert!(stamp.by.chars().all(|letter| !letter.is_control()) && !stamp.by.is_empty());
             let origin = yomitori_proto::event::Origin::Person(stamp.stated(now()));
-            let body = yomitori_proto::event::LogBody::Statement { origin, event: act.event(&values) };
+            let body = yomitori_proto::event::LogBody::Statement { origin, event: act.event(&values).unwrap() };
             let facility = yomitori_proto::id::FacilityId(Uuid::nil());
             let record = yomitori_proto::event::LogRecord { facility, received_at: now(), body };
             let bytes = yomitori_proto::encode::log_record_bytes(&record);

@@ -18,6 +18,7 @@ use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
+use crate::web::pages::record::{RECORDED, outcome};
 use crate::web::query::{Given, PAGE_ROWS};
 use crate::web::{Web, text, when};
 
@@ -69,7 +70,9 @@ pub(in crate::web) async fn show(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = Given::read(query.as_deref(), &["show", "page"])?;
+    let given = Given::read(query.as_deref(), &["show", "page", RECORDED])?;
+    let outcome = outcome(lang, &given)?;
+    let given = given.without(RECORDED);
     let view = given.one_of("show", &VIEWS)?.unwrap_or(VIEWS[0]);
     let page = given.number("page", 1, 100_000, 1)?;
     let store = &web.store;
@@ -81,6 +84,7 @@ pub(in crate::web) async fn show(
     let path = super::address(snapshot);
     let main = html! {
         nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/listing" { "← " (lang.one(&text::LISTING_TITLE)) } }
+        (outcome)
         h1 { (kind(lang, snapshot)) " " (date(snapshot.as_of)) }
         @if snapshot.quarantined() { (doubtful(lang, snapshot)) }
         (facts(lang, snapshot, tally))
@@ -100,7 +104,7 @@ pub(in crate::web) async fn show(
             }
             ol #rows.cards data-keyed {
                 @match &rows {
-                    Rows::Unmatched(rows) => @for row in rows { (nobodys(lang, row)) },
+                    Rows::Unmatched(rows) => @for row in rows { (nobodys(lang, &path, row)) },
                     Rows::Plain(rows) => @for (place, row) in rows.iter().enumerate() { (plain(lang, place, row)) },
                 }
                 @if total == 0 { li.empty data-key="none" { (lang.both(&text::NO_ROWS)) } }
@@ -147,7 +151,7 @@ fn plain(lang: Lang, place: usize, row: &Changed) -> Markup {
     }
 }
 
-fn nobodys(lang: Lang, row: &Unmatched) -> Markup {
+fn nobodys(lang: Lang, path: &str, row: &Unmatched) -> Markup {
     let line = &row.line;
     html! {
         li.card.row data-key=(line.place) {
@@ -157,7 +161,7 @@ fn nobodys(lang: Lang, row: &Unmatched) -> Markup {
                 @if let Some(address) = &line.address { " " span.sub lang="ja" { (address) } }
                 @if !row.suggestions.is_empty() {
                     ul.suggestions {
-                        @for one in &row.suggestions { (suggestion(lang, one)) }
+                        @for one in &row.suggestions { (suggestion(lang, path, &line.code, one)) }
                     }
                 }
             }
@@ -165,13 +169,14 @@ fn nobodys(lang: Lang, row: &Unmatched) -> Markup {
     }
 }
 
-fn suggestion(lang: Lang, one: &Candidate) -> Markup {
+fn suggestion(lang: Lang, path: &str, row: &str, one: &Candidate) -> Markup {
     let reasons: Vec<&str> = one.reasons.iter().map(|key| lang.one(reason(key))).collect();
     html! {
         li {
             "? " a href={ "/facilities/" (one.facility) } lang="ja" { (one.name.as_deref().unwrap_or("—")) }
             @if let Some(code) = &one.code { " " code { (code) } }
-            " " small { (reasons.join(", ")) }
+            " " small { (reasons.join(", ")) } " "
+            a.button href={ (path) "/decide/match?code=" (row) "&facility=" (one.facility) } { (lang.one(&text::IS_THIS_ONE)) }
         }
     }
 }

@@ -1,0 +1,33 @@
+//! Forms of what people decide about the ministry's list: whose a row is.
+
+use uuid::Uuid;
+use yomitori_facility::Text;
+use yomitori_proto::code::InstitutionCode;
+
+use super::super::{Act, Field, Input};
+
+pub(super) static ACTS: [Act; 1] = [Act {
+    key: "match",
+    title: Text::fixed("この施設の行である", "The row is this facility's"),
+    note: Some(Text::fixed(
+        "行の医療機関コードを、リストの日付からこの施設のコードとして登録し、リストを照合し直します。",
+        "The row's code becomes one of the facility's, from the date of the list, and the list is compared once more.",
+    )),
+    fields: &[CODE, FACILITY],
+    why: Text::fixed("", ""),
+    telephones: false,
+    event: None,
+}];
+
+const CODE: Field = Field {
+    name: "code",
+    label: Text::fixed("行の医療機関コード", "Code in the row"),
+    hint: None,
+    input: Input::Given(|text| InstitutionCode::parse(text).is_ok()),
+};
+const FACILITY: Field = Field {
+    name: "facility",
+    label: Text::fixed("施設の識別子", "Identifier of the facility"),
+    hint: None,
+    input: Input::Given(|text| Uuid::parse_str(text).is_ok()),
+};

@@ -1,0 +1,205 @@
+//! `/listing/{snapshot}/decide/{what}`: a form by which a person decides something about a snapshot, such as whose a row is.
+//!
+//! The decision is in the log when this answers. What follows for the facilities is told afterwards, as that may take a
+//! while with a large list; should it be interrupted, `list reconcile` goes on.
+
+use std::collections::BTreeMap;
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use maud::{Markup, html};
+use uuid::Uuid;
+use yomitori_facility::Text;
+use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::event::{FacilityCodeChanged, Stated};
+use yomitori_proto::id::FacilityId;
+
+use super::snapshot::named;
+use super::{address, date, kind, state as drawn_state};
+use crate::clock;
+use crate::ingest::listing::door::Door;
+use crate::ingest::operator::{Answered, StateError};
+use crate::store::listing::Snapshot;
+use crate::store::listing::change::{self, Changed};
+use crate::store::{StoreError, fleet};
+use crate::telemetry;
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::form::{self, Act, Drawn, Entered, Values};
+use crate::web::lang::Lang;
+use crate::web::layout::{self, Page};
+use crate::web::pages::record::{COMMON, to_mend, went_well};
+use crate::web::query::Given;
+use crate::web::{Web, text, who};
+
+/// `GET /listing/{snapshot}/decide/{what}`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    headers: HeaderMap,
+    Path((id, what)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    let act = form::decision(&what).ok_or(Failure::NoPage)?;
+    let known = known(act);
+    let given = Given::read(query.as_deref(), &known)?;
+    let typed: BTreeMap<String, String> =
+        known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
+    let (all, place) = named(&web.store, &id).await?;
+    let who = who::of(&headers);
+    let sheet = Sheet { lang, act, snapshot: &all[place], who: who.as_deref(), trouble: None };
+    Ok(sheet.draw(&web, &uri, &Entered::prefilled(typed)).await?)
+}
+
+/// `POST /listing/{snapshot}/decide/{what}`.
+pub(in crate::web) async fn state(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    Path((id, what)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let act = form::decision(&what).ok_or(Failure::NoPage)?;
+    let (all, place) = named(&web.store, &id).await?;
+    let snapshot = &all[place];
+    let (parts, body) = request.into_parts();
+    let mut entered = form::read(&parts, body, &known(act)).await?;
+    let who = who::of(&parts.headers);
+    let mut sheet = Sheet { lang, act, snapshot, who: who.as_deref(), trouble: None };
+    let values = entered.values(act, clock::now());
+    let (Some(stamp), Some(values)) = (entered.stamp(), values) else {
+        sheet.trouble = Some(to_mend(&entered));
+        return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
+    };
+    let stating = belongs(&web, snapshot, &values, stamp.stated(clock::now()));
+    match web.stated.state(stamp.form, stating).await {
+        Ok(answered) => {
+            follow(&web, snapshot.clone());
+            Ok(went_well(&address(snapshot), &stamp, answered))
+        }
+        Err(Undecided::Unfit(why)) => {
+            sheet.trouble = Some(why);
+            sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await
+        }
+        Err(Undecided::Store(error)) => Err(error.into()),
+        Err(Undecided::Log(error)) => {
+            telemetry::append_failed(&error);
+            sheet.trouble = Some(text::NOT_TAKEN.clone());
+            sheet.again(&web, &parts.uri, &entered, StatusCode::SERVICE_UNAVAILABLE).await
+        }
+    }
+}
+
+/// Why nothing was decided, or nobody knows.
+enum Undecided {
+    /// It makes no sense for this snapshot.
+    Unfit(Text),
+    Store(StoreError),
+    Log(StateError),
+}
+
+impl From<StoreError> for Undecided {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StateError> for Undecided {
+    fn from(error: StateError) -> Self {
+        match &error {
+            StateError::Unfit(error) => Self::Unfit(Text::new(error.to_string(), error.to_string())),
+            StateError::Append(_) => Self::Log(error),
+        }
+    }
+}
+
+/// The row's code becomes one of the facility's, from the date of the list.
+async fn belongs(web: &Web, snapshot: &Snapshot, values: &Values, stated: Stated) -> Result<Answered, Undecided> {
+    let row = row(web, snapshot, values.word("code")).await?.ok_or(Undecided::Unfit(text::NO_ROWS.clone()))?;
+    if row.facility.is_some() {
+        return Err(Undecided::Unfit(text::ROW_IS_OURS.clone()));
+    }
+    let facility = Uuid::parse_str(values.word("facility")).map(FacilityId).ok();
+    let known = match facility {
+        Some(facility) => fleet::detail(&web.store, facility).await?,
+        None => None,
+    };
+    let known = known.ok_or(Undecided::Unfit(text::NO_SUCH_FACILITY.clone()))?;
+    let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of };
+    let position = web.operator.state(known.line.facility_id, stated, changed.into()).await?;
+    // It is in the log; where the database is away, it will be shown later.
+    Ok(web.operator.shown(position).await.unwrap_or(Answered::Accepted))
+}
+
+/// The row that a form is about.
+async fn row(web: &Web, snapshot: &Snapshot, code: &str) -> Result<Option<Changed>, StoreError> {
+    match InstitutionCode::parse(code) {
+        Ok(code) => change::with_code(&web.store, snapshot.snapshot, code.as_str()).await,
+        Err(_) => Ok(None),
+    }
+}
+
+/// Tells the facilities what follows, one snapshot at a time, while people go on.
+fn follow(web: &Web, snapshot: Snapshot) {
+    let web = web.clone();
+    tokio::spawn(async move {
+        let _turn = web.applying.acquire().await;
+        let door = Door { store: &web.store, operator: &web.operator };
+        if let Err(error) = door.apply(&snapshot, |_, _| {}).await {
+            telemetry::apply_failed(&error);
+        }
+    });
+}
+
+fn known(act: &Act) -> Vec<&'static str> {
+    act.fields.iter().map(|field| field.name).chain(COMMON).collect()
+}
+
+/// A form with its surroundings.
+struct Sheet<'a> {
+    lang: Lang,
+    act: &'static Act,
+    snapshot: &'a Snapshot,
+    who: Option<&'a str>,
+    trouble: Option<Text>,
+}
+
+impl Sheet<'_> {
+    async fn again(self, web: &Web, uri: &Uri, entered: &Entered, status: StatusCode) -> Result<Response, Failure> {
+        Ok((status, self.draw(web, uri, entered).await?).into_response())
+    }
+
+    async fn draw(self, web: &Web, uri: &Uri, entered: &Entered) -> Result<Markup, StoreError> {
+        let Self { lang, act, snapshot, who, trouble } = self;
+        let as_of = AsOf::of(&fleet::progress(&web.store).await?);
+        let row = row(web, snapshot, entered.typed("code").unwrap_or_default()).await?;
+        let facility = entered.typed("facility").and_then(|text| Uuid::parse_str(text).ok()).map(FacilityId);
+        let facility = match facility {
+            Some(facility) => fleet::detail(&web.store, facility).await?,
+            None => None,
+        };
+        let page = address(snapshot);
+        let action = format!("{page}/decide/{}", act.key);
+        let drawn = Drawn { lang, action: &action, entered, who, now: clock::now(), next: None, doubt: None };
+        let main = html! {
+            nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(page) { "← " (kind(lang, snapshot)) " " (date(snapshot.as_of)) } }
+            h1 { (lang.both(&act.title)) }
+            p.sub {
+                (drawn_state(lang, snapshot)) " "
+                @if let Some(row) = &row { code { (row.code) } " " span lang="ja" { (row.name) } " " }
+                @if let Some(facility) = &facility {
+                    "→ " a href={ "/facilities/" (facility.line.facility_id) } lang="ja" { (facility.line.name) } " "
+                    @for code in &facility.codes { code { (code) } " " }
+                }
+            }
+            @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
+            (form::draw(act, &drawn))
+            p.cancel { a href=(page) { (lang.one(&text::CANCEL)) } }
+        };
+        let title = lang.one(&act.title).to_owned();
+        let here = layout::here(uri);
+        Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "form".to_owned(), main }.draw())
+    }
+}
