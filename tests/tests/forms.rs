@@ -256,8 +256,32 @@ async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
     office.goto(&format!("/facilities/{CODE}?show=people")).await?;
     shows("#facts", "Institution code changed").await?;
     shows("#facts", "移転でコードが変わった").await?;
+
+    // The doubtful one waits until a person says that it is right, and why.
+    office.goto("/listing").await?;
+    office.click("#doubtful .acts a").await?;
+    office.fill("why", "厚生労働省に確認した").await?;
+    office.click("form.entry button").await?;
+    shows(".outcome", "Recorded").await?;
+    wait::until("no longer listed", SOON, async || {
+        let status = office.status().await?;
+        ensure!(status["listing"]["key"] == "delisted", "{}", status["listing"]);
+        Ok(())
+    })
+    .await?;
+    office.goto("/listing").await?;
+    shows("#facts", "厚生労働省に確認した").await?;
+    import("2026-07-01", "4719999015,よその医院\n1319999972,はじめて診療所\n").await?;
+    office.goto("/listing").await?;
+    office.click("#kinds a.name").await?;
+    office.click("#rows li > div > a.button").await?;
+    office.fill("why", "同名の別施設").await?;
+    office.click("form.entry button").await?;
+    shows(".outcome", "Recorded").await?;
+    office.goto("/listing").await?;
+    shows("#facts", "同名の別施設").await?;
     office.goto("/listing/cadence").await?;
-    shows("#cadence", "median 30.0 d").await?;
+    shows("#cadence", "median 30.0 d, longest 31.0 d (n = 3)").await?;
     office.browser.close().await
 }
 

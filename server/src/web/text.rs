@@ -73,8 +73,8 @@ texts! {
     QUARANTINED: "保留中", "Quarantined";
     APPLIED: "反映済み", "Applied";
     INTERRUPTED: "取り込み途中", "Interrupted";
-    WHY_QUARANTINE: "前のリストの{before}行に対して{rows}行（{percent}%）しかないため、反映していません。確かめてから `yomitori-server list release` で解除してください。",
-        "It has {rows} rows where the one before has {before} ({percent} %), so nobody was told of it. Check it, then release it with `yomitori-server list release`.";
+    WHY_QUARANTINE: "前のリストの{before}行に対して{rows}行（{percent}%）しかないため、反映していません。確かめてから承認してください。",
+        "It has {rows} rows where the one before has {before} ({percent} %), so nobody was told of it. Check it, then release it.";
     NEWEST_OF_KIND: "種類ごとの最新", "The newest of each kind";
     NO_SNAPSHOTS: "リストはまだ取り込まれていません。", "No list was imported yet.";
     ALL_SNAPSHOTS: "すべてのリスト", "All snapshots";
@@ -100,6 +100,10 @@ texts! {
     FORMAT: "形式", "Format";
     FILE_DIGEST: "SHA-256", "SHA-256";
     ROW: "{n}行目", "row {n}";
+    NONE_OF_OURS: "自施設ではない", "None of ours";
+    RELEASE: "承認する", "Release it";
+    NOT_IN_QUARANTINE: "このリストは保留されていません。", "This list is not in quarantine.";
+    DECISIONS: "リストについての記録", "Who decided what of the list";
     IS_THIS_ONE: "この施設の行", "It is this one";
     ROW_IS_OURS: "この行はすでに施設に対応しています。", "The row belongs to a facility already.";
     NO_SUCH_FACILITY: "この施設は登録されていません。", "No such facility is registered.";

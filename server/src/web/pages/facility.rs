@@ -4,7 +4,7 @@ mod happening;
 pub(in crate::web) mod parts;
 mod process;
 pub(in crate::web) mod status;
-mod timeline;
+pub(in crate::web) mod timeline;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};

@@ -13,7 +13,10 @@ use maud::{Markup, html};
 use serde::Serialize;
 use yomitori_facility::{Text, tokyo};
 use yomitori_proto::code::Prefecture;
+use yomitori_proto::id::FacilityId;
 
+use super::facility::status::Status;
+use super::facility::timeline;
 use super::record::{RECORDED, outcome};
 use crate::store::listing::change::{self, Count, Tally, Which};
 use crate::store::listing::{self, Snapshot};
@@ -80,6 +83,10 @@ fn before<'a>(all: &'a [Snapshot], snapshot: &Snapshot) -> Option<&'a Snapshot> 
     all[place + 1..].iter().find(|other| same_kind(other, snapshot) && !other.quarantined())
 }
 
+/// Who took in, released and dismissed what, and how many of those are shown.
+const DECISIONS: [&str; 3] = ["snapshot_imported", "snapshot_released", "list_row_dismissed"];
+const DECIDED: i64 = 20;
+
 /// `/listing`.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
@@ -92,7 +99,11 @@ pub(in crate::web) async fn show(
     let given = given.without(RECORDED);
     let page = given.number("page", 1, 100_000, 1)?;
     let store = &web.store;
-    let (progress, all) = tokio::try_join!(fleet::progress(store), listing::all(store))?;
+    let (progress, all, decided) = tokio::try_join!(
+        fleet::progress(store),
+        listing::all(store),
+        fleet::timeline(store, FacilityId::FLEET, &DECISIONS, None, DECIDED),
+    )?;
     let kinds = newest(store, &all).await?;
     let as_of = AsOf::of(&progress);
     let doubtful: Vec<&Snapshot> = all.iter().filter(|snapshot| snapshot.quarantined()).collect();
@@ -115,6 +126,14 @@ pub(in crate::web) async fn show(
             ol #kinds.cards data-keyed {
                 @for newest in &kinds { (card(lang, newest, as_of.now)) }
                 @if kinds.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_SNAPSHOTS)) } }
+            }
+        }
+        @if !decided.is_empty() {
+            section aria-labelledby="decided-title" {
+                h2 #decided-title { (lang.both(&text::DECISIONS)) }
+                ol #facts.facts data-keyed {
+                    @for entry in &decided { (timeline::fact(lang, entry, &Status::default(), as_of.now)) }
+                }
             }
         }
         @if !all.is_empty() {
@@ -222,6 +241,7 @@ pub(super) fn doubtful(lang: Lang, snapshot: &Snapshot) -> Markup {
                 p { (fill(&text::WHY_QUARANTINE.ja)) }
                 p.en lang="en" { (fill(&text::WHY_QUARANTINE.en)) }
                 p.by { (when::clock(snapshot.imported_at)) " " (snapshot.imported_by) @if let Some(why) = &snapshot.why { " — " q { (why) } } }
+                p.acts { a.button.primary href={ (address(snapshot)) "/decide/release" } { (lang.one(&text::RELEASE)) } }
             }
         }
     }

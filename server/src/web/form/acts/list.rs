@@ -1,4 +1,4 @@
-//! Forms of what people decide about the ministry's list: whose a row is.
+//! Forms of what people decide about the ministry's list: whose a row is or is not, and that a doubtful list is right.
 
 use uuid::Uuid;
 use yomitori_facility::Text;
@@ -6,18 +6,44 @@ use yomitori_proto::code::InstitutionCode;
 
 use super::super::{Act, Field, Input};
 
-pub(super) static ACTS: [Act; 1] = [Act {
-    key: "match",
-    title: Text::fixed("この施設の行である", "The row is this facility's"),
-    note: Some(Text::fixed(
-        "行の医療機関コードを、リストの日付からこの施設のコードとして登録し、リストを照合し直します。",
-        "The row's code becomes one of the facility's, from the date of the list, and the list is compared once more.",
-    )),
-    fields: &[CODE, FACILITY],
-    why: Text::fixed("", ""),
-    telephones: false,
-    event: None,
-}];
+pub(super) static ACTS: [Act; 3] = [
+    Act {
+        key: "match",
+        title: Text::fixed("この施設の行である", "The row is this facility's"),
+        note: Some(Text::fixed(
+            "行の医療機関コードを、リストの日付からこの施設のコードとして登録し、リストを照合し直します。",
+            "The row's code becomes one of the facility's, from the date of the list, and the list is compared once more.",
+        )),
+        fields: &[CODE, FACILITY],
+        why: Text::fixed("", ""),
+        telephones: false,
+        event: None,
+    },
+    Act {
+        key: "dismiss",
+        title: Text::fixed("自施設の行ではない", "The row is none of ours"),
+        note: Some(Text::fixed(
+            "このコードの行は、後のリストでも候補として示されません。",
+            "Rows with this code are not suggested again, in later lists neither.",
+        )),
+        fields: &[CODE],
+        why: Text::fixed("", ""),
+        telephones: false,
+        event: None,
+    },
+    Act {
+        key: "release",
+        title: Text::fixed("保留中のリストを承認する", "Release the quarantined list"),
+        note: Some(Text::fixed(
+            "行数が減った理由を確かめてから承認してください。承認すると、載っていない施設は「掲載終了」になります。",
+            "Find out first why it has fewer rows. Once released, facilities that it does not name are no longer listed.",
+        )),
+        fields: &[],
+        why: Text::fixed("", ""),
+        telephones: false,
+        event: None,
+    },
+];
 
 const CODE: Field = Field {
     name: "code",

@@ -8,7 +8,7 @@ use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::ReaderRole;
 
 #[derive(Default)]
-pub(super) struct Status {
+pub(in crate::web) struct Status {
     pub(super) eligible: Axis,
     pub(super) evidence: Axis,
     pub(super) intent: Axis,

@@ -94,7 +94,7 @@ pub(super) fn draw(
     }
 }
 
-fn fact(lang: Lang, entry: &Entry, status: &Status, now: DateTime<Utc>) -> Markup {
+pub(in crate::web) fn fact(lang: Lang, entry: &Entry, status: &Status, now: DateTime<Utc>) -> Markup {
     let recorded = &entry.recorded;
     let kind = recorded.event.kind();
     let happening = Happening::of(&recorded.event, status);

@@ -1,4 +1,4 @@
-//! `/listing/{snapshot}/decide/{what}`: a form by which a person decides something about a snapshot, such as whose a row is.
+//! `/listing/{snapshot}/decide/{what}`: a form by which a person decides something about a snapshot, whose a row is, or that a doubtful one is right.
 //!
 //! The decision is in the log when this answers. What follows for the facilities is told afterwards, as that may take a
 //! while with a large list; should it be interrupted, `list reconcile` goes on.
@@ -19,7 +19,7 @@ use yomitori_proto::id::FacilityId;
 use super::snapshot::named;
 use super::{address, date, kind, state as drawn_state};
 use crate::clock;
-use crate::ingest::listing::door::Door;
+use crate::ingest::listing::door::{Door, TakeError};
 use crate::ingest::operator::{Answered, StateError};
 use crate::store::listing::Snapshot;
 use crate::store::listing::change::{self, Changed};
@@ -73,12 +73,9 @@ pub(in crate::web) async fn state(
         sheet.trouble = Some(to_mend(&entered));
         return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
-    let stating = belongs(&web, snapshot, &values, stamp.stated(clock::now()));
+    let stating = decide(&web, act, snapshot, &values, stamp.stated(clock::now()));
     match web.stated.state(stamp.form, stating).await {
-        Ok(answered) => {
-            follow(&web, snapshot.clone());
-            Ok(went_well(&address(snapshot), &stamp, answered))
-        }
+        Ok(answered) => Ok(went_well(&address(snapshot), &stamp, answered)),
         Err(Undecided::Unfit(why)) => {
             sheet.trouble = Some(why);
             sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await
@@ -97,7 +94,7 @@ enum Undecided {
     /// It makes no sense for this snapshot.
     Unfit(Text),
     Store(StoreError),
-    Log(StateError),
+    Log(TakeError),
 }
 
 impl From<StoreError> for Undecided {
@@ -108,19 +105,60 @@ impl From<StoreError> for Undecided {
 
 impl From<StateError> for Undecided {
     fn from(error: StateError) -> Self {
-        match &error {
+        match error {
             StateError::Unfit(error) => Self::Unfit(Text::new(error.to_string(), error.to_string())),
-            StateError::Append(_) => Self::Log(error),
+            StateError::Append(_) => Self::Log(error.into()),
         }
     }
 }
 
+impl From<TakeError> for Undecided {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::State(error) => error.into(),
+            TakeError::Store(error) => error.into(),
+            error => Self::Log(error),
+        }
+    }
+}
+
+/// Records the decision, and lets follow what follows.
+async fn decide(
+    web: &Web,
+    act: &Act,
+    snapshot: &Snapshot,
+    values: &Values,
+    stated: Stated,
+) -> Result<Answered, Undecided> {
+    match act.key {
+        "match" => belongs(web, snapshot, values, stated).await,
+        "dismiss" => dismiss(web, snapshot, values, stated).await,
+        _ => release(web, snapshot, &stated).await,
+    }
+}
+
+/// A doubtful snapshot is believed from now on.
+async fn release(web: &Web, snapshot: &Snapshot, stated: &Stated) -> Result<Answered, Undecided> {
+    if !snapshot.quarantined() {
+        return Err(Undecided::Unfit(text::NOT_IN_QUARANTINE.clone()));
+    }
+    door(web).release(snapshot.snapshot, stated).await?;
+    follow(web, snapshot.clone());
+    Ok(Answered::Shown)
+}
+
+/// The row is none of ours, whatever it resembles.
+async fn dismiss(web: &Web, snapshot: &Snapshot, values: &Values, stated: Stated) -> Result<Answered, Undecided> {
+    let row = nobodys(web, snapshot, values).await?;
+    let code = InstitutionCode::parse(&row.code).map_err(|_| Undecided::Unfit(text::NO_ROWS.clone()))?;
+    let position = door(web).dismiss(snapshot.snapshot, code, stated).await?;
+    // It is in the log; where the database is away, it will be shown later.
+    Ok(web.operator.shown(position).await.unwrap_or(Answered::Accepted))
+}
+
 /// The row's code becomes one of the facility's, from the date of the list.
 async fn belongs(web: &Web, snapshot: &Snapshot, values: &Values, stated: Stated) -> Result<Answered, Undecided> {
-    let row = row(web, snapshot, values.word("code")).await?.ok_or(Undecided::Unfit(text::NO_ROWS.clone()))?;
-    if row.facility.is_some() {
-        return Err(Undecided::Unfit(text::ROW_IS_OURS.clone()));
-    }
+    let row = nobodys(web, snapshot, values).await?;
     let facility = Uuid::parse_str(values.word("facility")).map(FacilityId).ok();
     let known = match facility {
         Some(facility) => fleet::detail(&web.store, facility).await?,
@@ -129,8 +167,22 @@ async fn belongs(web: &Web, snapshot: &Snapshot, values: &Values, stated: Stated
     let known = known.ok_or(Undecided::Unfit(text::NO_SUCH_FACILITY.clone()))?;
     let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of };
     let position = web.operator.state(known.line.facility_id, stated, changed.into()).await?;
-    // It is in the log; where the database is away, it will be shown later.
-    Ok(web.operator.shown(position).await.unwrap_or(Answered::Accepted))
+    let answered = web.operator.shown(position).await.unwrap_or(Answered::Accepted);
+    // What is doubtful is told to nobody before it is released.
+    if !snapshot.quarantined() {
+        follow(web, snapshot.clone());
+    }
+    Ok(answered)
+}
+
+/// The row that is decided about, as long as it is nobody's.
+async fn nobodys(web: &Web, snapshot: &Snapshot, values: &Values) -> Result<Changed, Undecided> {
+    let row = row(web, snapshot, values.word("code")).await?.ok_or(Undecided::Unfit(text::NO_ROWS.clone()))?;
+    if row.facility.is_some() { Err(Undecided::Unfit(text::ROW_IS_OURS.clone())) } else { Ok(row) }
+}
+
+const fn door(web: &Web) -> Door<'_> {
+    Door { store: &web.store, operator: &web.operator }
 }
 
 /// The row that a form is about.
@@ -146,8 +198,7 @@ fn follow(web: &Web, snapshot: Snapshot) {
     let web = web.clone();
     tokio::spawn(async move {
         let _turn = web.applying.acquire().await;
-        let door = Door { store: &web.store, operator: &web.operator };
-        if let Err(error) = door.apply(&snapshot, |_, _| {}).await {
+        if let Err(error) = door(&web).apply(&snapshot, |_, _| {}).await {
             telemetry::apply_failed(&error);
         }
     });
