@@ -77,42 +77,67 @@ enum Command {
     /// Whether the facility shall be on the ministry's list, and the call that takes it off.
     #[command(subcommand)]
     OptOut(statement::OptOut),
-    /// What a reader is for.
+    /// What a reader is for, and that one was bought.
     #[command(subcommand)]
     Reader(statement::Reader),
-    /// Which face reader stands at the desk.
+    /// Which face reader stands at the desk, and that it was restarted.
     #[command(subcommand)]
     FaceReader(statement::FaceReader),
     /// The rules by which facilities are judged.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  yomitori-server rules export > rules.toml\n  yomitori-server rules adopt rules.toml --by Suzuki --why 'the notice of April'\n  yomitori-server rules show"
+    )]
     Rules(rules::Command),
     /// When the call centre is closed beside its hours and the holidays.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  yomitori-server closure set --from 2026-12-29 --to 2027-01-04 --by Suzuki --why 'new year'\n  yomitori-server closure list"
+    )]
     Closure(rules::Closure),
     /// State that a phone was read, or was not.
+    #[command(
+        after_help = "Examples:\n  yomitori-server attest --facility 1319999015 --os ios --at 2026-04-01T10:30 --by Suzuki\n  yomitori-server attest --facility 1319999015 --failed PatientDevice.PinWrong --by Suzuki"
+    )]
     Attest(statement::Attest),
     /// What the desk did instead of reading a phone.
+    #[command(after_help = "Examples:\n  yomitori-server fallback MynaPortalScreen --facility 1319999015 --by Suzuki")]
     Fallback(entry::FallbackDone),
     /// The poster or the sticker at the entrance.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  yomitori-server notice hung sticker --facility 1319999015 --by Suzuki"
+    )]
     Notice(entry::Notice),
     /// The reception desk.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  yomitori-server reception arranged --facility 1319999015 --by Suzuki"
+    )]
     Reception(entry::Reception),
     /// Entries of a terminal's desk page.
     #[command(subcommand)]
     Entry(entry::Entry),
     /// When a facility's silence is expected.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  yomitori-server maintenance set --facility 1319999015 --from 2026-05-02T18:00 --to 2026-05-07T08:00 --why 'works'"
+    )]
     Maintenance(entry::Maintenance),
     /// Flags that people have seen.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  yomitori-server flag acknowledge reader_missing --facility 1319999015 --by Suzuki\n  yomitori-server flag snooze reader_missing --facility 1319999015 --until 2026-04-08 --why 'a new cable comes'\n  yomitori-server flag list"
+    )]
     Flag(entry::FlagCommand),
     /// How each axis of a facility came to be what it is, event by event.
     Explain(explain::Explain),
     /// What is known of every facility, or of one.
     Status(status::Status),
     /// Which facilities would change sides under other rules, and why. Nothing is changed.
+    #[command(
+        after_help = "Examples:\n  yomitori-server what-if --rules rules.toml\n  yomitori-server what-if --rules rules.toml --format csv > changes.csv"
+    )]
     WhatIf(what_if::WhatIf),
 }
 
