@@ -242,7 +242,7 @@ async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
     shows("#doubtful", "(50 %)").await?;
     office.click("#kinds a.name").await?;
     shows("#rows", "same name").await?;
-    office.click("#rows .suggestions a.button").await?;
+    office.click("#rows a[href*=match]").await?;
     office.fill("why", "移転でコードが変わった").await?;
     office.fill("by", "医事課 佐藤").await?;
     office.click("form.entry button").await?;
@@ -274,7 +274,7 @@ async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
     import("2026-07-01", "4719999015,よその医院\n1319999972,はじめて診療所\n").await?;
     office.goto("/listing").await?;
     office.click("#kinds a.name").await?;
-    office.click("#rows li > div > a.button").await?;
+    office.click("#rows a[href*=dismiss]").await?;
     office.fill("why", "同名の別施設").await?;
     office.click("form.entry button").await?;
     shows(".outcome", "Recorded").await?;

@@ -77,6 +77,12 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
         ensure!(status == expected, "{what}: {status}: {text}");
         ensure!(text.chars().count() > 200, "{what}: nothing is said: {text}");
     }
+    for decision in ["release", "match", "dismiss"] {
+        let path = format!("/listing/00000000-0000-0000-0000-000000000001/decide/{decision}");
+        let (status, text) =
+            sender.send(&path, &[media, (ORIGIN.as_str(), "http://evil.example")], GOOD.into()).await?;
+        ensure!(status == 403, "{decision}: {status}: {text}");
+    }
     let bodies: Vec<(&str, Vec<u8>, u16, &[&str])> = vec![
         ("too large", vec![b'a'; 20_000], 413, &["16 KiB"]),
         ("far too large", vec![b'a'; 2_000_000], 413, &["16 KiB"]),
@@ -111,6 +117,9 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
         ("/facilities/9999999999/record/intent".to_owned(), 404),
         (format!("/facilities/{VICTIM}/record/"), 404),
         (format!("/facilities/{VICTIM}"), 405),
+        ("/listing/00000000-0000-0000-0000-000000000001/decide/release".to_owned(), 404),
+        ("/listing/x/decide/release".to_owned(), 404),
+        ("/listing/x/decide/burn".to_owned(), 404),
         ("/calls".to_owned(), 405),
         ("/listing".to_owned(), 405),
     ] {

@@ -160,9 +160,9 @@ fn nobodys(lang: Lang, path: &str, row: &Unmatched) -> Markup {
                 span lang="ja" { (line.name) }
                 @if let Some(address) = &line.address { " " span.sub lang="ja" { (address) } }
                 @if !row.suggestions.is_empty() {
-                    " " a.button href={ (path) "/decide/dismiss?code=" (line.code) } { (lang.one(&text::NONE_OF_OURS)) }
                     ul.suggestions {
                         @for one in &row.suggestions { (suggestion(lang, path, &line.code, one)) }
+                        li { a.button href={ (path) "/decide/dismiss?code=" (line.code) } { (lang.one(&text::NONE_OF_OURS)) } }
                     }
                 }
             }
