@@ -1,11 +1,14 @@
 //! How long to wait before the next connection: longer each time, and each terminal differently, so that a server that
-//! comes back isn't overrun.
+//! comes back isn't overrun. A server that is away for long is asked less than once a minute.
 
 use std::time::Duration;
 
 const SHORTEST: Duration = Duration::from_millis(100);
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+/// From here on it is no hiccup.
+const LONG: Duration = Duration::from_secs(60);
+/// Terminals that were cut off together come back spread over this.
+const SPREAD: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -24,8 +27,11 @@ impl Backoff {
         if progressed {
             self.at_most = FIRST;
         }
+        if self.at_most >= LONG {
+            return LONG + SPREAD.mul_f64(jitter);
+        }
         let wait = self.at_most.mul_f64(jitter).max(SHORTEST);
-        self.at_most = (self.at_most * 2).min(LONGEST);
+        self.at_most *= 2;
         wait
     }
 }
@@ -35,12 +41,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_a_minute_and_begin_anew_after_progress() {
+    fn waits_grow_to_more_than_a_minute_and_begin_anew_after_progress() {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..8).map(|_| backoff.after(false, 1.0).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(backoff.after(false, 0.5), Duration::from_secs(30));
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 90, 90]);
+        assert_eq!(backoff.after(false, 0.5), Duration::from_secs(75));
         assert_eq!(backoff.after(true, 0.0), SHORTEST);
         assert_eq!(backoff.after(false, 1.0), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn in_thirty_days_a_server_that_is_away_is_asked_less_than_once_a_minute() {
+        for jitter in [0.0, 0.3, 1.0] {
+            let (mut backoff, mut now, mut asked) = (Backoff::default(), Duration::ZERO, 0_u64);
+            let thirty_days = Duration::from_secs(30 * 24 * 3_600);
+            while now < thirty_days {
+                let wait = backoff.after(false, jitter);
+                assert!(asked < 6 || wait >= Duration::from_secs(60), "only a hiccup is asked about sooner: {wait:?}");
+                now += wait;
+                asked += 1;
+            }
+            assert!(asked <= 6 + thirty_days.as_secs() / 60, "{asked}");
+        }
     }
 }

@@ -153,13 +153,21 @@ impl Agent {
     /// # Errors
     /// When the file can't be written.
     pub async fn face_result(&self, at: DateTime<Utc>) -> Result<()> {
+        self.face_result_for(at, Duration::from_millis(200), "<XmlMsg/>").await
+    }
+
+    /// A face reader's result that is there `for_long` and says `text`.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub async fn face_result_for(&self, at: DateTime<Utc>, for_long: Duration, text: &str) -> Result<()> {
         // The official software counts them, as several may come in one second.
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let japan = (at.naive_utc() + TimeDelta::hours(9)).format("%Y%m%d%H%M%S");
         let file = self.face.join(format!("OQSsiquc01res_face_1319999015{count:06}_{japan}.xml"));
-        std::fs::write(&file, "<XmlMsg/>").with_context(|| format!("write {file:?}"))?;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        std::fs::write(&file, text).with_context(|| format!("write {file:?}"))?;
+        tokio::time::sleep(for_long).await;
         std::fs::remove_file(&file).with_context(|| format!("remove {file:?}"))
     }
 

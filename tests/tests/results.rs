@@ -1,0 +1,75 @@
+//! Result files that are gone in no time, in a folder that is full of others.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use futures_util::future::try_join_all;
+use yomitori_tests::clock;
+use yomitori_tests::hostile::chance::tell;
+use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
+use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::{World, wait};
+
+const CODE: &str = "1319999015";
+const OTHERS: usize = 5_000;
+const RESULTS: usize = 1_000;
+const AT_ONCE: usize = 20;
+const LIVES: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const SUCCEEDED: &str = "<?xml version=\"1.0\"?><XmlMsg><MessageHeader><SegmentOfResult>1</SegmentOfResult></MessageHeader>\
+                         <MessageBody><ProcessingResultStatus>1</ProcessingResultStatus><ResultList>";
+
+/// Leaves results that live 100 ms beside 5,000 files; gives how many were seen, and of how many the header was read.
+async fn seen(test: &str, level: &str) -> Result<(i64, i64)> {
+    let world = World::new(test).await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    server.import(&format!("code,name,prefecture\n{CODE},いそがし診療所,東京都\n")).await?;
+    let more = format!("[collection]\nlevel = {level:?}\n");
+    let mut agent = Agent::prepare(&world, &server.uplink, AgentPlan { more, ..AgentPlan::default() })?;
+    agent.enrol(&server, CODE).await?;
+    for number in 0..OTHERS {
+        std::fs::write(agent.face.join(format!("del{number:05}.txt")), "")?;
+    }
+    agent.launch()?;
+    let store = world.store().await?;
+    let count = async |what: &str| -> Result<i64> {
+        let query = format!("SELECT count(*) FROM projection.fact WHERE kind = 'linkage_result_observed' AND {what}");
+        Ok(store.query_one(&query, &[]).await?.get(0))
+    };
+    wait::until("what was there", PATIENCE, async || {
+        let others = count("true").await?;
+        ensure!(others >= i64::try_from(OTHERS)?, "{others} others");
+        Ok(())
+    })
+    .await?;
+    for _ in 0..RESULTS / AT_ONCE {
+        try_join_all((0..AT_ONCE).map(|_| agent.face_result_for(clock::now(), LIVES, SUCCEEDED))).await?;
+    }
+    let result = "event::text LIKE '%face_result%'";
+    // What comes last has come after all others.
+    std::fs::write(agent.face.join("last.txt"), "")?;
+    wait::until("the last", PATIENCE, async || {
+        let all = count(&format!("NOT {result}")).await?;
+        ensure!(all > i64::try_from(OTHERS)?, "{all} others");
+        Ok(())
+    })
+    .await?;
+    let (seen, read) = (count(result).await?, count(&format!("{result} AND event::text LIKE '%\"ok\"%'")).await?);
+    tell(&format!("{level}: {seen} of {RESULTS} seen, {read} read"));
+    Ok((seen, read))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_lives_for_a_tenth_of_a_second_is_seen_among_five_thousand_files() -> Result<()> {
+    let (seen, read) = seen("results-names", "names").await?;
+    ensure!(seen >= 999 && read == 0, "{seen} of {RESULTS} seen, {read} read");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn and_its_header_is_read_in_that_time_where_the_clinic_has_agreed() -> Result<()> {
+    let (seen, read) = seen("results-headers", "headers").await?;
+    ensure!(seen >= 999 && read >= 990, "{seen} of {RESULTS} seen, {read} read");
+    Ok(())
+}
