@@ -13,7 +13,7 @@ pub(super) enum Lang {
     En,
 }
 
-/// The name of the parameter and of the only cookie.
+/// The name of the parameter and of its cookie.
 pub(super) const LANG: &str = "lang";
 
 impl Lang {
