@@ -14,7 +14,7 @@ const CODE: &str = "1319999015";
 const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
 const DAY_OF_RESULTS: usize = 300;
 const AT_ONCE: usize = 10;
-const DAY_OF_TAPS: usize = 10;
+const DAY_OF_TAPS: i64 = 10;
 /// The unit of processor time in `/proc`; a hundredth of a second on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -42,11 +42,20 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
         let results = (0..AT_ONCE).map(|_| agent.face_result(crate::clock::now()));
         futures_util::future::try_join_all(results).await?;
     }
-    for _ in 0..DAY_OF_TAPS {
+    let store = world.store().await?;
+    for taps in 1..=DAY_OF_TAPS {
         let card = pcscd.insert(0, &PHONE)?;
         card.noticed().await?;
         card.remove();
+        wait::until("the tap in the store", Duration::from_secs(20), async || {
+            let query = "SELECT count(*) FROM projection.fact WHERE kind = 'tap_observed'";
+            let there: i64 = store.query_one(query, &[]).await?.get(0);
+            ensure!(there >= taps, "{there} of {taps}");
+            Ok(())
+        })
+        .await?;
     }
+    reqwest::get(&agent.desk).await.context("open the desk page")?.error_for_status()?;
     let before = ticks(pid)?;
     let began = tokio::time::Instant::now();
     tokio::time::sleep(span).await;

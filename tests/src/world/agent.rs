@@ -1,6 +1,6 @@
 //! The agent of one terminal, as a clinic runs it: by its configuration file and its command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct Plan {
     pub desk: bool,
     /// More lines for the end of the configuration, such as `[spool]` and what follows.
     pub more: String,
+    /// Whether strace writes down which files it opens and whom it calls; see [`Agent::trace`].
+    pub traced: bool,
     /// Environment variables, such as `YOMITORI_CRASH`.
     pub env: Vec<(String, String)>,
 }
@@ -118,7 +120,41 @@ impl Agent {
     pub fn launch(&mut self) -> Result<&mut Process> {
         let mut command = self.command();
         command.arg("run").envs(self.plan.env.iter().map(|(name, value)| (name, value)));
+        let command = if self.plan.traced { self.under_strace(&command) } else { command };
         Ok(self.process.insert(Process::start("yomitori-agent", command, &self.log)?))
+    }
+
+    /// With strace beside it, so that the process is still the agent's.
+    fn under_strace(&self, agent: &Command) -> Command {
+        let mut command = Command::new("strace");
+        command.args([
+            "-D",
+            "-f",
+            "-qq",
+            "-s",
+            "4096",
+            "-e",
+            "trace=%file,%network,execve,inotify_add_watch",
+            "-A",
+            "-o",
+        ]);
+        command.arg(self.log.with_extension("trace")).arg(agent.get_program()).args(agent.get_args());
+        // Cargo's folders of libraries are none of the agent's.
+        command.env_remove("LD_LIBRARY_PATH").envs(agent.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    }
+
+    /// The calls that it has made of the system, in strace's words, if the plan wanted them.
+    #[must_use]
+    pub fn trace(&self) -> String {
+        let bytes = std::fs::read(self.log.with_extension("trace")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Where its configuration is.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
     }
 
     /// Changes what the next start gets in its environment.

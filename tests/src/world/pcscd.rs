@@ -28,6 +28,8 @@ pub struct Pcscd {
     port: u16,
     /// The virtual reader, as pcscd's configuration describes it.
     reader: String,
+    /// How much it logs.
+    logs: &'static str,
     process: Process,
 }
 
@@ -43,11 +45,23 @@ impl Pcscd {
         Self::with_reader("Virtual PCD").await
     }
 
+    /// Starts one that logs every command of its clients.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn talkative() -> Result<Self> {
+        Self::launched("Virtual PCD", "--debug --apdu").await
+    }
+
     /// Starts one whose reader is called `name`, to which PC/SC adds ` 00 00` and ` 00 01`.
     ///
     /// # Errors
     /// When it doesn't come up.
     pub async fn with_reader(name: &str) -> Result<Self> {
+        Self::launched(name, "--info").await
+    }
+
+    async fn launched(name: &str, logs: &'static str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("yomitori-pcscd-").tempdir().context("make a folder")?;
         // The reader takes the next port for its second slot.
         let port = port::free_row(2)?;
@@ -57,8 +71,8 @@ impl Pcscd {
              LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port}\n"
         );
         write_reader(&folder, &reader)?;
-        let process = launch(&folder)?;
-        let mut pcscd = Self { folder, port, reader, process };
+        let process = launch(&folder, logs)?;
+        let mut pcscd = Self { folder, port, reader, logs, process };
         pcscd.ready().await?;
         Ok(pcscd)
     }
@@ -67,6 +81,12 @@ impl Pcscd {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         socket(&self.folder)
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     /// `kill -9`: the readers vanish with it.
@@ -83,7 +103,7 @@ impl Pcscd {
     /// When it doesn't come up.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
-        self.process = launch(&self.folder)?;
+        self.process = launch(&self.folder, self.logs)?;
         self.ready().await
     }
 
@@ -94,7 +114,7 @@ impl Pcscd {
     pub fn unplug(&mut self) -> Result<()> {
         self.process.kill()?;
         write_reader(&self.folder, "")?;
-        self.process = launch(&self.folder)?;
+        self.process = launch(&self.folder, self.logs)?;
         Ok(())
     }
 
@@ -139,7 +159,7 @@ fn write_reader(folder: &TempDir, reader: &str) -> Result<()> {
     std::fs::write(folder.path().join("config/reader"), reader).context("write the reader's configuration")
 }
 
-fn launch(folder: &TempDir) -> Result<Process> {
+fn launch(folder: &TempDir, logs: &str) -> Result<Process> {
     let socket = socket(folder);
     std::fs::remove_file(&socket).ok();
     let listener = UnixListener::bind(&socket).context("listen on the socket")?;
@@ -148,7 +168,9 @@ fn launch(folder: &TempDir) -> Result<Process> {
     let mut command = Command::new("sh");
     command
         .arg("-c")
-        .arg("exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec /usr/sbin/pcscd --foreground --info -c \"$0\"")
+        .arg(format!(
+            "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec /usr/sbin/pcscd --foreground {logs} -c \"$0\""
+        ))
         .arg(folder.path().join("config"))
         .stdin(Stdio::from(OwnedFd::from(listener)));
     let log = folder.path().join("log");
