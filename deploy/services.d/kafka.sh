@@ -68,8 +68,3 @@ kafka_remove() {
 
 # kafka_address DIR
 kafka_address() { printf '127.0.0.1:%s' "$(<"$1/port")"; }
-
-# keep_port FILE: a service keeps its port over restarts, unless somebody else has taken it.
-keep_port() {
-  if [[ ! -s $1 ]] || ! port_is_free "$(<"$1")"; then free_port >"$1"; fi
-}

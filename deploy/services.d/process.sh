@@ -20,6 +20,12 @@ port_is_free() {
   ! grep -q "$listening" /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
+# keep_port FILE: a service keeps its port over restarts, unless somebody else has taken it. One that was just killed may
+# hold it for a moment longer than it is seen to run.
+keep_port() {
+  if [[ ! -s $1 ]] || ! wait_for 10 "port $(<"$1")" port_is_free "$(<"$1")"; then free_port >"$1"; fi
+}
+
 # process_of PID_FILE MARK: prints the pid if that process lives.
 process_of() {
   local pid
