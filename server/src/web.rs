@@ -114,6 +114,7 @@ fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: Can
         .route("/listing/cadence", get(pages::listing::cadence::show))
         .route("/listing/{snapshot}", get(pages::listing::snapshot::show))
         .route("/listing/{snapshot}/decide/{what}", post(decide::state).layer(sent).get(decide::show))
+        .route("/rules", get(pages::rules::show))
         .route("/facilities.csv", get(sheet::show))
         .route("/facilities/{code}", get(pages::facility::show))
         .route("/api/v1/calls", get(api::calls))

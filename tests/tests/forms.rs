@@ -311,6 +311,7 @@ async fn no_page_is_wider_than_its_window() -> Result<()> {
             for path in [
                 "/".to_owned(),
                 "/calls".to_owned(),
+                "/rules".to_owned(),
                 "/listing".to_owned(),
                 "/listing/cadence".to_owned(),
                 format!("/listing/{snapshot}"),

@@ -95,6 +95,12 @@ async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() ->
         "SELECT due_at = '2099-01-01T00:00:00+09:00' AND (status->>'rules_version')::int = 2 FROM projection.facility";
     ensure!(desk.world.store().await?.query_one(due, &[]).await?.get::<_, bool>(0), "due");
 
+    // Everybody who looks finds who decided, and why.
+    let page = reqwest::get(format!("{}/rules?lang=en", desk.server.web)).await?.error_for_status()?.text().await?;
+    for needle in ["Rules adopted", "version 2", "情報システム課", "通知の改正"] {
+        ensure!(page.contains(needle), "`{needle}` is not on the page: {page}");
+    }
+
     let explained = desk.json(&["explain", CODE]).await?;
     let steps = explained["facilities"][0]["steps"].as_array().context("steps")?;
     let adopted = steps.iter().find(|step| step["kind"] == "rules_adopted").context("the adoption is a step")?;

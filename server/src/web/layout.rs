@@ -88,7 +88,7 @@ fn places(lang: Lang, here: &str) -> Markup {
     let path = here.split('?').next().unwrap_or_default();
     html! {
         nav.places aria-label=(lang.one(&text::NAVIGATION)) {
-            @for (to, label) in [("/", &text::FLEET), ("/calls", &text::CALLS), ("/listing", &text::LISTING)] {
+            @for (to, label) in [("/", &text::FLEET), ("/calls", &text::CALLS), ("/listing", &text::LISTING), ("/rules", &text::RULES)] {
                 a href=(to) aria-current=[(path == to).then_some("page")] { (lang.one(label)) }
             }
         }

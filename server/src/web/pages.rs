@@ -5,3 +5,4 @@ pub(super) mod facility;
 pub(super) mod fleet;
 pub(super) mod listing;
 pub(super) mod record;
+pub(super) mod rules;

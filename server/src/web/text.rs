@@ -44,6 +44,14 @@ texts! {
     RECORDED: "記録しました。", "Recorded.";
     ACCEPTED: "受け付けました。表示への反映は少し後です。", "Accepted, not yet shown.";
 
+    RULES: "ルール", "Rules";
+    RULES_TITLE: "判定のルールと全体の記録", "The rules, and what was said of all";
+    RULES_VERSION: "ルールの版", "Version of the rules";
+    COUNTS_SINCE: "読み取りを数える始まり", "Reads count since";
+    LEVEL_THAT_SUFFICES: "対象と判断する根拠", "Evidence that suffices";
+    CORRELATION_WINDOW: "タップから結果まで", "From tap to result";
+    RULES_BY_COMMAND: "変更は yomitori-server rules と closure で行い、だれが・いつ・なぜを残します。", "They are changed with `yomitori-server rules` and `closure`, which keep who, when and why.";
+    SAID_OF_ALL: "全施設についての記録", "What people said of all facilities";
     CALLS: "電話", "Calls";
     CALLS_TITLE: "電話の予定と状況", "Calls to make, and what came of them";
     NO_CALLS: "電話が必要な施設も、結果を待つ施設もありません。", "Nobody has to be called for, and nothing is waited for.";

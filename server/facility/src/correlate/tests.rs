@@ -230,3 +230,12 @@ fn an_error_that_means_a_read_is_one() {
         assert_eq!(verdicts_of(&window), [verdict], "{code:?}");
     }
 }
+
+#[test]
+fn the_newest_steps_of_the_clock_are_kept() {
+    let mut window = Window::default();
+    (10..=10 + STEPS as u64).rev().for_each(|seq| window.step(place(seq)));
+    assert_eq!(window.steps.len(), STEPS);
+    assert!(!window.stepped(place(9), place(11)));
+    assert!(window.stepped(place(10), place(12)));
+}

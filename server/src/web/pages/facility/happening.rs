@@ -102,6 +102,10 @@ pub(super) fn short(terminal: TerminalId) -> String {
     terminal.to_string().chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect()
 }
 
+fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> Text {
+    plain(format!("{} – {}", when::clock(from), when::clock(to)))
+}
+
 fn happening(ja: &'static str, en: &'static str, details: Vec<Text>) -> Happening {
     Happening { title: Text::fixed(ja, en), details, level: None }
 }
@@ -295,8 +299,14 @@ impl Happening {
                 happening("要確認の項目を保留", "Flag snoozed", vec![flag(&snoozed.flag), at(snoozed.until)])
             }
             Event::MaintenanceWindowSet(window) => {
-                let span = plain(format!("{} – {}", when::clock(window.from), when::clock(window.to)));
-                happening("保守の予定", "Maintenance planned", vec![span])
+                happening("保守の予定", "Maintenance planned", vec![span(window.from, window.to)])
+            }
+            Event::RulesAdopted(adopted) => {
+                let version = Text::new(format!("第{}版", adopted.version), format!("version {}", adopted.version));
+                happening("判定のルールを採用", "Rules adopted", vec![version])
+            }
+            Event::ClosureSet(closed) => {
+                happening("コールセンターの休業", "Call centre closed", vec![span(closed.from, closed.to)])
             }
             Event::ListingObserved(seen) => {
                 let listed = if seen.listed {

@@ -14,7 +14,7 @@ use crate::web::query::Given;
 use crate::web::{text, when, word};
 
 /// Facts on one page.
-pub(super) const FACTS: i64 = 50;
+pub(in crate::web) const FACTS: i64 = 50;
 /// A fact that came later than this is marked: it was not on time.
 const ON_TIME: Duration = Duration::seconds(60);
 
@@ -28,14 +28,14 @@ const CHOICES: [(&str, &Text, &[&str]); 5] = [
 ];
 
 /// Which part of a timeline was asked for.
-pub(super) struct Asked {
+pub(in crate::web) struct Asked {
     choice: &'static str,
-    pub(super) kinds: &'static [&'static str],
-    pub(super) before: Option<Mark>,
+    pub(in crate::web) kinds: &'static [&'static str],
+    pub(in crate::web) before: Option<Mark>,
 }
 
 impl Asked {
-    pub(super) fn read(given: &Given) -> Result<Self, Failure> {
+    pub(in crate::web) fn read(given: &Given) -> Result<Self, Failure> {
         let keys = CHOICES.map(|(key, _, _)| key);
         let choice = given.one_of("show", &keys)?.unwrap_or("all");
         let kinds = CHOICES.iter().find(|(key, _, _)| *key == choice).map_or(&[][..], |(_, _, kinds)| kinds);
@@ -71,8 +71,6 @@ pub(super) fn draw(
     status: &Status,
     now: DateTime<Utc>,
 ) -> Markup {
-    let shown = usize::try_from(FACTS).unwrap_or(usize::MAX).min(entries.len());
-    let older = if entries.len() > shown { shown.checked_sub(1).map(|last| written(entries[last].mark)) } else { None };
     let choose = |key: &str| given.link(path, &[("show", (key != "all").then_some(key)), ("before", None)]);
     html! {
         section.timeline aria-labelledby="timeline-title" {
@@ -82,14 +80,31 @@ pub(super) fn draw(
                     a href=(choose(key)) aria-current=[(key == asked.choice).then_some("true")] { (lang.one(label)) }
                 }
             }
-            ol #facts.facts data-keyed {
-                @for entry in &entries[..shown] { (fact(lang, entry, status, now)) }
-                @if entries.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_FACTS)) } }
-            }
-            nav #older.pages data-region aria-label=(lang.one(&text::PAGES)) {
-                @if asked.before.is_some() { a.button href=(given.link(path, &[("before", None)])) { "← " (lang.one(&text::NEWEST)) } }
-                @if let Some(mark) = older { a.button rel="next" href=(given.link(path, &[("before", Some(&mark))])) { (lang.one(&text::OLDER)) " →" } }
-            }
+            (list(lang, path, given, asked, entries, status, now))
+        }
+    }
+}
+
+/// One page of facts, and the way to the others.
+pub(in crate::web) fn list(
+    lang: Lang,
+    path: &str,
+    given: &Given,
+    asked: &Asked,
+    entries: &[Entry],
+    status: &Status,
+    now: DateTime<Utc>,
+) -> Markup {
+    let shown = usize::try_from(FACTS).unwrap_or(usize::MAX).min(entries.len());
+    let older = if entries.len() > shown { shown.checked_sub(1).map(|last| written(entries[last].mark)) } else { None };
+    html! {
+        ol #facts.facts data-keyed {
+            @for entry in &entries[..shown] { (fact(lang, entry, status, now)) }
+            @if entries.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_FACTS)) } }
+        }
+        nav #older.pages data-region aria-label=(lang.one(&text::PAGES)) {
+            @if asked.before.is_some() { a.button href=(given.link(path, &[("before", None)])) { "← " (lang.one(&text::NEWEST)) } }
+            @if let Some(mark) = older { a.button rel="next" href=(given.link(path, &[("before", Some(&mark))])) { (lang.one(&text::OLDER)) " →" } }
         }
     }
 }
