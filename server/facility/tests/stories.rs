@@ -114,7 +114,6 @@ fn every_scenario_is_told_as_before() -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "whoever means a change says so by it")]
 fn written_anew() -> bool {
     std::env::var_os("YOMITORI_WRITE_STORIES").is_some()
 }
