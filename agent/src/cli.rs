@@ -4,6 +4,7 @@
 mod check;
 mod enrol;
 mod readers;
+mod relay;
 mod sent;
 
 use std::io::{self, Write as _};
@@ -22,6 +23,7 @@ Examples / 使用例:
   yomitori-agent check                     設置を確認する (what would happen: go / no-go)
   yomitori-agent readers                   カードリーダーの動きを見る (live, Ctrl-C ends)
   yomitori-agent sent --last 20            送信した内容を見る (exactly what left this terminal)
+  yomitori-agent relay --help              中継する (for terminals that may not reach out)
   yomitori-agent run                       常駐する (what the service does)";
 
 #[cfg(unix)]
@@ -66,6 +68,8 @@ enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// Carry the bytes of terminals that may not reach out, from another machine of their network (中継)
+    Relay(relay::RelayArgs),
 }
 
 /// Something went wrong; what to do is in the text.
@@ -121,6 +125,7 @@ async fn carry_out(command: Command, path: &Path) -> Result<ExitCode, Failure> {
         Command::Check => return Ok(check::check(path).await?),
         Command::Readers => readers::readers(Config::read(path)?).await?,
         Command::Sent { last, follow } => sent::sent(&Config::read(path)?, last, follow).await?,
+        Command::Relay(args) => return Ok(relay::relay(args).await?),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 
 mod document;
 mod software;
+mod uplink;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{CollectionLevel, Component, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
+use crate::connect::Way;
 use crate::sources::desk;
 use crate::system::ProgramName;
 use document::{Section, document};
@@ -21,6 +23,7 @@ use document::{Section, document};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     pub server: ServerAddress,
+    pub way: Way,
     pub state_dir: PathBuf,
     pub linkage: Vec<Watched>,
     pub roles: Roles,
@@ -123,6 +126,7 @@ impl Config {
         document(text, |root| {
             let state_dir = root.required("state_dir", absolute);
             let server = root.section("server", |server| server.required("address", |text| text.parse()));
+            let way = root.section("uplink", uplink::way);
             let linkage = root.sections("linkage", |linkage| {
                 let folder = linkage.required("folder", folder);
                 let path = linkage.required("path", absolute);
@@ -142,6 +146,7 @@ impl Config {
             twice(root, &linkage);
             Some(Self {
                 server: server??,
+                way: way??,
                 state_dir: state_dir?,
                 linkage,
                 roles: Roles(roles),

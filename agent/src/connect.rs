@@ -1,29 +1,30 @@
 //! Connections to the server: TLS 1.3, always verified. There is no switch that turns this off.
 //!
 //! Two ways in: with this terminal's certificate, believing the authority that it was enrolled under ([`mutual`]); and
-//! once, before that, with nothing but the digest of the authority's certificate ([`pinned`]).
+//! once, before that, with nothing but the digest of the authority's certificate ([`pinned`]). Either by a [`Route`].
 
+mod door;
 mod pin;
+mod route;
+pub(crate) mod socket;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use crate::address::ServerAddress;
 use crate::identity::Identity;
+pub use route::{Listen, Route, Way};
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(20);
-/// A line that went silently is noticed within half a minute.
+/// Long enough for a handshake on a slow line that loses every fifth packet.
+const CONNECT_WITHIN: Duration = Duration::from_secs(45);
+/// A line that went silently is noticed within a minute, and one that only loses packets is kept.
 const PING_EVERY: Duration = Duration::from_secs(20);
-const PONG_WITHIN: Duration = Duration::from_secs(10);
+const PONG_WITHIN: Duration = Duration::from_secs(30);
 /// What a stream may have under way: batches are small, and so is the agent.
 const WINDOW: u32 = 64 * 1024;
 
@@ -37,12 +38,12 @@ pub enum ConnectError {
 }
 
 /// As the terminal that `identity` is.
-pub async fn mutual(server: &ServerAddress, identity: &Identity) -> Result<Channel, ConnectError> {
-    channel(server, mutual_tls(identity).map_err(ConnectError::Tls)?).await
+pub async fn mutual(route: &Arc<Route>, identity: &Identity) -> Result<Channel, ConnectError> {
+    channel(route, mutual_tls(identity).map_err(ConnectError::Tls)?).await
 }
 
 /// As nobody, to a server that shows a certificate of the authority with this SHA-256.
-pub async fn pinned(server: &ServerAddress, authority: [u8; 32]) -> Result<Channel, ConnectError> {
+pub async fn pinned(route: &Arc<Route>, authority: [u8; 32]) -> Result<Channel, ConnectError> {
     let provider = provider();
     let verifier = Arc::new(pin::PinnedAuthority::new(authority, Arc::clone(&provider)));
     let tls = ClientConfig::builder_with_provider(provider)
@@ -51,7 +52,7 @@ pub async fn pinned(server: &ServerAddress, authority: [u8; 32]) -> Result<Chann
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    channel(server, tls).await
+    channel(route, tls).await
 }
 
 /// How TLS is spoken as the terminal that `identity` is.
@@ -68,17 +69,19 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-async fn channel(server: &ServerAddress, mut tls: ClientConfig) -> Result<Channel, ConnectError> {
+async fn channel(route: &Arc<Route>, mut tls: ClientConfig) -> Result<Channel, ConnectError> {
     tls.alpn_protocols = vec![b"h2".to_vec()];
     let connector = TlsConnector::from(Arc::new(tls));
-    let target = Arc::new(server.clone());
+    let target = Arc::clone(route);
     let dial = tower::service_fn(move |_: Uri| {
         let (connector, target) = (connector.clone(), Arc::clone(&target));
-        async move { dial(&connector, &target).await.map(TokioIo::new) }
+        async move { target.connect(&connector).await.map(TokioIo::new) }
     });
+    let server = route.server();
     let refused = |source| ConnectError::Server { server: server.to_string(), source };
     // tonic takes a URI with https for a demand to do TLS itself.
     let origin: Uri = server.to_string().parse().expect("a server address is a URI");
+    route.passable().await;
     Endpoint::from_shared(server.to_string().replacen("https", "http", 1))
         .map_err(refused)?
         .origin(origin)
@@ -91,10 +94,4 @@ async fn channel(server: &ServerAddress, mut tls: ClientConfig) -> Result<Channe
         .connect_with_connector(dial)
         .await
         .map_err(refused)
-}
-
-async fn dial(connector: &TlsConnector, server: &ServerAddress) -> io::Result<TlsStream<TcpStream>> {
-    let tcp = TcpStream::connect((server.host(), server.port())).await?;
-    tcp.set_nodelay(true)?;
-    connector.connect(server.name().clone(), tcp).await
 }

@@ -15,6 +15,7 @@ use yomitori_proto::vocabulary::{CollectionLevel, RebootKind, StartReason, StopR
 
 use crate::condition::Board;
 use crate::config::Config;
+use crate::connect::Route;
 use crate::identity::{FileError, Identity};
 use crate::sent::SentLog;
 use crate::sources::desk::{self, Desk};
@@ -76,7 +77,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
 
     let closing = CancellationToken::new();
     let uplink = Uplink {
-        server: config.server,
+        route: Arc::new(Route::open_in_time(config.server, config.way)),
         sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
         board,
         state_dir: config.state_dir,

@@ -14,6 +14,7 @@ pub mod crash;
 pub mod daemon;
 pub mod identity;
 pub mod recorder;
+pub mod relay;
 pub mod sent;
 pub mod sources;
 pub mod spool;

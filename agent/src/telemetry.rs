@@ -4,6 +4,7 @@
 //! readers and people, ATR bytes, tokens. A reader is its key or its catalogue identifier.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
@@ -14,6 +15,7 @@ use yomitori_observation::Sighting;
 use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
 use yomitori_proto::vocabulary::LinkageFolder;
 
+use crate::relay::Peer;
 use crate::spool::OpenError;
 
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
@@ -130,6 +132,50 @@ pub fn disconnected(error: Cause<'_>, again_in: Duration) {
         again_in_ms = u64::try_from(again_in.as_millis()).unwrap_or(u64::MAX),
         "The server is not connected."
     );
+}
+
+pub fn door_open(address: SocketAddr) {
+    info!(%address, "Relays are waited for.");
+}
+
+pub fn door_closed(address: SocketAddr, error: &std::io::Error) {
+    error!(%address, kind = ?error.kind(), "Relays can't be waited for; check `uplink.listen` and the network.");
+}
+
+pub fn door_refused(error: &std::io::Error) {
+    debug!(kind = ?error.kind(), "A connection could not be accepted.");
+}
+
+pub fn door_stranger() {
+    debug!("A connection of an address that is no relay's was refused.");
+}
+
+pub fn relay_started(terminals: usize, server: &Peer) {
+    info!(version = crate::VERSION, terminals, %server, "The relay has started.");
+}
+
+pub fn relay_stopped() {
+    info!("The relay has stopped.");
+}
+
+pub fn relay_ready(terminal: &Peer) {
+    info!(%terminal, "A terminal can be reached.");
+}
+
+pub fn relay_lost(terminal: &Peer, error: &std::io::Error) {
+    warn!(%terminal, kind = ?error.kind(), "A terminal can't be reached; the relay tries again until it can.");
+}
+
+pub fn relay_carries(terminal: &Peer) {
+    info!(%terminal, "A terminal is connected to the server.");
+}
+
+pub fn relay_carried(terminal: &Peer, bytes: u64) {
+    info!(%terminal, bytes, "A terminal's connection has ended.");
+}
+
+pub fn relay_without_server(terminal: &Peer, error: &std::io::Error) {
+    warn!(%terminal, kind = ?error.kind(), "The server can't be reached; the terminal will ask again.");
 }
 
 pub fn slowed_down(pause_ms: u32) {

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use yomitori_proto::id::Seq;
 
-use crate::address::ServerAddress;
 use crate::condition::Board;
+use crate::connect::Route;
 use crate::identity::{FileError, Identity, renew};
 use crate::sent::{Sent, SentLog};
 use crate::spool::{Spool, SpoolError};
@@ -38,7 +38,7 @@ pub enum UplinkError {
 
 /// Everything that the uplink needs.
 pub struct Uplink {
-    pub server: ServerAddress,
+    pub route: Arc<Route>,
     pub state_dir: PathBuf,
     pub identity: Identity,
     pub spool: Arc<Spool>,
@@ -91,7 +91,7 @@ impl Uplink {
         progressed: &mut bool,
     ) -> Result<Option<Identity>, StreamError> {
         let channel = tokio::select! {
-            channel = connect::mutual(&self.server, &self.identity) => channel?,
+            channel = connect::mutual(&self.route, &self.identity) => channel?,
             () = closing.cancelled() => return Ok(None),
         };
         let mut carrier = Carrier::new(&self.identity, &self.spool, Some((&self.sent, &self.board)));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use yomitori_agent::config::Config;
+use yomitori_agent::connect::{Listen, Way};
 use yomitori_observation::reader::Name;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
@@ -58,7 +59,7 @@ budget_mib = 0
         mistakes(text),
         [
             "line 1, `state_dir`: is not absolute; a service has no working folder, so write the whole path",
-            "line 2, `colour`: is not known here; known are `collection`, `desk`, `linkage`, `program`, `reader`, `server`, `spool`, `state_dir`, `versions`",
+            "line 2, `colour`: is not known here; known are `collection`, `desk`, `linkage`, `program`, `reader`, `server`, `spool`, `state_dir`, `uplink`, `versions`",
             "line 4, `server.address`: does not begin with https://; there is no other way in",
             "line 5, `linkage`: names one path twice; remove one of the two",
             "line 6, `linkage[1].folder`: is none of the known words; write one of \"face\", \"res\"",
@@ -146,4 +147,35 @@ process = "../a"
             "line 19, `program[5].process`: is no name of a program: letters, digits, spaces and ._-+@() only, and no path",
         ]
     );
+}
+
+#[test]
+fn the_way_is_direct_or_by_relays_on_one_interface() {
+    let way = |uplink: &str| {
+        Config::parse(&format!("state_dir = \"/s\"\nserver.address = \"https://[::1]\"\n[uplink]\n{uplink}\n"))
+            .map(|config| config.way)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    };
+    assert_eq!(way("").unwrap(), Way::Direct);
+    assert_eq!(way("way = \"direct\"").unwrap(), Way::Direct);
+    let listen = Listen {
+        address: "192.168.1.10:7444".parse().unwrap(),
+        relays: vec!["192.168.1.20".parse().unwrap(), "fd00::1".parse().unwrap()],
+    };
+    let text = "way = \"relay\"\nlisten = \"192.168.1.10:7444\"\nrelays = [\"192.168.1.20\", \"fd00::1\"]";
+    assert_eq!(way(text).unwrap(), Way::Relay(listen));
+    for (text, what) in [
+        ("way = \"tunnel\"", "is none of the known words"),
+        ("way = \"relay\"", "`uplink.listen`: is missing"),
+        ("listen = \"192.168.1.10:7444\"", "`uplink.way`: is not \"relay\""),
+        ("way = \"relay\"\nlisten = \"0.0.0.0:7444\"", "does not name one interface"),
+        ("way = \"relay\"\nlisten = \"[::]:7444\"", "does not name one interface"),
+        ("way = \"relay\"\nlisten = \"192.168.1.10:0\"", "does not name one interface"),
+        ("way = \"relay\"\nlisten = \"192.168.1.10\"", "no IP address with a port"),
+        ("way = \"relay\"\nlisten = \"192.168.1.10:1\"\nrelays = \"192.168.1.20\"", "is no list"),
+        ("way = \"relay\"\nlisten = \"192.168.1.10:1\"\nrelays = [1, \"desk\"]", "no IP address; write each"),
+    ] {
+        let told = way(text).unwrap_err();
+        assert!(told.contains(what), "{text}: {told}");
+    }
 }

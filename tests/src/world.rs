@@ -11,9 +11,11 @@ pub mod port;
 pub mod postgres;
 pub mod pretence;
 pub mod process;
+pub mod relay;
 pub mod server;
 pub mod services;
 pub mod wait;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

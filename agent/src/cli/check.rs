@@ -4,12 +4,15 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use yomitori_observation::reader::Name;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
+use super::enrol::RELAY_WITHIN;
 use super::readers;
 use crate::config::{Config, ConfigError};
+use crate::connect::{Route, Way};
 use crate::identity::Identity;
 use crate::spool::{self, Spool};
 use crate::telemetry::chain;
@@ -108,7 +111,12 @@ fn state(list: &mut List, config: &Config) -> io::Result<Option<Identity>> {
 async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -> io::Result<()> {
     const WHAT: &str = "サーバー server";
     let address = &config.server;
+    let Some(route) = route(list, config).await? else { return Ok(()) };
     let Some(identity) = identity else {
+        if config.way != Way::Direct {
+            return list
+                .ok(WHAT, "登録の際に中継を通して確認します / is tried through the relay when this terminal enrols");
+        }
         return match tokio::net::TcpStream::connect((address.host(), address.port())).await {
             Ok(_) => list.ok(WHAT, format_args!("{address} に届きます / reachable; TLS is tried once enrolled")),
             Err(error) => {
@@ -116,7 +124,7 @@ async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -
             }
         };
     };
-    let knocked = match connect::mutual(address, identity).await {
+    let knocked = match connect::mutual(&Arc::new(route), identity).await {
         Ok(channel) => stream::knock(channel).await,
         Err(error) => Err(error.into()),
     };
@@ -126,6 +134,48 @@ async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -
         }
         Err(error) => list.todo(WHAT, format_args!("接続できません / {}", chain(&error))),
     }
+}
+
+/// The way to the server, if there is one and the running agent has not taken it.
+async fn route(list: &mut List, config: &Config) -> io::Result<Option<Route>> {
+    const WHAT: &str = "中継 relay";
+    let Way::Relay(listen) = &config.way else { return Ok(Some(config.server.clone().into())) };
+    let address = listen.address;
+    let route = match Route::open(config.server.clone(), config.way.clone()) {
+        Ok(route) => route,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            list.ok(
+                WHAT,
+                format_args!(
+                    "{address} はエージェントが使用中です。受付ページで接続を確認できます / in use by the running agent; its \
+                     desk page says whether the server is connected"
+                ),
+            )?;
+            return Ok(None);
+        }
+        Err(error) => {
+            list.todo(
+                WHAT,
+                format_args!(
+                    "{address}: {error} (uplink.listen をこの端末の連携側アドレスにしてください / set `uplink.listen` to \
+                     this terminal's own address on the linkage network)"
+                ),
+            )?;
+            return Ok(None);
+        }
+    };
+    if tokio::time::timeout(RELAY_WITHIN, route.passable()).await.is_err() {
+        list.todo(
+            WHAT,
+            format_args!(
+                "{address} に中継が接続して来ません。中継側で `yomitori-agent relay --check` を実行してください / no relay has \
+                 called; run `yomitori-agent relay --check` where it runs, and look at the firewall"
+            ),
+        )?;
+        return Ok(None);
+    }
+    list.ok(WHAT, format_args!("{address} に中継が接続しました / a relay has called"))?;
+    Ok(Some(route))
 }
 
 fn desk(list: &mut List, config: &Config) -> io::Result<()> {

@@ -1,13 +1,19 @@
 //! `enrol`: once a terminal, by a technician.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
 use super::Failure;
 use crate::config::Config;
+use crate::connect::{Route, Way};
 use crate::identity::token::Token;
 use crate::identity::{self, Identity};
+
+/// A relay asks at least so often.
+pub(super) const RELAY_WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(), Failure> {
     let token: Token = token.parse().map_err(|error| Failure::Usage(anyhow::Error::new(error)))?;
@@ -22,7 +28,15 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
              / この端末は登録済みです。やり直す場合は --again を付けてください"
         )));
     }
-    let identity = identity::enrol(&config.server, &token).await.context("enrol this terminal")?;
+    let route = Route::open(config.server.clone(), config.way.clone()).context(
+        "wait for a relay at `uplink.listen` (if the agent runs already, stop it first) / エージェントを停止してから実行してください",
+    )?;
+    if config.way != Way::Direct {
+        writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to call.")?;
+        let waited = tokio::time::timeout(RELAY_WITHIN, route.passable()).await;
+        waited.context("no relay has called (start it, and look with `yomitori-agent relay --check`)")?;
+    }
+    let identity = identity::enrol(&Arc::new(route), &token).await.context("enrol this terminal")?;
     identity.store(&config.state_dir).context("keep the certificate")?;
     writeln!(
         io::stdout(),

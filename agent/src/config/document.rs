@@ -69,6 +69,24 @@ impl<'a> Section<'a> {
         read.map_err(|what| self.mistake_at(value.span().start, field, &what)).ok()
     }
 
+    /// A list of texts that may be absent.
+    pub(super) fn list<T>(&mut self, field: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let Some(value) = self.value(field) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.mistake_at(value.span().start, field, "is no list; write it as [\"…\", \"…\"]");
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for item in items {
+            let text = item.get_ref().as_str().ok_or_else(|| "holds what is no text; write it in quotes".to_owned());
+            match text.and_then(&read) {
+                Ok(one) => all.push(one),
+                Err(what) => self.mistake_at(item.span().start, field, &what),
+            }
+        }
+        all
+    }
+
     /// A whole number that may be absent.
     pub(super) fn number(&mut self, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.value(field)?;

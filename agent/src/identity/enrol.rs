@@ -1,5 +1,6 @@
 //! Getting a certificate: once with a technician's token, later with the certificate that there is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -11,8 +12,7 @@ use yomitori_proto::wire;
 
 use super::token::Token;
 use super::{CertificateError, Identity};
-use crate::address::ServerAddress;
-use crate::connect::{self, ConnectError};
+use crate::connect::{self, ConnectError, Route};
 use crate::rpc::enrolment_client::EnrolmentClient;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -37,12 +37,12 @@ pub enum EnrolError {
 }
 
 /// Enrols at `server`: nothing is believed of it before it shows a certificate of the authority that `token` names.
-pub async fn enrol(server: &ServerAddress, token: &Token) -> Result<Identity, EnrolError> {
+pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(EnrolError::Key)?;
     let request = wire::EnrolRequest { token: token.text().to_owned(), csr_der: request(&key)? };
     let mut attempt = 1;
     let answer = loop {
-        let channel = connect::pinned(server, token.authority()).await?;
+        let channel = connect::pinned(route, token.authority()).await?;
         let mut client = EnrolmentClient::new(channel);
         match answered(client.enrol(request.clone())).await {
             Err(EnrolError::Refused(status)) if status.code() == Code::Unavailable && attempt < ATTEMPTS => {}

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -106,7 +107,8 @@ async fn join(
         format!("get a token for {code} (register the clinics first: `yomitori-fleet facilities` makes the table)")
     })?;
     let token = token.parse().map_err(|error| anyhow!("the token for {code}: {error}"))?;
-    let identity = identity::enrol(server, &token).await.with_context(|| format!("enrol the terminal of {code}"))?;
+    let route = Arc::new(server.clone().into());
+    let identity = identity::enrol(&route, &token).await.with_context(|| format!("enrol the terminal of {code}"))?;
     identity.store(&state_dir)?;
     Ok(Member { index, code, state_dir, identity })
 }

@@ -1,0 +1,81 @@
+//! Somebody to dial.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::connect::socket;
+
+/// `host:port`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Peer {
+    host: String,
+    port: u16,
+}
+
+impl Peer {
+    /// A connection that is ready to carry, or why there is none `within` that time.
+    pub async fn dial(&self, within: Duration) -> io::Result<TcpStream> {
+        let connected = tokio::time::timeout(within, TcpStream::connect((self.host.as_str(), self.port))).await;
+        let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        socket::prepare(&stream)?;
+        Ok(stream)
+    }
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const LIKE: &str = "write it like 192.168.1.10:7444 or yomitori.example.jp:7443";
+        let (host, port) = text.rsplit_once(':').ok_or_else(|| format!("has no port; {LIKE}"))?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || ".-_:%".contains(letter);
+        if host.is_empty() || !host.chars().all(plain) {
+            return Err(format!("has no host name or IP address; {LIKE}"));
+        }
+        match port.parse() {
+            Ok(port) if port != 0 => Ok(Self { host: host.to_owned(), port }),
+            _ => Err(format!("has no port from 1 to 65535 after the colon; {LIKE}")),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_is_a_host_and_a_port() {
+        for text in ["192.168.1.10:7444", "[fd00::1]:1", "yomitori.example.jp:7443"] {
+            assert_eq!(text.parse::<Peer>().unwrap().to_string(), text);
+        }
+        for text in ["", ":", "host", "host:", "host:0", "host:65536", ":80", "https://host:80", "a b:1"] {
+            assert!(text.parse::<Peer>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_a_peer_or_a_mistake(text in ".*") {
+            if let Ok(peer) = text.parse::<Peer>() {
+                prop_assert_eq!(peer.to_string().parse::<Peer>(), Ok(peer));
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! One terminal: a connection is always ready, and what it asks for is carried.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::Peer;
+use super::splice::splice;
+use crate::telemetry;
+
+/// The agent has one connection; its `check` may have another, and one may be about to end.
+const AT_ONCE: usize = 4;
+const TERMINAL_WITHIN: Duration = Duration::from_secs(10);
+/// On a bad line the first packets may be lost a few times.
+const SERVER_WITHIN: Duration = Duration::from_secs(30);
+/// A terminal and its server say something at least every 20 s.
+const SILENT_FOR: Duration = Duration::from_secs(180);
+const SHORTEST: Duration = Duration::from_secs(1);
+/// On the clinic's own network, and terminals are switched on in the morning.
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// Attends to `terminal` for ever.
+pub(super) async fn attend(terminal: Peer, server: Peer) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut carried = JoinSet::new();
+    let (mut wait, mut lost) = (SHORTEST, false);
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
+        while carried.try_join_next().is_some() {}
+        match speaking(&terminal, &mut lost).await {
+            Ok(stream) => {
+                wait = SHORTEST;
+                let (terminal, server) = (terminal.clone(), server.clone());
+                carried.spawn(async move {
+                    carry(&terminal, stream, &server).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                drop(place);
+                if !lost {
+                    telemetry::relay_lost(&terminal, &error);
+                }
+                lost = true;
+                // Many relays that lost many terminals together don't come back together.
+                tokio::time::sleep(wait.mul_f64(0.5 + rand::random::<f64>())).await;
+                wait = (wait * 2).min(LONGEST);
+            }
+        }
+    }
+}
+
+/// A connection on which the terminal has begun to speak.
+async fn speaking(terminal: &Peer, lost: &mut bool) -> io::Result<TcpStream> {
+    let stream = terminal.dial(TERMINAL_WITHIN).await?;
+    // A terminal that doesn't want this relay ends it at once, which is no news if it did so before.
+    if tokio::time::timeout(SHORTEST, stream.readable()).await.is_err() && std::mem::take(lost) {
+        telemetry::relay_ready(terminal);
+    }
+    if stream.peek(&mut [0]).await? == 0 {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    *lost = false;
+    Ok(stream)
+}
+
+async fn carry(terminal: &Peer, stream: TcpStream, server: &Peer) {
+    match server.dial(SERVER_WITHIN).await {
+        Ok(server) => {
+            telemetry::relay_carries(terminal);
+            let bytes = splice(stream, server, SILENT_FOR).await;
+            telemetry::relay_carried(terminal, bytes);
+        }
+        Err(error) => telemetry::relay_without_server(terminal, &error),
+    }
+}
