@@ -22,8 +22,9 @@ pub use route::{Listen, Route, Way};
 
 /// Long enough for a handshake on a slow line that loses every fifth packet.
 const CONNECT_WITHIN: Duration = Duration::from_secs(45);
-/// A line that went silently is noticed within a minute, and one that only loses packets is kept.
-const PING_EVERY: Duration = Duration::from_secs(20);
+/// A line that went silently is noticed within a minute and a half, and one that only loses packets is kept. Asked more
+/// often, an idle day would cost more than a MiB.
+const PING_EVERY: Duration = Duration::from_secs(60);
 const PONG_WITHIN: Duration = Duration::from_secs(30);
 /// What a stream may have under way: batches are small, and so is the agent.
 const WINDOW: u32 = 64 * 1024;

@@ -57,6 +57,7 @@ ensure_packages() {
     need procps 'kills programs in the crash tests' type -P kill
     need pcscd 'card readers' test -x /usr/sbin/pcscd
     need vsmartcard-vpcd 'a virtual card reader' test -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so
+    need iproute2 'counts what goes over the line' has ss
     need strace 'watches what the agent touches' has strace
     need chromium 'looks at the pages' has chromium
     need chromium-driver 'steers the browser' has chromedriver

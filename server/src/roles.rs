@@ -45,7 +45,8 @@ const MESSAGE_LIMIT: usize = 1 << 20;
 const ENROLMENT_LIMIT: usize = 16 << 10;
 /// A terminal has one stream, and now and then asks for a new certificate beside it.
 const STREAMS_LIMIT: u32 = 8;
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Longer than the pause between two words of a terminal that is well, so that only one that isn't has to be asked.
+const KEEP_ALIVE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(20);
 /// After being told to stop, streams have this long to say that they ended.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

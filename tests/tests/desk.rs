@@ -7,6 +7,7 @@ use fantoccini::Locator;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use yomitori_tests::hostile::chance::{chance, mutated, noise};
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::browser::Browser;
 use yomitori_tests::world::pcscd::Pcscd;
@@ -258,6 +259,35 @@ async fn requests_that_the_page_did_not_make_are_refused() -> Result<()> {
     ensure!(ask(desk, &post(&host, &own, body)).await?.starts_with("HTTP/1.1 201 "), "the page itself can enter");
     ensure!(clinic.entries().await?.len() == 1);
     only_loopback(&host)
+}
+
+#[tokio::test]
+async fn noise_and_idle_connections_do_not_keep_the_page_from_staff() -> Result<()> {
+    let mut chance = chance("desk-noise")?;
+    let mut clinic = Clinic::open("desk-noise").await?;
+    let page = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", clinic.host());
+    wait::until("the page", SOON, async || ask(&clinic.agent.desk, &page).await).await?;
+    let address = clinic.host().to_owned();
+    let mut idle = Vec::new();
+    for round in 0..60 {
+        let mut stream = TcpStream::connect(&address).await?;
+        let mut request = page.clone().into_bytes();
+        match round % 3 {
+            0 => request = noise(&mut chance, 600),
+            1 => request = mutated(&request, &mut chance),
+            _ => request.truncate(20),
+        }
+        stream.write_all(&request).await.ok();
+        idle.push(stream);
+    }
+    wait::until("the page among all that", SOON, async || {
+        let heard = ask(&clinic.agent.desk, &page).await?;
+        ensure!(heard.starts_with("HTTP/1.1 200 "), "{heard}");
+        Ok(())
+    })
+    .await?;
+    ensure!(clinic.entries().await?.is_empty(), "noise was entered");
+    clinic.agent.process()?.alive()
 }
 
 /// Everything that listens on the page's port listens on loopback.

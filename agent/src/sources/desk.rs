@@ -36,9 +36,11 @@ use day::Day;
 pub const PORT: u16 = 7480;
 
 /// More pages than a reception has; a page that is open asks every few seconds and hangs up.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 32;
 /// For a whole request and its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// A browser sends its request at once; what doesn't only holds a place.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// The least that hyper allows: a request here is a few hundred bytes.
 const BUFFER: usize = 8 * 1024;
 /// Where the port is taken, it is tried again.
@@ -145,7 +147,7 @@ async fn answer(stream: TcpStream, shared: Arc<Shared>) {
         .keep_alive(false)
         .max_buf_size(BUFFER)
         .timer(TokioTimer::new())
-        .header_read_timeout(ANSWER_WITHIN)
+        .header_read_timeout(ASK_WITHIN)
         .serve_connection(TokioIo::new(stream), service);
     // A browser that hangs up in the middle, or something that speaks no HTTP, is nobody's concern.
     let _ = tokio::time::timeout(ANSWER_WITHIN, connection).await;

@@ -1,5 +1,6 @@
-//! What the agent costs a terminal: memory, processor and disk, with a reader, two folders and a connected server.
+//! What the agent costs a terminal: memory, processor, disk and line, with a reader, two folders and a connected server.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -56,10 +57,11 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
         .await?;
     }
     reqwest::get(&agent.desk).await.context("open the desk page")?.error_for_status()?;
-    let before = ticks(pid)?;
+    let (before, carried_before) = (ticks(pid)?, carried(pid)?);
     let began = tokio::time::Instant::now();
     tokio::time::sleep(span).await;
     let used = (ticks(pid)? - before) / TICKS_PER_SECOND;
+    let per_day = (carried(pid)? - carried_before) / began.elapsed().as_secs_f64() * 86_400.0;
     let share = used / began.elapsed().as_secs_f64() * 100.0;
     let binary = std::fs::metadata(Build::Released.program("yomitori-agent")).context("look at the binary")?.len();
     #[expect(clippy::cast_precision_loss, reason = "sizes in MiB")]
@@ -72,6 +74,10 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
     print(&format!(
         "agent: processor while idle     {share:6.3} % of a core, over {:.0} s",
         began.elapsed().as_secs_f64()
+    ));
+    print(&format!(
+        "agent: over the line            {:6.2} MiB a day while idle, with the headers of TCP and IP",
+        per_day / f64::from(1 << 20)
     ));
     print(&format!("agent: release binary           {:6.1} MiB", mib(binary)));
     Ok(())
@@ -91,6 +97,27 @@ pub fn cpu_seconds(pid: u32) -> Result<f64> {
 /// Where it is gone.
 pub fn peak_memory(pid: u32) -> Result<u64> {
     memory(pid, "VmHWM")
+}
+
+/// What the process's connections have carried both ways, in bytes, by the kernel's own count.
+fn carried(pid: u32) -> Result<f64> {
+    /// Of IP and TCP with time stamps, for each segment.
+    const HEADERS: f64 = 52.0;
+    let output = Command::new("ss").args(["-tniHp", "state", "established"]).output().context("run ss")?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let owner = format!("pid={pid},");
+    // A connection is a line, and what is known of it the next.
+    let known = printed.lines().zip(printed.lines().skip(1)).filter(|(line, _)| line.contains(&owner));
+    let number = |line: &str, name: &str| {
+        let value = line.split_whitespace().find_map(|word| word.strip_prefix(name));
+        value.and_then(|value| value.parse::<f64>().ok()).unwrap_or_default()
+    };
+    Ok(known
+        .map(|(_, line)| {
+            let bytes = number(line, "bytes_sent:") + number(line, "bytes_received:");
+            bytes + HEADERS * (number(line, "segs_out:") + number(line, "segs_in:"))
+        })
+        .sum())
 }
 
 fn ticks(pid: u32) -> Result<f64> {
