@@ -1,8 +1,13 @@
 //! Every scenario told in full: after each fact, and each time something changes by itself, what became another in the
 //! status of the facility, with the reasons that people read. A change of the fold that no expectation names shows here.
 //!
+//! The same of invented histories, whose steps tell their keys only: they go where no scenario goes, and fill every bound.
+//!
 //! Where a change is meant: `YOMITORI_WRITE_STORIES=1 cargo test -p yomitori-facility --test stories`, then read what
 //! `git diff` says.
+
+#[path = "properties/story.rs"]
+mod invented;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,6 +15,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use yomitori_facility::{Calendar, EXAMPLE, Facility, Fleet, Rules, due, fold, status};
 use yomitori_proto::event::Recorded;
@@ -18,6 +25,7 @@ use yomitori_proto::event::Recorded;
 const CLOCKS: [&str; 4] = ["at", "data_as_of", "last_seen_at", "last_heard_at"];
 /// The same for a key at all times; what people are to do next is a table's, not the fold's.
 const FIXED: [&str; 3] = ["label", "next", "ja"];
+const INVENTIONS: usize = 32;
 /// How many changes by time alone are told after the last fact.
 const AFTERWARDS: usize = 12;
 
@@ -43,13 +51,22 @@ fn flatten(path: &str, value: &Value, told: &mut Told) {
 }
 
 /// What `now` says otherwise than `before`.
-fn tell(story: &mut String, before: &Told, now: &Told) {
-    for (key, value) in now.iter().filter(|(key, value)| before.get(*key) != Some(*value)) {
+fn tell(story: &mut String, before: &Told, now: &Told, steps: Steps) {
+    let told = |key: &str| steps == Steps::Whole || key.ends_with("key");
+    for (key, value) in now.iter().filter(|(key, value)| told(key) && before.get(*key) != Some(*value)) {
         writeln!(story, "  {key} = {value}").expect("a text grows");
     }
-    for key in before.keys().filter(|key| !now.contains_key(*key)) {
+    for key in before.keys().filter(|key| told(key) && !now.contains_key(*key)) {
         writeln!(story, "  {key} is gone").expect("a text grows");
     }
+}
+
+/// What is told after each fact.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    Whole,
+    /// Keys of axes, flags and steps; the whole only at the end.
+    Keys,
 }
 
 fn told(facility: &Facility, fleet: &Fleet, at: DateTime<Utc>) -> Result<Told> {
@@ -59,7 +76,7 @@ fn told(facility: &Facility, fleet: &Fleet, at: DateTime<Utc>) -> Result<Told> {
     Ok(told)
 }
 
-fn story(facts: &[Recorded]) -> Result<String> {
+fn story(facts: &[Recorded], steps: Steps) -> Result<String> {
     let mut fleet = Fleet { rules: Rules::bundled(), calendar: Calendar::bundled() };
     let id = facts.iter().map(|fact| fact.facility).find(|id| *id != yomitori_proto::id::FacilityId::FLEET);
     let mut facility = Facility::new(id.context("a facility")?);
@@ -71,18 +88,39 @@ fn story(facts: &[Recorded]) -> Result<String> {
         now = now.max(recorded.received_at);
         let after = told(&facility, &fleet, now)?;
         writeln!(story, "{} {}", now.to_rfc3339(), recorded.event.kind())?;
-        tell(&mut story, &before, &after);
+        tell(&mut story, &before, &after, steps);
         before = after;
+    }
+    if steps == Steps::Keys {
+        writeln!(story, "all of it")?;
+        tell(&mut story, &Told::new(), &before, Steps::Whole);
     }
     for _ in 0..AFTERWARDS {
         let Some(next) = due(&facility, &fleet.rules, &fleet.calendar, now) else { break };
         now = next;
         let after = told(&facility, &fleet, now)?;
         writeln!(story, "{} time passed", now.to_rfc3339())?;
-        tell(&mut story, &before, &after);
+        tell(&mut story, &before, &after, steps);
         before = after;
     }
     Ok(story)
+}
+
+/// Histories that nobody thought of, the same ones every time: some short, some longer than any list that is kept.
+fn inventions() -> Vec<Vec<Recorded>> {
+    let mut runner = TestRunner::deterministic();
+    let sizes = [(12, 6, 8), (40, 20, 30), (12, 6, 60), (300, 100, 120)];
+    let parts = |(one, two, words)| {
+        let mingled = proptest::collection::vec(0_usize..3, 1..12);
+        (invented::sights(one), invented::sights(two), invented::words(words), mingled)
+    };
+    let history = |index: usize| {
+        let tree = parts(sizes[index % sizes.len()]).new_tree(&mut runner).expect("nothing is filtered out");
+        let (one, two, words, mingled) = tree.current();
+        let parts = vec![invented::observed(0, &one), invented::observed(1, &two), invented::said(&words)];
+        invented::interleave(parts, &mingled)
+    };
+    (0..INVENTIONS).map(history).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the stories are files")]
@@ -90,16 +128,19 @@ fn story(facts: &[Recorded]) -> Result<String> {
 fn every_scenario_is_told_as_before() -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let write = written_anew();
-    let mut scenarios = vec![("example".to_owned(), EXAMPLE.to_owned())];
+    let facts = |lines: &str| lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let mut stories: Vec<(String, Vec<Recorded>, Steps)> = vec![("example".to_owned(), facts(EXAMPLE), Steps::Whole)];
     for entry in std::fs::read_dir(folder.join("scenarios"))? {
         let path = entry?.path();
         let name = path.file_stem().context("a name")?.to_string_lossy().into_owned();
-        scenarios.push((name, std::fs::read_to_string(path)?));
+        stories.push((name, facts(&std::fs::read_to_string(path)?), Steps::Whole));
+    }
+    for (number, facts) in inventions().into_iter().enumerate() {
+        stories.push((format!("invented-{number:02}"), facts, Steps::Keys));
     }
     let mut other = Vec::new();
-    for (name, lines) in scenarios {
-        let facts: Vec<Recorded> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let told = story(&facts).with_context(|| name.clone())?;
+    for (name, facts, steps) in stories {
+        let told = story(&facts, steps).with_context(|| name.clone())?;
         let file = folder.join("stories").join(format!("{name}.txt"));
         let before = std::fs::read_to_string(&file).unwrap_or_default();
         if write {
