@@ -157,8 +157,8 @@ impl Calendar {
         let local = local(at);
         let (_, to) = self.hours.on(local.weekday())?;
         let end = local.date_naive().and_time(to).and_local_timezone(tokyo()).single()?.to_utc();
-        let closures = self.closures.iter().map(|(from, _)| *from).filter(|from| *from > at);
-        Some(closures.fold(end, DateTime::min))
+        let next = self.closures.range((at, DateTime::<Utc>::MIN_UTC)..).next();
+        Some(next.map_or(end, |(from, _)| end.min(*from)))
     }
 
     /// The end of the closure around `at`.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::ReadOutcome;
 
+use crate::bounded;
 use crate::cause;
 use crate::evidence::Level;
 use crate::instant::later;
@@ -156,11 +157,7 @@ impl Window {
 
     /// Takes in a step of the wall clock.
     pub(crate) fn step(&mut self, place: Place) {
-        let (Ok(index) | Err(index)) = self.steps.binary_search(&place);
-        self.steps.insert(index, place);
-        if self.steps.len() > STEPS {
-            self.steps.remove(0);
-        }
+        bounded::insert(&mut self.steps, place, |place| *place, STEPS);
     }
 
     /// When the newest observation before `place` happened, where no step of the clock lies between.
@@ -211,7 +208,11 @@ impl Window {
     }
 
     pub(crate) fn full(&self) -> bool {
-        self.taps.len() > TAPS || self.files.len() > FILES
+        self.too_many_taps() || self.files.len() > FILES
+    }
+
+    const fn too_many_taps(&self) -> bool {
+        self.taps.len() > TAPS
     }
 
     /// Lets the oldest go, with what it is joined to, until the window is within its bounds.
@@ -223,18 +224,18 @@ impl Window {
     ) {
         while self.full() {
             // The usual case: a result without a phone, or a tap without a result.
-            if self.taps.len() <= TAPS && !self.file_touches(&self.files[0], rules(self.files[0].at)) {
+            if !self.too_many_taps() && !self.file_touches(&self.files[0], rules(self.files[0].at)) {
                 self.files.remove(0);
                 continue;
             }
-            if self.taps.len() > TAPS && !self.tap_touches(&self.taps[0], rules(self.taps[0].at)) {
+            if self.too_many_taps() && !self.tap_touches(&self.taps[0], rules(self.taps[0].at)) {
                 let tap = self.taps.remove(0);
                 let verdict = if phone_reader(&tap) { Verdict::Alone } else { Verdict::Elsewhere };
                 settled(Settled { tap, verdict });
                 continue;
             }
             let pairs = self.pairs(&phone_reader, &rules);
-            let (tap, file) = if self.taps.len() > TAPS {
+            let (tap, file) = if self.too_many_taps() {
                 (Some(0), pairs[0].1)
             } else {
                 (pairs.iter().position(|(_, file)| *file == Some(0)), Some(0))

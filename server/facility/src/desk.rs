@@ -13,6 +13,7 @@ use yomitori_proto::event::{
 use yomitori_proto::id::{Life, Seq};
 use yomitori_proto::vocabulary::{Notice, PhoneOs};
 
+use crate::bounded;
 use crate::cause::Cause;
 use crate::evidence::{Level, Tally};
 use crate::rules::Rules;
@@ -80,10 +81,7 @@ impl Desk {
     pub(crate) fn enter(&mut self, said: Said, key: Option<(Life, Seq)>, received_at: DateTime<Utc>, rules: &Rules) {
         let (at, kind) = said;
         let entry = Entry { at: at.min(received_at), key, kind };
-        let index = self.entries.partition_point(|other| (other.at, other.key) <= (entry.at, entry.key));
-        self.entries.insert(index, entry);
-        if self.entries.len() > ENTRIES {
-            let oldest = self.entries.remove(0);
+        if let Some(oldest) = bounded::insert(&mut self.entries, entry, |entry| (entry.at, entry.key), ENTRIES) {
             self.settle(&oldest, rules);
         }
     }
@@ -102,11 +100,8 @@ impl Desk {
 
     /// Takes an entry back; gives it where it stood.
     pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<&Entry> {
-        if !self.withdrawn.insert(key) {
+        if !bounded::insert_once(&mut self.withdrawn, key, WITHDRAWN) {
             return None;
-        }
-        if self.withdrawn.len() > WITHDRAWN {
-            self.withdrawn.pop_first();
         }
         self.entries.iter().find(|entry| entry.key == Some(key))
     }

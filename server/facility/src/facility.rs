@@ -16,6 +16,7 @@ use yomitori_proto::event::{Event, Origin, Recorded, Stated};
 use yomitori_proto::id::{FacilityId, SnapshotId, TerminalId};
 use yomitori_proto::vocabulary::{Purchase, PurchaseRoute};
 
+use crate::bounded;
 use crate::desk::{self, Desk};
 use crate::discrepancy::Attention;
 use crate::equipment::FaceReader;
@@ -105,10 +106,7 @@ impl Facility {
         if self.heard.contains(&digest) {
             return false;
         }
-        if self.heard.len() == HEARD {
-            self.heard.remove(0);
-        }
-        self.heard.push(digest);
+        bounded::push(&mut self.heard, digest, HEARD);
         true
     }
 
@@ -155,10 +153,7 @@ impl Facility {
             Event::AlertAcknowledged(event) => self.attention.acknowledged(&event.flag, stated),
             Event::AlertSnoozed(event) => self.attention.snoozed(&event.flag, event.until, stated),
             Event::MaintenanceWindowSet(event) => {
-                self.maintenance.insert((event.from, event.to));
-                if self.maintenance.len() > MAINTENANCE {
-                    self.maintenance.pop_first();
-                }
+                bounded::insert_once(&mut self.maintenance, (event.from, event.to), MAINTENANCE);
             }
             Event::TerminalConnected(event) => {
                 let terminal = self.terminals.entry(event.terminal).or_default();

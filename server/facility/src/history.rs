@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::seen::Place;
 
 /// The newest observations of one thing, ascending by place.
@@ -21,10 +22,8 @@ impl<T> Default for History<T> {
 
 impl<T: Copy + PartialEq> History<T> {
     pub(crate) fn observe(&mut self, place: Place, at: DateTime<Utc>, value: T) {
-        let index = self.entries.partition_point(|(other, _, _)| *other < place);
-        self.entries.insert(index, (place, at, value));
-        if self.entries.len() > ENTRIES {
-            let (_, at, value) = self.entries.remove(0);
+        let forgotten = bounded::insert(&mut self.entries, (place, at, value), |(place, _, _)| *place, ENTRIES);
+        if let Some((_, at, value)) = forgotten {
             // Said again, not changed: it has been so since then.
             if self.entries[0].2 == value {
                 self.entries[0].1 = at;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Stated;
 use yomitori_proto::vocabulary::Intent;
 
+use crate::bounded;
 use crate::text::{Axis, Text, Word};
 use crate::view::View;
 use crate::word::words;
@@ -46,11 +47,8 @@ const STATEMENTS: usize = 8;
 
 impl Intention {
     pub(crate) fn set(&mut self, intent: Intent, stated: &Stated) {
-        if self.statements.len() == STATEMENTS {
-            self.statements.remove(0);
-        }
         let Stated { by, why, stated_at } = stated.clone();
-        self.statements.push(IntentStatement { intent, by, reason: why, stated_at });
+        bounded::push(&mut self.statements, IntentStatement { intent, by, reason: why, stated_at }, STATEMENTS);
     }
 
     pub(crate) fn current(&self) -> Option<&IntentStatement> {

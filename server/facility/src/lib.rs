@@ -6,6 +6,7 @@
 //! random source, and any map whose order differs from run to run. What may change is data: rules, holidays, hours,
 //! causes, face readers.
 
+mod bounded;
 mod calendar;
 mod cause;
 mod correlate;

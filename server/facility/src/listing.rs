@@ -9,6 +9,7 @@ use yomitori_proto::code::Prefecture;
 use yomitori_proto::event::ListingObserved;
 use yomitori_proto::id::SnapshotId;
 
+use crate::bounded;
 use crate::evidence::Total;
 use crate::identity::Identity;
 use crate::opt_out::OptOutStatus;
@@ -141,10 +142,8 @@ impl Listings {
         if sight.listed {
             self.first_listed_at = Some(self.first_listed_at.map_or(sight.as_of, |first| first.min(sight.as_of)));
         }
-        let index = self.sights.partition_point(|other| (other.as_of, other.snapshot) < (sight.as_of, sight.snapshot));
-        if let Some(known) =
-            self.sights.get_mut(index).filter(|known| known.snapshot == snapshot && known.as_of == event.as_of)
-        {
+        let same = |known: &&mut Sight| known.snapshot == snapshot && known.as_of == event.as_of;
+        if let Some(known) = self.sights.iter_mut().find(same) {
             known.listed |= sight.listed;
             for code in sight.codes {
                 if !known.codes.contains(&code) && known.codes.len() < CODES {
@@ -154,9 +153,8 @@ impl Listings {
             }
             return known.clone();
         }
-        self.sights.insert(index, sight.clone());
-        if self.sights.len() > SIGHTS {
-            let oldest = self.sights.remove(0);
+        let forgotten = bounded::insert(&mut self.sights, sight.clone(), |sight| (sight.as_of, sight.snapshot), SIGHTS);
+        if let Some(oldest) = forgotten {
             self.before = Some(step(self.before.take().unwrap_or(Listing::Unknown), &oldest, identity));
         }
         sight

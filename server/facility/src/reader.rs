@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use yomitori_proto::event::ReaderAttached;
 use yomitori_proto::vocabulary::ReaderRole;
 
+use crate::bounded;
 use crate::history::History;
 use crate::seen::Place;
 
@@ -42,11 +43,7 @@ impl Reader {
     }
 
     pub(crate) fn assign(&mut self, at: DateTime<Utc>, role: ReaderRole) {
-        let index = self.assigned.partition_point(|(other, _)| *other <= at);
-        self.assigned.insert(index, (at, role));
-        if self.assigned.len() > ASSIGNED {
-            self.assigned.remove(0);
-        }
+        bounded::insert(&mut self.assigned, (at, role), |(at, _)| *at, ASSIGNED);
     }
 
     /// What the reader was for, as far as what is known before `place` and what a person said by then; `said` tells

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Observed;
 use yomitori_proto::id::{Life, Seq};
 
+use crate::bounded;
+
 /// Where an observation stands among all of its terminal: independent of every clock. Lives are numbered in the order in
 /// which the log first names them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -64,10 +66,8 @@ impl Lives {
     }
 
     fn begin(&mut self, id: Life) -> usize {
-        if self.lives.len() == LIVES {
-            self.lives.remove(0);
-        }
-        self.lives.push(Seen { id, number: self.next, runs: Vec::with_capacity(1) });
+        let life = Seen { id, number: self.next, runs: Vec::with_capacity(1) };
+        bounded::push(&mut self.lives, life, LIVES);
         self.next = self.next.saturating_add(1);
         self.lives.len() - 1
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use yomitori_proto::id::{ReaderKey, Session};
 use yomitori_proto::vocabulary::{CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, ReaderRole};
 
+use crate::bounded;
 use crate::correlate::{Settled, Tap, Verdict, Window};
 use crate::desk::Desk;
 use crate::evidence::{Level, Superseded, Tally};
@@ -105,10 +106,7 @@ impl Terminal {
             self.revoked = reason == DisconnectReason::Revoked;
         }
         if !self.ended.contains(&session) {
-            if self.ended.len() == ENDED {
-                self.ended.remove(0);
-            }
-            self.ended.push(session);
+            bounded::push(&mut self.ended, session, ENDED);
         }
     }
 
@@ -161,26 +159,15 @@ impl Terminal {
     }
 
     pub(crate) fn supersede(&mut self, entry: Superseded) {
-        if self.superseded.len() == SUPERSEDED {
-            self.superseded.remove(0);
-        }
-        self.superseded.push(entry);
+        bounded::push(&mut self.superseded, entry, SUPERSEDED);
     }
 
     fn gap(&mut self, gap: Gap) {
-        let index = self.gaps.partition_point(|other| *other < gap);
-        self.gaps.insert(index, gap);
-        if self.gaps.len() > GAPS {
-            self.gaps.remove(0);
-        }
+        bounded::insert(&mut self.gaps, gap, |gap| *gap, GAPS);
     }
 
     fn rebooted(&mut self, at: DateTime<Utc>) {
-        let index = self.reboots.partition_point(|other| *other < at);
-        self.reboots.insert(index, at);
-        if self.reboots.len() > REBOOTS {
-            self.reboots.remove(0);
-        }
+        bounded::insert(&mut self.reboots, at, |at| *at, REBOOTS);
         self.booted_at = self.booted_at.max(Some(at));
     }
 
