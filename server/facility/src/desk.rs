@@ -172,3 +172,36 @@ fn add(counts: &mut BTreeMap<String, u32>, id: &str, more: u32) {
         None => drop(counts.insert(id.to_owned(), more)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_kinds_than_the_tables_have_are_counted_together() {
+        let mut counts = BTreeMap::new();
+        for number in 0..KINDS + 3 {
+            one_more(&mut counts, &format!("kind{number}"));
+        }
+        one_more(&mut counts, "kind0");
+        assert_eq!(counts.len(), KINDS + 1);
+        assert_eq!((counts[OTHER], counts["kind0"]), (3, 2));
+    }
+
+    #[test]
+    fn what_was_taken_back_before_it_came_does_not_count_and_twice_is_once() {
+        let (rules, now) = (Rules::bundled(), DateTime::UNIX_EPOCH + chrono::Duration::days(21_000));
+        let key = |seq| (Life(uuid::Uuid::nil()), Seq(seq));
+        let mut desk = Desk::default();
+        assert!(desk.withdraw(key(1)).is_none());
+        for seq in [1, 2] {
+            let said = (now, Kind::Read { os: PhoneOs::Ios, test: seq == 2 });
+            desk.enter(said, Some(key(seq)), now, &rules);
+        }
+        let tally = desk.tally(&rules);
+        assert_eq!((desk.standing().count(), tally.tests), (1, 1));
+        assert!(desk.withdraw(key(2)).is_some());
+        assert!(desk.withdraw(key(2)).is_none());
+        assert_eq!(desk.standing().count(), 0);
+    }
+}

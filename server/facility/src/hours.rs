@@ -87,6 +87,7 @@ mod tests {
         let message = |open: &str| Hours::parse(&format!("telephone = \"1\"\n[open]\n{open}")).unwrap_err().to_string();
         assert!(message("moonday = [\"08:00\", \"18:00\"]").contains("moonday"));
         assert!(message("monday = [\"18:00\", \"08:00\"]").contains("monday"));
+        assert!(message("monday = [\"08:00\", \"08:00\"]").contains("monday"));
         assert!(message("monday = [\"8\", \"18:00\"]").contains("monday"));
     }
 }

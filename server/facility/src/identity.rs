@@ -127,3 +127,67 @@ impl View<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "1319999015";
+    const NEW: &str = "1319999023";
+
+    fn at(day: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::Duration::days(day)
+    }
+
+    fn changed(identity: &mut Identity, old: Option<&str>, new: Option<&str>, day: i64) {
+        let (old, new) = (old.map(str::to_owned), new.map(str::to_owned));
+        identity.code_changed(&FacilityCodeChanged { old, new, effective_at: at(day) });
+    }
+
+    #[test]
+    fn a_code_counts_from_its_day_until_its_last() {
+        let mut identity = Identity::default();
+        assert!(!identity.has_codes());
+        changed(&mut identity, None, Some(OLD), 10);
+        changed(&mut identity, Some(OLD), Some(NEW), 20);
+        assert!(identity.has_codes());
+        let table = [(9, false, false), (10, true, false), (19, true, false), (20, false, true)];
+        for (day, old, new) in table {
+            assert_eq!((identity.had(OLD, at(day)), identity.had(NEW, at(day))), (Some(old), Some(new)), "day {day}");
+        }
+        assert_eq!(identity.had("1319999031", at(15)), None);
+    }
+
+    #[test]
+    fn a_code_that_was_never_told_of_may_end_and_an_ended_one_ends_once() {
+        let mut identity = Identity::default();
+        changed(&mut identity, None, Some(NEW), 0);
+        changed(&mut identity, Some(OLD), None, 10);
+        assert_eq!((identity.had(OLD, at(9)), identity.had(OLD, at(10))), (Some(true), Some(false)));
+        changed(&mut identity, Some(OLD), None, 20);
+        assert_eq!(identity.had(OLD, at(15)), Some(false));
+        assert_eq!(identity.codes.len(), 2);
+    }
+
+    #[test]
+    fn an_earlier_beginning_of_a_code_that_stands_is_believed() {
+        let mut identity = Identity::default();
+        changed(&mut identity, None, Some(OLD), 10);
+        changed(&mut identity, None, Some(OLD), 5);
+        changed(&mut identity, None, Some(OLD), 20);
+        assert_eq!((identity.codes.len(), identity.codes[0].from), (1, Some(at(5))));
+    }
+
+    #[test]
+    fn a_retired_code_gives_way_first() {
+        let mut identity = Identity::default();
+        let code = |number: usize| format!("13199{number:05}");
+        (0..CODES).for_each(|number| changed(&mut identity, None, Some(&code(number)), 0));
+        changed(&mut identity, Some(&code(3)), None, 1);
+        changed(&mut identity, None, Some(OLD), 2);
+        assert_eq!(identity.codes.len(), CODES);
+        assert_eq!((identity.had(&code(3), at(0)), identity.had(&code(0), at(0))), (None, Some(true)));
+        changed(&mut identity, None, Some(NEW), 3);
+        assert_eq!((identity.codes.len(), identity.had(&code(0), at(0))), (CODES, None));
+    }
+}

@@ -27,6 +27,8 @@ mod tests {
     #[test]
     fn the_ends_of_time_are_borne() {
         assert_eq!(later(DateTime::<Utc>::MAX_UTC, Duration::days(1)), DateTime::<Utc>::MAX_UTC);
+        assert_eq!(later(DateTime::<Utc>::MIN_UTC, Duration::days(-1)), DateTime::<Utc>::MIN_UTC);
+        assert_eq!(later(DateTime::UNIX_EPOCH, Duration::seconds(-1)).timestamp(), -1);
         assert!(local(DateTime::<Utc>::MAX_UTC).date_naive() > local(DateTime::<Utc>::MIN_UTC).date_naive());
     }
 }

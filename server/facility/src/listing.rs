@@ -300,6 +300,58 @@ mod tests {
         }
     }
 
+    fn on(day: u32) -> DateTime<Utc> {
+        format!("2026-04-{day:02}T00:00:00Z").parse().unwrap()
+    }
+
+    /// What snapshots of these days say, each another one.
+    fn told(sights: &[(u32, bool, &str)]) -> Listings {
+        let mut listings = Listings::default();
+        for (number, (day, listed, coverage)) in (1_u128..).zip(sights) {
+            let event =
+                ListingObserved { as_of: on(*day), coverage: (*coverage).to_owned(), listed: *listed, code: None };
+            listings.observed(SnapshotId(uuid::Uuid::from_u128(number)), &event, &Identity::default());
+        }
+        listings
+    }
+
+    #[test]
+    fn later_lists_change_what_earlier_ones_said() {
+        let listed = |since, last| Listing::Listed { since: on(since), last_seen_at: on(last) };
+        let (absent, gone) = (|day| Listing::NotListed { as_of: on(day) }, |day| Listing::Delisted { at: on(day) });
+        let ambiguous = |day| Listing::Ambiguous { as_of: on(day) };
+        let table: [(&[(u32, bool)], Listing); 13] = [
+            (&[], Listing::Unknown),
+            (&[(1, false)], absent(1)),
+            (&[(1, true)], listed(1, 1)),
+            (&[(1, true), (2, true)], listed(1, 2)),
+            (&[(2, true), (1, true)], listed(1, 2)),
+            (&[(1, false), (2, true)], listed(2, 2)),
+            (&[(1, true), (2, false)], gone(2)),
+            (&[(1, true), (2, false), (3, false)], gone(2)),
+            (&[(1, true), (2, false), (3, true)], listed(3, 3)),
+            (&[(1, false), (1, true)], ambiguous(1)),
+            (&[(1, true), (1, false), (1, true), (1, false)], ambiguous(1)),
+            (&[(1, true), (1, false), (2, true)], listed(2, 2)),
+            (&[(1, true), (1, false), (2, false)], absent(2)),
+        ];
+        for (sights, expected) in table {
+            let sights: Vec<_> = sights.iter().map(|(day, listed)| (*day, *listed, "full")).collect();
+            assert_eq!(told(&sights).listing(&Identity::default()), expected, "{sights:?}");
+        }
+        let again = [(1, true, "full"), (2, false, "full"), (2, true, "full")];
+        assert_eq!(told(&again).listing(&Identity::default()), ambiguous(2));
+    }
+
+    #[test]
+    fn a_search_tells_presence_and_never_absence() {
+        let listings = told(&[(1, false, "full"), (2, false, "query:x"), (3, true, "query:x"), (4, false, "query:x")]);
+        let identity = Identity::default();
+        assert_eq!(listings.listing(&identity), Listing::Listed { since: on(3), last_seen_at: on(3) });
+        assert_eq!(listings.newest_absence(&identity).map(|sight| sight.as_of), Some(on(1)));
+        assert_eq!(listings.last_row().map(|sight| sight.as_of), Some(on(3)));
+    }
+
     #[test]
     fn what_is_forgotten_still_counts() {
         let identity = Identity::default();

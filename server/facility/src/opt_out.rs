@@ -93,7 +93,7 @@ impl OptOut {
 
     pub(crate) fn acknowledged(&mut self, acknowledged_at: DateTime<Utc>) {
         if self.withdrawn_at.is_some() {
-            *self = Self { listed_again: self.listed_again, ..Self::default() };
+            *self = Self::default();
         }
         self.acknowledged_at = Some(acknowledged_at);
     }
@@ -230,5 +230,86 @@ impl View<'_> {
                 "Whether the call centre was open can't be told: the holidays of that year are not known.",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yomitori_proto::event::Stated;
+
+    use super::*;
+    use crate::listing::Coverage;
+
+    fn day(day: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::Duration::days(day)
+    }
+
+    fn call(process: &mut OptOut, on: i64) {
+        process.called(day(on), None, &Stated { by: "Sato".to_owned(), why: None, stated_at: day(on) });
+    }
+
+    fn list(process: &mut OptOut, as_of: i64, listed: bool) {
+        let snapshot = SnapshotId(uuid::Uuid::from_u128(as_of.unsigned_abs().into()));
+        let sight = Sight { as_of: day(as_of), snapshot, coverage: Coverage::Full, listed, codes: Vec::new() };
+        let listing = if listed {
+            Listing::Listed { since: day(as_of), last_seen_at: day(as_of) }
+        } else {
+            Listing::NotListed { as_of: day(as_of) }
+        };
+        process.list_observed(&sight, &listing);
+    }
+
+    fn reflected(process: &OptOut) -> Option<DateTime<Utc>> {
+        process.reflected.map(|(_, as_of)| as_of)
+    }
+
+    #[test]
+    fn only_a_list_of_a_later_day_than_the_call_reflects_it() {
+        for (as_of, expected) in [(9, None), (10, None), (11, Some(day(11)))] {
+            let mut process = OptOut::default();
+            call(&mut process, 10);
+            list(&mut process, as_of, false);
+            assert_eq!(reflected(&process), expected, "a list of day {as_of}");
+        }
+    }
+
+    #[test]
+    fn a_call_after_the_list_was_corrected_begins_anew_and_an_earlier_one_does_not() {
+        for (called, expected) in [(11, Some(day(12))), (12, Some(day(12))), (13, None)] {
+            let mut process = OptOut::default();
+            call(&mut process, 10);
+            list(&mut process, 12, false);
+            call(&mut process, called);
+            assert_eq!(reflected(&process), expected, "a call on day {called}");
+        }
+    }
+
+    #[test]
+    fn how_often_it_was_listed_again_is_kept_until_the_wish_changes() {
+        let mut process = OptOut::default();
+        call(&mut process, 10);
+        list(&mut process, 12, false);
+        list(&mut process, 14, true);
+        assert_eq!(process.listed_again, 1);
+        assert_eq!(reflected(&process), None);
+        call(&mut process, 15);
+        list(&mut process, 16, false);
+        call(&mut process, 17);
+        assert_eq!((process.listed_again, reflected(&process)), (1, None));
+        process.withdrawn(day(18));
+        assert_eq!(process, OptOut { withdrawn_at: Some(day(18)), ..OptOut::default() });
+        process.acknowledged(day(19));
+        assert_eq!(process, OptOut { acknowledged_at: Some(day(19)), ..OptOut::default() });
+    }
+
+    #[test]
+    fn an_older_list_and_one_of_the_same_day_are_told_apart() {
+        let mut process = OptOut::default();
+        call(&mut process, 10);
+        list(&mut process, 12, false);
+        list(&mut process, 11, true);
+        assert_eq!(reflected(&process), Some(day(12)));
+        list(&mut process, 12, true);
+        assert_eq!((reflected(&process), process.listed_again), (None, 0));
     }
 }

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
-use yomitori_facility::{Calendar, EXAMPLE, Facility, Fleet, Rules, due, fold, status};
+use yomitori_facility::{Calendar, EXAMPLE, Facility, Fleet, Rules, StepCause, due, explain, fold, status};
 use yomitori_proto::event::Recorded;
 
 /// What differs after every fact and says nothing that the head of a step does not.
@@ -94,6 +94,15 @@ fn story(facts: &[Recorded], steps: Steps) -> Result<String> {
     if steps == Steps::Keys {
         writeln!(story, "all of it")?;
         tell(&mut story, &Told::new(), &before, Steps::Whole);
+    }
+    let explained = explain(facts, &Rules::bundled(), &Calendar::bundled(), now + chrono::TimeDelta::days(90));
+    writeln!(story, "explained")?;
+    for step in explained.steps.iter().filter(|step| step.cause == StepCause::TimePassed) {
+        let changes = step.changes.iter().map(|change| {
+            let [from, to] = [&change.from, &change.to].map(|key| key.as_deref().unwrap_or("-"));
+            format!("{} {from} > {to}", change.axis)
+        });
+        writeln!(story, "  {} {}", step.at.to_rfc3339(), changes.collect::<Vec<_>>().join(", "))?;
     }
     for _ in 0..AFTERWARDS {
         let Some(next) = due(&facility, &fleet.rules, &fleet.calendar, now) else { break };
