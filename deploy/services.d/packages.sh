@@ -57,7 +57,10 @@ ensure_packages() {
     need procps 'kills programs in the crash tests' type -P kill
     need pcscd 'card readers' test -x /usr/sbin/pcscd
     need vsmartcard-vpcd 'a virtual card reader' test -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so
-    need iproute2 'counts what goes over the line' has ss
+    need iproute2 'counts what goes over the line, and makes hosts' has ss
+    need socat 'carries the packets of a bad line' has socat
+    need systemd 'judges the units' has systemd-analyze
+    need binutils 'makes the Debian package' has strip
     need strace 'watches what the agent touches' has strace
     need chromium 'looks at the pages' has chromium
     need chromium-driver 'steers the browser' has chromedriver

@@ -47,7 +47,7 @@ const ENROLMENT_LIMIT: usize = 16 << 10;
 const STREAMS_LIMIT: u32 = 8;
 /// Longer than the pause between two words of a terminal that is well, so that only one that isn't has to be asked.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
-const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// After being told to stop, streams have this long to say that they ended.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);

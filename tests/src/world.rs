@@ -6,6 +6,8 @@
 pub mod agent;
 pub mod browser;
 pub mod kafka;
+pub mod line;
+pub mod network;
 pub mod pcscd;
 pub mod port;
 pub mod postgres;

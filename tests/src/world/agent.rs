@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::pcscd::Pcscd;
-use super::process::Process;
+use super::process::{Process, command_within};
 use super::server::Server;
 use super::{Build, World, port};
 
@@ -27,6 +27,8 @@ pub struct Plan {
     pub more: String,
     /// Whether strace writes down which files it opens and whom it calls; see [`Agent::trace`].
     pub traced: bool,
+    /// What stands in front of the program, such as the entry into a network namespace.
+    pub within: Vec<String>,
     /// Environment variables, such as `YOMITORI_CRASH`.
     pub env: Vec<(String, String)>,
 }
@@ -208,7 +210,7 @@ impl Agent {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(self.plan.build.program("yomitori-agent"));
+        let mut command = command_within(&self.plan.within, &self.plan.build.program("yomitori-agent"));
         let nowhere = self.state.join("no-resource-manager");
         command
             .arg("--config")

@@ -10,6 +10,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::wait;
 
+/// `program`, with the words of `within` in front of it, such as the entry into a network namespace.
+pub(super) fn command_within(within: &[String], program: &Path) -> Command {
+    let Some((first, rest)) = within.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
+}
+
 /// A running program. It ends with its value.
 #[derive(Debug)]
 pub struct Process {

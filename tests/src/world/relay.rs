@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::process::Process;
+use super::process::{Process, command_within};
 use super::{Build, World};
 
 /// A relay of a world. It ends with its value.
@@ -64,15 +64,7 @@ impl Relay {
     }
 
     fn command(&self) -> Command {
-        let program = Build::Released.program("yomitori-agent");
-        let mut command = match self.within.split_first() {
-            None => Command::new(program),
-            Some((first, rest)) => {
-                let mut command = Command::new(first);
-                command.args(rest).arg(program);
-                command
-            }
-        };
+        let mut command = command_within(&self.within, &Build::Released.program("yomitori-agent"));
         command.args(&self.arguments);
         command
     }

@@ -1,5 +1,6 @@
 //! The server, as an operator runs it: by its configuration file, its command line and its web side.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct Plan {
     pub build: Build,
     /// The value of `--roles`; all of them where it is empty.
     pub roles: &'static str,
+    /// Where agents connect; on loopback where it is none.
+    pub at: Option<Ipv4Addr>,
     /// Environment variables, such as `YOMITORI_CRASH`.
     pub env: Vec<(String, String)>,
 }
@@ -55,9 +58,10 @@ impl Server {
         // One certificate authority for all servers of a world.
         let state = world.new_folder("authority")?;
         let config = folder.join("server.toml");
+        let at = plan.at.unwrap_or(Ipv4Addr::LOCALHOST);
         let text = format!(
             "state_dir = {state:?}\n[database]\nurl = {:?}\n[kafka]\nbootstrap_servers = {:?}\ntopic = {:?}\npartitions = 4\n\
-             [uplink]\nlisten = \"127.0.0.1:{uplink}\"\nnames = [\"localhost\", \"127.0.0.1\"]\n\
+             [uplink]\nlisten = \"{at}:{uplink}\"\nnames = [\"localhost\", \"{at}\"]\n\
              [web]\nlisten = \"127.0.0.1:{web}\"\n",
             world.database, world.kafka.address, world.topic
         );
@@ -65,7 +69,7 @@ impl Server {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
         let server = Self {
             web: format!("http://127.0.0.1:{web}"),
-            uplink: format!("https://127.0.0.1:{uplink}"),
+            uplink: format!("https://{at}:{uplink}"),
             plan,
             config,
             log: folder.join("server.log"),
