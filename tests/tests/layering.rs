@@ -90,6 +90,8 @@ const TOP: [&str; 17] = [
 ];
 
 const LONGEST: usize = 500;
+/// Written by a test, and as long as what they tell.
+const STORIES: &str = "server/facility/tests/stories/";
 
 #[test]
 fn crates_know_only_those_below_them() -> Result<()> {
@@ -168,7 +170,7 @@ fn every_file_says_what_it_is_for_and_is_short() -> Result<()> {
         if !head && !path.ends_with("/Cargo.toml") && !path.ends_with(".clippy.toml") && path != ".rustfmt.toml" {
             wrong.push(format!("{path} doesn't begin with what it is for"));
         }
-        if lines > LONGEST {
+        if lines > LONGEST && !path.starts_with(STORIES) {
             wrong.push(format!("{path} has {lines} lines; {LONGEST} is the limit"));
         }
     }

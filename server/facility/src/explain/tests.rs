@@ -114,3 +114,12 @@ fn adopted_rules_judge_what_was_before_them_too() {
     });
     assert_eq!(explained.facilities[&anew.id], anew);
 }
+
+#[test]
+fn the_state_of_a_facility_is_asked_for_at_an_instant() {
+    let facts = example();
+    let (facility, at) = (facts[0].facility, instant("2026-05-12T06:00:00Z"));
+    let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), at);
+    assert!(explained.status(facility, at).is_some_and(|status| (status.facility, status.at) == (facility, at)));
+    assert_eq!(explained.status(FacilityId::FLEET, at), None);
+}
