@@ -4,6 +4,7 @@
 //! after weeks, a stream begins with what the server hasn't acknowledged.
 
 mod backoff;
+mod nudge;
 pub mod stream;
 
 use std::path::PathBuf;

@@ -4,6 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use yomitori_proto::uplink::{Answer, Hello, Sender, SenderSettings, Transmit, Vi
 use yomitori_proto::wire::{self, up};
 use yomitori_proto::{encode, event::Observation};
 
+use super::nudge::Nudge;
 use crate::condition::Board;
 use crate::connect::ConnectError;
 use crate::identity::Identity;
@@ -30,7 +32,7 @@ const SETTINGS: SenderSettings = SenderSettings {
     resend_after: Duration::from_secs(30),
     give_up_after: Duration::from_secs(90),
 };
-const OPEN_WITHIN: Duration = Duration::from_secs(20);
+const OPEN_WITHIN: Duration = Duration::from_secs(40);
 /// The server's messages are a few dozen bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
@@ -68,14 +70,15 @@ pub struct Carrier<'a> {
     spool: &'a Spool,
     witness: Option<(&'a SentLog, &'a Board)>,
     progressed: bool,
+    nudge: Nudge,
 }
 
 impl<'a> Carrier<'a> {
     /// Without `witness`, nothing is written down of what is sent and of whether the centre answers: for simulated
     /// terminals, which nobody looks into.
     #[must_use]
-    pub const fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<(&'a SentLog, &'a Board)>) -> Self {
-        Self { identity, spool, witness, progressed: false }
+    pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<(&'a SentLog, &'a Board)>) -> Self {
+        Self { identity, spool, witness, progressed: false, nudge: Nudge::default() }
     }
 
     /// Whether the server acknowledged anything or stayed for longer than a failed attempt would.
@@ -110,7 +113,7 @@ impl<'a> Carrier<'a> {
                 while let Ok(Some(_)) = answers.message().await {}
                 return Ok(());
             }
-            let deadline = sender.deadline();
+            let deadline = [sender.deadline(), self.nudge.deadline()].into_iter().flatten().min();
             tokio::select! {
                 answer = answers.message() => {
                     let answer = answer?.ok_or(StreamError::Closed)?;
@@ -127,17 +130,22 @@ impl<'a> Carrier<'a> {
         match answer {
             Answer::Welcome(welcome) => {
                 telemetry::connected(welcome.session);
+                self.nudge.welcomed(clock::moment().steady);
                 if let Some((_, board)) = self.witness {
                     board.connected();
                 }
             }
-            Answer::SlowDown { pause_ms } => telemetry::slowed_down(pause_ms),
+            Answer::SlowDown { pause_ms } => {
+                telemetry::slowed_down(pause_ms);
+                self.nudge.rest();
+            }
             Answer::Ack { .. } | Answer::Resume { .. } => {}
         }
         if let Some(through) = sender.handle(answer, clock::moment().steady)? {
             self.spool.release(through)?;
             self.progressed = true;
             telemetry::acknowledged(through);
+            self.nudge.acknowledged(through);
         }
         Ok(())
     }
@@ -146,7 +154,12 @@ impl<'a> Carrier<'a> {
     async fn transmit(&mut self, sender: &mut Sender, up: &mpsc::Sender<wire::Up>) -> Result<(), StreamError> {
         loop {
             let now = clock::moment();
-            let Some(transmit) = sender.poll(now.steady) else { return Ok(()) };
+            let Some(transmit) = sender.poll(now.steady) else {
+                if self.nudge.poll(now.steady) {
+                    self.keep_alive(self.spool.last(), now.wall, up).await?;
+                }
+                return Ok(());
+            };
             match transmit {
                 Transmit::Hello { first_unacknowledged } => {
                     let terminal = self.identity.terminal();
@@ -159,6 +172,7 @@ impl<'a> Carrier<'a> {
                         agent_version: VERSION.to_owned(),
                         sent_at: now.wall,
                     };
+                    self.nudge.greeted(now.steady);
                     send(up, hello.into()).await?;
                 }
                 Transmit::Batch { after, limit } => {
@@ -168,18 +182,28 @@ impl<'a> Carrier<'a> {
                         self.write_down(observations.iter().map(Sent::Observation))?;
                         send(up, batch(after, to_micros(now.wall), &observations)).await?;
                         crash::point("after-sent");
+                        self.nudge.sent(last, clock::moment().steady);
                     }
                     sender.sent(after, last, observations.len(), clock::moment().steady);
                 }
                 Transmit::KeepAlive { last_kept } => {
                     self.progressed = true;
-                    self.write_down([Sent::KeepAlive { last_kept }])?;
-                    let keep_alive = wire::KeepAlive { last_kept: last_kept.0, sent_at_us: to_micros(now.wall) };
-                    send(up, wire::Up { message: Some(up::Message::KeepAlive(keep_alive)) }).await?;
+                    self.keep_alive(last_kept, now.wall, up).await?;
                 }
                 Transmit::GiveUp => return Err(StreamError::Silent),
             }
         }
+    }
+
+    async fn keep_alive(
+        &self,
+        last_kept: Seq,
+        at: DateTime<Utc>,
+        up: &mpsc::Sender<wire::Up>,
+    ) -> Result<(), StreamError> {
+        self.write_down([Sent::KeepAlive { last_kept }])?;
+        let keep_alive = wire::KeepAlive { last_kept: last_kept.0, sent_at_us: to_micros(at) };
+        send(up, wire::Up { message: Some(up::Message::KeepAlive(keep_alive)) }).await
     }
 
     fn write_down<'s>(&self, all: impl IntoIterator<Item = Sent<'s>>) -> io::Result<()> {
