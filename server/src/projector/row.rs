@@ -48,6 +48,8 @@ pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: Dat
         due_at: seen.due_at,
         folded_at: now,
         ground: ground.number,
+        address: seen.address.clone(),
+        held_codes: json(serde_json::to_string(&seen.codes), "a facility's codes")?,
         codes,
     })
 }

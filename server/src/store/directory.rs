@@ -33,19 +33,14 @@ pub struct DatedCode {
 /// # Errors
 /// Where the database is away or holds what can't be read.
 pub async fn each(store: &Store, mut take: impl FnMut(Registered)) -> Result<(), StoreError> {
-    // The state is what the fold keeps; its identity is small, while the whole status is large and kept apart on disk.
-    let query = "SELECT facility_id, name, prefecture, state->'identity'->>'address', (state->'identity'->'codes')::text \
-                 FROM projection.facility";
+    let query = "SELECT facility_id, name, prefecture, address, held_codes FROM projection.facility_row";
     let doing = "read the registered facilities";
     let client = store.client().await?;
     let no_parameters: [&Uuid; 0] = [];
     let mut rows = pin!(client.query_raw(query, no_parameters).await.doing(doing)?);
     while let Some(row) = rows.try_next().await.doing(doing)? {
-        let codes = match row.get::<_, Option<&str>>(4) {
-            Some(codes) => serde_json::from_str(codes)
-                .map_err(|source| StoreError::Broken { what: "a facility's codes", source })?,
-            None => Vec::new(),
-        };
+        let codes = serde_json::from_str(row.get(4));
+        let codes = codes.map_err(|source| StoreError::Broken { what: "a facility's codes", source })?;
         take(Registered {
             facility: FacilityId(row.get(0)),
             name: row.get(1),

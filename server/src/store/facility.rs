@@ -44,12 +44,15 @@ pub struct Row {
     pub folded_at: DateTime<Utc>,
     /// The number of the ground by which it was folded.
     pub ground: i64,
+    pub address: Option<String>,
+    /// Every code that it has or had, as JSON.
+    pub held_codes: String,
     /// Not a column: they fill `projection.facility_code`.
     pub codes: Vec<String>,
 }
 
 impl Row {
-    fn columns(&self) -> [&(dyn ToSql + Sync); 24] {
+    fn columns(&self) -> [&(dyn ToSql + Sync); 26] {
         [
             &self.facility_id.0,
             &self.partition,
@@ -75,12 +78,14 @@ impl Row {
             &self.due_at,
             &self.folded_at,
             &self.ground,
+            &self.address,
+            &self.held_codes,
         ]
     }
 }
 
 /// The types of [`Row::columns`].
-const COLUMN_TYPES: [Type; 24] = [
+const COLUMN_TYPES: [Type; 26] = [
     Type::UUID,
     Type::INT4,
     Type::TEXT,
@@ -105,6 +110,8 @@ const COLUMN_TYPES: [Type; 24] = [
     Type::TIMESTAMPTZ,
     Type::TIMESTAMPTZ,
     Type::INT8,
+    Type::TEXT,
+    Type::TEXT,
 ];
 
 /// Where rows wait for [`UPSERT`]; each connection has its own.
@@ -114,12 +121,14 @@ const INCOMING: &str =
 const UPSERT: &str = "INSERT INTO projection.facility_row SELECT * FROM incoming_facility \
                       ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
                       evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
-                      opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, ground) = \
+                      opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, ground, \
+                      address, held_codes) = \
                       (EXCLUDED.partition, EXCLUDED.code, EXCLUDED.name, EXCLUDED.prefecture, EXCLUDED.search, \
                       EXCLUDED.eligible, EXCLUDED.evidence, EXCLUDED.evidence_level, EXCLUDED.first_success_at, \
                       EXCLUDED.last_success_at, EXCLUDED.equipment, EXCLUDED.readers_present, EXCLUDED.intent, \
                       EXCLUDED.opt_out, EXCLUDED.listing, EXCLUDED.freshness, EXCLUDED.last_seen_at, EXCLUDED.flags, \
-                      EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.ground)";
+                      EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.ground, \
+                      EXCLUDED.address, EXCLUDED.held_codes)";
 
 /// More names than this are announced as "many": a payload of NOTIFY has a limit.
 const ANNOUNCED_ONE_BY_ONE: usize = 100;
