@@ -320,7 +320,7 @@ mod tests {
         let listed = |since, last| Listing::Listed { since: on(since), last_seen_at: on(last) };
         let (absent, gone) = (|day| Listing::NotListed { as_of: on(day) }, |day| Listing::Delisted { at: on(day) });
         let ambiguous = |day| Listing::Ambiguous { as_of: on(day) };
-        let table: [(&[(u32, bool)], Listing); 13] = [
+        let table: [(&[(u32, bool)], Listing); 14] = [
             (&[], Listing::Unknown),
             (&[(1, false)], absent(1)),
             (&[(1, true)], listed(1, 1)),
@@ -331,6 +331,7 @@ mod tests {
             (&[(1, true), (2, false), (3, false)], gone(2)),
             (&[(1, true), (2, false), (3, true)], listed(3, 3)),
             (&[(1, false), (1, true)], ambiguous(1)),
+            (&[(1, true), (1, false), (1, true)], ambiguous(1)),
             (&[(1, true), (1, false), (1, true), (1, false)], ambiguous(1)),
             (&[(1, true), (1, false), (2, true)], listed(2, 2)),
             (&[(1, true), (1, false), (2, false)], absent(2)),
@@ -341,6 +342,22 @@ mod tests {
         }
         let again = [(1, true, "full"), (2, false, "full"), (2, true, "full")];
         assert_eq!(told(&again).listing(&Identity::default()), ambiguous(2));
+    }
+
+    #[test]
+    fn a_snapshot_of_another_day_is_another_one() {
+        let mut listings = Listings::default();
+        let snapshot = SnapshotId(uuid::Uuid::from_u128(1));
+        let said =
+            [(1, true, "1319999015"), (1, false, "1319999023"), (1, true, "1319999015"), (2, false, "1319999015")];
+        for (day, listed, code) in said {
+            let code = Some(code.to_owned());
+            let event = ListingObserved { as_of: on(day), coverage: "full".to_owned(), listed, code };
+            listings.observed(snapshot, &event, &Identity::default());
+        }
+        let sights: Vec<_> =
+            listings.sights.iter().map(|sight| (sight.as_of, sight.listed, sight.codes.len())).collect();
+        assert_eq!(sights, [(on(1), true, 2), (on(2), false, 1)]);
     }
 
     #[test]

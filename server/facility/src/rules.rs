@@ -96,6 +96,7 @@ mod tests {
 
     #[test]
     fn the_bundled_rules_are_those_of_the_notice() {
+        assert_eq!(Rules::parse(&Rules::BUNDLED.replace("version = 1", "version = 7")).unwrap().version(), 7);
         let rules = Rules::bundled();
         let set = rules.at("2026-04-01T00:00:00Z".parse().unwrap());
         assert_eq!(set.counts_since, "2025-09-18T15:00:00Z".parse::<DateTime<Utc>>().unwrap());
