@@ -22,7 +22,7 @@ use yomitori_tests::world::agent::{self, Agent};
 use crate::status::UNAUTHENTICATED;
 
 /// How long the server bears silence, and a little more.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(45);
 
 fn victim() -> Peer {
     Peer { terminal: TerminalId(Uuid::now_v7()), facility: FacilityId::of_code(VICTIM) }
