@@ -145,11 +145,13 @@ impl FaceReaderModel {
     }
 }
 
-/// Whether a code in a result file, or the cause that an agent recognised in it, means that the phone was read all the
-/// same.
+/// Whether a code in a result file means that the phone was read all the same.
 pub(crate) fn code_means_read(code: &str) -> bool {
-    let names = |cause: &'static Cause| cause.codes.iter().chain([&cause.id]);
-    Cause::all().iter().filter(|cause| cause.read_succeeds).flat_map(names).any(|known| known == code)
+    read_by(Cause::all(), code)
+}
+
+fn read_by(causes: &[Cause], code: &str) -> bool {
+    causes.iter().filter(|cause| cause.read_succeeds).flat_map(|cause| &cause.codes).any(|known| known == code)
 }
 
 #[cfg(test)]
@@ -174,6 +176,13 @@ mod tests {
     #[test]
     fn canon_reads_phones_by_itself() {
         assert_eq!(FaceReaderModel::of("canon-hi-cara").unwrap().phone_native, PhoneNative::Yes);
+    }
+
+    #[test]
+    fn only_the_codes_of_a_read_that_worked_mean_one() {
+        let coded = |id: &str, code: &str| Cause { codes: vec![code.to_owned()], ..Cause::of(id).unwrap().clone() };
+        let causes = [coded("Eligibility.Invalid", "X1"), coded("PatientDevice.PinWrong", "X2")];
+        assert_eq!(["X1", "X2", "X3"].map(|code| read_by(&causes, code)), [true, false, false]);
     }
 
     #[test]

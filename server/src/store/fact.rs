@@ -125,19 +125,6 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
     Ok(())
 }
 
-/// A facility's facts, the newest first.
-///
-/// # Errors
-/// Where the database is away or holds what can't be read.
-pub async fn timeline(store: &Store, facility: FacilityId, limit: i64) -> Result<Vec<Placed>, StoreError> {
-    let query = format!(
-        "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 \
-         ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $2"
-    );
-    let rows = store.client().await?.query(&query, &[&facility.0, &limit]).await.doing("read a timeline")?;
-    rows.iter().map(placed).collect()
-}
-
 /// What was said of the whole fleet, in the order of the log.
 ///
 /// # Errors

@@ -22,9 +22,7 @@ struct Sender {
 
 impl Sender {
     fn new(web: &str) -> Result<Self> {
-        // A connection on which something was refused is closed, so none is used twice.
-        let client =
-            Client::builder().no_proxy().redirect(redirect::Policy::none()).pool_max_idle_per_host(0).build()?;
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build()?;
         Ok(Self { client, web: web.to_owned() })
     }
 
@@ -87,6 +85,7 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
     }
     let bodies: Vec<(&str, Vec<u8>, u16, &[&str])> = vec![
         ("too large", vec![b'a'; 20_000], 413, &["16 KiB"]),
+        ("far too large", vec![b'a'; 2_000_000], 413, &["16 KiB"]),
         ("no UTF-8", b"intent=do_not_want&by=%FF%FE&why=x".to_vec(), 400, &["UTF-8"]),
         ("raw bytes", vec![0xFF, 0x00, 0x80], 400, &["UTF-8"]),
         ("an unknown field", format!("{GOOD}&role=admin").into(), 400, &["role"]),
@@ -112,10 +111,6 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
             ensure!(text.contains(needle), "{what}: `{needle}` is not told: {text}");
         }
         ensure!(!text.contains("<script>alert"), "{what} is echoed as it is");
-    }
-    // The server may hang up before it has heard all.
-    if let Ok((status, text)) = sender.ours(&path, vec![b'a'; 2_000_000]).await {
-        ensure!(status == 413, "far too large: {status}: {text}");
     }
     for (path, expected) in [
         (format!("/facilities/{VICTIM}/record/burn"), 404),

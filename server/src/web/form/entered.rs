@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::header;
 use axum::http::request::Parts;
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 use yomitori_facility::{Text, tokyo};
 use yomitori_proto::event::Stated;
@@ -22,6 +23,8 @@ pub(in crate::web) const SURE: &str = "sure";
 
 /// Far more than any form of ours needs.
 const BODY_LIMIT: usize = 16 << 10;
+/// What is too large is heard out up to here and thrown away: whoever is cut off while sending never reads why.
+const HEARD_LIMIT: usize = 8 << 20;
 pub(super) const BY_LIMIT: usize = 100;
 pub(super) const WHY_LIMIT: usize = 500;
 /// A clock of a browser may be this much ahead of ours.
@@ -56,8 +59,20 @@ pub(in crate::web) async fn read(parts: &Parts, body: Body, known: &[&str]) -> R
     if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(Failure::Media);
     }
-    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| Failure::TooLarge)?;
-    Entered::parse(&bytes, known)
+    Entered::parse(&hear(body).await?, known)
+}
+
+async fn hear(body: Body) -> Result<Vec<u8>, Failure> {
+    let (mut chunks, mut kept, mut heard) = (body.into_data_stream(), Vec::new(), 0_usize);
+    while let Some(chunk) = chunks.try_next().await.map_err(|_| Failure::TooLarge)? {
+        heard = heard.saturating_add(chunk.len());
+        if heard <= BODY_LIMIT {
+            kept.extend_from_slice(&chunk);
+        } else if heard > HEARD_LIMIT {
+            break;
+        }
+    }
+    if heard > BODY_LIMIT { Err(Failure::TooLarge) } else { Ok(kept) }
 }
 
 impl Entered {
