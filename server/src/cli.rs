@@ -9,6 +9,7 @@ mod facility;
 mod instant;
 mod list;
 mod output;
+mod rebuild;
 mod rules;
 mod statement;
 mod status;
@@ -83,6 +84,9 @@ enum Command {
     /// Which face reader stands at the desk, and that it was restarted.
     #[command(subcommand)]
     FaceReader(statement::FaceReader),
+    /// Fold the whole log anew beside what is shown, look at what would change, and exchange the two.
+    #[command(after_help = rebuild::EXAMPLES)]
+    Rebuild(rebuild::Rebuild),
     /// The rules by which facilities are judged.
     #[command(
         subcommand,
@@ -190,6 +194,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::OptOut(command) => statement::opt_out(&desk()?, command).await?,
         Command::Reader(command) => statement::reader(&desk()?, command).await?,
         Command::FaceReader(command) => statement::face_reader(&desk()?, command).await?,
+        Command::Rebuild(command) => rebuild::run(&config()?, command).await?,
         Command::Rules(command) => rules::run(desk, command).await?,
         Command::Closure(command) => rules::closure(&desk()?, command).await?,
         Command::Attest(command) => statement::attest(&desk()?, command).await?,

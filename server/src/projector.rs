@@ -6,10 +6,12 @@
 
 mod batch;
 mod owner;
+pub mod rebuild;
 mod refold;
 mod row;
 mod state;
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -17,16 +19,19 @@ use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use tokio_util::sync::CancellationToken;
+use yomitori_facility::FOLD;
 
 use crate::config;
 use crate::log::kafka::{Reader, TopicError};
 use crate::log::{self, Position};
+use crate::store::generation::{self, Generation};
 use crate::store::ground::{self, Ground};
 use crate::store::{Store, StoreError, progress};
 use crate::{clock, telemetry};
 
 use self::batch::{Batch, Folded, Taken};
 use self::owner::Owner;
+use self::rebuild::{Rebuild, RebuildError, Told};
 use self::refold::Refold;
 use self::state::States;
 
@@ -37,6 +42,8 @@ const BATCH_BYTES: usize = 2 << 20;
 const IDLE: Duration = Duration::from_millis(500);
 /// How often the store is told where the log ends.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// Records after which a rebuild says again how far it is.
+const TELL_EVERY: u64 = 1_000_000;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// Why the projection paused.
@@ -52,6 +59,15 @@ pub enum ProjectionError {
     Fenced { partition: i32 },
     #[error("hold the locks of the partitions")]
     Locks(#[source] tokio_postgres::Error),
+    #[error("read partition {partition} of the log: Kafka is silent")]
+    Silent { partition: i32 },
+    #[error(
+        "fold the log: version {found} of the fold made what the database holds, this program has version {FOLD}; run the \
+         newer program"
+    )]
+    Newer { found: i32 },
+    #[error("fold the log anew with this version of the program")]
+    Rebuild(#[source] Box<RebuildError>),
 }
 
 /// Projects until `stop`. A failure pauses it; it goes on from the last commit.
@@ -84,7 +100,8 @@ impl Projector {
         let count = tokio::task::spawn_blocking(move || log::kafka::partitions(&kafka))
             .await
             .expect("asking for the partitions does not panic")?;
-        let mut owner = Owner::connect(&self.store, count).await?;
+        let live = self.generation().await?;
+        let mut owner = Owner::connect(&self.store, live.number, count).await?;
         let reader = log::kafka::reader(&self.kafka)?;
         let mut states = States::open(&self.store).await?;
         let mut fold = Fold { newest: ground::newest(&self.store).await?, ground: ground::now(&self.store).await? };
@@ -126,6 +143,32 @@ impl Projector {
                     checked_at = tokio::time::Instant::now();
                     self.check(&reader, &owner).await?;
                 }
+            }
+        }
+    }
+
+    /// The live generation. Where an older version of the fold made it, this one makes another first: what was is shown
+    /// until then.
+    async fn generation(&self) -> Result<Generation, ProjectionError> {
+        let live = generation::live(&self.store).await?;
+        match live.fold.cmp(&FOLD) {
+            Ordering::Equal => Ok(live),
+            Ordering::Greater => Err(ProjectionError::Newer { found: live.fold }),
+            Ordering::Less => {
+                telemetry::rebuilding(live.fold, FOLD);
+                let mut told = Told { done: 0, of: 0, waits: false };
+                let tell = &mut |now: Told| {
+                    if now.done.saturating_sub(told.done) >= TELL_EVERY || now.of != told.of {
+                        telemetry::rebuilt_so_far(now.done, now.of);
+                        told = now;
+                    }
+                };
+                let failed = |error| ProjectionError::Rebuild(Box::new(error));
+                let rebuild = Rebuild::begin(&self.store, &self.kafka, false).await.map_err(failed)?;
+                rebuild.swap(tell).await.map_err(failed)?;
+                generation::forget(&self.store).await?;
+                telemetry::rebuilt(FOLD);
+                Ok(generation::live(&self.store).await?)
             }
         }
     }

@@ -1,5 +1,8 @@
 //! PostgreSQL: what follows from the log (`projection`) and what only this database knows (`registry`).
 //!
+//! What the projector writes it names without a schema: which generation that is, the live one or the one that is built
+//! beside it, is settled by the connection's search path. Whoever reads for people names `projection` or `analytics`.
+//!
 //! One noun a file. This module never reads the log and never draws a page.
 
 pub mod call;
@@ -8,6 +11,7 @@ pub mod directory;
 pub mod facility;
 pub mod fact;
 pub mod fleet;
+pub mod generation;
 pub mod ground;
 pub mod lease;
 pub mod listing;
@@ -67,6 +71,8 @@ impl<T> Doing<T> for Result<T, tokio_postgres::Error> {
 pub struct Store {
     pool: Pool,
     address: tokio_postgres::Config,
+    /// Without a search path.
+    given: tokio_postgres::Config,
 }
 
 impl Store {
@@ -77,6 +83,22 @@ impl Store {
     pub fn open(url: &str) -> Result<Self, StoreError> {
         let mut address: tokio_postgres::Config = url.parse().map_err(StoreError::Address)?;
         address.application_name("yomitori-server").connect_timeout(CONNECT_LIMIT);
+        Self::at(address, "projection,public")
+    }
+
+    /// The same database, seen by whoever builds the generation beside the live one.
+    ///
+    /// # Errors
+    /// Where no pool can be made.
+    pub fn shadow(&self) -> Result<Self, StoreError> {
+        Self::at(self.given.clone(), "shadow,projection,public")
+    }
+
+    fn at(given: tokio_postgres::Config, path: &str) -> Result<Self, StoreError> {
+        let mut address = given.clone();
+        let path = format!("-c search_path={path}");
+        let options = given.get_options().map_or_else(|| path.clone(), |options| format!("{options} {path}"));
+        address.options(options);
         let manager =
             Manager::from_config(address.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
@@ -86,7 +108,7 @@ impl Store {
             .create_timeout(Some(CONNECT_LIMIT))
             .build()
             .map_err(StoreError::Pool)?;
-        Ok(Self { pool, address })
+        Ok(Self { pool, address, given })
     }
 
     /// A connection of the pool.
@@ -111,7 +133,10 @@ impl Store {
         let mut client = self.client().await?;
         // Two servers that start at once must not migrate side by side.
         client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.doing("wait for the migration lock")?;
+        // The history of migrations has always been where a connection without a search path puts it.
+        client.execute("SET search_path = public", &[]).await.doing("begin the migration")?;
         let report = migrations::migrations::runner().run_async(&mut **client).await.map_err(StoreError::Migrate);
+        client.execute("RESET search_path", &[]).await.doing("end the migration")?;
         client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.doing("end the migration")?;
         Ok(report?.applied_migrations().iter().map(ToString::to_string).collect())
     }

@@ -184,6 +184,18 @@ pub fn not_folded_anew(facility: FacilityId, position: Position) {
     );
 }
 
+pub fn rebuilding(from: i32, to: i32) {
+    info!(from, to, "another version of the fold: the whole log is folded anew; what was is shown until then");
+}
+
+pub fn rebuilt_so_far(done: u64, of: u64) {
+    info!(done, of, "folding the log anew");
+}
+
+pub fn rebuilt(version: i32) {
+    info!(version, "the log was folded anew, and is shown");
+}
+
 pub fn projection_failed(error: Cause<'_>) {
     counter!("fleet_server_projection_failures_total").increment(1);
     warn!(error = chain(error), "the projection paused; it goes on from the last commit");

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod browser;
 pub mod kafka;
 pub mod line;
+pub mod log;
 pub mod network;
 pub mod pcscd;
 pub mod port;

@@ -52,6 +52,10 @@ pub struct Facility {
 const HEARD: usize = 32;
 const MAINTENANCE: usize = 16;
 
+/// The version of the fold. It rises with every change by which the same facts come to another state, or to one that is
+/// written otherwise: what an older version made is then folded anew.
+pub const FOLD: i32 = 1;
+
 /// What the log says of one facility once `recorded` has been read too. Total: a fact is never refused.
 #[must_use]
 pub fn fold(mut facility: Facility, recorded: &Recorded, rules: &Rules) -> Facility {

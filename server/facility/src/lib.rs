@@ -43,7 +43,7 @@ pub use due::due;
 pub use equipment::{Equipment, FaceReader, Missing, ReaderStatus, Trouble};
 pub use evidence::{Eligible, Evidence, Level, LevelCount, Superseded, SupersededBy};
 pub use explain::{Change, EXAMPLE, Explained, Fleet, Step, StepCause, difference, explain};
-pub use facility::{Facility, fold};
+pub use facility::{FOLD, Facility, fold};
 pub use freshness::{Freshness, TerminalStatus};
 pub use hours::{Hours, HoursError};
 pub use identity::CodeStatus;

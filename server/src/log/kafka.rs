@@ -10,7 +10,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{Consumer as _, ConsumerContext, StreamConsumer};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::statistics::Statistics;
@@ -127,6 +127,42 @@ pub fn reader(kafka: &config::Kafka) -> Result<Reader, KafkaError> {
         .create_with_context(Ends::default())
 }
 
+/// Reads one partition as fast as it can, for whoever folds it anew.
+pub type Replayer = BaseConsumer;
+
+/// Reads from `from` on.
+///
+/// # Errors
+/// Where librdkafka refuses.
+pub fn replayer(kafka: &config::Kafka, from: Position) -> Result<Replayer, KafkaError> {
+    let reader: Replayer = client(kafka)
+        .set("group.id", "yomitori-rebuild")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("queued.max.messages.kbytes", "65536")
+        .create()?;
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(&kafka.topic, from.partition, Offset::Offset(from.offset))?;
+    reader.assign(&assignment)?;
+    Ok(reader)
+}
+
+/// Where each partition begins and ends. Blocks for up to [`ASK_LIMIT`] a partition.
+///
+/// # Errors
+/// Where Kafka can't be reached or has no such topic.
+pub fn bounds(kafka: &config::Kafka) -> Result<BTreeMap<i32, (i64, i64)>, TopicError> {
+    let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
+    let count = partitions(kafka)?;
+    let asker: BaseConsumer = client(kafka).create().map_err(unreachable)?;
+    let of = |partition| {
+        let bounds = asker.fetch_watermarks(&kafka.topic, partition, ASK_LIMIT).map_err(unreachable)?;
+        Ok((partition, bounds))
+    };
+    (0..count).map(of).collect()
+}
+
 /// Where the partitions end, as librdkafka last heard.
 #[derive(Default)]
 pub struct Ends(Mutex<BTreeMap<i32, i64>>);
@@ -169,7 +205,7 @@ pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result
 /// Where Kafka can't be reached or has no such topic.
 pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
     let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
-    let asker: rdkafka::consumer::BaseConsumer = client(kafka).create().map_err(unreachable)?;
+    let asker: BaseConsumer = client(kafka).create().map_err(unreachable)?;
     let metadata = asker.fetch_metadata(Some(&kafka.topic), ASK_LIMIT).map_err(unreachable)?;
     let count = metadata.topics().iter().find(|t| t.name() == kafka.topic).map_or(0, |t| t.partitions().len());
     match i32::try_from(count) {

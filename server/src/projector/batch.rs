@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use yomitori_facility::{Facility, fold};
+use yomitori_facility::{Facility, Rules, fold};
 use yomitori_proto::decode;
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
@@ -16,10 +16,12 @@ use super::owner::Owner;
 use super::state::States;
 use super::{ProjectionError, row};
 use crate::log::Position;
+use crate::store::connection::Comings;
 use crate::store::fact::Placed;
+use crate::store::generation::Number;
 use crate::store::ground::Ground;
 use crate::store::parked::Parked;
-use crate::store::{Doing as _, Store, connection, facility, fact, parked, progress};
+use crate::store::{Doing as _, Store, facility, fact, parked, progress};
 use crate::{clock, crash, telemetry};
 
 /// A record as it came from the log.
@@ -44,6 +46,7 @@ struct Decoded {
 
 /// A batch that is folded and not yet written.
 pub(super) struct Folded {
+    generation: Number,
     /// Where each partition has to stand, and its next offset afterwards.
     moves: Vec<(Position, i64)>,
     facts: Vec<Placed>,
@@ -62,14 +65,14 @@ impl Folded {
         let mut client = store.client().await?;
         let transaction = client.transaction().await.doing("begin a batch")?;
         for (expected, next) in self.moves {
-            if !progress::advance(&transaction, expected, next, self.now).await? {
+            if !progress::advance(&transaction, self.generation, expected, next, self.now).await? {
                 return Err(ProjectionError::Fenced { partition: expected.partition });
             }
         }
         fact::copy(&transaction, &self.facts).await?;
-        for placed in &self.facts {
-            connection::follow(&transaction, &placed.recorded).await?;
-        }
+        let mut comings = Comings::default();
+        self.facts.iter().for_each(|placed| comings.take(&placed.recorded));
+        comings.write(&transaction).await?;
         facility::write(&transaction, &self.rows).await?;
         fact::raise_high_water(&transaction, &self.marks).await?;
         parked::park(&transaction, &self.parked, self.now).await?;
@@ -85,14 +88,14 @@ impl Folded {
 
 /// What a batch comes to.
 #[derive(Default)]
-struct Outcome {
-    facts: Vec<Placed>,
-    duplicates: usize,
-    facilities: BTreeMap<FacilityId, Facility>,
-    partitions: BTreeMap<FacilityId, i32>,
-    marks: BTreeMap<(TerminalId, Life), Seq>,
-    parked: Vec<Parked>,
-    newly_parked: BTreeSet<FacilityId>,
+pub(super) struct Outcome {
+    pub(super) facts: Vec<Placed>,
+    pub(super) duplicates: usize,
+    pub(super) facilities: BTreeMap<FacilityId, Facility>,
+    pub(super) partitions: BTreeMap<FacilityId, i32>,
+    pub(super) marks: BTreeMap<(TerminalId, Life), Seq>,
+    pub(super) parked: Vec<Parked>,
+    pub(super) newly_parked: BTreeSet<FacilityId>,
 }
 
 impl Batch {
@@ -139,17 +142,29 @@ impl Batch {
         let row = |(id, facility)| row::row(facility, partitions[id], ground, now);
         let rows = facilities.iter().map(row).collect::<Result<_, _>>()?;
         states.keep(facilities, marks.clone(), newly_parked);
-        Ok(Folded { moves, facts, duplicates, rows, marks, parked, now, took: began.elapsed() })
+        Ok(Folded {
+            generation: owner.generation(),
+            moves,
+            facts,
+            duplicates,
+            rows,
+            marks,
+            parked,
+            now,
+            took: began.elapsed(),
+        })
     }
 
-    fn touched(&self) -> (BTreeSet<FacilityId>, BTreeSet<(TerminalId, Life)>) {
+    /// Whose facts these are, and which lives.
+    pub(super) fn touched(&self) -> (BTreeSet<FacilityId>, BTreeSet<(TerminalId, Life)>) {
         let facts = || self.records.iter().filter_map(|record| record.facts.as_ref().ok()).flatten();
         let facilities = facts().map(|fact| fact.facility).filter(|id| *id != FacilityId::FLEET).collect();
         let lives = facts().filter_map(Recorded::observed).map(|o| (o.terminal, o.life)).collect();
         (facilities, lives)
     }
 
-    fn fold(self, ground: &Ground, states: &States) -> Outcome {
+    /// Folds it on top of `states`, which have to be loaded.
+    pub(super) fn fold(self, ground: &Ground, states: &States) -> Outcome {
         let mut outcome = Outcome::default();
         for Decoded { taken, facility, facts } in self.records {
             let behind = states.parked.contains(&facility) || outcome.newly_parked.contains(&facility);
@@ -196,16 +211,25 @@ impl Outcome {
         }
         // Rules and closures are facts about the fleet, not about a facility.
         if id != FacilityId::FLEET && !fresh.is_empty() {
-            let before = self.facilities.get(&id).cloned().unwrap_or_else(|| states.facility(id));
+            let before = self.facilities.remove(&id).unwrap_or_else(|| states.facility(id));
             // The fold can't panic; should it all the same, only this facility stops.
-            let folded = catch_unwind(AssertUnwindSafe(|| {
-                fresh.iter().fold(before, |facility, placed| fold(facility, &placed.recorded, &ground.rules))
-            }));
-            self.facilities.insert(id, folded.map_err(|_| "fold: it panicked".to_owned())?);
+            let after = catch_unwind(AssertUnwindSafe(|| folded(before, &fresh, &ground.rules)));
             self.partitions.insert(id, position.partition);
+            let Ok(after) = after else {
+                // What it was went with the panic; what it had come to in this batch follows once more from its facts.
+                let mine = |placed: &&Placed| placed.recorded.facility == id;
+                let again = folded(states.facility(id), self.facts.iter().filter(mine), &ground.rules);
+                self.facilities.insert(id, again);
+                return Err("fold: it panicked".to_owned());
+            };
+            self.facilities.insert(id, after);
         }
         self.marks.extend(marks);
         self.facts.extend(fresh);
         Ok(())
     }
+}
+
+fn folded<'a>(before: Facility, facts: impl IntoIterator<Item = &'a Placed>, rules: &Rules) -> Facility {
+    facts.into_iter().fold(before, |facility, placed| fold(facility, &placed.recorded, rules))
 }

@@ -7,6 +7,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::log::Position;
 use crate::projector::ProjectionError;
+use crate::store::generation::Number;
 use crate::store::{Store, progress};
 
 /// The first half of the lock's number, so that it collides with nobody else's.
@@ -15,6 +16,7 @@ const LOCKS: i32 = 0x596f_6d69;
 /// The partitions that this instance holds. The locks go with the connection: whatever ends it, frees them.
 pub(super) struct Owner {
     locks: Client,
+    generation: Number,
     partitions: i32,
     places: BTreeMap<i32, Place>,
 }
@@ -26,11 +28,11 @@ struct Place {
 }
 
 impl Owner {
-    pub(super) async fn connect(store: &Store, partitions: i32) -> Result<Self, ProjectionError> {
+    pub(super) async fn connect(store: &Store, generation: Number, partitions: i32) -> Result<Self, ProjectionError> {
         let (locks, connection) = store.address().connect(NoTls).await.map_err(ProjectionError::Locks)?;
         // Its end shows at the next use of `locks`.
         tokio::spawn(connection);
-        Ok(Self { locks, partitions, places: BTreeMap::new() })
+        Ok(Self { locks, generation, partitions, places: BTreeMap::new() })
     }
 
     /// Takes the partitions that nobody holds; says whether there were any.
@@ -53,6 +55,11 @@ impl Owner {
             return Err(ProjectionError::Fenced { partition: -1 });
         }
         Ok(claimed)
+    }
+
+    /// The generation that is folded into: another one may be live by the time that it is written.
+    pub(super) const fn generation(&self) -> Number {
+        self.generation
     }
 
     pub(super) fn positions(&self) -> impl Iterator<Item = Position> {

@@ -125,7 +125,7 @@ pub(super) async fn write(store: &Store, owner: &Owner, rows: &[facility::Row]) 
     for partition in partitions {
         let fenced = ProjectionError::Fenced { partition };
         let Some(expected) = owner.position(partition) else { return Err(fenced) };
-        if !progress::stands(&transaction, expected).await? {
+        if !progress::stands(&transaction, owner.generation(), expected).await? {
             return Err(fenced);
         }
     }

@@ -1,6 +1,10 @@
 //! Streams that are open as far as the log says.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
+use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Session, TerminalId};
 
@@ -14,26 +18,80 @@ pub struct Orphan {
     pub session: Session,
 }
 
-/// Follows a terminal's coming and going; any other fact changes nothing.
-///
-/// # Errors
-/// Where the database is away.
-pub async fn follow(transaction: &Transaction<'_>, recorded: &Recorded) -> Result<(), StoreError> {
-    let Origin::Server { instance, stated_at } = &recorded.origin else { return Ok(()) };
-    if let Event::TerminalConnected(connected) = &recorded.event {
-        let upsert = "INSERT INTO projection.connection (terminal_id, facility_id, session, instance, connected_at) \
-                      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (terminal_id) DO UPDATE \
-                      SET facility_id = $2, session = $3, instance = $4, connected_at = $5";
-        let session = connected.session.0;
-        transaction
-            .execute(upsert, &[&connected.terminal.0, &recorded.facility.0, &session, &instance.0, stated_at])
-            .await
-            .doing("note a connected terminal")?;
-    } else if let Event::TerminalDisconnected(gone) = &recorded.event {
-        let delete = "DELETE FROM projection.connection WHERE terminal_id = $1 AND session = $2";
-        transaction.execute(delete, &[&gone.terminal.0, &gone.session.0]).await.doing("note a terminal that left")?;
+/// Who came and who left, in the order of the log: written at once, however many they are.
+#[derive(Default)]
+pub struct Comings {
+    opened: BTreeMap<TerminalId, Opened>,
+    /// Left in the session that they had come in: whatever is noted of them is over.
+    gone: BTreeSet<TerminalId>,
+    /// Left in a session that was not seen to begin.
+    closed: BTreeSet<(TerminalId, Session)>,
+}
+
+struct Opened {
+    facility: FacilityId,
+    session: Session,
+    instance: Uuid,
+    at: DateTime<Utc>,
+}
+
+impl Comings {
+    /// Follows a terminal's coming and going; any other fact changes nothing.
+    pub fn take(&mut self, recorded: &Recorded) {
+        let Origin::Server { instance, stated_at } = &recorded.origin else { return };
+        if let Event::TerminalConnected(connected) = &recorded.event {
+            let opened = Opened {
+                facility: recorded.facility,
+                session: connected.session,
+                instance: instance.0,
+                at: *stated_at,
+            };
+            self.opened.insert(connected.terminal, opened);
+        } else if let Event::TerminalDisconnected(left) = &recorded.event {
+            if self.opened.get(&left.terminal).is_some_and(|opened| opened.session == left.session) {
+                self.opened.remove(&left.terminal);
+                self.gone.insert(left.terminal);
+            } else {
+                self.closed.insert((left.terminal, left.session));
+            }
+        }
     }
-    Ok(())
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        if !self.gone.is_empty() {
+            let gone: Vec<Uuid> = self.gone.iter().map(|terminal| terminal.0).collect();
+            let delete = "DELETE FROM connection WHERE terminal_id = ANY($1)";
+            transaction.execute(delete, &[&gone]).await.doing("note terminals that left")?;
+        }
+        if !self.closed.is_empty() {
+            let (terminals, sessions): (Vec<Uuid>, Vec<Uuid>) =
+                self.closed.iter().map(|(terminal, session)| (terminal.0, session.0)).unzip();
+            let delete = "DELETE FROM connection c USING unnest($1::uuid[], $2::uuid[]) AS l (terminal_id, session) \
+                          WHERE c.terminal_id = l.terminal_id AND c.session = l.session";
+            transaction.execute(delete, &[&terminals, &sessions]).await.doing("note terminals that left")?;
+        }
+        if !self.opened.is_empty() {
+            let opened = || self.opened.values();
+            let terminals: Vec<Uuid> = self.opened.keys().map(|terminal| terminal.0).collect();
+            let facilities: Vec<Uuid> = opened().map(|o| o.facility.0).collect();
+            let sessions: Vec<Uuid> = opened().map(|o| o.session.0).collect();
+            let instances: Vec<Uuid> = opened().map(|o| o.instance).collect();
+            let at: Vec<DateTime<Utc>> = opened().map(|o| o.at).collect();
+            let upsert = "INSERT INTO connection (terminal_id, facility_id, session, instance, connected_at) \
+                          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[]) \
+                          ON CONFLICT (terminal_id) DO UPDATE SET facility_id = EXCLUDED.facility_id, \
+                          session = EXCLUDED.session, instance = EXCLUDED.instance, connected_at = EXCLUDED.connected_at";
+            transaction
+                .execute(upsert, &[&terminals, &facilities, &sessions, &instances, &at])
+                .await
+                .doing("note connected terminals")?;
+        }
+        Ok(())
+    }
 }
 
 /// Streams of instances that hold no lease any more.

@@ -115,10 +115,10 @@ const COLUMN_TYPES: [Type; 26] = [
 ];
 
 /// Where rows wait for [`UPSERT`]; each connection has its own.
-const INCOMING: &str =
-    "CREATE TEMP TABLE IF NOT EXISTS incoming_facility (LIKE projection.facility_row) ON COMMIT DELETE ROWS";
+const INCOMING: &str = "CREATE TEMP TABLE IF NOT EXISTS incoming_facility (LIKE facility_row) ON COMMIT DELETE ROWS; \
+     DELETE FROM incoming_facility";
 
-const UPSERT: &str = "INSERT INTO projection.facility_row SELECT * FROM incoming_facility \
+const UPSERT: &str = "INSERT INTO facility_row SELECT * FROM incoming_facility \
                       ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
                       evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
                       opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, ground, \
@@ -139,7 +139,7 @@ const ANNOUNCED_ONE_BY_ONE: usize = 100;
 /// Where the database is away or holds what can't be read.
 pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility, i64)>, StoreError> {
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
-    let query = "SELECT facility_id, state, ground FROM projection.facility_row WHERE facility_id = ANY($1)";
+    let query = "SELECT facility_id, state, ground FROM facility_row WHERE facility_id = ANY($1)";
     let rows = store.client().await?.query(query, &[&ids]).await.doing("read facilities")?;
     rows.into_iter()
         .map(|row| {
@@ -155,7 +155,7 @@ pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(Fac
 /// # Errors
 /// Where the database is away.
 pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(FacilityId, i32)>, StoreError> {
-    let query = "SELECT facility_id, partition FROM projection.facility WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+    let query = "SELECT facility_id, partition FROM facility_row WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
     let rows = store.client().await?.query(query, &[&now, &limit]).await.doing("look for facilities that are due")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
@@ -181,10 +181,10 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), St
     let (ids, codes): (Vec<Uuid>, Vec<&str>) =
         rows.iter().flat_map(|row| row.codes.iter().map(|code| (row.facility_id.0, code.as_str()))).unzip();
     let touched: Vec<Uuid> = rows.iter().map(|row| row.facility_id.0).collect();
-    let forget = "DELETE FROM projection.facility_code WHERE facility_id = ANY($1) AND (facility_id, code) NOT IN \
+    let forget = "DELETE FROM facility_code WHERE facility_id = ANY($1) AND (facility_id, code) NOT IN \
                   (SELECT * FROM unnest($2::uuid[], $3::text[]))";
     transaction.execute(forget, &[&touched, &ids, &codes]).await.doing("drop old codes")?;
-    let insert = "INSERT INTO projection.facility_code (facility_id, code) \
+    let insert = "INSERT INTO facility_code (facility_id, code) \
                   SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING";
     transaction.execute(insert, &[&ids, &codes]).await.doing("write codes")?;
     Ok(())
@@ -242,7 +242,7 @@ pub async fn count_behind(store: &Store, ground: i64) -> Result<i64, StoreError>
 /// # Errors
 /// Where the database is away.
 pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, StoreError> {
-    let query = "SELECT facility_id FROM projection.facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
+    let query = "SELECT facility_id FROM facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
     let row = store.client().await?.query_opt(query, &[&code]).await.doing("look for a code")?;
     Ok(row.map(|row| FacilityId(row.get(0))))
 }

@@ -32,7 +32,7 @@ pub async fn high_water(
 ) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
     let terminals: Vec<Uuid> = lives.iter().map(|(terminal, _)| terminal.0).collect();
     let ids: Vec<Uuid> = lives.iter().map(|(_, life)| life.0).collect();
-    let query = "SELECT terminal_id, life, seq FROM projection.high_water \
+    let query = "SELECT terminal_id, life, seq FROM high_water \
                  WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
     let rows = store.client().await?.query(query, &[&terminals, &ids]).await.doing("read high-water marks")?;
     let mark = |row: Row| {
@@ -56,7 +56,7 @@ pub async fn raise_high_water(
     let terminals: Vec<Uuid> = marks.keys().map(|(terminal, _)| terminal.0).collect();
     let lives: Vec<Uuid> = marks.keys().map(|(_, life)| life.0).collect();
     let seqs: Vec<i64> = marks.values().map(|seq| seq.0.cast_signed()).collect();
-    let upsert = "INSERT INTO projection.high_water (terminal_id, life, seq) \
+    let upsert = "INSERT INTO high_water (terminal_id, life, seq) \
                   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[]) \
                   ON CONFLICT (terminal_id, life) DO UPDATE SET seq = EXCLUDED.seq";
     transaction.execute(upsert, &[&terminals, &lives, &seqs]).await.doing("raise high-water marks")?;
@@ -72,7 +72,7 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
         return Ok(());
     }
     let doing = "write facts";
-    let statement = "COPY projection.fact (partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
+    let statement = "COPY fact (partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
                      terminal_id, life, seq, observed_at, sent_at, origin, event) FROM STDIN BINARY";
     let types = [
         Type::INT4,

@@ -24,7 +24,7 @@ pub struct Parked {
 /// # Errors
 /// Where the database is away.
 pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreError> {
-    let query = "SELECT DISTINCT facility_id FROM projection.parked";
+    let query = "SELECT DISTINCT facility_id FROM parked";
     let rows = store.client().await?.query(query, &[]).await.doing("read the parked facilities")?;
     Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
 }
@@ -34,7 +34,7 @@ pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreErro
 /// # Errors
 /// Where the database is away.
 pub async fn park(transaction: &Transaction<'_>, parked: &[Parked], now: DateTime<Utc>) -> Result<(), StoreError> {
-    let insert = "INSERT INTO projection.parked (partition, log_offset, facility_id, reason, record, parked_at) \
+    let insert = "INSERT INTO parked (partition, log_offset, facility_id, reason, record, parked_at) \
                   VALUES ($1, $2, $3, $4, $5, $6)";
     for Parked { position, facility, reason, record } in parked {
         transaction

@@ -1,9 +1,11 @@
 //! How far the log has been folded, per partition. Whoever moves it must name the place where it stood: a projector that
-//! lost its partition to another one is told so by the database, not by a clock.
+//! lost its partition to another one, or that folds into a generation that is no longer live, is told so by the database,
+//! not by a clock.
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 
+use super::generation::Number;
 use super::{Doing as _, Store, StoreError};
 use crate::log::Position;
 
@@ -13,6 +15,8 @@ pub struct Progress {
     pub next: Position,
     /// When a record was last folded; `None` where none ever was.
     pub folded_at: Option<DateTime<Utc>>,
+    /// When the projector last looked where the log ends.
+    pub checked_at: Option<DateTime<Utc>>,
 }
 
 /// Every partition's place; partitions that were never folded are missing.
@@ -20,11 +24,12 @@ pub struct Progress {
 /// # Errors
 /// Where the database is away.
 pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
-    let query = "SELECT partition, next_offset, folded_at FROM projection.progress ORDER BY partition";
+    let query = "SELECT partition, next_offset, folded_at, checked_at FROM progress ORDER BY partition";
     let rows = store.client().await?.query(query, &[]).await.doing("read how far the log is folded")?;
     let progress = |row: tokio_postgres::Row| Progress {
         next: Position { partition: row.get(0), offset: row.get(1) },
         folded_at: row.get(2),
+        checked_at: row.get(3),
     };
     Ok(rows.into_iter().map(progress).collect())
 }
@@ -34,40 +39,43 @@ pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
 /// # Errors
 /// Where the database is away.
 pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError> {
-    let insert = "INSERT INTO projection.progress (partition, next_offset) VALUES ($1, 0) ON CONFLICT DO NOTHING";
+    let insert = "INSERT INTO progress (partition, next_offset, generation) SELECT $1, 0, number FROM generation \
+                  ON CONFLICT DO NOTHING";
     let client = store.client().await?;
     client.execute(insert, &[&partition]).await.doing("begin a partition")?;
-    let query = "SELECT next_offset FROM projection.progress WHERE partition = $1";
+    let query = "SELECT next_offset FROM progress WHERE partition = $1";
     let row = client.query_one(query, &[&partition]).await.doing("read a partition's place")?;
     Ok(Position { partition, offset: row.get(0) })
 }
 
-/// Moves a partition from `expected` to `next`. `false` where it does not stand there: somebody else owns it.
+/// Moves a partition from `expected` to `next`. `false` where it does not stand there in this generation: somebody else
+/// owns it, or another generation is live.
 ///
 /// # Errors
 /// Where the database is away.
 pub async fn advance(
     transaction: &Transaction<'_>,
+    generation: Number,
     expected: Position,
     next: i64,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let update = "UPDATE projection.progress SET next_offset = $3, folded_at = $4 \
-                  WHERE partition = $1 AND next_offset = $2";
+    let update = "UPDATE progress SET next_offset = $4, folded_at = $5 \
+                  WHERE generation = $1 AND partition = $2 AND next_offset = $3";
     let moved = transaction
-        .execute(update, &[&expected.partition, &expected.offset, &next, &now])
+        .execute(update, &[&generation.0, &expected.partition, &expected.offset, &next, &now])
         .await
         .doing("move a partition's place")?;
     Ok(moved == 1)
 }
 
-/// Whether a partition stands at `expected`; it stays there until the transaction ends.
+/// Whether a partition stands at `expected` in this generation; it stays there until the transaction ends.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn stands(transaction: &Transaction<'_>, expected: Position) -> Result<bool, StoreError> {
-    let query = "SELECT 1 FROM projection.progress WHERE partition = $1 AND next_offset = $2 FOR SHARE";
-    let found = transaction.query_opt(query, &[&expected.partition, &expected.offset]).await;
+pub async fn stands(transaction: &Transaction<'_>, generation: Number, expected: Position) -> Result<bool, StoreError> {
+    let query = "SELECT 1 FROM progress WHERE generation = $1 AND partition = $2 AND next_offset = $3 FOR SHARE";
+    let found = transaction.query_opt(query, &[&generation.0, &expected.partition, &expected.offset]).await;
     Ok(found.doing("look at a partition's place")?.is_some())
 }
 
@@ -76,7 +84,7 @@ pub async fn stands(transaction: &Transaction<'_>, expected: Position) -> Result
 /// # Errors
 /// Where the database is away.
 pub async fn reached(store: &Store, position: Position) -> Result<bool, StoreError> {
-    let query = "SELECT coalesce((SELECT next_offset > $2 FROM projection.progress WHERE partition = $1), false)";
+    let query = "SELECT coalesce((SELECT next_offset > $2 FROM progress WHERE partition = $1), false)";
     let client = store.client().await?;
     let row = client.query_one(query, &[&position.partition, &position.offset]).await.doing("ask for a place")?;
     Ok(row.get(0))
@@ -88,7 +96,7 @@ pub async fn reached(store: &Store, position: Position) -> Result<bool, StoreErr
 /// Where the database is away.
 pub async fn checked(store: &Store, ends: &[Position], now: DateTime<Utc>) -> Result<(), StoreError> {
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.iter().map(|end| (end.partition, end.offset)).unzip();
-    let update = "UPDATE projection.progress p SET end_offset = e.end_offset, checked_at = $3 \
+    let update = "UPDATE progress p SET end_offset = e.end_offset, checked_at = $3 \
                   FROM unnest($1::int[], $2::int8[]) AS e (partition, end_offset) WHERE p.partition = e.partition";
     let client = store.client().await?;
     client.execute(update, &[&partitions, &offsets, &now]).await.doing("note the ends of the partitions")?;

@@ -2,24 +2,18 @@
 //! own COPY of the very rows it wrote. All on one machine, in one run, on the same records.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{SinkExt as _, TryStreamExt as _};
-use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
-use yomitori_proto::encode;
 
 use super::traffic;
 use crate::world::server::{Plan, Server};
-use crate::world::{World, wait};
+use crate::world::{World, log, wait};
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -35,7 +29,8 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
     let events = day.len() as u64 * facilities;
 
     let began = Instant::now();
-    let records = tokio::task::spawn_blocking(move || produce(&address, &topic, &day, facilities, batch)).await??;
+    let produce = move || log::append(&address, &topic, traffic::side_by_side(&day, facilities, batch));
+    let records = tokio::task::spawn_blocking(produce).await??;
     rate(&print, "raw producer (acks=all)", records, events, began.elapsed());
 
     let (address, topic) = (world.kafka.address.clone(), world.topic.clone());
@@ -99,61 +94,6 @@ fn rate(print: &impl Fn(&str), what: &str, records: u64, events: u64, took: Dura
     let took = took.as_secs_f64();
     let (records, events) = (records as f64 / took, events as f64 / took);
     print(&format!("{what:<40} {took:7.1} s  {records:10.0} records/s  {events:10.0} events/s"));
-}
-
-struct Confirmed(Arc<AtomicU64>);
-
-impl ClientContext for Confirmed {}
-
-impl ProducerContext for Confirmed {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if result.is_ok() {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Gives how many records the log has confirmed.
-fn produce(
-    address: &str,
-    topic: &str,
-    day: &[yomitori_proto::event::Recorded],
-    facilities: u64,
-    batch: usize,
-) -> Result<u64> {
-    let confirmed = Arc::new(AtomicU64::new(0));
-    let producer: ThreadedProducer<Confirmed> = ClientConfig::new()
-        .set("bootstrap.servers", address)
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "5")
-        .set("queue.buffering.max.kbytes", "262144")
-        .create_with_context(Confirmed(Arc::clone(&confirmed)))
-        .context("make a producer")?;
-    let mut sent = 0;
-    // A part of the day of every facility, then the next part: as they would come in side by side.
-    for part in day.chunks(batch.max(1)) {
-        for number in 0..facilities {
-            for record in traffic::records(part, number, batch) {
-                let payload = encode::log_record_bytes(&record);
-                let mut message = BaseRecord::to(topic).key(record.facility.0.as_bytes().as_slice()).payload(&payload);
-                while let Err((error, back)) = producer.send(message) {
-                    let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
-                    ensure!(full, "produce: {error}");
-                    message = back;
-                    producer.poll(Duration::from_millis(5));
-                }
-                sent += 1;
-            }
-        }
-    }
-    producer.flush(PATIENCE).context("wait for the confirmations")?;
-    let confirmed = confirmed.load(Ordering::Relaxed);
-    ensure!(confirmed == sent, "{confirmed} of {sent} records were confirmed");
-    Ok(confirmed)
 }
 
 fn consume(address: &str, topic: &str, records: u64) -> Result<()> {

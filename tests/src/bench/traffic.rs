@@ -71,3 +71,9 @@ pub fn records(facts: &[Recorded], number: u64, batch: usize) -> Vec<LogRecord> 
     };
     facts.chunks(batch.max(1)).filter_map(record).collect()
 }
+
+/// The records of `facilities` that all live the same day side by side: a part of it of each, then the next part.
+pub fn side_by_side(day: &[Recorded], facilities: u64, batch: usize) -> impl Iterator<Item = LogRecord> + '_ {
+    let parts = day.chunks(batch.max(1));
+    parts.flat_map(move |part| (0..facilities).flat_map(move |number| records(part, number, batch)))
+}

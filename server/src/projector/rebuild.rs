@@ -1,0 +1,245 @@
+//! Folding the whole log anew, into a generation beside the live one, which goes on meanwhile.
+//!
+//! Partition by partition, as many at once as there are cores: only the facilities of those are in memory. What a
+//! partition came to is written in one transaction with its place in the log, so whoever is interrupted goes on there.
+//! Facts are what the log says, under any fold: they are taken over, and the new generation never overtakes the live one.
+//! Only where the store has none, or its facts are not to be trusted, it brings its own, and reads to the end of the log.
+
+mod courtesy;
+mod partition;
+mod swap;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use tokio::task::JoinSet;
+use tokio_postgres::{Client, NoTls};
+use yomitori_facility::FOLD;
+
+use self::courtesy::Courtesy;
+use self::partition::{Job, Span};
+use super::ProjectionError;
+use crate::log::Position;
+use crate::log::kafka::{self, TopicError};
+use crate::store::generation::{self, Generation};
+use crate::store::ground::{self, Ground};
+use crate::store::{Doing as _, Store, StoreError, progress};
+use crate::{clock, config};
+
+/// Held by whoever builds: two would write into each other's generation.
+const LOCK: i64 = 0x596f_6d69_0002;
+/// Built is what the live generation is at most this many records ahead of.
+const CLOSE: u64 = 20_000;
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// Why no generation was built.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    #[error("fold the log anew")]
+    Projection(#[from] ProjectionError),
+    #[error("build a generation")]
+    Store(#[from] StoreError),
+    #[error("find the log")]
+    Topic(#[from] TopicError),
+    #[error("read the log")]
+    Log(#[from] KafkaError),
+    #[error("rebuild: another rebuild is running; wait for it, or end it")]
+    Running,
+    #[error("find a generation beside the live one: run `yomitori-server rebuild` first")]
+    Nothing,
+    #[error(
+        "use the generation beside the live one: other rules hold since, or another version of this program built it; \
+         run `yomitori-server rebuild` first"
+    )]
+    Other,
+    #[error(
+        "read partition {partition} of the log from record {wanted} on: it begins at {begins}, what came before was \
+         deleted (restore the topic from its backup; its retention has to be unlimited)"
+    )]
+    Shortened { partition: i32, wanted: i64, begins: i64 },
+    #[error(
+        "read partition {partition} of the log up to record {wanted}: it ends at {ends} (is it the right topic, or was it \
+         restored from an older backup?)"
+    )]
+    Lost { partition: i32, wanted: i64, ends: i64 },
+    #[error("exchange the generations: they stand at different places of the log; try again")]
+    Apart,
+}
+
+/// How far it is, in records of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    pub done: u64,
+    pub of: u64,
+    /// It lets the live projection go first.
+    pub waits: bool,
+}
+
+/// A generation that is being built, or was built and waits to be exchanged.
+pub struct Rebuild {
+    live: Store,
+    shadow: Store,
+    kafka: config::Kafka,
+    ground: Ground,
+    generation: Generation,
+    /// Was there before, and is gone on with.
+    resumed: bool,
+    /// The lock goes with the connection.
+    _lock: Client,
+}
+
+impl Rebuild {
+    /// Goes on with what an earlier call began, or begins. It brings its own facts if `with_facts`, or if the store has
+    /// folded nothing yet.
+    ///
+    /// # Errors
+    /// Where another rebuild runs, or the database is away.
+    pub async fn begin(live: &Store, kafka: &config::Kafka, with_facts: bool) -> Result<Self, RebuildError> {
+        let lock = lock(live).await?;
+        let with_facts = with_facts || progress::all(live).await?.iter().all(|place| place.next.offset == 0);
+        if let Some(found) = generation::shadow(live).await?
+            && found.with_facts == with_facts
+            && found.number > generation::live(live).await?.number
+            && let Some(ground) = ground_of(live, found).await?
+        {
+            return Self::of(live, kafka, ground, found, true, lock);
+        }
+        let begun = generation::begin(live, FOLD, with_facts, clock::now()).await?;
+        let ground = ground::at(live, begun.begun_at).await?;
+        Self::of(live, kafka, ground, begun, false, lock)
+    }
+
+    /// What was built, or was live before the last exchange.
+    ///
+    /// # Errors
+    /// Where there is nothing, or it is of other rules; where another rebuild runs, or the database is away.
+    pub async fn open(live: &Store, kafka: &config::Kafka) -> Result<Self, RebuildError> {
+        let lock = lock(live).await?;
+        let found = generation::shadow(live).await?.ok_or(RebuildError::Nothing)?;
+        let ground = ground_of(live, found).await?.ok_or(RebuildError::Other)?;
+        Self::of(live, kafka, ground, found, true, lock)
+    }
+
+    fn of(
+        live: &Store,
+        kafka: &config::Kafka,
+        ground: Ground,
+        generation: Generation,
+        resumed: bool,
+        lock: Client,
+    ) -> Result<Self, RebuildError> {
+        let (live, shadow) = (live.clone(), live.shadow()?);
+        Ok(Self { live, shadow, kafka: kafka.clone(), ground, generation, resumed, _lock: lock })
+    }
+
+    /// Whether an earlier call began it.
+    #[must_use]
+    pub const fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Whether it brings its own facts.
+    #[must_use]
+    pub const fn with_facts(&self) -> bool {
+        self.generation.with_facts
+    }
+
+    /// Folds until the live generation is hardly ahead. `tell` hears how far it is.
+    ///
+    /// # Errors
+    /// Where the log or the database is away, or the log has lost records. What was written stays, to go on with.
+    pub async fn build(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Result<(), RebuildError> {
+        let courtesy = Courtesy::begin(&self.live, &self.kafka);
+        loop {
+            let spans = self.spans(&self.live).await?;
+            let left: u64 = spans.iter().map(Span::records).sum();
+            self.fold(spans, Some(&courtesy), tell).await?;
+            if left <= CLOSE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What is to be folded in each partition: up to where the live generation is, or up to the end of the log.
+    async fn spans(&self, live: &Store) -> Result<Vec<Span>, RebuildError> {
+        let kafka = self.kafka.clone();
+        let bounds =
+            tokio::task::spawn_blocking(move || kafka::bounds(&kafka)).await.expect("asking does not panic")?;
+        let folded: BTreeMap<i32, i64> =
+            progress::all(live).await?.into_iter().map(|place| (place.next.partition, place.next.offset)).collect();
+        let mut spans = Vec::new();
+        for (partition, (begins, ends)) in bounds {
+            let from = progress::start(&self.shadow, partition).await?.offset;
+            let to = if self.with_facts() { ends } else { folded.get(&partition).copied().unwrap_or(0) };
+            if to > ends {
+                return Err(RebuildError::Lost { partition, wanted: to, ends });
+            }
+            if from < to && from < begins {
+                return Err(RebuildError::Shortened { partition, wanted: from, begins });
+            }
+            spans.push(Span { from: Position { partition, offset: from }, to });
+        }
+        Ok(spans)
+    }
+
+    async fn fold(
+        &self,
+        mut spans: Vec<Span>,
+        courtesy: Option<&Courtesy>,
+        tell: &mut (dyn FnMut(Told) + Send),
+    ) -> Result<(), RebuildError> {
+        // The longest first: the cores end together.
+        spans.retain(|span| span.records() > 0);
+        spans.sort_by_key(Span::records);
+        let done = Arc::new(AtomicU64::new(0));
+        let of = spans.iter().map(Span::records).sum();
+        let waits = || courtesy.is_some_and(Courtesy::waits);
+        let job = Arc::new(Job {
+            shadow: self.shadow.clone(),
+            kafka: self.kafka.clone(),
+            ground: self.ground.clone(),
+            generation: self.generation,
+            gate: courtesy.map(Courtesy::gate),
+            done: Arc::clone(&done),
+        });
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut workers = JoinSet::new();
+        let mut tick = tokio::time::interval(TELL_EVERY);
+        loop {
+            while workers.len() < cores
+                && let Some(span) = spans.pop()
+            {
+                workers.spawn(Arc::clone(&job).fold(span));
+            }
+            tokio::select! {
+                ended = workers.join_next() => match ended {
+                    Some(ended) => ended.expect("a worker does not panic")?,
+                    None => break,
+                },
+                _ = tick.tick() => tell(Told { done: done.load(Ordering::Relaxed), of, waits: waits() }),
+            }
+        }
+        tell(Told { done: of, of, waits: false });
+        Ok(())
+    }
+}
+
+/// The ground by which a generation is folded: what held when it was begun. `None` where rows of it are of another, or the
+/// fold is: then it is of no use to this program.
+async fn ground_of(live: &Store, generation: Generation) -> Result<Option<Ground>, StoreError> {
+    let ground = ground::at(live, generation.begun_at).await?;
+    let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE ground <> $1)";
+    let row = live.client().await?.query_one(query, &[&ground.number]).await.doing("look at a generation's rules")?;
+    Ok((generation.fold == FOLD && !row.get::<_, bool>(0)).then_some(ground))
+}
+
+async fn lock(store: &Store) -> Result<Client, RebuildError> {
+    let locked = |source| RebuildError::Projection(ProjectionError::Locks(source));
+    let (client, connection) = store.address().connect(NoTls).await.map_err(locked)?;
+    tokio::spawn(connection);
+    let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await.map_err(locked)?;
+    if row.get(0) { Ok(client) } else { Err(RebuildError::Running) }
+}

@@ -1,0 +1,73 @@
+//! Letting the live projection go first: whoever folds the past must not make the present late.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::log::kafka;
+use crate::store::{Store, StoreError, progress};
+use crate::{clock, config};
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks after which what stood in the log should have been folded: two seconds.
+const PATIENCE: usize = 4;
+/// A live projection that has not looked at the log for this long is not there to be waited for.
+const ABSENT_AFTER: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+
+/// Looks again and again whether the live projection keeps up.
+pub(super) struct Courtesy {
+    go: watch::Receiver<bool>,
+    looks: JoinHandle<()>,
+}
+
+impl Courtesy {
+    pub(super) fn begin(live: &Store, kafka: &config::Kafka) -> Self {
+        let (tell, go) = watch::channel(true);
+        let (live, kafka) = (live.clone(), kafka.clone());
+        let looks = tokio::spawn(async move {
+            let mut ends = Vec::new();
+            while !tell.is_closed() {
+                tokio::time::sleep(LOOK_EVERY).await;
+                // Whoever can't be asked is not waited for: the rebuild itself fails by what is away.
+                let behind = look(&live, &kafka, &mut ends).await.unwrap_or(false);
+                tell.send_if_modified(|go| std::mem::replace(go, !behind) == behind);
+            }
+        });
+        Self { go, looks }
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        !*self.go.borrow()
+    }
+
+    /// To be waited at before every piece of work.
+    pub(super) fn gate(&self) -> watch::Receiver<bool> {
+        self.go.clone()
+    }
+}
+
+impl Drop for Courtesy {
+    fn drop(&mut self) {
+        self.looks.abort();
+    }
+}
+
+/// Whether the live projection has not folded what stood in the log two seconds ago. `ends` are the ends seen so far.
+async fn look(live: &Store, kafka: &config::Kafka, ends: &mut Vec<BTreeMap<i32, i64>>) -> Result<bool, StoreError> {
+    let places = progress::all(live).await?;
+    let present =
+        places.iter().filter_map(|place| place.checked_at).max().is_some_and(|at| clock::now() - at < ABSENT_AFTER);
+    let kafka = kafka.clone();
+    let asked = tokio::task::spawn_blocking(move || kafka::bounds(&kafka)).await;
+    let Ok(Ok(bounds)) = asked else { return Ok(false) };
+    ends.push(bounds.into_iter().map(|(partition, (_, end))| (partition, end)).collect());
+    if ends.len() <= PATIENCE {
+        return Ok(false);
+    }
+    let then = ends.remove(0);
+    let behind =
+        |place: &progress::Progress| then.get(&place.next.partition).is_some_and(|end| place.next.offset < *end);
+    Ok(present && places.iter().any(behind))
+}

@@ -1,0 +1,165 @@
+//! One partition, folded from where its new generation stands to where it shall stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rdkafka::Message as _;
+use tokio::sync::watch;
+use tokio::task::block_in_place;
+use tokio::time::Instant;
+use tokio_postgres::Transaction;
+use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+
+use super::super::batch::{Batch, Outcome};
+use super::super::state::States;
+use super::super::{ProjectionError, row};
+use crate::log::Position;
+use crate::log::kafka::{self, Replayer};
+use crate::store::connection::Comings;
+use crate::store::generation::Generation;
+use crate::store::ground::Ground;
+use crate::store::parked::Parked;
+use crate::store::{Doing as _, Store, facility, fact, parked, progress};
+use crate::{clock, config, crash};
+
+/// Records folded in one go.
+const AT_ONCE: usize = 20_000;
+const BYTES_AT_ONCE: usize = 16 << 20;
+/// Rows written in one go.
+const ROWS_AT_ONCE: usize = 2_000;
+/// What is folded is written at least this often, so that little is done again after an interruption.
+const WRITE_EVERY: Duration = Duration::from_secs(60);
+/// Without a record for this long, the log is away.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// A stretch of one partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    pub(super) from: Position,
+    /// The offset that comes next afterwards.
+    pub(super) to: i64,
+}
+
+impl Span {
+    pub(super) fn records(&self) -> u64 {
+        u64::try_from(self.to - self.from.offset).unwrap_or(0)
+    }
+}
+
+/// What all workers of a rebuild share.
+pub(super) struct Job {
+    pub(super) shadow: Store,
+    pub(super) kafka: config::Kafka,
+    pub(super) ground: Ground,
+    pub(super) generation: Generation,
+    /// Open while the live projection keeps up.
+    pub(super) gate: Option<watch::Receiver<bool>>,
+    pub(super) done: Arc<AtomicU64>,
+}
+
+impl Job {
+    pub(super) async fn fold(self: Arc<Self>, span: Span) -> Result<(), ProjectionError> {
+        let reader = kafka::replayer(&self.kafka, span.from)?;
+        let mut states = States::open(&self.shadow).await?;
+        let mut from = span.from;
+        while from.offset < span.to {
+            from = self.write(&reader, &mut states, Span { from, to: span.to }).await?;
+            states.trim();
+        }
+        Ok(())
+    }
+
+    /// Folds for a while and writes what came of it, or nothing; gives the place after it.
+    async fn write(&self, reader: &Replayer, states: &mut States, span: Span) -> Result<Position, ProjectionError> {
+        let Span { from, to } = span;
+        let mut client = self.shadow.client().await?;
+        let transaction = client.transaction().await.doing("begin to write a generation")?;
+        let mut next = from;
+        let mut changes = Changes::default();
+        let until = Instant::now() + WRITE_EVERY;
+        while next.offset < to && Instant::now() < until {
+            if let Some(mut gate) = self.gate.clone() {
+                // Whoever held the gate is gone: the rebuild is, too.
+                gate.wait_for(|open| *open).await.ok();
+            }
+            let (batch, after) = block_in_place(|| take(reader, Span { from: next, to }))?;
+            let (facilities, lives) = batch.touched();
+            states.load(&self.shadow, &self.ground, &facilities, &lives).await?;
+            let mut outcome = block_in_place(|| batch.fold(&self.ground, states));
+            crash::point("rebuild-after-fold");
+            if self.generation.with_facts {
+                fact::copy(&transaction, &outcome.facts).await?;
+            }
+            changes.take(&mut outcome);
+            states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
+            self.done.fetch_add(Span { from: next, to: after }.records(), Ordering::Relaxed);
+            next.offset = after;
+        }
+        self.write_rows(&transaction, &changes.facilities, states, from.partition).await?;
+        changes.comings.write(&transaction).await?;
+        fact::raise_high_water(&transaction, &changes.marks).await?;
+        let now = clock::now();
+        parked::park(&transaction, &changes.parked, now).await?;
+        if !progress::advance(&transaction, self.generation.number, from, next.offset, now).await? {
+            return Err(ProjectionError::Fenced { partition: from.partition });
+        }
+        crash::point("rebuild-before-commit");
+        transaction.commit().await.doing("commit a part of a generation")?;
+        crash::point("rebuild-after-commit");
+        Ok(next)
+    }
+
+    async fn write_rows(
+        &self,
+        transaction: &Transaction<'_>,
+        changed: &BTreeSet<FacilityId>,
+        states: &States,
+        partition: i32,
+    ) -> Result<(), ProjectionError> {
+        let changed: Vec<FacilityId> = changed.iter().copied().collect();
+        for some in changed.chunks(ROWS_AT_ONCE) {
+            let now = clock::now();
+            let row = |id: &FacilityId| row::row(&states.facility(*id), partition, &self.ground, now);
+            let rows = block_in_place(|| some.iter().map(row).collect::<Result<Vec<_>, _>>())?;
+            facility::write(transaction, &rows).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What has to be written beside facts and rows.
+#[derive(Default)]
+struct Changes {
+    facilities: BTreeSet<FacilityId>,
+    marks: BTreeMap<(TerminalId, Life), Seq>,
+    parked: Vec<Parked>,
+    comings: Comings,
+}
+
+impl Changes {
+    fn take(&mut self, outcome: &mut Outcome) {
+        self.facilities.extend(outcome.facilities.keys());
+        self.marks.extend(outcome.marks.iter().map(|(life, seq)| (*life, *seq)));
+        self.parked.append(&mut outcome.parked);
+        outcome.facts.iter().for_each(|placed| self.comings.take(&placed.recorded));
+    }
+}
+
+/// Takes the next records of `span`; gives the offset that comes after them.
+fn take(reader: &Replayer, span: Span) -> Result<(Batch, i64), ProjectionError> {
+    let (mut taken, mut bytes, mut next) = (Vec::new(), 0, span.from.offset);
+    while next < span.to && taken.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
+        let message = reader.poll(SILENCE).ok_or(ProjectionError::Silent { partition: span.from.partition })??;
+        if message.offset() >= span.to {
+            next = span.to;
+            break;
+        }
+        next = message.offset() + 1;
+        let record = super::super::take(&message);
+        bytes += record.payload.len();
+        taken.push(record);
+    }
+    Ok((Batch::decode(taken), next))
+}

@@ -1,0 +1,78 @@
+//! The exchange of a generation that was built with the live one, and what would change by it.
+
+use std::collections::BTreeMap;
+
+use yomitori_facility::Facility;
+use yomitori_proto::id::FacilityId;
+
+use super::super::row;
+use super::{Rebuild, RebuildError, Told};
+use crate::store::generation::difference::{self, Difference};
+use crate::store::progress::Progress;
+use crate::store::{Doing as _, facility, generation, progress};
+use crate::{clock, crash};
+
+/// Rows brought up to now in one transaction.
+const FRESHENED_AT_ONCE: i64 = 500;
+
+impl Rebuild {
+    /// Takes in what is missing, holds the live generation still, takes in the rest, and exchanges the two. The one that
+    /// was live is kept beside the new one.
+    ///
+    /// # Errors
+    /// Where the log or the database is away, or somebody reads for too long: then nothing has changed.
+    pub async fn swap(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Result<(), RebuildError> {
+        self.build(tell).await?;
+        let mut client = self.live.client().await?;
+        let transaction = client.transaction().await.doing("begin the exchange")?;
+        generation::hold(&transaction).await?;
+        let spans = self.spans(&self.live).await?;
+        self.fold(spans, None, &mut |_| ()).await?;
+        let there = progress::all(&self.shadow).await?;
+        let reached = |place: &Progress| there.iter().any(|there| there.next == place.next || self.ahead(there, place));
+        if !progress::all(&self.live).await?.iter().all(reached) {
+            return Err(RebuildError::Apart);
+        }
+        crash::point("swap-before-exchange");
+        generation::exchange(&transaction, self.with_facts()).await?;
+        crash::point("swap-before-commit");
+        transaction.commit().await.doing("commit the exchange")?;
+        crash::point("swap-after-commit");
+        Ok(())
+    }
+
+    /// With facts of its own it may be ahead of the live one.
+    fn ahead(&self, there: &Progress, place: &Progress) -> bool {
+        self.with_facts() && there.next.partition == place.next.partition && there.next.offset > place.next.offset
+    }
+
+    /// What an exchange would change, facility by facility, once the generation has taken in what is missing.
+    ///
+    /// # Errors
+    /// Where the log or the database is away.
+    pub async fn difference(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Result<Difference, RebuildError> {
+        self.build(tell).await?;
+        self.freshen().await?;
+        Ok(difference::between(&self.live).await?)
+    }
+
+    /// Brings the rows up to now that time alone has changed.
+    async fn freshen(&self) -> Result<(), RebuildError> {
+        loop {
+            let now = clock::now();
+            let due: BTreeMap<FacilityId, i32> =
+                facility::due(&self.shadow, now, FRESHENED_AT_ONCE).await?.into_iter().collect();
+            if due.is_empty() {
+                return Ok(());
+            }
+            let ids: Vec<FacilityId> = due.keys().copied().collect();
+            let states = facility::states(&self.shadow, &ids).await?;
+            let row = |(id, state, _): &(FacilityId, Facility, i64)| row::row(state, due[id], &self.ground, now);
+            let rows = states.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+            let mut client = self.shadow.client().await?;
+            let transaction = client.transaction().await.doing("bring a generation up to now")?;
+            facility::write(&transaction, &rows).await?;
+            transaction.commit().await.doing("bring a generation up to now")?;
+        }
+    }
+}

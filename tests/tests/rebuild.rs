@@ -1,0 +1,201 @@
+//! The log folded anew beside what is shown: while it is shown and while more comes in, exchanged in one step, after a
+//! crash, after the database was lost, and by itself where the program folds otherwise.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use yomitori_facility::FOLD;
+use yomitori_tests::bench::traffic;
+use yomitori_tests::oracle::{Fault, Remains, gather, judge};
+use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::wait::{self, PATIENCE};
+use yomitori_tests::world::{Build, World, log, postgres};
+
+const CODE: &str = "1319999015";
+const FACILITIES: u64 = 40;
+const BATCH: usize = 20;
+
+struct Desk {
+    world: World,
+    server: Server,
+    /// Observations of each facility so far.
+    told: usize,
+}
+
+impl Desk {
+    /// A server that projects, and a log with a day of many facilities.
+    async fn open(test: &str, build: Build) -> Result<Self> {
+        let world = World::new(test).await?;
+        let server = Server::start(&world, Plan { build, ..Plan::default() }).await?;
+        let mut desk = Self { world, server, told: 0 };
+        desk.server.import(&format!("code,name,prefecture\n{CODE},さいこうちく医院,東京都\n")).await?;
+        desk.server.run(&["attest", "--facility", CODE, "--os", "ios", "--by", "Suzuki"]).await?;
+        desk.hears(400).await?;
+        Ok(desk)
+    }
+
+    /// Every facility's terminal tells `more` observations.
+    async fn hears(&mut self, more: usize) -> Result<()> {
+        let day = traffic::day(&traffic::example()?, (self.told + more) as u64)?.split_off(self.told);
+        let (address, topic) = (self.world.kafka.address.clone(), self.world.topic.clone());
+        let append = move || log::append(&address, &topic, traffic::side_by_side(&day, FACILITIES, BATCH));
+        tokio::task::spawn_blocking(append).await??;
+        self.told += more;
+        Ok(())
+    }
+
+    /// Waits until the store is what the log says, by an oracle that reads both.
+    async fn agrees(&self) -> Result<()> {
+        let mut store = postgres::connect(&self.world.database).await?;
+        wait::until("the store is what the log says", PATIENCE, async || {
+            let stored = gather::stored(&mut store).await?;
+            let records = self.world.kafka.records(&self.world.topic).await?;
+            let verdict = judge(&Remains { records, stored, ..Remains::default() });
+            // No agent kept a journal here.
+            let faults = verdict.faults.all().iter().filter(|fault| !matches!(fault, Fault::NobodyKept { .. }));
+            let faults: Vec<String> = faults.map(ToString::to_string).take(5).collect();
+            ensure!(faults.is_empty(), "{faults:?}");
+            ensure!(verdict.folded == self.told * usize::try_from(FACILITIES)?, "{} folded", verdict.folded);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn difference(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.server.run(&["rebuild", "diff", "--format", "json"]).await?)?)
+    }
+
+    async fn one(&self, query: &str) -> Result<i64> {
+        Ok(self.world.store().await?.query_one(query, &[]).await?.get(0))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_damaged_is_told_and_exchanged_while_more_comes_in() -> Result<()> {
+    let mut desk = Desk::open("rebuild", Build::Released).await?;
+    desk.agrees().await?;
+    ensure!(!desk.server.try_run(&["rebuild", "swap"]).await?.status.success(), "there is nothing to exchange");
+    let built = desk.server.run(&["rebuild"]).await?;
+    ensure!(built.contains("rebuild swap"), "{built}");
+    let difference = desk.difference().await?;
+    ensure!(difference["facilities"] == Value::Array(Vec::new()), "nothing would change: {difference}");
+    ensure!(difference["compared"] == 1 + FACILITIES, "{difference}");
+
+    // Somebody tampers with what is shown: the state too, so that folding on would keep it.
+    let tamper = "UPDATE projection.facility_row SET eligible = 'not_yet', name = 'にせ医院', \
+                  state = replace(state, 'さいこうちく', 'にせ') WHERE code = $1";
+    ensure!(desk.world.store().await?.execute(tamper, &[&CODE]).await? == 1);
+    desk.hears(100).await?;
+    let difference = desk.difference().await?;
+    let changed = &difference["facilities"][0];
+    ensure!(difference["facilities"].as_array().is_some_and(|all| all.len() == 1), "{difference}");
+    ensure!(changed["code"] == CODE && changed["presence"] == "both", "{difference}");
+    let columns = changed["columns"].as_array().context("columns")?;
+    let eligible = columns.iter().find(|column| column["name"] == "eligible").context("eligible")?;
+    ensure!(eligible["live"] == "not_yet" && eligible["beside"] == "eligible", "{difference}");
+    let told = desk.server.run(&["rebuild", "diff"]).await?;
+    ensure!(told.contains("eligible: not_yet -> eligible") && told.contains("1 of "), "{told}");
+
+    desk.server.run(&["rebuild", "swap"]).await?;
+    desk.agrees().await?;
+    ensure!(desk.server.facility(CODE).await?["facility"]["name"] == "さいこうちく医院");
+    // The projector goes on in the new generation.
+    desk.hears(60).await?;
+    desk.agrees().await?;
+    let analysts = "SELECT count(*) FROM analytics.fact f JOIN projection.facility USING (facility_id)";
+    ensure!(desk.one(analysts).await? > i64::try_from(desk.told)? * i64::try_from(FACILITIES)?);
+    ensure!(desk.server.run(&["rebuild", "drop"]).await?.contains("forgotten"));
+    ensure!(desk.one("SELECT count(*) FROM pg_namespace WHERE nspname IN ('shadow', 'leaving')").await? == 0);
+    desk.agrees().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_is_recovered_by_a_rebuild_alone() -> Result<()> {
+    let mut desk = Desk::open("rebuild-lost", Build::Released).await?;
+    desk.agrees().await?;
+    let before: Value =
+        serde_json::from_str(&desk.server.run(&["status", "--facility", CODE, "--format", "json"]).await?)?;
+    desk.server.kill()?;
+    desk.world.database =
+        desk.world.postgres.database(&format!("{}_again", desk.world.topic.replace('-', "_"))).await?;
+    desk.server = Server::prepare(&desk.world, Plan::default()).await?;
+    desk.server.run(&["rebuild"]).await?;
+    desk.server.run(&["rebuild", "swap"]).await?;
+    desk.agrees().await?;
+    let after: Value =
+        serde_json::from_str(&desk.server.run(&["status", "--facility", CODE, "--format", "json"]).await?)?;
+    for axis in ["eligible", "evidence", "intent", "opt_out", "listing", "name", "codes"] {
+        ensure!(before[axis] == after[axis], "{axis}: {} is now {}", before[axis], after[axis]);
+    }
+    desk.server.serve().await?;
+    desk.hears(40).await?;
+    desk.agrees().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_of_the_fold_is_folded_anew_by_itself_and_shown_meanwhile() -> Result<()> {
+    let mut desk = Desk::open("rebuild-version", Build::Released).await?;
+    desk.agrees().await?;
+    desk.server.kill()?;
+    let older = format!("UPDATE projection.generation SET fold = {}", FOLD - 1);
+    desk.world.store().await?.batch_execute(&older).await?;
+    desk.hears(40).await?;
+    desk.server.serve().await?;
+    ensure!(desk.server.facility(CODE).await?["facility"]["name"] == "さいこうちく医院", "it is shown meanwhile");
+    let folded = format!("SELECT count(*) FROM projection.generation WHERE fold = {FOLD} AND number = 2");
+    wait::until("the new version", PATIENCE, async || {
+        ensure!(desk.one(&folded).await? == 1);
+        Ok(())
+    })
+    .await?;
+    desk.agrees().await?;
+    // A program that is older than the database leaves it alone.
+    desk.server.kill()?;
+    let newer = format!("UPDATE projection.generation SET fold = {}", FOLD + 1);
+    desk.world.store().await?.batch_execute(&newer).await?;
+    desk.server.serve().await?;
+    wait::until("the older program says so", PATIENCE, async || {
+        ensure!(desk.server.log().contains("run the newer program"), "{}", desk.server.log());
+        Ok(())
+    })
+    .await?;
+    ensure!(desk.one("SELECT count(*) FROM projection.generation WHERE number = 2").await? == 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_goes_on_and_nothing_is_lost_or_doubled() -> Result<()> {
+    let mut desk = Desk::open("rebuild-killed", Build::CrashPoints).await?;
+    let mut kills = 0;
+    for point in ["rebuild-after-fold", "rebuild-before-commit", "rebuild-after-commit"] {
+        for passage in 1..=4 {
+            desk.hears(20).await?;
+            kills += i32::from(desk.killed_at("rebuild", point, passage).await?);
+        }
+    }
+    for point in ["swap-before-exchange", "swap-before-commit", "swap-after-commit"] {
+        desk.hears(20).await?;
+        desk.server.run(&["rebuild"]).await?;
+        ensure!(desk.killed_at("swap", point, 1).await?, "{point} was not passed");
+        kills += 1;
+        desk.agrees().await?;
+    }
+    ensure!(kills >= 12, "only {kills} kills");
+    desk.server.run(&["rebuild"]).await?;
+    desk.server.run(&["rebuild", "swap"]).await?;
+    desk.agrees().await
+}
+
+impl Desk {
+    /// Runs `rebuild`, or `rebuild swap`, until it is killed at a passage of a point; says whether it got there.
+    async fn killed_at(&self, what: &str, point: &str, passage: u32) -> Result<bool> {
+        let mut command = self.server.command();
+        command.arg("rebuild").env("YOMITORI_CRASH", format!("{point}:{passage}"));
+        if what == "swap" {
+            command.arg("swap");
+        }
+        let ended = tokio::process::Command::from(command).output().await?;
+        let killed = ended.status.code().is_none();
+        ensure!(killed || ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        Ok(killed)
+    }
+}
