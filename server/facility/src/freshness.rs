@@ -169,3 +169,38 @@ impl View<'_> {
         gaps.filter(|gap| gap.source == GapSource::Spool).any(|gap| !self.passed(later(gap.to, self.set.gap_shown)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeDelta, Utc};
+    use yomitori_proto::event::{Event, MaintenanceWindowSet, Recorded};
+
+    use crate::{Calendar, Facility, Rules, Word as _, due, status};
+
+    #[test]
+    fn maintenance_excuses_a_silence_that_it_forestalls_and_none_that_was_noticed() {
+        let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
+        let lines = include_str!("../tests/scenarios/silence.jsonl").lines();
+        let facts: Vec<Recorded> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let left =
+            facts.iter().rposition(|recorded| recorded.received_at.to_rfc3339().starts_with("2026-05-01T")).unwrap();
+        let mut silent = Facility::new(facts[0].facility);
+        facts[..=left].iter().for_each(|recorded| silent.apply(recorded, &rules));
+        let key = |facility: &Facility, at| status(facility, &rules, &calendar, at).freshness.value.key();
+        let mut noticed_at = facts[left].received_at;
+        while key(&silent, noticed_at) == "fresh" {
+            noticed_at = due(&silent, &rules, &calendar, noticed_at).unwrap();
+        }
+        assert_eq!(key(&silent, noticed_at), "stale");
+        for (before, expected) in [(TimeDelta::zero(), "stale"), (TimeDelta::seconds(1), "fresh")] {
+            let mut window = facts[0].clone();
+            window.received_at = noticed_at;
+            let (from, to) = (noticed_at - before, noticed_at + TimeDelta::days(10));
+            window.event = Event::MaintenanceWindowSet(MaintenanceWindowSet { from, to });
+            let mut facility = silent.clone();
+            facility.apply(&window, &rules);
+            let later: chrono::DateTime<Utc> = noticed_at + TimeDelta::seconds(1);
+            assert_eq!(key(&facility, later), expected, "it begins {before} before");
+        }
+    }
+}

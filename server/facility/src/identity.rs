@@ -190,4 +190,12 @@ mod tests {
         changed(&mut identity, None, Some(NEW), 3);
         assert_eq!((identity.codes.len(), identity.had(&code(0), at(0))), (CODES, None));
     }
+
+    #[test]
+    fn a_check_digit_holds_or_not() {
+        let table = [("1319999015", true), ("13-1-99-9901-5", true), ("1319999016", false), ("x", false), ("", false)];
+        for (code, expected) in table {
+            assert_eq!(check_digit_holds(code), expected, "{code}");
+        }
+    }
 }

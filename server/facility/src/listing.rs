@@ -358,6 +358,14 @@ mod tests {
         let sights: Vec<_> =
             listings.sights.iter().map(|sight| (sight.as_of, sight.listed, sight.codes.len())).collect();
         assert_eq!(sights, [(on(1), true, 2), (on(2), false, 1)]);
+        assert_eq!(listings.sights[0].codes, ["1319999015", "1319999023"]);
+        // A row with more codes than any facility has is kept as far as it makes sense.
+        for number in 0..2 * CODES {
+            let code = Some(format!("13{number:08}"));
+            let event = ListingObserved { as_of: on(1), coverage: "full".to_owned(), listed: true, code };
+            listings.observed(snapshot, &event, &Identity::default());
+        }
+        assert_eq!(listings.sights[0].codes.len(), CODES);
     }
 
     #[test]

@@ -180,4 +180,13 @@ mod tests {
         assert_eq!(runs.len(), RUNS);
         assert_eq!((runs[0].0, runs[RUNS - 1]), (1, (199, 199)));
     }
+
+    #[test]
+    fn a_life_is_known_once_it_has_said_something() {
+        let life = |number: u128| Life(uuid::Uuid::from_u128(number));
+        let mut lives = Lives::default();
+        assert!(!lives.knows(life(1)));
+        lives.begin(life(1));
+        assert!(lives.knows(life(1)) && !lives.knows(life(2)));
+    }
 }

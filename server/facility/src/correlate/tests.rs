@@ -213,6 +213,11 @@ fn what_is_newer_than_all_that_is_known_is_in_order() {
     window.tap(tap(1, 0.0));
     assert!(window.in_order(place(2), instant(0.0), instant(1.0), rules.at(instant(0.0))));
     assert!(!window.in_order(place(1), instant(1.0), instant(1.0), rules.at(instant(0.0))));
+    // Both windows have to pass before what was shown of the tap stands.
+    for (received, expected) in [(3600.0, true), (3720.0, true), (3721.0, false)] {
+        let in_order = window.in_order(place(2), instant(10.0), instant(received), rules.at(instant(0.0)));
+        assert_eq!(in_order, expected, "received at {received}");
+    }
 }
 
 #[test]

@@ -123,3 +123,45 @@ fn the_state_of_a_facility_is_asked_for_at_an_instant() {
     assert!(explained.status(facility, at).is_some_and(|status| (status.facility, status.at) == (facility, at)));
     assert_eq!(explained.status(FacilityId::FLEET, at), None);
 }
+
+#[test]
+fn what_was_correlated_is_correlated_anew_by_adopted_rules() {
+    let mut facts = example();
+    let mut adopted = facts.pop().unwrap();
+    facts.retain(|recorded| recorded.received_at < instant("2026-04-01T01:05:00Z"));
+    adopted.received_at = instant("2026-04-01T02:00:00Z");
+    let Event::RulesAdopted(event) = &mut adopted.event else { panic!("the last fact adopts rules") };
+    event.document = event.document.replace("correlation_to_s = 120", "correlation_to_s = 0");
+    facts.push(adopted);
+    let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), instant("2026-04-01T03:00:00Z"));
+    let adoption = explained
+        .steps
+        .iter()
+        .find(|step| matches!(&step.cause, StepCause::Fact { kind, .. } if *kind == "rules_adopted"));
+    let evidence = adoption.unwrap().changes.iter().find(|change| change.axis == "evidence");
+    assert!(evidence.is_some(), "{:?}", adoption.unwrap().changes);
+    let anew = facts.iter().fold(Facility::new(facts[0].facility), |mut facility, recorded| {
+        facility.apply(recorded, &explained.fleet.rules);
+        facility
+    });
+    assert_eq!(explained.facilities[&anew.id], anew);
+}
+
+#[test]
+fn what_falls_due_with_a_fact_is_told_with_it() {
+    let facts: Vec<Recorded> =
+        example().into_iter().filter(|recorded| recorded.facility != FacilityId::FLEET).collect();
+    let (first, rules, calendar) = (facts[0].clone(), Rules::bundled(), Calendar::bundled());
+    let mut facility = Facility::new(first.facility);
+    let told: Vec<Recorded> =
+        facts.into_iter().take_while(|recorded| recorded.received_at < instant("2026-04-01T01:05:00Z")).collect();
+    told.iter().for_each(|recorded| facility.apply(recorded, &rules));
+    let last = told.iter().map(|recorded| recorded.received_at).max().unwrap();
+    let due = crate::due(&facility, &rules, &calendar, last).unwrap();
+    let mut again = first;
+    again.received_at = due;
+    let facts: Vec<Recorded> = told.into_iter().chain([again]).collect();
+    let steps = explain(&facts, &rules, &calendar, due).steps;
+    let at_due: Vec<&StepCause> = steps.iter().filter(|step| step.at == due).map(|step| &step.cause).collect();
+    assert!(matches!(at_due[..], [StepCause::Fact { .. }]), "{at_due:?}");
+}

@@ -109,6 +109,8 @@ fn a_slip_of_the_pen_is_named_with_its_line() {
         (first().replace("received_at", "recieved_at"), "line 2: unknown field `recieved_at`"),
         (first().replace("2026-04-01T00:00:00Z\", \"origin", "2026-04-01T09:00\", \"origin"), "`received_at` is `2026-04-01T09:00`"),
         (first().replace("2026-04-01T00:00:00Z\", \"origin", "1969-04-01T00:00:00Z\", \"origin"), "`received_at` is not an instant"),
+        (first().replace("\"2026-04-01T00:00:00Z\", \"origin", "5, \"origin"), "`received_at` is 5: write an instant"),
+        (EXAMPLE.lines().nth(4).unwrap().replace("\"seq\": 1,", "\"seq\": 1, \"sex\": 2,"), "unknown field `sex`"),
         (first().replace("facility_registered", "facility_registred"), "unknown variant `facility_registred`"),
         (first().replace("1319999015", "131999901"), "`codes`: an institution code has 10 digits, not 9"),
         (first().replace("\"prefecture\": \"13\"", "\"prefecture\": \"東京都\""), "`prefecture` is not a prefecture: 01 to 47"),
