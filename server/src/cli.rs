@@ -8,6 +8,7 @@ mod explain;
 mod facility;
 mod instant;
 mod list;
+mod log;
 mod output;
 mod rebuild;
 mod rules;
@@ -84,6 +85,9 @@ enum Command {
     /// Which face reader stands at the desk, and that it was restarted.
     #[command(subcommand)]
     FaceReader(statement::FaceReader),
+    /// Whether the database holds what the log says.
+    #[command(subcommand, after_help = log::EXAMPLES)]
+    Log(log::Command),
     /// Fold the whole log anew beside what is shown, look at what would change, and exchange the two.
     #[command(after_help = rebuild::EXAMPLES)]
     Rebuild(rebuild::Rebuild),
@@ -194,6 +198,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::OptOut(command) => statement::opt_out(&desk()?, command).await?,
         Command::Reader(command) => statement::reader(&desk()?, command).await?,
         Command::FaceReader(command) => statement::face_reader(&desk()?, command).await?,
+        Command::Log(command) => return log::run(&config()?, command).await,
         Command::Rebuild(command) => rebuild::run(&config()?, command).await?,
         Command::Rules(command) => rules::run(desk, command).await?,
         Command::Closure(command) => rules::closure(&desk()?, command).await?,

@@ -10,6 +10,7 @@ pub mod rebuild;
 mod refold;
 mod row;
 mod state;
+pub mod verify;
 
 use std::cmp::Ordering;
 use std::time::Duration;

@@ -17,6 +17,7 @@ pub mod lease;
 pub mod listing;
 pub mod parked;
 pub mod progress;
+pub mod snapshot;
 pub mod token;
 
 use std::time::Duration;

@@ -109,6 +109,44 @@ async fn what_was_damaged_is_told_and_exchanged_while_more_comes_in() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whatever_log_and_store_disagree_about_is_named_and_mended() -> Result<()> {
+    let mut desk = Desk::open("verify", Build::Released).await?;
+    desk.agrees().await?;
+    // What is sent again is dropped, and no disagreement.
+    desk.told -= 100;
+    desk.hears(100).await?;
+    let (told, report) = desk.verified().await?;
+    ensure!(told && report["disagreements"] == 0 && report["named"] == Value::Array(Vec::new()), "{report}");
+    let expected = desk.one("SELECT count(*) FROM projection.fact").await?;
+    ensure!(report["facts"] == expected && report["facilities"] == 1 + FACILITIES, "{report}");
+
+    let store = desk.world.store().await?;
+    let tap =
+        "(SELECT ctid FROM projection.fact WHERE kind = 'tap_observed' ORDER BY partition, log_offset, place LIMIT 1";
+    store.batch_execute(&format!(
+        "DELETE FROM projection.fact WHERE ctid = {tap});
+         UPDATE projection.fact SET received_at = received_at + interval '1 second' WHERE ctid = {tap} OFFSET 3);
+         INSERT INTO projection.fact SELECT (jsonb_populate_record(f, '{{\"place\": 99}}')).* FROM projection.fact f \
+         WHERE ctid = {tap} OFFSET 5);
+         UPDATE projection.facility_row SET state = replace(state, 'さいこうちく', 'にせ') WHERE code = '{CODE}';
+         DELETE FROM projection.facility_row WHERE ctid = (SELECT ctid FROM projection.facility_row WHERE code IS NULL LIMIT 1);
+         UPDATE projection.high_water SET seq = seq + 1 WHERE ctid = (SELECT ctid FROM projection.high_water LIMIT 1);"
+    ))
+    .await?;
+    let (agree, report) = desk.verified().await?;
+    let mut kinds: Vec<&str> =
+        report["named"].as_array().context("named")?.iter().filter_map(|d| d["what"].as_str()).collect();
+    kinds.sort_unstable();
+    let all = ["facility_differs", "facility_missing", "fact_differs", "fact_invented", "fact_missing", "mark_differs"];
+    ensure!(!agree && report["disagreements"] == 6 && kinds == all, "{report}");
+    desk.server.run(&["rebuild", "--facts"]).await?;
+    desk.server.run(&["rebuild", "swap"]).await?;
+    let (agree, report) = desk.verified().await?;
+    ensure!(agree, "{report}");
+    desk.agrees().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_database_is_recovered_by_a_rebuild_alone() -> Result<()> {
     let mut desk = Desk::open("rebuild-lost", Build::Released).await?;
     desk.agrees().await?;
@@ -186,6 +224,20 @@ async fn whoever_is_killed_goes_on_and_nothing_is_lost_or_doubled() -> Result<()
 }
 
 impl Desk {
+    /// Whether log and store agree once all is folded, and the report.
+    async fn verified(&self) -> Result<(bool, Value)> {
+        let ends = self.world.records().await?.len();
+        wait::until("all folded", PATIENCE, async || {
+            let next = self.one("SELECT coalesce(sum(next_offset), 0)::int8 FROM projection.progress").await?;
+            ensure!(usize::try_from(next)? == ends);
+            Ok(())
+        })
+        .await?;
+        let output = self.server.try_run(&["log", "verify", "--format", "json"]).await?;
+        ensure!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
+        Ok((output.status.success(), serde_json::from_slice(&output.stdout).context("a report")?))
+    }
+
     /// Runs `rebuild`, or `rebuild swap`, until it is killed at a passage of a point; says whether it got there.
     async fn killed_at(&self, what: &str, point: &str, passage: u32) -> Result<bool> {
         let mut command = self.server.command();

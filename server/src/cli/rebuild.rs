@@ -130,7 +130,7 @@ fn word(value: &Value) -> String {
 }
 
 /// A bar with an estimate: one line that is drawn again where a person looks on, a line now and then elsewhere.
-struct Bar {
+pub(super) struct Bar {
     began: Instant,
     told_at: Option<Instant>,
     drawn: bool,
@@ -142,11 +142,11 @@ impl Bar {
     const WIDTH: usize = 30;
     const EVERY: Duration = Duration::from_secs(5);
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { began: Instant::now(), told_at: None, drawn: false, full: false }
     }
 
-    fn tell(&mut self, told: Told) {
+    pub(super) fn tell(&mut self, told: Told) {
         // A later round takes in what came meanwhile: little, and not worth a bar of its own.
         if told.of == 0 || self.full {
             return;
@@ -167,7 +167,7 @@ impl Bar {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if self.drawn {
             note("");
         }

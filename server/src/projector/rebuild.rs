@@ -6,7 +6,7 @@
 //! Only where the store has none, or its facts are not to be trusted, it brings its own, and reads to the end of the log.
 
 mod courtesy;
-mod partition;
+pub(super) mod partition;
 mod swap;
 
 use std::collections::BTreeMap;

@@ -16,6 +16,7 @@ const REMEMBERED: usize = 60_000;
 /// Facilities recomputed in one go because time passed.
 const SWEPT_AT_ONCE: i64 = 500;
 
+#[derive(Default)]
 pub(super) struct States {
     facilities: BTreeMap<FacilityId, Facility>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
@@ -81,6 +82,11 @@ impl States {
 
     pub(super) fn facility(&self, id: FacilityId) -> Facility {
         self.facilities.get(&id).cloned().unwrap_or_else(|| Facility::new(id))
+    }
+
+    /// Everything that is remembered.
+    pub(super) const fn all(&self) -> (&BTreeMap<FacilityId, Facility>, &BTreeMap<(TerminalId, Life), Seq>) {
+        (&self.facilities, &self.marks)
     }
 
     /// After the fold, before the commit.

@@ -36,14 +36,14 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// A stretch of one partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Span {
-    pub(super) from: Position,
+pub(in crate::projector) struct Span {
+    pub(in crate::projector) from: Position,
     /// The offset that comes next afterwards.
-    pub(super) to: i64,
+    pub(in crate::projector) to: i64,
 }
 
 impl Span {
-    pub(super) fn records(&self) -> u64 {
+    pub(in crate::projector) fn records(&self) -> u64 {
         u64::try_from(self.to - self.from.offset).unwrap_or(0)
     }
 }
@@ -148,7 +148,7 @@ impl Changes {
 }
 
 /// Takes the next records of `span`; gives the offset that comes after them.
-fn take(reader: &Replayer, span: Span) -> Result<(Batch, i64), ProjectionError> {
+pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch, i64), ProjectionError> {
     let (mut taken, mut bytes, mut next) = (Vec::new(), 0, span.from.offset);
     while next < span.to && taken.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
         let message = reader.poll(SILENCE).ok_or(ProjectionError::Silent { partition: span.from.partition })??;

@@ -1,0 +1,254 @@
+//! Whether the store is what the log says: the log is read from its first record and folded once more, in memory, and
+//! everything that the projector wrote is compared with what comes of it. Nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::task::block_in_place;
+use yomitori_facility::Facility;
+use yomitori_proto::id::FacilityId;
+
+use super::batch::Outcome;
+use super::rebuild::partition::{Span, take};
+use super::rebuild::{RebuildError, Told};
+use super::state::States;
+use crate::config;
+use crate::log::Position;
+use crate::log::kafka;
+use crate::store::fact::Placed;
+use crate::store::ground::{self, Ground};
+use crate::store::snapshot::Snapshot;
+use crate::store::{Store, StoreError};
+
+/// Facilities and lives compared in one go.
+const AT_ONCE: usize = 1000;
+/// More than this are counted and not named.
+const NAMED: usize = 1000;
+
+/// What was compared, and where log and store disagree.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Report {
+    pub records: u64,
+    pub facts: u64,
+    /// Records that hold what was there already: dropped, as they should be.
+    pub repeated: u64,
+    pub facilities: u64,
+    /// Folded by other rules than those in force, and about to be folded anew: not compared.
+    pub behind: u64,
+    pub disagreements: u64,
+    /// The first of them.
+    pub named: Vec<Disagreement>,
+}
+
+/// One thing that the store has otherwise than the log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Disagreement {
+    /// The log says it, the store does not have it.
+    FactMissing { partition: i32, offset: i64, place: i32, kind: &'static str, facility: FacilityId },
+    /// The store has it, the log does not say it.
+    FactInvented { partition: i32, offset: i64, place: i32, kind: &'static str, facility: FacilityId },
+    /// Both have one, and not the same.
+    FactDiffers { partition: i32, offset: i64, place: i32, kind: &'static str, facility: FacilityId },
+    /// The log knows the facility, the store does not.
+    FacilityMissing { facility: FacilityId },
+    /// The store knows the facility, the log does not.
+    FacilityInvented { facility: FacilityId },
+    /// The state is another one than that which the facts come to.
+    FacilityDiffers { facility: FacilityId, field: String },
+    /// Observations up to another number than the log holds count as folded.
+    MarkDiffers { terminal: String, life: String, log: u64, store: Option<u64> },
+    /// A record that can't be followed is not set aside, or one that can is.
+    ParkedDiffers { partition: i32, offset: i64, in_store: bool },
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FactMissing { partition, offset, place, kind, facility } => {
+                write!(f, "{kind} of {facility} at {partition}:{offset}.{place} is missing in the store")
+            }
+            Self::FactInvented { partition, offset, place, kind, facility } => {
+                write!(f, "{kind} of {facility} at {partition}:{offset}.{place} is in the store and not in the log")
+            }
+            Self::FactDiffers { partition, offset, place, kind, facility } => {
+                write!(f, "{kind} of {facility} at {partition}:{offset}.{place} is another one in the store")
+            }
+            Self::FacilityMissing { facility } => write!(f, "facility {facility} is missing in the store"),
+            Self::FacilityInvented { facility } => write!(f, "facility {facility} is in the store and not in the log"),
+            Self::FacilityDiffers { facility, field } => {
+                write!(f, "facility {facility} is in another state than its facts come to, first at `{field}`")
+            }
+            Self::MarkDiffers { terminal, life, log, store } => {
+                let store = store.map_or_else(|| "none".to_owned(), |seq| seq.to_string());
+                write!(
+                    f,
+                    "the last observation of life {life} of {terminal} is {log} in the log and {store} in the store"
+                )
+            }
+            Self::ParkedDiffers { partition, offset, in_store: true } => {
+                write!(f, "the record at {partition}:{offset} is set aside although it can be followed")
+            }
+            Self::ParkedDiffers { partition, offset, in_store: false } => {
+                write!(f, "the record at {partition}:{offset} can't be followed and is not set aside")
+            }
+        }
+    }
+}
+
+/// Compares the store, as it is now, with the log.
+///
+/// # Errors
+/// Where the log or the database is away, or the log has lost records that the store has folded.
+pub async fn verify(
+    store: &Store,
+    kafka: &config::Kafka,
+    tell: &mut (dyn FnMut(Told) + Send),
+) -> Result<Report, RebuildError> {
+    let snapshot = Snapshot::open(store).await?;
+    let asked = kafka.clone();
+    let bounds = tokio::task::spawn_blocking(move || kafka::bounds(&asked)).await.expect("asking does not panic")?;
+    let mut spans = Vec::new();
+    for place in snapshot.places().await?.into_iter().filter(|place| place.offset > 0) {
+        let (partition, to) = (place.partition, place.offset);
+        let (begins, ends) = bounds.get(&partition).copied().unwrap_or((0, 0));
+        if to > ends {
+            return Err(RebuildError::Lost { partition, wanted: to, ends });
+        }
+        if begins > 0 {
+            return Err(RebuildError::Shortened { partition, wanted: 0, begins });
+        }
+        spans.push(Span { from: Position { partition, offset: 0 }, to });
+    }
+    let of = spans.iter().map(Span::records).sum();
+    let ground = ground::now(store).await?;
+    let mut verifying = Verifying { snapshot, ground, report: Report::default() };
+    for span in spans {
+        verifying.partition(kafka, span, &mut |done| tell(Told { done, of, waits: false })).await?;
+    }
+    Ok(verifying.report)
+}
+
+struct Verifying {
+    snapshot: Snapshot,
+    ground: Ground,
+    report: Report,
+}
+
+impl Verifying {
+    async fn partition(
+        &mut self,
+        kafka: &config::Kafka,
+        span: Span,
+        tell: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<(), RebuildError> {
+        let reader = kafka::replayer(kafka, span.from)?;
+        let mut states = States::default();
+        let mut parked = BTreeSet::new();
+        let mut next = span.from;
+        while next.offset < span.to {
+            let (batch, after) = block_in_place(|| take(&reader, Span { from: next, to: span.to }))?;
+            let outcome = block_in_place(|| batch.fold(&self.ground, &states));
+            let held = self.snapshot.facts(next, after).await?;
+            self.facts(&outcome, held);
+            parked.extend(outcome.parked.iter().map(|parked| parked.position.offset));
+            self.report.records += Span { from: next, to: after }.records();
+            states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
+            next.offset = after;
+            tell(self.report.records);
+        }
+        let held = self.snapshot.parked(span.from.partition).await?;
+        for offset in parked.symmetric_difference(&held) {
+            let in_store = held.contains(offset);
+            self.found(Disagreement::ParkedDiffers { partition: span.from.partition, offset: *offset, in_store });
+        }
+        let (facilities, marks) = states.all();
+        self.facilities(span.from.partition, facilities).await?;
+        let marks: Vec<_> = marks.iter().collect();
+        for some in marks.chunks(AT_ONCE) {
+            let lives: Vec<_> = some.iter().map(|(life, _)| **life).collect();
+            let held = self.snapshot.marks(&lives).await?;
+            for (life, seq) in some {
+                if held.get(life) != Some(seq) {
+                    self.found(Disagreement::MarkDiffers {
+                        terminal: life.0.to_string(),
+                        life: life.1.to_string(),
+                        log: seq.0,
+                        store: held.get(life).map(|seq| seq.0),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn facts(&mut self, outcome: &Outcome, held: Vec<Placed>) {
+        self.report.facts += outcome.facts.len() as u64;
+        self.report.repeated += outcome.duplicates as u64;
+        let place = |placed: &Placed| (placed.position, placed.place);
+        let mut held: BTreeMap<_, Placed> = held.into_iter().map(|placed| (place(&placed), placed)).collect();
+        for expected in &outcome.facts {
+            let Placed { position: Position { partition, offset }, place: at, recorded } = expected;
+            let (partition, offset, at) = (*partition, *offset, *at);
+            let (kind, facility) = (recorded.event.kind(), recorded.facility);
+            match held.remove(&place(expected)) {
+                Some(found) if found == *expected => {}
+                Some(_) => self.found(Disagreement::FactDiffers { partition, offset, place: at, kind, facility }),
+                None => self.found(Disagreement::FactMissing { partition, offset, place: at, kind, facility }),
+            }
+        }
+        for Placed { position: Position { partition, offset }, place, recorded } in held.into_values() {
+            let (kind, facility) = (recorded.event.kind(), recorded.facility);
+            self.found(Disagreement::FactInvented { partition, offset, place, kind, facility });
+        }
+    }
+
+    async fn facilities(
+        &mut self,
+        partition: i32,
+        expected: &BTreeMap<FacilityId, Facility>,
+    ) -> Result<(), RebuildError> {
+        let mut missing: BTreeSet<FacilityId> = expected.keys().copied().collect();
+        let mut after = None;
+        loop {
+            let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
+            let held = self.snapshot.facilities(partition, after, limit).await?;
+            let Some(last) = held.last() else { break };
+            after = Some(last.facility);
+            for held in held {
+                self.report.facilities += 1;
+                missing.remove(&held.facility);
+                match expected.get(&held.facility) {
+                    None => self.found(Disagreement::FacilityInvented { facility: held.facility }),
+                    Some(_) if held.ground != self.ground.number => self.report.behind += 1,
+                    Some(expected) => self.state(expected, &held.state)?,
+                }
+            }
+        }
+        for facility in missing {
+            self.found(Disagreement::FacilityMissing { facility });
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, expected: &Facility, held: &Value) -> Result<(), StoreError> {
+        let broken = |source| StoreError::Broken { what: "a facility's state", source };
+        let log = serde_json::to_value(expected).map_err(broken)?;
+        if log != *held {
+            let differs = |field: &&String| log.get(field.as_str()) != held.get(field.as_str());
+            let fields = [&log, held].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
+            let field = fields.clone().find(differs).cloned().unwrap_or_default();
+            self.found(Disagreement::FacilityDiffers { facility: expected.id, field });
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, disagreement: Disagreement) {
+        self.report.disagreements += 1;
+        if self.report.named.len() < NAMED {
+            self.report.named.push(disagreement);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! One moment of the store, to be compared with the log while the projector goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tokio_postgres::{Client, NoTls, Row};
+use uuid::Uuid;
+use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+
+use super::fact::{self, Placed};
+use super::{Doing as _, Store, StoreError};
+use crate::log::Position;
+
+/// What the store held when this was opened. It ends with its value.
+pub struct Snapshot {
+    client: Client,
+}
+
+/// A facility as its row holds it.
+pub struct Held {
+    pub facility: FacilityId,
+    /// The number of the ground by which it was folded.
+    pub ground: i64,
+    pub state: Value,
+}
+
+impl Snapshot {
+    /// Holds the present moment fast, on a connection of its own.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn open(store: &Store) -> Result<Self, StoreError> {
+        let doing = "hold a moment of the store";
+        let (client, connection) = store.address().connect(NoTls).await.doing(doing)?;
+        tokio::spawn(connection);
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.doing(doing)?;
+        Ok(Self { client })
+    }
+
+    async fn rows(
+        &self,
+        query: &str,
+        given: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        self.client.query(query, given).await.doing("read a moment of the store")
+    }
+
+    /// The next offset of every partition.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn places(&self) -> Result<Vec<Position>, StoreError> {
+        let rows = self.rows("SELECT partition, next_offset FROM projection.progress ORDER BY partition", &[]).await?;
+        Ok(rows.iter().map(|row| Position { partition: row.get(0), offset: row.get(1) }).collect())
+    }
+
+    /// The facts of the records from `from` up to but not at `to`, in their order.
+    ///
+    /// # Errors
+    /// Where the database is away or holds what can't be read.
+    pub async fn facts(&self, from: Position, to: i64) -> Result<Vec<Placed>, StoreError> {
+        let query = format!(
+            "SELECT {} FROM projection.fact WHERE partition = $1 AND log_offset >= $2 AND log_offset < $3 \
+             ORDER BY log_offset, place",
+            fact::COLUMNS
+        );
+        self.rows(&query, &[&from.partition, &from.offset, &to]).await?.iter().map(fact::placed).collect()
+    }
+
+    /// Up to `limit` facilities of `partition` behind `after`, ordered by identifier.
+    ///
+    /// # Errors
+    /// Where the database is away or holds what can't be read.
+    pub async fn facilities(
+        &self,
+        partition: i32,
+        after: Option<FacilityId>,
+        limit: i64,
+    ) -> Result<Vec<Held>, StoreError> {
+        let query = "SELECT facility_id, ground, state FROM projection.facility_row \
+                     WHERE partition = $1 AND ($2::uuid IS NULL OR facility_id > $2) ORDER BY facility_id LIMIT $3";
+        let rows = self.rows(query, &[&partition, &after.map(|id| id.0), &limit]).await?;
+        let held = |row: &Row| {
+            let state = serde_json::from_str(row.get(2));
+            let state = state.map_err(|source| StoreError::Broken { what: "a facility's state", source })?;
+            Ok(Held { facility: FacilityId(row.get(0)), ground: row.get(1), state })
+        };
+        rows.iter().map(held).collect()
+    }
+
+    /// The last folded observation of each of these lives.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn marks(&self, lives: &[(TerminalId, Life)]) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
+        let (terminals, ids): (Vec<Uuid>, Vec<Uuid>) =
+            lives.iter().map(|(terminal, life)| (terminal.0, life.0)).unzip();
+        let query = "SELECT terminal_id, life, seq FROM projection.high_water \
+                     WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
+        let rows = self.rows(query, &[&terminals, &ids]).await?;
+        let mark = |row: &Row| {
+            let seq: i64 = row.get(2);
+            ((TerminalId(row.get(0)), Life(row.get(1))), Seq(seq.cast_unsigned()))
+        };
+        Ok(rows.iter().map(mark).collect())
+    }
+
+    /// The places of the records of `partition` that are set aside.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn parked(&self, partition: i32) -> Result<BTreeSet<i64>, StoreError> {
+        let rows = self.rows("SELECT log_offset FROM projection.parked WHERE partition = $1", &[&partition]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}
