@@ -206,3 +206,6 @@ fn count(tap: &Tap, verdict: Verdict, tally: &mut Tally, rules: &Rules) {
         Verdict::Read(level) => tally.add(level, tap.read_at(), rules),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,9 +84,14 @@ impl States {
         self.facilities.get(&id).cloned().unwrap_or_else(|| Facility::new(id))
     }
 
-    /// Everything that is remembered.
-    pub(super) const fn all(&self) -> (&BTreeMap<FacilityId, Facility>, &BTreeMap<(TerminalId, Life), Seq>) {
-        (&self.facilities, &self.marks)
+    /// Every facility that is remembered.
+    pub(super) const fn facilities(&self) -> &BTreeMap<FacilityId, Facility> {
+        &self.facilities
+    }
+
+    /// Every mark that is remembered.
+    pub(super) const fn marks(&self) -> &BTreeMap<(TerminalId, Life), Seq> {
+        &self.marks
     }
 
     /// After the fold, before the commit.

@@ -164,9 +164,8 @@ impl Verifying {
             let in_store = held.contains(offset);
             self.found(Disagreement::ParkedDiffers { partition: span.from.partition, offset: *offset, in_store });
         }
-        let (facilities, marks) = states.all();
-        self.facilities(span.from.partition, facilities).await?;
-        let marks: Vec<_> = marks.iter().collect();
+        self.facilities(span.from.partition, states.facilities()).await?;
+        let marks: Vec<_> = states.marks().iter().collect();
         for some in marks.chunks(AT_ONCE) {
             let lives: Vec<_> = some.iter().map(|(life, _)| **life).collect();
             let held = self.snapshot.marks(&lives).await?;
