@@ -12,6 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 
 use super::traffic;
+use crate::world::process::Process;
 use crate::world::server::{Plan, Server};
 use crate::world::{World, log, wait};
 
@@ -61,6 +62,16 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
     ));
     server.kill()?;
 
+    let began = Instant::now();
+    let memory = run_out(&server, &["rebuild"], &world).await?;
+    let rebuilt = began.elapsed();
+    rate(&print, "rebuild, beside what is shown", records, events, rebuilt);
+    print(&format!("  at most {} MiB", memory >> 20));
+    server.run(&["rebuild", "drop"]).await?;
+    let began = Instant::now();
+    run_out(&server, &["log", "verify"], &world).await?;
+    rate(&print, "log verify", records, events, began.elapsed());
+
     let facts: i64 = store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0);
     ensure!(facts.cast_unsigned() == events, "{facts} of {events} facts are in the store");
     let mut copied = Duration::ZERO;
@@ -82,11 +93,28 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
     }
     rate(&print, "PostgreSQL's COPY of the same rows", records, events, copied);
     print(&format!(
-        "projector: {:.2} of COPY, {:.2} of the raw consumer",
+        "projector: {:.2} of COPY, {:.2} of the raw consumer; rebuild: {:.2} of the raw consumer",
         copied.as_secs_f64() / projected.as_secs_f64(),
-        ceiling.as_secs_f64() / projected.as_secs_f64()
+        ceiling.as_secs_f64() / projected.as_secs_f64(),
+        ceiling.as_secs_f64() / rebuilt.as_secs_f64()
     ));
     Ok(())
+}
+
+/// Runs a command to its end; gives the most memory that it had.
+async fn run_out(server: &Server, arguments: &[&str], world: &World) -> Result<u64> {
+    let mut command = server.command();
+    command.args(arguments);
+    let mut process =
+        Process::start("yomitori-server", command, &world.folder().join(format!("{}.log", arguments[0])))?;
+    let mut memory = 0;
+    while process.alive().is_ok() {
+        memory = super::footprint::peak_memory(process.pid()).map_or(memory, |now| now.max(memory));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ended = process.ended(PATIENCE).await?;
+    ensure!(ended.success(), "{arguments:?} ended with {ended}: {}", process.log());
+    Ok(memory)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts")]
