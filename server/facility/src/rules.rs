@@ -135,4 +135,16 @@ mod tests {
         assert_eq!(Rules::parse("version = ").unwrap_err().len(), 1);
         assert!(!Rules::parse("").unwrap_err().is_empty());
     }
+
+    #[test]
+    fn what_is_too_long_or_the_wrong_way_round_is_refused() {
+        let with = |was: &str, is: &str| Rules::parse(&Rules::BUNDLED.replace(was, is));
+        assert!(with("correlation_to_s = 120", "correlation_to_s = 316224000").is_ok(), "ten years");
+        assert!(with("correlation_to_s = 120", "correlation_to_s = 316224001").is_err());
+        assert!(with("correlation_from_s = 0", "correlation_from_s = 120").is_ok());
+        assert!(with("correlation_from_s = 0", "correlation_from_s = 121").is_err());
+        assert!(Rules::parse("version = 1\nset = []").is_err());
+        let offset = |rules: Rules| rules.at("2026-04-01T00:00:00Z".parse().unwrap()).clock_offset_warn_ms;
+        assert_eq!(offset(Rules::bundled()), 120_000);
+    }
 }

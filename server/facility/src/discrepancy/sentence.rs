@@ -176,3 +176,18 @@ const fn next(flag: Flag) -> (&'static str, &'static str) {
         Flag::StickerToPutUp => ("ステッカーを貼り、記録してください。", "Put up the sticker and record it."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_says_in_both_languages_what_to_do_next() {
+        for flag in Flag::ALL {
+            let (ja, en) = next(*flag);
+            assert!(ja.ends_with('。') && ja.chars().count() > 10, "{flag:?}: {ja}");
+            assert!(en.ends_with('.') && en.split(' ').count() > 3, "{flag:?}: {en}");
+            assert_eq!(ja.contains("{telephone}"), en.contains("{telephone}"), "{flag:?}");
+        }
+    }
+}

@@ -122,3 +122,18 @@ impl Tally {
         recent.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_days_are_kept() {
+        let mut tally = Tally::default();
+        let first: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
+        (0..40).for_each(|day| tally.add(Level::Correlated, first + chrono::TimeDelta::days(day), &Rules::bundled()));
+        assert_eq!(tally.days.len(), DAYS);
+        assert_eq!(tally.days.first_key_value().map(|(date, _)| date.to_string()), Some("2026-04-09".to_owned()));
+        assert_eq!(tally.reads().map(|count| count.count), Some(40));
+    }
+}
