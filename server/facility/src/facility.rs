@@ -32,7 +32,8 @@ use crate::terminal::Terminal;
 pub struct Facility {
     pub id: FacilityId,
     pub(crate) identity: Identity,
-    pub(crate) terminals: BTreeMap<TerminalId, Terminal>,
+    /// Boxed: a map of few makes room for many.
+    pub(crate) terminals: BTreeMap<TerminalId, Box<Terminal>>,
     pub(crate) face_reader: Option<FaceReader>,
     /// What signed-in people entered; each terminal has its own.
     pub(crate) desk: Desk,

@@ -81,7 +81,7 @@ impl<'a> View<'a> {
 
     /// The terminals in use.
     pub(crate) fn terminals(&self) -> impl Iterator<Item = &'a Terminal> {
-        self.facility.terminals.values().filter(|terminal| terminal.retired_at.is_none())
+        self.facility.terminals.values().map(Box::as_ref).filter(|terminal| terminal.retired_at.is_none())
     }
 
     /// A day, as it is in Japan.

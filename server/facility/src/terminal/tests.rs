@@ -29,7 +29,7 @@ fn terminal(facts: impl IntoIterator<Item = Recorded>) -> Terminal {
     let mut facts = facts.into_iter().peekable();
     let mut facility = Facility::new(facts.peek().unwrap().facility);
     facts.for_each(|recorded| facility.apply(&recorded, &Rules::bundled()));
-    facility.terminals.values().next().unwrap().clone()
+    *facility.terminals.into_values().next().unwrap()
 }
 
 #[test]
