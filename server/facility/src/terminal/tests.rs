@@ -5,6 +5,7 @@ use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::{ReaderKey, Seq};
 
 use super::*;
+use crate::evidence::SupersededBy;
 use crate::{EXAMPLE, Facility};
 
 /// The example's fact of this kind, as observation `seq`, so many seconds later.
@@ -62,4 +63,86 @@ fn the_reader_that_was_silent_for_longest_is_given_up_for_a_new_one_alone() {
     let another = terminal(full.chain([attached(all + 1, all + 1)]));
     assert_eq!(another.readers.len(), READERS);
     assert!(!another.readers.contains_key(&ReaderKey(1)) && another.readers.contains_key(&ReaderKey(all + 1)));
+}
+
+/// As [`observed`], and reached the server so many seconds after the example's did.
+fn received(kind: &str, seq: u64, seconds: i64, received: i64) -> Recorded {
+    let mut recorded = observed(kind, seq, seconds);
+    recorded.received_at += TimeDelta::seconds(received - seconds);
+    recorded
+}
+
+/// What was corrected, once a tap at 0 s, the file that came 7 s after it, and the rest are known.
+fn corrected(facts: impl IntoIterator<Item = Recorded>) -> Vec<(Option<Level>, Option<Level>, SupersededBy)> {
+    let all = [observed("reader_attached", 1, -60)].into_iter().chain(facts);
+    terminal(all).superseded.iter().map(|entry| (entry.was, entry.now, entry.by)).collect()
+}
+
+#[test]
+fn what_was_shown_for_long_is_corrected_in_so_many_words() {
+    let rose = (Some(Level::TapOnly), Some(Level::Correlated), SupersededBy::Late);
+    // The late window is an hour, and a file may come two minutes after its tap. The example's file was received 7 s later.
+    for (seconds, expected) in [(3600, vec![]), (3713, vec![]), (3714, vec![rose])] {
+        let facts = [observed("tap_observed", 2, 0), received("linkage_result_observed", 3, 0, seconds)];
+        assert_eq!(corrected(facts), expected, "received {seconds} s later");
+    }
+    // Everything is received at once, after hours offline: late is what happened long before the newest.
+    let at_once = 10_000;
+    for (newest, expected) in [(3600 + 7, vec![]), (3600 + 8, vec![rose])] {
+        let facts = [
+            received("tap_observed", 2, 0, at_once),
+            received("tap_observed", 3, newest, at_once),
+            received("linkage_result_observed", 4, 0, at_once),
+        ];
+        assert_eq!(corrected(facts), expected, "the newest is {newest} s later");
+    }
+}
+
+#[test]
+fn a_read_that_is_lost_is_said_and_one_that_moves_is_not() {
+    let moves =
+        [observed("tap_observed", 2, -30), observed("linkage_result_observed", 4, 0), observed("tap_observed", 3, 0)];
+    assert_eq!(corrected(moves), []);
+    let step = observed("clock_stepped", 3, 0);
+    let parts = [observed("tap_observed", 2, 0), observed("linkage_result_observed", 4, 0), step];
+    assert_eq!(corrected(parts), [(Some(Level::Correlated), Some(Level::TapOnly), SupersededBy::ClockStep)]);
+}
+
+#[test]
+fn what_comes_out_of_order_is_not_the_newest() {
+    let blocked = |seq, seconds| observed("reader_blocked", seq, seconds);
+    let versions = |seq, seconds, version: &str| {
+        let mut recorded = observed("software_versions_observed", seq, seconds);
+        if let Event::SoftwareVersionsObserved(event) = &mut recorded.event {
+            event.com_app = Some(version.to_owned());
+        }
+        recorded
+    };
+    for swapped in [false, true] {
+        let mut facts = vec![blocked(1, 0), blocked(3, 60)];
+        let mut told = vec![versions(2, 0, "older"), versions(4, 60, "newer")];
+        if swapped {
+            facts.reverse();
+            told.reverse();
+        }
+        let newest = observed("reader_blocked", 3, 60).occurred_at();
+        let terminal = terminal(facts.into_iter().chain(told));
+        assert_eq!(terminal.blocked.map(|(_, at)| at), Some(newest), "swapped: {swapped}");
+        let version = terminal.versions.and_then(|(_, versions)| versions.com_app);
+        assert_eq!(version.as_deref(), Some("newer"), "swapped: {swapped}");
+    }
+}
+
+#[test]
+fn a_clock_that_steps_by_less_than_is_borne_parts_nothing() {
+    let tolerance = Rules::bundled().at("2026-04-01T00:00:00Z".parse().unwrap()).clock_step_tolerance_ms;
+    for (delta_ms, expected) in [(tolerance, Level::Correlated), (tolerance + 1, Level::TapOnly)] {
+        let mut step = observed("clock_stepped", 3, 0);
+        if let Event::ClockStepped(event) = &mut step.event {
+            event.delta_ms = -i64::try_from(delta_ms).unwrap();
+        }
+        let tap = observed("tap_observed", 2, 0);
+        let facts = [observed("reader_attached", 1, -60), tap, step, observed("linkage_result_observed", 4, 0)];
+        assert_eq!(terminal(facts).tally(&Rules::bundled()).best(), Some(expected), "{delta_ms} ms");
+    }
 }
