@@ -137,6 +137,8 @@ impl Projector {
                 }
                 state::sweep(&self.store, &fold.ground, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
+                    // What was remembered of a partition is worth nothing once somebody else has held it.
+                    states = States::open(&self.store).await?;
                     self.read_owned(&reader, &owner)?;
                     refold.begin();
                 }
@@ -187,8 +189,11 @@ impl Projector {
         let end =
             |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
         let ends: Vec<Position> = owner.positions().filter_map(end).collect();
-        let behind = owner.positions().filter_map(|next| Some(end(next)?.offset - next.offset)).sum();
-        telemetry::lag(behind, if behind > 0 { owner.seconds_behind(clock::now()) } else { 0.0 });
+        for (next, end) in owner.positions().filter_map(|next| Some((next, end(next)?))) {
+            let (partition, behind) = (next.partition, end.offset - next.offset);
+            let seconds = if behind > 0 { owner.seconds_behind(partition, clock::now()) } else { 0.0 };
+            telemetry::lag(partition, behind, seconds);
+        }
         progress::checked(&self.store, &ends, clock::now()).await
     }
 }

@@ -97,7 +97,10 @@ impl Store {
 
     fn at(given: tokio_postgres::Config, path: &str) -> Result<Self, StoreError> {
         let mut address = given.clone();
-        let path = format!("-c search_path={path}");
+        // A machine that vanished must not hold its locks for hours: the database asks after it from the fifth second on.
+        let path = format!(
+            "-c search_path={path} -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
+        );
         let options = given.get_options().map_or_else(|| path.clone(), |options| format!("{options} {path}"));
         address.options(options);
         let manager =

@@ -149,11 +149,18 @@ pub fn batch_folded(facts: usize, duplicates: usize, facilities: usize, took: st
     histogram!("fleet_server_fold_seconds").record(took.as_secs_f64());
 }
 
-/// How far behind the log the projection is.
-pub fn lag(events: i64, seconds: f64) {
+/// Another instance takes it over, and tells of it from then on.
+pub fn partition_left(partition: i32) {
+    lag(partition, 0, 0.0);
+    info!(partition, "a partition is left to another instance");
+}
+
+/// How far behind the log the projection of a partition is.
+pub fn lag(partition: i32, events: i64, seconds: f64) {
+    let partition = partition.to_string();
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-    gauge!("fleet_server_projection_lag_records").set(events as f64);
-    gauge!("fleet_server_projection_lag_seconds").set(seconds);
+    gauge!("fleet_server_projection_lag_records", "partition" => partition.clone()).set(events as f64);
+    gauge!("fleet_server_projection_lag_seconds", "partition" => partition).set(seconds);
 }
 
 pub fn facility_parked(facility: FacilityId, position: Position, reason: &str) {

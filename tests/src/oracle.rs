@@ -7,6 +7,7 @@
 //!
 //! Pure: [`gather`] brings the [`Remains`], [`judge`] looks at nothing else, and so can be shown to find what is wrong.
 
+mod crowd;
 mod fault;
 pub mod gather;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use yomitori_proto::event::{CollectionGap, Event, Recorded};
 use yomitori_proto::id::{FacilityId, Life, TerminalId};
 use yomitori_proto::vocabulary::GapSource;
 
+pub use crowd::Crowd;
 pub use fault::{Fault, Faults};
 pub use gather::{Fact, Kept, Stored};
 

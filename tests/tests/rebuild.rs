@@ -4,21 +4,18 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use yomitori_facility::FOLD;
-use yomitori_tests::bench::traffic;
-use yomitori_tests::oracle::{Fault, Remains, gather, judge};
+use yomitori_tests::oracle::Crowd;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
-use yomitori_tests::world::{Build, World, log, postgres};
+use yomitori_tests::world::{Build, World};
 
 const CODE: &str = "1319999015";
 const FACILITIES: u64 = 40;
-const BATCH: usize = 20;
 
 struct Desk {
     world: World,
     server: Server,
-    /// Observations of each facility so far.
-    told: usize,
+    crowd: Crowd,
 }
 
 impl Desk {
@@ -26,38 +23,19 @@ impl Desk {
     async fn open(test: &str, build: Build) -> Result<Self> {
         let world = World::new(test).await?;
         let server = Server::start(&world, Plan { build, ..Plan::default() }).await?;
-        let mut desk = Self { world, server, told: 0 };
+        let mut desk = Self { world, server, crowd: Crowd { facilities: FACILITIES, batch: 20, told: 0 } };
         desk.server.import(&format!("code,name,prefecture\n{CODE},さいこうちく医院,東京都\n")).await?;
         desk.server.run(&["attest", "--facility", CODE, "--os", "ios", "--by", "Suzuki"]).await?;
         desk.hears(400).await?;
         Ok(desk)
     }
 
-    /// Every facility's terminal tells `more` observations.
     async fn hears(&mut self, more: usize) -> Result<()> {
-        let day = traffic::day(&traffic::example()?, (self.told + more) as u64)?.split_off(self.told);
-        let (address, topic) = (self.world.kafka.address.clone(), self.world.topic.clone());
-        let append = move || log::append(&address, &topic, traffic::side_by_side(&day, FACILITIES, BATCH));
-        tokio::task::spawn_blocking(append).await??;
-        self.told += more;
-        Ok(())
+        self.crowd.tells(&self.world, more).await
     }
 
-    /// Waits until the store is what the log says, by an oracle that reads both.
     async fn agrees(&self) -> Result<()> {
-        let mut store = postgres::connect(&self.world.database).await?;
-        wait::until("the store is what the log says", PATIENCE, async || {
-            let stored = gather::stored(&mut store).await?;
-            let records = self.world.kafka.records(&self.world.topic).await?;
-            let verdict = judge(&Remains { records, stored, ..Remains::default() });
-            // No agent kept a journal here.
-            let faults = verdict.faults.all().iter().filter(|fault| !matches!(fault, Fault::NobodyKept { .. }));
-            let faults: Vec<String> = faults.map(ToString::to_string).take(5).collect();
-            ensure!(faults.is_empty(), "{faults:?}");
-            ensure!(verdict.folded == self.told * usize::try_from(FACILITIES)?, "{} folded", verdict.folded);
-            Ok(())
-        })
-        .await
+        self.crowd.is_folded(&self.world).await
     }
 
     async fn difference(&self) -> Result<Value> {
@@ -102,7 +80,7 @@ async fn what_was_damaged_is_told_and_exchanged_while_more_comes_in() -> Result<
     desk.hears(60).await?;
     desk.agrees().await?;
     let analysts = "SELECT count(*) FROM analytics.fact f JOIN projection.facility USING (facility_id)";
-    ensure!(desk.one(analysts).await? > i64::try_from(desk.told)? * i64::try_from(FACILITIES)?);
+    ensure!(desk.one(analysts).await? > i64::try_from(desk.crowd.told)? * i64::try_from(FACILITIES)?);
     ensure!(desk.server.run(&["rebuild", "drop"]).await?.contains("forgotten"));
     ensure!(desk.one("SELECT count(*) FROM pg_namespace WHERE nspname IN ('shadow', 'leaving')").await? == 0);
     desk.agrees().await
@@ -113,7 +91,7 @@ async fn whatever_log_and_store_disagree_about_is_named_and_mended() -> Result<(
     let mut desk = Desk::open("verify", Build::Released).await?;
     desk.agrees().await?;
     // What is sent again is dropped, and no disagreement.
-    desk.told -= 100;
+    desk.crowd.told -= 100;
     desk.hears(100).await?;
     let (told, report) = desk.verified().await?;
     ensure!(told && report["disagreements"] == 0 && report["named"] == Value::Array(Vec::new()), "{report}");

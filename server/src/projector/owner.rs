@@ -9,9 +9,12 @@ use crate::log::Position;
 use crate::projector::ProjectionError;
 use crate::store::generation::Number;
 use crate::store::{Store, progress};
+use crate::telemetry;
 
 /// The first half of the lock's number, so that it collides with nobody else's.
 const LOCKS: i32 = 0x596f_6d69;
+/// The second half of the lock that every instance holds together with the others: by it they know how many they are.
+const PRESENT: i32 = -1;
 
 /// The partitions that this instance holds. The locks go with the connection: whatever ends it, frees them.
 pub(super) struct Owner {
@@ -32,14 +35,26 @@ impl Owner {
         let (locks, connection) = store.address().connect(NoTls).await.map_err(ProjectionError::Locks)?;
         // Its end shows at the next use of `locks`.
         tokio::spawn(connection);
+        let present = "SELECT pg_advisory_lock_shared($1, $2)";
+        locks.execute(present, &[&LOCKS, &PRESENT]).await.map_err(ProjectionError::Locks)?;
         Ok(Self { locks, generation, partitions, places: BTreeMap::new() })
     }
 
-    /// Takes the partitions that nobody holds; says whether there were any.
+    /// Takes the partitions that nobody holds, up to a fair share, and lets go of those beyond it; says whether anything
+    /// changed. Nothing that was folded may wait to be written.
     pub(super) async fn claim(&mut self, store: &Store) -> Result<bool, ProjectionError> {
-        let mut claimed = false;
+        let share = self.share().await?;
+        let mut changed = false;
+        while self.places.len() > share
+            && let Some((partition, _)) = self.places.pop_last()
+        {
+            let unlock = "SELECT pg_advisory_unlock($1, $2)";
+            self.locks.execute(unlock, &[&LOCKS, &partition]).await.map_err(ProjectionError::Locks)?;
+            telemetry::partition_left(partition);
+            changed = true;
+        }
         for partition in 0..self.partitions {
-            if self.places.contains_key(&partition) {
+            if self.places.len() >= share || self.places.contains_key(&partition) {
                 continue;
             }
             let lock = "SELECT pg_try_advisory_lock($1, $2)";
@@ -47,14 +62,25 @@ impl Owner {
             if row.get(0) {
                 let start = progress::start(store, partition).await?;
                 self.places.insert(partition, Place { next_offset: start.offset, received_at: None });
-                claimed = true;
+                changed = true;
             }
         }
         if self.locks.is_closed() {
             // Somebody else may hold the partitions by now: start again from nothing.
             return Err(ProjectionError::Fenced { partition: -1 });
         }
-        Ok(claimed)
+        Ok(changed)
+    }
+
+    /// How many partitions an instance may hold, so that each has its part.
+    async fn share(&self) -> Result<usize, ProjectionError> {
+        let query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                     AND classid::int8 = $1 AND objid::int8 = $2";
+        let (class, object) = (i64::from(LOCKS.cast_unsigned()), i64::from(PRESENT.cast_unsigned()));
+        let row = self.locks.query_one(query, &[&class, &object]).await.map_err(ProjectionError::Locks)?;
+        let instances = usize::try_from(row.get::<_, i64>(0)).unwrap_or(1).max(1);
+        Ok(usize::try_from(self.partitions).unwrap_or(0).div_ceil(instances))
     }
 
     /// The generation that is folded into: another one may be live by the time that it is written.
@@ -90,9 +116,9 @@ impl Owner {
         Some(stood)
     }
 
-    /// How old the oldest of the last folded records is.
-    pub(super) fn seconds_behind(&self, now: DateTime<Utc>) -> f64 {
-        let oldest = self.places.values().filter_map(|place| place.received_at).min();
-        oldest.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0))
+    /// How old the last folded record of `partition` is, in seconds.
+    pub(super) fn seconds_behind(&self, partition: i32, now: DateTime<Utc>) -> f64 {
+        let received_at = self.places.get(&partition).and_then(|place| place.received_at);
+        received_at.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0))
     }
 }
