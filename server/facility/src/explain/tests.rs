@@ -125,26 +125,23 @@ fn the_state_of_a_facility_is_asked_for_at_an_instant() {
 }
 
 #[test]
-fn what_was_correlated_is_correlated_anew_by_adopted_rules() {
+fn what_was_on_time_may_be_late_by_adopted_rules() {
     let mut facts = example();
     let mut adopted = facts.pop().unwrap();
     facts.retain(|recorded| recorded.received_at < instant("2026-04-01T01:05:00Z"));
+    // The file comes five minutes after its tap had been shown.
+    let file = facts.iter_mut().find(|recorded| recorded.event.kind() == "linkage_result_observed").unwrap();
+    file.received_at += chrono::TimeDelta::seconds(300);
     adopted.received_at = instant("2026-04-01T02:00:00Z");
     let Event::RulesAdopted(event) = &mut adopted.event else { panic!("the last fact adopts rules") };
-    event.document = event.document.replace("correlation_to_s = 120", "correlation_to_s = 0");
+    event.document = event.document.replace("late_window_s = 3600", "late_window_s = 1");
     facts.push(adopted);
-    let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), instant("2026-04-01T03:00:00Z"));
-    let adoption = explained
-        .steps
-        .iter()
-        .find(|step| matches!(&step.cause, StepCause::Fact { kind, .. } if *kind == "rules_adopted"));
-    let evidence = adoption.unwrap().changes.iter().find(|change| change.axis == "evidence");
-    assert!(evidence.is_some(), "{:?}", adoption.unwrap().changes);
-    let anew = facts.iter().fold(Facility::new(facts[0].facility), |mut facility, recorded| {
-        facility.apply(recorded, &explained.fleet.rules);
-        facility
-    });
-    assert_eq!(explained.facilities[&anew.id], anew);
+    let superseded = |until| {
+        let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), instant(until));
+        let status = explained.status(facts[0].facility, instant(until)).unwrap();
+        status.superseded.len()
+    };
+    assert_eq!((superseded("2026-04-01T01:59:00Z"), superseded("2026-04-01T02:01:00Z")), (0, 1));
 }
 
 #[test]
