@@ -5,6 +5,7 @@
 //!
 //! One noun a file. This module never reads the log and never draws a page.
 
+pub mod belief;
 pub mod call;
 pub mod connection;
 pub mod directory;

@@ -73,10 +73,9 @@ impl Folded {
         let mut comings = Comings::default();
         self.facts.iter().for_each(|placed| comings.take(&placed.recorded));
         comings.write(&transaction).await?;
-        facility::write(&transaction, &self.rows).await?;
+        facility::show(&transaction, &self.rows).await?;
         fact::raise_high_water(&transaction, &self.marks).await?;
         parked::park(&transaction, &self.parked, self.now).await?;
-        facility::announce(&transaction, &self.rows).await?;
         crash::point("before-commit");
         transaction.commit().await.doing("commit a batch")?;
         crash::point("after-commit");

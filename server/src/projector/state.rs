@@ -140,8 +140,7 @@ pub(super) async fn write(store: &Store, owner: &Owner, rows: &[facility::Row]) 
             return Err(fenced);
         }
     }
-    facility::write(&transaction, rows).await?;
-    facility::announce(&transaction, rows).await?;
+    facility::show(&transaction, rows).await?;
     transaction.commit().await.doing("commit facilities")?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
 
-use super::{CHANGED, Doing as _, Store, StoreError};
+use super::{CHANGED, Doing as _, Store, StoreError, belief};
 
 /// The columns of `projection.facility_row`.
 #[derive(Clone, Debug)]
@@ -160,7 +160,21 @@ pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(F
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
 
-/// Writes rows, new or not, in one statement each.
+/// Writes rows that people are shown from then on, tells whoever listens, and keeps what was shown before.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn show(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    copy(transaction, rows).await?;
+    belief::note(transaction, "incoming_facility").await?;
+    put(transaction, rows).await?;
+    announce(transaction, rows).await
+}
+
+/// Writes rows, new or not, of a generation that nobody is shown yet.
 ///
 /// # Errors
 /// Where the database is away.
@@ -168,6 +182,11 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), St
     if rows.is_empty() {
         return Ok(());
     }
+    copy(transaction, rows).await?;
+    put(transaction, rows).await
+}
+
+async fn copy(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
     let doing = "write facilities";
     // Copied in and then moved over: much faster than values in a statement.
     transaction.batch_execute(INCOMING).await.doing(doing)?;
@@ -177,7 +196,11 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), St
         writer.as_mut().write(&row.columns()).await.doing(doing)?;
     }
     writer.finish().await.doing(doing)?;
-    transaction.execute(UPSERT, &[]).await.doing(doing)?;
+    Ok(())
+}
+
+async fn put(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    transaction.execute(UPSERT, &[]).await.doing("write facilities")?;
     let (ids, codes): (Vec<Uuid>, Vec<&str>) =
         rows.iter().flat_map(|row| row.codes.iter().map(|code| (row.facility_id.0, code.as_str()))).unzip();
     let touched: Vec<Uuid> = rows.iter().map(|row| row.facility_id.0).collect();
@@ -191,13 +214,7 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), St
 }
 
 /// Tells whoever listens which facilities changed; they hear it when the transaction has committed.
-///
-/// # Errors
-/// Where the database is away.
-pub async fn announce(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
+async fn announce(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
     let payload = if rows.len() > ANNOUNCED_ONE_BY_ONE {
         "many".to_owned()
     } else {

@@ -6,7 +6,7 @@ pub mod difference;
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 
-use super::{CHANGED, Doing as _, Store, StoreError};
+use super::{CHANGED, Doing as _, Store, StoreError, belief};
 
 /// The tables of a generation. The facts go with it only where it was built with them: they are what the log says, and no
 /// fold changes them.
@@ -113,6 +113,7 @@ pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
 /// Where the database is away, or somebody reads for too long.
 pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
     let doing = "exchange the generations";
+    belief::note_exchange(transaction).await?;
     // Views follow a table wherever it goes: they are told anew what they show.
     let tables: Vec<String> = tables(with_facts).map(|table| format!("projection.{table}")).collect();
     transaction.batch_execute("SET LOCAL search_path = pg_catalog").await.doing(doing)?;

@@ -1,0 +1,93 @@
+//! What was shown at an instant: kept whenever a facility comes to say something else, also by an exchange of generations.
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
+use yomitori_tests::world::World;
+use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::wait::{self, PATIENCE};
+
+const CODE: &str = "1319999015";
+
+struct Desk {
+    world: World,
+    server: Server,
+}
+
+impl Desk {
+    /// The database's clock, by which it is kept when a row was written.
+    async fn now(&self) -> Result<DateTime<Utc>> {
+        Ok(self.world.store().await?.query_one("SELECT clock_timestamp()", &[]).await?.get(0))
+    }
+
+    async fn shown(&self, at: DateTime<Utc>) -> Result<Vec<Value>> {
+        let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let told = self.server.run(&["status", "--known-at", &at, "--format", "json"]).await?;
+        Ok(serde_json::from_str(&told)?)
+    }
+
+    async fn becomes(&self, axis: &str, expected: &str) -> Result<DateTime<Utc>> {
+        wait::until(&format!("{axis} {expected}"), PATIENCE, async || {
+            let status = self.server.run(&["status", "--facility", CODE, "--format", "json"]).await?;
+            let status: Value = serde_json::from_str(&status)?;
+            ensure!(status[axis]["key"] == expected, "{}", status[axis]);
+            self.now().await
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
+    let world = World::new("time-travel").await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    let desk = Desk { world, server };
+    let before = desk.now().await?;
+    desk.server
+        .import(&format!("code,name,prefecture\n{CODE},きのうの医院,東京都\n1339999011,べつの医院,東京都\n"))
+        .await?;
+    let imported = desk.becomes("eligible", "not_yet").await?;
+    // It is said today that a phone was read months ago: what was shown before stays what it was.
+    desk.server.run(&["attest", "--facility", CODE, "--at", "2025-10-01T10:00", "--by", "Suzuki"]).await?;
+    let attested = desk.becomes("eligible", "eligible").await?;
+    desk.server.run(&["opt-out", "record", "do-not-want", "--facility", CODE, "--by", "Suzuki"]).await?;
+    let opted_out = desk.becomes("opt_out", "needed").await?;
+
+    ensure!(desk.shown(before).await?.is_empty(), "nothing was shown then");
+    let axes = |shown: &[Value], axis: &str| -> Vec<String> {
+        shown.iter().map(|facility| facility[axis].as_str().unwrap_or("-").to_owned()).collect()
+    };
+    let cases = [
+        (imported, "eligible", ["not_yet", "not_yet"]),
+        (attested, "eligible", ["eligible", "not_yet"]),
+        (attested, "intent", ["undecided", "undecided"]),
+        (opted_out, "intent", ["do_not_want", "undecided"]),
+        (opted_out, "opt_out", ["needed", "not_needed"]),
+    ];
+    for (at, axis, expected) in cases {
+        let shown = desk.shown(at).await?;
+        ensure!(axes(&shown, axis) == expected, "{axis} at {at}: {shown:?}");
+    }
+    let told = desk.server.run(&["status", "--facility", CODE, "--known-at", &attested.to_rfc3339()]).await?;
+    ensure!(told.contains("きのうの医院") && !told.contains("べつの医院"), "{told}");
+
+    // Somebody tampers; an exchange shows what is right again, and both stay known.
+    let store = desk.world.store().await?;
+    store.execute("UPDATE projection.facility_row SET eligible = 'not_yet' WHERE code = $1", &[&CODE]).await?;
+    store.execute("DELETE FROM projection.facility_row WHERE code = '1339999011'", &[]).await?;
+    desk.server.run(&["rebuild"]).await?;
+    let tampered = desk.now().await?;
+    desk.server.run(&["rebuild", "swap"]).await?;
+    let mended = desk.becomes("eligible", "eligible").await?;
+    ensure!(axes(&desk.shown(mended).await?, "eligible") == ["eligible", "not_yet"]);
+    let kept = "SELECT count(*) FROM registry.belief WHERE known_from > $1";
+    let kept: i64 = store.query_one(kept, &[&tampered]).await?.get(0);
+    ensure!(kept == 2, "{kept} rows say that the exchange showed something else");
+
+    // An analyst asks the database itself.
+    let query = "SELECT eligible, known_from FROM analytics.status_known_at($1, (SELECT facility_id FROM \
+                 projection.facility WHERE code = $2))";
+    let row = store.query_opt(query, &[&attested, &CODE]).await?.context("the facility was shown then")?;
+    ensure!(row.get::<_, String>(0) == "eligible" && row.get::<_, DateTime<Utc>>(1) <= attested);
+    Ok(())
+}
