@@ -1,6 +1,7 @@
 //! What the product promises in figures, measured on the real parts. A figure is printed, never asserted: a busy machine
 //! is not a broken product.
 
+pub mod beside;
 pub mod fold;
 pub mod footprint;
 pub mod latency;

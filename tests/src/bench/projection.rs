@@ -16,6 +16,8 @@ use crate::world::process::Process;
 use crate::world::server::{Plan, Server};
 use crate::world::{World, log, wait};
 
+/// Observations that each facility has left to tell while the log is folded anew.
+const MEANWHILE: u64 = 2000;
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Writes `events` events of `facilities` facilities to a log, `batch` a record, and prints how fast each reads them.
@@ -61,6 +63,8 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
         memory >> 20
     ));
     server.kill()?;
+    let facts: i64 = store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0);
+    ensure!(facts.cast_unsigned() == events, "{facts} of {events} facts are in the store");
 
     let began = Instant::now();
     let memory = run_out(&server, &["rebuild"], &world).await?;
@@ -72,8 +76,6 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
     run_out(&server, &["log", "verify"], &world).await?;
     rate(&print, "log verify", records, events, began.elapsed());
 
-    let facts: i64 = store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0);
-    ensure!(facts.cast_unsigned() == events, "{facts} of {events} facts are in the store");
     let mut copied = Duration::ZERO;
     for table in ["fact", "facility_row", "high_water"] {
         store
@@ -97,6 +99,18 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
         copied.as_secs_f64() / projected.as_secs_f64(),
         ceiling.as_secs_f64() / projected.as_secs_f64(),
         ceiling.as_secs_f64() / rebuilt.as_secs_f64()
+    ));
+
+    server.serve().await?;
+    let more = traffic::day(&traffic::example()?, events / facilities.max(1) + MEANWHILE)?;
+    let more = more.into_iter().skip(usize::try_from(events / facilities.max(1))?).collect();
+    let beside = super::beside::rebuild(&world, &server, more, facilities, records).await?;
+    rate(&print, "rebuild, while more comes in", records, events, beside.took);
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    print(&format!(
+        "  {:.0} records/s came in meanwhile, and were folded after {:.1} s at most",
+        beside.came as f64 / beside.took.as_secs_f64(),
+        beside.lag.as_secs_f64()
     ));
     Ok(())
 }
