@@ -34,7 +34,15 @@ pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Se
             }
         }
         let before = spool.last();
-        let last = spool.keep(&sightings, &marks, &forgotten)?;
+        let last = match spool.keep(&sightings, &marks, &forgotten) {
+            Ok(last) => last,
+            // It is counted, and who entered something sees that it wasn't kept.
+            Err(error) if error.is_full() => {
+                telemetry::disk_full(sightings.len());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         crash::kept(spool.life(), before, last);
         crash::point("after-kept");
         telemetry::kept(&sightings, before, last);

@@ -5,18 +5,25 @@
 //! * Only the server's acknowledgement lets an observation go, or a full spool: then the least valuable goes first, and
 //!   a counted gap that is kept in the same transaction says so.
 //! * Marks of files that were told, and the entries of the desk, are kept in the transaction that keeps the observation.
+//! * A full disk is a small budget: the file lets go of what is worth least until it has room for what comes. What finds
+//!   no room all the same is counted, and told with the next that does.
 //! * A file that is broken is set aside and never written again; a new life begins, and says so.
 
 mod aside;
 mod budget;
 mod entries;
+mod file;
 
+use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use prost::Message as _;
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
+};
 use uuid::Uuid;
 use yomitori_observation::{Sighting, shed};
 use yomitori_proto::event::{CollectionGap, Event, Observation, Speaker};
@@ -26,7 +33,9 @@ use yomitori_proto::{decode, encode, time, wire};
 
 use crate::sources::Mark;
 pub use aside::OpenError;
+use budget::Loss;
 use entries::ENTRIES;
+use file::File;
 
 /// By number; the first byte is the worth, the rest the message.
 const OBSERVATIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("observations");
@@ -42,11 +51,23 @@ const RELEASED: &str = "released";
 const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 const THIS_FORMAT: u64 = 1;
+/// How much of it all is kept, in percent, where the disk has no room: as little less as is enough. Opening the file anew
+/// may help by itself.
+const IN_LESS_ROOM: [u64; 4] = [100, 90, 60, 20];
 
 /// The spool can't be read or written: the disk is full or broken.
 #[derive(Debug, thiserror::Error)]
 #[error("use the spool (check that the disk has room; a broken file is set aside at the next start)")]
 pub struct SpoolError(#[source] Box<redb::Error>);
+
+impl SpoolError {
+    /// Whether the disk has no room: that may pass, and until then less is kept.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self(cause) = self;
+        matches!(&**cause, redb::Error::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    }
+}
 
 impl<E: Into<redb::Error>> From<E> for SpoolError {
     fn from(error: E) -> Self {
@@ -55,13 +76,18 @@ impl<E: Into<redb::Error>> From<E> for SpoolError {
 }
 
 /// See the head of this file.
-#[derive(Debug)]
 pub struct Spool {
-    database: Database,
     life: Life,
     budget: u64,
     /// Held over a whole write, so that numbers are given in the order in which they are kept.
-    ends: Mutex<Ends>,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    file: File,
+    ends: Ends,
+    /// What found no room on the disk, until it is told.
+    lost: Option<Loss>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +102,12 @@ struct Ends {
 pub struct Started {
     pub boot: Boot,
     pub agent_version: String,
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spool").field("life", &self.life).finish_non_exhaustive()
+    }
 }
 
 impl Spool {
@@ -133,7 +165,15 @@ impl Spool {
             (Life(life), Seq(last), Seq(released), budget::held(&observations)?)
         };
         write.commit().map_err(SpoolError::from)?;
-        Ok(Some(Self { database, life, budget, ends: Mutex::new(Ends { last, released, bytes }) }))
+        let held = Held { file: File::new(database), ends: Ends { last, released, bytes }, lost: None };
+        Ok(Some(Self { life, budget, held: Mutex::new(held) }))
+    }
+
+    /// The same, on a disk that may be full for a while: `open` opens the database anew.
+    #[must_use]
+    pub fn reopened_by(self, open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static) -> Self {
+        self.held().file.reopened_by(Box::new(open));
+        self
     }
 
     /// The life that all numbers of this spool belong to.
@@ -145,26 +185,126 @@ impl Spool {
     /// The number kept last.
     #[must_use]
     pub fn last(&self) -> Seq {
-        self.ends().last
+        self.held().ends.last
     }
 
     /// The lowest number that the server hasn't acknowledged, or the next to be given.
     #[must_use]
     pub fn first_unacknowledged(&self) -> Seq {
-        self.ends().released.next()
+        self.held().ends.released.next()
     }
 
     /// How much of the budget is used, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.ends().bytes
+        self.held().ends.bytes
     }
 
-    /// Keeps `sightings` in their order, remembers and forgets marks, all of it or nothing.
+    /// Keeps `sightings` in their order, remembers and forgets marks, all of it or nothing. Where the disk has no room
+    /// ([`SpoolError::is_full`]), what wasn't kept is counted.
     pub fn keep(&self, sightings: &[Sighting], marks: &[Mark], forgotten: &[Mark]) -> Result<Seq, SpoolError> {
-        let mut ends = self.ends();
-        let mut next = *ends;
-        let write = self.database.begin_write()?;
+        let mut held = self.held();
+        let mut kept = held.keep(sightings, marks, forgotten, self.budget, 100);
+        for percent in IN_LESS_ROOM {
+            if !kept.as_ref().is_err_and(SpoolError::is_full) {
+                break;
+            }
+            held.file.close();
+            kept = held.keep(sightings, marks, forgotten, self.budget, percent);
+        }
+        if kept.as_ref().is_err_and(SpoolError::is_full) {
+            held.file.close();
+            for sighting in sightings {
+                Loss::add(&mut held.lost, Loss::of(sighting.occurred_at, &sighting.event));
+            }
+        }
+        kept
+    }
+
+    /// Up to `limit` observations with a number above `after`, in their order.
+    pub fn after(&self, after: Seq, limit: usize) -> Result<Vec<Observation>, SpoolError> {
+        let mut held = self.held();
+        let read = held.file.database()?.begin_read()?;
+        let table = read.open_table(OBSERVATIONS)?;
+        let mut observations = Vec::new();
+        for entry in table.range(after.0.saturating_add(1)..)?.take(limit) {
+            let (_, value) = entry?;
+            observations.push(stored(value.value())?);
+        }
+        Ok(observations)
+    }
+
+    /// Lets go of everything up to and including `through`; on a disk that has no room even for that, the next time.
+    pub fn release(&self, through: Seq) -> Result<(), SpoolError> {
+        let mut held = self.held();
+        match held.release(through) {
+            Err(error) if error.is_full() => {
+                held.file.close();
+                Ok(())
+            }
+            released => released,
+        }
+    }
+
+    /// The files that were told and not forgotten.
+    pub fn marks(&self) -> Result<Vec<Mark>, SpoolError> {
+        let mut held = self.held();
+        let read = held.file.database()?.begin_read()?;
+        let table = read.open_table(MARKS)?;
+        let mut marks = Vec::with_capacity(usize::try_from(table.len()?).unwrap_or_default());
+        for entry in table.iter()? {
+            let (folder, name) = entry?.0.value();
+            marks.push(Mark { folder, name });
+        }
+        Ok(marks)
+    }
+
+    /// What the desk entered during the last day, oldest first, whether the server has it or not.
+    pub fn entries(&self) -> Result<Vec<Observation>, SpoolError> {
+        let mut held = self.held();
+        let read = held.file.database()?.begin_read()?;
+        let table = read.open_table(ENTRIES)?;
+        table.iter()?.map(|entry| stored(entry?.1.value())).collect()
+    }
+
+    /// Notes what runs now and tells what ran before, and whether that ended in order: nothing, in a new life.
+    pub fn started(&self, now: &Started) -> Result<Option<(Started, bool)>, SpoolError> {
+        let mut value = now.boot.to_bytes();
+        value.extend_from_slice(now.agent_version.as_bytes());
+        let mut held = self.held();
+        let last = held.ends.last;
+        let write = held.file.database()?.begin_write()?;
+        let before = {
+            let mut meta = write.open_table(META)?;
+            let in_order = number(&meta, STOPPED)? == Some(last.0);
+            meta.insert(STARTED, value.as_slice())?.and_then(|before| {
+                let (boot, agent_version) = before.value().split_first_chunk::<16>()?;
+                let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
+                Some((Started { boot: Boot(Uuid::from_bytes(*boot)), agent_version }, in_order))
+            })
+        };
+        write.commit()?;
+        Ok(before)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // The ends change only after a commit, so a writer that panicked has left them as they were.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn keep(
+        &mut self,
+        sightings: &[Sighting],
+        marks: &[Mark],
+        forgotten: &[Mark],
+        budget: u64,
+        percent: u64,
+    ) -> Result<Seq, SpoolError> {
+        let mut next = self.ends;
+        let mut lost = self.lost.clone();
+        let write = self.file.database()?.begin_write()?;
         {
             let mut table = write.open_table(OBSERVATIONS)?;
             for sighting in sightings {
@@ -176,10 +316,11 @@ impl Spool {
                     write.open_table(META)?.insert(STOPPED, next.last.0.to_be_bytes().as_slice())?;
                 }
             }
-            if let Some(shed) = budget::shed(&mut table, &mut next.bytes, self.budget)? {
-                let at = sightings.last().map_or(shed.to, |sighting| sighting.observed_at);
-                let gap =
-                    CollectionGap { source: GapSource::Spool, from: shed.from, to: shed.to, lost: Some(shed.count) };
+            let room = budget.min(next.bytes * percent / 100);
+            budget::shed(&mut table, &mut next.bytes, room, &mut lost)?;
+            if let Some(Loss { from, to, count }) = lost {
+                let at = sightings.last().map_or(to, |sighting| sighting.observed_at);
+                let gap = CollectionGap { source: GapSource::Spool, from, to, lost: Some(count) };
                 append(&mut table, &mut next, &Sighting::now(at, gap))?;
             }
             write.open_table(META)?.insert(LAST, next.last.0.to_be_bytes().as_slice())?;
@@ -192,31 +333,17 @@ impl Spool {
             }
         }
         write.commit()?;
-        *ends = next;
+        (self.ends, self.lost) = (next, None);
         Ok(next.last)
     }
 
-    /// Up to `limit` observations with a number above `after`, in their order.
-    pub fn after(&self, after: Seq, limit: usize) -> Result<Vec<Observation>, SpoolError> {
-        let read = self.database.begin_read()?;
-        let table = read.open_table(OBSERVATIONS)?;
-        let mut observations = Vec::new();
-        for entry in table.range(after.0.saturating_add(1)..)?.take(limit) {
-            let (_, value) = entry?;
-            observations.push(stored(value.value())?);
-        }
-        Ok(observations)
-    }
-
-    /// Lets go of everything up to and including `through`.
-    pub fn release(&self, through: Seq) -> Result<(), SpoolError> {
-        let mut ends = self.ends();
-        let mut next = *ends;
+    fn release(&mut self, through: Seq) -> Result<(), SpoolError> {
+        let mut next = self.ends;
         next.released = next.released.max(through.min(next.last));
-        if next.released == ends.released {
+        if next.released == self.ends.released {
             return Ok(());
         }
-        let write = self.database.begin_write()?;
+        let write = self.file.database()?.begin_write()?;
         {
             let mut table = write.open_table(OBSERVATIONS)?;
             for entry in table.extract_from_if(..=next.released.0, |_, _| true)? {
@@ -225,50 +352,8 @@ impl Spool {
             write.open_table(META)?.insert(RELEASED, next.released.0.to_be_bytes().as_slice())?;
         }
         write.commit()?;
-        *ends = next;
+        self.ends = next;
         Ok(())
-    }
-
-    /// The files that were told and not forgotten.
-    pub fn marks(&self) -> Result<Vec<Mark>, SpoolError> {
-        let read = self.database.begin_read()?;
-        let table = read.open_table(MARKS)?;
-        let mut marks = Vec::with_capacity(usize::try_from(table.len()?).unwrap_or_default());
-        for entry in table.iter()? {
-            let (folder, name) = entry?.0.value();
-            marks.push(Mark { folder, name });
-        }
-        Ok(marks)
-    }
-
-    /// What the desk entered during the last day, oldest first, whether the server has it or not.
-    pub fn entries(&self) -> Result<Vec<Observation>, SpoolError> {
-        let read = self.database.begin_read()?;
-        let table = read.open_table(ENTRIES)?;
-        table.iter()?.map(|entry| stored(entry?.1.value())).collect()
-    }
-
-    /// Notes what runs now and tells what ran before, and whether that ended in order: nothing, in a new life.
-    pub fn started(&self, now: &Started) -> Result<Option<(Started, bool)>, SpoolError> {
-        let mut value = now.boot.to_bytes();
-        value.extend_from_slice(now.agent_version.as_bytes());
-        let write = self.database.begin_write()?;
-        let before = {
-            let mut meta = write.open_table(META)?;
-            let in_order = number(&meta, STOPPED)? == Some(self.last().0);
-            meta.insert(STARTED, value.as_slice())?.and_then(|before| {
-                let (boot, agent_version) = before.value().split_first_chunk::<16>()?;
-                let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
-                Some((Started { boot: Boot(Uuid::from_bytes(*boot)), agent_version }, in_order))
-            })
-        };
-        write.commit()?;
-        Ok(before)
-    }
-
-    fn ends(&self) -> MutexGuard<'_, Ends> {
-        // The ends change only after a commit, so a writer that panicked has left them as they were.
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

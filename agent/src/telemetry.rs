@@ -66,6 +66,10 @@ pub fn kept(sightings: &[Sighting], before: Seq, last: Seq) {
     }
 }
 
+pub fn disk_full(lost: usize) {
+    error!(lost, "The disk is full: what was observed can't be kept, and is counted as lost; make room on it.");
+}
+
 pub fn spool_set_aside(life: Life, because: Option<&OpenError>) {
     match because {
         Some(cause) => {

@@ -82,12 +82,11 @@ pub(super) fn waiting(state_dir: &Path) -> Result<Option<u64>, OpenError> {
 /// all the same, that file is broken too.
 fn attempt(path: &Path, terminal: TerminalId, budget: u64) -> Result<Option<Spool>, OpenError> {
     catch_unwind(AssertUnwindSafe(|| {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .set_check_integrity_on_open(true)
-            .create(path)
-            .map_err(|error| refused(path, error))?;
-        Spool::within(database, terminal, budget)
+        let file = path.to_owned();
+        let create =
+            move || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(&file);
+        let database = create().map_err(|error| refused(path, error))?;
+        Ok(Spool::within(database, terminal, budget)?.map(|spool| spool.reopened_by(create)))
     }))
     .unwrap_or(Err(OpenError::Broken))
 }

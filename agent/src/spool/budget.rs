@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use redb::{ReadableTable, Table};
 use yomitori_observation::shed::Worth;
-use yomitori_proto::event::{Event, Observation};
+use yomitori_proto::event::{CollectionGap, Event, Observation};
 use yomitori_proto::vocabulary::GapSource;
 
 use super::{SpoolError, stored};
@@ -14,10 +14,34 @@ const ENTRY: u64 = 32;
 const LEFT: u64 = 95;
 
 /// What went: how much, and of which time.
-pub(super) struct Shed {
+#[derive(Clone, Debug)]
+pub(super) struct Loss {
     pub(super) from: DateTime<Utc>,
     pub(super) to: DateTime<Utc>,
     pub(super) count: u64,
+}
+
+impl Loss {
+    /// A gap that goes lives on in the one that tells of it, so that loss stays counted.
+    pub(super) const fn of(occurred_at: DateTime<Utc>, event: &Event) -> Self {
+        match event {
+            Event::CollectionGap(CollectionGap { source: GapSource::Spool, from, to, lost }) => {
+                let counted = match lost {
+                    Some(counted) => *counted,
+                    None => 0,
+                };
+                Self { from: *from, to: *to, count: 1 + counted }
+            }
+            _ => Self { from: occurred_at, to: occurred_at, count: 1 },
+        }
+    }
+
+    pub(super) fn add(all: &mut Option<Self>, one: Self) {
+        let all = all.get_or_insert(Self { count: 0, ..one });
+        all.from = all.from.min(one.from);
+        all.to = all.to.max(one.to);
+        all.count += one.count;
+    }
 }
 
 pub(super) const fn cost(value: &[u8]) -> u64 {
@@ -38,12 +62,12 @@ pub(super) fn shed(
     table: &mut Table<'_, u64, &'static [u8]>,
     bytes: &mut u64,
     budget: u64,
-) -> Result<Option<Shed>, SpoolError> {
+    lost: &mut Option<Loss>,
+) -> Result<(), SpoolError> {
     if *bytes <= budget {
-        return Ok(None);
+        return Ok(());
     }
     let enough = budget / 100 * LEFT;
-    let mut shed: Option<Shed> = None;
     for worth in Worth::ALL {
         let left = std::cell::Cell::new(*bytes);
         let goes = |_: u64, value: &[u8]| {
@@ -55,17 +79,9 @@ pub(super) fn shed(
         };
         for entry in table.extract_if(goes)? {
             let Observation { occurred_at, event, .. } = stored(entry?.1.value())?;
-            // A gap that goes lives on in the one that tells of it, so that loss stays counted.
-            let (from, to, counted) = match event {
-                Event::CollectionGap(gap) if gap.source == GapSource::Spool => (gap.from, gap.to, gap.lost),
-                _ => (occurred_at, occurred_at, None),
-            };
-            let shed = shed.get_or_insert(Shed { from, to, count: 0 });
-            shed.from = shed.from.min(from);
-            shed.to = shed.to.max(to);
-            shed.count += 1 + counted.unwrap_or(0);
+            Loss::add(lost, Loss::of(occurred_at, &event));
         }
         *bytes = left.get();
     }
-    Ok(shed)
+    Ok(())
 }
