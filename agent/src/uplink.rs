@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use yomitori_proto::id::Seq;
@@ -54,16 +55,19 @@ impl Uplink {
     /// Carries until `closing`, and then, if it is connected, until all that is kept is acknowledged.
     pub async fn run(mut self, closing: CancellationToken) -> Result<(), UplinkError> {
         let mut backoff = Backoff::default();
+        // By a clock that is far ahead, a new certificate is old.
+        let mut next_renewal = Instant::now();
         self.board.certified(self.identity.not_after());
         self.board.away(self.sent.last_at());
         loop {
             let mut progressed = false;
-            let again_in = match self.once(&closing, &mut progressed).await {
+            let again_in = match self.once(&closing, &mut progressed, next_renewal).await {
                 Ok(Some(renewed)) => {
                     renewed.store(&self.state_dir)?;
                     telemetry::certificate_renewed(renewed.days_left(clock::now()));
                     self.board.certified(renewed.not_after());
                     self.identity = renewed;
+                    next_renewal = Instant::now() + LOOK_AT_AGE;
                     Duration::ZERO
                 }
                 Ok(None) => return Ok(()),
@@ -90,6 +94,7 @@ impl Uplink {
         &mut self,
         closing: &CancellationToken,
         progressed: &mut bool,
+        next_renewal: Instant,
     ) -> Result<Option<Identity>, StreamError> {
         let channel = tokio::select! {
             channel = connect::mutual(&self.route, &self.identity) => channel?,
@@ -98,16 +103,29 @@ impl Uplink {
         let mut carrier = Carrier::new(&self.identity, &self.spool, Some((&self.sent, &self.board)));
         let result = tokio::select! {
             ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
-            renewed = renewed(channel, &self.identity, &self.sent) => renewed.map(Some),
+            renewed = renewed(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),
         };
         *progressed = carrier.progressed();
-        result
+        match result {
+            // It has ended while the terminal was off. The server's clock says so, whatever the one here says.
+            Err(StreamError::Uncertified { .. }) => {
+                self.sent.write(clock::now(), [Sent::Renewal])?;
+                Ok(Some(renew(channel, &self.identity).await?))
+            }
+            result => result,
+        }
     }
 }
 
 /// Waits until the certificate should be renewed, and renews it.
-async fn renewed(channel: Channel, identity: &Identity, sent: &SentLog) -> Result<Identity, StreamError> {
+async fn renewed(
+    channel: Channel,
+    identity: &Identity,
+    sent: &SentLog,
+    from: Instant,
+) -> Result<Identity, StreamError> {
     let jitter = rand::random();
+    tokio::time::sleep_until(from).await;
     loop {
         let wait = identity.renewal_in(clock::now(), jitter);
         if wait.is_zero() {

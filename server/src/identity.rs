@@ -3,6 +3,8 @@
 //! The key of the authority lives in `state_dir` and nowhere else. A terminal's key never comes here: it sends a request
 //! signed with it (CSR), of which only the public key is used.
 
+mod lapsed;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,6 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
 };
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::WebPkiClientVerifier;
 use sha2::{Digest, Sha256};
 use yomitori_proto::id::{FacilityId, TerminalId};
 use yomitori_proto::uplink::Peer;
@@ -163,6 +164,7 @@ impl Authority {
     }
 
     /// TLS 1.3 for the uplink: a certificate of our own for `names`; a client certificate is verified where one is shown.
+    /// One that has lapsed is let in too, to be renewed and for nothing else: see [`Shown::is_current`].
     ///
     /// # Errors
     /// Where no certificate can be made for `names`.
@@ -177,14 +179,9 @@ impl Authority {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
 
         let tls = |e: Box<dyn std::error::Error + Send + Sync>| AuthorityError::Tls(e);
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.certificate.clone()).map_err(|e| tls(Box::new(e)))?;
-        let clients = WebPkiClientVerifier::builder(Arc::new(roots))
-            .allow_unauthenticated()
-            .build()
-            .map_err(|e| tls(Box::new(e)))?;
+        let clients = lapsed::Clients::of(&self.certificate)?;
         let mut config = rustls::ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
-            .with_client_cert_verifier(clients)
+            .with_client_cert_verifier(Arc::new(clients))
             .with_single_cert(chain, key)
             .map_err(|e| tls(Box::new(e)))?;
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -192,9 +189,17 @@ impl Authority {
     }
 }
 
-/// What a certificate that TLS has verified says about its owner; `None` where it isn't a terminal's.
+/// What a certificate that TLS has verified says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shown {
+    pub peer: Peer,
+    /// It has not ended yet. Else its owner may ask for a new one, and nothing more.
+    pub is_current: bool,
+}
+
+/// Reads a certificate that TLS has verified; `None` where it isn't a terminal's.
 #[must_use]
-pub fn peer(certificate_der: &[u8]) -> Option<Peer> {
+pub fn shown(certificate_der: &[u8], now: DateTime<Utc>) -> Option<Shown> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate_der).ok()?;
     let names = &certificate.subject_alternative_name().ok()??.value.general_names;
     let find = |prefix: &str| {
@@ -203,10 +208,11 @@ pub fn peer(certificate_der: &[u8]) -> Option<Peer> {
             _ => None,
         })
     };
-    Some(Peer {
+    let peer = Peer {
         terminal: TerminalId(find("urn:yomitori:terminal:")?),
         facility: FacilityId(find("urn:yomitori:facility:")?),
-    })
+    };
+    Some(Shown { peer, is_current: now.timestamp() <= certificate.validity().not_after.timestamp() })
 }
 
 fn named(common_name: &str) -> DistinguishedName {
@@ -253,7 +259,9 @@ mod tests {
         let csr = request.serialize_request(&key).unwrap();
         let asked = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
         let certificate = again.certify(&CertificateRequest::read(csr.der()).unwrap(), asked, now).unwrap();
-        assert_eq!(peer(&certificate), Some(asked));
+        assert_eq!(shown(&certificate, now), Some(Shown { peer: asked, is_current: true }));
+        let later = now + TERMINAL_CERTIFICATE_FOR + Duration::from_secs(1);
+        assert_eq!(shown(&certificate, later), Some(Shown { peer: asked, is_current: false }));
         assert!(!String::from_utf8_lossy(&certificate).contains("evil"));
         assert!(CertificateRequest::read(b"not a request").is_err());
     }

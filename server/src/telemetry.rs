@@ -127,6 +127,11 @@ pub fn certificate_renewed(peer: Peer) {
     info!(terminal.id = %peer.terminal, "a certificate was renewed");
 }
 
+pub fn renewal_refused(peer: Peer) {
+    counter!("fleet_server_renewals_refused_total").increment(1);
+    warn!(terminal.id = %peer.terminal, "a terminal that is not in use asked for a new certificate and got none");
+}
+
 pub fn enrolment_refused(error: Cause<'_>) {
     counter!("fleet_server_enrolments_refused_total").increment(1);
     info!(error = chain(error), "an enrolment failed");

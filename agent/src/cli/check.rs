@@ -16,7 +16,7 @@ use crate::connect::{Route, Way};
 use crate::identity::Identity;
 use crate::spool::{self, Spool};
 use crate::telemetry::chain;
-use crate::uplink::stream;
+use crate::uplink::stream::{self, StreamError};
 use crate::{clock, connect};
 
 /// Prints the list, and remembers whether there is something to do.
@@ -93,7 +93,10 @@ fn state(list: &mut List, config: &Config) -> io::Result<Option<Identity>> {
             format_args!("terminal {}, 残り {days} 日 / {days} days left", identity.terminal()),
         )?;
     } else {
-        list.todo("証明書 certificate", "期限切れです。再登録してください / expired; enrol again with a new token")?;
+        list.ok(
+            "証明書 certificate",
+            "期限切れです。接続時に自動更新します / ended; is renewed when the agent connects",
+        )?;
     }
     match Spool::waiting(dir) {
         Ok(None) => list.ok("スプール spool", "次の起動時に用意されます / made ready at the next start")?,
@@ -132,6 +135,18 @@ async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -
         Ok(()) => {
             list.ok(WHAT, format_args!("{address} に接続できます / takes this terminal's certificate over TLS 1.3"))
         }
+        Err(StreamError::Uncertified { .. }) if identity.not_after() <= clock::now() => list.ok(
+            WHAT,
+            format_args!("{address} に届きます。起動時に証明書を更新します / reachable; the running agent renews the certificate"),
+        ),
+        Err(error) if identity.not_after() <= clock::now() => list.todo(
+            WHAT,
+            format_args!(
+                "接続できません。1年以上使わなかった端末は再登録してください / {}; a terminal that was off for more than a \
+                 year is enrolled again with a new token",
+                chain(&error)
+            ),
+        ),
         Err(error) => list.todo(WHAT, format_args!("接続できません / {}", chain(&error))),
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 use yomitori_proto::decode::DecodeError;
 use yomitori_proto::id::Seq;
 use yomitori_proto::time::to_micros;
@@ -20,7 +20,7 @@ use yomitori_proto::{encode, event::Observation};
 use super::nudge::Nudge;
 use crate::condition::Board;
 use crate::connect::ConnectError;
-use crate::identity::Identity;
+use crate::identity::{EnrolError, Identity};
 use crate::rpc::uplink_client::UplinkClient;
 use crate::sent::{Sent, SentLog};
 use crate::spool::{Spool, SpoolError};
@@ -43,6 +43,10 @@ pub enum StreamError {
     Connect(#[from] ConnectError),
     #[error("the server ends the stream: {message}")]
     Ended { message: String },
+    #[error("the server does not take this terminal's certificate: {message}")]
+    Uncertified { message: String },
+    #[error("renew the certificate")]
+    Renewal(#[from] EnrolError),
     #[error("the server closed the stream")]
     Closed,
     #[error("the server did not answer in time")]
@@ -60,7 +64,8 @@ pub enum StreamError {
 impl From<Status> for StreamError {
     /// Only what the server says; what lies below it in the connection is of no use to anyone.
     fn from(status: Status) -> Self {
-        Self::Ended { message: status.message().to_owned() }
+        let message = status.message().to_owned();
+        if status.code() == Code::Unauthenticated { Self::Uncertified { message } } else { Self::Ended { message } }
     }
 }
 

@@ -14,10 +14,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
-use yomitori_proto::uplink::Peer;
 
-use crate::identity;
-use crate::telemetry;
+use crate::identity::{self, Shown};
+use crate::{clock, telemetry};
 
 /// Enough for a terminal on a slow line that loses every fifth packet.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -28,7 +27,7 @@ const WAITING: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// `None` where no client certificate was shown: allowed for enrolment alone.
-    pub peer: Option<Peer>,
+    pub shown: Option<Shown>,
 }
 
 /// A connection whose handshake is done.
@@ -83,7 +82,7 @@ async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<i
     match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let caller = Caller { peer: certificate.and_then(|der| identity::peer(der)) };
+            let caller = Caller { shown: certificate.and_then(|der| identity::shown(der, clock::now())) };
             // The server has stopped where nobody takes it.
             sender.send(Ok(Secured { stream, caller })).await.ok();
         }

@@ -18,7 +18,7 @@ use crate::ingest::door::Caller;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::enrolment_server::Enrolment;
 use crate::store::token::{self, Redeemed};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, facility};
 use crate::telemetry;
 
 /// How long a technician has to use a token.
@@ -67,6 +67,27 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// A certificate that ended long ago speaks for a terminal only while its facility still has it.
+    async fn is_still_in_use(&self, peer: Peer) -> Result<(), Status> {
+        let statuses = facility::statuses(&self.store, Some(peer.facility)).await.map_err(|error| {
+            telemetry::enrolment_refused(&error);
+            Status::unavailable("the database is away; try again")
+        })?;
+        let terminals = statuses.iter().filter_map(|status| status["terminals"].as_array()).flatten();
+        let name = peer.terminal.to_string();
+        let is_this = |known: &&serde_json::Value| known["terminal"] == name.as_str();
+        let is_out = |known: &serde_json::Value| known["revoked"] == true || !known["retired_at"].is_null();
+        if terminals.into_iter().find(is_this).is_some_and(|known| !is_out(known)) {
+            return Ok(());
+        }
+        telemetry::renewal_refused(peer);
+        Err(Status::permission_denied(
+            "this terminal is not in use any more; enrol it with a new token (yomitori-server terminal token)",
+        ))
+    }
+}
+
 #[tonic::async_trait]
 impl Enrolment for Desk {
     async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::Identity>, Status> {
@@ -104,10 +125,14 @@ impl Enrolment for Desk {
 
     async fn renew(&self, request: Request<wire::RenewRequest>) -> Result<Response<wire::Identity>, Status> {
         let caller = request.extensions().get::<Caller>().copied();
-        let peer = caller
-            .and_then(|caller| caller.peer)
+        let shown = caller
+            .and_then(|caller| caller.shown)
             .ok_or_else(|| Status::unauthenticated("renewal needs the terminal's present certificate"))?;
         let asked = CertificateRequest::read(&request.into_inner().csr_der).map_err(|error| unusable(&error))?;
+        let peer = shown.peer;
+        if !shown.is_current {
+            self.is_still_in_use(peer).await?;
+        }
         let identity = self.certify(&asked, peer)?;
         telemetry::certificate_renewed(peer);
         Ok(Response::new(identity))

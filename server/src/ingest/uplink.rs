@@ -52,9 +52,13 @@ impl Uplink for Line {
 
     async fn carry(&self, request: Request<Streaming<wire::Up>>) -> Result<Response<Self::CarryStream>, Status> {
         let caller = request.extensions().get::<Caller>().copied();
-        let peer = caller
-            .and_then(|caller| caller.peer)
+        let shown = caller
+            .and_then(|caller| caller.shown)
             .ok_or_else(|| Status::unauthenticated("this needs a terminal's certificate; enrol the terminal first"))?;
+        if !shown.is_current {
+            return Err(Status::unauthenticated("the terminal's certificate has ended; renew it first"));
+        }
+        let peer = shown.peer;
         let (answers, receiver) = mpsc::channel(ANSWERS);
         let stream = Stream {
             appender: Arc::clone(&self.appender),

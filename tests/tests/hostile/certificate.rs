@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::TimeDelta;
-use rcgen::ExtendedKeyUsagePurpose;
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM};
 use yomitori_tests::hostile::stranger::{CARRY, Line, RENEW, greet, reach, said};
 use yomitori_tests::world::agent::{self, Agent};
 
-use crate::status::UNAUTHENTICATED;
+use crate::status::{PERMISSION_DENIED, UNAUTHENTICATED};
 
 /// How long the server bears silence, and a little more.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -51,13 +51,23 @@ async fn a_certificate_that_does_not_hold_opens_nothing() -> Result<()> {
         change(&mut wish);
         wish
     };
-    let expired = wish(|wish| wish.until = clock::now() - TimeDelta::minutes(5));
+    let lapsed = wish(|wish| wish.until = clock::now() - TimeDelta::minutes(5));
+    let long_ago = wish(|wish| {
+        (wish.from, wish.until) = (clock::now() - TimeDelta::days(450), clock::now() - TimeDelta::days(401));
+    });
     let early = wish(|wish| wish.from = clock::now() + TimeDelta::hours(1));
     let server = wish(|wish| wish.usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
     let refused: Vec<(&str, Credential)> = vec![
         ("of another authority", foreign.sign(&right)?),
         ("signed by itself", Credential::self_signed(&right)?),
-        ("expired", ours.sign(&expired)?),
+        ("that ended long ago", ours.sign(&long_ago)?),
+        ("of another authority that has ended", foreign.sign(&lapsed)?),
+        ("signed by itself that has ended", Credential::self_signed(&lapsed)?),
+        ("for servers that has ended", {
+            let mut server = lapsed.clone();
+            server.usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            ours.sign(&server)?
+        }),
         ("not yet valid", ours.sign(&early)?),
         ("for servers", ours.sign(&server)?),
         (
@@ -83,6 +93,14 @@ async fn a_certificate_that_does_not_hold_opens_nothing() -> Result<()> {
             ensure!(answer.is_err(), "a certificate {what} was heard: {answer:?}");
         }
     }
+    // TLS lets this one in, to be renewed; but this terminal is none of the facility's.
+    let line = Line::open(&siege.server.uplink, &ours.certificate, Some(&ours.sign(&lapsed)?)).await?;
+    let answer = line.ask(CARRY, hello(peer)).await?;
+    ensure!(answer.status == Some(UNAUTHENTICATED) && answer.body.is_empty(), "{answer:?}");
+    let request = CertificateParams::default().serialize_request(&KeyPair::generate()?)?.der().to_vec();
+    let answer = line.ask(RENEW, said(&[wire::RenewRequest { csr_der: request }])).await?;
+    ensure!(answer.status == Some(PERMISSION_DENIED) && answer.body.is_empty(), "{answer:?}");
+
     // TLS takes these, as our authority wrote them; but they name nobody.
     let nobody: Vec<(&str, Option<Credential>)> = vec![
         ("no certificate", None),

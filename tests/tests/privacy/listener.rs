@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use yomitori_server::identity;
+use yomitori_tests::clock;
 use yomitori_tests::hostile::credential::{Signer, Wish};
 use yomitori_tests::hostile::stranger::greet;
 use yomitori_tests::world::World;
@@ -82,7 +83,7 @@ async fn pass_on(
     // The server meets the same terminal, with a certificate that we have a key for.
     let credential = match certificate {
         Some(certificate) => {
-            let peer = identity::peer(certificate).context("whose certificate")?;
+            let peer = identity::shown(certificate, clock::now()).context("whose certificate")?.peer;
             Some(signer.sign(&Wish::terminal(peer))?)
         }
         None => None,
