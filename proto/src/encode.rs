@@ -205,6 +205,9 @@ fn kind(event: &Event) -> Kind {
             from_us: to_micros(e.from),
             to_us: to_micros(e.to),
         }),
+        Event::RecordSkipped(e) => {
+            Kind::RecordSkipped(wire::RecordSkipped { partition: e.partition, offset: e.offset })
+        }
         Event::RulesAdopted(e) => {
             Kind::RulesAdopted(wire::RulesAdopted { version: e.version, document: e.document.clone() })
         }

@@ -336,6 +336,8 @@ events! {
         AlertSnoozed = "alert_snoozed" { flag: String, until: DateTime<Utc> }
         /// Silence in [from, to) is expected.
         MaintenanceWindowSet = "maintenance_window_set" { from: DateTime<Utc>, to: DateTime<Utc> }
+        /// A record of the facility that could not be followed is left out for good. It is named by its place in the log.
+        RecordSkipped = "record_skipped" { partition: i32, offset: i64 }
         /// The rules from now on, recorded under [`FacilityId::FLEET`].
         RulesAdopted = "rules_adopted" { version: u32, document: String }
         /// The call centre is closed in [from, to), recorded under [`FacilityId::FLEET`].

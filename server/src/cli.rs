@@ -10,6 +10,7 @@ mod instant;
 mod list;
 mod log;
 mod output;
+mod parked;
 mod rebuild;
 mod rules;
 mod statement;
@@ -138,6 +139,9 @@ enum Command {
         after_help = "Examples:\n  yomitori-server flag acknowledge reader_missing --facility 1319999015 --by Suzuki\n  yomitori-server flag snooze reader_missing --facility 1319999015 --until 2026-04-08 --why 'a new cable comes'\n  yomitori-server flag list"
     )]
     Flag(entry::FlagCommand),
+    /// Facilities whose records could not be followed: what waits, and what to do about it.
+    #[command(subcommand, after_help = parked::EXAMPLES)]
+    Parked(parked::Command),
     /// How each axis of a facility came to be what it is, event by event.
     Explain(explain::Explain),
     /// What is known of every facility, or of one; or what was shown at an earlier instant.
@@ -212,6 +216,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Entry(command) => entry::entry(&desk()?, command).await?,
         Command::Maintenance(command) => entry::maintenance(&desk()?, command).await?,
         Command::Flag(command) => entry::flag(desk, command).await?,
+        Command::Parked(command) => parked::run(&desk()?, command).await?,
         Command::Explain(command) => explain::run(command, desk).await?,
         Command::Status(command) => status::run(&desk()?, command).await?,
         Command::WhatIf(command) => what_if::run(&desk()?, command).await?,

@@ -8,6 +8,7 @@ mod batch;
 mod owner;
 pub mod rebuild;
 mod refold;
+mod retry;
 mod row;
 mod state;
 pub mod verify;
@@ -34,6 +35,7 @@ use self::batch::{Batch, Folded, Taken};
 use self::owner::Owner;
 use self::rebuild::{Rebuild, RebuildError, Told};
 use self::refold::Refold;
+use self::retry::Retry;
 use self::state::States;
 
 /// Records folded in one transaction at most.
@@ -106,28 +108,34 @@ impl Projector {
         let reader = log::kafka::reader(&self.kafka)?;
         let mut states = States::open(&self.store).await?;
         let mut fold = Fold { newest: ground::newest(&self.store).await?, ground: ground::now(&self.store).await? };
-        let mut refold = Refold::default();
+        let (mut refold, mut retry) = (Refold::default(), Retry::default());
         let mut folded = None;
         let mut swept_at = tokio::time::Instant::now();
         let mut checked_at = swept_at;
         owner.claim(&self.store).await?;
         self.read_owned(&reader, &owner)?;
         refold.begin();
+        retry.begin(&states);
         loop {
             // What is to be written or folded anew waits for nothing but what has come in.
-            let wait = if folded.is_some() || refold.pending() { Duration::ZERO } else { IDLE };
+            let busy = folded.is_some() || refold.pending() || retry.pending();
+            let wait = if busy { Duration::ZERO } else { IDLE };
             let next = fold_next(&self.store, &reader, wait, &fold.ground, &mut states, &mut owner);
             let (written, next) = tokio::join!(write(&self.store, folded.take()), next);
             written?;
             folded = next?;
+            retry.after(folded.as_ref());
             let idle = swept_at.elapsed() >= IDLE;
-            if idle || refold.pending() || states.too_many() {
+            if idle || refold.pending() || retry.pending() || states.too_many() {
                 // What follows looks at the store.
                 write(&self.store, folded.take()).await?;
                 states.trim();
             }
             if refold.pending() {
                 refold.step(&self.store, &fold.ground, &owner).await?;
+            }
+            if retry.pending() {
+                retry.step(&self.store, &fold.ground, &mut states, &owner).await?;
             }
             if idle {
                 swept_at = tokio::time::Instant::now();
@@ -141,7 +149,9 @@ impl Projector {
                     states = States::open(&self.store).await?;
                     self.read_owned(&reader, &owner)?;
                     refold.begin();
+                    retry.begin(&states);
                 }
+                retry.look(&self.store, &mut states, &owner).await?;
                 if checked_at.elapsed() >= CHECK_EVERY {
                     checked_at = tokio::time::Instant::now();
                     self.check(&reader, &owner).await?;

@@ -7,6 +7,7 @@
 
 pub mod belief;
 pub mod call;
+pub mod completeness;
 pub mod connection;
 pub mod directory;
 pub mod facility;
@@ -20,6 +21,7 @@ pub mod parked;
 pub mod progress;
 pub mod snapshot;
 pub mod token;
+pub mod waiting;
 
 use std::time::Duration;
 

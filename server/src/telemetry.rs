@@ -176,6 +176,22 @@ pub fn facility_parked(facility: FacilityId, position: Position, reason: &str) {
     );
 }
 
+/// Records that waited were folded, or left out as a person said.
+pub fn facility_retried(facility: FacilityId, folded: usize, left_out: usize) {
+    if folded + left_out > 0 {
+        info!(facility.id = %facility, records = folded, left_out, "records that were set aside wait no longer");
+    }
+}
+
+/// Of what the start tries again, most will still not be followed: that was told when it was parked.
+pub fn facility_still_parked(facility: FacilityId, position: Position, reason: &str) {
+    counter!("fleet_server_retries_in_vain_total").increment(1);
+    warn!(
+        facility.id = %facility, partition = position.partition, offset = position.offset, reason,
+        "a facility's log still can't be followed"
+    );
+}
+
 pub fn ground_changed(rules: u32) {
     info!(rules.version = rules, "other rules or closures hold: every facility is folded anew");
 }

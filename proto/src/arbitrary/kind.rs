@@ -10,9 +10,9 @@ use crate::event::{
     FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet, ListingObserved,
     MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn,
     ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned,
-    ReceptionArranged, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported, SnapshotReleased,
-    SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted,
-    TerminalRetired,
+    ReceptionArranged, RecordSkipped, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported,
+    SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled,
+    TerminalRebooted, TerminalRetired,
 };
 use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
@@ -114,6 +114,7 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         AlertAcknowledged { flag: word() }
         AlertSnoozed { flag: word(), until: instant() }
         MaintenanceWindowSet { from: instant(), to: instant() }
+        RecordSkipped { partition: 0..=i32::MAX, offset: 0..=i64::MAX }
         RulesAdopted { version: any::<u32>(), document: "([^\\p{Cc}]|\n|\r|\t){0,80}" }
         ClosureSet { from: instant(), to: instant() }
         SnapshotImported {

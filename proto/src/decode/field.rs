@@ -24,6 +24,11 @@ pub(crate) fn instant(field: &'static str, micros: i64) -> Result<DateTime<Utc>,
     time::from_micros(micros).ok_or(DecodeError::Instant { field })
 }
 
+/// A partition of the log, or an offset in one.
+pub(crate) fn place<T: PartialOrd + Default>(field: &'static str, number: T) -> Result<T, DecodeError> {
+    if number < T::default() { Err(DecodeError::Number { field, range: "from 0" }) } else { Ok(number) }
+}
+
 /// A USB vendor or product number.
 pub(crate) fn usb(field: &'static str, number: u32) -> Result<u16, DecodeError> {
     u16::try_from(number).map_err(|_| DecodeError::Number { field, range: "0 to 65535" })

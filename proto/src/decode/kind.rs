@@ -1,7 +1,7 @@
 //! The kinds of events, one arm each.
 
 use super::field::{
-    boot, document, error_code, instant, institution_code, life, line, optional, prefecture, session, snapshot,
+    boot, document, error_code, instant, institution_code, life, line, optional, place, prefecture, session, snapshot,
     terminal, usb, version, word,
 };
 use super::{DecodeError, seq};
@@ -11,9 +11,9 @@ use crate::event::{
     FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet, ListingObserved,
     MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn,
     ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned,
-    ReceptionArranged, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported, SnapshotReleased,
-    SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted,
-    TerminalRetired,
+    ReceptionArranged, RecordSkipped, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported,
+    SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled,
+    TerminalRebooted, TerminalRetired,
 };
 use crate::id::ReaderKey;
 use crate::vocabulary::{
@@ -160,6 +160,10 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
         Kind::MaintenanceWindowSet(e) => Event::MaintenanceWindowSet(MaintenanceWindowSet {
             from: instant("from_us", e.from_us)?,
             to: instant("to_us", e.to_us)?,
+        }),
+        Kind::RecordSkipped(e) => Event::RecordSkipped(RecordSkipped {
+            partition: place("partition", e.partition)?,
+            offset: place("offset", e.offset)?,
         }),
         Kind::TerminalConnected(e) => Event::TerminalConnected(TerminalConnected {
             terminal: terminal("terminal", &e.terminal)?,

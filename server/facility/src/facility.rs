@@ -88,7 +88,8 @@ impl Facility {
 
     /// [`fold`] in place.
     pub fn apply(&mut self, recorded: &Recorded, rules: &Rules) {
-        if recorded.facility != self.id {
+        // What is said of the log itself says nothing of the facility.
+        if recorded.facility != self.id || matches!(recorded.event, Event::RecordSkipped(_)) {
             return;
         }
         self.received_at = self.received_at.max(Some(recorded.received_at));
@@ -188,7 +189,7 @@ impl Facility {
                     terminal.withdraw((event.life, event.seq), recorded.received_at);
                 }
             }
-            // What only a terminal observes, and what is said of the fleet.
+            // What only a terminal observes, and what is said of the fleet or of the log.
             Event::AgentStarted(_)
             | Event::AgentStopped(_)
             | Event::TerminalRebooted(_)
@@ -202,6 +203,7 @@ impl Facility {
             | Event::TapObserved(_)
             | Event::LinkageResultObserved(_)
             | Event::CollectionGap(_)
+            | Event::RecordSkipped(_)
             | Event::RulesAdopted(_)
             | Event::ClosureSet(_)
             | Event::SnapshotImported(_)

@@ -72,8 +72,11 @@ fn fact(text: &str) -> Result<Recorded, String> {
         (true, false) => {
             return Err(format!("`{kind}` is about all facilities: its facility is {}", FacilityId::FLEET));
         }
-        (false, true) => return Err(format!("`{kind}` needs the facility that it is about")),
-        (true, true) | (false, false) => {}
+        // A record of the fleet can be left out like any other.
+        (false, true) if !matches!(recorded.event, Event::RecordSkipped(_)) => {
+            return Err(format!("`{kind}` needs the facility that it is about"));
+        }
+        (_, true) | (false, false) => {}
     }
     if let Event::RulesAdopted(event) = &recorded.event {
         Rules::parse(&event.document).map_err(|mistakes| {

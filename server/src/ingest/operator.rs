@@ -6,16 +6,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use yomitori_proto::decode::{self, DecodeError};
 use yomitori_proto::encode;
-use yomitori_proto::event::{Event, ListingObserved, LogBody, LogRecord, Origin, Stated};
+use yomitori_proto::event::{Event, ListingObserved, LogBody, LogRecord, Origin, RecordSkipped, Stated};
 use yomitori_proto::id::{FacilityId, Instance, SnapshotId};
 
 use crate::clock;
 use crate::log::Position;
 use crate::log::kafka::{AppendError, Appender};
-use crate::store::{Store, StoreError, progress};
+use crate::store::{Store, StoreError, parked, progress, waiting};
 
 /// How long a person waits to see what they entered.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+/// How long a person waits for the projector to try parked facilities again.
+const TRIED_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Why a statement was not recorded.
@@ -26,6 +28,18 @@ pub enum StateError {
     Unfit(#[source] DecodeError),
     #[error("record it")]
     Append(#[from] AppendError),
+}
+
+/// Why a record was not left out.
+#[derive(Debug, thiserror::Error)]
+pub enum SkipError {
+    /// Somebody was faster, or it could be followed meanwhile.
+    #[error("leave out a record that is not the first one that waits")]
+    NotFirst,
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// How far a statement got.
@@ -95,16 +109,49 @@ impl Operator {
     /// # Errors
     /// Where the database is away.
     pub async fn shown(&self, position: Position) -> Result<Answered, StoreError> {
-        let until = tokio::time::Instant::now() + SHOWN_WITHIN;
-        loop {
-            if progress::reached(&self.store, position).await? {
-                return Ok(Answered::Shown);
-            }
-            if tokio::time::Instant::now() >= until {
-                return Ok(Answered::Accepted);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+        wait(SHOWN_WITHIN, || progress::reached(&self.store, position)).await
+    }
+
+    /// Leaves the first waiting record of a parked facility out for good, as a person says; what waited behind it is then
+    /// tried by the projector. It is in the log when this returns.
+    ///
+    /// # Errors
+    /// Where another record is the first by now, or the log did not confirm, or the database is away.
+    pub async fn skip(&self, facility: FacilityId, record: Position, stated: Stated) -> Result<Answered, SkipError> {
+        if waiting::first(&self.store, facility).await? != Some(record) {
+            return Err(SkipError::NotFirst);
         }
+        let skipped = RecordSkipped { partition: record.partition, offset: record.offset };
+        self.state(facility, stated, skipped.into()).await?;
+        let gone = || async { Ok(waiting::first(&self.store, facility).await? != Some(record)) };
+        // It is in the log; where the database is away, it will be left out later.
+        Ok(wait(TRIED_WITHIN, gone).await.unwrap_or(Answered::Accepted))
+    }
+
+    /// Asks the projector to fold the waiting records of a facility, or of all, once more. Nothing is stated by it.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn retry(&self, facility: Option<FacilityId>) -> Result<Answered, StoreError> {
+        let asked_at = parked::ask(&self.store, facility).await?;
+        wait(TRIED_WITHIN, || waiting::tried(&self.store, facility, asked_at)).await
+    }
+}
+
+/// Waits until `done`, for `limit` at most.
+async fn wait<D>(limit: Duration, done: impl Fn() -> D) -> Result<Answered, StoreError>
+where
+    D: Future<Output = Result<bool, StoreError>>,
+{
+    let until = tokio::time::Instant::now() + limit;
+    loop {
+        if done().await? {
+            return Ok(Answered::Shown);
+        }
+        if tokio::time::Instant::now() >= until {
+            return Ok(Answered::Accepted);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

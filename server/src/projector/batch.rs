@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use yomitori_facility::{Facility, Rules, fold};
 use yomitori_proto::decode;
-use yomitori_proto::event::Recorded;
+use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 use super::owner::Owner;
@@ -23,6 +23,9 @@ use crate::store::ground::Ground;
 use crate::store::parked::Parked;
 use crate::store::{Doing as _, Store, facility, fact, parked, progress};
 use crate::{clock, crash, telemetry};
+
+/// Why a record waits that could be followed.
+const BEHIND: &str = "waits behind an earlier record of this facility";
 
 /// A record as it came from the log.
 pub(super) struct Taken {
@@ -54,6 +57,8 @@ pub(super) struct Folded {
     rows: Vec<facility::Row>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
     parked: Vec<Parked>,
+    /// Facilities of which people left records out.
+    pub(super) left_out: BTreeSet<FacilityId>,
     now: DateTime<Utc>,
     took: Duration,
 }
@@ -76,6 +81,7 @@ impl Folded {
         facility::show(&transaction, &self.rows).await?;
         fact::raise_high_water(&transaction, &self.marks).await?;
         parked::park(&transaction, &self.parked, self.now).await?;
+        parked::ask_for(&transaction, &self.left_out).await?;
         crash::point("before-commit");
         transaction.commit().await.doing("commit a batch")?;
         crash::point("after-commit");
@@ -134,13 +140,22 @@ impl Batch {
             let expected = owner.advance(partition, next, received_at);
             moves.push((expected.ok_or(ProjectionError::Fenced { partition })?, next));
         }
+        let left_out = self.left_out();
         let Outcome { facts, duplicates, facilities, partitions, marks, parked, newly_parked } =
             self.fold(ground, states);
+        // The first of each facility is what stopped it.
+        let mut stopped = BTreeSet::new();
+        for Parked { facility, position, reason, .. } in &parked {
+            if stopped.insert(*facility) && !states.parked.contains(facility) {
+                telemetry::facility_parked(*facility, *position, reason);
+            }
+        }
         crash::point("after-fold");
         let now = clock::now();
         let row = |(id, facility)| row::row(facility, partitions[id], ground, now);
         let rows = facilities.iter().map(row).collect::<Result<_, _>>()?;
         states.keep(facilities, marks.clone(), newly_parked);
+        states.left_out.extend(&left_out);
         Ok(Folded {
             generation: owner.generation(),
             moves,
@@ -149,9 +164,16 @@ impl Batch {
             rows,
             marks,
             parked,
+            left_out: left_out.into_iter().map(|(facility, _)| facility).collect(),
             now,
             took: began.elapsed(),
         })
+    }
+
+    /// The records that people left out, as they say in here.
+    fn left_out(&self) -> BTreeSet<(FacilityId, Position)> {
+        let facts = self.records.iter().filter_map(|record| record.facts.as_ref().ok()).flatten();
+        facts.filter_map(|fact| Some((fact.facility, left_out(fact)?))).collect()
     }
 
     /// Whose facts these are, and which lives.
@@ -166,21 +188,32 @@ impl Batch {
     pub(super) fn fold(self, ground: &Ground, states: &States) -> Outcome {
         let mut outcome = Outcome::default();
         for Decoded { taken, facility, facts } in self.records {
+            if states.left_out.contains(&(facility, taken.position)) {
+                continue;
+            }
             let behind = states.parked.contains(&facility) || outcome.newly_parked.contains(&facility);
             let folded = match facts {
-                Ok(_) if behind => Err("waits behind an earlier record of this facility".to_owned()),
+                // What is left out is in the way of itself.
+                Ok(facts) if behind && !facts.iter().all(|fact| left_out(fact).is_some()) => Err(BEHIND.to_owned()),
                 Ok(facts) => outcome.take(taken.position, facility, facts, ground, states),
                 Err(reason) => Err(reason),
             };
             if let Err(reason) = folded {
-                if !behind {
-                    telemetry::facility_parked(facility, taken.position, &reason);
-                }
                 outcome.newly_parked.insert(facility);
                 outcome.parked.push(Parked { position: taken.position, facility, reason, record: taken.payload });
             }
         }
         outcome
+    }
+}
+
+/// The record that a person leaves out by this. Of the facility itself it says nothing.
+fn left_out(recorded: &Recorded) -> Option<Position> {
+    match (&recorded.event, &recorded.origin) {
+        (Event::RecordSkipped(record), Origin::Person(_)) => {
+            Some(Position { partition: record.partition, offset: record.offset })
+        }
+        _ => None,
     }
 }
 
@@ -208,8 +241,8 @@ impl Outcome {
             }
             fresh.push(Placed { position, place, recorded });
         }
-        // Rules and closures are facts about the fleet, not about a facility.
-        if id != FacilityId::FLEET && !fresh.is_empty() {
+        // Rules and closures are facts about the fleet, and that a record is left out is one about the log.
+        if id != FacilityId::FLEET && !fresh.iter().all(|placed| left_out(&placed.recorded).is_some()) {
             let before = self.facilities.remove(&id).unwrap_or_else(|| states.facility(id));
             // The fold can't panic; should it all the same, only this facility stops.
             let after = catch_unwind(AssertUnwindSafe(|| folded(before, &fresh, &ground.rules)));

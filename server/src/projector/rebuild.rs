@@ -26,7 +26,7 @@ use crate::log::Position;
 use crate::log::kafka::{self, TopicError};
 use crate::store::generation::{self, Generation};
 use crate::store::ground::{self, Ground};
-use crate::store::{Doing as _, Store, StoreError, progress};
+use crate::store::{Doing as _, Store, StoreError, parked, progress};
 use crate::{clock, config};
 
 /// Held by whoever builds: two would write into each other's generation.
@@ -99,7 +99,10 @@ impl Rebuild {
     /// Where another rebuild runs, or the database is away.
     pub async fn begin(live: &Store, kafka: &config::Kafka, with_facts: bool) -> Result<Self, RebuildError> {
         let lock = lock(live).await?;
-        let with_facts = with_facts || progress::all(live).await?.iter().all(|place| place.next.offset == 0);
+        // What waits has no facts that could be taken over, and this program may follow it.
+        let with_facts = with_facts
+            || progress::all(live).await?.iter().all(|place| place.next.offset == 0)
+            || !parked::facilities(live).await?.is_empty();
         if let Some(found) = generation::shadow(live).await?
             && found.with_facts == with_facts
             && found.number > generation::live(live).await?.number

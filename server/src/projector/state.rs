@@ -8,6 +8,7 @@ use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 use super::owner::Owner;
 use super::{ProjectionError, refold, row};
 use crate::clock;
+use crate::log::Position;
 use crate::store::ground::Ground;
 use crate::store::{Doing as _, Store, StoreError, facility, fact, parked, progress};
 
@@ -21,12 +22,19 @@ pub(super) struct States {
     facilities: BTreeMap<FacilityId, Facility>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
     pub(super) parked: BTreeSet<FacilityId>,
+    /// The records that people left out.
+    pub(super) left_out: BTreeSet<(FacilityId, Position)>,
 }
 
 impl States {
     pub(super) async fn open(store: &Store) -> Result<Self, StoreError> {
-        let parked = parked::facilities(store).await?;
-        Ok(Self { facilities: BTreeMap::new(), marks: BTreeMap::new(), parked })
+        let (parked, left_out) = (parked::facilities(store).await?, parked::left_out(store).await?);
+        Ok(Self { parked, left_out, ..Self::default() })
+    }
+
+    /// Nothing but what was left out.
+    pub(super) fn without(left_out: BTreeSet<(FacilityId, Position)>) -> Self {
+        Self { left_out, ..Self::default() }
     }
 
     pub(super) fn too_many(&self) -> bool {
@@ -92,6 +100,18 @@ impl States {
     /// Every mark that is remembered.
     pub(super) const fn marks(&self) -> &BTreeMap<(TerminalId, Life), Seq> {
         &self.marks
+    }
+
+    /// Takes the facility in as it is now, and asks anew how far each life is folded: less may be, as a record was left
+    /// out.
+    pub(super) fn replace(&mut self, facility: Facility) {
+        self.facilities.insert(facility.id, facility);
+        self.marks.clear();
+    }
+
+    /// The records of a facility that people left out.
+    pub(super) fn left_out_of(&self, facility: FacilityId) -> impl Iterator<Item = Position> {
+        self.left_out.iter().filter(move |(of, _)| *of == facility).map(|(_, position)| *position)
     }
 
     /// After the fold, before the commit.

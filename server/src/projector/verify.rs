@@ -20,7 +20,7 @@ use crate::log::kafka;
 use crate::store::fact::Placed;
 use crate::store::ground::{self, Ground};
 use crate::store::snapshot::Snapshot;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, parked};
 
 /// Facilities and lives compared in one go.
 const AT_ONCE: usize = 1000;
@@ -124,7 +124,8 @@ pub async fn verify(
     }
     let of = spans.iter().map(Span::records).sum();
     let ground = ground::now(store).await?;
-    let mut verifying = Verifying { snapshot, ground, report: Report::default() };
+    let left_out = parked::left_out(store).await?;
+    let mut verifying = Verifying { snapshot, ground, left_out, report: Report::default() };
     for span in spans {
         verifying.partition(kafka, span, &mut |done| tell(Told { done, of, waits: false })).await?;
     }
@@ -134,6 +135,7 @@ pub async fn verify(
 struct Verifying {
     snapshot: Snapshot,
     ground: Ground,
+    left_out: BTreeSet<(FacilityId, Position)>,
     report: Report,
 }
 
@@ -145,7 +147,7 @@ impl Verifying {
         tell: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), RebuildError> {
         let reader = kafka::replayer(kafka, span.from)?;
-        let mut states = States::default();
+        let mut states = States::without(self.left_out.clone());
         let mut parked = BTreeSet::new();
         let mut next = span.from;
         while next.offset < span.to {

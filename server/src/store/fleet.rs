@@ -291,6 +291,8 @@ pub struct Progress {
     pub now: DateTime<Utc>,
     pub places: Vec<Place>,
     pub parked_facilities: i64,
+    /// What could not be followed, and what waits behind it.
+    pub parked_records: i64,
 }
 
 /// Asks how true the projection is.
@@ -299,9 +301,10 @@ pub struct Progress {
 /// Where the database is away.
 pub async fn progress(store: &Store) -> Result<Progress, StoreError> {
     let sql = "SELECT now(), coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.partition) FROM projection.progress p), '[]'), \
-               (SELECT count(DISTINCT facility_id) FROM projection.parked)";
+               p.facilities, p.records \
+               FROM (SELECT count(DISTINCT facility_id) AS facilities, count(*) AS records FROM projection.parked) p";
     let row = store.client().await?.query_one(sql, &[]).await.doing("ask how far the log is folded")?;
     let places = serde_json::from_value(row.get(1));
     let places = places.map_err(|source| StoreError::Broken { what: "the projection's progress", source })?;
-    Ok(Progress { now: row.get(0), places, parked_facilities: row.get(2) })
+    Ok(Progress { now: row.get(0), places, parked_facilities: row.get(2), parked_records: row.get(3) })
 }

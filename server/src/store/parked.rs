@@ -1,10 +1,11 @@
 //! Facilities whose log could not be followed: the record that failed, and all later ones of the same facility behind it,
-//! so that nothing is lost and no other facility waits.
+//! so that nothing is lost and no other facility waits. What the projector needs of them; what people see is in `waiting`.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
+use uuid::Uuid;
 use yomitori_proto::id::FacilityId;
 
 use super::{Doing as _, Store, StoreError};
@@ -19,6 +20,13 @@ pub struct Parked {
     pub record: Vec<u8>,
 }
 
+/// A record that waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    pub position: Position,
+    pub record: Vec<u8>,
+}
+
 /// The facilities that are parked.
 ///
 /// # Errors
@@ -27,6 +35,91 @@ pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreErro
     let query = "SELECT DISTINCT facility_id FROM parked";
     let rows = store.client().await?.query(query, &[]).await.doing("read the parked facilities")?;
     Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
+}
+
+/// The facilities of which somebody asked that records of these partitions be folded again. Whoever takes the question
+/// answers it; should that be interrupted, every facility is tried at the next start.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn take_asked(store: &Store, partitions: &[i32]) -> Result<BTreeSet<FacilityId>, StoreError> {
+    let update = "UPDATE parked SET asked_at = NULL WHERE asked_at IS NOT NULL AND partition = ANY($1) \
+                  RETURNING facility_id";
+    let rows = store.client().await?.query(update, &[&partitions]).await.doing("look for what is to be retried")?;
+    Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
+}
+
+/// Whether any record of the facility waits.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn waits(store: &Store, facility: FacilityId) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM parked WHERE facility_id = $1)";
+    let row = store.client().await?.query_one(query, &[&facility.0]).await.doing("look for waiting records")?;
+    Ok(row.get(0))
+}
+
+/// The facility's first waiting records of these partitions, in the order of the log: at most `limit`, and no more than
+/// `bytes` of them beside the first.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn first(
+    store: &Store,
+    facility: FacilityId,
+    partitions: &[i32],
+    limit: i64,
+    bytes: i64,
+) -> Result<Vec<Waiting>, StoreError> {
+    let query = "SELECT partition, log_offset, record FROM ( \
+                     SELECT *, sum(octet_length(record)) OVER place AS size, row_number() OVER place AS number \
+                     FROM (SELECT * FROM parked WHERE facility_id = $1 AND partition = ANY($2) \
+                           ORDER BY partition, log_offset LIMIT $3) p \
+                     WINDOW place AS (ORDER BY partition, log_offset)) w \
+                 WHERE number = 1 OR size <= $4 ORDER BY partition, log_offset";
+    let client = store.client().await?;
+    let rows = client.query(query, &[&facility.0, &partitions, &limit, &bytes]).await.doing("read waiting records")?;
+    Ok(rows.into_iter().map(|row| Waiting { position: position(&row), record: row.get(2) }).collect())
+}
+
+/// The records that people left out, with the facilities that they are of: as the facts say that are shown, and those that
+/// are built beside them.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn left_out(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>, StoreError> {
+    let of = |table: &str| {
+        format!(
+            "SELECT (event::jsonb->'record_skipped'->>'partition')::int, \
+                    (event::jsonb->'record_skipped'->>'offset')::int8, facility_id \
+             FROM {table} WHERE kind = 'record_skipped' AND origin::jsonb ? 'person'"
+        )
+    };
+    let query = format!("{} UNION {}", of("fact"), of("projection.fact"));
+    let rows = store.client().await?.query(&query, &[]).await.doing("read which records were left out")?;
+    Ok(rows.into_iter().map(|row| (FacilityId(row.get(2)), position(&row))).collect())
+}
+
+/// Those of these records of which there are facts all the same.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn there(
+    store: &Store,
+    facility: FacilityId,
+    records: &[Position],
+) -> Result<BTreeSet<Position>, StoreError> {
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = records.iter().map(|p| (p.partition, p.offset)).unzip();
+    let query = "SELECT DISTINCT f.partition, f.log_offset FROM fact f \
+                 JOIN unnest($2::int[], $3::int8[]) AS r (partition, log_offset) \
+                 ON f.partition = r.partition AND f.log_offset = r.log_offset WHERE f.facility_id = $1";
+    let client = store.client().await?;
+    let rows = client.query(query, &[&facility.0, &partitions, &offsets]).await.doing("look for facts of records")?;
+    Ok(rows.iter().map(position).collect())
+}
+
+fn position(row: &Row) -> Position {
+    Position { partition: row.get(0), offset: row.get(1) }
 }
 
 /// Sets records aside.
@@ -41,6 +134,90 @@ pub async fn park(transaction: &Transaction<'_>, parked: &[Parked], now: DateTim
             .execute(insert, &[&position.partition, &position.offset, &facility.0, reason, record, &now])
             .await
             .doing("park a record")?;
+    }
+    Ok(())
+}
+
+/// Asks that the waiting records of these facilities be folded again.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn ask_for(transaction: &Transaction<'_>, facilities: &BTreeSet<FacilityId>) -> Result<(), StoreError> {
+    for facility in facilities {
+        transaction.execute(ASK, &[&Some(facility.0)]).await.doing("ask for a retry")?;
+    }
+    Ok(())
+}
+
+/// Marks the first waiting record of a facility, or of each, in every partition.
+const ASK: &str = "UPDATE parked p SET asked_at = clock_timestamp() \
+                   FROM (SELECT DISTINCT ON (facility_id, partition) facility_id, partition, log_offset \
+                         FROM parked WHERE $1::uuid IS NULL OR facility_id = $1 \
+                         ORDER BY facility_id, partition, log_offset) f \
+                   WHERE p.partition = f.partition AND p.log_offset = f.log_offset";
+
+/// Asks that the waiting records of a facility, or of all, be folded again; says when, by the database's clock.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn ask(store: &Store, facility: Option<FacilityId>) -> Result<DateTime<Utc>, StoreError> {
+    let client = store.client().await?;
+    let at = client.query_one("SELECT clock_timestamp()", &[]).await.doing("ask for the time")?.get(0);
+    client.execute(ASK, &[&facility.map(|id| id.0)]).await.doing("ask for a retry")?;
+    Ok(at)
+}
+
+/// What came of a retry.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tried {
+    /// Folded or left out: they wait no longer.
+    pub gone: Vec<Position>,
+    /// Why these could not be followed, now.
+    pub reasons: Vec<(Position, String)>,
+}
+
+/// Writes what came of a retry: what is gone leaves the queue, the rest stays with its reason.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn tried(transaction: &Transaction<'_>, tried: &Tried) -> Result<(), StoreError> {
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = tried.gone.iter().map(|p| (p.partition, p.offset)).unzip();
+    let delete = "DELETE FROM parked p USING unnest($1::int[], $2::int8[]) AS g (partition, log_offset) \
+                  WHERE p.partition = g.partition AND p.log_offset = g.log_offset";
+    transaction.execute(delete, &[&partitions, &offsets]).await.doing("take records out of the queue")?;
+    let update = "UPDATE parked SET reason = $3, tried_at = clock_timestamp() \
+                  WHERE partition = $1 AND log_offset = $2";
+    for (Position { partition, offset }, reason) in &tried.reasons {
+        transaction.execute(update, &[partition, offset, reason]).await.doing("note why a record waits")?;
+    }
+    Ok(())
+}
+
+/// Takes the facts of these records of a facility out, and what was noted of how far their lives are folded.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn take_back(
+    transaction: &Transaction<'_>,
+    facility: FacilityId,
+    records: &BTreeSet<Position>,
+) -> Result<(), StoreError> {
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = records.iter().map(|p| (p.partition, p.offset)).unzip();
+    let delete = "DELETE FROM fact f USING unnest($2::int[], $3::int8[]) AS r (partition, log_offset) \
+                  WHERE f.facility_id = $1 AND f.partition = r.partition AND f.log_offset = r.log_offset \
+                  RETURNING f.terminal_id, f.life";
+    let rows = transaction.query(delete, &[&facility.0, &partitions, &offsets]).await;
+    let lives: BTreeSet<(Uuid, Uuid)> = rows
+        .doing("take facts back")?
+        .iter()
+        .filter_map(|row| Some((row.get::<_, Option<Uuid>>(0)?, row.get::<_, Option<Uuid>>(1)?)))
+        .collect();
+    for (terminal, life) in lives {
+        let delete = "DELETE FROM high_water WHERE terminal_id = $1 AND life = $2";
+        transaction.execute(delete, &[&terminal, &life]).await.doing("lower a mark")?;
+        let insert = "INSERT INTO high_water (terminal_id, life, seq) SELECT terminal_id, life, max(seq) FROM fact \
+                      WHERE facility_id = $1 AND terminal_id = $2 AND life = $3 GROUP BY terminal_id, life";
+        transaction.execute(insert, &[&facility.0, &terminal, &life]).await.doing("lower a mark")?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! meanwhile is neither skipped over nor read twice.
 
 pub(super) mod listing;
+pub(super) mod parked;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -17,6 +18,7 @@ use super::pages::facility::{Named, named};
 use super::query::{AskedByProgram, Given};
 use crate::clock;
 use crate::store::call::{self, Call};
+use crate::store::completeness::{self, Completeness};
 use crate::store::fleet::{self, Detail, Entry, Line};
 
 /// Facts that come with a facility.
@@ -50,6 +52,8 @@ pub(super) struct OneFacility {
     #[serde(flatten)]
     as_of: AsOf,
     facility: Detail,
+    /// What of every terminal has arrived, life by life.
+    completeness: Vec<Completeness>,
     /// The newest first.
     timeline: Vec<Value>,
 }
@@ -62,14 +66,15 @@ pub(super) async fn facility(
 ) -> Result<Json<OneFacility>, Failure> {
     Given::read(query.as_deref(), &[])?;
     let Named { facility, .. } = named(&web.store, &code).await?;
-    let (progress, detail, timeline) = tokio::try_join!(
+    let (progress, detail, completeness, timeline) = tokio::try_join!(
         fleet::progress(&web.store),
         fleet::detail(&web.store, facility),
+        completeness::of(&web.store, facility),
         fleet::timeline(&web.store, facility, &[], None, RECENT),
     )?;
     let detail = detail.ok_or(Failure::Unwatched { asked: code })?;
     let timeline = timeline.iter().map(fact).collect();
-    Ok(Json(OneFacility { as_of: AsOf::of(&progress), facility: detail, timeline }))
+    Ok(Json(OneFacility { as_of: AsOf::of(&progress), facility: detail, completeness, timeline }))
 }
 
 #[derive(Serialize)]

@@ -24,11 +24,12 @@ pub(super) struct AsOf {
     pub(super) behind_records: Option<i64>,
     pub(super) behind: bool,
     pub(super) parked_facilities: i64,
+    pub(super) parked_records: i64,
 }
 
 impl AsOf {
     pub(super) fn of(progress: &Progress) -> Self {
-        let Progress { now, places, parked_facilities } = progress;
+        let Progress { now, places, parked_facilities, parked_records } = progress;
         let measured: Option<Vec<(i64, DateTime<Utc>)>> = places.iter().map(measured).collect();
         let measured = measured.filter(|places| !places.is_empty());
         let last_folded = places.iter().filter_map(|place| place.folded_at).max();
@@ -41,7 +42,8 @@ impl AsOf {
         let stopped = measured.is_some() && looked.is_some_and(|looked| *now - looked > LOOKS_WITHIN);
         let slow =
             behind_records.is_some_and(|behind| behind > 0) && as_of.is_none_or(|as_of| *now - as_of > KEEPS_UP_WITHIN);
-        Self { now: *now, as_of, behind_records, behind: stopped || slow, parked_facilities: *parked_facilities }
+        let (parked_facilities, parked_records) = (*parked_facilities, *parked_records);
+        Self { now: *now, as_of, behind_records, behind: stopped || slow, parked_facilities, parked_records }
     }
 
     /// The line that stands on every page.
@@ -92,7 +94,7 @@ mod tests {
     }
 
     fn check(places: Vec<Place>) -> AsOf {
-        AsOf::of(&Progress { now: at("09:00:00"), places, parked_facilities: 0 })
+        AsOf::of(&Progress { now: at("09:00:00"), places, parked_facilities: 0, parked_records: 0 })
     }
 
     #[test]

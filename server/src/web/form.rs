@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use yomitori_facility::Text;
 use yomitori_proto::event::Event;
 
-pub(super) use self::acts::{decision, find};
+pub(super) use self::acts::{SKIP, decision, find};
 pub(super) use self::draw::{Drawn, draw};
 pub(super) use self::entered::{BY, Entered, SURE, Stamp, WHY, read};
 pub(super) use self::once::Once;

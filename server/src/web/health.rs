@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Web;
 use super::as_of::AsOf;
-use crate::store::fleet;
+use crate::store::{fleet, waiting};
 use crate::telemetry;
 
 /// 200 where the pages can show what is true; 503 and the reason where they can't.
@@ -26,6 +26,7 @@ pub(super) async fn health(State(web): State<Web>) -> Response {
                     "behind": as_of.behind,
                     "behind_records": as_of.behind_records,
                     "parked_facilities": as_of.parked_facilities,
+                    "parked_records": as_of.parked_records,
                     "partitions": progress.places,
                 },
                 "live_updates": { "listening": web.live.listening() },
@@ -53,6 +54,13 @@ pub(super) async fn metrics(State(web): State<Web>) -> impl IntoResponse {
         text.push_str("# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes ");
         text.push_str(&bytes.to_string());
         text.push('\n');
+    }
+    // Of the store and not of this process: whichever instance is asked says the same.
+    if let Ok((facilities, records)) = waiting::counts(&web.store).await {
+        for (name, number) in [("facilities", facilities), ("records", records)] {
+            let name = format!("fleet_server_parked_{name}");
+            text.push_str(&format!("# TYPE {name} gauge\n{name} {number}\n"));
+        }
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

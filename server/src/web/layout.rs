@@ -46,6 +46,9 @@ impl Page<'_> {
                             data-broken=(lang.one(&text::BROKEN_NOTICE)) data-away=(lang.one(&text::AWAY_NOTICE)) {}
                         div #behind data-region aria-live="polite" {
                             @if let Some(warning) = as_of.warning(lang) { p.notice.warn { (warning) } }
+                            @if as_of.parked_facilities > 0 {
+                                p.notice.warn { a href="/parked" { (lang.one(&text::PARKED_COUNT).replace("{n}", &grouped(as_of.parked_facilities))) } }
+                            }
                         }
                     }
                     main #main tabindex="-1" { (main) }

@@ -205,7 +205,14 @@ texts! {
     UNKNOWN_MODEL: "未知の機種", "unknown model";
     VERSION: "版", "Version";
     COMPLETE_UNTIL: "欠けなく受信済み", "Complete up to";
-    HOLES: "欠番", "Missing";
+    HOLES: "欠けている記録", "Missing";
+    NOT_KNOWN: "不明（まだ何も受信していません）", "not known: nothing complete has arrived yet";
+    NEVER_ARRIVED: "届いていない番号", "numbers that never arrived";
+    NOT_COLLECTED: "端末が収集できなかった期間", "not collected";
+    LOST: "{n}件", "{n} lost";
+    NO_FAREWELL: "終了の通知なく途絶。以後は不明:", "ended without a farewell; what came after is not known:";
+    EARLIER_SPOOL: "以前のスプール", "an earlier spool";
+    MORE_HOLES: "ほか{n}件", "{n} more";
     CONNECTED: "接続中", "connected";
     DISCONNECTED: "未接続", "not connected";
     RETIRED: "使用終了", "retired";
@@ -231,8 +238,32 @@ texts! {
 
     DONE: "済", "done";
     TO_DO: "未", "to do";
-    PARKED: "この施設の記録の一部を処理できず、保留しています。以下の状態は最新ではありません。",
-        "Some records of this facility could not be followed and are set aside: what is shown below is not up to date.";
+    PARKED: "この施設の記録は止まっています。処理できない記録があり、後の記録も待っています。以下の状態は最新ではありません。",
+        "This facility's records stand still: one could not be followed, and later ones wait. What is shown below is not up to date.";
+    PARKED_LINK: "待っている記録と対応", "What waits, and what to do";
+    PARKED_COUNT: "{n}施設の記録が止まっています", "{n} facilities stand still: a record of theirs could not be followed";
+    PARKED_TITLE: "止まっている記録", "Parked facilities";
+    PARKED_HINT: "処理できない記録が1件あると、その施設だけが止まり、後の記録は失われずに待ちます。他の施設は影響を受けません。",
+        "A record that cannot be followed stops its own facility only. What comes later waits and is not lost; no other facility waits.";
+    NOTHING_PARKED: "止まっている施設はありません。", "No facility is parked.";
+    NOTHING_WAITS: "この施設の記録は止まっていません。", "Nothing of this facility waits.";
+    WAITING_TITLE: "待っている記録", "Waiting records";
+    WAITING: "待っている記録", "Waiting";
+    STOPPED: "停止中", "Stands still";
+    LAST_TRIED: "最後の再試行", "Last tried";
+    PLACE: "位置", "at";
+    UNREADABLE: "解読不能", "unreadable";
+    UNREGISTERED: "未登録の施設", "a facility that is not registered";
+    RETRY: "もう一度試す", "Try again";
+    SKIP_RECORD: "先頭の記録を除外", "Leave the first out";
+    FIRST_RECORDS: "先頭へ", "First";
+    LEFT_OUT: "除外した記録", "Records that were left out";
+    GOES_ON: "再開しました。待っていた記録はすべて反映されました。", "It goes on: all that waited is folded.";
+    STILL_PARKED: "もう一度試しましたが、まだ処理できません。何も失われていません。",
+        "Tried again; it can't be followed yet. Nothing is lost.";
+    RETRY_ASKED: "再試行を受け付けました。処理は少し後です。", "The retry is asked for; it is not done yet.";
+    NOT_FIRST: "記録していません。この記録はもう先頭ではありません。ページを開き直してください。",
+        "Not recorded: this record is no longer the first that waits. Open the page again.";
 
     TIMELINE: "記録", "Timeline";
     NO_FACTS: "この条件の記録はありません。", "No records of this kind.";

@@ -94,6 +94,7 @@ impl Terminal {
             | Event::AlertAcknowledged(_)
             | Event::AlertSnoozed(_)
             | Event::MaintenanceWindowSet(_)
+            | Event::RecordSkipped(_)
             | Event::RulesAdopted(_)
             | Event::ClosureSet(_)
             | Event::SnapshotImported(_)

@@ -2,6 +2,7 @@
 //! see at the site is in `site`, what they decide about the ministry's list in `list`.
 
 mod list;
+mod parked;
 mod site;
 
 use chrono::Duration;
@@ -12,6 +13,7 @@ use yomitori_proto::event::{
 };
 use yomitori_proto::vocabulary::Intent;
 
+pub(in crate::web) use self::parked::SKIP;
 pub(super) use self::site::material;
 use super::{Act, Field, Input, Moment};
 use crate::clock;

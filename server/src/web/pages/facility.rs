@@ -1,5 +1,6 @@
 //! `/facilities/{code}`: one facility, what each axis says and why, its readers and terminals, and what happened.
 
+mod complete;
 mod happening;
 pub(in crate::web) mod parts;
 mod process;
@@ -16,14 +17,15 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::id::FacilityId;
 
 use self::status::Status;
-use crate::store::Store;
 use crate::store::facility::by_code;
 use crate::store::fleet::{self, Axis, Detail};
+use crate::store::{Store, completeness};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::pages::fleet::{evidence, wish};
+use crate::web::pages::parked;
 use crate::web::pages::record::{RECORDED, outcome};
 use crate::web::query::Given;
 use crate::web::sheet::prefecture;
@@ -67,9 +69,10 @@ pub(in crate::web) async fn show(
         return Ok(Redirect::permanent(&format!("{path}{query}")).into_response());
     }
     let store = &web.store;
-    let (progress, detail, entries, stated) = tokio::try_join!(
+    let (progress, detail, completeness, entries, stated) = tokio::try_join!(
         fleet::progress(store),
         fleet::detail(store, facility),
+        completeness::of(store, facility),
         fleet::timeline(store, facility, asked.kinds, asked.before, timeline::FACTS + 1),
         fleet::timeline(store, facility, &process::KINDS, None, process::FACTS),
     )?;
@@ -83,7 +86,7 @@ pub(in crate::web) async fn show(
         div #flags data-region { (parts::flags(lang, &path, &status)) }
         (process::draw(lang, &path, &detail.line, &status, &stated, who::of(&headers).as_deref(), as_of.now))
         (parts::axes(lang, &detail.line, &status))
-        div #devices data-region { (parts::terminals(lang, &path, &status, as_of.now)) }
+        div #devices data-region { (parts::terminals(lang, &path, &status, &completeness, as_of.now)) }
         div #steps data-region { (parts::steps(lang, &path, &status)) }
         (timeline::draw(lang, &path, &given, &asked, &entries, &status, as_of.now))
     };
@@ -106,7 +109,12 @@ fn head(lang: Lang, detail: &Detail, as_of: &AsOf) -> Markup {
                 @if let Some(table) = detail.codes.first().and_then(|code| table(lang, code)) { " · " (table) }
             }
         }
-        @if detail.parked > 0 { p.notice.bad role="alert" { (lang.both(&text::PARKED)) } }
+        @if detail.parked > 0 {
+            p.notice.bad role="alert" {
+                (lang.both(&text::PARKED)) " "
+                a href=(parked::address(line.facility_id)) { (lang.one(&text::PARKED_LINK)) }
+            }
+        }
         dl.verdict {
             div { dt { (lang.both(&text::ELIGIBLE)) } dd.big { (word::chip(lang, Axis::Eligible, &line.eligible)) } }
             div { dt { (lang.both(&text::OPT_OUT)) } dd.big { (wish(lang, line)) } }

@@ -30,7 +30,7 @@ pub(super) const READS: [&str; 6] = [
     "fallback_used",
     "entry_withdrawn",
 ];
-pub(super) const PEOPLE: [&str; 19] = [
+pub(super) const PEOPLE: [&str; 20] = [
     "smartphone_read_attested",
     "smartphone_read_failed",
     "facility_registered",
@@ -48,6 +48,7 @@ pub(super) const PEOPLE: [&str; 19] = [
     "alert_acknowledged",
     "alert_snoozed",
     "maintenance_window_set",
+    "record_skipped",
     "notice_hung",
     "face_reader_restarted",
 ];
@@ -100,6 +101,16 @@ fn plain(text: impl Into<String>) -> Text {
 /// So many digits tell the terminals of one facility apart.
 pub(super) fn short(terminal: TerminalId) -> String {
     terminal.to_string().chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect()
+}
+
+/// Which part of the agent collected nothing.
+pub(super) fn collected_by(source: GapSource) -> Text {
+    match source {
+        GapSource::Pcsc => Text::fixed("リーダー監視", "reader watch"),
+        GapSource::Folder => Text::fixed("フォルダ監視", "folder watch"),
+        GapSource::Spool => Text::fixed("保管領域", "spool"),
+        GapSource::Unknown => Text::fixed("不明", "unknown"),
+    }
 }
 
 fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> Text {
@@ -208,12 +219,7 @@ impl Happening {
                 happening("リーダーが制限されている", "Reader is blocked", vec![device])
             }
             Event::CollectionGap(gap) => {
-                let source = match gap.source {
-                    GapSource::Pcsc => Text::fixed("リーダー監視", "reader watch"),
-                    GapSource::Folder => Text::fixed("フォルダ監視", "folder watch"),
-                    GapSource::Spool => Text::fixed("保管領域", "spool"),
-                    GapSource::Unknown => Text::fixed("不明", "unknown"),
-                };
+                let source = collected_by(gap.source);
                 let span = plain(format!("{} – {}", when::clock(gap.from), when::clock(gap.to)));
                 let lost = gap.lost.map(|lost| Text::new(format!("{lost}件を失う"), format!("{lost} lost")));
                 let details = [Some(source), Some(span), lost].into_iter().flatten().collect();
@@ -300,6 +306,10 @@ impl Happening {
             }
             Event::MaintenanceWindowSet(window) => {
                 happening("保守の予定", "Maintenance planned", vec![span(window.from, window.to)])
+            }
+            Event::RecordSkipped(skipped) => {
+                let place = plain(format!("{}:{}", skipped.partition, skipped.offset));
+                happening("処理できない記録を除外", "Record left out", vec![place])
             }
             Event::RulesAdopted(adopted) => {
                 let version = Text::new(format!("第{}版", adopted.version), format!("version {}", adopted.version));

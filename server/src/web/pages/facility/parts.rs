@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use yomitori_facility::Text;
 
+use super::complete;
 use super::status::{self, Acknowledged, Flag, Reader, Said, Status, Terminal};
+use crate::store::completeness::Completeness;
 use crate::store::fleet::{self, Line};
 use crate::web::lang::Lang;
 use crate::web::word::{Tone, capital};
@@ -112,17 +114,25 @@ fn label(lang: Lang, column: fleet::Axis, key: &str, axis: &status::Axis) -> Str
     if long.is_empty() { word::label(lang, column, key) } else { capital(long) }
 }
 
-pub(super) fn terminals(lang: Lang, path: &str, status: &Status, now: DateTime<Utc>) -> Markup {
+pub(super) fn terminals(lang: Lang, path: &str, status: &Status, lives: &[Completeness], now: DateTime<Utc>) -> Markup {
     html! {
         section aria-labelledby="terminals-title" {
             h2 #terminals-title { (lang.both(&text::TERMINALS)) }
             @if status.terminals.is_empty() { p.hint { (lang.both(&text::NO_TERMINALS)) } }
-            div.terminals { @for one in &status.terminals { (terminal(lang, path, one, status, now)) } }
+            div.terminals { @for one in &status.terminals { (terminal(lang, path, one, status, lives, now)) } }
         }
     }
 }
 
-fn terminal(lang: Lang, path: &str, one: &Terminal, status: &Status, now: DateTime<Utc>) -> Markup {
+fn terminal(
+    lang: Lang,
+    path: &str,
+    one: &Terminal,
+    status: &Status,
+    lives: &[Completeness],
+    now: DateTime<Utc>,
+) -> Markup {
+    let lives: Vec<&Completeness> = lives.iter().filter(|life| life.terminal.to_string() == one.terminal).collect();
     let readers: Vec<&Reader> = status.readers.iter().filter(|reader| reader.terminal == one.terminal).collect();
     let name: String = one.terminal.chars().skip(one.terminal.chars().count().saturating_sub(6)).collect();
     let (tone, state) = match (one.retired_at, one.connected) {
@@ -139,11 +149,8 @@ fn terminal(lang: Lang, path: &str, one: &Terminal, status: &Status, now: DateTi
             }
             dl.facts-of {
                 div { dt { (lang.both(&text::LAST_SEEN)) } dd { (instant(lang, one.last_heard_at, now)) } }
-                div { dt { (lang.both(&text::COMPLETE_UNTIL)) } dd { (instant(lang, one.complete_until, now)) } }
+                (complete::line(lang, &lives, now))
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
-                @if !one.holes.is_empty() {
-                    div { dt { (lang.both(&text::HOLES)) } dd { @for hole in &one.holes { code { "#" (hole.from) "–" (hole.to) } " " } } }
-                }
             }
             @if readers.is_empty() { p.hint { (lang.both(&text::NO_READERS)) } }
             @else { (self::readers(lang, path, &readers, now)) }

@@ -111,18 +111,7 @@ pub(super) struct Terminal {
     #[serde(default)]
     pub(super) agent_version: Option<String>,
     #[serde(default)]
-    pub(super) complete_until: Option<DateTime<Utc>>,
-    #[serde(default)]
-    pub(super) holes: Vec<Hole>,
-    #[serde(default)]
     pub(super) retired_at: Option<DateTime<Utc>>,
-}
-
-/// Observations that were made and never arrived.
-#[derive(Deserialize)]
-pub(super) struct Hole {
-    pub(super) from: u64,
-    pub(super) to: u64,
 }
 
 /// A step of the ministry's notice.

@@ -1,0 +1,247 @@
+//! `parked`: facilities of which a record could not be followed, so that it and all later ones wait; how to go on.
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use chrono_tz::Asia::Tokyo;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use yomitori_proto::event::Stated;
+use yomitori_proto::id::FacilityId;
+
+use super::output::{note, say};
+use super::rules::Format;
+use super::statement::{Reasoned, Speaker};
+use super::{Desk, Mistaken};
+use crate::ingest::operator::{Answered, SkipError};
+use crate::log::Position;
+use crate::store::waiting::{self, Record, Stopped};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  yomitori-server parked list
+  yomitori-server parked show 1319999015 --format json
+  yomitori-server parked retry --all
+  yomitori-server parked retry 1319999015
+  yomitori-server parked skip 1319999015 --by Suzuki --why 'written by a test, not by us'
+
+A facility is named by one of its codes or by its identifier, as `parked list` shows it; what is said of the whole fleet
+is `fleet`. Nothing that waits is lost: it lies in the log.";
+
+/// Read and printed in one go.
+const AT_ONCE: i64 = 500;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Which facilities are parked: since when, how many records wait, and where and why the first one could not be followed.
+    #[command(after_help = EXAMPLES)]
+    List(Shape),
+    /// Every waiting record of a facility: its place in the log, its size, what kinds of facts it holds, and why it waits.
+    #[command(after_help = EXAMPLES)]
+    Show {
+        /// A code, an identifier, or `fleet`.
+        facility: String,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Fold what waits once more, in its order. What can be followed by now leaves the queue; the rest stays.
+    #[command(after_help = EXAMPLES)]
+    Retry {
+        /// A code, an identifier, or `fleet`.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        facility: Option<String>,
+        /// Every parked facility.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Leave the first waiting record out for good, also when the log is folded anew. What waits behind it is then folded.
+    #[command(after_help = EXAMPLES)]
+    Skip {
+        /// A code, an identifier, or `fleet`.
+        facility: String,
+        #[command(flatten)]
+        speaker: Reasoned,
+        #[command(flatten)]
+        shape: Shape,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Shape {
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::List(shape) => list(desk, &shape).await,
+        Command::Show { facility, shape } => show(desk, &parked(desk, &facility).await?, &shape).await,
+        Command::Retry { facility: Some(facility), shape, .. } => {
+            let stopped = parked(desk, &facility).await?;
+            retry(desk, vec![stopped], &shape).await
+        }
+        Command::Retry { facility: None, shape, .. } => retry(desk, all(desk).await?, &shape).await,
+        Command::Skip { facility, speaker, shape } => {
+            let stated = Speaker::from(speaker).stated();
+            skip(desk, &parked(desk, &facility).await?, stated, &shape).await
+        }
+    }
+}
+
+/// The parked facility that `text` names.
+async fn parked(desk: &Desk, text: &str) -> anyhow::Result<Stopped> {
+    let facility = match text.parse() {
+        // What registers it may be among what waits.
+        Ok(id) => id,
+        Err(_) if text == "fleet" => FacilityId::FLEET,
+        Err(_) => desk.facility(text).await?,
+    };
+    let found = waiting::stopped(&desk.store, Some(facility), 1, 0).await?.pop();
+    found.ok_or_else(|| {
+        let none = "この施設の記録は止まっていません / nothing of it waits";
+        Mistaken(format!("{text}: {none}; see `yomitori-server parked list`")).into()
+    })
+}
+
+async fn all(desk: &Desk) -> anyhow::Result<Vec<Stopped>> {
+    let mut found = Vec::new();
+    loop {
+        let place = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        let more = waiting::stopped(&desk.store, None, AT_ONCE, place).await?;
+        if more.is_empty() {
+            return Ok(found);
+        }
+        found.extend(more);
+    }
+}
+
+async fn list(desk: &Desk, shape: &Shape) -> anyhow::Result<()> {
+    let found = all(desk).await?;
+    if shape.format == Format::Json {
+        return json(&found);
+    }
+    if found.is_empty() {
+        note("止まっている施設はありません / no facility is parked");
+        return Ok(());
+    }
+    for stopped in &found {
+        told(stopped);
+    }
+    note("次にできること / what can be done: yomitori-server parked --help");
+    Ok(())
+}
+
+/// Two lines of one parked facility.
+fn told(stopped: &Stopped) {
+    let Stopped { since, records, first, reason, .. } = stopped;
+    say(&format!("{}  {} から / since, {records} 件 / records wait", called(stopped), minute(*since)));
+    let tried = stopped.tried_at.map(|at| format!("（再試行 / tried again {}）", minute(at))).unwrap_or_default();
+    say(&format!("  {first}  {reason}{tried}"));
+}
+
+/// The facility by what people call it; its identifier where it has no code.
+fn called(stopped: &Stopped) -> String {
+    if stopped.facility_id == FacilityId::FLEET {
+        return "fleet 全体の記録 / what is said of all".to_owned();
+    }
+    let id = stopped.facility_id.to_string();
+    format!("{} {}", stopped.code.as_deref().unwrap_or(&id), stopped.name.as_deref().unwrap_or_default())
+}
+
+fn minute(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
+}
+
+async fn show(desk: &Desk, stopped: &Stopped, shape: &Shape) -> anyhow::Result<()> {
+    let mut records: Vec<Record> = Vec::new();
+    if shape.format == Format::Text {
+        told(stopped);
+        say("place        bytes     set aside         holds, and why it waits");
+    }
+    let mut after: Option<Position> = None;
+    loop {
+        let more = waiting::records(&desk.store, stopped.facility_id, after, AT_ONCE).await?;
+        let Some(last) = more.last() else { break };
+        after = Some(last.place);
+        if shape.format == Format::Json {
+            records.extend(more);
+        } else {
+            more.iter().for_each(line);
+        }
+    }
+    if shape.format == Format::Json {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            facility: &'a Stopped,
+            records: &'a [Record],
+        }
+        return json(&Shown { facility: stopped, records: &records });
+    }
+    Ok(())
+}
+
+fn line(record: &Record) {
+    let held = record.kinds.as_ref().map_or_else(
+        || "?".to_owned(),
+        |kinds| kinds.iter().map(|(kind, count)| format!("{kind} ×{count}")).collect::<Vec<_>>().join(", "),
+    );
+    let (place, at) = (record.place.to_string(), minute(record.parked_at));
+    say(&format!("{place:<12} {:<9} {at}  [{held}] {}", record.bytes, record.reason));
+}
+
+async fn retry(desk: &Desk, before: Vec<Stopped>, shape: &Shape) -> anyhow::Result<()> {
+    let only = match before.as_slice() {
+        [one] => Some(one.facility_id),
+        _ => None,
+    };
+    let answered = desk.operator.retry(only).await?;
+    came(desk, &before, answered, shape).await
+}
+
+async fn skip(desk: &Desk, stopped: &Stopped, stated: Stated, shape: &Shape) -> anyhow::Result<()> {
+    let answered = match desk.operator.skip(stopped.facility_id, stopped.first, stated).await {
+        Ok(answered) => answered,
+        Err(SkipError::NotFirst) => {
+            let moved = "the record is no longer the first that waits: look again with `yomitori-server parked show`";
+            return Err(Mistaken(moved.to_owned()).into());
+        }
+        Err(SkipError::State(error)) => return Err(error.into()),
+        Err(SkipError::Store(error)) => return Err(error.into()),
+    };
+    if shape.format == Format::Text {
+        say(&format!("{} を除外しました / {} is left out", stopped.first, stopped.first));
+    }
+    came(desk, std::slice::from_ref(stopped), answered, shape).await
+}
+
+/// Tells which of these facilities go on, and which are still parked.
+async fn came(desk: &Desk, before: &[Stopped], answered: Answered, shape: &Shape) -> anyhow::Result<()> {
+    let still = all(desk).await?;
+    let still: Vec<&Stopped> =
+        still.iter().filter(|still| before.iter().any(|was| was.facility_id == still.facility_id)).collect();
+    if shape.format == Format::Json {
+        #[derive(Serialize)]
+        struct Came<'a> {
+            /// Whether the projector has done it already.
+            done: bool,
+            still_parked: &'a [&'a Stopped],
+        }
+        return json(&Came { done: answered == Answered::Shown, still_parked: &still });
+    }
+    if answered == Answered::Accepted {
+        say("受け付けました。処理は少し後です / accepted, not done yet (is the server's projector running?)");
+    }
+    for was in before.iter().filter(|was| !still.iter().any(|still| still.facility_id == was.facility_id)) {
+        say(&format!("{}: 再開しました / goes on", called(was)));
+    }
+    still.iter().for_each(|stopped| told(stopped));
+    if before.is_empty() {
+        note("止まっている施設はありません / no facility is parked");
+    }
+    Ok(())
+}
+
+fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(document).context("write JSON")?);
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Trying parked facilities again: their waiting records are folded in their order, some in one transaction, and what
+//! cannot be followed stays where it is, with the reason of now.
+//!
+//! It is done at the start, as a newer program may follow what an older one could not; when somebody asks for it; and when
+//! a person has left a record out. What was left out counts for nothing from then on, also where a newer program could
+//! follow it and has: so the store is the same whichever program folds the log anew.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use yomitori_facility::{Facility, Rules};
+use yomitori_proto::id::FacilityId;
+
+use super::batch::{Batch, Folded, Outcome, Taken};
+use super::owner::Owner;
+use super::state::States;
+use super::{ProjectionError, row};
+use crate::log::Position;
+use crate::store::connection::Comings;
+use crate::store::ground::Ground;
+use crate::store::parked::{self, Tried, Waiting};
+use crate::store::{Doing as _, Store, StoreError, facility, fact, progress};
+use crate::{clock, crash, telemetry};
+
+/// Records folded in one go at most.
+const AT_ONCE: i64 = 1000;
+const BYTES_AT_ONCE: i64 = 8 << 20;
+
+/// The facilities that are still to be tried.
+#[derive(Default)]
+pub(super) struct Retry {
+    wanted: BTreeSet<FacilityId>,
+}
+
+impl Retry {
+    /// Tries all once: at the start, and for partitions that are new here.
+    pub(super) fn begin(&mut self, states: &States) {
+        self.wanted.extend(&states.parked);
+        self.wanted.extend(states.left_out.iter().map(|(facility, _)| *facility));
+    }
+
+    /// Tries what somebody asked for, here or at another instance. Nothing may be folded and not yet written meanwhile.
+    pub(super) async fn look(&mut self, store: &Store, states: &mut States, owner: &Owner) -> Result<(), StoreError> {
+        let parked = parked::facilities(store).await?;
+        // Parked by somebody else: with a generation that is shown since, too.
+        self.wanted.extend(parked.difference(&states.parked));
+        states.parked = parked;
+        self.wanted.extend(parked::take_asked(store, &partitions(owner)).await?);
+        Ok(())
+    }
+
+    /// Tries the facilities of which a batch says that a record is left out, once that is written.
+    pub(super) fn after(&mut self, folded: Option<&Folded>) {
+        self.wanted.extend(folded.into_iter().flat_map(|folded| &folded.left_out));
+    }
+
+    pub(super) fn pending(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
+    /// Goes on with one facility. Nothing may be folded and not yet written meanwhile.
+    pub(super) async fn step(
+        &mut self,
+        store: &Store,
+        ground: &Ground,
+        states: &mut States,
+        owner: &Owner,
+    ) -> Result<(), ProjectionError> {
+        let Some(&id) = self.wanted.first() else { return Ok(()) };
+        // Another instance may have folded that a record was left out.
+        states.left_out.extend(parked::left_out(store).await?);
+        let left_out: Vec<Position> = states.left_out_of(id).filter(|place| owner.owns(place.partition)).collect();
+        let there = parked::there(store, id, &left_out).await?;
+        if !there.is_empty() {
+            return take_back(store, ground, states, owner, id, &there).await;
+        }
+        let waiting = parked::first(store, id, &partitions(owner), AT_ONCE, BYTES_AT_ONCE).await?;
+        if waiting.is_empty() {
+            if !parked::waits(store, id).await? {
+                states.parked.remove(&id);
+            }
+            self.wanted.remove(&id);
+        } else if fold(store, ground, states, owner, id, waiting).await? {
+            self.wanted.remove(&id);
+        }
+        Ok(())
+    }
+}
+
+fn partitions(owner: &Owner) -> Vec<i32> {
+    owner.positions().map(|position| position.partition).collect()
+}
+
+/// Folds these waiting records, and writes what came of it in one transaction, or nothing. Says whether the facility is
+/// stuck again.
+async fn fold(
+    store: &Store,
+    ground: &Ground,
+    states: &mut States,
+    owner: &Owner,
+    id: FacilityId,
+    waiting: Vec<Waiting>,
+) -> Result<bool, ProjectionError> {
+    let tried: BTreeSet<Position> = waiting.iter().map(|waiting| waiting.position).collect();
+    let left_out = states.left_out_of(id).filter(|place| tried.contains(place)).count();
+    let taken = waiting.into_iter().map(|Waiting { position, record }| Taken {
+        position,
+        key: id.0.as_bytes().to_vec(),
+        payload: record,
+    });
+    let batch = Batch::decode(taken.collect());
+    let (facilities, lives) = batch.touched();
+    states.load(store, ground, &facilities, &lives).await?;
+    states.parked.remove(&id);
+    let Outcome { facts, facilities, partitions, marks, parked, newly_parked, .. } = batch.fold(ground, states);
+    // Until the next step has seen that nothing more of it waits.
+    states.parked.insert(id);
+
+    let now = clock::now();
+    let row = |(id, facility)| row::row(facility, partitions[id], ground, now);
+    let rows: Vec<facility::Row> = facilities.iter().map(row).collect::<Result<_, _>>()?;
+    let reasons: Vec<(Position, String)> = parked.into_iter().map(|parked| (parked.position, parked.reason)).collect();
+    let waits: BTreeSet<Position> = reasons.iter().map(|(position, _)| *position).collect();
+    let gone: Vec<Position> = tried.difference(&waits).copied().collect();
+
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await.doing("begin a retry")?;
+    fence(&transaction, owner, &tried).await?;
+    // A generation that was built beside may have come without these facts being taken out of it.
+    parked::take_back(&transaction, id, &tried).await?;
+    fact::copy(&transaction, &facts).await?;
+    let mut comings = Comings::default();
+    facts.iter().for_each(|placed| comings.take(&placed.recorded));
+    comings.write(&transaction).await?;
+    facility::show(&transaction, &rows).await?;
+    fact::raise_high_water(&transaction, &marks).await?;
+    let tried = Tried { gone, reasons };
+    parked::tried(&transaction, &tried).await?;
+    crash::point("before-retry");
+    transaction.commit().await.doing("commit a retry")?;
+    crash::point("after-retry");
+
+    telemetry::facility_retried(id, tried.gone.len() - left_out, left_out);
+    states.keep(facilities, marks, newly_parked);
+    let stuck = tried.reasons.first();
+    if let Some((position, reason)) = stuck {
+        telemetry::facility_still_parked(id, *position, reason);
+    }
+    Ok(stuck.is_some())
+}
+
+/// Takes back what was folded of these records, and folds the facility as it is without them.
+async fn take_back(
+    store: &Store,
+    ground: &Ground,
+    states: &mut States,
+    owner: &Owner,
+    id: FacilityId,
+    records: &BTreeSet<Position>,
+) -> Result<(), ProjectionError> {
+    let Some(partition) = records.first().map(|place| place.partition) else { return Ok(()) };
+    let facility = without(store, id, records, &ground.rules).await?;
+    let rows =
+        if id == FacilityId::FLEET { Vec::new() } else { vec![row::row(&facility, partition, ground, clock::now())?] };
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await.doing("begin to take facts back")?;
+    fence(&transaction, owner, records).await?;
+    parked::take_back(&transaction, id, records).await?;
+    facility::show(&transaction, &rows).await?;
+    transaction.commit().await.doing("commit what is taken back")?;
+    telemetry::facility_retried(id, 0, records.len());
+    states.replace(facility);
+    Ok(())
+}
+
+/// Makes sure that nobody else has taken over the partitions of these records.
+async fn fence(
+    transaction: &tokio_postgres::Transaction<'_>,
+    owner: &Owner,
+    records: &BTreeSet<Position>,
+) -> Result<(), ProjectionError> {
+    let partitions: BTreeSet<i32> = records.iter().map(|place| place.partition).collect();
+    for partition in partitions {
+        let fenced = ProjectionError::Fenced { partition };
+        let Some(expected) = owner.position(partition) else { return Err(fenced) };
+        if !progress::stands(transaction, owner.generation(), expected).await? {
+            return Err(fenced);
+        }
+    }
+    Ok(())
+}
+
+/// The facility as it is without these records.
+async fn without(
+    store: &Store,
+    id: FacilityId,
+    records: &BTreeSet<Position>,
+    rules: &Rules,
+) -> Result<Facility, StoreError> {
+    let mut facility = Some(Facility::new(id));
+    fact::each(store, &[id], |placed| {
+        if records.contains(&placed.position) {
+            return;
+        }
+        let Some(mut so_far) = facility.take() else { return };
+        // The fold can't panic; should it all the same, the facility is told of and begins anew.
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            so_far.apply(&placed.recorded, rules);
+            so_far
+        }));
+        match applied {
+            Ok(next) => facility = Some(next),
+            Err(_) => telemetry::not_folded_anew(id, placed.position),
+        }
+    })
+    .await?;
+    Ok(facility.unwrap_or_else(|| Facility::new(id)))
+}

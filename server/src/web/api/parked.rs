@@ -1,0 +1,81 @@
+//! `/api/v1/parked`: which facilities stand still as a record of theirs could not be followed, and what waits.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use serde::Serialize;
+
+use crate::store::fleet;
+use crate::store::waiting::{self, LeftOut, Record, Stopped};
+use crate::web::Web;
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::pages::facility::{Named, named};
+use crate::web::pages::parked::after;
+use crate::web::query::Given;
+
+/// Records that were left out, in one answer.
+const LEFT_OUT: i64 = 100;
+
+#[derive(Serialize)]
+pub(in crate::web) struct All {
+    #[serde(flatten)]
+    as_of: AsOf,
+    /// Those that were stopped first come first.
+    facilities: Vec<Stopped>,
+    /// What people left out, the newest first.
+    left_out: Vec<LeftOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `/api/v1/parked`.
+pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<All>, Failure> {
+    let given = Given::read(query.as_deref(), &["page", "limit"])?;
+    let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
+    let store = &web.store;
+    let (progress, mut facilities, left_out) = tokio::try_join!(
+        fleet::progress(store),
+        waiting::stopped(store, None, limit + 1, (page - 1) * limit),
+        waiting::left_out(store, LEFT_OUT),
+    )?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let next =
+        (facilities.len() > wanted).then(|| given.link("/api/v1/parked", &[("page", Some(&(page + 1).to_string()))]));
+    facilities.truncate(wanted);
+    Ok(Json(All { as_of: AsOf::of(&progress), facilities, left_out, next }))
+}
+
+#[derive(Serialize)]
+pub(in crate::web) struct One {
+    #[serde(flatten)]
+    as_of: AsOf,
+    /// Absent where nothing of it waits.
+    facility: Option<Stopped>,
+    /// In the order of the log.
+    records: Vec<Record>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `/api/v1/parked/{facility}`, by a code or an identifier.
+pub(in crate::web) async fn one(
+    State(web): State<Web>,
+    Path(facility): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<One>, Failure> {
+    let given = Given::read(query.as_deref(), &["after", "limit"])?;
+    let (after, limit) = (after(&given)?, given.number("limit", 1, 1000, 100)?);
+    let Named { facility, written } = named(&web.store, &facility).await?;
+    let store = &web.store;
+    let (progress, mut stopped, mut records) = tokio::try_join!(
+        fleet::progress(store),
+        waiting::stopped(store, Some(facility), 1, 0),
+        waiting::records(store, facility, after, limit + 1),
+    )?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = records.len() > wanted;
+    records.truncate(wanted);
+    let last = if more { records.last().map(|last| last.place.to_string()) } else { None };
+    let next = last.map(|last| given.link(&format!("/api/v1/parked/{written}"), &[("after", Some(&last))]));
+    Ok(Json(One { as_of: AsOf::of(&progress), facility: stopped.pop(), records, next }))
+}

@@ -1,0 +1,204 @@
+//! `/parked`: facilities of which a record could not be followed: since when, how many records wait, why, and what can be
+//! done about it. `/parked/{facility}`: every record that waits.
+
+pub(in crate::web) mod act;
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use uuid::Uuid;
+use yomitori_proto::id::FacilityId;
+
+use super::facility::{Named, named};
+use super::listing::fact;
+use super::record::{RECORDED, outcome};
+use crate::store::fleet;
+use crate::store::waiting::{self, LeftOut, Position, Record, Stopped};
+use crate::web::as_of::AsOf;
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::layout::{self, Page, grouped};
+use crate::web::query::{Given, PAGE_ROWS};
+use crate::web::word::{self, Tone};
+use crate::web::{Web, text, when};
+
+const PATH: &str = "/parked";
+/// The parameter by which the next page says what came of a retry.
+const TRIED: &str = "tried";
+/// Records that were left out, on one page.
+const LEFT_OUT: i64 = 50;
+
+/// `/parked`.
+pub(in crate::web) async fn show(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    let given = Given::read(query.as_deref(), &["page", RECORDED, TRIED])?;
+    let (outcome, tried) = (outcome(lang, &given)?, tried(lang, &given)?);
+    let given = given.without(RECORDED).without(TRIED);
+    let page = given.number("page", 1, 100_000, 1)?;
+    let store = &web.store;
+    let (progress, stopped, left_out) = tokio::try_join!(
+        fleet::progress(store),
+        waiting::stopped(store, None, PAGE_ROWS, (page - 1) * PAGE_ROWS),
+        waiting::left_out(store, LEFT_OUT),
+    )?;
+    let as_of = AsOf::of(&progress);
+    let main = html! {
+        (outcome) (tried)
+        h1 { (lang.both(&text::PARKED_TITLE)) }
+        p.hint { (lang.both(&text::PARKED_HINT)) }
+        ol #parked.cards data-keyed {
+            @for stopped in &stopped { (card(lang, stopped, as_of.now)) }
+            @if stopped.is_empty() { li.empty data-key="none" { (lang.both(&text::NOTHING_PARKED)) } }
+        }
+        div #pages data-region { (layout::pages(lang, &given, PATH, page, as_of.parked_facilities)) }
+        @if !left_out.is_empty() {
+            section aria-labelledby="left-out-title" {
+                h2 #left-out-title { (lang.both(&text::LEFT_OUT)) }
+                ol #left-out.cards data-keyed { @for left_out in &left_out { (said(lang, left_out, as_of.now)) } }
+            }
+        }
+    };
+    let here = layout::here(&uri);
+    let title = lang.one(&text::PARKED_TITLE).to_owned();
+    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "fleet".to_owned(), main }.draw())
+}
+
+/// `/parked/{facility}`.
+pub(in crate::web) async fn one(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    Path(facility): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    let given = Given::read(query.as_deref(), &["after"])?;
+    let after = after(&given)?;
+    let Named { facility, .. } = named(&web.store, &facility).await?;
+    let store = &web.store;
+    let (progress, stopped, mut records) = tokio::try_join!(
+        fleet::progress(store),
+        waiting::stopped(store, Some(facility), 1, 0),
+        waiting::records(store, facility, after, PAGE_ROWS + 1),
+    )?;
+    let as_of = AsOf::of(&progress);
+    let more = records.len() > usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
+    records.truncate(usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX));
+    let path = address(facility);
+    let next = if more { records.last().map(|last| last.place.to_string()) } else { None };
+    let main = html! {
+        nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(PATH) { "← " (lang.one(&text::PARKED_TITLE)) } }
+        h1 { (lang.both(&text::WAITING_TITLE)) }
+        ol #parked.cards data-keyed {
+            @for stopped in &stopped { (card(lang, stopped, as_of.now)) }
+            @if stopped.is_empty() { li.empty data-key="none" { (lang.both(&text::NOTHING_WAITS)) } }
+        }
+        ol #records.cards data-keyed { @for record in &records { (row(lang, record, as_of.now)) } }
+        nav #pages.pages data-region aria-label=(lang.one(&text::PAGES)) {
+            @if after.is_some() { a.button href=(path) { "← " (lang.one(&text::FIRST_RECORDS)) } }
+            @if let Some(next) = next { a.button rel="next" href=(given.link(&path, &[("after", Some(&next))])) { (lang.one(&text::NEXT)) " →" } }
+        }
+    };
+    let here = layout::here(&uri);
+    let title = lang.one(&text::WAITING_TITLE).to_owned();
+    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: facility.to_string(), main }.draw())
+}
+
+/// Behind which record a page begins.
+pub(in crate::web) fn after(given: &Given) -> Result<Option<Position>, Failure> {
+    let read = |text: &str| text.parse::<Position>();
+    given.get("after").map(read).transpose().map_err(|_| {
+        Failure::parameter("after", "「次へ」のリンクから開いてください。", "a place in the log such as 2:17.")
+    })
+}
+
+/// The page of what waits of a facility.
+pub(in crate::web) fn address(facility: FacilityId) -> String {
+    format!("{PATH}/{facility}")
+}
+
+fn tried(lang: Lang, given: &Given) -> Result<Markup, Failure> {
+    let said = given.one_of(TRIED, &["goes_on", "still", "asked"])?.map(|said| match said {
+        "goes_on" => (&text::GOES_ON, "good"),
+        "still" => (&text::STILL_PARKED, "warn"),
+        _ => (&text::RETRY_ASKED, "warn"),
+    });
+    Ok(html! { @if let Some((said, class)) = said { p.outcome.(class) role="status" { (lang.both(said)) } } })
+}
+
+/// What people call it, with the way to its page.
+fn name(lang: Lang, facility: FacilityId, name: Option<&str>) -> Markup {
+    html! {
+        @if facility == FacilityId::FLEET { a.name href="/rules" { (lang.one(&text::SAID_OF_ALL)) } }
+        @else if let Some(name) = name.filter(|name| !name.is_empty()) { a.name href={ "/facilities/" (facility) } lang="ja" { (name) } }
+        @else { span.name { (lang.one(&text::UNREGISTERED)) } " " code { (facility) } }
+    }
+}
+
+pub(super) fn place(lang: Lang, position: Position) -> Markup {
+    html! { (lang.one(&text::PLACE)) " " code { (position) } }
+}
+
+fn card(lang: Lang, stopped: &Stopped, now: DateTime<Utc>) -> Markup {
+    let page = address(stopped.facility_id);
+    html! {
+        li.card data-key=(stopped.facility_id) {
+            div {
+                (name(lang, stopped.facility_id, stopped.name.as_deref()))
+                @if let Some(code) = &stopped.code { span.sub { code { (code) } } }
+                p { (word::sign(Tone::Bad, lang.one(&text::STOPPED))) }
+            }
+            div.why {
+                dl.facts-of {
+                    (fact(lang, &text::HOLDS_SINCE, html! { (when::ago_and_clock(lang, stopped.since, now)) }))
+                    (fact(lang, &text::WAITING, html! { a href=(page) { (grouped(stopped.records)) } }))
+                    @if let Some(at) = stopped.tried_at { (fact(lang, &text::LAST_TRIED, html! { (when::ago_and_clock(lang, at, now)) })) }
+                }
+                p { (place(lang, stopped.first)) ": " span.reason lang="en" { (stopped.reason) } }
+            }
+            div.acts {
+                form method="post" action={ (page) "/retry" } {
+                    input type="hidden" name="form" value=(Uuid::new_v4());
+                    button.button.primary { (lang.one(&text::RETRY)) }
+                }
+                a.button href={ (page) "/skip" } { (lang.one(&text::SKIP_RECORD)) }
+            }
+        }
+    }
+}
+
+fn row(lang: Lang, record: &Record, now: DateTime<Utc>) -> Markup {
+    html! {
+        li.card.row data-key=(record.place) {
+            div { code { (record.place) } " " small { (grouped(record.bytes)) " B" } }
+            div {
+                p {
+                    @match &record.kinds {
+                        Some(kinds) => { @for (kind, count) in kinds { code { (kind) } @if *count > 1 { " ×" (count) } " " } }
+                        None => { (word::sign(Tone::Bad, lang.one(&text::UNREADABLE))) " " }
+                    }
+                    small { (when::ago(lang, record.parked_at, now)) }
+                }
+                p.reason lang="en" { (record.reason) }
+            }
+        }
+    }
+}
+
+fn said(lang: Lang, left_out: &LeftOut, now: DateTime<Utc>) -> Markup {
+    let LeftOut { facility_id, name: named, place: at, by, why, at: said_at } = left_out;
+    html! {
+        li.card.row data-key={ (at) "." (said_at.timestamp_micros()) } {
+            div { (place(lang, *at)) }
+            div {
+                p { (name(lang, *facility_id, named.as_deref())) }
+                p.by { (when::ago_and_clock(lang, *said_at, now)) " " span.person { (by) } @if let Some(why) = why { " — " q { (why) } } }
+            }
+        }
+    }
+}
