@@ -129,7 +129,11 @@ fn ticks(pid: u32) -> Result<f64> {
     Ok(user.context("user time")? + system.context("system time")?)
 }
 
-fn memory(pid: u32, what: &str) -> Result<u64> {
+/// A size that the kernel tells of a process, such as `VmRSS`, in bytes.
+///
+/// # Errors
+/// Where it is gone.
+pub fn memory(pid: u32, what: &str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read the agent's memory")?;
     let line = status.lines().find(|line| line.starts_with(what)).context("find the agent's memory")?;
     let kib: u64 = line.split_whitespace().nth(1).context("a size")?.parse().context("a size")?;

@@ -20,14 +20,18 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::{port, wait};
 
+/// The virtual reader's, as Debian has it.
+const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
+
 /// A running pcscd.
 #[derive(Debug)]
 pub struct Pcscd {
     /// In the system's temporary folder, because a socket's path must be short.
     folder: TempDir,
     port: u16,
-    /// The virtual reader, as pcscd's configuration describes it.
-    reader: String,
+    slots: u16,
+    /// The virtual readers, as pcscd's configuration describes them.
+    readers: String,
     /// How much it logs.
     logs: &'static str,
     process: Process,
@@ -50,7 +54,15 @@ impl Pcscd {
     /// # Errors
     /// When it doesn't come up.
     pub async fn talkative() -> Result<Self> {
-        Self::launched("Virtual PCD", "--debug --apdu").await
+        Self::launched("Virtual PCD", 1, "--debug --apdu").await
+    }
+
+    /// Starts one with `count` virtual readers of two slots each ([`reader`](Self::reader)); PC/SC knows up to seven.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn with_readers(count: u16) -> Result<Self> {
+        Self::launched("Virtual PCD", count, "--info").await
     }
 
     /// Starts one whose reader is called `name`, to which PC/SC adds ` 00 00` and ` 00 01`.
@@ -58,23 +70,37 @@ impl Pcscd {
     /// # Errors
     /// When it doesn't come up.
     pub async fn with_reader(name: &str) -> Result<Self> {
-        Self::launched(name, "--info").await
+        Self::launched(name, 1, "--info").await
     }
 
-    async fn launched(name: &str, logs: &'static str) -> Result<Self> {
+    async fn launched(name: &str, count: u16, logs: &'static str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("yomitori-pcscd-").tempdir().context("make a folder")?;
-        // The reader takes the next port for its second slot.
-        let port = port::free_row(2)?;
+        // A reader takes the next port for its second slot.
+        let slots = 2 * count;
+        let port = port::free_row(slots)?;
         std::fs::create_dir(folder.path().join("config")).context("make a folder")?;
-        let reader = format!(
-            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port}\n\
-             LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so\nCHANNELID {port}\n"
-        );
-        write_reader(&folder, &reader)?;
+        let mut readers = String::new();
+        for (number, channel) in (port..port + slots).step_by(2).enumerate() {
+            // A driver that is loaded once has two slots, whatever the configuration says.
+            let driver = folder.path().join(format!("driver-{number}.so"));
+            std::fs::copy(DRIVER, &driver).context("copy the driver")?;
+            let name = friendly(name, number);
+            readers += &format!(
+                "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{channel}\nLIBPATH {}\nCHANNELID {channel}\n",
+                driver.display()
+            );
+        }
+        write_readers(&folder, &readers)?;
         let process = launch(&folder, logs)?;
-        let mut pcscd = Self { folder, port, reader, logs, process };
+        let mut pcscd = Self { folder, port, slots, readers, logs, process };
         pcscd.ready().await?;
         Ok(pcscd)
+    }
+
+    /// The name of a slot, as PC/SC gives it, where there are several readers.
+    #[must_use]
+    pub fn reader(slot: u16) -> String {
+        format!("{} 00 {:02X}", friendly("Virtual PCD", usize::from(slot / 2)), slot % 2)
     }
 
     /// The socket, for `PCSCLITE_CSOCK_NAME` of its clients.
@@ -113,7 +139,7 @@ impl Pcscd {
     /// When pcscd doesn't come up.
     pub fn unplug(&mut self) -> Result<()> {
         self.process.kill()?;
-        write_reader(&self.folder, "")?;
+        write_readers(&self.folder, "")?;
         self.process = launch(&self.folder, self.logs)?;
         Ok(())
     }
@@ -123,31 +149,35 @@ impl Pcscd {
     /// # Errors
     /// When pcscd doesn't come up.
     pub async fn plug(&mut self) -> Result<()> {
-        write_reader(&self.folder, &self.reader)?;
+        write_readers(&self.folder, &self.readers)?;
         self.restart().await
     }
 
-    /// Lays a card on slot 0 or 1. pcscd looks every 400 ms.
+    /// Lays a card on a slot: 0 and 1 are the first reader's. pcscd looks every 400 ms.
     ///
     /// # Errors
     /// When the reader doesn't listen.
     pub fn insert(&self, slot: u16, atr: &[u8]) -> Result<Card> {
-        ensure!(slot < 2, "the virtual reader has two slots");
+        ensure!(slot < self.slots, "there are {} slots", self.slots);
         Card::insert(self.port + slot, atr)
     }
 
     async fn ready(&mut self) -> Result<()> {
-        let port = self.port;
+        let ports = self.port..self.port + self.slots;
         wait::until("the virtual reader", Duration::from_secs(10), async || {
             self.process.alive()?;
-            ensure!(
-                port::listening(port)? && port::listening(port + 1)?,
-                "nothing listens on {port} and the next port"
-            );
+            for port in ports.clone() {
+                ensure!(port::listening(port)?, "nothing listens on {port}");
+            }
             Ok(())
         })
         .await
     }
+}
+
+/// PC/SC counts the readers of one driver only, so that copies of it would have one name.
+fn friendly(name: &str, number: usize) -> String {
+    if number == 0 { name.to_owned() } else { format!("{name} {number}") }
 }
 
 fn socket(folder: &TempDir) -> PathBuf {
@@ -155,8 +185,8 @@ fn socket(folder: &TempDir) -> PathBuf {
 }
 
 /// pcscd reads this at its start.
-fn write_reader(folder: &TempDir, reader: &str) -> Result<()> {
-    std::fs::write(folder.path().join("config/reader"), reader).context("write the reader's configuration")
+fn write_readers(folder: &TempDir, readers: &str) -> Result<()> {
+    std::fs::write(folder.path().join("config/reader"), readers).context("write the readers' configuration")
 }
 
 fn launch(folder: &TempDir, logs: &str) -> Result<Process> {
