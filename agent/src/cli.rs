@@ -6,6 +6,8 @@ mod enrol;
 mod readers;
 mod relay;
 mod sent;
+#[cfg(any(windows, test))]
+mod service;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -68,6 +70,9 @@ enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// What Windows starts, and its installer (サービス)
+    #[cfg(windows)]
+    Service(service::ServiceArgs),
     /// Carry the bytes of terminals that may not reach out, from another machine of their network (中継)
     Relay(relay::RelayArgs),
 }
@@ -102,6 +107,10 @@ impl From<io::Error> for Failure {
 #[must_use]
 pub fn run() -> ExitCode {
     let args = Args::parse();
+    #[cfg(windows)]
+    if let Command::Service(command) = &args.command {
+        return service::carry_out(command, args.config);
+    }
     telemetry::init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a process can have a runtime");
@@ -125,6 +134,8 @@ async fn carry_out(command: Command, path: &Path) -> Result<ExitCode, Failure> {
         Command::Check => return Ok(check::check(path).await?),
         Command::Readers => readers::readers(Config::read(path)?).await?,
         Command::Sent { last, follow } => sent::sent(&Config::read(path)?, last, follow).await?,
+        #[cfg(windows)]
+        Command::Service(_) => unreachable!("it needs no runtime, so it was carried out before there was one"),
         Command::Relay(args) => return Ok(relay::relay(args).await?),
     }
     Ok(ExitCode::SUCCESS)

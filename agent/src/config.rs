@@ -160,6 +160,11 @@ impl Config {
     }
 }
 
+/// The document `text` with another server; `None` where it names none.
+pub fn with_server(text: &str, server: &ServerAddress) -> Result<Option<String>, Vec<Mistake>> {
+    document::with(text, &["server", "address"], &server.to_string())
+}
+
 fn hash(text: &str) -> u64 {
     u64::from_be_bytes(*Sha256::digest(text).first_chunk().expect("a SHA-256 digest has 32 bytes"))
 }

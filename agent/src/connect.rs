@@ -20,6 +20,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use crate::identity::Identity;
 pub use route::{Listen, Route, Way};
 
+/// A relay calls at least so often.
+pub const RELAY_WITHIN: Duration = Duration::from_secs(60);
 /// Long enough for a handshake on a slow line that loses every fifth packet.
 const CONNECT_WITHIN: Duration = Duration::from_secs(45);
 /// A line that went silently is noticed within a minute and a half, and one that only loses packets is kept. Asked more

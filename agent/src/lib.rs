@@ -16,6 +16,7 @@ pub mod identity;
 pub mod recorder;
 pub mod relay;
 pub mod sent;
+pub mod service;
 pub mod sources;
 pub mod spool;
 pub mod system;

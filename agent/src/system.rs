@@ -1,6 +1,8 @@
 //! What the operating system says of the terminal: its boot, its devices, its programs by name and state. Names only, no
 //! command lines; nothing is changed, and nothing is asked for that needs more than an ordinary user.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -65,4 +67,10 @@ pub fn usb_devices() -> Vec<UsbId> {
 #[must_use]
 pub fn state(program: &ProgramName) -> Option<ComponentState> {
     of::state(program)
+}
+
+/// Makes the folder at `path` for what only the agent and administrators may read. Where the installation does that (a
+/// package of Debian gives the folder to the agent's user), it is only made.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    of::private_folder(path)
 }

@@ -20,11 +20,23 @@ use crate::spool::OpenError;
 
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
 pub fn init() {
-    let asked = std::env::var("YOMITORI_LOG").ok().and_then(|asked| asked.parse::<Targets>().ok());
-    let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
     // A second start in one process (tests) keeps the first.
-    tracing_subscriber::registry().with(filter).with(lines).try_init().ok();
+    tracing_subscriber::registry().with(filter()).with(lines).try_init().ok();
+}
+
+/// Logs to the event log of Windows from here on, which has a time and a level for each line itself.
+#[cfg(windows)]
+pub fn init_service() {
+    let log = crate::service::EventLog::of(crate::service::NAME);
+    let lines = tracing_subscriber::fmt::layer().with_writer(log).with_target(false).with_ansi(false);
+    let lines = lines.without_time().with_level(false);
+    tracing_subscriber::registry().with(filter()).with(lines).try_init().ok();
+}
+
+fn filter() -> Targets {
+    let asked = std::env::var("YOMITORI_LOG").ok().and_then(|asked| asked.parse::<Targets>().ok());
+    asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
 
 /// An error with its causes, outermost first. What a cause only repeats is said once.
@@ -220,4 +232,36 @@ pub fn desk_entered(kind: &str, seq: Seq) {
 
 pub fn service_manager_deaf(error: &std::io::Error) {
     warn!(kind = ?error.kind(), "The service manager could not be told.");
+}
+
+#[cfg(windows)]
+pub fn service_manager_lost(error: &windows_service::Error) {
+    let error: Cause<'_> = error;
+    error!(error = chain(error), "The service manager could not be told; restart the service.");
+}
+
+#[cfg(windows)]
+pub fn service_failed(error: &crate::daemon::DaemonError) {
+    let error: Cause<'_> = error;
+    error!(error = chain(error), "The agent has ended; the service manager starts it again.");
+}
+
+#[cfg(windows)]
+pub fn service_setup_lacks(what: &str, error: &windows_service::Error) {
+    let error: Cause<'_> = error;
+    warn!(what, error = chain(error), "The service could not be set up as wanted; it works without this.");
+}
+
+#[cfg(windows)]
+pub fn service_command_failed(error: Cause<'_>) {
+    error!(error = chain(error), "Nothing was changed any further.");
+}
+
+pub fn service_waits(missing: &crate::service::first::Missing) {
+    let missing: Cause<'_> = missing;
+    warn!(error = chain(missing), "The agent waits until it can begin.");
+}
+
+pub fn enrolled(terminal: TerminalId) {
+    info!(terminal.id = %terminal, "This terminal was enrolled.");
 }

@@ -26,7 +26,7 @@ prefer_new_rust() {
   if ! has_rust && (PATH=/usr/bin:$PATH && has_rust); then export PATH=/usr/bin:$PATH; fi
 }
 
-# ensure_packages [tests]: everything that the quick start needs, or also what the tests need.
+# ensure_packages [tests|windows]: everything that the quick start needs, or also what the tests or a build for Windows need.
 ensure_packages() {
   local scope=${1:-}
   # Where rustup puts its programs; a shell that has not read its profile doesn't have it.
@@ -61,10 +61,20 @@ ensure_packages() {
     need socat 'carries the packets of a bad line' has socat
     need systemd 'judges the units' has systemd-analyze
     need binutils 'makes the Debian package' has strip
+    need wixl 'makes the Windows package' has wixl
+    need msitools 'looks into the Windows package' has msibuild
     need strace 'watches what the agent touches' has strace
     need chromium 'looks at the pages' has chromium
     need chromium-driver 'steers the browser' has chromedriver
     need fonts-noto-cjk 'Japanese letters in the browser' has_japanese_font
+  fi
+  if [[ $scope == windows ]]; then
+    need gcc-mingw-w64-x86-64-win32 'compiles for Windows' has x86_64-w64-mingw32-gcc
+    need g++-mingw-w64-x86-64-win32 'links for Windows' has x86_64-w64-mingw32-g++
+    need mingw-w64-x86-64-dev 'the headers of Windows' test -e /usr/x86_64-w64-mingw32/include/windows.h
+    need nasm 'assembles for Windows' has nasm
+    need wixl 'makes the Windows package' has wixl
+    need msitools 'completes the Windows package' has msibuild
   fi
   ((${#missing[@]} == 0)) || install_missing
   prefer_new_rust

@@ -69,13 +69,14 @@ const MODULES: [(&str, &str, &str); 14] = [
 ];
 
 /// Everything that may stand at the top.
-const TOP: [&str; 17] = [
+const TOP: [&str; 18] = [
     ".cargo",
     ".ci",
     ".clippy.toml",
     ".config",
     ".deny.toml",
     ".git",
+    ".github",
     ".gitignore",
     ".rustfmt.toml",
     "Cargo.lock",

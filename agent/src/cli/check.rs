@@ -9,10 +9,9 @@ use std::sync::Arc;
 use yomitori_observation::reader::Name;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
-use super::enrol::RELAY_WITHIN;
 use super::readers;
 use crate::config::{Config, ConfigError};
-use crate::connect::{Route, Way};
+use crate::connect::{RELAY_WITHIN, Route, Way};
 use crate::identity::Identity;
 use crate::spool::{self, Spool};
 use crate::telemetry::chain;

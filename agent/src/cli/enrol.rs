@@ -2,22 +2,19 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
 use super::Failure;
 use crate::config::Config;
-use crate::connect::{Route, Way};
+use crate::connect::{RELAY_WITHIN, Route, Way};
 use crate::identity::token::Token;
 use crate::identity::{self, Identity};
-
-/// A relay asks at least so often.
-pub(super) const RELAY_WITHIN: Duration = Duration::from_secs(60);
+use crate::system;
 
 pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(), Failure> {
     let token: Token = token.parse().map_err(|error| Failure::Usage(anyhow::Error::new(error)))?;
-    std::fs::create_dir_all(&config.state_dir)
+    system::private_folder(&config.state_dir)
         .with_context(|| format!("make the folder `{}`", config.state_dir.display()))?;
     if let Ok(Some(identity)) = Identity::load(&config.state_dir)
         && !again

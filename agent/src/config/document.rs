@@ -11,14 +11,7 @@ use super::Mistake;
 /// Reads the document in `text` with `read`. Whatever `read` didn't ask for is a mistake too.
 pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Result<T, Vec<Mistake>> {
     let (parsed, errors) = DeTable::parse_recoverable(text);
-    let mut mistakes: Vec<Mistake> = errors
-        .iter()
-        .map(|error| Mistake {
-            line: line(text, error.span().map_or(0, |span| span.start)),
-            field: String::new(),
-            what: format!("{} (the file is written in TOML)", error.message()),
-        })
-        .collect();
+    let mut mistakes: Vec<Mistake> = errors.iter().map(|error| unparsed(text, error)).collect();
     let mut root = Section {
         text,
         path: String::new(),
@@ -31,6 +24,29 @@ pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Opt
     mistakes.extend(root.done());
     mistakes.sort();
     read.filter(|_| mistakes.is_empty()).ok_or(mistakes)
+}
+
+/// The document with another text at `path`, everything else as it is; `None` where there is no text.
+pub(super) fn with(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
+    let parsed = DeTable::parse(text).map_err(|error| vec![unparsed(text, &error)])?;
+    let Some((last, above)) = path.split_last() else { return Ok(None) };
+    let table = above.iter().try_fold(parsed.get_ref(), |table, field| table.get(*field)?.get_ref().as_table());
+    let Some(value) = table.and_then(|table| table.get(*last)).filter(|value| value.get_ref().is_str()) else {
+        return Ok(None);
+    };
+    let (Some(before), Some(after)) = (text.get(..value.span().start), text.get(value.span().end..)) else {
+        return Ok(None);
+    };
+    let new = toml::Value::from(new);
+    Ok(Some(format!("{before}{new}{after}")))
+}
+
+fn unparsed(text: &str, error: &toml::de::Error) -> Mistake {
+    Mistake {
+        line: line(text, error.span().map_or(0, |span| span.start)),
+        field: String::new(),
+        what: format!("{} (the file is written in TOML)", error.message()),
+    }
 }
 
 /// A table of the document, and what was asked of it.

@@ -1,8 +1,8 @@
 //! Linux: files that the kernel and systemd keep, so that nothing has to be started or called.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use uuid::Uuid;
 use yomitori_observation::reader::UsbId;
@@ -80,4 +80,8 @@ fn runs(name: &str) -> bool {
     let processes = processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
     let names = processes.filter_map(|process| fs::read(process.path().join("comm")).ok());
     names.into_iter().any(|comm| comm.strip_suffix(b"\n").unwrap_or(&comm) == name)
+}
+
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
 }

@@ -1,5 +1,7 @@
 //! A system that nobody has taught the agent yet: it tells nothing.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -28,4 +30,8 @@ pub(super) const fn usb_devices() -> Vec<UsbId> {
 
 pub(super) const fn state(_program: &ProgramName) -> Option<ComponentState> {
     None
+}
+
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
 }

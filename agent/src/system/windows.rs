@@ -1,14 +1,21 @@
-//! Windows: the tools that come with it, each asked for one thing. What they print is read by
-//! [`yomitori_observation::windows`].
+//! Windows: asked by calls that need no more than an ordinary user, and start nothing. Only for scheduled tasks there is no
+//! such call: the tool that comes with the system is asked, and rarely. What can't be told is not told.
 
+#[path = "windows/calls.rs"]
+mod calls;
+
+use std::collections::BTreeMap;
+use std::io;
 use std::os::windows::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+use windows_service::service::{ServiceAccess, ServiceState};
+use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use yomitori_observation::reader::UsbId;
 use yomitori_observation::windows;
 use yomitori_proto::vocabulary::ComponentState;
@@ -16,44 +23,101 @@ use yomitori_proto::vocabulary::ComponentState;
 use super::ProgramName;
 use crate::clock;
 
-/// Each look starts programs.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(300);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Asking for a task starts a program.
+const TASKS_EVERY: Duration = Duration::from_secs(300);
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+/// `ERROR_SERVICE_DOES_NOT_EXIST`.
+const NO_SUCH_SERVICE: i32 = 1060;
 
-/// Of the present boot; a fast start-up is no new one.
-static BOOT: LazyLock<Option<(String, Option<String>)>> =
-    LazyLock::new(|| windows::boot(&ask(r"wbem\wmic.exe", &["os", "get", "LastBootUpTime,Version"])?));
+/// Counted by the loader of the system; waking from a fast start-up is no new boot.
+const BOOTS: (&str, &str) =
+    (r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters", "BootId");
+const VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+/// Every scheduled task has a key here, which whoever may not see the task can still find.
+const TASKS: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
 
-/// The agent is started with the system, so the boot was just now.
+/// Who may enter: the system, administrators, and the account of the service. Nothing is inherited from above, where every
+/// user of the terminal may read.
+const PRIVATE: &str = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;LS)";
+
 pub(super) fn boot() -> Option<(Uuid, Duration)> {
-    let (stamp, _) = BOOT.as_ref()?;
-    Some((Uuid::from_bytes(*Sha256::digest(stamp).first_chunk()?), Duration::ZERO))
+    let boot = calls::registry_number(BOOTS.0, BOOTS.1)?;
+    let digest = Sha256::digest([b"boot".as_slice(), &boot.to_be_bytes()].concat());
+    Some((Uuid::from_bytes(*digest.first_chunk()?), calls::up_for()))
 }
 
-/// The counter behind [`Instant`] goes on in sleep, so the time since the agent's first look is as good.
 pub(super) fn running() -> Option<Duration> {
-    static BEGAN: LazyLock<Instant> = LazyLock::new(|| clock::moment().steady);
-    Some(clock::moment().steady.saturating_duration_since(*BEGAN))
+    Some(calls::up_for())
 }
 
 pub(super) fn version() -> Option<String> {
-    BOOT.as_ref()?.1.clone()
+    let number = |name| calls::registry_number(VERSION, name);
+    let build = calls::registry_text(VERSION, "CurrentBuildNumber")?;
+    windows::version(
+        [number("CurrentMajorVersionNumber")?, number("CurrentMinorVersionNumber")?],
+        &build,
+        number("UBR"),
+    )
 }
 
 pub(super) fn usb_devices() -> Vec<UsbId> {
-    let printed = ask(r"wbem\wmic.exe", &["path", "Win32_PnPEntity", "where", "Present=TRUE", "get", "DeviceID"]);
-    windows::usb_devices(&printed.unwrap_or_default())
+    windows::usb_devices(calls::usb_devices().iter().map(String::as_str))
 }
 
 pub(super) fn state(program: &ProgramName) -> Option<ComponentState> {
     match program {
         ProgramName::Process(name) => {
-            let filter = format!("IMAGENAME eq {name}");
-            Some(windows::process(&ask("tasklist.exe", &["/NH", "/FO", "CSV", "/FI", &filter])?, name))
+            let runs = calls::processes()?.iter().any(|process| process.eq_ignore_ascii_case(name));
+            Some(if runs { ComponentState::Running } else { ComponentState::Stopped })
         }
-        ProgramName::Service(name) => windows::service(&ask("sc.exe", &["query", name])?),
-        ProgramName::Task(name) => Some(windows::task(&ask("schtasks.exe", &["/Query", "/XML", "/TN", name])?)),
+        ProgramName::Service(name) => service(name),
+        ProgramName::Task(name) => task_lately(name),
     }
+}
+
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)?;
+    calls::protect(path, PRIVATE)
+}
+
+fn service(name: &str) -> Option<ComponentState> {
+    let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT).ok()?;
+    let asked = manager.open_service(name, ServiceAccess::QUERY_STATUS).and_then(|service| service.query_status());
+    match asked {
+        Ok(status) => Some(match status.current_state {
+            ServiceState::Running | ServiceState::StartPending | ServiceState::ContinuePending => {
+                ComponentState::Running
+            }
+            ServiceState::Stopped | ServiceState::StopPending | ServiceState::Paused | ServiceState::PausePending => {
+                ComponentState::Stopped
+            }
+        }),
+        Err(windows_service::Error::Winapi(error)) if error.raw_os_error() == Some(NO_SUCH_SERVICE) => {
+            Some(ComponentState::Missing)
+        }
+        Err(_) => None,
+    }
+}
+
+fn task_lately(name: &str) -> Option<ComponentState> {
+    static LATELY: Mutex<BTreeMap<String, (Instant, Option<ComponentState>)>> = Mutex::new(BTreeMap::new());
+    let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = clock::moment().steady;
+    if let Some((at, state)) = lately.get(name)
+        && now.saturating_duration_since(*at) < TASKS_EVERY
+    {
+        return *state;
+    }
+    let state = task(name);
+    lately.insert(name.to_owned(), (now, state));
+    state
+}
+
+fn task(name: &str) -> Option<ComponentState> {
+    let printed = ask("schtasks.exe", &["/Query", "/XML", "/TN", name]).and_then(|printed| windows::task(&printed));
+    // The tool says the same of a task that isn't there and of one that it may not show.
+    printed.or_else(|| (!calls::registry_has(&format!(r"{TASKS}\{name}"))?).then_some(ComponentState::Missing))
 }
 
 /// What a program of the system's own folder prints; nothing where it can't be started.

@@ -1,0 +1,155 @@
+//! What an installer hands over to the service: a configuration, if there is none, and an enrolment token that is used
+//! once and then deleted. Both stand in one folder that only the agent and administrators may read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::address::ServerAddress;
+use crate::config::{self, Config, ConfigError};
+use crate::identity::token::{Token, TokenError};
+use crate::{clock, system};
+
+/// What a terminal begins with.
+const SAMPLE: &str = include_str!("../../../deploy/windows/agent.toml");
+const TOKEN: &str = "enrolment-token";
+/// The server takes no older one.
+const TOKEN_LIVES: Duration = Duration::from_secs(24 * 3_600);
+
+/// What the person who installs has said.
+#[derive(Clone, Debug, Default)]
+pub struct Handover {
+    pub server: Option<ServerAddress>,
+    pub token: Option<Token>,
+}
+
+/// Why nothing could be handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoverError {
+    #[error("write `{path}` (run this as an administrator)")]
+    File { path: PathBuf, source: io::Error },
+    #[error("use the configuration (mend it, or install without SERVER)")]
+    Config(#[from] ConfigError),
+    #[error("set the server's address in `{path}`: there is no line `address` below [server] (add it)")]
+    NoAddress { path: PathBuf },
+}
+
+impl Handover {
+    /// Of the texts that an installer passes on, which are empty where nothing was said.
+    pub fn parse(server: &str, token: &str) -> Result<Self, String> {
+        let (server, token) = (server.trim(), token.trim());
+        let server = if server.is_empty() {
+            None
+        } else {
+            let address = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
+            Some(address.parse().map_err(|why| format!("SERVER `{server}` {why}"))?)
+        };
+        let token =
+            if token.is_empty() { None } else { Some(token.parse().map_err(|error: TokenError| error.to_string())?) };
+        Ok(Self { server, token })
+    }
+
+    /// Writes it down beside the configuration file at `path`. A configuration that is there stays, but for the server's
+    /// address where one is given; spool and certificate are not touched.
+    pub fn write(&self, path: &Path) -> Result<(), HandoverError> {
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| HandoverError::File { path, source }
+        };
+        system::private_folder(folder).map_err(failed(folder))?;
+        let (text, found) = match fs::read_to_string(path) {
+            Ok(text) => (text, true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (self.sample(folder), false),
+            Err(error) => return Err(failed(path)(error)),
+        };
+        let wanted = match &self.server {
+            Some(server) => config::with_server(&text, server)
+                .map_err(|mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes })?
+                .ok_or_else(|| HandoverError::NoAddress { path: path.to_owned() })?,
+            None => text.clone(),
+        };
+        // Without a server there is nothing yet to configure.
+        if wanted != text || (!found && self.server.is_some()) {
+            replace(path, wanted.as_bytes()).map_err(failed(path))?;
+        }
+        if let Some(token) = &self.token {
+            let file = token_file(path);
+            replace(&file, token.text().as_bytes()).map_err(failed(&file))?;
+        }
+        Ok(())
+    }
+
+    fn sample(&self, folder: &Path) -> String {
+        let state = folder.join("state");
+        SAMPLE.replace(r"C:\ProgramData\Yomitori\state", &state.to_string_lossy())
+    }
+}
+
+/// The token that was handed over, while it can be of use. What is no token, or too old, is deleted.
+pub fn token(config: &Path) -> io::Result<Option<Token>> {
+    let file = token_file(config);
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+        Err(error) => return Err(error),
+    };
+    let written = file.metadata()?.modified()?;
+    let is_old = std::time::SystemTime::from(clock::now()).duration_since(written).is_ok_and(|age| age > TOKEN_LIVES);
+    match text.parse() {
+        Ok(token) if !is_old => Ok(Some(token)),
+        _ => {
+            forget(config)?;
+            Ok(None)
+        }
+    }
+}
+
+/// The token is used up.
+pub fn forget(config: &Path) -> io::Result<()> {
+    match fs::remove_file(token_file(config)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Deletes everything that belongs to the agent whose configuration is at `path`: the certificate, what was not sent, the
+/// record of what was. Of the configured folder only what is the agent's.
+pub fn purge(path: &Path) -> Result<(), HandoverError> {
+    let remove = |folder: &Path| match fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(HandoverError::File { path: folder.to_owned(), source })
+        }
+        _ => Ok(()),
+    };
+    if let Ok(config) = Config::read(path) {
+        remove(&config.state_dir)?;
+    }
+    match path.parent() {
+        Some(folder) => remove(folder),
+        None => Ok(()),
+    }
+}
+
+fn token_file(config: &Path) -> PathBuf {
+    config.with_file_name(TOKEN)
+}
+
+/// Whole or not at all.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file: File = options.open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&new, path)
+}

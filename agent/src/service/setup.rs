@@ -1,0 +1,61 @@
+//! What an MSI can't say reliably of a service: that its path is quoted, that it starts after the rest of the system, is
+//! restarted whenever it ends by itself, and is given time before the system goes down.
+
+use std::path::Path;
+use std::time::Duration;
+
+use windows_service::service::{
+    ServiceAccess, ServiceAction, ServiceActionType, ServiceErrorControl, ServiceFailureActions,
+    ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceType,
+};
+use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
+
+use super::NAME;
+
+const RESTART_AFTER: Duration = Duration::from_secs(60);
+/// Without a failure for so long, they are counted anew.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// The agent takes two seconds; a slow disk may take more.
+const DOWN_WITHIN: Duration = Duration::from_secs(20);
+
+const DESCRIPTION: &str = "スマホ保険証の読み取りを見守り、グループの担当者に知らせます。患者の情報は扱いません。 / Watches card readers and \
+                           linkage folders for smartphone reads, and tells the centre. Handles no patient's data.";
+
+/// Configures the installed service for the configuration at `config`. Answers what Windows would not do, as the service works
+/// without it.
+pub fn set_up(config: &Path) -> windows_service::Result<Vec<(&'static str, windows_service::Error)>> {
+    let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT)?;
+    // Restarting is a right of its own.
+    let service = manager.open_service(NAME, ServiceAccess::CHANGE_CONFIG | ServiceAccess::START)?;
+    let restart = ServiceAction { action_type: ServiceActionType::Restart, delay: RESTART_AFTER };
+    let actions = ServiceFailureActions {
+        reset_period: ServiceFailureResetPeriod::After(FORGIVEN_AFTER),
+        reboot_msg: None,
+        command: None,
+        // The last one goes for every failure after it.
+        actions: Some(vec![restart.clone(), restart.clone(), restart]),
+    };
+    // Without quotes, `C:\Program.exe` would be tried first. What is not given here stays: account and dependencies.
+    let quoted = ServiceInfo {
+        name: NAME.into(),
+        display_name: "Yomitori agent".into(),
+        service_type: ServiceType::OWN_PROCESS,
+        start_type: ServiceStartType::AutoStart,
+        error_control: ServiceErrorControl::Normal,
+        executable_path: std::env::current_exe().map_err(windows_service::Error::Winapi)?,
+        launch_arguments: vec!["--config".into(), config.into(), "service".into()],
+        dependencies: Vec::new(),
+        account_name: None,
+        account_password: None,
+    };
+    let done = [
+        ("quotes around the program's path", service.change_config(&quoted)),
+        // In the package there is no place for Japanese.
+        ("description", service.set_description(DESCRIPTION)),
+        ("recovery", service.update_failure_actions(actions)),
+        ("recovery after an orderly end with an error", service.set_failure_actions_on_non_crash_failures(true)),
+        ("delayed start", service.set_delayed_auto_start(true)),
+        ("time before the system goes down", service.set_preshutdown_timeout(DOWN_WITHIN)),
+    ];
+    Ok(done.into_iter().filter_map(|(what, done)| Some((what, done.err()?))).collect())
+}
