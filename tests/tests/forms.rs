@@ -312,6 +312,7 @@ async fn no_page_is_wider_than_its_window() -> Result<()> {
                 "/".to_owned(),
                 "/calls".to_owned(),
                 "/rules".to_owned(),
+                "/parked".to_owned(),
                 "/listing".to_owned(),
                 "/listing/cadence".to_owned(),
                 format!("/listing/{snapshot}"),

@@ -6,9 +6,10 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::Value;
 use yomitori_proto::id::FacilityId;
-use yomitori_tests::world::World;
+use yomitori_tests::world::browser::Browser;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
+use yomitori_tests::world::{Build, World};
 
 const CODE: &str = "1319999015";
 const OTHER: &str = "1319999023";
@@ -23,8 +24,12 @@ struct Fleet {
 
 impl Fleet {
     async fn open(test: &str) -> Result<Self> {
+        Self::with(test, Plan::default()).await
+    }
+
+    async fn with(test: &str, plan: Plan) -> Result<Self> {
         let world = World::new(test).await?;
-        let server = Server::start(&world, Plan::default()).await?;
+        let server = Server::start(&world, plan).await?;
         let facilities = format!("code,name,prefecture\n{CODE},とまる医院,東京都\n{OTHER},すすむ医院,東京都\n");
         server.import(&facilities).await?;
         for code in [CODE, OTHER] {
@@ -244,6 +249,33 @@ async fn a_record_that_was_left_out_stays_out_where_a_newer_program_could_follow
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_while_trying_again_goes_on_and_nothing_is_lost_or_doubled() -> Result<()> {
+    for point in ["before-retry", "after-retry"] {
+        let env = vec![("YOMITORI_CRASH".to_owned(), format!("{point}:1"))];
+        let plan = Plan { build: Build::CrashPoints, env, ..Plan::default() };
+        let mut fleet = Fleet::with(&format!("parked-{point}"), plan).await?;
+        fleet.break_it().await?;
+        for day in 1..4 {
+            fleet.state(CODE, day).await?;
+        }
+        fleet.waiting(4).await?;
+        let came = fleet.json(&["parked", "skip", CODE, "--by", "x", "--why", "y"]).await?;
+        ensure!(came["done"] == (point == "after-retry"), "{point}: {came:#}");
+        wait::until("its end", PATIENCE, async || {
+            ensure!(fleet.server.process()?.alive().is_err(), "it lives");
+            Ok(())
+        })
+        .await?;
+        fleet.server.set_env(Vec::new());
+        fleet.server.serve().await?;
+        fleet.nothing_waits().await?;
+        ensure!(ascending(&fleet.days(CODE, 3).await?), "{point}");
+        fleet.store_is_the_fold().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()> {
     let fleet = Fleet::open("parked-pages").await?;
     fleet.state(CODE, 1).await?;
@@ -274,6 +306,18 @@ async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()
     let rest = fleet.server.get(next).await?;
     ensure!(first["records"].as_array().is_some_and(|records| records.len() == 3), "{first:#}");
     ensure!(rest["records"].as_array().is_some_and(|records| records.len() == 1), "{rest:#}");
+
+    for (width, height) in [(1280, 900), (390, 844)] {
+        let browser = Browser::open(fleet.world.folder(), width, height).await?;
+        for path in ["/parked".to_owned(), format!("/parked/{id}"), format!("/parked/{id}/skip"), "/".to_owned()] {
+            browser.page.goto(&format!("{}{path}?lang=ja", fleet.server.web)).await?;
+            let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
+            ensure!(browser.page.execute(fits, vec![]).await? == Value::Bool(true), "{path} is wider than {width}");
+            let name = format!("{width}{}.png", path.replace('/', "-"));
+            browser.screenshot(&fleet.world.folder().join(name)).await?;
+        }
+        browser.close().await?;
+    }
 
     // What no page of ours would send changes nothing.
     let (place, skip) = (stopped["first"].as_str().context("a place")?, format!("/parked/{id}/skip"));
