@@ -252,6 +252,9 @@ texts! {
     STOPPED: "停止中", "Stands still";
     LAST_TRIED: "最後の再試行", "Last tried";
     PLACE: "位置", "at";
+    NOT_DECODED: "この版のプログラムでは解読できません。", "This version of the program cannot decode it.";
+    NOT_FOLDED: "処理中に失敗しました。", "Folding it failed.";
+    BEHIND_ANOTHER: "前の記録を待っています。", "It waits behind an earlier one.";
     UNREADABLE: "解読不能", "unreadable";
     UNREGISTERED: "未登録の施設", "a facility that is not registered";
     RETRY: "もう一度試す", "Try again";

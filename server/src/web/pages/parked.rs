@@ -140,6 +140,16 @@ fn name(lang: Lang, facility: FacilityId, name: Option<&str>) -> Markup {
     }
 }
 
+/// Why a record waits: for people, and as the projector says it.
+fn why(lang: Lang, reason: &str) -> Markup {
+    let said = match reason.split(':').next() {
+        Some("decode") => &text::NOT_DECODED,
+        Some("fold") => &text::NOT_FOLDED,
+        _ => &text::BEHIND_ANOTHER,
+    };
+    html! { (lang.one(said)) " " small.en lang="en" { (reason) } }
+}
+
 pub(super) fn place(lang: Lang, position: Position) -> Markup {
     html! { (lang.one(&text::PLACE)) " " code { (position) } }
 }
@@ -159,7 +169,7 @@ fn card(lang: Lang, stopped: &Stopped, now: DateTime<Utc>) -> Markup {
                     (fact(lang, &text::WAITING, html! { a href=(page) { (grouped(stopped.records)) } }))
                     @if let Some(at) = stopped.tried_at { (fact(lang, &text::LAST_TRIED, html! { (when::ago_and_clock(lang, at, now)) })) }
                 }
-                p { (place(lang, stopped.first)) ": " span.reason lang="en" { (stopped.reason) } }
+                p { (place(lang, stopped.first)) ": " (why(lang, &stopped.reason)) }
             }
             div.acts {
                 form method="post" action={ (page) "/retry" } {
@@ -184,7 +194,7 @@ fn row(lang: Lang, record: &Record, now: DateTime<Utc>) -> Markup {
                     }
                     small { (when::ago(lang, record.parked_at, now)) }
                 }
-                p.reason lang="en" { (record.reason) }
+                p { (why(lang, &record.reason)) }
             }
         }
     }

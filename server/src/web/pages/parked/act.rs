@@ -144,7 +144,7 @@ impl Sheet<'_> {
             @if let Some(stopped) = stopped {
                 p.sub {
                     (super::name(lang, facility, stopped.name.as_deref())) " "
-                    (place(lang, stopped.first)) ": " span.reason lang="en" { (stopped.reason) }
+                    (place(lang, stopped.first)) ": " (super::why(lang, &stopped.reason))
                 }
             }
             @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
