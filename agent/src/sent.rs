@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use yomitori_proto::event::Observation;
 use yomitori_proto::id::{Life, Seq, TerminalId};
+use yomitori_proto::vocabulary::Way;
 
 const LIMIT: u64 = 4 * 1024 * 1024;
 
@@ -21,6 +22,7 @@ pub enum Sent<'a> {
         terminal: TerminalId,
         first_unacknowledged: Seq,
         agent_version: &'a str,
+        way: Way,
     },
     Observation(&'a Observation),
     KeepAlive {
@@ -113,6 +115,7 @@ mod tests {
                 terminal: TerminalId(Uuid::from_u128(2)),
                 first_unacknowledged: Seq(number),
                 agent_version: &version,
+                way: Way::Direct,
             });
             log.write(at, all).unwrap();
         }

@@ -100,7 +100,8 @@ impl Uplink {
             channel = connect::mutual(&self.route, &self.identity) => channel?,
             () = closing.cancelled() => return Ok(None),
         };
-        let mut carrier = Carrier::new(&self.identity, &self.spool, Some((&self.sent, &self.board)));
+        let mut carrier =
+            Carrier::new(&self.identity, &self.spool, Some((&self.sent, &self.board))).by(self.route.way());
         let result = tokio::select! {
             ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
             renewed = renewed(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),

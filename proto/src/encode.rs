@@ -232,6 +232,7 @@ fn kind(event: &Event) -> Kind {
             session: e.session.to_bytes(),
             agent_version: e.agent_version.clone(),
             clock_offset_ms: e.clock_offset_ms,
+            way: e.way.to_wire(),
         }),
         Event::TerminalDisconnected(e) => Kind::TerminalDisconnected(wire::TerminalDisconnected {
             terminal: e.terminal.to_bytes(),

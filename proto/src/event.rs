@@ -9,7 +9,7 @@ use crate::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Session, Snaps
 use crate::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason,
+    StopReason, Way,
 };
 
 /// One fact of the log.
@@ -368,6 +368,7 @@ events! {
             /// The terminal's clock minus ours.
             #[serde(default)]
             clock_offset_ms: i64,
+            #[serde(default)] way: Way,
         }
         /// A terminal's stream ended.
         TerminalDisconnected = "terminal_disconnected" {

@@ -109,6 +109,8 @@ vocabulary! {
     PurchaseRoute { Subsidised, Own }
     /// Whether the group wants the facility on the ministry's list.
     Intent { WantListed, DoNotWant, Undecided }
+    /// How a terminal's bytes get out: by a connection of its own, or by that of a relay on the clinic's network.
+    Way { Direct, Relay }
     /// Why a stream ended.
     DisconnectReason { Closed, Lost, InstanceLost, Revoked }
 }

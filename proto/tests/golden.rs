@@ -1,7 +1,8 @@
 //! Records of every kind as they were written when the kind was released: they must be understood for ever.
 //!
-//! `golden/v1/KIND.binpb` holds the bytes, `KIND.json` beside it the facts that they mean. For a new kind, write the JSON
-//! and run this test once with `YOMITORI_GOLDEN=write`: it makes the bytes that are missing and never changes any.
+//! `golden/v1/KIND.binpb` holds the bytes, `KIND.json` beside it the facts that they mean; a kind that has got a field since
+//! has further files, such as `KIND.way.json`. For a new kind or field, write the JSON and run this test once with
+//! `YOMITORI_GOLDEN=write`: it makes the bytes that are missing and never changes any.
 #![expect(clippy::disallowed_methods, reason = "a test reads files, and its one switch from the environment")]
 
 use std::fs;
@@ -14,7 +15,14 @@ use yomitori_proto::{decode, encode};
 #[test]
 fn every_kind_that_was_ever_written_is_still_understood() -> Result<()> {
     for kind in Event::KINDS {
-        check(kind).with_context(|| format!("golden/v1/{kind}"))?;
+        check(kind, kind).with_context(|| format!("golden/v1/{kind}"))?;
+    }
+    for entry in fs::read_dir(folder())? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json"));
+        if let Some((name, kind)) = name.and_then(|name| Some((name, name.split_once('.')?.0))) {
+            check(name, kind).with_context(|| format!("golden/v1/{name}"))?;
+        }
     }
     Ok(())
 }
@@ -23,17 +31,18 @@ fn every_kind_that_was_ever_written_is_still_understood() -> Result<()> {
 fn no_kind_was_taken_away() -> Result<()> {
     for entry in fs::read_dir(folder())? {
         let path = entry?.path();
-        let kind = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let kind = stem.split('.').next().unwrap_or_default();
         ensure!(Event::KINDS.contains(&kind), "`{kind}` has a golden file and is no kind of event any more");
     }
     Ok(())
 }
 
-fn check(kind: &str) -> Result<()> {
-    let json = fs::read_to_string(folder().join(format!("{kind}.json"))).context("write the JSON of this kind")?;
+fn check(name: &str, kind: &str) -> Result<()> {
+    let json = fs::read_to_string(folder().join(format!("{name}.json"))).context("write the JSON of this kind")?;
     let facts: Vec<Recorded> = serde_json::from_str(&json)?;
     ensure!(!facts.is_empty() && facts.iter().all(|fact| fact.event.kind() == kind), "holds another kind");
-    let path = folder().join(format!("{kind}.binpb"));
+    let path = folder().join(format!("{name}.binpb"));
     if !path.exists() && std::env::var("YOMITORI_GOLDEN").as_deref() == Ok("write") {
         fs::write(&path, encode::log_record_bytes(&record(&facts)?))?;
     }

@@ -7,7 +7,7 @@ use yomitori_proto::encode;
 use yomitori_proto::event::{ClockStepped, Event, ListingIntentSet, Observation};
 use yomitori_proto::id::{FacilityId, Life, Seq, Session, TerminalId};
 use yomitori_proto::uplink::{Answer, Effect, Hello, Peer, Receiver, ReceiverSettings, Refusal, Welcome};
-use yomitori_proto::vocabulary::Intent;
+use yomitori_proto::vocabulary::{Intent, Way};
 use yomitori_proto::wire::{self, up};
 
 const PEER: Peer = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
@@ -31,6 +31,7 @@ fn hello(Peer { terminal, facility }: Peer, first_unacknowledged: u64) -> wire::
         first_unacknowledged: Seq(first_unacknowledged),
         agent_version: "0.1.0".into(),
         sent_at: DateTime::UNIX_EPOCH,
+        way: Way::Unknown,
     })
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::{FacilityId, Session, TerminalId};
 use yomitori_proto::uplink::{Answer, Hello, Peer, Receiver, ReceiverSettings};
+use yomitori_proto::vocabulary::Way;
 use yomitori_proto::{arbitrary, decode, encode, time, wire};
 
 proptest! {
@@ -87,6 +88,7 @@ fn hello() -> wire::Up {
         first_unacknowledged: yomitori_proto::id::Seq(1),
         agent_version: "0.1.0".into(),
         sent_at: DateTime::UNIX_EPOCH,
+        way: Way::Relay,
     })
 }
 

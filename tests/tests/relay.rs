@@ -103,6 +103,10 @@ async fn a_terminal_without_a_way_out_is_carried_by_a_relay_that_may_die_and_see
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
     clinic.tap().await?;
     clinic.arrived("tap_observed", 1).await?;
+    let status = clinic.server.facility(CODE).await?.to_string();
+    ensure!(status.contains("\"way\":\"relay\""), "{status}");
+    let page = reqwest::get(format!("{}/facilities/{CODE}", clinic.server.web)).await?.text().await?;
+    ensure!(page.contains("経路") && page.contains("中継"), "the page does not say that a relay carries it");
 
     let mut results = 0;
     for round in 0..4 {

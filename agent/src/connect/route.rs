@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use yomitori_proto::vocabulary;
 
 use super::door::Door;
 use super::socket;
@@ -75,6 +76,15 @@ impl Route {
     #[must_use]
     pub const fn server(&self) -> &ServerAddress {
         &self.server
+    }
+
+    /// Whether this terminal dials the server itself.
+    #[must_use]
+    pub const fn way(&self) -> vocabulary::Way {
+        match self.door {
+            None => vocabulary::Way::Direct,
+            Some(_) => vocabulary::Way::Relay,
+        }
     }
 
     /// Until there is a way out: at once if this terminal dials itself, else with the next relay.

@@ -14,6 +14,7 @@ use yomitori_proto::decode::DecodeError;
 use yomitori_proto::id::Seq;
 use yomitori_proto::time::to_micros;
 use yomitori_proto::uplink::{Answer, Hello, Sender, SenderSettings, Transmit, Violation};
+use yomitori_proto::vocabulary::Way;
 use yomitori_proto::wire::{self, up};
 use yomitori_proto::{encode, event::Observation};
 
@@ -73,6 +74,7 @@ impl From<Status> for StreamError {
 pub struct Carrier<'a> {
     identity: &'a Identity,
     spool: &'a Spool,
+    way: Way,
     witness: Option<(&'a SentLog, &'a Board)>,
     progressed: bool,
     nudge: Nudge,
@@ -83,7 +85,14 @@ impl<'a> Carrier<'a> {
     /// terminals, which nobody looks into.
     #[must_use]
     pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<(&'a SentLog, &'a Board)>) -> Self {
-        Self { identity, spool, witness, progressed: false, nudge: Nudge::default() }
+        Self { identity, spool, way: Way::Direct, witness, progressed: false, nudge: Nudge::default() }
+    }
+
+    /// The same, for a terminal whose bytes go this way.
+    #[must_use]
+    pub const fn by(mut self, way: Way) -> Self {
+        self.way = way;
+        self
     }
 
     /// Whether the server acknowledged anything or stayed for longer than a failed attempt would.
@@ -168,7 +177,8 @@ impl<'a> Carrier<'a> {
             match transmit {
                 Transmit::Hello { first_unacknowledged } => {
                     let terminal = self.identity.terminal();
-                    self.write_down([Sent::Hello { terminal, first_unacknowledged, agent_version: VERSION }])?;
+                    let way = self.way;
+                    self.write_down([Sent::Hello { terminal, first_unacknowledged, agent_version: VERSION, way }])?;
                     let hello = Hello {
                         terminal,
                         facility: self.identity.facility(),
@@ -176,6 +186,7 @@ impl<'a> Carrier<'a> {
                         first_unacknowledged,
                         agent_version: VERSION.to_owned(),
                         sent_at: now.wall,
+                        way,
                     };
                     self.nudge.greeted(now.steady);
                     send(up, hello.into()).await?;

@@ -18,7 +18,7 @@ use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason,
+    StopReason, Way,
 };
 
 macro_rules! kinds {
@@ -131,6 +131,7 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
             session: id(Session),
             agent_version: version(),
             clock_offset_ms: any::<i64>(),
+            way: sample::select(Way::ALL),
         }
         TerminalDisconnected {
             terminal: id(TerminalId),

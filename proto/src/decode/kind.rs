@@ -19,7 +19,7 @@ use crate::id::ReaderKey;
 use crate::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason,
+    StopReason, Way,
 };
 use crate::wire::event::Kind;
 
@@ -170,6 +170,7 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             session: session("session", &e.session)?,
             agent_version: version("agent_version", e.agent_version)?,
             clock_offset_ms: e.clock_offset_ms,
+            way: Way::from_wire(e.way),
         }),
         Kind::TerminalDisconnected(e) => Event::TerminalDisconnected(TerminalDisconnected {
             terminal: terminal("terminal", &e.terminal)?,

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::decode::{self, DecodeError};
 use crate::id::{FacilityId, Life, Seq, Session, TerminalId};
 use crate::time::to_micros;
+use crate::vocabulary::Way;
 use crate::wire::{self, down, up};
 
 /// How a terminal introduces itself.
@@ -18,6 +19,8 @@ pub struct Hello {
     pub agent_version: String,
     /// By the terminal's clock.
     pub sent_at: DateTime<Utc>,
+    /// `Unknown` where an older agent says nothing of it.
+    pub way: Way,
 }
 
 /// What the server lets the terminal do.
@@ -58,6 +61,7 @@ impl TryFrom<wire::Hello> for Hello {
             first_unacknowledged: decode::seq("first_unacknowledged", hello.first_unacknowledged)?,
             agent_version: decode::field::version("agent_version", hello.agent_version)?,
             sent_at: decode::field::instant("sent_at_us", hello.sent_at_us)?,
+            way: Way::from_wire(hello.way),
         })
     }
 }
@@ -71,6 +75,7 @@ impl From<Hello> for wire::Up {
             first_unacknowledged: hello.first_unacknowledged.0,
             agent_version: hello.agent_version,
             sent_at_us: to_micros(hello.sent_at),
+            way: hello.way.to_wire(),
         };
         Self { message: Some(up::Message::Hello(hello)) }
     }

@@ -13,6 +13,7 @@ use yomitori_proto::id::{FacilityId, Life, Seq, Session, TerminalId};
 use yomitori_proto::uplink::{
     Answer, Effect, Hello, Peer, Receiver, ReceiverSettings, Sender, SenderSettings, Transmit,
 };
+use yomitori_proto::vocabulary::Way;
 use yomitori_proto::wire;
 
 const PEER: Peer = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
@@ -262,6 +263,7 @@ impl World {
                     first_unacknowledged,
                     agent_version: "0.1.0".into(),
                     sent_at: DateTime::UNIX_EPOCH,
+                    way: Way::Direct,
                 }),
             };
             self.fly_up(message);

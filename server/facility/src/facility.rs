@@ -163,7 +163,7 @@ impl Facility {
             }
             Event::TerminalConnected(event) => {
                 let terminal = self.terminals.entry(event.terminal).or_default();
-                terminal.connected(event.session, at, &event.agent_version, event.clock_offset_ms);
+                terminal.connected(at, event);
             }
             Event::TerminalDisconnected(event) => {
                 let terminal = self.terminals.entry(event.terminal).or_default();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use yomitori_proto::id::TerminalId;
-use yomitori_proto::vocabulary::GapSource;
+use yomitori_proto::vocabulary::{GapSource, Way};
 
 use crate::instant::later;
 use crate::seen::Hole;
@@ -52,6 +52,9 @@ pub struct TerminalStatus {
     pub agent_version: Option<String>,
     /// The terminal's clock minus ours.
     pub clock_offset_ms: i64,
+    /// How its bytes get out; absent where its agent is too old to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     pub software: Option<Versions>,
     /// Nothing observed before this is missing.
     pub complete_until: Option<DateTime<Utc>>,
@@ -76,6 +79,7 @@ impl View<'_> {
                 last_heard_at: terminal.heard_at,
                 agent_version: terminal.agent_version.clone(),
                 clock_offset_ms: terminal.clock_offset_ms,
+                way: Some(terminal.way).filter(|way| *way != Way::Unknown),
                 software: terminal.versions.as_ref().map(|(_, versions)| versions.clone()),
                 complete_until: terminal.lives.complete_until(),
                 holes: terminal.lives.holes(),

@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
+use yomitori_proto::event::TerminalConnected;
 use yomitori_proto::id::{ReaderKey, Session};
-use yomitori_proto::vocabulary::{CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, ReaderRole};
+use yomitori_proto::vocabulary::{
+    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, ReaderRole, Way,
+};
 
 use crate::bounded;
 use crate::correlate::{Settled, Tap, Verdict, Window};
@@ -34,6 +37,9 @@ pub(crate) struct Terminal {
     pub(crate) revoked: bool,
     pub(crate) agent_version: Option<String>,
     pub(crate) clock_offset_ms: i64,
+    /// Of the last connection that was told.
+    #[serde(default)]
+    pub(crate) way: Way,
     pub(crate) readers: BTreeMap<ReaderKey, Reader>,
     /// What the clinic lets the agent look at, since its last start.
     pub(crate) collection: CollectionLevel,
@@ -82,17 +88,19 @@ impl Terminal {
         self.heard_at = self.heard_at.max(Some(received_at));
     }
 
-    pub(crate) fn connected(&mut self, session: Session, at: DateTime<Utc>, agent_version: &str, clock_offset_ms: i64) {
+    pub(crate) fn connected(&mut self, at: DateTime<Utc>, event: &TerminalConnected) {
+        let TerminalConnected { session, clock_offset_ms, way, .. } = *event;
         self.heard(at);
         let newer = self.session.is_none_or(|(_, since)| since <= at);
         if newer && !self.ended.contains(&session) {
             self.session = Some((session, at));
             self.revoked = false;
         }
-        if self.agent_version.as_deref() != Some(agent_version) {
-            self.agent_version = Some(agent_version.to_owned());
+        if self.agent_version.as_deref() != Some(event.agent_version.as_str()) {
+            self.agent_version = Some(event.agent_version.clone());
         }
         self.clock_offset_ms = clock_offset_ms;
+        self.way = way;
     }
 
     /// The end of an old session says nothing about a newer one; an end may come before its beginning.

@@ -130,6 +130,7 @@ impl Stream {
                     session: self.session,
                     agent_version: hello.agent_version,
                     clock_offset_ms: (hello.sent_at - clock::now()).num_milliseconds(),
+                    way: hello.way,
                 };
                 self.notice(connected.into()).await?;
                 self.life = Some(hello.life);

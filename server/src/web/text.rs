@@ -204,6 +204,10 @@ texts! {
     ABSENT: "なし", "absent";
     UNKNOWN_MODEL: "未知の機種", "unknown model";
     VERSION: "版", "Version";
+    WAY: "経路", "Way";
+    WAY_DIRECT: "直接", "direct";
+    WAY_RELAY: "中継", "by a relay";
+    WAY_UNKNOWN: "不明", "unknown";
     COMPLETE_UNTIL: "欠けなく受信済み", "Complete up to";
     HOLES: "欠けている記録", "Missing";
     NOT_KNOWN: "不明（まだ何も受信していません）", "not known: nothing complete has arrived yet";

@@ -138,6 +138,7 @@ impl Intruder {
             first_unacknowledged: 1,
             agent_version: "0.1.0".to_owned(),
             sent_at_us: time::to_micros(clock::now()),
+            way: 0,
         }
     }
 

@@ -11,7 +11,7 @@ use yomitori_proto::event::{
     CollectionGap, Event, LinkageResultObserved, LogBody, LogRecord, Observation, Origin, TerminalConnected,
 };
 use yomitori_proto::id::{FacilityId, Instance, Life, Seq, Session, TerminalId};
-use yomitori_proto::vocabulary::{GapSource, LinkageFolder, LinkageKind, ReadOutcome};
+use yomitori_proto::vocabulary::{GapSource, LinkageFolder, LinkageKind, ReadOutcome, Way};
 
 use super::{Fact, Fault, Kept, Remains, Stored, judge};
 use crate::world::kafka::Record;
@@ -55,6 +55,7 @@ fn connected() -> LogRecord {
         session: Session(Uuid::from_u128(4)),
         agent_version: "0.1.0".to_owned(),
         clock_offset_ms: 0,
+        way: Way::Direct,
     };
     let origin = Origin::Server { instance: Instance(Uuid::from_u128(5)), stated_at: at(0) };
     LogRecord { facility: FACILITY, received_at: at(0), body: LogBody::Statement { origin, event: event.into() } }

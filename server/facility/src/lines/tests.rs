@@ -6,7 +6,7 @@ use yomitori_proto::arbitrary;
 use yomitori_proto::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason,
+    StopReason, Way,
 };
 
 use super::*;
@@ -72,6 +72,7 @@ fn every_word_is_documented() {
         RebootKind,
         StartReason,
         StopReason,
+        Way,
     ];
     let known: BTreeSet<&str> = FORM.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     for word in lists.iter().flatten() {

@@ -9,6 +9,7 @@ use yomitori_proto::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Sessi
 use yomitori_proto::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
+    Way,
 };
 
 pub(crate) const FACILITY: FacilityId = FacilityId(Uuid::from_u128(0xf1));
@@ -217,6 +218,7 @@ impl Word {
                 session: Session(Uuid::from_u128(session.into())),
                 agent_version: "0.1.0".to_owned(),
                 clock_offset_ms: 0,
+                way: Way::Direct,
             }
             .into(),
             Self::Disconnected(session) => event::TerminalDisconnected {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use yomitori_facility::Text;
+use yomitori_proto::vocabulary::Way;
 
 use super::complete;
 use super::status::{self, Acknowledged, Flag, Reader, Said, Status, Terminal};
@@ -124,6 +125,14 @@ pub(super) fn terminals(lang: Lang, path: &str, status: &Status, lives: &[Comple
     }
 }
 
+const fn way(way: Way) -> &'static Text {
+    match way {
+        Way::Direct => &text::WAY_DIRECT,
+        Way::Relay => &text::WAY_RELAY,
+        Way::Unknown => &text::WAY_UNKNOWN,
+    }
+}
+
 fn terminal(
     lang: Lang,
     path: &str,
@@ -151,6 +160,7 @@ fn terminal(
                 div { dt { (lang.both(&text::LAST_SEEN)) } dd { (instant(lang, one.last_heard_at, now)) } }
                 (complete::line(lang, &lives, now))
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
+                div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way))) } }
             }
             @if readers.is_empty() { p.hint { (lang.both(&text::NO_READERS)) } }
             @else { (self::readers(lang, path, &readers, now)) }

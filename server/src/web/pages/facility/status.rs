@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use yomitori_facility::Text;
 use yomitori_proto::id::ReaderKey;
-use yomitori_proto::vocabulary::ReaderRole;
+use yomitori_proto::vocabulary::{ReaderRole, Way};
 
 #[derive(Default)]
 pub(in crate::web) struct Status {
@@ -110,6 +110,8 @@ pub(super) struct Terminal {
     pub(super) last_heard_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(super) agent_version: Option<String>,
+    #[serde(default)]
+    pub(super) way: Way,
     #[serde(default)]
     pub(super) retired_at: Option<DateTime<Utc>>,
 }
