@@ -122,6 +122,12 @@ async fn a_terminal_that_nobody_enrolled_waits_and_says_for_what() {
     Handover::parse("", &token()).unwrap().write(&path).unwrap();
     assert!(matches!(attempt(&path).await, Err(Missing::Enrol(_))));
     assert!(handover::token(&path).unwrap().is_some());
+    // A broken certificate is no reason not to fetch a new one.
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("identity.pem"), "-----BEGIN").unwrap();
+    assert!(matches!(attempt(&path).await, Err(Missing::Enrol(_))));
+    handover::forget(&path).unwrap();
+    assert!(matches!(attempt(&path).await, Err(Missing::Identity(_))));
 }
 
 proptest! {

@@ -66,7 +66,8 @@ pub async fn enrolled(path: &Path) -> Config {
 /// Tries once to find the terminal configured and enrolled, or to enrol it.
 pub async fn attempt(path: &Path) -> Result<Config, Missing> {
     let config = Config::read(path)?;
-    if let Some(identity) = Identity::load(&config.state_dir)?
+    let known = Identity::load(&config.state_dir);
+    if let Ok(Some(identity)) = &known
         && identity.not_after() > clock::now()
     {
         // An installer that is run again says again what it said at first.
@@ -75,7 +76,7 @@ pub async fn attempt(path: &Path) -> Result<Config, Missing> {
     }
     let Some(token) = handover::token(path).map_err(Missing::Folder)? else {
         // A certificate that has run out may still be renewed.
-        return if Identity::load(&config.state_dir)?.is_some() { Ok(config) } else { Err(Missing::NotEnrolled) };
+        return if known?.is_some() { Ok(config) } else { Err(Missing::NotEnrolled) };
     };
     system::private_folder(&config.state_dir).map_err(Missing::Folder)?;
     let route = Route::open(config.server.clone(), config.way.clone()).map_err(|error| Missing::Relay(Some(error)))?;
