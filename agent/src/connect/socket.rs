@@ -13,6 +13,9 @@ const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// What a peer has not confirmed for so long, it never will.
 #[cfg(target_os = "linux")]
 const DEAD_AFTER: Duration = Duration::from_secs(90);
+/// How much may be on its way is told by what is lost, not by an estimate of the line.
+#[cfg(target_os = "linux")]
+const STEADY: &[u8] = b"cubic";
 /// What the system may hold back for one connection and direction.
 const BUFFER: usize = 64 * 1024;
 
@@ -25,6 +28,9 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     {
         socket.set_tcp_user_timeout(Some(DEAD_AFTER))?;
         socket.set_tcp_thin_linear_timeouts(true)?;
+        // Some systems prefer BBR, which takes a line that loses every fifth packet for one that is throttled, and then
+        // waits for many seconds between a few bytes. Where there is no other way, the system's own will do.
+        socket.set_tcp_congestion(STEADY).ok();
     }
     Ok(())
 }

@@ -68,9 +68,14 @@ pub fn open(
 async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<io::Result<Secured>>) {
     // Small messages both ways: waiting to fill a packet would only add latency.
     stream.set_nodelay(true).ok();
-    // What a bad line lost is sent again in even steps, not in ever longer ones.
+    // What a bad line lost is sent again in even steps, not in ever longer ones, and such a line is not taken for one that
+    // is throttled, as BBR does.
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&stream).set_tcp_thin_linear_timeouts(true).ok();
+    {
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_tcp_thin_linear_timeouts(true).ok();
+        socket.set_tcp_congestion(b"cubic").ok();
+    }
     let handshake = async {
         let mut stream = acceptor.accept(stream).await?;
         // A client that says nothing after it would be waited for without end.
