@@ -13,6 +13,7 @@ need() {
 }
 
 has() { command -v "$1" >/dev/null; }
+has_file() { [[ -e $1 ]]; }
 has_java() { java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'; }
 has_japanese_font() { fc-list :lang=ja 2>/dev/null | grep -q .; }
 
@@ -26,7 +27,8 @@ prefer_new_rust() {
   if ! has_rust && (PATH=/usr/bin:$PATH && has_rust); then export PATH=/usr/bin:$PATH; fi
 }
 
-# ensure_packages [tests|windows]: everything that the quick start needs, or also what the tests or a build for Windows need.
+# ensure_packages [tests|bench|windows]: everything that the quick start needs, or also what the tests, the peers of the
+# benches or a build for Windows need.
 ensure_packages() {
   local scope=${1:-}
   # Where rustup puts its programs; a shell that has not read its profile doesn't have it.
@@ -67,6 +69,10 @@ ensure_packages() {
     need chromium 'looks at the pages' has chromium
     need chromium-driver 'steers the browser' has chromedriver
     need fonts-noto-cjk 'Japanese letters in the browser' has_japanese_font
+  fi
+  if [[ $scope == bench ]]; then
+    need rsyslog 'is measured beside the agent' test -x /usr/sbin/rsyslogd
+    need rsyslog-openssl 'is measured beside the agent' has_file /usr/lib/*/rsyslog/lmnsd_ossl.so
   fi
   if [[ $scope == windows ]]; then
     need gcc-mingw-w64-x86-64-win32 'compiles for Windows' has x86_64-w64-mingw32-gcc

@@ -6,6 +6,7 @@ pub mod fold;
 pub mod footprint;
 pub mod latency;
 pub mod listing;
+pub mod peer;
 pub mod projection;
 pub mod traffic;
 

@@ -57,30 +57,54 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
         .await?;
     }
     reqwest::get(&agent.desk).await.context("open the desk page")?.error_for_status()?;
-    let (before, carried_before) = (ticks(pid)?, carried(pid)?);
-    let began = tokio::time::Instant::now();
-    tokio::time::sleep(span).await;
-    let used = (ticks(pid)? - before) / TICKS_PER_SECOND;
-    let per_day = (carried(pid)? - carried_before) / began.elapsed().as_secs_f64() * 86_400.0;
-    let share = used / began.elapsed().as_secs_f64() * 100.0;
+    let cost = Cost::of_idling(pid, span).await?;
     let binary = std::fs::metadata(Build::Released.program("yomitori-agent")).context("look at the binary")?.len();
+    tell("agent", &cost, binary, &print);
+    agent.kill()?;
+    super::peer::measure(&world, DAY_OF_RESULTS, span, print).await
+}
+
+/// What a process takes while nothing happens.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Bytes.
+    pub resident: u64,
+    pub peak: u64,
+    /// Of a core.
+    pub share: f64,
+    /// Bytes a day, both ways, with the headers of TCP and IP.
+    pub carried: f64,
+    pub over: Duration,
+}
+
+impl Cost {
+    /// Looks at it for `span`.
+    ///
+    /// # Errors
+    /// Where it is gone.
+    pub async fn of_idling(pid: u32, span: Duration) -> Result<Self> {
+        let (before, carried_before) = (ticks(pid)?, carried(pid)?);
+        let began = tokio::time::Instant::now();
+        tokio::time::sleep(span).await;
+        let (used, over) = ((ticks(pid)? - before) / TICKS_PER_SECOND, began.elapsed());
+        let per_day = (carried(pid)? - carried_before) / over.as_secs_f64() * 86_400.0;
+        let share = used / over.as_secs_f64();
+        Ok(Self { resident: memory(pid, "VmRSS")?, peak: memory(pid, "VmHWM")?, share, carried: per_day, over })
+    }
+}
+
+/// Prints it.
+pub fn tell(who: &str, cost: &Cost, binary: u64, print: &impl Fn(&str)) {
     #[expect(clippy::cast_precision_loss, reason = "sizes in MiB")]
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let Cost { resident, peak, share, carried, over } = cost;
+    print(&format!("{who}: resident memory       {:6.1} MiB   (peak {:.1})", mib(*resident), mib(*peak)));
+    print(&format!("{who}: processor while idle  {:6.3} % of a core, over {:.0} s", share * 100.0, over.as_secs_f64()));
     print(&format!(
-        "agent: resident memory          {:6.1} MiB   (peak {:.1})",
-        mib(memory(pid, "VmRSS")?),
-        mib(memory(pid, "VmHWM")?)
+        "{who}: over the line         {:6.2} MiB a day while idle, with the headers of TCP and IP",
+        carried / f64::from(1 << 20)
     ));
-    print(&format!(
-        "agent: processor while idle     {share:6.3} % of a core, over {:.0} s",
-        began.elapsed().as_secs_f64()
-    ));
-    print(&format!(
-        "agent: over the line            {:6.2} MiB a day while idle, with the headers of TCP and IP",
-        per_day / f64::from(1 << 20)
-    ));
-    print(&format!("agent: release binary           {:6.1} MiB", mib(binary)));
-    Ok(())
+    print(&format!("{who}: program               {:6.1} MiB", mib(binary)));
 }
 
 /// The processor time that a process has used.
