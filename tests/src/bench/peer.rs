@@ -53,7 +53,8 @@ pub async fn measure(world: &World, results: usize, span: Duration, print: impl 
     command.arg("-n").arg("-f").arg(&config).arg("-i").arg(state.join("pid"));
     let process = Process::start("rsyslogd", command, &state.join("rsyslog.log"))?;
     for round in 0..results / AT_ONCE {
-        let files: Vec<_> = (0..AT_ONCE).map(|n| folder.join(format!("OQSsiquc01res_face_{round:04}{n:02}.xml"))).collect();
+        let files: Vec<_> =
+            (0..AT_ONCE).map(|n| folder.join(format!("OQSsiquc01res_face_{round:04}{n:02}.xml"))).collect();
         for file in &files {
             std::fs::write(file, "<XmlMsg/>\n").with_context(|| format!("write {file:?}"))?;
         }
