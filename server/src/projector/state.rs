@@ -77,7 +77,7 @@ impl States {
         let unknown: Vec<(TerminalId, Life)> =
             lives.iter().filter(|life| !self.marks.contains_key(life)).copied().collect();
         if !unknown.is_empty() {
-            let found = fact::high_water(store, &unknown).await?;
+            let found = fact::high_water(&*store.client().await?, &unknown).await?;
             self.marks.extend(unknown.into_iter().map(|life| (life, Seq::NONE)));
             self.marks.extend(found);
         }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use futures_util::TryStreamExt as _;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
 use yomitori_proto::event::{Observed, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
@@ -27,14 +27,14 @@ pub struct Placed {
 /// # Errors
 /// Where the database is away.
 pub async fn high_water(
-    store: &Store,
+    client: &Client,
     lives: &[(TerminalId, Life)],
 ) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
     let terminals: Vec<Uuid> = lives.iter().map(|(terminal, _)| terminal.0).collect();
     let ids: Vec<Uuid> = lives.iter().map(|(_, life)| life.0).collect();
     let query = "SELECT terminal_id, life, seq FROM high_water \
                  WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
-    let rows = store.client().await?.query(query, &[&terminals, &ids]).await.doing("read high-water marks")?;
+    let rows = client.query(query, &[&terminals, &ids]).await.doing("read high-water marks")?;
     let mark = |row: Row| {
         let seq: i64 = row.get(2);
         ((TerminalId(row.get(0)), Life(row.get(1))), Seq(seq.cast_unsigned()))

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls, Row};
-use uuid::Uuid;
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 use super::fact::{self, Placed};
@@ -93,16 +92,7 @@ impl Snapshot {
     /// # Errors
     /// Where the database is away.
     pub async fn marks(&self, lives: &[(TerminalId, Life)]) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
-        let (terminals, ids): (Vec<Uuid>, Vec<Uuid>) =
-            lives.iter().map(|(terminal, life)| (terminal.0, life.0)).unzip();
-        let query = "SELECT terminal_id, life, seq FROM projection.high_water \
-                     WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
-        let rows = self.rows(query, &[&terminals, &ids]).await?;
-        let mark = |row: &Row| {
-            let seq: i64 = row.get(2);
-            ((TerminalId(row.get(0)), Life(row.get(1))), Seq(seq.cast_unsigned()))
-        };
-        Ok(rows.iter().map(mark).collect())
+        fact::high_water(&self.client, lives).await
     }
 
     /// The places of the records of `partition` that are set aside.
