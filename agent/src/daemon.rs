@@ -17,8 +17,9 @@ use crate::condition::Board;
 use crate::config::Config;
 use crate::connect::Route;
 use crate::identity::{FileError, Identity};
+use crate::limit::Limit;
 use crate::sent::SentLog;
-use crate::sources::desk::{self, Desk};
+use crate::sources::desk::{self, Collects, Desk};
 use crate::sources::{Outlet, Running, linkage, pcsc, terminal};
 use crate::spool::{OpenError, Spool, SpoolError, Started};
 use crate::uplink::{Uplink, UplinkError};
@@ -65,21 +66,24 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     telemetry::started(VERSION, terminal, spool.life(), unsent);
 
     let board = Arc::new(Board::default());
+    let limit = Arc::new(Limit::open(&config.state_dir, config.level));
     let (outlet, signals) = sync_channel(recorder::QUEUE);
     let outlet = Outlet::new(outlet, Arc::clone(&board));
     let keeper = Arc::clone(&spool);
     let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&keeper, &signals, &kept));
-    tell_start(&config, &spool, &outlet)?;
-    let sources = start(&config, &identity, &spool, &outlet)?;
+    tell_start(&config, &limit, &spool, &outlet)?;
+    let sources = start(&config, &identity, &limit, &spool, &outlet)?;
 
     let desk_closing = CancellationToken::new();
-    let desk = desk(&config, &spool, &outlet)?.map(|desk| tokio::spawn(desk::serve(desk, desk_closing.clone())));
+    let desk =
+        desk(&config, &limit, &spool, &outlet)?.map(|desk| tokio::spawn(desk::serve(desk, desk_closing.clone())));
 
     let closing = CancellationToken::new();
     let uplink = Uplink {
         route: Arc::new(Route::open_in_time(config.server, config.way)),
         sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
         board,
+        obeys: Some((limit, outlet.clone())),
         state_dir: config.state_dir,
         identity,
         spool: Arc::clone(&spool),
@@ -129,11 +133,18 @@ fn by_itself<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> D
     }
 }
 
-fn start(config: &Config, identity: &Identity, spool: &Spool, outlet: &Outlet) -> Result<Vec<Running>, DaemonError> {
+fn start(
+    config: &Config,
+    identity: &Identity,
+    limit: &Arc<Limit>,
+    spool: &Spool,
+    outlet: &Outlet,
+) -> Result<Vec<Running>, DaemonError> {
     let terminal = identity.terminal();
     let mut sources = vec![pcsc::start(terminal, config.roles.clone(), outlet.clone()).map_err(DaemonError::Thread)?];
     if watches_folders(config) {
-        let linkage = linkage::start(terminal, config.linkage.clone(), config.level, &spool.marks()?, outlet.clone());
+        let limit = Arc::clone(limit);
+        let linkage = linkage::start(terminal, config.linkage.clone(), limit, &spool.marks()?, outlet.clone());
         sources.push(linkage.map_err(DaemonError::Thread)?);
     }
     sources.push(terminal::start(config.software.clone(), outlet.clone()).map_err(DaemonError::Thread)?);
@@ -141,14 +152,18 @@ fn start(config: &Config, identity: &Identity, spool: &Spool, outlet: &Outlet) -
 }
 
 /// What the desk page needs, if there shall be one.
-fn desk(config: &Config, spool: &Arc<Spool>, outlet: &Outlet) -> Result<Option<Desk>, SpoolError> {
+fn desk(config: &Config, limit: &Arc<Limit>, spool: &Arc<Spool>, outlet: &Outlet) -> Result<Option<Desk>, SpoolError> {
     let Some(port) = config.desk else { return Ok(None) };
-    let counts = Arc::clone(spool);
+    let (counts, limit, watches) = (Arc::clone(spool), Arc::clone(limit), watches_folders(config));
     Ok(Some(Desk {
         port,
         life: spool.life(),
         entries: spool.entries()?,
-        watches_folders: watches_folders(config),
+        collects: Box::new(move || match (watches, limit.level() >= CollectionLevel::Names) {
+            (false, _) => Collects::NoFolders,
+            (true, true) => Collects::Folders,
+            (true, false) => Collects::Lowered,
+        }),
         outlet: outlet.clone(),
         unsent: Box::new(move || counts.last().0 + 1 - counts.first_unacknowledged().0),
     }))
@@ -159,7 +174,7 @@ fn watches_folders(config: &Config) -> bool {
 }
 
 /// Tells that the agent is up, and the terminal too, if it was down since the last time.
-fn tell_start(config: &Config, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
+fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
     let (boot, booted_at) = system::boot();
     let now = Started { boot, agent_version: VERSION.to_owned() };
     let before = spool.started(&now)?;
@@ -172,7 +187,7 @@ fn tell_start(config: &Config, spool: &Spool, outlet: &Outlet) -> Result<(), Dae
     };
     let observed_at = clock::now();
     let Started { boot, agent_version } = now;
-    let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: config.level };
+    let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: limit.level() };
     outlet.tell(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
     if let (Some((before, ended)), Some(booted_at)) = (before, booted_at)
         && before.boot != boot

@@ -13,6 +13,7 @@ pub mod connect;
 pub mod crash;
 pub mod daemon;
 pub mod identity;
+pub mod limit;
 pub mod recorder;
 pub mod relay;
 pub mod sent;

@@ -59,6 +59,12 @@ impl Outlet {
         self.signal(Signal::Seen { sighting, mark: None })
     }
 
+    /// Tells what was seen, without waiting for room.
+    pub fn try_tell(&self, sighting: Sighting) -> Result<(), Closed> {
+        self.board.saw(&sighting);
+        self.signals.try_send(Signal::Seen { sighting, mark: None }).map_err(|_| Closed)
+    }
+
     /// Tells of a file, or that a mark is no longer needed.
     pub fn signal(&self, signal: Signal) -> Result<(), Closed> {
         if let Signal::Seen { sighting, .. } = &signal {

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use yomitori_observation::Sighting;
 use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
-use yomitori_proto::vocabulary::LinkageFolder;
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, SettingsOutcome};
 
 use crate::relay::Peer;
 use crate::spool::OpenError;
@@ -55,6 +55,21 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+pub fn limit_unreadable() {
+    warn!("What the centre wants collected can't be read: until it is said again, only readers are watched.");
+}
+
+pub fn limit_not_kept(error: Cause<'_>) {
+    error!(
+        error = chain(error),
+        "What the centre wants collected can't be written down; it holds until the agent ends."
+    );
+}
+
+pub fn settings_taken(outcome: SettingsOutcome, collection: CollectionLevel) {
+    info!(?outcome, ?collection, "The centre has said how much may be collected.");
+}
 
 pub fn started(version: &str, terminal: TerminalId, life: Life, unsent: u64) {
     info!(version, terminal.id = %terminal, %life, unsent, "The agent has started.");

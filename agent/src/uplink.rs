@@ -20,11 +20,13 @@ use yomitori_proto::id::Seq;
 use crate::condition::Board;
 use crate::connect::Route;
 use crate::identity::{FileError, Identity, renew};
+use crate::limit::Limit;
 use crate::sent::{Sent, SentLog};
+use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{clock, connect, telemetry};
 use backoff::Backoff;
-use stream::{Carrier, StreamError};
+use stream::{Carrier, StreamError, Witness};
 
 /// The certificate's age is looked at so often: a terminal that slept doesn't count the hours.
 const LOOK_AT_AGE: Duration = Duration::from_secs(3_600);
@@ -49,6 +51,8 @@ pub struct Uplink {
     pub sent: SentLog,
     /// Where it is written whether the centre answers.
     pub board: Arc<Board>,
+    /// What the centre may lower, and where it is told what became of that; simulated terminals have nothing to lower.
+    pub obeys: Option<(Arc<Limit>, Outlet)>,
 }
 
 impl Uplink {
@@ -100,8 +104,9 @@ impl Uplink {
             channel = connect::mutual(&self.route, &self.identity) => channel?,
             () = closing.cancelled() => return Ok(None),
         };
-        let mut carrier =
-            Carrier::new(&self.identity, &self.spool, Some((&self.sent, &self.board))).by(self.route.way());
+        let obeys = self.obeys.as_ref().map(|(limit, outlet)| (&**limit, outlet));
+        let witness = Witness { sent: &self.sent, board: &self.board, obeys };
+        let mut carrier = Carrier::new(&self.identity, &self.spool, Some(witness)).by(self.route.way());
         let result = tokio::select! {
             ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
             renewed = renewed(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),

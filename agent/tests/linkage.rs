@@ -5,15 +5,17 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 use uuid::Uuid;
 use yomitori_agent::config::Watched;
+use yomitori_agent::limit::Limit;
 use yomitori_agent::sources::linkage::start;
 use yomitori_agent::sources::{Mark, Outlet, Running, Signal};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::id::TerminalId;
+use yomitori_proto::uplink::Settings;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, LinkageKind, ReadOutcome};
 
 const HERE: TerminalId = TerminalId(Uuid::from_u128(1));
@@ -21,7 +23,7 @@ const FOREVER: Duration = Duration::from_secs(30);
 
 struct Desk {
     root: TempDir,
-    level: CollectionLevel,
+    limit: Arc<Limit>,
     source: Option<Running>,
     signals: Receiver<Signal>,
     told: Vec<LinkageResultObserved>,
@@ -36,7 +38,8 @@ impl Desk {
         fs::create_dir(root.path().join("face"))?;
         let (_, signals) = sync_channel(1);
         let (told, marks, forgotten) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { root, level: CollectionLevel::Names, source: None, signals, told, gaps: 0, marks, forgotten })
+        let limit = allowed(root.path(), CollectionLevel::Names);
+        Ok(Self { root, limit, source: None, signals, told, gaps: 0, marks, forgotten })
     }
 
     fn face(&self) -> PathBuf {
@@ -47,7 +50,8 @@ impl Desk {
         let (outlet, signals) = sync_channel(1_024);
         let watched = vec![Watched { folder: LinkageFolder::Face, path: self.face() }];
         self.signals = signals;
-        self.source = Some(start(HERE, watched, self.level, &self.marks, Outlet::new(outlet, Arc::default()))?);
+        self.source =
+            Some(start(HERE, watched, Arc::clone(&self.limit), &self.marks, Outlet::new(outlet, Arc::default()))?);
         Ok(())
     }
 
@@ -97,6 +101,10 @@ impl Desk {
         self.told.clear();
         Ok(())
     }
+}
+
+fn allowed(state_dir: &Path, level: CollectionLevel) -> Arc<Limit> {
+    Arc::new(Limit::open(state_dir, level))
 }
 
 fn name(number: usize) -> String {
@@ -237,7 +245,7 @@ fn headers_are_read_where_the_clinic_has_opted_in_and_nowhere_else() -> anyhow::
         (CollectionLevel::Headers, vec![(ReadOutcome::Ok, None), (ReadOutcome::Error, Some("E006".to_owned()))]),
     ] {
         let mut desk = Desk::new()?;
-        desk.level = level;
+        desk.limit = allowed(desk.root.path(), level);
         desk.warm_up()?;
         fs::write(desk.face().join(name(1)), DONE)?;
         desk.until("the first", |desk| desk.told.len() == 1);
@@ -252,7 +260,7 @@ fn headers_are_read_where_the_clinic_has_opted_in_and_nowhere_else() -> anyhow::
 #[test]
 fn a_header_that_is_written_slowly_is_waited_for_and_what_is_no_file_is_not_opened() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
-    desk.level = CollectionLevel::Headers;
+    desk.limit = allowed(desk.root.path(), CollectionLevel::Headers);
     desk.warm_up()?;
     let (first, rest) = DONE.split_at(40);
     fs::write(desk.face().join(name(1)), first)?;
@@ -271,5 +279,40 @@ fn a_header_that_is_written_slowly_is_waited_for_and_what_is_no_file_is_not_open
     desk.until("the one that never ends", |desk| desk.told.len() == 5);
     desk.stop();
     assert!(desk.told[1..].iter().all(|seen| seen.outcome == ReadOutcome::Unreadable && seen.error_code.is_none()));
+    Ok(())
+}
+
+#[test]
+fn what_comes_while_the_centre_does_not_want_it_is_never_told() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    desk.warm_up()?;
+    let limit = Arc::clone(&desk.limit);
+    let asks = |most| limit.take(Settings::limiting(most), yomitori_agent::clock::now());
+    put(&desk.face(), 1);
+    desk.until("the result of before", |desk| desk.told.len() == 1);
+
+    asks(CollectionLevel::Readers);
+    put(&desk.face(), 2);
+    // Another start changes nothing: the source is as blind as before.
+    desk.stop();
+    desk.limit = allowed(desk.root.path(), CollectionLevel::Names);
+    desk.start()?;
+    put(&desk.face(), 3);
+    let limit = Arc::clone(&desk.limit);
+    limit.take(Settings::limiting(CollectionLevel::Headers), yomitori_agent::clock::now());
+    // The last file says that the others were passed over. Its time is set, as that of a file is coarser than a clock.
+    put(&desk.face(), 4);
+    fs::File::options().write(true).open(desk.face().join(name(4)))?.set_modified(SystemTime::now())?;
+    desk.until("the result of after", |desk| desk.told.len() == 2);
+    desk.stop();
+    assert_eq!(desk.told.len(), 2, "{:?}", desk.told);
+    assert_eq!(desk.gaps, 0, "what nobody wants is not missing");
+
+    // And not after another start either, as long as the files lie there.
+    desk.start()?;
+    put(&desk.face(), 5);
+    desk.until("a result of later", |desk| desk.told.len() == 3);
+    desk.stop();
+    assert_eq!(desk.told.len(), 3, "{:?}", desk.told);
     Ok(())
 }

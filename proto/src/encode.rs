@@ -132,6 +132,11 @@ fn kind(event: &Event) -> Kind {
             to_us: to_micros(e.to),
             lost: e.lost,
         }),
+        Event::SettingsTaken(e) => Kind::SettingsTaken(wire::SettingsTaken {
+            settings_hash: e.settings_hash,
+            outcome: e.outcome.to_wire(),
+            collection: e.collection.to_wire(),
+        }),
         Event::SmartphoneReadAttested(e) => Kind::SmartphoneReadAttested(wire::SmartphoneReadAttested {
             os: e.os.to_wire(),
             read_at_us: to_micros(e.read_at),
@@ -208,6 +213,7 @@ fn kind(event: &Event) -> Kind {
         Event::RecordSkipped(e) => {
             Kind::RecordSkipped(wire::RecordSkipped { partition: e.partition, offset: e.offset })
         }
+        Event::CollectionLimited(e) => Kind::CollectionLimited(wire::CollectionLimited { most: e.most.to_wire() }),
         Event::RulesAdopted(e) => {
             Kind::RulesAdopted(wire::RulesAdopted { version: e.version, document: e.document.clone() })
         }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
-    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason, Way,
+    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
+    SettingsOutcome, StartReason, StopReason, Way,
 };
 
 /// One fact of the log.
@@ -272,6 +272,13 @@ events! {
             #[serde(default)]
             lost: Option<u64>,
         }
+        /// The centre has sent settings, and this became of them.
+        SettingsTaken = "settings_taken" {
+            settings_hash: u64,
+            #[serde(default)] outcome: SettingsOutcome,
+            /// What is collected from now on.
+            collection: CollectionLevel,
+        }
     }
     Anyone {
         /// Somebody saw a phone being read.
@@ -338,6 +345,9 @@ events! {
         MaintenanceWindowSet = "maintenance_window_set" { from: DateTime<Utc>, to: DateTime<Utc> }
         /// A record of the facility that could not be followed is left out for good. It is named by its place in the log.
         RecordSkipped = "record_skipped" { partition: i32, offset: i64 }
+        /// No terminal of the facility may collect more than this; [`CollectionLevel::Headers`] leaves it to each one's own
+        /// configuration.
+        CollectionLimited = "collection_limited" { most: CollectionLevel }
         /// The rules from now on, recorded under [`FacilityId::FLEET`].
         RulesAdopted = "rules_adopted" { version: u32, document: String }
         /// The call centre is closed in [from, to), recorded under [`FacilityId::FLEET`].

@@ -10,6 +10,6 @@ mod message;
 mod receiver;
 mod sender;
 
-pub use message::{Answer, Hello, Welcome};
+pub use message::{Answer, Hello, Settings, Welcome};
 pub use receiver::{Effect, Peer, Receiver, ReceiverSettings, Refusal};
 pub use sender::{Sender, SenderSettings, Transmit, Violation};

@@ -97,6 +97,14 @@ vocabulary! {
     }
     /// Where observations are missing from.
     GapSource { Pcsc, Folder, Spool }
+    /// What became of settings that the centre sent.
+    SettingsOutcome {
+        Applied,
+        /// They hold until the agent ends: they could not be written down.
+        NotKept,
+        /// They say what this agent does not know, so that what was before holds.
+        NotUnderstood,
+    }
     /// The system of a smartphone.
     PhoneOs { Ios, Android }
     /// What hangs at the entrance.

@@ -32,6 +32,7 @@ fn hello(Peer { terminal, facility }: Peer, first_unacknowledged: u64) -> wire::
         agent_version: "0.1.0".into(),
         sent_at: DateTime::UNIX_EPOCH,
         way: Way::Unknown,
+        takes_settings: false,
     })
 }
 

@@ -89,6 +89,7 @@ fn hello() -> wire::Up {
         agent_version: "0.1.0".into(),
         sent_at: DateTime::UNIX_EPOCH,
         way: Way::Relay,
+        takes_settings: true,
     })
 }
 

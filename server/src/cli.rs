@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it could not be done, 2 what was asked for is wrong.
 
 mod check;
+mod collection;
 mod entry;
 mod explain;
 mod facility;
@@ -118,6 +119,9 @@ enum Command {
         after_help = "Examples:\n  yomitori-server notice hung sticker --facility 1319999015 --by Suzuki"
     )]
     Notice(entry::Notice),
+    /// How much terminals may collect.
+    #[command(subcommand, after_help = collection::EXAMPLES)]
+    Collection(collection::Command),
     /// The reception desk.
     #[command(
         subcommand,
@@ -212,6 +216,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Attest(command) => statement::attest(&desk()?, command).await?,
         Command::Fallback(command) => entry::fallback(&desk()?, command).await?,
         Command::Notice(command) => entry::notice(&desk()?, command).await?,
+        Command::Collection(command) => collection::run(&desk()?, command).await?,
         Command::Reception(command) => entry::reception(&desk()?, command).await?,
         Command::Entry(command) => entry::entry(&desk()?, command).await?,
         Command::Maintenance(command) => entry::maintenance(&desk()?, command).await?,

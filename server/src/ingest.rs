@@ -5,6 +5,7 @@
 
 pub mod door;
 pub mod enrol;
+pub mod limits;
 pub mod listing;
 pub mod master;
 pub mod operator;

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::identity::Authority;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
-use crate::ingest::{door, enrol::Desk, presence, uplink::Line};
+use crate::ingest::{door, enrol::Desk, limits, presence, uplink::Line};
 use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError};
@@ -152,6 +152,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         appender: Arc::clone(&appender),
         operator: operator.clone(),
         instance,
+        limits: limits::watch(store.clone(), stop.clone()),
         stop: stop.clone(),
         open: open.clone(),
     };

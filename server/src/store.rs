@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod generation;
 pub mod ground;
 pub mod lease;
+pub mod limit;
 pub mod listing;
 pub mod parked;
 pub mod progress;

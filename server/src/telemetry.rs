@@ -112,6 +112,11 @@ pub fn apply_failed(error: Cause<'_>) {
     warn!(error = chain(error), "a snapshot could not be applied; run `yomitori-server list reconcile`");
 }
 
+/// How much terminals may collect can't be looked up.
+pub fn limits_unknown(error: Cause<'_>) {
+    warn!(error = chain(error), "How much terminals may collect is not known now; they keep to what they were told.");
+}
+
 pub fn lease_not_renewed(error: Cause<'_>) {
     counter!("fleet_server_lease_failures_total").increment(1);
     warn!(error = chain(error), "the lease of this instance could not be kept up");

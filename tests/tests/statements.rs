@@ -39,6 +39,7 @@ const TYPED: [(&str, &str); 24] = [
     ("flag acknowledge reader_missing", "alert_acknowledged"),
     ("flag snooze reader_missing --until 2099-01-01", "alert_snoozed"),
     ("maintenance set --from 2026-05-02T18:00 --to 2026-05-07T08:00", "maintenance_window_set"),
+    ("collection limit readers", "collection_limited"),
     ("terminal retire 018f0000-0000-7000-8000-00000000a001", "terminal_retired"),
 ];
 

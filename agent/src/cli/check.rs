@@ -13,6 +13,7 @@ use super::readers;
 use crate::config::{Config, ConfigError};
 use crate::connect::{RELAY_WITHIN, Route, Way};
 use crate::identity::Identity;
+use crate::limit::Limit;
 use crate::spool::{self, Spool};
 use crate::telemetry::chain;
 use crate::uplink::stream::{self, StreamError};
@@ -241,6 +242,19 @@ fn readers_and_roles(list: &mut List, config: &Config) -> io::Result<()> {
 fn folders(list: &mut List, config: &Config) -> io::Result<()> {
     if config.level == CollectionLevel::Readers {
         return list.ok("連携フォルダ folder", "収集しない設定です / not collected (collection.level = \"readers\")");
+    }
+    let limit = Limit::open(&config.state_dir, config.level);
+    if limit.is_lowered() {
+        let level = match limit.level() {
+            CollectionLevel::Names => "names",
+            _ => "readers",
+        };
+        list.ok(
+            "収集範囲 collection",
+            format_args!(
+                "センターの指定で \"{level}\" に下げています / lowered to \"{level}\", as the centre has asked"
+            ),
+        )?;
     }
     if config.level == CollectionLevel::Headers {
         list.ok(

@@ -56,17 +56,27 @@ pub struct Desk {
     /// What was entered during the last day.
     pub entries: Vec<Observation>,
     /// Whether linkage folders are looked at.
-    pub watches_folders: bool,
+    pub collects: Box<dyn Fn() -> Collects + Send + Sync>,
     pub outlet: Outlet,
     /// How many observations the centre does not have yet.
     pub unsent: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// Whether linkage folders are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Collects {
+    Folders,
+    /// The configuration names none, or does not want it.
+    NoFolders,
+    /// The centre does not want it.
+    Lowered,
 }
 
 /// What all requests share.
 struct Shared {
     port: u16,
     life: Life,
-    watches_folders: bool,
+    collects: Box<dyn Fn() -> Collects + Send + Sync>,
     outlet: Outlet,
     unsent: Box<dyn Fn() -> u64 + Send + Sync>,
     day: Mutex<Day>,
@@ -80,7 +90,7 @@ pub async fn serve(desk: Desk, closing: CancellationToken) {
     let shared = Arc::new(Shared {
         port,
         life: desk.life,
-        watches_folders: desk.watches_folders,
+        collects: desk.collects,
         outlet: desk.outlet,
         unsent: desk.unsent,
         day: Mutex::new(Day::of(desk.entries)),

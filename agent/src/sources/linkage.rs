@@ -3,11 +3,13 @@
 //! * A result may live for a tenth of a second: the name in the operating system's notification is enough.
 //! * Notifications can be lost (overflow, network shares): a folder that has changed is listed again every second.
 //! * A file is told once, also over restarts: its mark is kept together with what was told of it.
+//! * What the centre lowers ([`Limit`]) is looked up before every look, so that it holds from then on.
 
 mod folder;
 mod header;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use yomitori_proto::vocabulary::CollectionLevel;
 
 use super::{Closed, Mark, Outlet, Running};
 use crate::config::Watched;
+use crate::limit::Limit;
 use crate::{clock, telemetry};
 use folder::Folder;
 
@@ -27,23 +30,23 @@ const RESCAN: Duration = Duration::from_secs(1);
 /// So many notifications may wait; more are made up for by listing the folder.
 const QUEUE: usize = 4_096;
 
-/// Starts watching for `terminal`, with the headers of results if `level` says so. `marks` are the files that were told
-/// before.
+/// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were told before.
 pub fn start(
     terminal: TerminalId,
     watched: Vec<Watched>,
-    level: CollectionLevel,
+    limit: Arc<Limit>,
     marks: &[Mark],
     outlet: Outlet,
 ) -> std::io::Result<Running> {
-    let reads_headers = level == CollectionLevel::Headers;
     let (wake, woken) = sync_channel(QUEUE);
-    let folders = watched.into_iter().map(|watched| Folder::new(terminal, watched, reads_headers, marks, clock::now()));
+    let folders =
+        watched.into_iter().map(|watched| Folder::new(terminal, watched, Arc::clone(&limit), marks, clock::now()));
     let folders = folders.collect::<Vec<_>>();
     let notifications = wake.clone();
     let thread = thread::Builder::new().name("linkage".to_owned()).spawn(move || {
         let paths = folders.iter().map(|folder| folder.path().to_owned()).collect();
-        let mut watcher = Watcher { folders, outlet, notify: notify(paths, notifications) };
+        let level = limit.level();
+        let mut watcher = Watcher { folders, outlet, notify: notify(paths, notifications), limit, level };
         // Closed only says that nobody listens any more.
         let _ = watcher.run(&woken);
     })?;
@@ -67,12 +70,16 @@ struct Watcher {
     outlet: Outlet,
     /// `None` where the operating system has no notifications to give: then listing must do.
     notify: Option<RecommendedWatcher>,
+    limit: Arc<Limit>,
+    /// What was allowed when it was last looked up.
+    level: CollectionLevel,
 }
 
 impl Watcher {
     fn run(&mut self, woken: &Receiver<Wake>) -> Result<(), Closed> {
         let mut rescan_at = Instant::now();
         loop {
+            self.obey()?;
             let now = clock::moment();
             for folder in &mut self.folders {
                 folder.read_on(now, &self.outlet)?;
@@ -90,6 +97,7 @@ impl Watcher {
                 }
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if clock::moment().steady < rescan_at => {}
+                Err(RecvTimeoutError::Timeout) if self.sees_nothing() => rescan_at = clock::moment().steady + RESCAN,
                 Err(RecvTimeoutError::Timeout) => {
                     for folder in &mut self.folders {
                         let there = folder.check(clock::moment(), &self.outlet)?;
@@ -109,7 +117,35 @@ impl Watcher {
         self.folders.iter_mut().try_for_each(|folder| folder.stop(now, &self.outlet))
     }
 
+    /// Looks up what is allowed; where less is than before, lets go of it.
+    fn obey(&mut self) -> Result<(), Closed> {
+        let level = self.limit.level();
+        let before = std::mem::replace(&mut self.level, level);
+        if level < before {
+            let now = clock::now();
+            for folder in &mut self.folders {
+                folder.stop(now, &self.outlet)?;
+                if level < CollectionLevel::Names {
+                    if let Some(notify) = &mut self.notify {
+                        attend(notify, folder, false);
+                    }
+                    folder.unwatched();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether not even names may be looked at.
+    fn sees_nothing(&self) -> bool {
+        self.level < CollectionLevel::Names
+    }
+
     fn named(&mut self, path: &Path) -> Result<(), Closed> {
+        self.obey()?;
+        if self.sees_nothing() {
+            return Ok(());
+        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
         let folder = self.folders.iter_mut().find(|folder| folder.path() == parent);
         folder.map_or(Ok(()), |folder| folder.named(name, clock::moment(), &self.outlet))

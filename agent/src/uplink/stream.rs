@@ -10,10 +10,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
+use yomitori_observation::Sighting;
 use yomitori_proto::decode::DecodeError;
 use yomitori_proto::id::Seq;
 use yomitori_proto::time::to_micros;
-use yomitori_proto::uplink::{Answer, Hello, Sender, SenderSettings, Transmit, Violation};
+use yomitori_proto::uplink::{Answer, Hello, Sender, SenderSettings, Settings, Transmit, Violation};
 use yomitori_proto::vocabulary::Way;
 use yomitori_proto::wire::{self, up};
 use yomitori_proto::{encode, event::Observation};
@@ -22,8 +23,10 @@ use super::nudge::Nudge;
 use crate::condition::Board;
 use crate::connect::ConnectError;
 use crate::identity::{EnrolError, Identity};
+use crate::limit::Limit;
 use crate::rpc::uplink_client::UplinkClient;
 use crate::sent::{Sent, SentLog};
+use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{VERSION, clock, crash, telemetry};
 
@@ -70,21 +73,30 @@ impl From<Status> for StreamError {
     }
 }
 
+/// Who is told of a stream. Without one nothing is written down of what is sent and of whether the centre answers, as is
+/// right for simulated terminals, which nobody looks into.
+#[derive(Clone, Copy)]
+pub struct Witness<'a> {
+    pub sent: &'a SentLog,
+    pub board: &'a Board,
+    /// What the centre may lower, and where it is told what became of that; without it, the centre has no say.
+    pub obeys: Option<(&'a Limit, &'a Outlet)>,
+}
+
 /// Carries the observations of one spool.
 pub struct Carrier<'a> {
     identity: &'a Identity,
     spool: &'a Spool,
     way: Way,
-    witness: Option<(&'a SentLog, &'a Board)>,
+    witness: Option<Witness<'a>>,
     progressed: bool,
     nudge: Nudge,
 }
 
 impl<'a> Carrier<'a> {
-    /// Without `witness`, nothing is written down of what is sent and of whether the centre answers: for simulated
-    /// terminals, which nobody looks into.
+    /// Of one stream after another, told to `witness`.
     #[must_use]
-    pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<(&'a SentLog, &'a Board)>) -> Self {
+    pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<Witness<'a>>) -> Self {
         Self { identity, spool, way: Way::Direct, witness, progressed: false, nudge: Nudge::default() }
     }
 
@@ -145,7 +157,7 @@ impl<'a> Carrier<'a> {
             Answer::Welcome(welcome) => {
                 telemetry::connected(welcome.session);
                 self.nudge.welcomed(clock::moment().steady);
-                if let Some((_, board)) = self.witness {
+                if let Some(Witness { board, .. }) = self.witness {
                     board.connected();
                 }
             }
@@ -153,6 +165,7 @@ impl<'a> Carrier<'a> {
                 telemetry::slowed_down(pause_ms);
                 self.nudge.rest();
             }
+            Answer::Settings(settings) => self.obey(settings),
             Answer::Ack { .. } | Answer::Resume { .. } => {}
         }
         if let Some(through) = sender.handle(answer, clock::moment().steady)? {
@@ -162,6 +175,17 @@ impl<'a> Carrier<'a> {
             self.nudge.acknowledged(through);
         }
         Ok(())
+    }
+
+    /// Lowers what is collected, or what was lowered before, and reports it like any other observation.
+    fn obey(&self, settings: Settings) {
+        let Some((limit, outlet)) = self.witness.and_then(|witness| witness.obeys) else { return };
+        let now = clock::now();
+        if let Some(taken) = limit.take(settings, now)
+            && outlet.try_tell(Sighting::now(now, taken)).is_err()
+        {
+            limit.not_told();
+        }
     }
 
     /// Carries out what the sender demands now.
@@ -187,6 +211,7 @@ impl<'a> Carrier<'a> {
                         agent_version: VERSION.to_owned(),
                         sent_at: now.wall,
                         way,
+                        takes_settings: self.witness.is_some_and(|witness| witness.obeys.is_some()),
                     };
                     self.nudge.greeted(now.steady);
                     send(up, hello.into()).await?;
@@ -223,7 +248,7 @@ impl<'a> Carrier<'a> {
     }
 
     fn write_down<'s>(&self, all: impl IntoIterator<Item = Sent<'s>>) -> io::Result<()> {
-        self.witness.map_or(Ok(()), |(sent, _)| sent.write(clock::now(), all))
+        self.witness.map_or(Ok(()), |Witness { sent, .. }| sent.write(clock::now(), all))
     }
 }
 

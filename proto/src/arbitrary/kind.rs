@@ -6,19 +6,19 @@ use proptest::{collection, option, sample};
 use super::{id, instant, line};
 use crate::event::{
     AgentStarted, AgentStopped, AlertAcknowledged, AlertSnoozed, ClockStepped, ClosureSet, CollectionGap,
-    ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted, FacilityCodeChanged,
-    FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet, ListingObserved,
-    MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn,
-    ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned,
-    ReceptionArranged, RecordSkipped, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported,
-    SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled,
-    TerminalRebooted, TerminalRetired,
+    CollectionLimited, ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted,
+    FacilityCodeChanged, FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet,
+    ListingObserved, MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned,
+    OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
+    ReaderRoleAssigned, ReceptionArranged, RecordSkipped, RulesAdopted, SettingsTaken, SmartphoneReadAttested,
+    SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected,
+    TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
 };
 use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
-    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason, Way,
+    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
+    SettingsOutcome, StartReason, StopReason, Way,
 };
 
 macro_rules! kinds {
@@ -77,6 +77,11 @@ pub(super) fn terminal() -> Vec<BoxedStrategy<Event>> {
             error_code: option::of("[0-9A-Za-z]{1,16}"),
         }
         CollectionGap { source: one_of(GapSource::ALL), from: instant(), to: instant(), lost: any::<Option<u64>>() }
+        SettingsTaken {
+            settings_hash: any::<u64>(),
+            outcome: one_of(SettingsOutcome::ALL),
+            collection: one_of(CollectionLevel::ALL),
+        }
     }
 }
 
@@ -115,6 +120,7 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         AlertSnoozed { flag: word(), until: instant() }
         MaintenanceWindowSet { from: instant(), to: instant() }
         RecordSkipped { partition: 0..=i32::MAX, offset: 0..=i64::MAX }
+        CollectionLimited { most: one_of(CollectionLevel::ALL) }
         RulesAdopted { version: any::<u32>(), document: "([^\\p{Cc}]|\n|\r|\t){0,80}" }
         ClosureSet { from: instant(), to: instant() }
         SnapshotImported {

@@ -7,19 +7,19 @@ use super::field::{
 use super::{DecodeError, seq};
 use crate::event::{
     AgentStarted, AgentStopped, AlertAcknowledged, AlertSnoozed, ClockStepped, ClosureSet, CollectionGap,
-    ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted, FacilityCodeChanged,
-    FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet, ListingObserved,
-    MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn,
-    ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased, ReaderRoleAssigned,
-    ReceptionArranged, RecordSkipped, RulesAdopted, SmartphoneReadAttested, SmartphoneReadFailed, SnapshotImported,
-    SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled,
-    TerminalRebooted, TerminalRetired,
+    CollectionLimited, ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted,
+    FacilityCodeChanged, FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet,
+    ListingObserved, MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned,
+    OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
+    ReaderRoleAssigned, ReceptionArranged, RecordSkipped, RulesAdopted, SettingsTaken, SmartphoneReadAttested,
+    SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected,
+    TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
 };
 use crate::id::ReaderKey;
 use crate::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
-    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason, Way,
+    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
+    SettingsOutcome, StartReason, StopReason, Way,
 };
 use crate::wire::event::Kind;
 
@@ -82,6 +82,11 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             from: instant("from_us", e.from_us)?,
             to: instant("to_us", e.to_us)?,
             lost: e.lost,
+        }),
+        Kind::SettingsTaken(e) => Event::SettingsTaken(SettingsTaken {
+            settings_hash: e.settings_hash,
+            outcome: SettingsOutcome::from_wire(e.outcome),
+            collection: CollectionLevel::from_wire(e.collection),
         }),
         Kind::SmartphoneReadAttested(e) => Event::SmartphoneReadAttested(SmartphoneReadAttested {
             os: PhoneOs::from_wire(e.os),
@@ -165,6 +170,9 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             partition: place("partition", e.partition)?,
             offset: place("offset", e.offset)?,
         }),
+        Kind::CollectionLimited(e) => {
+            Event::CollectionLimited(CollectionLimited { most: CollectionLevel::from_wire(e.most) })
+        }
         Kind::TerminalConnected(e) => Event::TerminalConnected(TerminalConnected {
             terminal: terminal("terminal", &e.terminal)?,
             session: session("session", &e.session)?,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::decode::{self, DecodeError};
 use crate::id::{FacilityId, Life, Seq, Session, TerminalId};
 use crate::time::to_micros;
-use crate::vocabulary::Way;
+use crate::vocabulary::{CollectionLevel, Way};
 use crate::wire::{self, down, up};
 
 /// How a terminal introduces itself.
@@ -21,6 +21,8 @@ pub struct Hello {
     pub sent_at: DateTime<Utc>,
     /// `Unknown` where an older agent says nothing of it.
     pub way: Way,
+    /// Whether [`Settings`] may be sent to it; an older agent would end the stream.
+    pub takes_settings: bool,
 }
 
 /// What the server lets the terminal do.
@@ -30,6 +32,40 @@ pub struct Welcome {
     pub keep_alive_s: u32,
     /// A batch holds at most this many observations.
     pub batch_limit: u32,
+}
+
+/// What the centre asks of a terminal: to collect no more than this, whatever its own configuration allows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    hash: u64,
+    most: CollectionLevel,
+}
+
+impl Settings {
+    /// No more than `most`.
+    #[must_use]
+    pub fn limiting(most: CollectionLevel) -> Self {
+        Self { hash: Self::digest(most), most }
+    }
+
+    /// As the server that sent them calls them.
+    #[must_use]
+    pub const fn hash(self) -> u64 {
+        self.hash
+    }
+
+    /// What is asked for; `None` where a newer server asks for something that this version does not know.
+    #[must_use]
+    pub fn most(self) -> Option<CollectionLevel> {
+        (self.most != CollectionLevel::Unknown && self.hash == Self::digest(self.most)).then_some(self.most)
+    }
+
+    /// FNV-1a over everything that settings can say. Whoever knows more of them comes to another number where it says more.
+    fn digest(most: CollectionLevel) -> u64 {
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let bytes = most.to_wire().to_be_bytes();
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+    }
 }
 
 /// What the server says.
@@ -48,6 +84,8 @@ pub enum Answer {
     SlowDown {
         pause_ms: u32,
     },
+    /// Collect no more than this.
+    Settings(Settings),
 }
 
 impl TryFrom<wire::Hello> for Hello {
@@ -62,6 +100,7 @@ impl TryFrom<wire::Hello> for Hello {
             agent_version: decode::field::version("agent_version", hello.agent_version)?,
             sent_at: decode::field::instant("sent_at_us", hello.sent_at_us)?,
             way: Way::from_wire(hello.way),
+            takes_settings: hello.takes_settings,
         })
     }
 }
@@ -76,6 +115,7 @@ impl From<Hello> for wire::Up {
             agent_version: hello.agent_version,
             sent_at_us: to_micros(hello.sent_at),
             way: hello.way.to_wire(),
+            takes_settings: hello.takes_settings,
         };
         Self { message: Some(up::Message::Hello(hello)) }
     }
@@ -98,6 +138,9 @@ impl TryFrom<wire::Down> for Answer {
             down::Message::Ack(ack) => Self::Ack { through: decode::seq("through", ack.through)? },
             down::Message::Resume(resume) => Self::Resume { after: Seq(resume.after) },
             down::Message::SlowDown(slow_down) => Self::SlowDown { pause_ms: slow_down.pause_ms },
+            down::Message::Settings(settings) => {
+                Self::Settings(Settings { hash: settings.hash, most: CollectionLevel::from_wire(settings.most) })
+            }
         })
     }
 }
@@ -111,6 +154,9 @@ impl From<Answer> for wire::Down {
             Answer::Ack { through } => down::Message::Ack(wire::Ack { through: through.0 }),
             Answer::Resume { after } => down::Message::Resume(wire::Resume { after: after.0 }),
             Answer::SlowDown { pause_ms } => down::Message::SlowDown(wire::SlowDown { pause_ms }),
+            Answer::Settings(Settings { hash, most }) => {
+                down::Message::Settings(wire::Settings { hash, most: most.to_wire() })
+            }
         };
         Self { message: Some(message) }
     }

@@ -196,6 +196,8 @@ impl Sender {
                 }
                 Ok(None)
             }
+            // For the shell alone.
+            (Answer::Settings(_), Some(_)) => Ok(None),
             (Answer::SlowDown { pause_ms }, Some(_)) => {
                 self.paused_until = Some(now + Duration::from_millis(pause_ms.into()));
                 self.owed_since = self.owed_since.max(self.paused_until);

@@ -264,6 +264,7 @@ impl World {
                     agent_version: "0.1.0".into(),
                     sent_at: DateTime::UNIX_EPOCH,
                     way: Way::Direct,
+                    takes_settings: false,
                 }),
             };
             self.fly_up(message);

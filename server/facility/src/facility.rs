@@ -17,6 +17,7 @@ use yomitori_proto::id::{FacilityId, SnapshotId, TerminalId};
 use yomitori_proto::vocabulary::{Purchase, PurchaseRoute};
 
 use crate::bounded;
+use crate::collection::CollectionLimit;
 use crate::desk::{self, Desk};
 use crate::discrepancy::Attention;
 use crate::equipment::FaceReader;
@@ -44,6 +45,9 @@ pub struct Facility {
     pub(crate) listings: Listings,
     pub(crate) maintenance: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
     pub(crate) attention: Attention,
+    /// What was asked for last.
+    #[serde(default)]
+    pub(crate) collection: Option<CollectionLimit>,
     /// Digests of the newest statements: one that arrives twice counts once.
     heard: Vec<u64>,
     /// When the newest fact reached the server.
@@ -55,7 +59,7 @@ const MAINTENANCE: usize = 16;
 
 /// The version of the fold. It rises with every change by which the same facts come to another state, or to one that is
 /// written otherwise: what an older version made is then folded anew.
-pub const FOLD: i32 = 1;
+pub const FOLD: i32 = 2;
 
 /// What the log says of one facility once `recorded` has been read too. Total: a fact is never refused.
 #[must_use]
@@ -81,6 +85,7 @@ impl Facility {
             listings: Listings::default(),
             maintenance: BTreeSet::new(),
             attention: Attention::default(),
+            collection: None,
             heard: Vec::new(),
             received_at: None,
         }
@@ -161,6 +166,7 @@ impl Facility {
             Event::MaintenanceWindowSet(event) => {
                 bounded::insert_once(&mut self.maintenance, (event.from, event.to), MAINTENANCE);
             }
+            Event::CollectionLimited(event) => self.collection = Some(CollectionLimit::stated(event.most, stated)),
             Event::TerminalConnected(event) => {
                 let terminal = self.terminals.entry(event.terminal).or_default();
                 terminal.connected(at, event);
@@ -203,6 +209,7 @@ impl Facility {
             | Event::TapObserved(_)
             | Event::LinkageResultObserved(_)
             | Event::CollectionGap(_)
+            | Event::SettingsTaken(_)
             | Event::RecordSkipped(_)
             | Event::RulesAdopted(_)
             | Event::ClosureSet(_)

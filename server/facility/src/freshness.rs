@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use yomitori_proto::id::TerminalId;
-use yomitori_proto::vocabulary::{GapSource, Way};
+use yomitori_proto::vocabulary::{CollectionLevel, GapSource, Way};
 
+use crate::collection::SettingsStatus;
 use crate::instant::later;
 use crate::seen::Hole;
 use crate::terminal::{Gap, Versions};
@@ -55,6 +56,11 @@ pub struct TerminalStatus {
     /// How its bytes get out; absent where its agent is too old to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
+    /// What it collects, as it said last.
+    pub collection: CollectionLevel,
+    /// It has not been told, or has not obeyed yet.
+    pub collects_too_much: bool,
+    pub settings: Option<SettingsStatus>,
     pub software: Option<Versions>,
     /// Nothing observed before this is missing.
     pub complete_until: Option<DateTime<Utc>>,
@@ -80,6 +86,9 @@ impl View<'_> {
                 agent_version: terminal.agent_version.clone(),
                 clock_offset_ms: terminal.clock_offset_ms,
                 way: Some(terminal.way).filter(|way| *way != Way::Unknown),
+                collection: terminal.collecting.level(),
+                collects_too_much: self.collects_too_much(&terminal.collecting),
+                settings: terminal.collecting.settings(),
                 software: terminal.versions.as_ref().map(|(_, versions)| versions.clone()),
                 complete_until: terminal.lives.complete_until(),
                 holes: terminal.lives.holes(),

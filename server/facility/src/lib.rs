@@ -9,6 +9,7 @@
 mod bounded;
 mod calendar;
 mod cause;
+mod collection;
 mod correlate;
 mod desk;
 mod discrepancy;
@@ -38,6 +39,7 @@ mod word;
 
 pub use calendar::{Calendar, CalendarError, Opening};
 pub use cause::{Cause, FaceReaderModel, Fallback};
+pub use collection::{CollectionLimit, SettingsStatus};
 pub use discrepancy::{Acknowledged, Flag, FlagStatus, Severity, UnknownFlag, standing};
 pub use due::due;
 pub use equipment::{Equipment, FaceReader, Missing, ReaderStatus, Trouble};

@@ -10,6 +10,7 @@ use yomitori_proto::vocabulary::{PhoneNative, Purchase, PurchaseRoute};
 
 use crate::calendar::Calendar;
 use crate::cause::{Cause, FaceReaderModel, Fallback};
+use crate::collection::CollectionLimit;
 use crate::desk::Entry;
 use crate::discrepancy::FlagStatus;
 use crate::due::Moment;
@@ -62,6 +63,8 @@ pub struct Status {
     pub connected: bool,
     pub last_seen_at: Option<DateTime<Utc>>,
     pub terminals: Vec<TerminalStatus>,
+    /// How much people let terminals collect; absent where nobody has said.
+    pub collection_limit: Option<CollectionLimit>,
     pub readiness: Vec<ReadinessStep>,
     pub fallbacks: Vec<Tallied>,
     pub failure_causes: Vec<Tallied>,
@@ -143,6 +146,7 @@ impl View<'_> {
             connected: self.connected(),
             last_seen_at: self.last_heard_at(),
             terminals: self.terminal_statuses(),
+            collection_limit: facility.collection.clone(),
             readiness: self.readiness(&axes),
             fallbacks,
             failure_causes,

@@ -10,11 +10,10 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::TerminalConnected;
 use yomitori_proto::id::{ReaderKey, Session};
-use yomitori_proto::vocabulary::{
-    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, ReaderRole, Way,
-};
+use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, GapSource, ReaderRole, Way};
 
 use crate::bounded;
+use crate::collection::Collecting;
 use crate::correlate::{Settled, Tap, Verdict, Window};
 use crate::desk::Desk;
 use crate::evidence::{Level, Superseded, Tally};
@@ -41,8 +40,9 @@ pub(crate) struct Terminal {
     #[serde(default)]
     pub(crate) way: Way,
     pub(crate) readers: BTreeMap<ReaderKey, Reader>,
-    /// What the clinic lets the agent look at, since its last start.
-    pub(crate) collection: CollectionLevel,
+    /// What the agent looks at.
+    #[serde(default)]
+    pub(crate) collecting: Collecting,
     /// The last start of the agent: a reader that was not named since then is gone.
     pub(crate) started: Option<(Place, DateTime<Utc>)>,
     pub(crate) blocked: Option<(Place, DateTime<Utc>)>,

@@ -1,6 +1,8 @@
 //! The contract's words as people read them.
 
-use yomitori_proto::vocabulary::{Component, Intent, Medium, Notice, PhoneNative, PhoneOs, Purchase, ReaderRole};
+use yomitori_proto::vocabulary::{
+    CollectionLevel, Component, Intent, Medium, Notice, PhoneNative, PhoneOs, Purchase, ReaderRole, SettingsOutcome,
+};
 
 /// Keys and labels of a closed list, one line a word.
 macro_rules! words {
@@ -31,6 +33,18 @@ words! {
         FaceAuth = "face_auth", "顔認証用", "face reader";
         StaffLogin = "staff_login", "職員ログイン用", "staff login";
         Other = "other", "その他", "other";
+    }
+    CollectionLevel {
+        Unknown = "unknown", "不明", "unknown";
+        Readers = "readers", "リーダーとタップだけ", "readers and taps only";
+        Names = "names", "結果ファイルの名前まで", "names of result files too";
+        Headers = "headers", "結果ファイルの見出しまで", "headers of result files too";
+    }
+    SettingsOutcome {
+        Unknown = "unknown", "不明", "unknown";
+        Applied = "applied", "適用", "applied";
+        NotKept = "not_kept", "適用（保存できず、再起動で失われる）", "applied, but lost with the next start";
+        NotUnderstood = "not_understood", "理解できず、前のまま", "not understood: as before";
     }
     PhoneNative {
         Unknown = "unknown", "不明", "unknown";

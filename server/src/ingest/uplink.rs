@@ -14,11 +14,12 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use uuid::Uuid;
 use yomitori_proto::event::{LogBody, LogRecord, Observation, TerminalConnected, TerminalDisconnected};
 use yomitori_proto::id::{Instance, Life, Session};
-use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, Refusal};
+use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, Refusal, Settings};
 use yomitori_proto::vocabulary::DisconnectReason;
 use yomitori_proto::wire;
 
 use crate::ingest::door::Caller;
+use crate::ingest::limits::Limits;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::uplink_server::Uplink;
 use crate::log::kafka::Appender;
@@ -41,6 +42,7 @@ pub struct Line {
     pub appender: Arc<Appender>,
     pub operator: Operator,
     pub instance: Instance,
+    pub limits: Limits,
     pub stop: CancellationToken,
     /// Streams that have still to say that they ended.
     pub open: TaskTracker,
@@ -67,6 +69,8 @@ impl Uplink for Line {
             session: Session(Uuid::now_v7()),
             peer,
             answers,
+            limits: self.limits.clone(),
+            told: None,
             life: None,
         };
         self.open.spawn(stream.run(request.into_inner(), self.stop.clone()));
@@ -82,6 +86,9 @@ struct Stream {
     session: Session,
     peer: Peer,
     answers: mpsc::Sender<Result<wire::Down, Status>>,
+    limits: Limits,
+    /// The settings that the terminal was sent last; `None` until it has said that it takes any.
+    told: Option<Option<Settings>>,
     /// Known once the terminal has been greeted.
     life: Option<Life>,
 }
@@ -99,6 +106,10 @@ impl Stream {
         let mut receiver = Receiver::new(self.peer, self.session, settings);
         let end = loop {
             let message = tokio::select! {
+                () = self.limits.changed(), if self.told.is_some() => match self.settle().await {
+                    Ok(()) => continue,
+                    Err(end) => break end,
+                },
                 () = stop.cancelled() => break End::Refused(Status::unavailable("the server restarts; come back soon")),
                 message = tokio::time::timeout(SILENCE_LIMIT, incoming.message()) => message,
             };
@@ -135,7 +146,12 @@ impl Stream {
                 self.notice(connected.into()).await?;
                 self.life = Some(hello.life);
                 telemetry::stream_opened(self.peer, self.session);
-                Some(welcome)
+                self.answer(welcome).await?;
+                if hello.takes_settings {
+                    self.told = Some(None);
+                    self.settle().await?;
+                }
+                None
             }
             Effect::Append { observations, sent_at, through } => {
                 let life = self.life.expect("the receiver greets before it takes a batch");
@@ -146,9 +162,21 @@ impl Stream {
             Effect::Present { .. } => None,
         };
         match answer {
-            Some(answer) => self.answers.send(Ok(answer.into())).await.map_err(|_| End::Lost),
+            Some(answer) => self.answer(answer).await,
             None => Ok(()),
         }
+    }
+
+    async fn answer(&self, answer: Answer) -> Result<(), End> {
+        self.answers.send(Ok(answer.into())).await.map_err(|_| End::Lost)
+    }
+
+    /// Tells the terminal how much it may collect, where that is something else than it was told.
+    async fn settle(&mut self) -> Result<(), End> {
+        let settings = self.limits.of(self.peer.facility);
+        let Some(settings) = settings.filter(|_| self.told != Some(settings)) else { return Ok(()) };
+        self.told = Some(Some(settings));
+        self.answer(Answer::Settings(settings)).await
     }
 
     async fn append(

@@ -204,6 +204,8 @@ texts! {
     ABSENT: "なし", "absent";
     UNKNOWN_MODEL: "未知の機種", "unknown model";
     VERSION: "版", "Version";
+    COLLECTS: "収集範囲", "Collects";
+    NOT_YET_LOWERED: "指定より広い（まだ届いていません）", "more than was asked for: not told yet";
     WAY: "経路", "Way";
     WAY_DIRECT: "直接", "direct";
     WAY_RELAY: "中継", "by a relay";

@@ -139,6 +139,7 @@ impl Intruder {
             agent_version: "0.1.0".to_owned(),
             sent_at_us: time::to_micros(clock::now()),
             way: 0,
+            takes_settings: false,
         }
     }
 

@@ -37,6 +37,7 @@ fn hello(peer: Peer) -> Vec<u8> {
         agent_version: "0.1.0".to_owned(),
         sent_at_us: clock::now().timestamp_micros(),
         way: 0,
+        takes_settings: false,
     };
     said(&[wire::Up { message: Some(up::Message::Hello(hello)) }])
 }

@@ -129,7 +129,7 @@ async fn enter(shared: &Arc<Shared>, event: Event, now: DateTime<Utc>) -> Result
 impl Shared {
     fn state(&self, status: StatusCode) -> Answer {
         let now = clock::now();
-        let lines = state::lines(&self.outlet.board().condition(), (self.unsent)(), self.watches_folders, now);
+        let lines = state::lines(&self.outlet.board().condition(), (self.unsent)(), (self.collects)(), now);
         json(status, &State::new(&self.token, lines, &self.day(), now))
     }
 

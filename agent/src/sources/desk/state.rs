@@ -5,6 +5,7 @@ use serde::Serialize;
 use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
+use super::Collects;
 use super::day::Day;
 use super::entry;
 use super::text::{self, Text};
@@ -70,9 +71,9 @@ impl<'a> State<'a> {
 }
 
 /// How the terminal is.
-pub(super) fn lines(condition: &Condition, unsent: u64, watches_folders: bool, now: DateTime<Utc>) -> Vec<Line> {
+pub(super) fn lines(condition: &Condition, unsent: u64, collects: Collects, now: DateTime<Utc>) -> Vec<Line> {
     let mut lines =
-        vec![centre(condition, unsent, now), phone_reader(condition, now), folders(condition, watches_folders, now)];
+        vec![centre(condition, unsent, now), phone_reader(condition, now), folders(condition, collects, now)];
     lines.extend(certificate(condition, now));
     lines
 }
@@ -160,10 +161,15 @@ fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> Line {
     line(Level::Bad, NAME, Text::fixed("見つかりません", "Not found"), Some(next))
 }
 
-fn folders(condition: &Condition, watches_folders: bool, now: DateTime<Utc>) -> Line {
+fn folders(condition: &Condition, collects: Collects, now: DateTime<Utc>) -> Line {
     const NAME: Text = Text::fixed("連携フォルダ", "Linkage folder");
-    if !watches_folders {
-        return line(Level::Off, NAME, Text::fixed("見ない設定です", "Not looked at"), None);
+    match collects {
+        Collects::Folders => {}
+        Collects::NoFolders => return line(Level::Off, NAME, Text::fixed("見ない設定です", "Not looked at"), None),
+        Collects::Lowered => {
+            let is = Text::fixed("センターの指定により見ていません", "Not looked at, as the centre has asked");
+            return line(Level::Off, NAME, is, None);
+        }
     }
     let Some(since) = blind(condition, GapSource::Folder) else {
         return line(Level::Good, NAME, Text::fixed("見えています", "Seen"), None);
@@ -212,7 +218,10 @@ mod tests {
     fn shown(change: impl FnOnce(&mut Condition)) -> Vec<(Level, String)> {
         let mut condition = Board::default().condition();
         change(&mut condition);
-        lines(&condition, 300, true, now()).into_iter().map(|line| (line.level, line.is.ja.into_owned())).collect()
+        lines(&condition, 300, Collects::Folders, now())
+            .into_iter()
+            .map(|line| (line.level, line.is.ja.into_owned()))
+            .collect()
     }
 
     #[test]

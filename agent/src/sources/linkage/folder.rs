@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use yomitori_observation::{Moment, Sighting, linkage};
 use yomitori_proto::id::TerminalId;
-use yomitori_proto::vocabulary::GapSource;
+use yomitori_proto::vocabulary::{CollectionLevel, GapSource};
 
 use super::header::Headers;
 use crate::config::Watched;
+use crate::limit::Limit;
 use crate::sources::{Closed, Mark, Outage, Outlet, Signal};
 use crate::telemetry;
 
@@ -37,8 +39,9 @@ pub(super) struct Folder {
     missing: Outage,
     /// Notifications of it were lost.
     lost: Outage,
-    /// Files whose headers are read; none where the clinic has not opted in.
-    headers: Option<Headers>,
+    /// Files whose headers are read; none where the clinic has not opted in, or the centre does not want it.
+    headers: Headers,
+    limit: Arc<Limit>,
     /// When nothing was wrong with it last.
     well_at: DateTime<Utc>,
 }
@@ -53,7 +56,7 @@ impl Folder {
     pub(super) fn new(
         terminal: TerminalId,
         watched: Watched,
-        reads_headers: bool,
+        limit: Arc<Limit>,
         marks: &[Mark],
         now: DateTime<Utc>,
     ) -> Self {
@@ -69,7 +72,8 @@ impl Folder {
             said_unwatchable: false,
             missing: Outage::none(GapSource::Folder),
             lost: Outage::none(GapSource::Folder),
-            headers: reads_headers.then(Headers::default),
+            headers: Headers::default(),
+            limit,
             well_at: now,
         }
     }
@@ -111,12 +115,12 @@ impl Folder {
 
     /// When [`Folder::read_on`] has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.headers.as_ref()?.deadline()
+        self.headers.deadline()
     }
 
     /// Looks again at files that were not finished.
     pub(super) fn read_on(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
-        self.headers.as_mut().map_or(Ok(()), |headers| headers.look(now, outlet))
+        self.headers.look(now, outlet)
     }
 
     /// Whether the folder is there, and when it changed last.
@@ -149,7 +153,7 @@ impl Folder {
     }
 
     pub(super) fn stop(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
-        self.headers.as_mut().map_or(Ok(()), |headers| headers.stop(outlet))?;
+        self.headers.stop(outlet)?;
         self.lost.ended(now, outlet)?;
         self.missing.ended(now, outlet)
     }
@@ -204,15 +208,18 @@ impl Folder {
         // A file that was restored from elsewhere can carry any time whatever.
         let occurred_at = yomitori_proto::time::truncate(occurred_at(at));
         let occurred_at = if (at - TimeDelta::days(31)..=at).contains(&occurred_at) { occurred_at } else { at };
+        self.told.insert(hash, None);
+        // It came while nobody was to look. As long as it lies there, it is passed over.
+        if self.limit.was_dark(occurred_at) {
+            return Ok(());
+        }
         let seen = linkage::observe(self.watched.folder, &text, 0, at);
         let mark = Mark { folder: self.id, name: hash };
-        self.told.insert(hash, None);
         let sighting = Sighting { occurred_at, observed_at: at, event: seen.clone().into() };
-        match &mut self.headers {
-            Some(headers) if linkage::has_header(seen.kind) => {
-                headers.seen(self.watched.path.join(name), seen, sighting, mark, now, outlet)
-            }
-            _ => outlet.signal(Signal::Seen { sighting, mark: Some(mark) }),
+        if self.limit.level() == CollectionLevel::Headers && linkage::has_header(seen.kind) {
+            self.headers.seen(self.watched.path.join(name), seen, sighting, mark, now, outlet)
+        } else {
+            outlet.signal(Signal::Seen { sighting, mark: Some(mark) })
         }
     }
 

@@ -133,7 +133,7 @@ impl View<'_> {
     /// Taps whose result says that they failed, or that got none in time where results are looked at.
     fn failed_taps(&self) -> impl Iterator<Item = &Tap> {
         self.terminals().flat_map(move |terminal| {
-            let sees_results = terminal.collection != CollectionLevel::Readers;
+            let sees_results = terminal.collecting.level() != CollectionLevel::Readers;
             let failed = move |tap: &Tap, verdict| match verdict {
                 Verdict::Failed => true,
                 Verdict::Alone if sees_results => {

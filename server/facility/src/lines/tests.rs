@@ -5,8 +5,8 @@ use proptest::{collection, prop_assert, prop_assert_eq, sample};
 use yomitori_proto::arbitrary;
 use yomitori_proto::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
-    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind, StartReason,
-    StopReason, Way,
+    Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
+    SettingsOutcome, StartReason, StopReason, Way,
 };
 
 use super::*;
@@ -70,6 +70,7 @@ fn every_word_is_documented() {
         ReadOutcome,
         ReaderRole,
         RebootKind,
+        SettingsOutcome,
         StartReason,
         StopReason,
         Way,

@@ -70,6 +70,7 @@ impl Terminal {
             Event::CollectionGap(event) => {
                 self.gap(Gap { from: event.from, to: event.to, source: event.source, lost: event.lost });
             }
+            Event::SettingsTaken(event) => self.collecting.taken(place, at, event),
             Event::EntryWithdrawn(event) => self.withdraw((event.life, event.seq), sighting.received_at),
             Event::SmartphoneReadAttested(event) => self.enter(sighting, desk::attested(event)),
             Event::SmartphoneReadFailed(event) => self.enter(sighting, desk::failed(event)),
@@ -95,6 +96,7 @@ impl Terminal {
             | Event::AlertSnoozed(_)
             | Event::MaintenanceWindowSet(_)
             | Event::RecordSkipped(_)
+            | Event::CollectionLimited(_)
             | Event::RulesAdopted(_)
             | Event::ClosureSet(_)
             | Event::SnapshotImported(_)
@@ -112,9 +114,9 @@ impl Terminal {
     }
 
     fn agent_started(&mut self, place: Place, at: DateTime<Utc>, event: &AgentStarted) {
+        self.collecting.started(place, event.collection);
         if self.started.is_none_or(|(known, _)| known < place) {
             self.started = Some((place, at));
-            self.collection = event.collection;
             if self.agent_version.as_deref() != Some(event.agent_version.as_str()) {
                 self.agent_version = Some(event.agent_version.clone());
             }

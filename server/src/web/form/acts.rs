@@ -1,6 +1,7 @@
 //! The forms, one entry each: what is asked, and which event follows. Here are wishes, calls and flags; what people do and
-//! see at the site is in `site`, what they decide about the ministry's list in `list`.
+//! see at the site is in `site`, what terminals collect in `collection`, what is decided about the ministry's list in `list`.
 
+mod collection;
 mod list;
 mod parked;
 mod site;
@@ -20,7 +21,7 @@ use crate::clock;
 
 /// Every form.
 pub(super) fn all() -> impl Iterator<Item = &'static Act> {
-    ACTS.iter().chain(&site::ACTS)
+    ACTS.iter().chain(&site::ACTS).chain([&collection::ACT])
 }
 
 /// The form of a key.

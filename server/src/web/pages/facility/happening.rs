@@ -30,7 +30,7 @@ pub(super) const READS: [&str; 6] = [
     "fallback_used",
     "entry_withdrawn",
 ];
-pub(super) const PEOPLE: [&str; 20] = [
+pub(super) const PEOPLE: [&str; 21] = [
     "smartphone_read_attested",
     "smartphone_read_failed",
     "facility_registered",
@@ -49,10 +49,11 @@ pub(super) const PEOPLE: [&str; 20] = [
     "alert_snoozed",
     "maintenance_window_set",
     "record_skipped",
+    "collection_limited",
     "notice_hung",
     "face_reader_restarted",
 ];
-pub(super) const DEVICES: [&str; 15] = [
+pub(super) const DEVICES: [&str; 16] = [
     "agent_started",
     "agent_stopped",
     "terminal_rebooted",
@@ -64,6 +65,7 @@ pub(super) const DEVICES: [&str; 15] = [
     "reader_flapping",
     "reader_blocked",
     "collection_gap",
+    "settings_taken",
     "face_reader_restarted",
     "terminal_enrolled",
     "terminal_retired",
@@ -225,6 +227,11 @@ impl Happening {
                 let details = [Some(source), Some(span), lost].into_iter().flatten().collect();
                 happening("記録できなかった期間", "Nothing was collected", details)
             }
+            Event::SettingsTaken(taken) => happening(
+                "収集範囲の指定を受け取った",
+                "Told how much to collect",
+                vec![taken.outcome.label(), taken.collection.label()],
+            ),
             Event::FaceReaderRestarted(restarted) => {
                 happening("顔認証リーダーを再起動", "Face reader restarted", vec![at(restarted.restarted_at)])
             }
@@ -310,6 +317,9 @@ impl Happening {
             Event::RecordSkipped(skipped) => {
                 let place = plain(format!("{}:{}", skipped.partition, skipped.offset));
                 happening("処理できない記録を除外", "Record left out", vec![place])
+            }
+            Event::CollectionLimited(limited) => {
+                happening("収集する範囲を指定", "How much is collected", vec![limited.most.label()])
             }
             Event::RulesAdopted(adopted) => {
                 let version = Text::new(format!("第{}版", adopted.version), format!("version {}", adopted.version));

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use yomitori_facility::Text;
+use yomitori_facility::{Text, Word as _};
 use yomitori_proto::vocabulary::Way;
 
 use super::complete;
@@ -161,6 +161,14 @@ fn terminal(
                 (complete::line(lang, &lives, now))
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
                 div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way))) } }
+                div {
+                    dt { (lang.both(&text::COLLECTS)) }
+                    dd {
+                        (lang.one(&one.collection.label())) " "
+                        @if one.collects_too_much { (word::sign(Tone::Warn, lang.one(&text::NOT_YET_LOWERED))) " " }
+                        a href={ (path) "/record/collection" } { (lang.one(&text::CHANGE)) }
+                    }
+                }
             }
             @if readers.is_empty() { p.hint { (lang.both(&text::NO_READERS)) } }
             @else { (self::readers(lang, path, &readers, now)) }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use yomitori_facility::Text;
 use yomitori_proto::id::ReaderKey;
-use yomitori_proto::vocabulary::{ReaderRole, Way};
+use yomitori_proto::vocabulary::{CollectionLevel, ReaderRole, Way};
 
 #[derive(Default)]
 pub(in crate::web) struct Status {
@@ -112,6 +112,10 @@ pub(super) struct Terminal {
     pub(super) agent_version: Option<String>,
     #[serde(default)]
     pub(super) way: Way,
+    #[serde(default)]
+    pub(super) collection: CollectionLevel,
+    #[serde(default)]
+    pub(super) collects_too_much: bool,
     #[serde(default)]
     pub(super) retired_at: Option<DateTime<Utc>>,
 }

@@ -1,0 +1,157 @@
+//! What the centre lets this terminal collect. It can only lower what the terminal's own configuration allows: whoever
+//! speaks for the centre, and whatever they say, nothing more is looked at than the clinic has agreed to.
+//!
+//! * What was understood last holds until something else is understood, over restarts and while the centre is away.
+//! * Where the file that says so can't be read, the least is collected until the centre says it again.
+//! * What fell into a time in which names were not collected is not told afterwards either.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use yomitori_proto::event::SettingsTaken;
+use yomitori_proto::uplink::Settings;
+use yomitori_proto::vocabulary::{CollectionLevel, SettingsOutcome};
+
+use crate::telemetry;
+
+const FILE: &str = "limit.json";
+/// So many times without names are remembered; of more, the two oldest become one. What lies between them was told long ago.
+const DARK: usize = 8;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Limit {
+    path: PathBuf,
+    configured: CollectionLevel,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    kept: Kept,
+    /// The settings that were reported since the start of the agent.
+    reported: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Kept {
+    /// Of the settings that were understood last.
+    settings_hash: u64,
+    most: CollectionLevel,
+    /// When names were not collected: from, and to where that is over.
+    dark: Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>,
+}
+
+impl Kept {
+    const NOTHING: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, dark: Vec::new() };
+
+    /// The same with other settings from `now` on.
+    fn then(&self, settings_hash: u64, most: CollectionLevel, now: DateTime<Utc>) -> Self {
+        let mut next = Self { settings_hash, most, dark: self.dark.clone() };
+        let is_dark = |level| level < CollectionLevel::Names;
+        match (is_dark(self.most), is_dark(most)) {
+            (false, true) => next.dark.push((now, None)),
+            (true, false) => next.dark.iter_mut().filter(|(_, to)| to.is_none()).for_each(|(_, to)| *to = Some(now)),
+            (false, false) | (true, true) => {}
+        }
+        if next.dark.len() > DARK {
+            let (from, _) = next.dark.remove(0);
+            next.dark[0].0 = next.dark[0].0.min(from);
+        }
+        next
+    }
+}
+
+impl Limit {
+    /// The limit that is kept in `state_dir`, for a terminal whose configuration allows `configured`.
+    #[must_use]
+    pub fn open(state_dir: &Path, configured: CollectionLevel) -> Self {
+        let path = state_dir.join(FILE);
+        let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Kept>(&bytes)?));
+        let kept = match read {
+            // A word of a newer version is no level.
+            Ok(kept) if kept.most != CollectionLevel::Unknown => kept,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::NOTHING,
+            Ok(_) | Err(_) => {
+                telemetry::limit_unreadable();
+                Kept { most: CollectionLevel::Readers, dark: vec![(DateTime::UNIX_EPOCH, None)], ..Kept::NOTHING }
+            }
+        };
+        Self { path, configured, now: Mutex::new(Now { kept, reported: None }) }
+    }
+
+    /// What may be collected now.
+    #[must_use]
+    pub fn level(&self) -> CollectionLevel {
+        self.configured.min(self.now().kept.most)
+    }
+
+    /// Whether the centre has lowered what the configuration allows.
+    #[must_use]
+    pub fn is_lowered(&self) -> bool {
+        self.level() < self.configured
+    }
+
+    /// Whether names were not to be collected at `at`.
+    #[must_use]
+    pub fn was_dark(&self, at: DateTime<Utc>) -> bool {
+        let now = self.now();
+        now.kept.dark.iter().any(|(from, to)| *from <= at && to.is_none_or(|to| at < to))
+    }
+
+    /// Obeys what the centre has sent, as far as it is understood; gives what is to be reported, once since the start of
+    /// the agent.
+    pub fn take(&self, settings: Settings, at: DateTime<Utc>) -> Option<SettingsTaken> {
+        let mut now = self.now();
+        let (next, outcome) = match settings.most() {
+            None => (now.kept.clone(), SettingsOutcome::NotUnderstood),
+            Some(most) => {
+                let next = now.kept.then(settings.hash(), most, at);
+                match if next == now.kept { Ok(()) } else { self.keep(&next) } {
+                    Ok(()) => (next, SettingsOutcome::Applied),
+                    Err(error) => {
+                        telemetry::limit_not_kept(&error);
+                        (next, SettingsOutcome::NotKept)
+                    }
+                }
+            }
+        };
+        now.kept = next;
+        let collection = self.configured.min(now.kept.most);
+        if now.reported.replace(settings.hash()) == Some(settings.hash()) {
+            return None;
+        }
+        telemetry::settings_taken(outcome, collection);
+        Some(SettingsTaken { settings_hash: settings.hash(), outcome, collection })
+    }
+
+    /// What [`Limit::take`] gave could not be told; it is given again the next time.
+    pub fn not_told(&self) {
+        self.now().reported = None;
+    }
+
+    fn keep(&self, kept: &Kept) -> io::Result<()> {
+        let new = self.path.with_extension("json.new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(kept)?)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        // A rename is durable once the folder is; Windows has no such step.
+        match self.path.parent().filter(|_| cfg!(unix)) {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        // A writer that panicked has left a whole value.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

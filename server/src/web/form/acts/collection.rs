@@ -1,0 +1,36 @@
+//! The form by which people lower what terminals collect.
+
+use yomitori_facility::Text;
+use yomitori_proto::event::CollectionLimited;
+use yomitori_proto::vocabulary::CollectionLevel;
+
+use super::super::{Act, Field, Input};
+
+pub(super) static ACT: Act = Act {
+    key: "collection",
+    title: Text::fixed("収集する範囲", "How much is collected"),
+    note: Some(Text::fixed(
+        "端末の設定より広げることはできません。つながっている端末には数秒で、ほかの端末には次の接続時に届きます。",
+        "It can only lower what a terminal's own configuration allows. Terminals hear it within seconds, or when they connect next.",
+    )),
+    fields: &[Field {
+        name: "most",
+        label: Text::fixed("ここまで", "No more than"),
+        hint: None,
+        input: Input::Radio(&[
+            ("readers", Text::fixed("リーダーとタップだけ", "Readers and taps only")),
+            ("names", Text::fixed("結果ファイルの名前まで", "And the names of result files")),
+            ("headers", Text::fixed("端末の設定のとおり", "As each terminal is configured")),
+        ]),
+    }],
+    why: Text::fixed("施設の希望", "the facility wishes it"),
+    telephones: false,
+    event: Some(|values| {
+        let most = match values.word("most") {
+            "headers" => CollectionLevel::Headers,
+            "names" => CollectionLevel::Names,
+            _ => CollectionLevel::Readers,
+        };
+        CollectionLimited { most }.into()
+    }),
+};

@@ -1,0 +1,126 @@
+//! How much is collected can be lowered from the centre and never raised: while terminals are connected, over restarts, and
+//! while the centre is away.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use yomitori_tests::clock;
+use yomitori_tests::world::World;
+use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
+use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::wait::{self, PATIENCE};
+
+const CODE: &str = "1319999015";
+const SUCCEEDED: &str = "<?xml version=\"1.0\"?><XmlMsg><MessageHeader><SegmentOfResult>1</SegmentOfResult></MessageHeader>\
+                         <MessageBody><ProcessingResultStatus>1</ProcessingResultStatus><ResultList>";
+
+struct Clinic {
+    world: World,
+    server: Server,
+    agent: Agent,
+}
+
+impl Clinic {
+    async fn open(test: &str, level: &str) -> Result<Self> {
+        let world = World::new(test).await?;
+        let server = Server::start(&world, Plan::default()).await?;
+        server.import(&format!("code,name,prefecture\n{CODE},ひかえめ医院,東京都\n")).await?;
+        let more = format!("[collection]\nlevel = {level:?}\n");
+        let agent = Agent::start(&world, &server, CODE, AgentPlan { more, ..AgentPlan::default() }).await?;
+        Ok(Self { world, server, agent })
+    }
+
+    async fn limit(&self, most: &str) -> Result<()> {
+        let limit = ["collection", "limit", most, "--facility", CODE, "--by", "鈴木", "--why", "院長の希望"];
+        self.server.run(&limit).await.map(drop)
+    }
+
+    /// Waits until the terminal says that it collects so much, and has taken so many settings.
+    async fn collects(&self, level: &str, taken: i64) -> Result<()> {
+        let store = self.world.store().await?;
+        wait::until(&format!("the terminal to collect {level}"), PATIENCE, async || {
+            let facility = self.server.facility(CODE).await?;
+            let terminal = &facility["facility"]["status"]["terminals"][0];
+            ensure!(terminal["collection"] == level, "{terminal}");
+            ensure!(terminal["collects_too_much"] == false, "{terminal}");
+            let query = "SELECT count(*) FROM projection.fact WHERE kind = 'settings_taken'";
+            let count: i64 = store.query_one(query, &[]).await?.get(0);
+            ensure!(count == taken, "{count} settings were taken");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Leaves a result in the folder, and gives what was told of results once this or a later one must have been.
+    async fn result(&self) -> Result<()> {
+        self.agent.face_result_for(clock::now(), std::time::Duration::from_millis(50), SUCCEEDED).await
+    }
+
+    async fn outcomes(&self, expected: &[&str]) -> Result<()> {
+        let query = "SELECT event::jsonb->'linkage_result_observed'->>'outcome' FROM projection.fact \
+                     WHERE kind = 'linkage_result_observed' ORDER BY seq";
+        let store = self.world.store().await?;
+        wait::until(&format!("{expected:?}"), PATIENCE, async || {
+            let rows = store.query(query, &[]).await?;
+            let outcomes: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            ensure!(outcomes == expected, "{outcomes:?}");
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_collected_is_lowered_at_once_and_stays_low_while_the_centre_is_away() -> Result<()> {
+    let mut clinic = Clinic::open("collection", "headers").await?;
+    clinic.collects("headers", 0).await?;
+    clinic.result().await?;
+    clinic.outcomes(&["ok"]).await?;
+
+    clinic.limit("names").await?;
+    clinic.collects("names", 1).await?;
+    clinic.result().await?;
+    clinic.outcomes(&["ok", "not_read"]).await?;
+
+    clinic.limit("readers").await?;
+    clinic.collects("readers", 2).await?;
+    clinic.result().await?;
+    let sent = clinic.agent.run(&["sent"]).await?;
+    let taken = sent.lines().filter(|line| line.contains("settings_taken")).count();
+    ensure!(taken == 2, "what became of the settings is told like everything else that leaves:\n{sent}");
+
+    // The centre goes, the terminal starts anew: what was understood last holds.
+    clinic.server.kill()?;
+    clinic.agent.process()?.terminate(PATIENCE).await?;
+    clinic.agent.launch()?;
+    let check = clinic.agent.try_run(&["check"]).await?;
+    let said = String::from_utf8(check.stdout)?;
+    ensure!(said.contains("lowered to \"readers\""), "{said}");
+    clinic.result().await?;
+
+    clinic.server.serve().await?;
+    clinic.limit("none").await?;
+    // Since it started anew, it reports what it was asked for once more, and then that it was lifted.
+    clinic.collects("headers", 4).await.or(clinic.collects("headers", 3).await)?;
+    clinic.result().await?;
+    clinic.outcomes(&["ok", "not_read", "ok"]).await?;
+
+    let page = reqwest::get(format!("{}/facilities/{CODE}?lang=ja", clinic.server.web)).await?.text().await?;
+    ensure!(page.contains("収集範囲") && page.contains("結果ファイルの見出しまで"), "{page}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_more_is_collected_than_the_terminal_is_configured_for() -> Result<()> {
+    let clinic = Clinic::open("collection-raised", "names").await?;
+    clinic.collects("names", 0).await?;
+    clinic.limit("none").await?;
+    clinic.collects("names", 1).await?;
+    clinic.result().await?;
+    clinic.outcomes(&["not_read"]).await?;
+    let limit = clinic.server.facility(CODE).await?["facility"]["status"]["collection_limit"].clone();
+    ensure!(limit["most"] == "headers" && limit["by"] == "鈴木" && limit["reason"] == "院長の希望", "{limit}");
+    let explained = clinic.server.run(&["explain", CODE, "--format", "json"]).await?;
+    let explained: Value = serde_json::from_str(&explained)?;
+    ensure!(explained.to_string().contains("collection_limited"), "{explained}");
+    Ok(())
+}
