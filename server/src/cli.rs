@@ -148,9 +148,9 @@ enum Command {
     Parked(parked::Command),
     /// How each axis of a facility came to be what it is, event by event.
     Explain(explain::Explain),
-    /// What is known of every facility, or of one; or what was shown at an earlier instant.
+    /// What is known of every facility, or of one; or what was true or was shown at an earlier instant.
     #[command(
-        after_help = "Examples:\n  yomitori-server status\n  yomitori-server status --facility 1319999015 --format json\n  yomitori-server status --known-at 2026-04-01T10:30"
+        after_help = "Examples:\n  yomitori-server status\n  yomitori-server status --facility 1319999015 --format json\n  yomitori-server status --as-of 2026-04-01T10:30     # what was true, by today's knowledge\n  yomitori-server status --known-at 2026-04-01T10:30  # what was shown then"
     )]
     Status(status::Status),
     /// Which facilities would change sides under other rules, and why. Nothing is changed.

@@ -5,6 +5,7 @@
 //! instances share the work, and by the expected place, so that one that lost its lock without knowing can't write.
 
 mod batch;
+mod historian;
 mod owner;
 pub mod rebuild;
 mod refold;
@@ -75,6 +76,7 @@ pub enum ProjectionError {
 
 /// Projects until `stop`. A failure pauses it; it goes on from the last commit.
 pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
+    tokio::spawn(historian::run(store.clone(), stop.clone()));
     while !stop.is_cancelled() {
         let mut projector = Projector { store: store.clone(), kafka: kafka.clone() };
         let ended = tokio::select! {

@@ -19,9 +19,11 @@ pub mod lease;
 pub mod limit;
 pub mod listing;
 pub mod parked;
+pub mod past;
 pub mod progress;
 pub mod snapshot;
 pub mod token;
+pub mod truth;
 pub mod waiting;
 
 use std::time::Duration;

@@ -112,6 +112,16 @@ pub fn apply_failed(error: Cause<'_>) {
     warn!(error = chain(error), "a snapshot could not be applied; run `yomitori-server list reconcile`");
 }
 
+/// What was true can't be told now; it will be, later.
+pub fn history_failed(error: Cause<'_>) {
+    warn!(error = chain(error), "What was true of facilities can't be told anew now; it is tried again.");
+}
+
+/// What was true of so many facilities was told anew.
+pub fn history_told(facilities: usize) {
+    counter!("fleet_server_history_told_total").increment(facilities as u64);
+}
+
 /// How much terminals may collect can't be looked up.
 pub fn limits_unknown(error: Cause<'_>) {
     warn!(error = chain(error), "How much terminals may collect is not known now; they keep to what they were told.");

@@ -12,7 +12,7 @@ const TERMINAL: &str = "018f0000-0000-7000-8000-00000000a001";
 const LIFE: &str = "018f0000-0000-4000-8000-00000000b001";
 
 /// What is typed, and the kind of fact that it becomes.
-const TYPED: [(&str, &str); 24] = [
+const TYPED: [(&str, &str); 25] = [
     ("facility code add 1339999011 --effective 2026-04-01", "facility_code_changed"),
     ("facility code replace 1339999011 1339999029 --effective 2026-04-02", "facility_code_changed"),
     ("facility code drop 1339999029", "facility_code_changed"),

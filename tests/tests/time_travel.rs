@@ -26,6 +26,17 @@ impl Desk {
         Ok(serde_json::from_str(&told)?)
     }
 
+    /// Waits until everything that is known is told.
+    async fn told_anew(&self) -> Result<()> {
+        let store = self.world.store().await?;
+        wait::until("the past to be told anew", PATIENCE, async || {
+            let row = store.query_one("SELECT facilities FROM analytics.status_as_of_lag", &[]).await?;
+            ensure!(row.get::<_, i64>(0) == 0, "some are still due");
+            Ok(())
+        })
+        .await
+    }
+
     async fn becomes(&self, axis: &str, expected: &str) -> Result<DateTime<Utc>> {
         wait::until(&format!("{axis} {expected}"), PATIENCE, async || {
             let status = self.server.run(&["status", "--facility", CODE, "--format", "json"]).await?;
@@ -89,5 +100,67 @@ async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
                  projection.facility WHERE code = $2))";
     let row = store.query_opt(query, &[&attested, &CODE]).await?.context("the facility was shown then")?;
     ensure!(row.get::<_, String>(0) == "eligible" && row.get::<_, DateTime<Utc>>(1) <= attested);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_true_then_is_told_by_all_that_is_known_now() -> Result<()> {
+    let world = World::new("as-of").await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    let desk = Desk { world, server };
+    let line = |code: &str| format!("code,name,prefecture\n{code},あとからの医院,東京都\n");
+    desk.server.import(&line(CODE)).await?;
+    desk.becomes("eligible", "not_yet").await?;
+    let run = async |words: &[&str]| desk.server.run(&[words, &["--facility", CODE, "--by", "Suzuki"]].concat()).await;
+    // What is said today was so long ago; what was shown then stays what it was.
+    run(&["attest", "--at", "2025-10-01T10:00"]).await?;
+    desk.becomes("eligible", "eligible").await?;
+    desk.told_anew().await?;
+    let as_of = async |at: &str| -> Result<Vec<Value>> {
+        let told = desk.server.run(&["status", "--as-of", at, "--format", "json"]).await?;
+        Ok(serde_json::from_str(&told)?)
+    };
+    let eligible = async |at: &str| -> Result<String> {
+        Ok(as_of(at).await?.first().map_or("-", |past| past["eligible"].as_str().unwrap_or("?")).to_owned())
+    };
+    ensure!(eligible("2025-10-01T09:59").await? == "-", "nothing was known to be so then");
+    ensure!(eligible("2025-10-01T10:00").await? == "eligible");
+    let known = desk.server.run(&["status", "--known-at", "2025-10-01T10:00", "--format", "json"]).await?;
+    ensure!(known.trim() == "[]", "nothing was shown then: {known}");
+
+    // What is known still later rewrites it again, and what was shown meanwhile does not change.
+    let meanwhile = desk.now().await?;
+    run(&["attest", "--at", "2025-09-25T10:00"]).await?;
+    run(&["opt-out", "record", "do-not-want"]).await?;
+    desk.becomes("opt_out", "needed").await?;
+    desk.told_anew().await?;
+    ensure!(eligible("2025-09-25T10:00").await? == "eligible");
+    let shown = desk.shown(meanwhile).await?;
+    ensure!(shown[0]["eligible"] == "eligible" && shown[0]["opt_out"] == "not_needed", "{shown:?}");
+
+    // Of now, both pasts say what is shown.
+    let now = "SELECT count(*) FROM projection.facility f JOIN analytics.status_as_of(now()) t USING (facility_id) \
+               JOIN analytics.status_known_at(now()) k USING (facility_id) \
+               WHERE (f.code, f.name, f.eligible, f.evidence, f.evidence_level, f.equipment, f.intent, f.opt_out, f.listing, f.freshness, f.flags) \
+               IS NOT DISTINCT FROM (t.code, t.name, t.eligible, t.evidence, t.evidence_level, t.equipment, t.intent, t.opt_out, t.listing, t.freshness, t.flags) \
+               AND (f.eligible, f.opt_out, f.flags) = (k.eligible, k.opt_out, k.flags)";
+    let same: i64 = desk.world.store().await?.query_one(now, &[]).await?.get(0);
+    ensure!(same == 1, "what is shown now, what is true now and what is known now are one");
+
+    // The page has one control for both.
+    let page = format!("{}/facilities/{CODE}?lang=ja&at=2025-10-01T10:00", desk.server.web);
+    let page = reqwest::get(page).await?.text().await?;
+    ensure!(
+        page.contains("実際の状態（今の知識で）") && page.contains("当時の表示") && page.contains("記録なし"),
+        "{page}"
+    );
+    let refused = reqwest::get(format!("{}/facilities/{CODE}?at=yesterday", desk.server.web)).await?;
+    ensure!(refused.status() == 400, "{}", refused.status());
+
+    // Facts that are read anew from the log make a history that is told anew.
+    desk.server.run(&["rebuild", "--facts"]).await?;
+    desk.server.run(&["rebuild", "swap"]).await?;
+    desk.told_anew().await?;
+    ensure!(eligible("2025-09-25T10:00").await? == "eligible");
     Ok(())
 }

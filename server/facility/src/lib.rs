@@ -34,6 +34,7 @@ mod seen;
 mod status;
 mod terminal;
 mod text;
+mod timeline;
 mod view;
 mod word;
 
@@ -59,3 +60,4 @@ pub use seen::Hole;
 pub use status::{FaceReaderStatus, PurchaseStatus, Status, Tallied, status};
 pub use terminal::{Gap, Versions};
 pub use text::{Axis, Text, Word};
+pub use timeline::{Head, Span, Timeline, Words, look, takes_back, timeline, true_from};

@@ -6,15 +6,18 @@ use clap::{Args, ValueEnum};
 
 use super::output::{note, say};
 use super::{Desk, instant};
-use crate::store::belief::{self, Shown};
 use crate::store::facility as facilities;
+use crate::store::past::{self, Past, View};
 
 #[derive(Args)]
 pub(super) struct Status {
     /// One of the institution codes of a facility; without it, all facilities.
     #[arg(long)]
     facility: Option<String>,
-    /// What was shown at this instant instead of now, such as 2026-04-01T10:30.
+    /// What was true at this instant, such as 2026-04-01T10:30, by all that is known now.
+    #[arg(long, value_name = "TIME", value_parser = instant::parse, conflicts_with = "known_at")]
+    as_of: Option<DateTime<Utc>>,
+    /// What was shown at this instant instead of now: what we believed then.
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     known_at: Option<DateTime<Utc>>,
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -32,11 +35,16 @@ pub(super) async fn run(desk: &Desk, command: Status) -> anyhow::Result<()> {
         Some(code) => Some(desk.facility(code).await?),
         None => None,
     };
-    if let Some(at) = command.known_at {
-        let shown = belief::at(&desk.store, at, facility).await?;
+    let view = command.as_of.map(|at| (View::AsOf, at)).or(command.known_at.map(|at| (View::KnownAt, at)));
+    if let Some((view, at)) = view {
+        let past = past::at(&desk.store, view, at, facility).await?;
         match command.format {
-            Format::Table => table(&shown.into_iter().map(line).collect::<Vec<_>>()),
-            Format::Json => say(&serde_json::to_string_pretty(&shown).context("write JSON")?),
+            Format::Table => table(&past.into_iter().map(line).collect::<Vec<_>>()),
+            Format::Json => say(&serde_json::to_string_pretty(&past).context("write JSON")?),
+        }
+        let lag = if view == View::AsOf { past::lag(&desk.store).await? } else { 0 };
+        if lag > 0 {
+            note(&format!("{lag} 施設を再計算中です / {lag} facilities are being told anew: ask again in a while"));
         }
         return Ok(());
     }
@@ -51,8 +59,8 @@ pub(super) async fn run(desk: &Desk, command: Status) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn line(shown: Shown) -> facilities::Line {
-    let Shown { code, name, eligible, evidence, evidence_level, opt_out, freshness, .. } = shown;
+fn line(past: Past) -> facilities::Line {
+    let Past { code, name, eligible, evidence, evidence_level, opt_out, freshness, .. } = past;
     facilities::Line { code, name, eligible, evidence, evidence_level, last_success_at: None, opt_out, freshness }
 }
 

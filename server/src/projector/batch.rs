@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use yomitori_facility::{Facility, Rules, fold};
+use yomitori_facility::{Facility, Rules, fold, takes_back, true_from};
 use yomitori_proto::decode;
 use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
+use super::historian;
 use super::owner::Owner;
 use super::state::States;
 use super::{ProjectionError, row};
@@ -21,7 +22,7 @@ use crate::store::fact::Placed;
 use crate::store::generation::Number;
 use crate::store::ground::Ground;
 use crate::store::parked::Parked;
-use crate::store::{Doing as _, Store, facility, fact, parked, progress};
+use crate::store::{Doing as _, Store, facility, fact, parked, progress, truth};
 use crate::{clock, crash, telemetry};
 
 /// Why a record waits that could be followed.
@@ -57,6 +58,8 @@ pub(super) struct Folded {
     rows: Vec<facility::Row>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
     parked: Vec<Parked>,
+    /// Since when something else was so of these than was known.
+    late: BTreeMap<FacilityId, DateTime<Utc>>,
     /// Facilities of which people left records out.
     pub(super) left_out: BTreeSet<FacilityId>,
     now: DateTime<Utc>,
@@ -80,6 +83,7 @@ impl Folded {
         comings.write(&transaction).await?;
         facility::show(&transaction, &self.rows).await?;
         fact::raise_high_water(&transaction, &self.marks).await?;
+        truth::late(&transaction, &self.late).await?;
         parked::park(&transaction, &self.parked, self.now).await?;
         parked::ask_for(&transaction, &self.left_out).await?;
         crash::point("before-commit");
@@ -158,6 +162,7 @@ impl Batch {
         states.left_out.extend(&left_out);
         Ok(Folded {
             generation: owner.generation(),
+            late: late(&facts, now),
             moves,
             facts,
             duplicates,
@@ -205,6 +210,19 @@ impl Batch {
         }
         outcome
     }
+}
+
+/// Of which facilities something became known that was so long ago, and since when it was.
+fn late(facts: &[Placed], now: DateTime<Utc>) -> BTreeMap<FacilityId, DateTime<Utc>> {
+    let mut late: BTreeMap<FacilityId, DateTime<Utc>> = BTreeMap::new();
+    for recorded in facts.iter().map(|placed| &placed.recorded) {
+        // Since when what is taken back had been so stands in another fact.
+        let at = if takes_back(recorded) { DateTime::UNIX_EPOCH } else { true_from(recorded) };
+        if recorded.facility != FacilityId::FLEET && historian::is_late(at, now) {
+            late.entry(recorded.facility).and_modify(|from| *from = at.min(*from)).or_insert(at);
+        }
+    }
+    late
 }
 
 /// The record that a person leaves out by this. Of the facility itself it says nothing.

@@ -5,9 +5,11 @@
 //! a person has left a record out. What was left out counts for nothing from then on, also where a newer program could
 //! follow it and has: so the store is the same whichever program folds the log anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use chrono::DateTime;
+use tokio_postgres::Transaction;
 use yomitori_facility::{Facility, Rules};
 use yomitori_proto::id::FacilityId;
 
@@ -19,7 +21,7 @@ use crate::log::Position;
 use crate::store::connection::Comings;
 use crate::store::ground::Ground;
 use crate::store::parked::{self, Tried, Waiting};
-use crate::store::{Doing as _, Store, StoreError, facility, fact, progress};
+use crate::store::{Doing as _, Store, StoreError, facility, fact, progress, truth};
 use crate::{clock, crash, telemetry};
 
 /// Records folded in one go at most.
@@ -133,6 +135,7 @@ async fn fold(
     facts.iter().for_each(|placed| comings.take(&placed.recorded));
     comings.write(&transaction).await?;
     facility::show(&transaction, &rows).await?;
+    tell_anew(&transaction, id).await?;
     fact::raise_high_water(&transaction, &marks).await?;
     let tried = Tried { gone, reasons };
     parked::tried(&transaction, &tried).await?;
@@ -167,6 +170,7 @@ async fn take_back(
     fence(&transaction, owner, records).await?;
     parked::take_back(&transaction, id, records).await?;
     facility::show(&transaction, &rows).await?;
+    tell_anew(&transaction, id).await?;
     transaction.commit().await.doing("commit what is taken back")?;
     telemetry::facility_retried(id, 0, records.len());
     states.replace(facility);
@@ -175,7 +179,7 @@ async fn take_back(
 
 /// Makes sure that nobody else has taken over the partitions of these records.
 async fn fence(
-    transaction: &tokio_postgres::Transaction<'_>,
+    transaction: &Transaction<'_>,
     owner: &Owner,
     records: &BTreeSet<Position>,
 ) -> Result<(), ProjectionError> {
@@ -215,4 +219,10 @@ async fn without(
     })
     .await?;
     Ok(facility.unwrap_or_else(|| Facility::new(id)))
+}
+
+/// Facts came or went that may have been so at any time: what was true is told from the beginning.
+async fn tell_anew(transaction: &Transaction<'_>, id: FacilityId) -> Result<(), StoreError> {
+    let late = BTreeMap::from_iter((id != FacilityId::FLEET).then_some((id, DateTime::UNIX_EPOCH)));
+    truth::late(transaction, &late).await
 }

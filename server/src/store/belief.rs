@@ -1,12 +1,9 @@
-//! What was shown of each facility, and from when: a row more whenever one comes to say something else.
+//! What was shown of each facility, and from when: a row more whenever one comes to say something else. What was true of it
+//! is then told anew too.
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-use tokio_postgres::{Row, Transaction};
-use uuid::Uuid;
-use yomitori_proto::id::FacilityId;
+use tokio_postgres::Transaction;
 
-use super::{Doing as _, Store, StoreError};
+use super::{Doing as _, StoreError};
 
 /// What is kept of a row.
 const WORDS: [&str; 12] = [
@@ -35,10 +32,12 @@ fn words(of: &str) -> String {
 pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Result<(), StoreError> {
     let (new, old, kept) = (words("i"), words("f"), WORDS.join(", "));
     let insert = format!(
-        "INSERT INTO registry.belief (facility_id, known_from, {kept}) SELECT i.facility_id, i.folded_at, {new} \
+        "WITH noted AS (INSERT INTO registry.belief (facility_id, known_from, {kept}) \
+         SELECT i.facility_id, i.folded_at, {new} \
          FROM {incoming} i LEFT JOIN projection.facility_row f USING (facility_id) \
          WHERE f.facility_id IS NULL OR ({old}) IS DISTINCT FROM ({new}) \
-         ON CONFLICT (facility_id, known_from) DO NOTHING"
+         ON CONFLICT (facility_id, known_from) DO NOTHING RETURNING facility_id) \
+         INSERT INTO registry.truth_due (facility_id) SELECT facility_id FROM noted"
     );
     transaction.execute(&insert, &[]).await.doing("keep what was shown")?;
     Ok(())
@@ -51,9 +50,10 @@ pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Resul
 pub(super) async fn note_exchange(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let (new, old, kept) = (words("s"), words("f"), WORDS.join(", "));
     let insert = format!(
-        "INSERT INTO registry.belief (facility_id, known_from, {kept}) SELECT s.facility_id, now(), {new} \
+        "WITH noted AS (INSERT INTO registry.belief (facility_id, known_from, {kept}) SELECT s.facility_id, now(), {new} \
          FROM shadow.facility_row s LEFT JOIN projection.facility_row f USING (facility_id) \
-         WHERE f.facility_id IS NULL OR ({old}) IS DISTINCT FROM ({new})"
+         WHERE f.facility_id IS NULL OR ({old}) IS DISTINCT FROM ({new}) RETURNING facility_id) \
+         INSERT INTO registry.truth_due (facility_id) SELECT facility_id FROM noted"
     );
     let gone = format!(
         "INSERT INTO registry.belief (facility_id, known_from, shown, {kept}) SELECT f.facility_id, now(), false, {old} \
@@ -63,54 +63,4 @@ pub(super) async fn note_exchange(transaction: &Transaction<'_>) -> Result<(), S
         transaction.execute(&statement, &[]).await.doing("keep what was shown")?;
     }
     Ok(())
-}
-
-/// What was shown of a facility at an instant.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Shown {
-    pub facility: FacilityId,
-    /// Since when it had been shown so.
-    pub known_from: DateTime<Utc>,
-    pub code: Option<String>,
-    pub name: String,
-    pub prefecture: String,
-    pub eligible: String,
-    pub evidence: String,
-    pub evidence_level: Option<String>,
-    pub equipment: String,
-    pub intent: String,
-    pub opt_out: String,
-    pub listing: String,
-    pub freshness: String,
-    pub flags: Vec<String>,
-}
-
-/// What was shown at `at`, of all facilities or of one, ordered by prefecture and name.
-///
-/// # Errors
-/// Where the database is away.
-pub async fn at(store: &Store, at: DateTime<Utc>, facility: Option<FacilityId>) -> Result<Vec<Shown>, StoreError> {
-    let query = format!(
-        "SELECT facility_id, known_from, {} FROM analytics.status_known_at($1, $2) ORDER BY prefecture, name, facility_id",
-        WORDS.join(", ")
-    );
-    let facility: Option<Uuid> = facility.map(|id| id.0);
-    let rows = store.client().await?.query(&query, &[&at, &facility]).await.doing("read what was shown")?;
-    let shown = |row: Row| Shown {
-        facility: FacilityId(row.get(0)),
-        known_from: row.get(1),
-        code: row.get(2),
-        name: row.get(3),
-        prefecture: row.get(4),
-        eligible: row.get(5),
-        evidence: row.get(6),
-        evidence_level: row.get(7),
-        equipment: row.get(8),
-        intent: row.get(9),
-        opt_out: row.get(10),
-        listing: row.get(11),
-        freshness: row.get(12),
-        flags: row.get(13),
-    };
-    Ok(rows.into_iter().map(shown).collect())
 }

@@ -6,7 +6,7 @@ pub mod difference;
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 
-use super::{CHANGED, Doing as _, Store, StoreError, belief};
+use super::{CHANGED, Doing as _, Store, StoreError, belief, truth};
 
 /// The tables of a generation. The facts go with it only where it was built with them: they are what the log says, and no
 /// fold changes them.
@@ -133,6 +133,9 @@ pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result
         statements.push_str(view.get(1));
     }
     transaction.batch_execute(&statements).await.doing(doing)?;
+    if with_facts {
+        truth::all_are_due(transaction).await?;
+    }
     transaction.execute("SELECT pg_notify($1, 'many')", &[&CHANGED]).await.doing(doing)?;
     Ok(())
 }

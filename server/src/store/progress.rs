@@ -34,6 +34,16 @@ pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
     Ok(rows.into_iter().map(progress).collect())
 }
 
+/// How many records of the log were not folded when the projector last looked.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn behind(store: &Store) -> Result<i64, StoreError> {
+    let query = "SELECT coalesce(sum(greatest(end_offset - next_offset, 0)), 0)::int8 FROM progress";
+    let row = store.client().await?.query_one(query, &[]).await.doing("read how far the log is folded")?;
+    Ok(row.get(0))
+}
+
 /// The place of `partition`, beginning at 0 where it was never folded.
 ///
 /// # Errors

@@ -274,6 +274,15 @@ texts! {
     NOT_FIRST: "記録していません。この記録はもう先頭ではありません。ページを開き直してください。",
         "Not recorded: this record is no longer the first that waits. Open the page again.";
 
+    PAST: "過去の時点", "At an earlier instant";
+    PAST_AT: "日時（日本時間）", "When (Japanese time)";
+    PAST_SHOW: "表示", "Show";
+    PAST_TRUE: "実際の状態（今の知識で）", "What was true, by all that is known now";
+    PAST_SHOWN: "当時の表示", "What was shown then";
+    PAST_NOW: "現在", "Now";
+    PAST_NOTHING: "記録なし", "nothing known";
+    PAST_SINCE: "いつから", "Since";
+    PAST_HINT: "後から届いた記録は「実際の状態」に反映され、「当時の表示」は変わりません。", "What became known later changes what was true, and never what was shown then.";
     TIMELINE: "記録", "Timeline";
     NO_FACTS: "この条件の記録はありません。", "No records of this kind.";
     OLDER: "さらに古い記録", "Older";

@@ -3,6 +3,7 @@
 mod complete;
 mod happening;
 pub(in crate::web) mod parts;
+mod past;
 mod process;
 pub(in crate::web) mod status;
 pub(in crate::web) mod timeline;
@@ -57,10 +58,12 @@ pub(in crate::web) async fn show(
     Path(code): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let known: Vec<&str> = timeline::PARAMETERS.into_iter().chain([RECORDED]).collect();
+    let known: Vec<&str> = timeline::PARAMETERS.into_iter().chain([RECORDED, past::AT]).collect();
     let given = Given::read(query.as_deref(), &known)?;
     let outcome = outcome(lang, &given)?;
     let given = given.without(RECORDED);
+    let then = past::asked(&given)?;
+    let given = given.without(past::AT);
     let asked = timeline::Asked::read(&given)?;
     let Named { facility, written } = named(&web.store, &code).await?;
     let path = format!("/facilities/{written}");
@@ -69,12 +72,13 @@ pub(in crate::web) async fn show(
         return Ok(Redirect::permanent(&format!("{path}{query}")).into_response());
     }
     let store = &web.store;
-    let (progress, detail, completeness, entries, stated) = tokio::try_join!(
+    let (progress, detail, completeness, entries, stated, then) = tokio::try_join!(
         fleet::progress(store),
         fleet::detail(store, facility),
         completeness::of(store, facility),
         fleet::timeline(store, facility, asked.kinds, asked.before, timeline::FACTS + 1),
         fleet::timeline(store, facility, &process::KINDS, None, process::FACTS),
+        past::read(store, facility, then),
     )?;
     let detail = detail.ok_or(Failure::Unwatched { asked: written })?;
     let as_of = AsOf::of(&progress);
@@ -88,6 +92,7 @@ pub(in crate::web) async fn show(
         (parts::axes(lang, &detail.line, &status))
         div #devices data-region { (parts::terminals(lang, &path, &status, &completeness, as_of.now)) }
         div #steps data-region { (parts::steps(lang, &path, &status)) }
+        (past::draw(lang, &path, &detail.line, then.as_ref()))
         (timeline::draw(lang, &path, &given, &asked, &entries, &status, as_of.now))
     };
     let here = layout::here(&uri);

@@ -1,0 +1,236 @@
+//! What was true of a facility from when on, by all that is known now.
+//!
+//! The log says things in the order in which they arrived. Here they count from when they were so: a call from the hour in
+//! which it was made, a read from the minute in which it was seen, however much later somebody said it; what was taken back
+//! never was. Rules and calendar are today's.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use yomitori_proto::event::{Event, Recorded};
+use yomitori_proto::id::{FacilityId, Life, Seq};
+
+use crate::calendar::Calendar;
+use crate::due::Moment;
+use crate::evidence::Evidence;
+use crate::facility::Facility;
+use crate::rules::Rules;
+use crate::text::Word as _;
+use crate::view::View;
+
+/// What a row of a facility says in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Words {
+    pub code: Option<String>,
+    pub name: String,
+    pub prefecture: String,
+    pub eligible: &'static str,
+    pub evidence: &'static str,
+    pub evidence_level: Option<&'static str>,
+    pub equipment: &'static str,
+    pub intent: &'static str,
+    pub opt_out: &'static str,
+    pub listing: &'static str,
+    pub freshness: &'static str,
+    /// Most urgent first.
+    pub flags: Vec<&'static str>,
+}
+
+/// A facility as it was at an instant, with everything in it that was so until then.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Head {
+    pub facility: Facility,
+    pub through: DateTime<Utc>,
+}
+
+/// What was true, from when on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Timeline {
+    /// Ascending, each until the next; those of an earlier head stand before them.
+    pub entries: Vec<(DateTime<Utc>, Words)>,
+    /// To go on from: as it was at `settled`.
+    pub head: Head,
+}
+
+/// The span that is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// What becomes known later is expected to be no older than this.
+    pub settled: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+/// More changes by time alone than this between two facts say nothing new.
+const WAITS: usize = 10_000;
+
+/// From when on a fact was so, whenever it was said. For what people say of an opt-out see [`timeline`].
+#[must_use]
+pub fn true_from(recorded: &Recorded) -> DateTime<Utc> {
+    let said = recorded.occurred_at().min(recorded.received_at);
+    let so = match &recorded.event {
+        Event::SmartphoneReadAttested(event) => event.read_at,
+        Event::SmartphoneReadFailed(event) => event.read_at,
+        Event::FallbackUsed(event) => event.used_at,
+        Event::NoticeHung(event) => event.hung_at,
+        Event::FaceReaderRestarted(event) => event.restarted_at,
+        Event::ReceptionArranged(event) => event.arranged_at,
+        Event::OptOutCallMade(event) => event.called_at,
+        Event::OptOutAcknowledged(event) => event.acknowledged_at,
+        Event::OptOutWithdrawn(event) => event.withdrawn_at,
+        Event::ListingObserved(event) => event.as_of,
+        _ => said,
+    };
+    so.min(said)
+}
+
+/// Whether this takes something back: what was true before it has to be told anew from the beginning.
+#[must_use]
+pub const fn takes_back(recorded: &Recorded) -> bool {
+    matches!(recorded.event, Event::EntryWithdrawn(_))
+}
+
+/// What was true of `facility` in `span`. `facts` are in the order of the log: all of them, or, to go on from a `head`, at
+/// least those that were said since then. The steps of an opt-out keep their order: a call that is said to be older than
+/// the wish counts from the wish on.
+#[must_use]
+pub fn timeline(
+    facility: FacilityId,
+    head: Option<Head>,
+    facts: &[Recorded],
+    rules: &Rules,
+    calendar: &Calendar,
+    span: Span,
+) -> Timeline {
+    let since = head.as_ref().map(|head| head.through);
+    let facts = ordered(facts, since);
+    // A clock that was set back takes nothing out of a head.
+    let through = span.settled.max(since.unwrap_or(span.settled));
+    let (state, last) = match head {
+        Some(Head { facility, through }) => {
+            let (words, due) = look(&facility, rules, calendar, through);
+            (facility, Some((words, due)))
+        }
+        None => (Facility::new(facility), None),
+    };
+    let mut telling = Telling { rules, calendar, state, last, entries: Vec::new() };
+    let mut settled = None;
+    for (place, (at, recorded)) in facts.iter().enumerate() {
+        if *at > through && settled.is_none() {
+            settled = Some(telling.state.clone());
+        }
+        telling.wait(*at);
+        telling.state.apply(recorded, rules);
+        // What happened at one instant is one change.
+        if facts.get(place + 1).is_none_or(|(next, _)| next > at) {
+            telling.look(*at);
+        }
+    }
+    telling.wait(span.until);
+    let facility = settled.unwrap_or_else(|| telling.state.clone());
+    Timeline { entries: telling.entries, head: Head { facility, through } }
+}
+
+/// What is known after `since`, each from when it was so, without what was taken back.
+fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Utc>, &Recorded)> {
+    let withdrawn: BTreeSet<(Life, Seq)> = facts
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::EntryWithdrawn(event) => Some((event.life, event.seq)),
+            _ => None,
+        })
+        .collect();
+    let stands = |recorded: &&Recorded| {
+        let number = recorded.observed().map(|observed| (observed.life, observed.seq));
+        !takes_back(recorded) && !number.is_some_and(|number| withdrawn.contains(&number))
+    };
+    let mut process = DateTime::<Utc>::MIN_UTC;
+    let dated = |recorded| {
+        let mut at = true_from(recorded);
+        if is_of_the_opt_out(recorded) {
+            process = process.max(at);
+            at = process;
+        }
+        (at, recorded)
+    };
+    let mut facts: Vec<_> = facts.iter().filter(stands).map(dated).collect();
+    facts.retain(|(at, _)| since.is_none_or(|since| *at > since));
+    facts.sort_by_key(|(at, _)| *at);
+    facts
+}
+
+const fn is_of_the_opt_out(recorded: &Recorded) -> bool {
+    matches!(
+        recorded.event,
+        Event::ListingIntentSet(_)
+            | Event::OptOutCallPlanned(_)
+            | Event::OptOutCallMade(_)
+            | Event::OptOutAcknowledged(_)
+            | Event::OptOutWithdrawn(_)
+    )
+}
+
+struct Telling<'a> {
+    rules: &'a Rules,
+    calendar: &'a Calendar,
+    state: Facility,
+    /// What was true last, and until when it stays so by itself; nothing before the first fact.
+    last: Option<(Words, Option<DateTime<Utc>>)>,
+    entries: Vec<(DateTime<Utc>, Words)>,
+}
+
+impl Telling<'_> {
+    /// What changes by itself until `until`.
+    fn wait(&mut self, until: DateTime<Utc>) {
+        for _ in 0..WAITS {
+            match self.last {
+                Some((_, Some(due))) if due < until => self.look(due),
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    fn look(&mut self, at: DateTime<Utc>) {
+        let (words, due) = look(&self.state, self.rules, self.calendar, at);
+        if self.last.as_ref().is_none_or(|(before, _)| *before != words) {
+            self.entries.push((at, words.clone()));
+        }
+        self.last = Some((words, due));
+    }
+}
+
+/// What a facility's row says at `now`, and when that changes by itself.
+#[must_use]
+pub fn look(
+    facility: &Facility,
+    rules: &Rules,
+    calendar: &Calendar,
+    now: DateTime<Utc>,
+) -> (Words, Option<DateTime<Utc>>) {
+    let moment = Moment::new(now);
+    let view = View::new(facility, rules, calendar, &moment);
+    let axes = view.axes();
+    let mut flags: Vec<_> = view.flags(&axes).into_iter().map(|flag| (view.severity(flag, &axes), flag)).collect();
+    flags.sort_by_key(|(severity, flag)| (std::cmp::Reverse(*severity), *flag));
+    let level = match &axes.evidence.value {
+        Evidence::Succeeded { level, .. } => Some(level.key()),
+        Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => None,
+    };
+    let words = Words {
+        code: view.codes().into_iter().find(|code| code.valid).map(|code| code.code),
+        name: facility.identity.name.clone().unwrap_or_default(),
+        prefecture: facility.identity.prefecture.clone().unwrap_or_default(),
+        eligible: axes.eligible.key(),
+        evidence: axes.evidence.key(),
+        evidence_level: level,
+        equipment: axes.equipment.key(),
+        intent: axes.intent.key(),
+        opt_out: axes.opt_out.key(),
+        listing: axes.listing.key(),
+        freshness: axes.freshness.key(),
+        flags: flags.into_iter().map(|(_, flag)| flag.key()).collect(),
+    };
+    (words, moment.next())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use chrono::TimeDelta;
+use yomitori_proto::event::{
+    EntryWithdrawn, FacilityRegistered, FallbackUsed, ListingIntentSet, Observed, OptOutCallMade, Origin,
+    SmartphoneReadAttested, Stated,
+};
+use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::{Intent, PhoneOs};
+
+use super::*;
+
+const HERE: FacilityId = FacilityId(uuid::Uuid::from_u128(1));
+const LIFE: Life = Life(uuid::Uuid::from_u128(3));
+
+fn at(text: &str) -> DateTime<Utc> {
+    format!("{text}:00+09:00").parse().unwrap()
+}
+
+fn person(stated_at: DateTime<Utc>, event: impl Into<Event>) -> Recorded {
+    let origin = Origin::Person(Stated { by: "Suzuki".to_owned(), why: None, stated_at });
+    Recorded { facility: HERE, received_at: stated_at, origin, event: event.into() }
+}
+
+fn terminal(seq: u64, at: DateTime<Utc>, event: impl Into<Event>) -> Recorded {
+    let terminal = TerminalId(uuid::Uuid::from_u128(2));
+    let observed = Observed { terminal, life: LIFE, seq: Seq(seq), occurred_at: at, observed_at: at, sent_at: at };
+    Recorded { facility: HERE, received_at: at, origin: Origin::Terminal(observed), event: event.into() }
+}
+
+fn registered(at: DateTime<Utc>) -> Recorded {
+    let (name, prefecture) = ("むかし医院".to_owned(), "13".to_owned());
+    person(at, FacilityRegistered { name, prefecture, codes: vec!["1319999015".to_owned()], address: None })
+}
+
+fn read(read_at: DateTime<Utc>) -> SmartphoneReadAttested {
+    SmartphoneReadAttested { os: PhoneOs::Ios, read_at, test: false }
+}
+
+fn all(facts: &[Recorded], until: DateTime<Utc>) -> Timeline {
+    let span = Span { settled: until, until };
+    timeline(HERE, None, facts, &Rules::bundled(), &Calendar::bundled(), span)
+}
+
+/// What an axis was at an instant.
+fn was(timeline: &Timeline, at: DateTime<Utc>, word: impl Fn(&Words) -> &'static str) -> &'static str {
+    timeline.entries.iter().rev().find(|(from, _)| *from <= at).map_or("nothing", |(_, words)| word(words))
+}
+
+#[test]
+fn a_read_counts_from_when_it_was_seen_and_not_from_when_it_was_said() {
+    let (first, seen, said) = (at("2026-04-01T09:00"), at("2026-04-02T10:00"), at("2026-04-20T10:00"));
+    let told = all(&[registered(first), person(said, read(seen))], said);
+    let eligible = |at| was(&told, at, |words| words.eligible);
+    assert_eq!(eligible(first - TimeDelta::minutes(1)), "nothing");
+    assert_eq!([eligible(first), eligible(seen), eligible(said)], ["not_yet", "eligible", "eligible"]);
+}
+
+#[test]
+fn a_call_counts_from_its_hour_and_never_before_the_wish() {
+    let (first, called, wished, said) =
+        (at("2026-04-01T09:00"), at("2026-04-02T10:00"), at("2026-04-03T10:00"), at("2026-04-04T10:00"));
+    let wish = person(wished, ListingIntentSet { intent: Intent::DoNotWant });
+    let call = |called_at| person(said, OptOutCallMade { called_at, reference: None });
+    let facts = [registered(first), person(first, read(first)), wish.clone(), call(called)];
+    let told = all(&facts, said);
+    let opt_out = |told: &Timeline, at| was(told, at, |words| words.opt_out);
+    assert_eq!(opt_out(&told, called), "not_needed");
+    assert_eq!(opt_out(&told, wished), "called");
+    let later = at("2026-04-03T15:00");
+    let told = all(&[registered(first), person(first, read(first)), wish, call(later)], said);
+    assert_eq!([opt_out(&told, wished), opt_out(&told, later)], ["needed", "called"]);
+}
+
+#[test]
+fn what_was_taken_back_never_was() {
+    let (first, entered, taken) = (at("2026-04-01T09:00"), at("2026-04-02T10:00"), at("2026-04-02T10:05"));
+    let facts = [registered(first), terminal(1, entered, read(entered))];
+    let eligible = |facts: &[Recorded]| was(&all(facts, taken), entered, |words| words.eligible);
+    assert_eq!(eligible(&facts), "eligible");
+    let withdrawn = terminal(2, taken, EntryWithdrawn { life: LIFE, seq: Seq(1) });
+    assert_eq!(eligible(&[&facts[..], &[withdrawn]].concat()), "not_yet");
+}
+
+#[test]
+fn going_on_from_a_head_tells_what_telling_all_of_it_tells() {
+    let first = at("2026-04-01T09:00");
+    let mut facts = vec![registered(first)];
+    for day in 0..40 {
+        let seen = first + TimeDelta::days(day) + TimeDelta::hours(1);
+        facts.push(terminal(2 * day.unsigned_abs() + 1, seen, read(seen)));
+        let fallback = FallbackUsed { fallback: "MynaPortalScreen".to_owned(), used_at: seen };
+        facts.push(terminal(2 * day.unsigned_abs() + 2, seen + TimeDelta::minutes(3), fallback));
+    }
+    let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
+    let until = first + TimeDelta::days(90);
+    let whole = all(&facts, until);
+    for known in [1, 7, 30, 60, facts.len()] {
+        let now = facts[known - 1].received_at + TimeDelta::seconds(1);
+        let span = Span { settled: now - TimeDelta::hours(1), until: now };
+        let before = timeline(HERE, None, &facts[..known], &rules, &calendar, span);
+        let through = before.head.through;
+        let since: Vec<Recorded> = facts.iter().filter(|fact| fact.occurred_at() > through).cloned().collect();
+        let span = Span { settled: until, until };
+        let after = timeline(HERE, Some(before.head), &since, &rules, &calendar, span);
+        let told: Vec<_> =
+            before.entries.into_iter().filter(|(from, _)| *from <= through).chain(after.entries).collect();
+        assert_eq!(told, whole.entries, "after {known} facts");
+        assert_eq!(after.head.facility, whole.head.facility);
+    }
+}
+
+#[test]
+fn the_last_entry_is_what_is_shown_now() {
+    let example: Vec<Recorded> = crate::EXAMPLE.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
+    let id = example.iter().map(|fact| fact.facility).find(|id| *id != FacilityId::FLEET).unwrap();
+    let facts: Vec<Recorded> = example.into_iter().filter(|fact| fact.facility == id).collect();
+    let until = facts.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
+    let told = timeline(id, None, &facts, &rules, &calendar, Span { settled: until, until });
+    let mut shown = Facility::new(id);
+    facts.iter().for_each(|fact| shown.apply(fact, &rules));
+    assert_eq!(told.entries.last().unwrap().1, look(&shown, &rules, &calendar, until).0);
+}

@@ -1,0 +1,180 @@
+//! What was true of each facility from when on, by all that is known now, and which facilities are to be told anew.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+use yomitori_facility::{Head, Timeline, Words};
+use yomitori_proto::event::Recorded;
+use yomitori_proto::id::FacilityId;
+
+use super::{Doing as _, Store, StoreError, fact};
+
+/// A facility to be told anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Due {
+    pub facility: FacilityId,
+    /// Nothing that was so before has changed.
+    pub late_from: Option<DateTime<Utc>>,
+}
+
+/// Notes that something became known of these that was so at an earlier instant.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn late(
+    transaction: &Transaction<'_>,
+    facilities: &BTreeMap<FacilityId, DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    if facilities.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = facilities.keys().map(|id| id.0).collect();
+    let from: Vec<DateTime<Utc>> = facilities.values().copied().collect();
+    let insert =
+        "INSERT INTO registry.truth_due (facility_id, late_from) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])";
+    transaction.execute(insert, &[&ids, &from]).await.doing("note what became known late")?;
+    Ok(())
+}
+
+/// Notes that all facilities are to be told from the beginning: their facts are others.
+///
+/// # Errors
+/// Where the database is away.
+pub(super) async fn all_are_due(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let insert = "INSERT INTO registry.truth_due (facility_id, late_from) \
+                  SELECT facility_id, '-infinity' FROM projection.facility_row";
+    transaction.execute(insert, &[]).await.doing("note that all is to be told anew")?;
+    Ok(())
+}
+
+/// Notes the facilities that were told by other rules, or by another version of the fold; says how many there are.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn outdated(store: &Store, ground: i64, fold: i32) -> Result<u64, StoreError> {
+    let insert = "INSERT INTO registry.truth_due (facility_id) SELECT facility_id FROM registry.truth_head h \
+                  WHERE (ground <> $1 OR fold <> $2) \
+                  AND NOT EXISTS (SELECT FROM registry.truth_due d WHERE d.facility_id = h.facility_id)";
+    let client = store.client().await?;
+    client.execute(insert, &[&ground, &fold]).await.doing("look for what was told by other rules")
+}
+
+/// Up to `limit` facilities that are due, the longest first; none where another instance is at it.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Due>, StoreError> {
+    const LOCK: i64 = 0x796f_6d69_7472_7574;
+    let doing = "look for facilities to be told anew";
+    if !transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await.doing(doing)?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let query = "SELECT facility_id, CASE WHEN isfinite(min(late_from)) THEN min(late_from) \
+                                          WHEN min(late_from) IS NOT NULL THEN 'epoch' END \
+                 FROM registry.truth_due WHERE facility_id IN \
+                 (SELECT facility_id FROM registry.truth_due ORDER BY number LIMIT $1) GROUP BY facility_id";
+    let rows = transaction.query(query, &[&limit]).await.doing(doing)?;
+    Ok(rows.iter().map(|row| Due { facility: FacilityId(row.get(0)), late_from: row.get(1) }).collect())
+}
+
+/// Where the telling of a facility goes on, if it was told by this ground and this version of the fold.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn head(
+    transaction: &Transaction<'_>,
+    facility: FacilityId,
+    ground: i64,
+    fold: i32,
+) -> Result<Option<Head>, StoreError> {
+    let query = "SELECT through, state FROM registry.truth_head WHERE facility_id = $1 AND ground = $2 AND fold = $3";
+    let row =
+        transaction.query_opt(query, &[&facility.0, &ground, &fold]).await.doing("read where a telling goes on")?;
+    row.map(|row| {
+        let facility = serde_json::from_str(row.get(1));
+        let facility = facility.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
+        Ok(Head { facility, through: row.get(0) })
+    })
+    .transpose()
+}
+
+/// The facts of a facility that were said after `since`, or all, in the order of the log.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn facts(
+    transaction: &Transaction<'_>,
+    facility: FacilityId,
+    since: Option<DateTime<Utc>>,
+) -> Result<Vec<Recorded>, StoreError> {
+    let query = format!(
+        "SELECT {} FROM projection.fact WHERE facility_id = $1 AND ($2::timestamptz IS NULL OR occurred_at > $2) \
+         ORDER BY partition, log_offset, place",
+        fact::COLUMNS
+    );
+    let rows = transaction.query(&query, &[&facility.0, &since]).await.doing("read the facts of a facility")?;
+    rows.iter().map(|row| fact::placed(row).map(|placed| placed.recorded)).collect()
+}
+
+/// Facilities that were told, each with what is to be kept of what was told before: everything up to an instant.
+pub type Told = Vec<(FacilityId, Option<DateTime<Utc>>, Timeline)>;
+
+/// Writes what was told, and takes these facilities off the list; what became due since `transaction` began stays on it.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn write(transaction: &Transaction<'_>, told: &Told, ground: i64, fold: i32) -> Result<(), StoreError> {
+    let doing = "write what was true";
+    let ids: Vec<Uuid> = told.iter().map(|(id, _, _)| id.0).collect();
+    let kept: Vec<Option<DateTime<Utc>>> = told.iter().map(|(_, kept, _)| *kept).collect();
+    let forget = "DELETE FROM registry.truth t USING unnest($1::uuid[], $2::timestamptz[]) AS told(facility_id, kept) \
+                  WHERE t.facility_id = told.facility_id AND (kept IS NULL OR t.true_from > kept)";
+    transaction.execute(forget, &[&ids, &kept]).await.doing(doing)?;
+    let copy = "COPY registry.truth (facility_id, true_from, code, name, prefecture, eligible, evidence, \
+                evidence_level, equipment, intent, opt_out, listing, freshness, flags) FROM STDIN BINARY";
+    let mut types = [const { Type::TEXT }; 14];
+    (types[0], types[1], types[13]) = (Type::UUID, Type::TIMESTAMPTZ, Type::TEXT_ARRAY);
+    let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(copy).await.doing(doing)?, &types));
+    for (facility, _, timeline) in told {
+        for (from, words) in &timeline.entries {
+            let Words { code, name, prefecture, eligible, evidence, evidence_level, .. } = words;
+            let Words { equipment, intent, opt_out, listing, freshness, flags, .. } = words;
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
+                &facility.0,
+                from,
+                code,
+                name,
+                prefecture,
+                eligible,
+                evidence,
+                evidence_level,
+                equipment,
+                intent,
+                opt_out,
+                listing,
+                freshness,
+                flags,
+            ];
+            writer.as_mut().write(&row).await.doing(doing)?;
+        }
+    }
+    writer.finish().await.doing(doing)?;
+    let through: Vec<DateTime<Utc>> = told.iter().map(|(_, _, timeline)| timeline.head.through).collect();
+    let states = told.iter().map(|(_, _, timeline)| serde_json::to_string(&timeline.head.facility));
+    let states = states.collect::<Result<Vec<_>, _>>();
+    let states = states.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
+    let heads = "INSERT INTO registry.truth_head (facility_id, through, state, ground, fold) \
+                 SELECT facility_id, through, state, $4, $5 \
+                 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS told(facility_id, through, state) \
+                 ON CONFLICT (facility_id) DO UPDATE SET (through, state, ground, fold) = \
+                 (EXCLUDED.through, EXCLUDED.state, EXCLUDED.ground, EXCLUDED.fold)";
+    transaction.execute(heads, &[&ids, &through, &states, &ground, &fold]).await.doing(doing)?;
+    let done = "DELETE FROM registry.truth_due WHERE facility_id = ANY($1)";
+    transaction.execute(done, &[&ids]).await.doing(doing)?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! A facility at an earlier instant, side by side: what was true then by all that is known now, what was shown then, and
+//! what is shown today.
+
+use chrono::{DateTime, NaiveDateTime, TimeZone as _, Utc};
+use maud::{Markup, html};
+use yomitori_facility::{Flag, Text, Word as _, tokyo};
+use yomitori_proto::id::FacilityId;
+
+use crate::store::fleet::{Axis, Line};
+use crate::store::past::{self, Past, View};
+use crate::store::{Store, StoreError};
+use crate::web::error::Failure;
+use crate::web::lang::Lang;
+use crate::web::query::Given;
+use crate::web::{text, when, word};
+
+/// The instant that is asked for.
+pub(super) const AT: &str = "at";
+/// As a browser's control writes it, in Japan's time.
+const WRITTEN: &str = "%Y-%m-%dT%H:%M";
+
+/// What is to be told of an instant.
+pub(super) struct Then {
+    at: DateTime<Utc>,
+    was: Option<Past>,
+    shown: Option<Past>,
+}
+
+/// The instant that a query string asks for.
+pub(super) fn asked(given: &Given) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Some(text) = given.get(AT) else { return Ok(None) };
+    let local = NaiveDateTime::parse_from_str(text, WRITTEN).ok();
+    let at = local.and_then(|local| tokyo().from_local_datetime(&local).single());
+    let kept = at.map(|at| at.with_timezone(&Utc)).filter(|at| (0..253_402_300_800).contains(&at.timestamp()));
+    kept.map(Some).ok_or_else(|| {
+        Failure::parameter(
+            AT,
+            "日本時間の日時を 2026-04-01T10:30 の形で指定してください。",
+            "an instant in Japan's time, such as 2026-04-01T10:30.",
+        )
+    })
+}
+
+pub(super) async fn read(
+    store: &Store,
+    facility: FacilityId,
+    at: Option<DateTime<Utc>>,
+) -> Result<Option<Then>, StoreError> {
+    let Some(at) = at else { return Ok(None) };
+    let (was, shown) = tokio::try_join!(
+        past::at(store, View::AsOf, at, Some(facility)),
+        past::at(store, View::KnownAt, at, Some(facility)),
+    )?;
+    Ok(Some(Then { at, was: was.into_iter().next(), shown: shown.into_iter().next() }))
+}
+
+/// What is told of an axis: its heading, and its word then and now.
+type Row = (&'static Text, Axis, fn(&Past) -> &str, fn(&Line) -> &str);
+
+const ROWS: [Row; 7] = [
+    (&text::ELIGIBLE, Axis::Eligible, |past| &past.eligible, |line| &line.eligible),
+    (&text::EVIDENCE, Axis::Evidence, |past| &past.evidence, |line| &line.evidence),
+    (&text::INTENT, Axis::Intent, |past| &past.intent, |line| &line.intent),
+    (&text::OPT_OUT, Axis::OptOut, |past| &past.opt_out, |line| &line.opt_out),
+    (&text::LISTING, Axis::Listing, |past| &past.listing, |line| &line.listing),
+    (&text::EQUIPMENT, Axis::Equipment, |past| &past.equipment, |line| &line.equipment),
+    (&text::FRESHNESS, Axis::Freshness, |past| &past.freshness, |line| &line.freshness),
+];
+
+pub(super) fn draw(lang: Lang, path: &str, now: &Line, then: Option<&Then>) -> Markup {
+    let written = then.map(|then| then.at.with_timezone(&tokyo()).format(WRITTEN).to_string());
+    html! {
+        section.past #past aria-labelledby="past-title" {
+            h2 #past-title { (lang.both(&text::PAST)) }
+            form method="get" action={ (path) "#past" } {
+                label for="past-at" { (lang.both(&text::PAST_AT)) } " "
+                input #past-at type="datetime-local" name=(AT) value=[written] required;
+                " " button { (lang.one(&text::PAST_SHOW)) }
+            }
+            @if let Some(then) = then {
+                table.readers {
+                    caption { (when::clock(then.at)) " JST" }
+                    thead { tr {
+                        th scope="col" {}
+                        @for heading in [&text::PAST_TRUE, &text::PAST_SHOWN, &text::PAST_NOW] { th scope="col" { (lang.both(heading)) } }
+                    } }
+                    tbody {
+                        @for (label, axis, past, today) in ROWS {
+                            tr {
+                                th scope="row" { (lang.one(label)) }
+                                td data-label=(lang.one(&text::PAST_TRUE)) { (cell(lang, axis, then.was.as_ref().map(past))) }
+                                td data-label=(lang.one(&text::PAST_SHOWN)) { (cell(lang, axis, then.shown.as_ref().map(past))) }
+                                td data-label=(lang.one(&text::PAST_NOW)) { (word::chip(lang, axis, today(now))) }
+                            }
+                        }
+                        tr {
+                            th scope="row" { (lang.one(&text::FLAGS)) }
+                            td data-label=(lang.one(&text::PAST_TRUE)) { (flags(lang, then.was.as_ref().map(|past| &past.flags[..]))) }
+                            td data-label=(lang.one(&text::PAST_SHOWN)) { (flags(lang, then.shown.as_ref().map(|past| &past.flags[..]))) }
+                            td data-label=(lang.one(&text::PAST_NOW)) { (flags(lang, Some(&now.flags))) }
+                        }
+                        tr {
+                            th scope="row" { (lang.one(&text::PAST_SINCE)) }
+                            td { (since(lang, then.was.as_ref())) }
+                            td { (since(lang, then.shown.as_ref())) }
+                            td { "—" }
+                        }
+                    }
+                }
+                p.hint { (lang.one(&text::PAST_HINT)) }
+            }
+        }
+    }
+}
+
+fn cell(lang: Lang, axis: Axis, key: Option<&str>) -> Markup {
+    html! { @match key { Some(key) => (word::chip(lang, axis, key)), None => (lang.one(&text::PAST_NOTHING)) } }
+}
+
+fn flags(lang: Lang, keys: Option<&[String]>) -> Markup {
+    let label =
+        |key: &String| key.parse::<Flag>().map_or_else(|_| key.clone(), |flag| lang.one(&flag.label()).to_owned());
+    let separator = if lang == Lang::Ja { "、" } else { ", " };
+    html! {
+        @match keys {
+            Some(keys) if !keys.is_empty() => (keys.iter().map(label).collect::<Vec<_>>().join(separator)),
+            Some(_) => "—",
+            None => (lang.one(&text::PAST_NOTHING)),
+        }
+    }
+}
+
+fn since(lang: Lang, past: Option<&Past>) -> Markup {
+    html! { @match past { Some(past) => (when::clock(past.from)), None => (lang.one(&text::PAST_NOTHING)) } }
+}
