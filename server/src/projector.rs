@@ -39,9 +39,9 @@ use self::refold::Refold;
 use self::retry::Retry;
 use self::state::States;
 
-/// Records folded in one transaction at most.
-const BATCH_RECORDS: usize = 4000;
-const BATCH_BYTES: usize = 2 << 20;
+/// Records folded in one transaction at most: while it catches up, a facility is written once for many of them.
+const BATCH_RECORDS: usize = 20_000;
+const BATCH_BYTES: usize = 8 << 20;
 /// Without a record for this long, look whether time alone changed a facility, and whether a partition is free.
 const IDLE: Duration = Duration::from_millis(500);
 /// How often the store is told where the log ends.
@@ -169,6 +169,7 @@ impl Projector {
         match live.fold.cmp(&FOLD) {
             Ordering::Equal => Ok(live),
             Ordering::Greater => Err(ProjectionError::Newer { found: live.fold }),
+            Ordering::Less if generation::adopt(&self.store, FOLD).await? => Ok(generation::live(&self.store).await?),
             Ordering::Less => {
                 telemetry::rebuilding(live.fold, FOLD);
                 let mut told = Told { done: 0, of: 0, waits: false };

@@ -57,6 +57,17 @@ pub async fn shadow(store: &Store) -> Result<Option<Generation>, StoreError> {
     Ok(row.doing(doing)?.as_ref().map(generation))
 }
 
+/// Has the live generation be of this version of the fold, where nothing has been folded yet; says whether that is so.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn adopt(store: &Store, fold: i32) -> Result<bool, StoreError> {
+    let update = "UPDATE projection.generation SET fold = $1 \
+                  WHERE NOT EXISTS (SELECT FROM projection.progress WHERE next_offset > 0)";
+    let adopted = store.client().await?.execute(update, &[&fold]).await.doing("begin the first generation")?;
+    Ok(adopted == 1)
+}
+
 fn generation(row: &tokio_postgres::Row) -> Generation {
     Generation { number: Number(row.get(0)), fold: row.get(1), with_facts: row.get(2), begun_at: row.get(3) }
 }
