@@ -6,6 +6,21 @@ kafka_source=$root/deploy/kafka
 # The jars are shared by everything under target/ and fetched again when the pom changes.
 kafka_jars() { printf '%s/target/kafka-libs/%s' "$root" "$(sha256sum <"$kafka_source/pom.xml" | cut -c1-12)"; }
 
+# connect_fetch: the same for Kafka Connect, which tests/bench measures beside the projector; prints where the jars lie.
+# Fails, and does not end the script, where Maven can't bring them.
+connect_fetch() {
+  local pom=$kafka_source/connect/pom.xml jars log=$root/target/connect-libs/maven.log
+  jars=$root/target/connect-libs/$(sha256sum <"$pom" | cut -c1-12)
+  if [[ ! -d $jars ]]; then
+    note "fetching Kafka Connect from Maven Central (65 MB, once)"
+    mkdir -p "${jars%/*}"
+    rm -rf "$jars.part"
+    mvn -B -f "$pom" dependency:copy-dependencies -DoutputDirectory="$jars.part" </dev/null >"$log" 2>&1 || return 1
+    mv "$jars.part" "$jars"
+  fi
+  printf '%s' "$jars"
+}
+
 # kafka_fetch: asks Maven for the jars, once.
 kafka_fetch() {
   local jars log=$root/target/kafka-libs/maven.log

@@ -73,6 +73,9 @@ ensure_packages() {
   if [[ $scope == bench ]]; then
     need rsyslog 'is measured beside the agent' test -x /usr/sbin/rsyslogd
     need rsyslog-openssl 'is measured beside the agent' has_file /usr/lib/*/rsyslog/lmnsd_ossl.so
+    need rsyslog-relp 'is measured beside the uplink' has_file /usr/lib/*/rsyslog/omrelp.so
+    need rsyslog-kafka 'is measured beside server and projector' has_file /usr/lib/*/rsyslog/omkafka.so
+    need rsyslog-pgsql 'is measured beside the projector' has_file /usr/lib/*/rsyslog/ompgsql.so
   fi
   if [[ $scope == windows ]]; then
     need gcc-mingw-w64-x86-64-win32 'compiles for Windows' has x86_64-w64-mingw32-gcc

@@ -1,13 +1,25 @@
-//! What the product promises in figures, measured on the real parts. A figure is printed, never asserted: a busy machine
-//! is not a broken product.
+//! What the product promises in figures, measured on the real parts, and what others take for the same. A figure is
+//! printed, never asserted: a busy machine is not a broken product.
+//!
+//! Every bench tells what it finds to a [`figures::Report`]. Ours: [`fold`], [`footprint`], [`latency`], [`listing`],
+//! [`projection`] (and [`beside`] it). Others: [`peer`], [`producer`], [`shipper`], [`sink`].
 
 pub mod beside;
+pub mod figures;
 pub mod fold;
 pub mod footprint;
 pub mod latency;
 pub mod listing;
+pub mod machine;
+pub mod meter;
 pub mod peer;
+pub mod producer;
 pub mod projection;
+pub mod rows;
+pub mod shipper;
+pub mod sink;
+pub mod stage;
+pub mod topic;
 pub mod traffic;
 
 /// The value below which `share` (0 to 1) of the sorted `values` lie.
@@ -21,4 +33,24 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
     )]
     let index = ((values.len().saturating_sub(1)) as f64 * share).round() as usize;
     values.get(index).copied().unwrap_or(f64::NAN)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size")]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantile;
+
+    #[test]
+    fn a_quantile_is_one_of_the_values() {
+        let values: Vec<f64> = (0..=100).map(f64::from).collect();
+        assert!((quantile(&values, 0.99) - 99.0).abs() < f64::EPSILON);
+        assert!((quantile(&values, 0.0) - 0.0).abs() < f64::EPSILON);
+        assert!((quantile(&values, 1.0) - 100.0).abs() < f64::EPSILON);
+        assert!((quantile(&[7.0], 0.5) - 7.0).abs() < f64::EPSILON);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
 }

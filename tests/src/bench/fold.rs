@@ -10,13 +10,16 @@ use yomitori_facility::{Facility, Rules};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
+use super::figures::{Bar, Figure, Report};
 use super::traffic;
 
-/// Folds `per_facility` events of each of `facilities` facilities, as they would lie in the log, and prints the rates.
+const PROMISED: f64 = 2e6;
+
+/// Folds `per_facility` events of each of `facilities` facilities, as they would lie in the log, and reports the rates.
 ///
 /// # Errors
 /// Where the example of the fold is broken.
-pub fn measure(facilities: usize, per_facility: u64, print: impl Fn(&str)) -> Result<()> {
+pub fn measure(facilities: usize, per_facility: u64, report: &Report) -> Result<()> {
     let rules = Rules::bundled();
     let example = traffic::example()?;
     let introduced: Vec<Facility> = (0..facilities)
@@ -59,14 +62,10 @@ pub fn measure(facilities: usize, per_facility: u64, print: impl Fn(&str)) -> Re
         again = again.min(pass(&mut |number, recorded| folded[number].apply(recorded, &rules)));
         black_box(&folded);
     }
-    for (what, took) in
-        [("looked at only (the ceiling)", ceiling), ("folded", fresh), ("folded again (duplicates)", again)]
-    {
-        print(&format!(
-            "fold: {what:<30} {:7.2} million events a second on one core   {:4.2} of the ceiling",
-            events / took / 1e6,
-            ceiling / took
-        ));
+    let rates = [ceiling, fresh, again].map(|took| events / took);
+    for (what, rate) in ["fold, one core", "fold of what was there already, one core"].into_iter().zip(&rates[1..]) {
+        let figure = Figure::new(what, *rate, "events/s").beside("looked at only", rates[0]);
+        report.add(figure.promised(Bar::AtLeast(PROMISED)));
     }
     Ok(())
 }

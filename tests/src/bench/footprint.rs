@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::figures::{Bar, Figure, Report};
 use crate::world::agent::{Agent, Plan as AgentPlan};
 use crate::world::pcscd::Pcscd;
 use crate::world::server::{Plan, Server};
@@ -19,11 +20,11 @@ const DAY_OF_TAPS: i64 = 10;
 /// The unit of processor time in `/proc`; a hundredth of a second on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Lets an agent idle for `span` and prints what it took.
+/// Lets an agent idle for `span` and reports what it took, beside rsyslog.
 ///
 /// # Errors
 /// Where a part does not start.
-pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
+pub async fn measure(span: Duration, report: &Report) -> Result<()> {
     let world = World::new("bench-footprint").await?;
     let server = Server::start(&world, Plan::default()).await?;
     server.import(&format!("code,name,prefecture\n{CODE},ベンチ診療所,東京都\n")).await?;
@@ -57,11 +58,20 @@ pub async fn measure(span: Duration, print: impl Fn(&str)) -> Result<()> {
         .await?;
     }
     reqwest::get(&agent.desk).await.context("open the desk page")?.error_for_status()?;
-    let cost = Cost::of_idling(pid, span).await?;
     let binary = std::fs::metadata(Build::Released.program("yomitori-agent")).context("look at the binary")?.len();
-    tell("agent", &cost, binary, &print);
+    let cost = Cost::of_idling(pid, span, binary).await?;
     agent.kill()?;
-    super::peer::measure(&world, DAY_OF_RESULTS, span, print).await
+    let peer = super::peer::measure(&world, DAY_OF_RESULTS, span, report).await?;
+    let theirs = peer.map(|cost| cost.rows().map(|(_, value, _, _)| value));
+    for (row, (what, value, unit, bar)) in cost.rows().into_iter().enumerate() {
+        let mut figure = Figure::new(format!("agent: {what}"), value, unit);
+        if let Some(theirs) = theirs {
+            figure = figure.beside("rsyslog", theirs[row]);
+        }
+        figure.bar = bar;
+        report.add(figure);
+    }
+    Ok(())
 }
 
 /// What a process takes while nothing happens.
@@ -74,37 +84,41 @@ pub struct Cost {
     pub share: f64,
     /// Bytes a day, both ways, with the headers of TCP and IP.
     pub carried: f64,
-    pub over: Duration,
+    /// Bytes of its program.
+    pub binary: u64,
 }
+
+/// What was measured, how much, in which unit, and what was promised.
+type Row = (&'static str, f64, &'static str, Option<Bar>);
 
 impl Cost {
     /// Looks at it for `span`.
     ///
     /// # Errors
     /// Where it is gone.
-    pub async fn of_idling(pid: u32, span: Duration) -> Result<Self> {
+    pub async fn of_idling(pid: u32, span: Duration, binary: u64) -> Result<Self> {
         let (before, carried_before) = (ticks(pid)?, carried(pid)?);
         let began = tokio::time::Instant::now();
         tokio::time::sleep(span).await;
         let (used, over) = ((ticks(pid)? - before) / TICKS_PER_SECOND, began.elapsed());
         let per_day = (carried(pid)? - carried_before) / over.as_secs_f64() * 86_400.0;
         let share = used / over.as_secs_f64();
-        Ok(Self { resident: memory(pid, "VmRSS")?, peak: memory(pid, "VmHWM")?, share, carried: per_day, over })
+        Ok(Self { resident: memory(pid, "VmRSS")?, peak: memory(pid, "VmHWM")?, share, carried: per_day, binary })
     }
-}
 
-/// Prints it.
-pub fn tell(who: &str, cost: &Cost, binary: u64, print: &impl Fn(&str)) {
-    #[expect(clippy::cast_precision_loss, reason = "sizes in MiB")]
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let Cost { resident, peak, share, carried, over } = cost;
-    print(&format!("{who}: resident memory       {:6.1} MiB   (peak {:.1})", mib(*resident), mib(*peak)));
-    print(&format!("{who}: processor while idle  {:6.3} % of a core, over {:.0} s", share * 100.0, over.as_secs_f64()));
-    print(&format!(
-        "{who}: over the line         {:6.2} MiB a day while idle, with the headers of TCP and IP",
-        carried / f64::from(1 << 20)
-    ));
-    print(&format!("{who}: program               {:6.1} MiB", mib(binary)));
+    /// As rows of a table.
+    #[must_use]
+    pub fn rows(&self) -> [Row; 5] {
+        #[expect(clippy::cast_precision_loss, reason = "sizes in MiB")]
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        [
+            ("resident memory after a day", mib(self.resident), "MiB", Some(Bar::AtMost(10.0))),
+            ("most memory", mib(self.peak), "MiB", None),
+            ("processor while idle", self.share * 100.0, "% of a core", Some(Bar::AtMost(0.2))),
+            ("over the line while idle", self.carried / f64::from(1 << 20), "MiB a day", Some(Bar::AtMost(1.0))),
+            ("program", mib(self.binary), "MiB", Some(Bar::AtMost(8.0))),
+        ]
+    }
 }
 
 /// The processor time that a process has used.
@@ -113,6 +127,14 @@ pub fn tell(who: &str, cost: &Cost, binary: u64, print: &impl Fn(&str)) {
 /// Where it is gone.
 pub fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok(ticks(pid)? / TICKS_PER_SECOND)
+}
+
+/// The same, and that of children that have ended and were waited for.
+///
+/// # Errors
+/// Where it is gone.
+pub fn cpu_seconds_with_ended(pid: u32) -> Result<f64> {
+    Ok((ticks(pid)? + times(pid, [13, 14])?) / TICKS_PER_SECOND)
 }
 
 /// The most memory that a process has held, in bytes.
@@ -145,11 +167,16 @@ fn carried(pid: u32) -> Result<f64> {
 }
 
 fn ticks(pid: u32) -> Result<f64> {
+    times(pid, [11, 12])
+}
+
+/// The sum of two fields of the process's times, counted from behind its name.
+fn times(pid: u32, fields: [usize; 2]) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("read the agent's times")?;
-    // The name in parentheses may hold anything; times are counted from behind it.
+    // The name in parentheses may hold anything.
     let (_, rest) = stat.rsplit_once(')').context("understand the agent's times")?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let [user, system] = [11, 12].map(|field| fields.get(field).and_then(|text| text.parse::<f64>().ok()));
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let [user, system] = fields.map(|field| words.get(field).and_then(|text| text.parse::<f64>().ok()));
     Ok(user.context("user time")? + system.context("system time")?)
 }
 

@@ -13,6 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, NoTls};
 
+use super::figures::{Bar, Figure, Report};
 use super::quantile;
 use crate::clock;
 use crate::world::World;
@@ -23,6 +24,10 @@ use crate::world::server::{Plan, Server};
 const CODE: &str = "1319999015";
 /// Type B without historical bytes: what a phone may look like.
 const ATR: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
+/// Median and 99th percentile from an observation to the row, in milliseconds.
+const PROMISED: Option<[f64; 2]> = Some([250.0, 1000.0]);
+/// And from the row to the page.
+const SEEN: Option<[f64; 2]> = Some([1000.0, 1000.0]);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// When something could be seen, by this machine's one clock.
@@ -30,11 +35,11 @@ struct Seen {
     at: DateTime<Utc>,
 }
 
-/// Measures `taps` taps and `files` result files, one after the other, and prints what it found.
+/// Measures `taps` taps and `files` result files, one after the other, and reports what it found.
 ///
 /// # Errors
 /// Where a part does not start, or an observation does not arrive.
-pub async fn measure(taps: usize, files: usize, print: impl Fn(&str)) -> Result<()> {
+pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
     let world = World::new("bench-latency").await?;
     let server = Server::start(&world, Plan::default()).await?;
     server.import(&format!("code,name,prefecture\n{CODE},ベンチ診療所,東京都\n")).await?;
@@ -56,8 +61,8 @@ pub async fn measure(taps: usize, files: usize, print: impl Fn(&str)) -> Result<
         to_row.push(milliseconds(committed - at));
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
-    report(&print, "result file -> committed row", &mut to_row);
-    report(&print, "committed row -> fetched by an open page", &mut to_page);
+    told(report, "a result file appears → committed row", &mut to_row, PROMISED);
+    told(report, "committed row → fetched by an open page", &mut to_page, SEEN);
 
     let (mut to_row, mut from_removal, mut to_page) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..taps {
@@ -73,9 +78,9 @@ pub async fn measure(taps: usize, files: usize, print: impl Fn(&str)) -> Result<
         from_removal.push(milliseconds(committed - removed));
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
-    report(&print, "tap is over -> committed row", &mut to_row);
-    report(&print, "committed row -> fetched by an open page", &mut to_page);
-    report(&print, "card taken away -> committed row (with debounce)", &mut from_removal);
+    told(report, "a tap is over → committed row", &mut to_row, PROMISED);
+    told(report, "committed row → fetched by an open page", &mut to_page, SEEN);
+    told(report, "a card is taken away → committed row, with debounce", &mut from_removal, None);
     Ok(())
 }
 
@@ -83,10 +88,14 @@ fn milliseconds(span: TimeDelta) -> f64 {
     span.as_seconds_f64() * 1000.0
 }
 
-fn report(print: &impl Fn(&str), what: &str, values: &mut [f64]) {
+fn told(report: &Report, what: &str, values: &mut [f64], promised: Option<[f64; 2]>) {
     values.sort_by(f64::total_cmp);
-    let [median, high, most] = [0.5, 0.99, 1.0].map(|share| quantile(values, share));
-    print(&format!("{what:<50} n={:<5} median {median:7.1} ms   p99 {high:7.1} ms   max {most:7.1} ms", values.len()));
+    let count = values.len();
+    for (row, (which, share)) in [("median", 0.5), ("p99", 0.99), ("longest", 1.0)].into_iter().enumerate() {
+        let mut figure = Figure::new(format!("{what}, {which} of {count}"), quantile(values, share), "ms");
+        figure.bar = promised.and_then(|bars| bars.get(row).copied()).map(Bar::AtMost);
+        report.add(figure);
+    }
 }
 
 /// Waits until the terminal has introduced itself and its reader.

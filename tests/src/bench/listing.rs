@@ -9,14 +9,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tokio::time::Instant;
 
+use super::figures::{Bar, Figure, Report};
 use crate::world::server::{Plan, Server};
 use crate::world::{World, wait};
 
-/// Imports a master of `facilities` and a list of `rows`, and prints what both took.
+/// Imports a master of `facilities` and a list of `rows`, and reports what both took.
 ///
 /// # Errors
 /// Where a part does not start, or an import fails.
-pub async fn measure(facilities: usize, rows: usize, print: impl Fn(&str)) -> Result<()> {
+pub async fn measure(facilities: usize, rows: usize, report: &Report) -> Result<()> {
     let world = World::new("bench-listing").await?;
     let server = Server::start(&world, Plan::default()).await?;
     let master = world.folder().join("master.csv");
@@ -24,8 +25,9 @@ pub async fn measure(facilities: usize, rows: usize, print: impl Fn(&str)) -> Re
     let list = world.folder().join("list.csv");
     std::fs::write(&list, table(rows, facilities / rows.max(1))?).context("write the list")?;
 
-    let took = timed(&world, &server, &["facility", "import", path(&master)?]).await?;
-    print(&format!("facility import of {facilities} rows: {took}"));
+    let (took, memory) = timed(&world, &server, &["facility", "import", path(&master)?]).await?;
+    report.add(Figure::new(format!("facility import of {facilities} rows"), took, "s").promised(Bar::AtMost(20.0)));
+    report.add(Figure::new("  most memory", memory, "MiB"));
     // The list is matched against what is registered, not against what is on its way.
     let expected = i64::try_from(facilities)?;
     let store = world.store().await?;
@@ -36,10 +38,12 @@ pub async fn measure(facilities: usize, rows: usize, print: impl Fn(&str)) -> Re
         Ok(())
     })
     .await?;
-    print(&format!("projected {:.1} s after the import", began.elapsed().as_secs_f64()));
+    report.add(Figure::new("  and then shown after", began.elapsed().as_secs_f64(), "s"));
     let import = ["list", "import", path(&list)?, "--source", "bench", "--as-of", "2026-04-01", "--coverage", "full"];
-    let took = timed(&world, &server, &import).await?;
-    print(&format!("list import of {rows} rows against {facilities} facilities: {took}"));
+    let (took, memory) = timed(&world, &server, &import).await?;
+    let what = format!("list import of {rows} rows against {facilities} facilities");
+    report.add(Figure::new(what, took, "s").promised(Bar::AtMost(5.0)));
+    report.add(Figure::new("  most memory", memory, "MiB").promised(Bar::AtMost(300.0)));
     Ok(())
 }
 
@@ -57,8 +61,8 @@ fn table(rows: usize, step: usize) -> Result<String> {
     Ok(text)
 }
 
-/// What a command took, and the most memory it held.
-async fn timed(world: &World, server: &Server, arguments: &[&str]) -> Result<String> {
+/// What a command took, in seconds, and the most memory it held, in MiB.
+async fn timed(world: &World, server: &Server, arguments: &[&str]) -> Result<(f64, f64)> {
     let mut command: Command = server.command();
     let said = world.folder().join("said.log");
     let log = std::fs::File::create(&said).context("open a file for what is said")?;
@@ -66,7 +70,7 @@ async fn timed(world: &World, server: &Server, arguments: &[&str]) -> Result<Str
     let began = Instant::now();
     let mut child = command.spawn().context("start the command")?;
     let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
+    let mut peak = 0_u32;
     let ended = loop {
         if let Ok(text) = std::fs::read_to_string(&status) {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -80,5 +84,5 @@ async fn timed(world: &World, server: &Server, arguments: &[&str]) -> Result<Str
     let took = began.elapsed().as_secs_f64();
     let said = std::fs::read_to_string(said).unwrap_or_default();
     ensure!(ended.success(), "`{}` failed: {ended}: {said}", arguments.join(" "));
-    Ok(format!("{took:.1} s, at most {} MiB", peak / 1024))
+    Ok((took, f64::from(peak) / 1024.0))
 }

@@ -13,7 +13,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::footprint::{self, Cost};
+use super::figures::{Figure, Report};
+use super::footprint::Cost;
 use crate::world::process::Process;
 use crate::world::{World, wait};
 
@@ -24,14 +25,14 @@ const LOADED: [&str; 6] = ["imfile.so", "lmnet.so", "lmnetstrms.so", "lmnsd_ossl
 const AT_ONCE: usize = 10;
 const THERE_FOR: Duration = Duration::from_millis(200);
 
-/// The same day of result files and the same idle `span` as the agent had.
+/// The same day of result files and the same idle `span` as the agent had; `None` where rsyslog is not here.
 ///
 /// # Errors
 /// Where it does not start or does not deliver.
-pub async fn measure(world: &World, results: usize, span: Duration, print: impl Fn(&str)) -> Result<()> {
+pub async fn measure(world: &World, results: usize, span: Duration, report: &Report) -> Result<Option<Cost>> {
     if !Path::new(PROGRAM).exists() || !Path::new(MODULES).join("lmnsd_ossl.so").exists() {
-        print("rsyslog: not here (packages rsyslog and rsyslog-openssl)");
-        return Ok(());
+        report.say("rsyslog is not measured: it is not here (packages rsyslog and rsyslog-openssl)");
+        return Ok(None);
     }
     let (state, folder) = (world.new_folder("rsyslog")?, world.new_folder("followed")?);
     let lines = Arc::new(AtomicUsize::new(0));
@@ -71,12 +72,14 @@ pub async fn measure(world: &World, results: usize, span: Duration, print: impl 
     .await;
     let seen = lines.load(Ordering::Relaxed);
     ensure!(settled.is_ok() || seen > 0, "rsyslog delivered nothing: {}", process.log());
-    let cost = Cost::of_idling(process.pid(), span).await?;
     let size = |path: &Path| std::fs::metadata(path).map(|about| about.len()).unwrap_or_default();
     let binary = size(Path::new(PROGRAM)) + LOADED.iter().map(|name| size(&Path::new(MODULES).join(name))).sum::<u64>();
-    footprint::tell("rsyslog", &cost, binary, &print);
-    print(&format!("rsyslog: files that live 200 ms, seen {seen} of {results}"));
-    Ok(())
+    let cost = Cost::of_idling(process.pid(), span, binary).await?;
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    report.add(
+        Figure::new("rsyslog: files that live 200 ms, seen", seen as f64, "").beside("there were", results as f64),
+    );
+    Ok(Some(cost))
 }
 
 /// Takes whatever comes over TLS and counts its lines; gives the port, and the certificate to trust.

@@ -1,5 +1,5 @@
 //! From the log to the store: how fast the projector is beside a consumer that decodes nothing, and beside PostgreSQL's
-//! own COPY of the very rows it wrote. All on one machine, in one run, on the same records.
+//! own COPY of the very rows it wrote, and what others make of the same events. All on one machine, in one run.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,72 +10,92 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
+use tokio_postgres::Client;
 
-use super::traffic;
-use crate::world::process::Process;
+use super::figures::{Bar, Figure, Report};
+use super::rows::Rows;
+use super::{shipper, sink, stage, traffic};
 use crate::world::server::{Plan, Server};
-use crate::world::{World, log, wait};
+use crate::world::{World, log};
 
 /// Observations that each facility has left to tell while the log is folded anew.
 const MEANWHILE: u64 = 2000;
-const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Writes `events` events of `facilities` facilities to a log, `batch` a record, and prints how fast each reads them.
+/// Writes `events` events of `facilities` facilities to a log, `batch` a record, and reports how fast each reads them;
+/// peers write `peer_rows` of them.
 ///
 /// # Errors
 /// Where a part does not start, or something is lost.
-pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(&str)) -> Result<()> {
+pub async fn measure(events: u64, facilities: u64, batch: usize, peer_rows: u64, report: &Report) -> Result<()> {
     let world = World::new("bench-projection").await?;
     let mut server = Server::prepare(&world, Plan { roles: "projector,web", ..Plan::default() }).await?;
     let (address, topic) = (world.kafka.address.clone(), world.topic.clone());
-    let day = traffic::day(&traffic::example()?, events / facilities.max(1))?;
+    let each = events / facilities.max(1);
+    let day = traffic::day(&traffic::example()?, each)?;
     let events = day.len() as u64 * facilities;
+    let peers = Rows::of(&day, facilities, peer_rows.min(events))?;
 
     let began = Instant::now();
     let produce = move || log::append(&address, &topic, traffic::side_by_side(&day, facilities, batch));
     let records = tokio::task::spawn_blocking(produce).await??;
-    rate(&print, "raw producer (acks=all)", records, events, began.elapsed());
+    let rate = |took: Duration| per_second(events, took);
+    report.add(Figure::new("written into the log (acks=all, lz4)", rate(began.elapsed()), "events/s"));
 
     let (address, topic) = (world.kafka.address.clone(), world.topic.clone());
     let began = Instant::now();
     tokio::task::spawn_blocking(move || consume(&address, &topic, records)).await??;
-    let ceiling = began.elapsed();
-    rate(&print, "raw consumer, nothing decoded", records, events, ceiling);
+    let ceiling = rate(began.elapsed());
 
-    let began = Instant::now();
-    server.serve().await?;
-    let pid = server.process()?.pid();
     let store = world.store().await?;
-    wait::until("every record in the store", PATIENCE, async || {
-        let query = "SELECT coalesce(sum(next_offset), 0)::int8 FROM projection.progress";
-        let done: i64 = store.query_one(query, &[]).await?.get(0);
-        ensure!(done.cast_unsigned() >= records, "{done} of {records} records are folded");
-        Ok(())
-    })
-    .await?;
-    let projected = began.elapsed();
-    rate(&print, "projector", records, events, projected);
-    let (cpu, memory) = (super::footprint::cpu_seconds(pid)?, super::footprint::peak_memory(pid)?);
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
-    print(&format!(
-        "  its own processor time {:.2} us an event, at most {} MiB",
-        cpu / events as f64 * 1e6,
-        memory >> 20
-    ));
-    server.kill()?;
+    let live = stage::project(&mut server, &store, records).await?;
     let facts: i64 = store.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0);
     ensure!(facts.cast_unsigned() == events, "{facts} of {events} facts are in the store");
-
-    let began = Instant::now();
-    let memory = run_out(&server, &["rebuild"], &world).await?;
-    let rebuilt = began.elapsed();
-    rate(&print, "rebuild, beside what is shown", records, events, rebuilt);
-    print(&format!("  at most {} MiB", memory >> 20));
+    let rebuilt = stage::run(&server, &["rebuild"], &world).await?;
     server.run(&["rebuild", "drop"]).await?;
-    let began = Instant::now();
-    run_out(&server, &["log", "verify"], &world).await?;
-    rate(&print, "log verify", records, events, began.elapsed());
+    let verified = stage::run(&server, &["log", "verify"], &world).await?;
+    let copied = rate(copy(&store).await?);
 
+    let projector = || Figure::new("live projection", live.rate(events), "events/s");
+    report.add(projector().promised(Bar::AtLeast(80_000.0)));
+    report.add(projector().beside("PostgreSQL's COPY of the same rows", copied).promised(Bar::RatioAtLeast(0.4)));
+    report.add(projector().beside("a consumer that decodes nothing", ceiling));
+    if !peers.is_empty() {
+        let sunk = sink::measure(&world, &peers).await?;
+        let shipped = shipper::kafka_to_postgres(&world, &peers).await?;
+        let bars = [Some(Bar::RatioAtLeast(2.0)), None];
+        let whats = ["Kafka Connect, JDBC sink", "rsyslog, Kafka to PostgreSQL"];
+        for ((what, measured), bar) in whats.into_iter().zip([sunk, shipped]).zip(bars) {
+            match measured {
+                Ok(rate) => {
+                    let mut figure = projector().beside(what, rate);
+                    figure.bar = bar;
+                    report.add(figure);
+                }
+                Err(missing) => report.say(&missing),
+            }
+        }
+    }
+    report.add(Figure::new("  its own processor time", live.own_per_event(events), "µs an event"));
+    report.add(Figure::new("  most memory", live.memory, "MiB"));
+    let rebuild = || Figure::new("rebuild, beside what is shown", rebuilt.rate(events), "events/s");
+    report.add(rebuild().promised(Bar::AtLeast(300_000.0)));
+    report.add(rebuild().beside("a consumer that decodes nothing", ceiling).promised(Bar::RatioAtLeast(0.5)));
+    report.add(Figure::new("  most memory", rebuilt.memory, "MiB").promised(Bar::AtMost(1536.0)));
+    report.add(Figure::new("log verify", verified.rate(events), "events/s"));
+
+    server.serve().await?;
+    let more = traffic::day(&traffic::example()?, each + MEANWHILE)?;
+    let more = more.into_iter().skip(usize::try_from(each)?).collect();
+    let beside = super::beside::rebuild(&world, &server, more, facilities, records).await?;
+    report.add(Figure::new("rebuild, while more comes in", rate(beside.took), "events/s"));
+    report.add(Figure::new("  what comes in meanwhile", per_second(beside.came, beside.took), "records/s"));
+    let lag = beside.lag.as_secs_f64();
+    report.add(Figure::new("  the longest that it waits to be folded", lag, "s").promised(Bar::AtMost(5.0)));
+    Ok(())
+}
+
+/// Copies the rows that the projector wrote into tables of the same form, and tells how long that took.
+async fn copy(store: &Client) -> Result<Duration> {
     let mut copied = Duration::ZERO;
     for table in ["fact", "facility_row", "high_water"] {
         store
@@ -93,49 +113,12 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, print: impl Fn(
         sink.finish().await.context("end the copy")?;
         copied += began.elapsed();
     }
-    rate(&print, "PostgreSQL's COPY of the same rows", records, events, copied);
-    print(&format!(
-        "projector: {:.2} of COPY, {:.2} of the raw consumer; rebuild: {:.2} of the raw consumer",
-        copied.as_secs_f64() / projected.as_secs_f64(),
-        ceiling.as_secs_f64() / projected.as_secs_f64(),
-        ceiling.as_secs_f64() / rebuilt.as_secs_f64()
-    ));
-
-    server.serve().await?;
-    let more = traffic::day(&traffic::example()?, events / facilities.max(1) + MEANWHILE)?;
-    let more = more.into_iter().skip(usize::try_from(events / facilities.max(1))?).collect();
-    let beside = super::beside::rebuild(&world, &server, more, facilities, records).await?;
-    rate(&print, "rebuild, while more comes in", records, events, beside.took);
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
-    print(&format!(
-        "  {:.0} records/s came in meanwhile, and were folded after {:.1} s at most",
-        beside.came as f64 / beside.took.as_secs_f64(),
-        beside.lag.as_secs_f64()
-    ));
-    Ok(())
-}
-
-/// Runs a command to its end; gives the most memory that it had.
-async fn run_out(server: &Server, arguments: &[&str], world: &World) -> Result<u64> {
-    let mut command = server.command();
-    command.args(arguments);
-    let mut process =
-        Process::start("yomitori-server", command, &world.folder().join(format!("{}.log", arguments[0])))?;
-    let mut memory = 0;
-    while process.alive().is_ok() {
-        memory = super::footprint::peak_memory(process.pid()).map_or(memory, |now| now.max(memory));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let ended = process.ended(PATIENCE).await?;
-    ensure!(ended.success(), "{arguments:?} ended with {ended}: {}", process.log());
-    Ok(memory)
+    Ok(copied)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts")]
-fn rate(print: &impl Fn(&str), what: &str, records: u64, events: u64, took: Duration) {
-    let took = took.as_secs_f64();
-    let (records, events) = (records as f64 / took, events as f64 / took);
-    print(&format!("{what:<40} {took:7.1} s  {records:10.0} records/s  {events:10.0} events/s"));
+fn per_second(count: u64, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
 }
 
 fn consume(address: &str, topic: &str, records: u64) -> Result<()> {

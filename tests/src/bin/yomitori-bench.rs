@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use yomitori_tests::bench::{fold, footprint, latency, listing, projection};
+use yomitori_tests::bench::figures::{self, Part, Report};
+use yomitori_tests::bench::machine::Machine;
+use yomitori_tests::bench::{fold, footprint, latency, listing, meter, projection};
+use yomitori_tests::clock;
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
 #[derive(Parser)]
@@ -42,7 +45,7 @@ enum What {
         #[arg(long, default_value_t = 80_000)]
         rows: usize,
     },
-    /// From the log to the store, beside a consumer and beside COPY.
+    /// From the log to the store, beside a consumer, COPY, a JDBC sink and rsyslog.
     Projection {
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
@@ -51,21 +54,32 @@ enum What {
         /// Events in one record of the log.
         #[arg(long, default_value_t = 10)]
         batch: usize,
+        /// Rows that the JDBC sink and rsyslog write; with 0 they are left out.
+        #[arg(long, default_value_t = 500_000)]
+        peer_rows: u64,
     },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let say = |line: &str| {
-        writeln!(std::io::stdout(), "{line}").ok();
-    };
     // Several libraries bring a provider; the first one said is the process's own.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    match Arguments::parse().what {
-        What::Latency { taps, files } => latency::measure(taps, files, say).await,
-        What::Footprint { seconds } => footprint::measure(Duration::from_secs(seconds), say).await,
-        What::Fold { facilities, events } => fold::measure(facilities, events, say),
-        What::Projection { events, facilities, batch } => projection::measure(events, facilities, batch, say).await,
-        What::Listing { facilities, rows } => listing::measure(facilities, rows, say).await,
-    }
+    let what = Arguments::parse().what;
+    let (report, machine, at) = (Report::new(say), Machine::here(), clock::now());
+    match what {
+        What::Latency { taps, files } => latency::measure(taps, files, &report).await,
+        What::Footprint { seconds } => footprint::measure(Duration::from_secs(seconds), &report).await,
+        What::Fold { facilities, events } => fold::measure(facilities, events, &report),
+        What::Listing { facilities, rows } => listing::measure(facilities, rows, &report).await,
+        What::Projection { events, facilities, batch, peer_rows } => {
+            projection::measure(events, facilities, batch, peer_rows, &report).await
+        }
+    }?;
+    let bench = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+    say(&format!("\n{}", figures::table(&report.figures())));
+    Part { bench, at, machine, figures: report.figures() }.save(&meter::folder())
+}
+
+fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").ok();
 }

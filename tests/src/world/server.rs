@@ -1,7 +1,7 @@
 //! The server, as an operator runs it: by its configuration file, its command line and its web side.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -144,10 +144,22 @@ impl Server {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> PathBuf {
+        self.plan.build.program("yomitori-server")
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// The program with its configuration, without a command.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(self.plan.build.program("yomitori-server"));
+        let mut command = Command::new(self.program());
         // The variables of the shared services would win over the file.
         command.arg("--config").arg(&self.config).env_remove("YOMITORI_KAFKA").env_remove("YOMITORI_POSTGRES");
         command

@@ -1,0 +1,83 @@
+//! librdkafka's own producer, which decodes, checks and folds nothing: how fast records can get into this broker at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rdkafka::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use tokio::time::Instant;
+
+use super::topic;
+
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Records in a row that go into one partition, so that each makes few and large requests.
+const IN_A_ROW: u64 = 1000;
+/// The producer takes confirmations after so many records.
+const LOOK_EVERY: u64 = 1000;
+
+struct Confirmed(Arc<AtomicU64>);
+
+impl ClientContext for Confirmed {}
+
+impl ProducerContext for Confirmed {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_ok() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One that appends with `acks=all`, idempotent.
+#[derive(Debug, Clone, Copy)]
+pub struct Producer<'a> {
+    pub address: &'a str,
+    pub topic: &'a str,
+    pub codec: &'a str,
+}
+
+impl Producer<'_> {
+    /// Sends `count` records, `payloads` round and round; from the first send to the last confirmation. Blocks.
+    ///
+    /// # Errors
+    /// When one is not confirmed.
+    pub fn send(&self, payloads: &[Vec<u8>], count: u64) -> Result<Duration> {
+        let Self { address, topic, codec } = self;
+        let confirmed = Arc::new(AtomicU64::new(0));
+        let producer: BaseProducer<Confirmed> = ClientConfig::new()
+            .set("bootstrap.servers", *address)
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", *codec)
+            .set("queue.buffering.max.messages", "1000000")
+            .set("queue.buffering.max.kbytes", "1048576")
+            .create_with_context(Confirmed(Arc::clone(&confirmed)))
+            .context("make a producer")?;
+        // As with our own terminals, the connection is there before the first record.
+        producer.client().fetch_metadata(Some(topic), topic::PATIENCE).context("ask for the topic")?;
+        let began = Instant::now();
+        let partitions = (0..topic::PARTITIONS).cycle().flat_map(|partition| (0..IN_A_ROW).map(move |_| partition));
+        for ((number, payload), partition) in (0..count).zip(payloads.iter().cycle()).zip(partitions) {
+            let mut record = BaseRecord::<(), _>::to(topic).payload(payload).partition(partition);
+            while let Err((error, back)) = producer.send(record) {
+                let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+                ensure!(full, "produce: {error}");
+                record = back;
+                producer.poll(Duration::from_millis(1));
+            }
+            if number % LOOK_EVERY == 0 {
+                producer.poll(Duration::ZERO);
+            }
+        }
+        producer.flush(PATIENCE).context("wait for the confirmations")?;
+        let took = began.elapsed();
+        let confirmed = confirmed.load(Ordering::Relaxed);
+        ensure!(confirmed == count, "{confirmed} of {count} records were confirmed");
+        Ok(took)
+    }
+}
