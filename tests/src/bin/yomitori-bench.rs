@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use yomitori_tests::bench::figures::{self, Part, Report};
 use yomitori_tests::bench::machine::Machine;
-use yomitori_tests::bench::{fold, footprint, latency, listing, meter, projection};
+use yomitori_tests::bench::{fold, footprint, ingest, latency, listing, meter, projection};
 use yomitori_tests::clock;
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
@@ -45,6 +45,19 @@ enum What {
         #[arg(long, default_value_t = 80_000)]
         rows: usize,
     },
+    /// From terminals to the log, acknowledged, beside librdkafka's producer and rsyslog.
+    Ingest {
+        #[arg(long, default_value_t = 2_000_000)]
+        events: u64,
+        #[arg(long, default_value_t = 100)]
+        terminals: usize,
+        /// How long the terminals keep at half of the measured rate.
+        #[arg(long, default_value_t = 10)]
+        half_load_seconds: u64,
+        /// Without rsyslog, which takes most of the time.
+        #[arg(long)]
+        no_peers: bool,
+    },
     /// From the log to the store, beside a consumer, COPY, a JDBC sink and rsyslog.
     Projection {
         #[arg(long, default_value_t = 1_000_000)]
@@ -71,6 +84,10 @@ async fn main() -> anyhow::Result<()> {
         What::Footprint { seconds } => footprint::measure(Duration::from_secs(seconds), &report).await,
         What::Fold { facilities, events } => fold::measure(facilities, events, &report),
         What::Listing { facilities, rows } => listing::measure(facilities, rows, &report).await,
+        What::Ingest { events, terminals, half_load_seconds, no_peers } => {
+            let half_load = Duration::from_secs(half_load_seconds);
+            ingest::measure(events, terminals, half_load, !no_peers, &report).await
+        }
         What::Projection { events, facilities, batch, peer_rows } => {
             projection::measure(events, facilities, batch, peer_rows, &report).await
         }
