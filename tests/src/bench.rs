@@ -2,12 +2,13 @@
 //! printed, never asserted: a busy machine is not a broken product.
 //!
 //! Every bench tells what it finds to a [`figures::Report`]. Ours: [`fold`], [`footprint`], [`latency`], [`listing`],
-//! [`ingest`], [`projection`] (and [`beside`] it). Others: [`peer`], [`producer`], [`shipper`], [`sink`].
+//! [`ingest`], [`projection`] (and [`beside`] it), [`growth`]. Others: [`peer`], [`producer`], [`shipper`], [`sink`].
 
 pub mod beside;
 pub mod figures;
 pub mod fold;
 pub mod footprint;
+pub mod growth;
 pub mod ingest;
 pub mod latency;
 pub mod listing;
