@@ -10,8 +10,6 @@ use super::{meter, topic, traffic};
 use crate::world::server::{Plan as ServerPlan, Server};
 use crate::world::{World, log, postgres};
 
-/// Facilities while events become more.
-const FACILITIES: u64 = 10_000;
 /// Events, in millions.
 const MILLIONS: [u64; 3] = [1, 10, 100];
 /// Events while facilities become more: so many of each of the largest fleet fill one record each.
@@ -30,6 +28,9 @@ pub struct Plan {
     /// told that they are folded, and the rebuild alone is measured.
     #[arg(long, default_value_t = 10)]
     live_most: u64,
+    /// Facilities while events become more: so few that each has long seen all that its state holds.
+    #[arg(long, default_value_t = 1000)]
+    facilities: u64,
     /// Events in one record of the log.
     #[arg(long, default_value_t = 10)]
     batch: usize,
@@ -60,7 +61,7 @@ pub async fn measure(plan: &Plan, report: &Report) -> Result<()> {
     let mut points = Vec::new();
     for millions in MILLIONS.into_iter().filter(|millions| *millions <= plan.most) {
         let what = format!("{millions} million events");
-        points.push(point(what, millions * 1_000_000, FACILITIES, plan, report).await?);
+        points.push(point(what, millions * 1_000_000, plan.facilities, plan, report).await?);
     }
     tell(&points, Some(Bar::RatioAtMost(CONSTANT)), report);
     if plan.events_only {

@@ -5,7 +5,7 @@ mod terminals;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use yomitori_observation::Sighting;
 use yomitori_proto::event::{LogBody, Recorded};
 use yomitori_proto::{decode, encode};
@@ -22,7 +22,7 @@ use crate::world::server::{Plan, Server};
 /// Different events that the raw producer sends round and round: more than any compression looks back upon.
 const DIFFERENT: u64 = 100_000;
 /// What the README speaks of, where a terminal has something to catch up with: what the agent sends at once.
-const BATCH: u64 = 500;
+const BATCH: usize = 500;
 
 /// Pours `events` events out of `terminals` terminals, then keeps them at half of that rate for `half_load`; the peers get
 /// as many.
@@ -43,11 +43,11 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
     let count = fleet.len() as u64;
     let example = traffic::example()?;
     let day = traffic::day(&example, events.div_ceil(count))?;
-    let seen: Vec<Sighting> = day.iter().filter_map(sighting).collect();
-    let events = seen.len() as u64 * count;
+    let events = day.len() as u64 * count;
     let kafka = Service::of_bench("kafka");
     let before = world.records().await?.len();
-    let fleet = fleet.with_kept(&seen)?;
+    let seen = |number| day.iter().filter_map(move |recorded| sighting(traffic::varied(recorded.clone(), number)));
+    let fleet = fleet.with_kept(seen)?;
 
     let of_kafka = || kafka.map_or(Ok(0.0), Service::cpu_seconds);
     let connected = fleet.connect(&server).await?;
@@ -89,7 +89,7 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
     report.add(Figure::new("  server's memory, most", mib(footprint::peak_memory(server_pid)?), "MiB"));
 
     report.say(&format!("half load: {} events/s for {} s", number(ours / 2.0), half_load.as_secs()));
-    let paced = fleet.pace(&server, &seen, BATCH, ours / 2.0, half_load).await?;
+    let paced = fleet.pace(&server, &seen(0).take(BATCH).collect::<Vec<_>>(), ours / 2.0, half_load).await?;
     let mut waits = paced.waits;
     waits.sort_by(f64::total_cmp);
     let [median, high, most] = [0.5, 0.99, 1.0].map(|share| quantile(&waits, share) * 1e3);
@@ -107,26 +107,32 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
 async fn raw(world: &World, day: &[Recorded], events: u64, report: &Report) -> Result<Vec<(&'static str, f64)>> {
     let different = usize::try_from(DIFFERENT.min(events))?;
     let facts = day.iter().cycle().take(different).cloned().collect::<Vec<_>>();
-    let payloads: Vec<Vec<u8>> = traffic::records(&facts, 1, 1).iter().map(encode::log_record_bytes).collect();
-    let bytes = payloads.iter().map(Vec::len).sum::<usize>() / payloads.len().max(1);
-    report.say(&format!("librdkafka's producer: the same events, one a record of {bytes} bytes"));
+    let records = traffic::records(&facts, 1, 1);
+    let key = records.first().context("a record")?.facility.to_bytes();
+    let payloads: Vec<Vec<u8>> = records.iter().map(encode::log_record_bytes).collect();
+    let bytes = payloads.iter().map(Vec::len).sum::<usize>() / payloads.len();
+    let of_key = key.len();
+    report.say(&format!(
+        "librdkafka's producer: the same events, one a record of {bytes} bytes and a key of {of_key}, {} partitions",
+        topic::PARTITIONS
+    ));
     let mut rates = Vec::new();
     for codec in ["none", "lz4"] {
         let topic = format!("{}-raw-{codec}", world.topic);
         topic::create(&world.kafka.address, &topic).await?;
-        let (address, payloads) = (world.kafka.address.clone(), payloads.clone());
+        let (address, key, payloads) = (world.kafka.address.clone(), key.clone(), payloads.clone());
         let took = tokio::task::spawn_blocking(move || {
-            Producer { address: &address, topic: &topic, codec }.send(&payloads, events)
+            Producer { address: &address, topic: &topic, codec }.send(&key, &payloads, events)
         });
         rates.push((codec, rate(events, took.await??)));
     }
     Ok(rates)
 }
 
-fn sighting(recorded: &Recorded) -> Option<Sighting> {
+fn sighting(recorded: Recorded) -> Option<Sighting> {
     let observed = recorded.observed()?;
     let (occurred_at, observed_at) = (observed.occurred_at, observed.observed_at);
-    Some(Sighting { occurred_at, observed_at, event: recorded.event.clone() })
+    Some(Sighting { occurred_at, observed_at, event: recorded.event })
 }
 
 /// The observations of terminals in the log behind the first `skip` records.

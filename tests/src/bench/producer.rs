@@ -42,11 +42,11 @@ pub struct Producer<'a> {
 }
 
 impl Producer<'_> {
-    /// Sends `count` records, `payloads` round and round; from the first send to the last confirmation. Blocks.
+    /// Sends `count` records with `key`, `payloads` round and round; from the first send to the last confirmation. Blocks.
     ///
     /// # Errors
     /// When one is not confirmed.
-    pub fn send(&self, payloads: &[Vec<u8>], count: u64) -> Result<Duration> {
+    pub fn send(&self, key: &[u8], payloads: &[Vec<u8>], count: u64) -> Result<Duration> {
         let Self { address, topic, codec } = self;
         let confirmed = Arc::new(AtomicU64::new(0));
         let producer: BaseProducer<Confirmed> = ClientConfig::new()
@@ -63,7 +63,7 @@ impl Producer<'_> {
         let began = Instant::now();
         let partitions = (0..topic::PARTITIONS).cycle().flat_map(|partition| (0..IN_A_ROW).map(move |_| partition));
         for ((number, payload), partition) in (0..count).zip(payloads.iter().cycle()).zip(partitions) {
-            let mut record = BaseRecord::<(), _>::to(topic).payload(payload).partition(partition);
+            let mut record = BaseRecord::to(topic).key(key).payload(payload).partition(partition);
             while let Err((error, back)) = producer.send(record) {
                 let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
                 ensure!(full, "produce: {error}");

@@ -9,7 +9,7 @@ use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
 use super::producer::Producer;
-use super::topic;
+use super::{topic, traffic};
 
 /// The columns of a fact that a peer writes, and what Kafka Connect calls their types.
 pub const COLUMNS: [(&str, &str); 8] = [
@@ -51,7 +51,9 @@ impl Rows {
     /// Where an event can't be written as JSON.
     pub fn of(day: &[Recorded], facilities: u64, most: u64) -> Result<Self> {
         let all = day.iter().flat_map(|recorded| (0..facilities).map(move |number| (recorded, number)));
-        let rows = all.take(usize::try_from(most)?).map(|(recorded, number)| row(recorded, number));
+        let rows = all
+            .take(usize::try_from(most)?)
+            .map(|(recorded, number)| row(&traffic::varied(recorded.clone(), number), number));
         Ok(Self { rows: rows.collect::<Result<_>>()? })
     }
 
@@ -74,7 +76,7 @@ impl Rows {
         let payloads: Vec<Vec<u8>> = self.rows.iter().map(|row| form.written(row).to_string().into_bytes()).collect();
         let (address, topic) = (address.to_owned(), topic.to_owned());
         tokio::task::spawn_blocking(move || {
-            Producer { address: &address, topic: &topic, codec: "lz4" }.send(&payloads, payloads.len() as u64)
+            Producer { address: &address, topic: &topic, codec: "lz4" }.send(&[], &payloads, payloads.len() as u64)
         })
         .await??;
         Ok(())
@@ -136,7 +138,6 @@ pub async fn counted(store: &Client, table: &str, all: u64) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::traffic;
 
     #[test]
     fn a_row_has_every_column_and_its_schema_names_them() {

@@ -53,15 +53,46 @@ pub fn day(example: &[Recorded], events: u64) -> Result<Vec<Recorded>> {
     Ok(facts.collect())
 }
 
+/// `recorded` as facility `number` has it: what differs from one place to another is no more alike than in life, so that
+/// nothing is smaller or faster for being the same everywhere. The same number, the same again.
+#[must_use]
+pub fn varied(mut recorded: Recorded, number: u64) -> Recorded {
+    let Origin::Terminal(observed) = &mut recorded.origin else { return recorded };
+    let mut chance = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ observed.seq.0.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    chance = (chance ^ (chance >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    chance ^= chance >> 32;
+    let mut draw = |below: u64| {
+        let drawn = chance % below;
+        chance /= below;
+        drawn
+    };
+    // Less than a second: the order stays.
+    let after = TimeDelta::microseconds(draw(500_000).cast_signed());
+    let noticed = after + TimeDelta::microseconds(draw(400_000).cast_signed());
+    observed.occurred_at += after;
+    observed.observed_at += noticed;
+    let lasted = u32::try_from(draw(3000)).unwrap_or_default();
+    match &mut recorded.event {
+        Event::TapObserved(event) => event.present_ms = 500 + lasted,
+        Event::LinkageResultObserved(event) => {
+            event.file_at = event.file_at.map(|at| at + after);
+            event.seen_for_ms = 100 + lasted;
+        }
+        _ => {}
+    }
+    recorded
+}
+
 /// The records in which `facts` of one terminal lie in the log of facility `number`: the same number, the same ids.
 #[must_use]
 pub fn records(facts: &[Recorded], number: u64, batch: usize) -> Vec<LogRecord> {
     let id = |what: u128| Uuid::from_u128(what << 64 | u128::from(number));
     let (facility, terminal, life) = (FacilityId(id(1)), TerminalId(id(2)), Life(id(3)));
     let observation = |recorded: &Recorded| {
+        let recorded = varied(recorded.clone(), number);
         let observed = recorded.observed()?;
-        let (occurred_at, observed_at) = (observed.occurred_at, observed.observed_at);
-        Some(Observation { seq: observed.seq, occurred_at, observed_at, event: recorded.event.clone() })
+        let (seq, occurred_at, observed_at) = (observed.seq, observed.occurred_at, observed.observed_at);
+        Some(Observation { seq, occurred_at, observed_at, event: recorded.event })
     };
     let record = |facts: &[Recorded]| {
         let last = facts.last()?;
@@ -76,4 +107,26 @@ pub fn records(facts: &[Recorded], number: u64, batch: usize) -> Vec<LogRecord> 
 pub fn side_by_side(day: &[Recorded], facilities: u64, batch: usize) -> impl Iterator<Item = LogRecord> + '_ {
     let parts = day.chunks(batch.max(1));
     parts.flat_map(move |part| (0..facilities).flat_map(move |number| records(part, number, batch)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facilities_live_the_same_day_each_in_its_own_way() {
+        let day = day(&example().unwrap(), 100).unwrap();
+        let of = |number| day.iter().map(|recorded| varied(recorded.clone(), number)).collect::<Vec<_>>();
+        assert_eq!(of(1), of(1));
+        for (one, other) in of(1).iter().zip(of(2)) {
+            assert_ne!(one.occurred_at(), other.occurred_at());
+            assert_eq!(
+                (one.event.kind(), one.observed().map(|o| o.seq)),
+                (other.event.kind(), other.observed().map(|o| o.seq))
+            );
+            let observed = one.observed().unwrap();
+            assert!(observed.occurred_at <= observed.observed_at, "{observed:?}");
+        }
+        assert!(of(3).is_sorted_by_key(Recorded::occurred_at));
+    }
 }

@@ -47,7 +47,7 @@ enum What {
     },
     /// From terminals to the log, acknowledged, beside librdkafka's producer and rsyslog.
     Ingest {
-        #[arg(long, default_value_t = 2_000_000)]
+        #[arg(long, default_value_t = 4_000_000)]
         events: u64,
         #[arg(long, default_value_t = 100)]
         terminals: usize,

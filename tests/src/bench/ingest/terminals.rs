@@ -69,10 +69,10 @@ impl Fleet {
         self.terminals.len()
     }
 
-    /// With `seen` in every spool.
-    pub(super) fn with_kept(self, seen: &[Sighting]) -> Result<Self> {
-        for terminal in &self.terminals {
-            for part in seen.chunks(TOGETHER) {
+    /// With what each has `seen`, by its number, in its spool.
+    pub(super) fn with_kept<I: Iterator<Item = Sighting>>(self, seen: impl Fn(u64) -> I) -> Result<Self> {
+        for (number, terminal) in (0..).zip(&self.terminals) {
+            for part in seen(number).collect::<Vec<_>>().chunks(TOGETHER) {
                 terminal.spool.keep(part, &[], &[])?;
             }
         }
@@ -105,19 +105,11 @@ impl Fleet {
         Ok(took)
     }
 
-    /// Keeps `together` observations at a time, all terminals taking turns, so that `rate` events a second come together
+    /// Keeps `part` at a time, all terminals taking turns, so that `rate` events a second come together
     /// for `span`; tells how long each waited for its acknowledgement.
-    pub(super) async fn pace(
-        &self,
-        server: &Server,
-        seen: &[Sighting],
-        together: u64,
-        rate: f64,
-        span: Duration,
-    ) -> Result<Paced> {
+    pub(super) async fn pace(&self, server: &Server, part: &[Sighting], rate: f64, span: Duration) -> Result<Paced> {
         let closing = CancellationToken::new();
         let (kept, mut carrying) = self.carry(self.connect(server).await?, &closing);
-        let part = &seen[..usize::try_from(together)?.min(seen.len())];
         #[expect(clippy::cast_precision_loss, reason = "a size of a batch")]
         let every = Duration::from_secs_f64(part.len() as f64 / rate);
         let began = Instant::now();
