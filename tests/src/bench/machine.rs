@@ -52,13 +52,13 @@ impl fmt::Display for Machine {
 }
 
 fn versions() -> BTreeMap<String, String> {
-    let of_debian = |package: &str| said("dpkg-query", &["-W", "-f", "${Version}", package]);
+    let of_debian = |package: &str| said("dpkg-query", &["-W", "-f", "${Version}\n", package]);
     let found = [
         ("Yomitori", Some(env!("CARGO_PKG_VERSION").to_owned())),
         ("librdkafka", Some(rdkafka::util::get_rdkafka_version().1)),
         ("Kafka", jar("kafka-libs", "kafka-clients-")),
         ("Debezium", jar("connect-libs", "debezium-connector-jdbc-")),
-        ("PostgreSQL", of_debian("postgresql").map(|version| version.split('+').next().unwrap_or_default().to_owned())),
+        ("PostgreSQL", of_debian("postgresql-[0-9]*")),
         ("rsyslog", of_debian("rsyslog")),
         ("Java", said("java", &["-XshowSettings:none", "--version"])),
         ("Rust", said("rustc", &["--version"])),
@@ -66,12 +66,11 @@ fn versions() -> BTreeMap<String, String> {
     found.into_iter().filter_map(|(name, version)| Some((name.to_owned(), version?))).collect()
 }
 
-/// The first line that a program prints, without its own name.
+/// The first word of what a program prints that begins like a version.
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let line = text.lines().next()?.trim().to_owned();
-    let version = line.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     Some(version.to_owned())
 }
 
