@@ -14,6 +14,7 @@ pub mod latency;
 pub mod listing;
 pub mod machine;
 pub mod meter;
+pub mod past;
 pub mod peer;
 pub mod producer;
 pub mod projection;

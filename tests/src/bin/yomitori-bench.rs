@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use yomitori_tests::bench::figures::{self, Part, Report};
 use yomitori_tests::bench::machine::Machine;
-use yomitori_tests::bench::{fold, footprint, growth, ingest, latency, listing, meter, projection};
+use yomitori_tests::bench::{fold, footprint, growth, ingest, latency, listing, meter, past, projection};
 use yomitori_tests::clock;
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
@@ -71,6 +71,14 @@ enum What {
         #[arg(long, default_value_t = 500_000)]
         peer_rows: u64,
     },
+    /// What was true at an instant, of the whole country and of one facility.
+    Past {
+        #[arg(long, default_value_t = 230_000)]
+        facilities: u64,
+        /// Events of each.
+        #[arg(long, default_value_t = 20)]
+        events: u64,
+    },
     /// What an event costs as events and facilities become more.
     Growth(growth::Plan),
 }
@@ -93,6 +101,7 @@ async fn main() -> anyhow::Result<()> {
         What::Projection { events, facilities, batch, peer_rows } => {
             projection::measure(events, facilities, batch, peer_rows, &report).await
         }
+        What::Past { facilities, events } => past::measure(facilities, events, &report).await,
         What::Growth(plan) => growth::measure(&plan, &report).await,
     }?;
     let bench = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
