@@ -8,4 +8,5 @@ pub mod clock;
 pub mod fleet;
 pub mod hostile;
 pub mod oracle;
+pub mod storm;
 pub mod world;

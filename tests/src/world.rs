@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod browser;
+pub mod holders;
 pub mod kafka;
 pub mod line;
 pub mod log;

@@ -3,29 +3,35 @@
 //!
 //! `SEED=n` deals the same kills again; which passage they meet is up to the machine.
 
-#[path = "crash_matrix/blow.rs"]
-mod blow;
 #[path = "crash_matrix/clinic.rs"]
 mod clinic;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 use tokio::time::Instant;
 use uuid::Uuid;
 use yomitori_proto::id::{Life, TerminalId};
 use yomitori_tests::oracle::{Remains, Verdict, gather, judge};
-use yomitori_tests::world::process::Process;
+use yomitori_tests::storm::{self, Blow, Kills, storm};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{Build, World, wait};
 
-use blow::{AGENT, Blow, Kills, SERVER, Victim, storm};
 use clinic::Clinic;
+
+/// The points of the server, and up to which passage they are used.
+const SERVER: [(&str, u32); 5] =
+    [("before-append", 25), ("after-append", 25), ("after-fold", 12), ("before-commit", 12), ("after-commit", 12)];
+/// The points of the agent.
+const AGENT: [(&str, u32); 2] = [("after-kept", 25), ("after-sent", 12)];
+/// Moments lie so many milliseconds after a start.
+const MOMENTS: Range<u64> = 50..2_500;
 
 const CODES: [&str; 3] = ["1319999015", "1319999015", "1339999011"];
 const KAFKA_AWAY: Duration = Duration::from_secs(20);
@@ -34,10 +40,7 @@ const CATCH_UP: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> Result<()> {
-    let seed = match std::env::var("SEED") {
-        Ok(seed) => seed.parse().context("SEED is a number")?,
-        Err(_) => rand::rng().random_range(1..1_000_000_u64),
-    };
+    let seed = storm::seed()?;
     println!("crash matrix: SEED={seed}");
     let began = Instant::now();
     let mut matrix = Matrix::open(seed).await?;
@@ -48,6 +51,7 @@ async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> Result<()> 
     println!("{}", matrix.summary(seed, &verdict, began.elapsed()));
     verdict.faults.none()?;
     ensure!(verdict.results as u64 <= matrix.results, "a result file was told twice");
+    matrix.kills.note("crash_matrix")?;
     ensure!(matrix.kills.total() >= 50, "only {} kills", matrix.kills.total());
     ensure!(verdict.repeated > 0, "nothing was ever sent again: the kills hit nothing");
     Ok(())
@@ -62,19 +66,6 @@ struct Matrix {
     results: u64,
     since: Instant,
     phases: Vec<(&'static str, Duration)>,
-}
-
-impl Victim for Server {
-    const KIND: &'static str = "server";
-
-    fn start(&mut self, crash: Option<String>) -> Result<&mut Process> {
-        self.set_env(crash.map(|crash| ("YOMITORI_CRASH".to_owned(), crash)).into_iter().collect());
-        self.launch()
-    }
-
-    fn running(&mut self) -> Result<&mut Process> {
-        self.process()
-    }
 }
 
 impl Matrix {
@@ -114,8 +105,8 @@ impl Matrix {
 
     /// Kills everything at once, `each` times at each of its points.
     async fn wave(&mut self, each: u32) -> Result<()> {
-        let server = Blow::deck(&mut self.rng, &SERVER, each, 2);
-        let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT, each, 2)).collect();
+        let server = Blow::deck(&mut self.rng, &SERVER, each, 2, MOMENTS);
+        let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT, each, 2, MOMENTS)).collect();
         self.storms(&server, &agents).await
     }
 
@@ -131,8 +122,9 @@ impl Matrix {
     async fn kafka_away(&mut self) -> Result<()> {
         let before = self.last()?;
         self.world.kafka.kill().await?;
-        let server = Blow::deck(&mut self.rng, &[], 0, 1);
-        let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT[..1], 2, 0)).collect();
+        let server = Blow::deck(&mut self.rng, &[], 0, 1, MOMENTS);
+        let agents: Vec<_> =
+            self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT[..1], 2, 0, MOMENTS)).collect();
         let away = async {
             tokio::time::sleep(KAFKA_AWAY).await;
             Ok(())
@@ -237,8 +229,8 @@ impl Matrix {
         let mut table = format!("crash matrix, SEED={seed}\n");
         let mut row =
             |what: String, value: String| writeln!(table, "  {what:<40} {value:>10}").expect("a string takes all");
-        for ((kind, place), count) in &self.kills.0 {
-            row(format!("{kind} killed at {place}"), count.to_string());
+        for (what, count) in self.kills.lines() {
+            row(what, count.to_string());
         }
         row("kills in all".to_owned(), self.kills.total().to_string());
         row("kafka killed, away for 20 s".to_owned(), "1".to_owned());

@@ -1,13 +1,14 @@
 //! Several servers project one log: they share its partitions, and when one is killed the others go on where it stopped.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use tokio::time::Instant;
 use yomitori_tests::oracle::Crowd;
-use yomitori_tests::world::World;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
+use yomitori_tests::world::{World, holders};
 
 /// What is promised.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -60,12 +61,9 @@ async fn folded(world: &World) -> Result<i64> {
 }
 
 /// How many partitions each instance holds.
-async fn held(world: &World) -> Result<Vec<i64>> {
-    let query = "SELECT pid, count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid < 1000 \
-                 AND classid::int8 = x'596f6d69'::int8 \
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) GROUP BY pid";
-    let rows = world.store().await?.query(query, &[]).await?;
-    let mut held: Vec<i64> = rows.iter().map(|row| row.get(1)).collect();
-    held.sort_unstable();
-    Ok(held)
+async fn held(world: &World) -> Result<Vec<usize>> {
+    let held = holders::held(&world.store().await?).await?;
+    let mut counts: Vec<usize> = held.values().map(BTreeSet::len).filter(|count| *count > 0).collect();
+    counts.sort_unstable();
+    Ok(counts)
 }

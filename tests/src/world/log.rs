@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use yomitori_proto::encode;
 use yomitori_proto::event::LogRecord;
+use yomitori_proto::id::FacilityId;
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -28,36 +29,78 @@ impl ProducerContext for Confirmed {
     }
 }
 
+/// A way into the log.
+pub struct Writer {
+    producer: ThreadedProducer<Confirmed>,
+    topic: String,
+    sent: u64,
+    confirmed: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Into the log `topic` at `address`.
+    ///
+    /// # Errors
+    /// When librdkafka refuses.
+    pub fn open(address: &str, topic: &str) -> Result<Self> {
+        let confirmed = Arc::new(AtomicU64::new(0));
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", address)
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "5")
+            .set("queue.buffering.max.kbytes", "262144")
+            .set("partitioner", "murmur2_random")
+            .create_with_context(Confirmed(Arc::clone(&confirmed)))
+            .context("make a producer")?;
+        Ok(Self { producer, topic: topic.to_owned(), sent: 0, confirmed })
+    }
+
+    /// Appends `record` after what was appended before; waits only while too much is on its way.
+    ///
+    /// # Errors
+    /// When the log doesn't take it.
+    pub fn append(&mut self, record: &LogRecord) -> Result<()> {
+        self.append_bytes(record.facility, &encode::log_record_bytes(record))
+    }
+
+    /// The same with bytes that need not be a record.
+    ///
+    /// # Errors
+    /// When the log doesn't take them.
+    pub fn append_bytes(&mut self, facility: FacilityId, payload: &[u8]) -> Result<()> {
+        let mut message = BaseRecord::to(&self.topic).key(facility.0.as_bytes().as_slice()).payload(payload);
+        while let Err((error, back)) = self.producer.send(message) {
+            let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+            ensure!(full, "produce: {error}");
+            message = back;
+            self.producer.poll(Duration::from_millis(5));
+        }
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// Waits until the log has confirmed everything; gives how many records that were. Blocks.
+    ///
+    /// # Errors
+    /// When one is not confirmed.
+    pub fn flush(&self) -> Result<u64> {
+        self.producer.flush(PATIENCE).context("wait for the confirmations")?;
+        let (sent, confirmed) = (self.sent, self.confirmed.load(Ordering::Relaxed));
+        ensure!(confirmed == sent, "{confirmed} of {sent} records were confirmed");
+        Ok(confirmed)
+    }
+}
+
 /// Appends `records` and waits until the log has confirmed all of them; gives how many. Blocks.
 ///
 /// # Errors
 /// When one is not confirmed.
 pub fn append(address: &str, topic: &str, records: impl IntoIterator<Item = LogRecord>) -> Result<u64> {
-    let confirmed = Arc::new(AtomicU64::new(0));
-    let producer: ThreadedProducer<Confirmed> = ClientConfig::new()
-        .set("bootstrap.servers", address)
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "5")
-        .set("queue.buffering.max.kbytes", "262144")
-        .set("partitioner", "murmur2_random")
-        .create_with_context(Confirmed(Arc::clone(&confirmed)))
-        .context("make a producer")?;
-    let mut sent = 0;
+    let mut writer = Writer::open(address, topic)?;
     for record in records {
-        let payload = encode::log_record_bytes(&record);
-        let mut message = BaseRecord::to(topic).key(record.facility.0.as_bytes().as_slice()).payload(&payload);
-        while let Err((error, back)) = producer.send(message) {
-            let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
-            ensure!(full, "produce: {error}");
-            message = back;
-            producer.poll(Duration::from_millis(5));
-        }
-        sent += 1;
+        writer.append(&record)?;
     }
-    producer.flush(PATIENCE).context("wait for the confirmations")?;
-    let confirmed = confirmed.load(Ordering::Relaxed);
-    ensure!(confirmed == sent, "{confirmed} of {sent} records were confirmed");
-    Ok(confirmed)
+    writer.flush()
 }

@@ -122,6 +122,12 @@ impl Server {
         self.plan.env = env;
     }
 
+    /// The value of `--roles`; empty where it is all of them.
+    #[must_use]
+    pub const fn roles(&self) -> &'static str {
+        self.plan.roles
+    }
+
     /// Its process.
     ///
     /// # Errors

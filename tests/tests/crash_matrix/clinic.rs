@@ -13,12 +13,11 @@ use yomitori_agent::spool::Spool;
 use yomitori_proto::id::{Life, TerminalId};
 use yomitori_tests::clock;
 use yomitori_tests::oracle::{Kept, gather};
+use yomitori_tests::storm::Victim;
 use yomitori_tests::world::agent::{Agent, Plan};
 use yomitori_tests::world::process::Process;
 use yomitori_tests::world::server::Server;
 use yomitori_tests::world::{Build, World};
-
-use super::blow::Victim;
 
 /// A new result so often.
 const EVERY: Duration = Duration::from_millis(25);
@@ -86,7 +85,9 @@ impl Clinic {
 }
 
 impl Victim for Clinic {
-    const KIND: &'static str = "agent";
+    fn kind(&self) -> &'static str {
+        "agent"
+    }
 
     fn start(&mut self, crash: Option<String>) -> Result<&mut Process> {
         let journal = ("YOMITORI_KEPT_JOURNAL".to_owned(), self.journal.display().to_string());
