@@ -148,6 +148,13 @@ pub fn replayer(kafka: &config::Kafka, from: Position) -> Result<Replayer, Kafka
     Ok(reader)
 }
 
+/// Whether librdkafka goes on by itself after this: a connection was lost, or could not be made yet.
+#[must_use]
+pub fn passes(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
+    matches!(error.rdkafka_error_code(), Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve))
+}
+
 /// Where each partition begins and ends. Blocks for up to [`ASK_LIMIT`] a partition.
 ///
 /// # Errors

@@ -168,11 +168,12 @@ impl Rebuild {
 
     /// What is to be folded in each partition: up to where the live generation is, or up to the end of the log.
     async fn spans(&self, live: &Store) -> Result<Vec<Span>, RebuildError> {
+        // In this order: the live generation moves on, and must not be ahead of ends that were asked for before.
+        let folded: BTreeMap<i32, i64> =
+            progress::all(live).await?.into_iter().map(|place| (place.next.partition, place.next.offset)).collect();
         let kafka = self.kafka.clone();
         let bounds =
             tokio::task::spawn_blocking(move || kafka::bounds(&kafka)).await.expect("asking does not panic")?;
-        let folded: BTreeMap<i32, i64> =
-            progress::all(live).await?.into_iter().map(|place| (place.next.partition, place.next.offset)).collect();
         let mut spans = Vec::new();
         for (partition, (begins, ends)) in bounds {
             let from = progress::start(&self.shadow, partition).await?.offset;

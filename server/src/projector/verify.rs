@@ -108,10 +108,12 @@ pub async fn verify(
     tell: &mut (dyn FnMut(Told) + Send),
 ) -> Result<Report, RebuildError> {
     let snapshot = Snapshot::open(store).await?;
+    // In this order: the moment is held from its first question on, and the log goes on growing.
+    let places = snapshot.places().await?;
     let asked = kafka.clone();
     let bounds = tokio::task::spawn_blocking(move || kafka::bounds(&asked)).await.expect("asking does not panic")?;
     let mut spans = Vec::new();
-    for place in snapshot.places().await?.into_iter().filter(|place| place.offset > 0) {
+    for place in places.into_iter().filter(|place| place.offset > 0) {
         let (partition, to) = (place.partition, place.offset);
         let (begins, ends) = bounds.get(&partition).copied().unwrap_or((0, 0));
         if to > ends {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rdkafka::Message as _;
+use rdkafka::message::BorrowedMessage;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
@@ -151,7 +152,7 @@ impl Changes {
 pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch, i64), ProjectionError> {
     let (mut taken, mut bytes, mut next) = (Vec::new(), 0, span.from.offset);
     while next < span.to && taken.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
-        let message = reader.poll(SILENCE).ok_or(ProjectionError::Silent { partition: span.from.partition })??;
+        let message = next_of(reader, span.from.partition)?;
         if message.offset() >= span.to {
             next = span.to;
             break;
@@ -162,4 +163,16 @@ pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch
         taken.push(record);
     }
     Ok((Batch::decode(taken), next))
+}
+
+/// The next record. That no broker can be reached just now is told as an error too, though it passes: only silence counts.
+fn next_of(reader: &Replayer, partition: i32) -> Result<BorrowedMessage<'_>, ProjectionError> {
+    let until = Instant::now() + SILENCE;
+    loop {
+        match reader.poll(until.saturating_duration_since(Instant::now())) {
+            None => return Err(ProjectionError::Silent { partition }),
+            Some(Err(error)) if kafka::passes(&error) => {}
+            Some(message) => return Ok(message?),
+        }
+    }
 }
