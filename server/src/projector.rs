@@ -108,13 +108,14 @@ impl Projector {
         let live = self.generation().await?;
         let mut owner = Owner::connect(&self.store, live.number, count).await?;
         let reader = log::kafka::reader(&self.kafka)?;
+        let mut folded = None;
+        owner.claim(&self.store).await?;
+        // Whoever held a partition before may have set records aside until it was taken.
         let mut states = States::open(&self.store).await?;
         let mut fold = Fold { newest: ground::newest(&self.store).await?, ground: ground::now(&self.store).await? };
         let (mut refold, mut retry) = (Refold::default(), Retry::default());
-        let mut folded = None;
         let mut swept_at = tokio::time::Instant::now();
         let mut checked_at = swept_at;
-        owner.claim(&self.store).await?;
         self.read_owned(&reader, &owner)?;
         refold.begin();
         retry.begin(&states);

@@ -1,9 +1,9 @@
 //! Which partitions this instance projects, and how far it has come in each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, NoTls, Transaction};
 
 use crate::log::Position;
 use crate::projector::ProjectionError;
@@ -19,6 +19,8 @@ const PRESENT: i32 = -1;
 /// The partitions that this instance holds. The locks go with the connection: whatever ends it, frees them.
 pub(super) struct Owner {
     locks: Client,
+    /// The number by which the database knows the connection of the locks.
+    session: i32,
     generation: Number,
     partitions: i32,
     places: BTreeMap<i32, Place>,
@@ -37,7 +39,8 @@ impl Owner {
         tokio::spawn(connection);
         let present = "SELECT pg_advisory_lock_shared($1, $2)";
         locks.execute(present, &[&LOCKS, &PRESENT]).await.map_err(ProjectionError::Locks)?;
-        Ok(Self { locks, generation, partitions, places: BTreeMap::new() })
+        let row = locks.query_one("SELECT pg_backend_pid()", &[]).await.map_err(ProjectionError::Locks)?;
+        Ok(Self { locks, session: row.get(0), generation, partitions, places: BTreeMap::new() })
     }
 
     /// Takes the partitions that nobody holds, up to a fair share, and lets go of those beyond it; says whether anything
@@ -70,6 +73,36 @@ impl Owner {
             return Err(ProjectionError::Fenced { partition: -1 });
         }
         Ok(changed)
+    }
+
+    /// Makes sure, for what `transaction` writes without moving a place, that these partitions are still this instance's:
+    /// they stand where it left them, and it holds their locks. Whoever takes one over waits for the transaction's end.
+    pub(super) async fn fence(
+        &self,
+        transaction: &Transaction<'_>,
+        partitions: impl IntoIterator<Item = i32>,
+    ) -> Result<(), ProjectionError> {
+        let partitions: BTreeSet<i32> = partitions.into_iter().collect();
+        for partition in partitions {
+            let fenced = ProjectionError::Fenced { partition };
+            let Some(expected) = self.position(partition) else { return Err(fenced) };
+            if !progress::stands(transaction, self.generation, expected).await?
+                || !self.holds(transaction, partition).await?
+            {
+                return Err(fenced);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the lock of `partition` is this instance's, as the database sees it.
+    async fn holds(&self, transaction: &Transaction<'_>, partition: i32) -> Result<bool, ProjectionError> {
+        let query = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 \
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                     AND classid::int8 = $2 AND objid::int8 = $3)";
+        let (class, object) = (i64::from(LOCKS.cast_unsigned()), i64::from(partition));
+        let row = transaction.query_one(query, &[&self.session, &class, &object]).await;
+        Ok(row.map_err(ProjectionError::Locks)?.get(0))
     }
 
     /// How many partitions an instance may hold, so that each has its part.

@@ -21,7 +21,7 @@ use crate::log::Position;
 use crate::store::connection::Comings;
 use crate::store::ground::Ground;
 use crate::store::parked::{self, Tried, Waiting};
-use crate::store::{Doing as _, Store, StoreError, facility, fact, progress, truth};
+use crate::store::{Doing as _, Store, StoreError, facility, fact, truth};
 use crate::{clock, crash, telemetry};
 
 /// Records folded in one go at most.
@@ -127,7 +127,7 @@ async fn fold(
 
     let mut client = store.client().await?;
     let transaction = client.transaction().await.doing("begin a retry")?;
-    fence(&transaction, owner, &tried).await?;
+    owner.fence(&transaction, tried.iter().map(|place| place.partition)).await?;
     // A generation that was built beside may have come without these facts being taken out of it.
     parked::take_back(&transaction, id, &tried).await?;
     fact::copy(&transaction, &facts).await?;
@@ -167,30 +167,13 @@ async fn take_back(
         if id == FacilityId::FLEET { Vec::new() } else { vec![row::row(&facility, partition, ground, clock::now())?] };
     let mut client = store.client().await?;
     let transaction = client.transaction().await.doing("begin to take facts back")?;
-    fence(&transaction, owner, records).await?;
+    owner.fence(&transaction, records.iter().map(|place| place.partition)).await?;
     parked::take_back(&transaction, id, records).await?;
     facility::show(&transaction, &rows).await?;
     tell_anew(&transaction, id).await?;
     transaction.commit().await.doing("commit what is taken back")?;
     telemetry::facility_retried(id, 0, records.len());
     states.replace(facility);
-    Ok(())
-}
-
-/// Makes sure that nobody else has taken over the partitions of these records.
-async fn fence(
-    transaction: &Transaction<'_>,
-    owner: &Owner,
-    records: &BTreeSet<Position>,
-) -> Result<(), ProjectionError> {
-    let partitions: BTreeSet<i32> = records.iter().map(|place| place.partition).collect();
-    for partition in partitions {
-        let fenced = ProjectionError::Fenced { partition };
-        let Some(expected) = owner.position(partition) else { return Err(fenced) };
-        if !progress::stands(transaction, owner.generation(), expected).await? {
-            return Err(fenced);
-        }
-    }
     Ok(())
 }
 

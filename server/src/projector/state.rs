@@ -10,7 +10,7 @@ use super::{ProjectionError, refold, row};
 use crate::clock;
 use crate::log::Position;
 use crate::store::ground::Ground;
-use crate::store::{Doing as _, Store, StoreError, facility, fact, parked, progress};
+use crate::store::{Doing as _, Store, StoreError, facility, fact, parked};
 
 /// Above this many remembered facilities, all are forgotten: plain, and rare.
 const REMEMBERED: usize = 60_000;
@@ -152,14 +152,7 @@ pub(super) async fn sweep(
 pub(super) async fn write(store: &Store, owner: &Owner, rows: &[facility::Row]) -> Result<(), ProjectionError> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await.doing("begin to write facilities")?;
-    let partitions: BTreeSet<i32> = rows.iter().map(|row| row.partition).collect();
-    for partition in partitions {
-        let fenced = ProjectionError::Fenced { partition };
-        let Some(expected) = owner.position(partition) else { return Err(fenced) };
-        if !progress::stands(&transaction, owner.generation(), expected).await? {
-            return Err(fenced);
-        }
-    }
+    owner.fence(&transaction, rows.iter().map(|row| row.partition)).await?;
     facility::show(&transaction, rows).await?;
     transaction.commit().await.doing("commit facilities")?;
     Ok(())

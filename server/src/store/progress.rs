@@ -44,7 +44,8 @@ pub async fn behind(store: &Store) -> Result<i64, StoreError> {
     Ok(row.get(0))
 }
 
-/// The place of `partition`, beginning at 0 where it was never folded.
+/// The place of `partition`, beginning at 0 where it was never folded. Whoever held the partition before and is gone may
+/// have a transaction that ends only now: its end is waited for.
 ///
 /// # Errors
 /// Where the database is away.
@@ -53,7 +54,7 @@ pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError
                   ON CONFLICT DO NOTHING";
     let client = store.client().await?;
     client.execute(insert, &[&partition]).await.doing("begin a partition")?;
-    let query = "SELECT next_offset FROM progress WHERE partition = $1";
+    let query = "SELECT next_offset FROM progress WHERE partition = $1 FOR UPDATE";
     let row = client.query_one(query, &[&partition]).await.doing("read a partition's place")?;
     Ok(Position { partition, offset: row.get(0) })
 }
