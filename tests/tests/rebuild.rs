@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use yomitori_facility::FOLD;
 use yomitori_tests::oracle::Crowd;
+use yomitori_tests::storm::Kills;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{Build, World};
@@ -179,23 +180,52 @@ async fn another_version_of_the_fold_is_folded_anew_by_itself_and_shown_meanwhil
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_exchange_brings_back_what_was_shown_before() -> Result<()> {
+    let mut desk = Desk::open("rebuild-back", Build::Released).await?;
+    desk.agrees().await?;
+    // With the facts as they are, and with facts that the new one brought along.
+    for rebuild in [&["rebuild"][..], &["rebuild", "--facts"]] {
+        desk.server.run(rebuild).await?;
+        for _ in ["there", "back", "and there again"] {
+            desk.server.run(&["rebuild", "swap"]).await?;
+            desk.hears(20).await?;
+            desk.agrees().await?;
+        }
+        let (agree, report) = desk.verified().await?;
+        ensure!(agree, "{report}");
+    }
+    // Nobody takes it away from under whoever builds it.
+    let store = desk.world.store().await?;
+    store.batch_execute("SELECT pg_advisory_lock(x'596f6d690002'::int8)").await?;
+    let refused = desk.server.try_run(&["rebuild", "drop"]).await?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(!refused.status.success() && said.contains("another rebuild is running"), "{said}");
+    store.batch_execute("SELECT pg_advisory_unlock_all()").await?;
+    desk.server.run(&["rebuild", "drop"]).await?;
+    desk.agrees().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_killed_goes_on_and_nothing_is_lost_or_doubled() -> Result<()> {
     let mut desk = Desk::open("rebuild-killed", Build::CrashPoints).await?;
-    let mut kills = 0;
+    let mut kills = Kills::default();
     for point in ["rebuild-after-fold", "rebuild-before-commit", "rebuild-after-commit"] {
         for passage in 1..=4 {
             desk.hears(20).await?;
-            kills += i32::from(desk.killed_at("rebuild", point, passage).await?);
+            if desk.killed_at("rebuild", point, passage).await? {
+                kills.count("rebuild", point);
+            }
         }
     }
     for point in ["swap-before-exchange", "swap-before-commit", "swap-after-commit"] {
         desk.hears(20).await?;
         desk.server.run(&["rebuild"]).await?;
         ensure!(desk.killed_at("swap", point, 1).await?, "{point} was not passed");
-        kills += 1;
+        kills.count("rebuild swap", point);
         desk.agrees().await?;
     }
-    ensure!(kills >= 12, "only {kills} kills");
+    kills.note("rebuild")?;
+    ensure!(kills.total() >= 12, "only {kills:?}");
     desk.server.run(&["rebuild"]).await?;
     desk.server.run(&["rebuild", "swap"]).await?;
     desk.agrees().await

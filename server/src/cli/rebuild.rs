@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::projector::rebuild::{Rebuild as Rebuilding, Told};
+use crate::store::Store;
 use crate::store::generation::difference::{Changed, Difference, Presence};
-use crate::store::{Store, generation};
 
 use super::output::{note, say};
 
@@ -84,7 +84,7 @@ pub(super) async fn run(config: &Config, command: Rebuild) -> anyhow::Result<()>
             say("exchanged; `rebuild swap` brings the old one back, `rebuild drop` forgets it");
         }
         Some(Step::Drop) => {
-            if generation::forget(&store).await? {
+            if Rebuilding::forget(&store).await? {
                 say("消しました / forgotten");
             } else {
                 say("ほかの世代はありません / there is none beside the one that is shown");

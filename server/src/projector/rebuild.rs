@@ -126,6 +126,16 @@ impl Rebuild {
         Self::of(live, kafka, ground, found, true, lock)
     }
 
+    /// Forgets the generation beside the live one; says whether there was one.
+    ///
+    /// # Errors
+    /// Where another rebuild runs: whoever builds must not find the live generation in its place. Where the database is
+    /// away.
+    pub async fn forget(live: &Store) -> Result<bool, RebuildError> {
+        let _lock = lock(live).await?;
+        Ok(generation::forget(live).await?)
+    }
+
     fn of(
         live: &Store,
         kafka: &config::Kafka,
