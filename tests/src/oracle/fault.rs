@@ -64,6 +64,11 @@ impl Faults {
         &self.0
     }
 
+    /// Keeps those of which `keep` says so: a test knows of others, and accounts for them itself.
+    pub fn retain(&mut self, keep: impl FnMut(&Fault) -> bool) {
+        self.0.retain(keep);
+    }
+
     /// # Errors
     /// When there are any.
     pub fn none(&self) -> anyhow::Result<()> {

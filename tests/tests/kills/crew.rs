@@ -1,0 +1,210 @@
+//! Several servers that share the partitions: one is killed, or two, while they work, while they start, while they stand
+//! still; and one that stands still so long that others take over is woken, writes what it had in hand, and has to be
+//! refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rustix::process::Signal;
+use tokio_postgres::Client;
+use yomitori_tests::storm::{self, Kills};
+use yomitori_tests::world::server::Server;
+use yomitori_tests::world::wait::{self, PATIENCE};
+use yomitori_tests::world::{World, holders, postgres};
+
+pub(crate) const PARTITIONS: usize = 4;
+/// What is promised.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
+const PROGRAM: &str = "one of several projectors";
+/// Said by whoever has been refused.
+const PAUSED: &str = "the projection paused";
+const REFUSED: &str = "is owned by another instance";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    One,
+    Two,
+    /// A further one comes, and dies at once.
+    Starting,
+    /// It stands still, and is killed so.
+    Still,
+    /// It stands still, loses its partitions unawares, and wakes.
+    Stale,
+}
+
+impl Loss {
+    const fn place(self) -> &'static str {
+        match self {
+            Self::One => "any moment",
+            Self::Two => "any moment, with another one",
+            Self::Starting => "its start",
+            Self::Still => "a standstill",
+            Self::Stale => "its return, fenced",
+        }
+    }
+}
+
+/// See the head of this file.
+pub(crate) struct Crew<'a> {
+    servers: &'a mut [Server],
+    store: Client,
+    rng: StdRng,
+    kills: Kills,
+}
+
+impl<'a> Crew<'a> {
+    /// The first of `servers` is there from now on, and others come and go.
+    pub(crate) async fn new(world: &World, servers: &'a mut [Server], rng: StdRng) -> Result<Self> {
+        let store = postgres::connect(&world.database).await?;
+        Ok(Self { servers, store, rng, kills: Kills::default() })
+    }
+
+    /// Deals all its kills; says how often somebody was refused.
+    pub(crate) async fn work(mut self) -> Result<(Kills, usize)> {
+        let mut deck = Vec::new();
+        for (loss, times) in
+            [(Loss::One, 24), (Loss::Two, 10), (Loss::Starting, 18), (Loss::Still, 10), (Loss::Stale, 12)]
+        {
+            deck.extend(std::iter::repeat_n(loss, times));
+        }
+        deck.shuffle(&mut self.rng);
+        let before = self.said(REFUSED);
+        for loss in deck {
+            self.suffer(loss).await.with_context(|| format!("kill {PROGRAM} at {}", loss.place()))?;
+        }
+        let refused = self.said(REFUSED) - before;
+        Ok((self.kills, refused))
+    }
+
+    async fn suffer(&mut self, loss: Loss) -> Result<()> {
+        self.all_are_there()?;
+        self.all_is_held().await?;
+        match loss {
+            Loss::One => self.kill_some(1, loss).await,
+            Loss::Two => self.kill_some(2, loss).await,
+            Loss::Starting => {
+                let newest = self.rng.random_range(0..self.servers.len());
+                self.kill(newest, Loss::One)?;
+                self.servers[newest].launch()?;
+                self.moment(0..150).await;
+                self.kill(newest, loss)
+            }
+            Loss::Still => {
+                let (victim, _) = self.a_holder().await?;
+                self.servers[victim].process()?.signal(Signal::STOP)?;
+                self.moment(0..50).await;
+                self.kill(victim, loss)
+            }
+            Loss::Stale => self.wake_a_stale_one().await,
+        }
+    }
+
+    async fn kill_some(&mut self, count: usize, loss: Loss) -> Result<()> {
+        self.moment(0..200).await;
+        let mut order: Vec<usize> = (0..self.servers.len()).collect();
+        order.shuffle(&mut self.rng);
+        order.into_iter().take(count).try_for_each(|victim| self.kill(victim, loss))
+    }
+
+    async fn wake_a_stale_one(&mut self) -> Result<()> {
+        let (victim, connection) = self.a_holder().await?;
+        let lost = holders::held(&self.store).await?.remove(&connection).unwrap_or_default();
+        self.servers[victim].process()?.signal(Signal::STOP)?;
+        holders::cut(&self.store, connection).await?;
+        let before = self.places().await?;
+        wait::until("others take over and go on", PATIENCE, async || {
+            // Whoever stands still in the middle of a transaction is waited for: he may still end it.
+            if self.somebody_is_waited_for().await? {
+                return Ok(());
+            }
+            let now = self.places().await?;
+            let on = lost.iter().any(|partition| now.get(partition) > before.get(partition));
+            ensure!(on, "the places of {lost:?} are what they were: {now:?}");
+            Ok(())
+        })
+        .await?;
+        let paused = self.servers[victim].log().matches(PAUSED).count();
+        let process = self.servers[victim].process()?;
+        process.signal(Signal::CONT)?;
+        if self.rng.random_bool(0.7) {
+            wait::until("it hears that others took over", PATIENCE, async || {
+                ensure!(self.servers[victim].log().matches(PAUSED).count() > paused, "it has not noticed");
+                Ok(())
+            })
+            .await?;
+        } else {
+            self.moment(0..100).await;
+        }
+        self.kill(victim, Loss::Stale)
+    }
+
+    fn kill(&mut self, victim: usize, loss: Loss) -> Result<()> {
+        storm::kill(self.servers[victim].process()?)?;
+        self.kills.count(PROGRAM, loss.place());
+        Ok(())
+    }
+
+    fn all_are_there(&mut self) -> Result<()> {
+        for server in &mut *self.servers {
+            if server.process().and_then(|process| process.alive()).is_err() {
+                server.launch()?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_is_held(&self) -> Result<()> {
+        wait::until("all partitions are held", TAKEN_OVER_WITHIN, async || {
+            let held = holders::held(&self.store).await?;
+            let count: usize = held.values().map(BTreeSet::len).sum();
+            ensure!(count == PARTITIONS, "{held:?}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// One of the servers that holds something, and the connection by which it does.
+    async fn a_holder(&mut self) -> Result<(usize, i32)> {
+        let mut order: Vec<usize> = (0..self.servers.len()).collect();
+        order.shuffle(&mut self.rng);
+        wait::until("one that holds partitions", PATIENCE, async || {
+            let held = holders::held(&self.store).await?;
+            for server in order.iter().copied() {
+                let connection = holders::connection_of(&self.store, self.servers[server].process()?).await;
+                if let Ok(connection) = connection
+                    && held.get(&connection).is_some_and(|partitions| !partitions.is_empty())
+                {
+                    return Ok((server, connection));
+                }
+            }
+            anyhow::bail!("nobody holds anything: {held:?}")
+        })
+        .await
+    }
+
+    async fn somebody_is_waited_for(&self) -> Result<bool> {
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() \
+                     AND now() - query_start > interval '500 ms'";
+        Ok(self.store.query_one(query, &[]).await?.get::<_, i64>(0) > 0)
+    }
+
+    async fn places(&self) -> Result<BTreeMap<i64, i64>> {
+        let rows = self.store.query("SELECT partition::int8, next_offset FROM projection.progress", &[]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Waits for nothing: the moment itself is what the seed has chosen.
+    async fn moment(&mut self, ms: Range<u64>) {
+        let after = Duration::from_millis(self.rng.random_range(ms));
+        tokio::time::sleep(after).await;
+    }
+
+    fn said(&self, words: &str) -> usize {
+        self.servers.iter().map(|server| server.log().matches(words).count()).sum()
+    }
+}

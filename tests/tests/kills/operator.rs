@@ -1,0 +1,141 @@
+//! A person who folds the log anew, compares, exchanges and forgets, again and again, and whose every command is killed.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use tokio_postgres::Client;
+use yomitori_tests::storm::{Blow, Kills};
+use yomitori_tests::world::World;
+use yomitori_tests::world::process::Process;
+use yomitori_tests::world::server::Server;
+use yomitori_tests::world::wait::{self, PATIENCE};
+
+const SIGKILL: i32 = 9;
+/// A rebuild lets the live projection go first, and that one is killed all the time.
+const ENDS_WITHIN: Duration = Duration::from_secs(75);
+
+/// The points of a rebuild: every partition passes them once at least.
+pub(crate) const REBUILD: [(&str, u32); 3] =
+    [("rebuild-after-fold", 4), ("rebuild-before-commit", 4), ("rebuild-after-commit", 4)];
+/// The points of an exchange.
+pub(crate) const SWAP: [(&str, u32); 3] =
+    [("swap-before-exchange", 1), ("swap-before-commit", 1), ("swap-after-commit", 1)];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Rebuild,
+    Swap,
+    Difference,
+    Drop,
+}
+
+impl Command {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Rebuild => "rebuild",
+            Self::Swap => "rebuild swap",
+            Self::Difference => "rebuild diff",
+            Self::Drop => "rebuild drop",
+        }
+    }
+}
+
+/// See the head of this file.
+pub(crate) struct Operator<'a> {
+    world: &'a World,
+    /// Only its command line is used.
+    server: &'a Server,
+    store: Client,
+}
+
+impl<'a> Operator<'a> {
+    pub(crate) async fn new(world: &'a World, server: &'a Server) -> Result<Self> {
+        Ok(Self { world, server, store: world.store().await? })
+    }
+
+    /// Deals all its kills.
+    pub(crate) async fn work(self, mut rng: StdRng) -> Result<Kills> {
+        let of = |command| move |blow| (command, blow);
+        let mut deck: Vec<(Command, Blow)> = Vec::new();
+        deck.extend(Blow::deck(&mut rng, &REBUILD, 12, 20, 5..250).into_iter().map(of(Command::Rebuild)));
+        deck.extend(Blow::deck(&mut rng, &SWAP, 9, 8, 5..200).into_iter().map(of(Command::Swap)));
+        deck.extend(Blow::deck(&mut rng, &[], 0, 4, 5..200).into_iter().map(of(Command::Difference)));
+        deck.extend(Blow::deck(&mut rng, &[], 0, 6, 1..50).into_iter().map(of(Command::Drop)));
+        deck.shuffle(&mut rng);
+        let mut kills = Kills::default();
+        for (command, blow) in deck {
+            self.strike(command, blow).await.with_context(|| format!("kill `{}` at {blow:?}", command.name()))?;
+            kills.count(command.name(), blow.name());
+        }
+        Ok(kills)
+    }
+
+    async fn strike(&self, command: Command, mut blow: Blow) -> Result<()> {
+        loop {
+            if matches!(command, Command::Swap | Command::Difference) {
+                self.run(Command::Rebuild).await?;
+            }
+            if self.is_killed(command, blow).await? {
+                return Ok(());
+            }
+            // It ended before the blow came.
+            match &mut blow {
+                Blow::Moment(after) => *after /= 2,
+                // What is built by now would be gone on with, and need not pass the point once more.
+                Blow::Point { .. } => self.run(Command::Drop).await?,
+            }
+        }
+    }
+
+    /// Runs `command` until it is killed; says whether it was, or had ended before.
+    async fn is_killed(&self, command: Command, blow: Blow) -> Result<bool> {
+        self.nobody_rebuilds().await?;
+        let mut process = self.start(command, blow.crash())?;
+        if let Blow::Moment(after) = blow {
+            // Waits for nothing: the moment itself is what the seed has chosen.
+            tokio::time::sleep(after).await;
+            process.kill()?;
+        }
+        let status = process.ended(ENDS_WITHIN).await.map_err(|error| process.explain(error))?;
+        let killed = status.signal() == Some(SIGKILL);
+        ensure!(killed || status.success(), "{:#}", process.explain(anyhow::anyhow!("it ended: {status}")));
+        Ok(killed)
+    }
+
+    async fn run(&self, command: Command) -> Result<()> {
+        self.nobody_rebuilds().await?;
+        let mut process = self.start(command, None)?;
+        let status = process.ended(ENDS_WITHIN).await.map_err(|error| process.explain(error))?;
+        ensure!(status.success(), "{:#}", process.explain(anyhow::anyhow!("it ended: {status}")));
+        Ok(())
+    }
+
+    fn start(&self, what: Command, crash: Option<String>) -> Result<Process> {
+        let mut command = self.server.command();
+        command.args(what.name().split(' ')).envs(crash.map(|crash| ("YOMITORI_CRASH", crash)));
+        Process::start(what.name(), command, &self.world.folder().join("operator.log"))
+    }
+
+    /// Whoever was killed has let go of its lock: the database notices a moment later.
+    async fn nobody_rebuilds(&self) -> Result<()> {
+        nobody_rebuilds(&self.store).await
+    }
+}
+
+/// Waits until nobody holds the lock of whoever rebuilds.
+pub(crate) async fn nobody_rebuilds(store: &Client) -> Result<()> {
+    // Locks by one number of 64 bits are shown as its two halves.
+    const LOCK: [i64; 2] = [0x596f, 0x6d69_0002];
+    let query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
+                 AND classid::int8 = $1 AND objid::int8 = $2 \
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    wait::until("nobody rebuilds", PATIENCE, async || {
+        let count: i64 = store.query_one(query, &[&LOCK[0], &LOCK[1]]).await?.get(0);
+        ensure!(count == 0, "{count} hold the lock");
+        Ok(())
+    })
+    .await
+}
