@@ -32,7 +32,11 @@ pub async fn measure(world: &World, rows: &Rows) -> Result<Result<f64, String>> 
     std::fs::write(&worker_file, worker).context("write the worker's settings")?;
     std::fs::write(&sink_file, sink).context("write the sink's settings")?;
     let mut command = Command::new("java");
-    command.arg("-Xmx1g").arg("-cp").arg(jars.join("*")).arg("org.apache.kafka.connect.cli.ConnectStandalone");
+    command
+        .args(["-Xmx1g", "-XX:+UseParallelGC"])
+        .arg("-cp")
+        .arg(jars.join("*"))
+        .arg("org.apache.kafka.connect.cli.ConnectStandalone");
     command.arg(&worker_file).arg(&sink_file);
     let store = world.store().await?;
     // As the sink would make it; two of its tasks that both make it stumble over each other.
