@@ -105,15 +105,18 @@ impl Owner {
         Ok(row.map_err(ProjectionError::Locks)?.get(0))
     }
 
-    /// How many partitions an instance may hold, so that each has its part.
+    /// How many partitions this instance may hold, so that each has its part: where they don't divide, those that came
+    /// first hold one more.
     async fn share(&self) -> Result<usize, ProjectionError> {
-        let query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+        let query = "SELECT count(DISTINCT pid), count(DISTINCT pid) FILTER (WHERE pid < $3) FROM pg_locks \
+                     WHERE locktype = 'advisory' AND granted \
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                      AND classid::int8 = $1 AND objid::int8 = $2";
         let (class, object) = (i64::from(LOCKS.cast_unsigned()), i64::from(PRESENT.cast_unsigned()));
-        let row = self.locks.query_one(query, &[&class, &object]).await.map_err(ProjectionError::Locks)?;
-        let instances = usize::try_from(row.get::<_, i64>(0)).unwrap_or(1).max(1);
-        Ok(usize::try_from(self.partitions).unwrap_or(0).div_ceil(instances))
+        let row =
+            self.locks.query_one(query, &[&class, &object, &self.session]).await.map_err(ProjectionError::Locks)?;
+        let (instances, before) = (row.get(0), row.get(1));
+        Ok(share(self.partitions, instances, before))
     }
 
     /// The generation that is folded into: another one may be live by the time that it is written.
@@ -153,5 +156,29 @@ impl Owner {
     pub(super) fn seconds_behind(&self, partition: i32, now: DateTime<Utc>) -> f64 {
         let received_at = self.places.get(&partition).and_then(|place| place.received_at);
         received_at.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0))
+    }
+}
+
+/// The part of one of so many instances, of which so many stand before it.
+fn share(partitions: i32, instances: i64, before: i64) -> usize {
+    let (partitions, instances) = (i64::from(partitions), instances.max(1));
+    let part = partitions / instances + i64::from(before < partitions % instances);
+    usize::try_from(part).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_partitions_are_shared_and_no_part_is_more_than_one_larger_than_another() {
+        for partitions in 1..=24 {
+            for instances in 1..=30 {
+                let parts: Vec<usize> = (0..instances).map(|before| share(partitions, instances, before)).collect();
+                assert_eq!(parts.iter().sum::<usize>(), usize::try_from(partitions).unwrap(), "{parts:?}");
+                let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
+                assert!(most - least <= 1, "{parts:?}");
+            }
+        }
     }
 }
