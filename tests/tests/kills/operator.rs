@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use tokio_postgres::Client;
@@ -14,6 +15,8 @@ use yomitori_tests::world::server::Server;
 use yomitori_tests::world::wait::{self, PATIENCE};
 
 const SIGKILL: i32 = 9;
+/// Whoever is refused is told so.
+const REFUSED: &str = "run `yomitori-server rebuild` first";
 /// A rebuild lets the live projection go first, and that one is killed all the time.
 const ENDS_WITHIN: Duration = Duration::from_secs(75);
 
@@ -43,6 +46,15 @@ impl Command {
     }
 }
 
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Killed,
+    Done,
+    /// There is nothing that could be exchanged.
+    Refused,
+}
+
 /// See the head of this file.
 pub(crate) struct Operator<'a> {
     world: &'a World,
@@ -67,31 +79,33 @@ impl<'a> Operator<'a> {
         deck.shuffle(&mut rng);
         let mut kills = Kills::default();
         for (command, blow) in deck {
-            self.strike(command, blow).await.with_context(|| format!("kill `{}` at {blow:?}", command.name()))?;
+            let back = rng.random_bool(0.4);
+            self.strike(command, blow, back).await.with_context(|| format!("kill `{}` at {blow:?}", command.name()))?;
             kills.count(command.name(), blow.name());
         }
         Ok(kills)
     }
 
-    async fn strike(&self, command: Command, mut blow: Blow) -> Result<()> {
+    async fn strike(&self, command: Command, mut blow: Blow, back: bool) -> Result<()> {
+        // What was exchanged may come back as it is.
+        let mut back = back && command == Command::Swap;
         loop {
-            if matches!(command, Command::Swap | Command::Difference) {
+            if matches!(command, Command::Swap | Command::Difference) && !back {
                 self.run(Command::Rebuild).await?;
             }
-            if self.is_killed(command, blow).await? {
-                return Ok(());
-            }
-            // It ended before the blow came.
-            match &mut blow {
-                Blow::Moment(after) => *after /= 2,
+            match (self.is_killed(command, blow).await?, &mut blow) {
+                (Ended::Killed, _) => return Ok(()),
+                (Ended::Refused, _) => ensure!(std::mem::take(&mut back), "there was one to exchange"),
+                // The blow came too late.
+                (Ended::Done, Blow::Moment(after)) => *after /= 2,
                 // What is built by now would be gone on with, and need not pass the point once more.
-                Blow::Point { .. } => self.run(Command::Drop).await?,
+                (Ended::Done, Blow::Point { .. }) => self.run(Command::Drop).await?,
             }
         }
     }
 
-    /// Runs `command` until it is killed; says whether it was, or had ended before.
-    async fn is_killed(&self, command: Command, blow: Blow) -> Result<bool> {
+    /// Runs `command` until it is killed, unless it ends before.
+    async fn is_killed(&self, command: Command, blow: Blow) -> Result<Ended> {
         self.nobody_rebuilds().await?;
         let mut process = self.start(command, blow.crash())?;
         if let Blow::Moment(after) = blow {
@@ -100,9 +114,15 @@ impl<'a> Operator<'a> {
             process.kill()?;
         }
         let status = process.ended(ENDS_WITHIN).await.map_err(|error| process.explain(error))?;
-        let killed = status.signal() == Some(SIGKILL);
-        ensure!(killed || status.success(), "{:#}", process.explain(anyhow::anyhow!("it ended: {status}")));
-        Ok(killed)
+        if status.signal() == Some(SIGKILL) {
+            return Ok(Ended::Killed);
+        }
+        let log = process.log();
+        if !status.success() && log.lines().next_back().is_some_and(|line| line.ends_with(REFUSED)) {
+            return Ok(Ended::Refused);
+        }
+        ensure!(status.success(), "{:#}", process.explain(anyhow::anyhow!("it ended: {status}")));
+        Ok(Ended::Done)
     }
 
     async fn run(&self, command: Command) -> Result<()> {
