@@ -46,12 +46,12 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
 SELECT t.facility_id, t.true_from, t.code, t.name, t.prefecture, t.eligible, t.evidence, t.evidence_level, t.equipment,
        t.intent, t.opt_out, t.listing, t.freshness, t.flags
-FROM projection.facility_row f
+FROM registry.truth_head h
 CROSS JOIN LATERAL (
-    SELECT * FROM registry.truth t WHERE t.facility_id = f.facility_id AND t.true_from <= at
+    SELECT * FROM registry.truth t WHERE t.facility_id = h.facility_id AND t.true_from <= at
     ORDER BY t.true_from DESC LIMIT 1
 ) t
-WHERE facility IS NULL OR f.facility_id = facility
+WHERE facility IS NULL OR h.facility_id = facility
 $$;
 COMMENT ON FUNCTION analytics.status_as_of IS 'What was true at an instant by all that is known now, of every facility or of one; facilities of which nothing was known to be so then are missing. It follows what is shown within seconds: analytics.status_as_of_lag says how many facilities are being told anew.';
 CREATE VIEW analytics.status_as_of_lag AS SELECT count(DISTINCT facility_id) AS facilities FROM registry.truth_due;

@@ -144,9 +144,7 @@ pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result
         statements.push_str(view.get(1));
     }
     transaction.batch_execute(&statements).await.doing(doing)?;
-    if with_facts {
-        truth::all_are_due(transaction).await?;
-    }
+    truth::exchanged(transaction, with_facts).await?;
     // Facts that have not gone along belong to the one that is shown now: what leaves has none of its own.
     transaction.execute("UPDATE shadow.generation SET with_facts = $1", &[&with_facts]).await.doing(doing)?;
     transaction.execute("SELECT pg_notify($1, 'many')", &[&CHANGED]).await.doing(doing)?;

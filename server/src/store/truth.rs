@@ -41,14 +41,21 @@ pub async fn late(
     Ok(())
 }
 
-/// Notes that all facilities are to be told from the beginning: their facts are others.
+/// Forgets facilities that an exchange of the generations took away; where their facts are others too, notes that all are to
+/// be told from the beginning.
 ///
 /// # Errors
 /// Where the database is away.
-pub(super) async fn all_are_due(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    let insert = "INSERT INTO registry.truth_due (facility_id, late_from) \
-                  SELECT facility_id, '-infinity' FROM projection.facility_row";
-    transaction.execute(insert, &[]).await.doing("note that all is to be told anew")?;
+pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
+    let doing = "note that all is to be told anew";
+    let forget = "DELETE FROM registry.truth_head h \
+                  WHERE NOT EXISTS (SELECT FROM projection.facility_row f WHERE f.facility_id = h.facility_id)";
+    transaction.execute(forget, &[]).await.doing(doing)?;
+    if with_facts {
+        let insert = "INSERT INTO registry.truth_due (facility_id, late_from) \
+                      SELECT facility_id, '-infinity' FROM projection.facility_row";
+        transaction.execute(insert, &[]).await.doing(doing)?;
+    }
     Ok(())
 }
 
