@@ -65,6 +65,10 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
     let [of_server, of_simulator, of_broker] =
         std::array::from_fn(|part| (cpu_after[part] - cpu_before[part]) / events as f64 * 1e6);
 
+    // Before the peers, whose records the disk would still be busy with.
+    report.say(&format!("half load: {} events/s for {} s", number(ours / 2.0), half_load.as_secs()));
+    let paced = fleet.pace(&server, &seen(0).take(BATCH).collect::<Vec<_>>(), ours / 2.0, half_load).await?;
+
     let ingest = || Figure::new("ingest, terminals to acknowledged, TLS", ours, "events/s");
     for (codec, raw) in raw(&world, &day, events, report).await? {
         let mut figure = ingest().beside(format!("librdkafka's producer, acks=all, idempotent, {codec}"), raw);
@@ -88,8 +92,6 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
     }
     report.add(Figure::new("  server's memory, most", mib(footprint::peak_memory(server_pid)?), "MiB"));
 
-    report.say(&format!("half load: {} events/s for {} s", number(ours / 2.0), half_load.as_secs()));
-    let paced = fleet.pace(&server, &seen(0).take(BATCH).collect::<Vec<_>>(), ours / 2.0, half_load).await?;
     let mut waits = paced.waits;
     waits.sort_by(f64::total_cmp);
     let [median, high, most] = [0.5, 0.99, 1.0].map(|share| quantile(&waits, share) * 1e3);
