@@ -62,7 +62,7 @@ pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
     told(report, "a result file appears → committed row", &mut to_row, PROMISED);
-    told(report, "committed row → fetched by an open page", &mut to_page, SEEN);
+    told(report, "committed row of a file → fetched by an open page", &mut to_page, SEEN);
 
     let (mut to_row, mut from_removal, mut to_page) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..taps {
@@ -79,7 +79,7 @@ pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
     told(report, "a tap is over → committed row", &mut to_row, PROMISED);
-    told(report, "committed row → fetched by an open page", &mut to_page, SEEN);
+    told(report, "committed row of a tap → fetched by an open page", &mut to_page, SEEN);
     told(report, "a card is taken away → committed row, with debounce", &mut from_removal, None);
     Ok(())
 }
