@@ -17,6 +17,7 @@ use yomitori_tests::fleet::profile::Profile;
 use yomitori_tests::fleet::roster::Tokens;
 use yomitori_tests::fleet::told::{Ledger, Told};
 use yomitori_tests::fleet::{self, Count, Plan as FleetPlan, facility};
+use yomitori_tests::hostile::chance::tell;
 use yomitori_tests::oracle::{Fact, Kept, Remains, Stored, Verdict, gather, judge};
 use yomitori_tests::storm;
 use yomitori_tests::world::server::{Plan, Server};
@@ -47,7 +48,7 @@ struct Ended {
 impl Fleet {
     async fn open(profile: Profile, day: Duration) -> Result<Self> {
         let seed = storm::seed()?;
-        println!("{profile:?}: SEED={seed}");
+        tell(&format!("{profile:?}: SEED={seed}"));
         let world = World::new("fleet").await?;
         let server = Server::start(&world, Plan::default()).await?;
         server.import(&facility::table(&facility::invent(CLINICS, seed))).await?;
@@ -98,7 +99,7 @@ impl Fleet {
         self.server.run(&["log", "verify"]).await?;
         let ended = Ended { count, told, stored, verdict };
         ended.is_what_was_kept()?;
-        println!("{profile:?}: {:?}, {} in the store", ended.count, ended.verdict.folded);
+        tell(&format!("{profile:?}: {:?}, {} in the store", ended.count, ended.verdict.folded));
         Ok(ended)
     }
 
