@@ -17,8 +17,6 @@ use yomitori_tests::world::server::Server;
 use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{World, holders, postgres};
 
-/// What is promised.
-const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
 const PROGRAM: &str = "one of several projectors";
 /// Said by whoever has been refused.
 const PAUSED: &str = "the projection paused";
@@ -159,7 +157,7 @@ impl<'a> Crew<'a> {
 
     /// Of four partitions two, one and one.
     async fn each_holds_its_part(&self) -> Result<()> {
-        wait::until("each holds its part", TAKEN_OVER_WITHIN, async || {
+        wait::until("each holds its part", PATIENCE, async || {
             let held = holders::held(&self.store).await?;
             let mut parts: Vec<usize> = held.values().map(BTreeSet::len).collect();
             parts.sort_unstable();
