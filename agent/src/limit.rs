@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::SettingsTaken;
 use yomitori_proto::uplink::Settings;
@@ -21,6 +21,8 @@ use crate::telemetry;
 const FILE: &str = "limit.json";
 /// So many times without names are remembered; of more, the two oldest become one. What lies between them was told long ago.
 const DARK: usize = 8;
+/// A file's time is coarser than a clock, by so much at most: what seems that much older than the dark belongs to it.
+const GRAIN: TimeDelta = TimeDelta::seconds(2);
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -96,11 +98,11 @@ impl Limit {
         self.level() < self.configured
     }
 
-    /// Whether names were not to be collected at `at`.
+    /// Whether names were not to be collected when a file got the time `at`.
     #[must_use]
     pub fn was_dark(&self, at: DateTime<Utc>) -> bool {
         let now = self.now();
-        now.kept.dark.iter().any(|(from, to)| *from <= at && to.is_none_or(|to| at < to))
+        now.kept.dark.iter().any(|(from, to)| *from - GRAIN <= at && to.is_none_or(|to| at < to))
     }
 
     /// Obeys what the centre has sent, as far as it is understood; gives what is to be reported, once since the start of

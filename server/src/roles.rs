@@ -129,7 +129,7 @@ async fn schema_is_right(store: &Store, stop: &CancellationToken) -> anyhow::Res
     loop {
         match store.check_schema().await {
             Ok(()) => return Ok(true),
-            Err(error @ StoreError::Schema { .. }) => return Err(error.into()),
+            Err(error @ (StoreError::Schema { .. } | StoreError::NewerSchema { .. })) => return Err(error.into()),
             Err(error) => telemetry::waiting_for("the database", &error),
         }
         tokio::select! {

@@ -26,6 +26,7 @@ pub mod token;
 pub mod truth;
 pub mod waiting;
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -60,6 +61,11 @@ pub enum StoreError {
         "use the database: it is at schema version {found}, this program needs {needed} (run `yomitori-server migrate`)"
     )]
     Schema { found: u32, needed: u32 },
+    #[error(
+        "use the database: it is at schema version {found}, that of a newer program; this one knows {needed} (run the newer \
+         program)"
+    )]
+    NewerSchema { found: u32, needed: u32 },
 }
 
 /// Names what a query was for, should it fail.
@@ -172,7 +178,11 @@ impl Store {
         } else {
             0
         };
-        if found == needed { Ok(()) } else { Err(StoreError::Schema { found, needed }) }
+        match found.cmp(&needed) {
+            Ordering::Equal => Ok(()),
+            Ordering::Less => Err(StoreError::Schema { found, needed }),
+            Ordering::Greater => Err(StoreError::NewerSchema { found, needed }),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! What the centre may lower: obeyed, kept, reported once, and never a raise.
+
 use proptest::prelude::*;
 use yomitori_proto::wire::{self, down};
 
@@ -80,15 +82,15 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let mut limit = Limit::open(dir.path(), CollectionLevel::Headers);
         let mut then = vec![CollectionLevel::Headers];
-        for (second, (most, restarts)) in (1..).zip(steps) {
-            limit.take(Settings::limiting(most), at(second));
+        for (step, (most, restarts)) in (1..).zip(steps) {
+            limit.take(Settings::limiting(most), at(step * 10));
             if restarts {
                 limit = Limit::open(dir.path(), CollectionLevel::Headers);
             }
             then.push(most);
         }
-        for (second, most) in (0..).zip(then) {
-            prop_assert_eq!(limit.was_dark(at(second)), most == CollectionLevel::Readers, "second {}", second);
+        for (step, most) in (0..).zip(then) {
+            prop_assert_eq!(limit.was_dark(at(step * 10 + 5)), most == CollectionLevel::Readers, "step {}", step);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Pasts that are told: late words count from when they were so, and going on tells what telling all of it tells.
+
 use chrono::TimeDelta;
 use yomitori_proto::event::{
     EntryWithdrawn, FacilityRegistered, FallbackUsed, ListingIntentSet, Observed, OptOutCallMade, Origin,

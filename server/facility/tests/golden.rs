@@ -1,0 +1,57 @@
+//! Records of every kind as they were written when the kind was released, folded by this version: whatever the log holds
+//! from any time can be followed, and can be told as a past.
+#![expect(clippy::disallowed_methods, reason = "a test reads files")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use chrono::TimeDelta;
+use yomitori_facility::{Calendar, Facility, Rules, Span, look, status, timeline};
+use yomitori_proto::decode;
+use yomitori_proto::event::{Event, Recorded};
+use yomitori_proto::id::FacilityId;
+
+fn golden() -> Vec<(String, Vec<Recorded>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto/golden/v1");
+    let entries = fs::read_dir(folder).expect("the golden files are in the tree").map(|entry| entry.unwrap().path());
+    let records = entries.filter(|path| path.extension().is_some_and(|extension| extension == "binpb"));
+    let mut all: Vec<_> = records
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let record =
+                decode::log_record(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (name, record.into_facts().collect())
+        })
+        .collect();
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all
+}
+
+#[test]
+fn every_record_that_was_ever_written_can_be_folded() {
+    let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
+    let golden = golden();
+    let kinds: BTreeSet<&str> = golden.iter().flat_map(|(_, facts)| facts).map(|fact| fact.event.kind()).collect();
+    assert_eq!(kinds, Event::KINDS.iter().copied().collect(), "a kind has no golden file");
+    let of_a_facility = golden.iter().filter(|(_, facts)| facts.iter().all(|fact| fact.facility != FacilityId::FLEET));
+    let mut all = Vec::new();
+    for (name, facts) in of_a_facility {
+        let mut facility = Facility::new(facts[0].facility);
+        facts.iter().for_each(|fact| facility.apply(fact, &rules));
+        let now = facts.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::hours(1);
+        let kept = serde_json::to_string(&facility).unwrap();
+        assert_eq!(serde_json::from_str::<Facility>(&kept).unwrap(), facility, "{name} is kept and read again");
+        assert_eq!(
+            status(&facility, &rules, &calendar, now).eligible.key(),
+            look(&facility, &rules, &calendar, now).0.eligible
+        );
+        all.extend(facts.iter().cloned());
+    }
+    let id = all[0].facility;
+    assert!(all.iter().all(|fact| fact.facility == id), "the golden files tell of one facility");
+    let until = all.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
+    let told = timeline(id, None, &all, &rules, &calendar, Span { settled: until, until });
+    let last = &told.entries.last().expect("something was so").1;
+    assert_eq!((last.intent, last.opt_out, last.listing), ("do_not_want", "withdrawn", "listed"), "{last:?}");
+}
