@@ -14,13 +14,14 @@ use yomitori_proto::id::FacilityId;
 
 fn golden() -> Vec<(String, Vec<Recorded>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto/golden/v1");
-    let entries = fs::read_dir(folder).expect("the golden files are in the tree").map(|entry| entry.unwrap().path());
-    let records = entries.filter(|path| path.extension().is_some_and(|extension| extension == "binpb"));
+    let entries = fs::read_dir(folder).expect("the golden files are in the tree");
+    let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
+    let records = paths.filter(|path| path.extension().is_some_and(|extension| extension == "binpb"));
     let mut all: Vec<_> = records
         .map(|path| {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let record =
-                decode::log_record(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let name = path.display().to_string();
+            let bytes = fs::read(&path).expect("a golden file can be read");
+            let record = decode::log_record(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
             (name, record.into_facts().collect())
         })
         .collect();
