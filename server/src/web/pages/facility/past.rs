@@ -75,7 +75,7 @@ pub(super) fn draw(lang: Lang, path: &str, now: &Line, then: Option<&Then>) -> M
             form method="get" action={ (path) "#past" } {
                 label for="past-at" { (lang.both(&text::PAST_AT)) } " "
                 input #past-at type="datetime-local" name=(AT) value=[written] required;
-                " " button { (lang.one(&text::PAST_SHOW)) }
+                " " button.button { (lang.one(&text::PAST_SHOW)) }
             }
             @if let Some(then) = then {
                 table.readers {

@@ -1,0 +1,26 @@
+//! A program and a database of different versions know it of each other: nothing is touched, and it is said what to do.
+
+use anyhow::{Result, ensure};
+use yomitori_tests::world::World;
+use yomitori_tests::world::server::{Plan, Server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_version_is_refused_with_what_to_do() -> Result<()> {
+    let world = World::new("schema").await?;
+    let server = Server::prepare(&world, Plan::default()).await?;
+    let store = world.store().await?;
+    let refused = async |expected: &str| -> Result<()> {
+        for command in [&["serve"][..], &["log", "verify"]] {
+            let output = server.try_run(command).await?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            ensure!(!output.status.success() && said.contains(expected), "{command:?}: {}: {said}", output.status);
+        }
+        Ok(())
+    };
+    let later = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) \
+                 SELECT 9999, 'later', applied_on, checksum FROM refinery_schema_history LIMIT 1";
+    store.batch_execute(later).await?;
+    refused("run the newer program").await?;
+    store.batch_execute("DELETE FROM refinery_schema_history WHERE version > 9").await?;
+    refused("yomitori-server migrate").await
+}
