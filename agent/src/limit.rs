@@ -5,8 +5,8 @@
 //! * Where the file that says so can't be read, the least is collected until the centre says it again.
 //! * What fell into a time in which names were not collected is not told afterwards either.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,7 @@ use yomitori_proto::event::SettingsTaken;
 use yomitori_proto::uplink::Settings;
 use yomitori_proto::vocabulary::{CollectionLevel, SettingsOutcome};
 
+use crate::replace::replace;
 use crate::telemetry;
 
 const FILE: &str = "limit.json";
@@ -137,16 +138,7 @@ impl Limit {
     }
 
     fn keep(&self, kept: &Kept) -> io::Result<()> {
-        let new = self.path.with_extension("json.new");
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(kept)?)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        // A rename is durable once the folder is; Windows has no such step.
-        match self.path.parent().filter(|_| cfg!(unix)) {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        replace(&self.path, &serde_json::to_vec(kept)?)
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {

@@ -1,14 +1,15 @@
 //! The identity on disk: one PEM file with key, certificate and authority, so that a power cut leaves the old one or the
 //! new one and never a mixture.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject as _, SectionKind};
 
 use super::{CertificateError, Identity};
+use crate::replace::replace;
 
 const FILE: &str = "identity.pem";
 
@@ -52,27 +53,5 @@ pub(super) fn store(identity: &Identity, state_dir: &Path) -> Result<(), FileErr
         pem::Pem::new("CERTIFICATE", identity.certificate.to_vec()),
         pem::Pem::new("CERTIFICATE", identity.authority.to_vec()),
     ];
-    let new = state_dir.join("identity.pem.new");
-    write_private(&new, pem::encode_many(&sections).as_bytes())
-        .and_then(|()| fs::rename(&new, &path))
-        .and_then(|()| sync_folder(state_dir))
-        .map_err(|source| FileError::File { path, source })
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A rename is durable once the folder is; Windows has no such step.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    replace(&path, pem::encode_many(&sections).as_bytes()).map_err(|source| FileError::File { path, source })
 }
