@@ -345,8 +345,7 @@ events! {
         MaintenanceWindowSet = "maintenance_window_set" { from: DateTime<Utc>, to: DateTime<Utc> }
         /// A record of the facility that could not be followed is left out for good. It is named by its place in the log.
         RecordSkipped = "record_skipped" { partition: i32, offset: i64 }
-        /// No terminal of the facility may collect more than this; [`CollectionLevel::Headers`] leaves it to each one's own
-        /// configuration.
+        /// No terminal of the facility may collect more; [`CollectionLevel::Headers`] leaves it to their configurations.
         CollectionLimited = "collection_limited" { most: CollectionLevel }
         /// The rules from now on, recorded under [`FacilityId::FLEET`].
         RulesAdopted = "rules_adopted" { version: u32, document: String }

@@ -4,6 +4,7 @@
 //! leaves either all of a batch or nothing. Who owns a partition is settled twice: by a session lock, so that two
 //! instances share the work, and by the expected place, so that one that lost its lock without knowing can't write.
 
+mod basis;
 mod batch;
 mod historian;
 mod owner;
@@ -28,10 +29,11 @@ use crate::config;
 use crate::log::kafka::{Reader, TopicError};
 use crate::log::{self, Position};
 use crate::store::generation::{self, Generation};
-use crate::store::ground::{self, Ground};
+use crate::store::ground::Ground;
 use crate::store::{Store, StoreError, progress};
 use crate::{clock, telemetry};
 
+use self::basis::Basis;
 use self::batch::{Batch, Folded, Taken};
 use self::owner::Owner;
 use self::rebuild::{Rebuild, RebuildError, Told};
@@ -112,7 +114,7 @@ impl Projector {
         owner.claim(&self.store).await?;
         // Whoever held a partition before may have set records aside until it was taken.
         let mut states = States::open(&self.store).await?;
-        let mut fold = Fold { newest: ground::newest(&self.store).await?, ground: ground::now(&self.store).await? };
+        let mut basis = Basis::now(&self.store).await?;
         let (mut refold, mut retry) = (Refold::default(), Retry::default());
         let mut swept_at = tokio::time::Instant::now();
         let mut checked_at = swept_at;
@@ -123,7 +125,7 @@ impl Projector {
             // What is to be written or folded anew waits for nothing but what has come in.
             let busy = folded.is_some() || refold.pending() || retry.pending();
             let wait = if busy { Duration::ZERO } else { IDLE };
-            let next = fold_next(&self.store, &reader, wait, &fold.ground, &mut states, &mut owner);
+            let next = fold_next(&self.store, &reader, wait, &basis.ground, &mut states, &mut owner);
             let (written, next) = tokio::join!(write(&self.store, folded.take()), next);
             written?;
             folded = next?;
@@ -135,18 +137,19 @@ impl Projector {
                 states.trim();
             }
             if refold.pending() {
-                refold.step(&self.store, &fold.ground, &owner).await?;
+                refold.step(&self.store, &basis.ground, &owner).await?;
             }
             if retry.pending() {
-                retry.step(&self.store, &fold.ground, &mut states, &owner).await?;
+                retry.step(&self.store, &basis.ground, &mut states, &owner).await?;
             }
             if idle {
                 swept_at = tokio::time::Instant::now();
-                if fold.renew(&self.store).await? {
+                if basis.renew(&self.store).await? {
+                    telemetry::ground_changed(basis.ground.rules.version());
                     states.forget();
                     refold.begin();
                 }
-                state::sweep(&self.store, &fold.ground, &mut states, &owner).await?;
+                state::sweep(&self.store, &basis.ground, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
                     // What was remembered of a partition is worth nothing once somebody else has held it.
                     states = States::open(&self.store).await?;
@@ -232,30 +235,6 @@ async fn write(store: &Store, folded: Option<Folded>) -> Result<(), ProjectionEr
     match folded {
         Some(folded) => folded.write(store).await,
         None => Ok(()),
-    }
-}
-
-/// By what facilities are folded.
-struct Fold {
-    /// The newest fact that it follows from, by its place in the log.
-    newest: Option<i64>,
-    ground: Ground,
-}
-
-impl Fold {
-    /// Takes in what has been adopted since, whichever instance folded it; says whether anything else holds now.
-    async fn renew(&mut self, store: &Store) -> Result<bool, StoreError> {
-        let newest = ground::newest(store).await?;
-        if newest == self.newest {
-            return Ok(false);
-        }
-        let ground = ground::now(store).await?;
-        let other = ground != self.ground;
-        (self.newest, self.ground) = (newest, ground);
-        if other {
-            telemetry::ground_changed(self.ground.rules.version());
-        }
-        Ok(other)
     }
 }
 

@@ -190,19 +190,24 @@ pub fn standing(facility: &Facility, rules: &Rules, calendar: &Calendar, now: Da
 impl View<'_> {
     pub(crate) fn flag_statuses(&self, axes: &crate::view::Axes) -> Vec<FlagStatus> {
         let attention = &self.facility.attention;
-        let standing = self.flags(axes).into_iter();
-        let mut flags: Vec<FlagStatus> = standing
-            .map(|flag| FlagStatus {
+        let standing = self.urgent_first(axes).into_iter();
+        standing
+            .map(|(severity, flag)| FlagStatus {
                 key: flag,
                 label: flag.label(),
-                severity: self.severity(flag, axes),
+                severity,
                 sentence: self.flag_sentence(flag, axes),
                 next: self.flag_next(flag),
                 acknowledged: attention.acknowledged.get(&flag).cloned(),
                 snoozed_until: attention.snoozed.get(&flag).copied().filter(|until| !self.passed(*until)),
             })
-            .collect();
-        flags.sort_by_key(|flag| (std::cmp::Reverse(flag.severity), flag.key));
+            .collect()
+    }
+
+    /// The flags that stand, the most urgent first.
+    pub(crate) fn urgent_first(&self, axes: &crate::view::Axes) -> Vec<(Severity, Flag)> {
+        let mut flags: Vec<_> = self.flags(axes).into_iter().map(|flag| (self.severity(flag, axes), flag)).collect();
+        flags.sort_by_key(|(severity, flag)| (std::cmp::Reverse(*severity), *flag));
         flags
     }
 }

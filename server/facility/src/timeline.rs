@@ -209,8 +209,6 @@ pub fn look(
     let moment = Moment::new(now);
     let view = View::new(facility, rules, calendar, &moment);
     let axes = view.axes();
-    let mut flags: Vec<_> = view.flags(&axes).into_iter().map(|flag| (view.severity(flag, &axes), flag)).collect();
-    flags.sort_by_key(|(severity, flag)| (std::cmp::Reverse(*severity), *flag));
     let level = match &axes.evidence.value {
         Evidence::Succeeded { level, .. } => Some(level.key()),
         Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => None,
@@ -227,7 +225,7 @@ pub fn look(
         opt_out: axes.opt_out.key(),
         listing: axes.listing.key(),
         freshness: axes.freshness.key(),
-        flags: flags.into_iter().map(|(_, flag)| flag.key()).collect(),
+        flags: view.urgent_first(&axes).into_iter().map(|(_, flag)| flag.key()).collect(),
     };
     (words, moment.next())
 }

@@ -13,7 +13,8 @@ use tokio_postgres::IsolationLevel;
 use tokio_util::sync::CancellationToken;
 use yomitori_facility::{FOLD, Span, timeline};
 
-use crate::store::ground::{self, Ground};
+use super::basis::Basis;
+use crate::store::ground::Ground;
 use crate::store::truth::{self, Due};
 use crate::store::{Doing as _, Store, StoreError, progress};
 use crate::{clock, crash, telemetry};
@@ -36,7 +37,7 @@ pub(super) fn is_late(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 
 /// Tells until `stop`.
 pub(super) async fn run(store: Store, stop: CancellationToken) {
-    let mut historian = Historian { store, newest: None, ground: None };
+    let mut historian = Historian { store, basis: None };
     loop {
         let began = Instant::now();
         // As much rest as work: the live projection comes first.
@@ -45,7 +46,7 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
             Ok(_) => began.elapsed(),
             Err(error) => {
                 telemetry::history_failed(&error);
-                historian.ground = None;
+                historian.basis = None;
                 PAUSE_AFTER_FAILURE
             }
         };
@@ -57,9 +58,8 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
 
 struct Historian {
     store: Store,
-    /// The newest fact that the ground follows from.
-    newest: Option<i64>,
-    ground: Option<Ground>,
+    /// Unknown at the start and after a failure.
+    basis: Option<Basis>,
 }
 
 impl Historian {
@@ -68,7 +68,7 @@ impl Historian {
         if progress::behind(&self.store).await? > FAR_BEHIND {
             return Ok(0);
         }
-        let ground = self.renew().await?;
+        let ground = renewed(&mut self.basis, &self.store).await?;
         let doing = "begin to tell what was true";
         let mut client = self.store.client().await?;
         // What is due and what is known are of one instant: what comes later is due again.
@@ -95,17 +95,20 @@ impl Historian {
         telemetry::history_told(told.len());
         Ok(told.len())
     }
+}
 
-    /// The rules and the calendar of now; where they are others than before, all is due.
-    async fn renew(&mut self) -> Result<Ground, StoreError> {
-        let newest = ground::newest(&self.store).await?;
-        if let Some(ground) = self.ground.as_ref().filter(|_| newest == self.newest) {
-            return Ok(ground.clone());
+/// By what is told now; where that is something else than before, all is due.
+async fn renewed<'a>(basis: &'a mut Option<Basis>, store: &Store) -> Result<&'a Ground, StoreError> {
+    let (now, other) = match basis.take() {
+        Some(mut now) => {
+            let other = now.renew(store).await?;
+            (now, other)
         }
-        let ground = ground::now(&self.store).await?;
-        truth::outdated(&self.store, ground.number, FOLD).await?;
-        self.newest = newest;
-        self.ground = Some(ground.clone());
-        Ok(ground)
+        None => (Basis::now(store).await?, true),
+    };
+    let Basis { ground, .. } = basis.insert(now);
+    if other {
+        truth::outdated(store, ground.number, FOLD).await?;
     }
+    Ok(ground)
 }

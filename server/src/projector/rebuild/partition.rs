@@ -167,11 +167,15 @@ pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch
 
 /// The next record. That no broker can be reached just now is told as an error too, though it passes: only silence counts.
 fn next_of(reader: &Replayer, partition: i32) -> Result<BorrowedMessage<'_>, ProjectionError> {
-    let until = Instant::now() + SILENCE;
+    // The clock is asked only where something is wrong: this runs once a record.
+    let mut until = None;
     loop {
-        match reader.poll(until.saturating_duration_since(Instant::now())) {
+        let wait = until.map_or(SILENCE, |until: Instant| until.saturating_duration_since(Instant::now()));
+        match reader.poll(wait) {
             None => return Err(ProjectionError::Silent { partition }),
-            Some(Err(error)) if kafka::passes(&error) => {}
+            Some(Err(error)) if kafka::passes(&error) => {
+                until.get_or_insert_with(|| Instant::now() + SILENCE);
+            }
             Some(message) => return Ok(message?),
         }
     }

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use uuid::Uuid;
-use yomitori_facility::{Text, tokyo};
+use yomitori_facility::Text;
 
 use super::acts::material;
 use super::entered::{BACK, BY_LIMIT, FORM, WHY_LIMIT};
 use super::{Act, BY, Entered, Field, Input, Moment, SURE, WHY};
 use crate::web::lang::Lang;
-use crate::web::text;
+use crate::web::{text, when};
 
 /// What a form is drawn with.
 pub(in crate::web) struct Drawn<'a> {
@@ -70,7 +70,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
         ),
         Input::Minute(moment) => {
             let initial = if *moment == Moment::Past { *now } else { next.unwrap_or(*now) };
-            let local = initial.with_timezone(&tokyo()).format("%Y-%m-%dT%H:%M").to_string();
+            let local = when::held(initial);
             around(
                 lang,
                 entered,

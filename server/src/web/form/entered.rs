@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::http::header;
 use axum::http::request::Parts;
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use futures_util::TryStreamExt as _;
 use uuid::Uuid;
-use yomitori_facility::{Text, tokyo};
+use yomitori_facility::Text;
 use yomitori_proto::event::Stated;
 
 use super::{Act, Field, Input, Moment, Values};
 use crate::web::error::Failure;
+use crate::web::when;
 
 /// Who, why; which drawn form; where to go on; and that a doubtful hour is meant.
 pub(in crate::web) const BY: &str = "by";
@@ -207,11 +208,7 @@ fn line(text: &str, limit: usize) -> Result<String, Text> {
 }
 
 fn minute(text: &str, moment: Moment, now: DateTime<Utc>) -> Result<DateTime<Utc>, Text> {
-    let read = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"]
-        .into_iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .and_then(|local| local.and_local_timezone(tokyo()).single());
-    let at = read.map(|local| local.to_utc()).ok_or(Text::fixed(
+    let at = when::written(text).ok_or(Text::fixed(
         "日時を 2026-04-01T10:30 の形で入力してください。",
         "Write a date and a time such as 2026-04-01T10:30.",
     ))?;

@@ -1,10 +1,11 @@
 //! A facility at an earlier instant, side by side: what was true then by all that is known now, what was shown then, and
 //! what is shown today.
 
-use chrono::{DateTime, NaiveDateTime, TimeZone as _, Utc};
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use yomitori_facility::{Flag, Text, Word as _, tokyo};
+use yomitori_facility::{Flag, Text, Word as _};
 use yomitori_proto::id::FacilityId;
+use yomitori_proto::time::{from_micros, to_micros};
 
 use crate::store::fleet::{Axis, Line};
 use crate::store::past::{self, Past, View};
@@ -16,8 +17,6 @@ use crate::web::{text, when, word};
 
 /// The instant that is asked for.
 pub(super) const AT: &str = "at";
-/// As a browser's control writes it, in Japan's time.
-const WRITTEN: &str = "%Y-%m-%dT%H:%M";
 
 /// What is to be told of an instant.
 pub(super) struct Then {
@@ -29,9 +28,7 @@ pub(super) struct Then {
 /// The instant that a query string asks for.
 pub(super) fn asked(given: &Given) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(text) = given.get(AT) else { return Ok(None) };
-    let local = NaiveDateTime::parse_from_str(text, WRITTEN).ok();
-    let at = local.and_then(|local| tokyo().from_local_datetime(&local).single());
-    let kept = at.map(|at| at.with_timezone(&Utc)).filter(|at| (0..253_402_300_800).contains(&at.timestamp()));
+    let kept = when::written(text).filter(|at| from_micros(to_micros(*at)) == Some(*at));
     kept.map(Some).ok_or_else(|| {
         Failure::parameter(
             AT,
@@ -68,7 +65,7 @@ const ROWS: [Row; 7] = [
 ];
 
 pub(super) fn draw(lang: Lang, path: &str, now: &Line, then: Option<&Then>) -> Markup {
-    let written = then.map(|then| then.at.with_timezone(&tokyo()).format(WRITTEN).to_string());
+    let written = then.map(|then| when::held(then.at));
     html! {
         section.past #past aria-labelledby="past-title" {
             h2 #past-title { (lang.both(&text::PAST)) }
