@@ -3,6 +3,8 @@
 //! Every test that kills notes its kills in a file; `tests/run` adds them up, prints them by program and place, and demands
 //! as many as are promised.
 
+mod summary;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -16,6 +18,7 @@ use rand::seq::SliceRandom as _;
 use crate::world::process::Process;
 use crate::world::server::Server;
 use crate::world::services;
+pub use summary::Summary;
 
 /// A terminal waits for up to a minute before it connects again, and most points need a connected one.
 const REACHED_WITHIN: Duration = Duration::from_secs(75);

@@ -3,7 +3,9 @@
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use yomitori_proto::wire::{self, down, up};
 use yomitori_tests::clock;
+use yomitori_tests::hostile::siege::{HONEST, Intruder, Siege};
 use yomitori_tests::world::World;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::server::{Plan, Server};
@@ -137,5 +139,29 @@ async fn nothing_more_is_collected_than_the_terminal_is_configured_for() -> Resu
     let explained = clinic.server.run(&["explain", CODE, "--format", "json"]).await?;
     let explained: Value = serde_json::from_str(&explained)?;
     ensure!(explained.to_string().contains("collection_limited"), "{explained}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_of_a_version_before_is_told_nothing_that_it_would_not_understand() -> Result<()> {
+    let siege = Siege::begin("collection-older").await?;
+    let it = Intruder::enter(&siege, HONEST).await?;
+    siege
+        .server
+        .run(&["collection", "limit", "readers", "--facility", HONEST, "--by", "鈴木", "--why", "希望"])
+        .await?;
+    let hears = async |takes_settings: bool| -> Result<Vec<wire::Down>> {
+        let hello = wire::Hello { takes_settings, ..it.hello() };
+        it.say([up::Message::Hello(hello)]).await?.messages()
+    };
+    let is_settings = |down: &wire::Down| matches!(down.message, Some(down::Message::Settings(_)));
+    wait::until("one that takes settings to be sent them", PATIENCE, async || {
+        let heard = hears(true).await?;
+        ensure!(heard.iter().any(is_settings), "{heard:?}");
+        Ok(())
+    })
+    .await?;
+    let heard = hears(false).await?;
+    ensure!(heard.len() == 1 && matches!(heard[0].message, Some(down::Message::Welcome(_))), "{heard:?}");
     Ok(())
 }

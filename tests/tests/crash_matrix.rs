@@ -7,7 +7,6 @@
 mod clinic;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 use yomitori_proto::id::{Life, TerminalId};
 use yomitori_tests::oracle::{Remains, Verdict, gather, judge};
-use yomitori_tests::storm::{self, Blow, Kills, storm};
+use yomitori_tests::storm::{self, Blow, Kills, Summary, storm};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{Build, World, wait};
 
@@ -225,33 +224,15 @@ impl Matrix {
         self.clinics.iter().map(Clinic::last).collect()
     }
 
-    fn summary(&self, seed: u64, verdict: &Verdict, took: Duration) -> String {
-        let mut table = format!("crash matrix, SEED={seed}\n");
-        let mut row =
-            |what: String, value: String| writeln!(table, "  {what:<40} {value:>10}").expect("a string takes all");
-        for (what, count) in self.kills.lines() {
-            row(what, count.to_string());
-        }
-        row("kills in all".to_owned(), self.kills.total().to_string());
-        row("kafka killed, away for 20 s".to_owned(), "1".to_owned());
-        row("postgres killed in a batch".to_owned(), "2".to_owned());
-        row("result files".to_owned(), self.results.to_string());
-        for (what, count) in [
-            ("of these observed", verdict.results),
-            ("observations kept", verdict.kept),
-            ("observations appended", verdict.appended),
-            ("of these sent again and dropped", verdict.repeated),
-            ("observations folded", verdict.folded),
-            ("statements", verdict.statements),
-            ("faults", verdict.faults.all().len()),
-        ] {
-            row(what.to_owned(), count.to_string());
-        }
-        for (phase, took) in &self.phases {
-            row(format!("seconds: {phase}"), format!("{:.1}", took.as_secs_f64()));
-        }
-        row("seconds in all".to_owned(), format!("{:.1}", took.as_secs_f64()));
-        table
+    fn summary(&self, seed: u64, verdict: &Verdict, took: Duration) -> Summary {
+        let mut summary = Summary::of("crash matrix", seed, &self.kills);
+        summary.row("kafka killed, away for 20 s", 1);
+        summary.row("postgres killed in a batch", 2);
+        summary.row("result files", self.results);
+        summary.row("of these observed", verdict.results);
+        summary.verdict(verdict);
+        summary.phases(&self.phases, took);
+        summary
     }
 }
 

@@ -14,7 +14,6 @@ mod operator;
 #[path = "kills/stumble.rs"]
 mod stumble;
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 use yomitori_facility::FOLD;
 use yomitori_tests::oracle::{Fault, Remains, Verdict, gather, judge};
-use yomitori_tests::storm::{self, Blow, Kills};
+use yomitori_tests::storm::{self, Blow, Kills, Summary};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{Build, World};
@@ -261,30 +260,12 @@ impl Matrix {
         Ok(())
     }
 
-    fn summary(&self, seed: u64, verdict: &Verdict, took: Duration) -> String {
-        let mut table = format!("kills, SEED={seed}\n");
-        let mut row =
-            |what: String, value: String| writeln!(table, "  {what:<60} {value:>10}").expect("a string takes all");
-        for (what, count) in self.kills.lines() {
-            row(what, count.to_string());
-        }
-        row("kills in all".to_owned(), self.kills.total().to_string());
-        row("writes refused to whoever had lost its partitions".to_owned(), self.refused.to_string());
-        for (what, count) in [
-            ("observations told", verdict.kept),
-            ("observations in the log", verdict.appended),
-            ("of these told again and dropped", verdict.repeated),
-            ("observations folded", verdict.folded),
-            ("statements", verdict.statements),
-            ("faults", verdict.faults.all().len()),
-        ] {
-            row(what.to_owned(), count.to_string());
-        }
-        for (phase, took) in &self.phases {
-            row(format!("seconds: {phase}"), format!("{:.1}", took.as_secs_f64()));
-        }
-        row("seconds in all".to_owned(), format!("{:.1}", took.as_secs_f64()));
-        table
+    fn summary(&self, seed: u64, verdict: &Verdict, took: Duration) -> Summary {
+        let mut summary = Summary::of("kills", seed, &self.kills);
+        summary.row("writes refused to whoever had lost its partitions", self.refused);
+        summary.verdict(verdict);
+        summary.phases(&self.phases, took);
+        summary
     }
 }
 

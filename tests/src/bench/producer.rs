@@ -1,37 +1,21 @@
 //! librdkafka's own producer, which decodes, checks and folds nothing: how fast records can get into this broker at all.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use tokio::time::Instant;
 
 use super::topic;
+use crate::world::log::Confirmed;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Records in a row that go into one partition, so that each makes few and large requests.
 const IN_A_ROW: u64 = 1000;
 /// The producer takes confirmations after so many records.
 const LOOK_EVERY: u64 = 1000;
-
-struct Confirmed(Arc<AtomicU64>);
-
-impl ClientContext for Confirmed {}
-
-impl ProducerContext for Confirmed {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if result.is_ok() {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
 
 /// One that appends with `acks=all`, idempotent.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +32,7 @@ impl Producer<'_> {
     /// When one is not confirmed.
     pub fn send(&self, key: &[u8], payloads: &[Vec<u8>], count: u64) -> Result<Duration> {
         let Self { address, topic, codec } = self;
-        let confirmed = Arc::new(AtomicU64::new(0));
+        let confirmed = Confirmed::default();
         let producer: BaseProducer<Confirmed> = ClientConfig::new()
             .set("bootstrap.servers", *address)
             .set("acks", "all")
@@ -56,7 +40,7 @@ impl Producer<'_> {
             .set("compression.type", *codec)
             .set("queue.buffering.max.messages", "1000000")
             .set("queue.buffering.max.kbytes", "1048576")
-            .create_with_context(Confirmed(Arc::clone(&confirmed)))
+            .create_with_context(confirmed.clone())
             .context("make a producer")?;
         // As with our own terminals, the connection is there before the first record.
         producer.client().fetch_metadata(Some(topic), topic::PATIENCE).context("ask for the topic")?;
@@ -76,7 +60,7 @@ impl Producer<'_> {
         }
         producer.flush(PATIENCE).context("wait for the confirmations")?;
         let took = began.elapsed();
-        let confirmed = confirmed.load(Ordering::Relaxed);
+        let confirmed = confirmed.count();
         ensure!(confirmed == count, "{confirmed} of {count} records were confirmed");
         Ok(took)
     }

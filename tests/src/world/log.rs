@@ -15,7 +15,16 @@ use yomitori_proto::id::FacilityId;
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-struct Confirmed(Arc<AtomicU64>);
+/// Counts what the log has confirmed.
+#[derive(Debug, Clone, Default)]
+pub struct Confirmed(Arc<AtomicU64>);
+
+impl Confirmed {
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl ClientContext for Confirmed {}
 
@@ -34,7 +43,7 @@ pub struct Writer {
     producer: ThreadedProducer<Confirmed>,
     topic: String,
     sent: u64,
-    confirmed: Arc<AtomicU64>,
+    confirmed: Confirmed,
 }
 
 impl Writer {
@@ -43,7 +52,7 @@ impl Writer {
     /// # Errors
     /// When librdkafka refuses.
     pub fn open(address: &str, topic: &str) -> Result<Self> {
-        let confirmed = Arc::new(AtomicU64::new(0));
+        let confirmed = Confirmed::default();
         let producer = ClientConfig::new()
             .set("bootstrap.servers", address)
             .set("acks", "all")
@@ -52,7 +61,7 @@ impl Writer {
             .set("linger.ms", "5")
             .set("queue.buffering.max.kbytes", "262144")
             .set("partitioner", "murmur2_random")
-            .create_with_context(Confirmed(Arc::clone(&confirmed)))
+            .create_with_context(confirmed.clone())
             .context("make a producer")?;
         Ok(Self { producer, topic: topic.to_owned(), sent: 0, confirmed })
     }
@@ -87,7 +96,7 @@ impl Writer {
     /// When one is not confirmed.
     pub fn flush(&self) -> Result<u64> {
         self.producer.flush(PATIENCE).context("wait for the confirmations")?;
-        let (sent, confirmed) = (self.sent, self.confirmed.load(Ordering::Relaxed));
+        let (sent, confirmed) = (self.sent, self.confirmed.count());
         ensure!(confirmed == sent, "{confirmed} of {sent} records were confirmed");
         Ok(confirmed)
     }
