@@ -163,6 +163,8 @@ fn kind(event: &Event) -> Kind {
             prefecture: e.prefecture.clone(),
             codes: e.codes.clone(),
             address: present(&e.address),
+            moved_at_us: e.moved_at.map(to_micros),
+            correction: e.correction,
         }),
         Event::FacilityCodeChanged(e) => Kind::FacilityCodeChanged(wire::FacilityCodeChanged {
             old: present(&e.old),
@@ -218,7 +220,8 @@ fn kind(event: &Event) -> Kind {
             Kind::RulesAdopted(wire::RulesAdopted { version: e.version, document: e.document.clone() })
         }
         Event::ClosureSet(e) => {
-            Kind::ClosureSet(wire::ClosureSet { from_us: to_micros(e.from), to_us: to_micros(e.to) })
+            let closes = e.closes.to_wire();
+            Kind::ClosureSet(wire::ClosureSet { from_us: to_micros(e.from), to_us: to_micros(e.to), closes })
         }
         Event::SnapshotImported(e) => Kind::SnapshotImported(wire::SnapshotImported {
             snapshot: e.snapshot.to_bytes(),

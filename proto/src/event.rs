@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
-    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
+    Closes, CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
     SettingsOutcome, StartReason, StopReason, Way,
 };
@@ -308,6 +308,10 @@ events! {
             prefecture: String,
             codes: Vec<String>,
             #[serde(default)] address: Option<String>,
+            /// Since when the facility is in this prefecture, where it moved there.
+            #[serde(default)] moved_at: Option<DateTime<Utc>>,
+            /// It has always been in this prefecture: what was registered before was a mistake.
+            #[serde(default)] correction: bool,
         }
         /// A code is added (`old` absent), dropped (`new` absent) or replaced.
         FacilityCodeChanged = "facility_code_changed" {
@@ -349,8 +353,9 @@ events! {
         CollectionLimited = "collection_limited" { most: CollectionLevel }
         /// The rules from now on, recorded under [`FacilityId::FLEET`].
         RulesAdopted = "rules_adopted" { version: u32, document: String }
-        /// The call centre is closed in [from, to), recorded under [`FacilityId::FLEET`].
-        ClosureSet = "closure_set" { from: DateTime<Utc>, to: DateTime<Utc> }
+        /// The call centre, or clinics, are closed in [from, to). Recorded under [`FacilityId::FLEET`]; of clinics also under
+        /// the one facility that is closed.
+        ClosureSet = "closure_set" { from: DateTime<Utc>, to: DateTime<Utc>, #[serde(default)] closes: Closes }
         /// A file of the ministry's list was taken in, recorded under [`FacilityId::FLEET`].
         SnapshotImported = "snapshot_imported" {
             snapshot: SnapshotId,

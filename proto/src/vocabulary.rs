@@ -119,6 +119,8 @@ vocabulary! {
     Intent { WantListed, DoNotWant, Undecided }
     /// How a terminal's bytes get out: by a connection of its own, or by that of a relay on the clinic's network.
     Way { Direct, Relay }
+    /// Who is closed; where nobody says, the call centre.
+    Closes { CallCentre, Clinics }
     /// Why a stream ended.
     DisconnectReason { Closed, Lost, InstanceLost, Revoked }
 }

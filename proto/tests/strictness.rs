@@ -85,6 +85,8 @@ fn a_person_writes_lines_and_a_document_has_many() {
             prefecture: prefecture.into(),
             codes: vec![code.into()],
             address: None,
+            moved_at_us: None,
+            correction: false,
         })
     };
     let decoded = |kind| decode::event(wire::Event { kind: Some(kind) });

@@ -16,7 +16,7 @@ use crate::event::{
 };
 use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
 use crate::vocabulary::{
-    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
+    Closes, CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
     SettingsOutcome, StartReason, StopReason, Way,
 };
@@ -103,6 +103,8 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
             prefecture: (1..=47_u8).prop_map(|number| format!("{number:02}")),
             codes: collection::vec(code(), 0..3),
             address: option::of(line()),
+            moved_at: option::of(instant()),
+            correction: any::<bool>(),
         }
         FacilityCodeChanged { old: option::of(code()), new: option::of(code()), effective_at: instant() }
         TerminalEnrolled { terminal: id(TerminalId) }
@@ -122,7 +124,7 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         RecordSkipped { partition: 0..=i32::MAX, offset: 0..=i64::MAX }
         CollectionLimited { most: one_of(CollectionLevel::ALL) }
         RulesAdopted { version: any::<u32>(), document: "([^\\p{Cc}]|\n|\r|\t){0,80}" }
-        ClosureSet { from: instant(), to: instant() }
+        ClosureSet { from: instant(), to: instant(), closes: one_of(Closes::ALL) }
         SnapshotImported {
             snapshot: id(SnapshotId),
             source: line(),

@@ -17,7 +17,7 @@ use crate::event::{
 };
 use crate::id::ReaderKey;
 use crate::vocabulary::{
-    CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
+    Closes, CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
     SettingsOutcome, StartReason, StopReason, Way,
 };
@@ -116,6 +116,8 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             prefecture: prefecture("prefecture", e.prefecture)?,
             codes: e.codes.into_iter().map(|code| institution_code("codes", code)).collect::<Result<_, _>>()?,
             address: optional(e.address, |text| line("address", text))?,
+            moved_at: e.moved_at_us.map(|us| instant("moved_at_us", us)).transpose()?,
+            correction: e.correction,
         }),
         Kind::FacilityCodeChanged(e) => Event::FacilityCodeChanged(FacilityCodeChanged {
             old: optional(e.old, |text| institution_code("old", text))?,
@@ -194,9 +196,11 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
         Kind::RulesAdopted(e) => {
             Event::RulesAdopted(RulesAdopted { version: e.version, document: document("document", e.document)? })
         }
-        Kind::ClosureSet(e) => {
-            Event::ClosureSet(ClosureSet { from: instant("from_us", e.from_us)?, to: instant("to_us", e.to_us)? })
-        }
+        Kind::ClosureSet(e) => Event::ClosureSet(ClosureSet {
+            from: instant("from_us", e.from_us)?,
+            to: instant("to_us", e.to_us)?,
+            closes: Closes::from_wire(e.closes),
+        }),
         Kind::SnapshotImported(e) => Event::SnapshotImported(SnapshotImported {
             snapshot: snapshot("snapshot", &e.snapshot)?,
             source: line("source", e.source)?,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::hours::Hours;
 use crate::instant::{later, local, tokyo};
+use crate::text::Text;
 
 /// Holidays, the hours of the call centre and its closures.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,7 +18,10 @@ pub struct Calendar {
     holidays: BTreeSet<NaiveDate>,
     years: BTreeSet<i32>,
     hours: Hours,
+    /// Of the call centre.
     closures: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Of all clinics.
+    clinics_closed: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 /// Whether the call centre answers.
@@ -26,6 +30,8 @@ pub struct Calendar {
 pub enum Opening {
     Open,
     Closed,
+    /// Usually open, but nobody has confirmed that it answers at the turn of the year.
+    Unconfirmed,
     /// The holidays of that year are not known.
     Unknown,
 }
@@ -77,7 +83,8 @@ impl Calendar {
         }
         let years = rows.keys().copied().collect();
         let holidays = rows.into_values().flatten().collect();
-        Ok(Self { holidays, years, hours: Hours::bundled(), closures: BTreeSet::new() })
+        let (closures, clinics_closed) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { holidays, years, hours: Hours::bundled(), closures, clinics_closed })
     }
 
     /// The same calendar with other hours.
@@ -91,6 +98,31 @@ impl Calendar {
         if from < to {
             self.closures.insert((from, to));
         }
+    }
+
+    /// All clinics are closed in [from, to).
+    pub fn close_clinics(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
+        if from < to {
+            self.clinics_closed.insert((from, to));
+        }
+    }
+
+    /// When clinics are usually closed for days, in the year that follows `now`: to be proposed, never assumed.
+    #[must_use]
+    pub fn usual_closures(now: DateTime<Utc>) -> Vec<(DateTime<Utc>, DateTime<Utc>, Text)> {
+        let year = local(now).year();
+        let day = |year, month, day| {
+            let midnight = NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(0, 0, 0)?;
+            midnight.and_local_timezone(tokyo()).single().map(|at| at.to_utc())
+        };
+        let of_year = |year| {
+            let obon = (day(year, 8, 13), day(year, 8, 17), Text::fixed("お盆", "Obon"));
+            let new_year = (day(year, 12, 29), day(year + 1, 1, 4), Text::fixed("年末年始", "New Year"));
+            [obon, new_year]
+        };
+        let all = [year - 1, year, year + 1].into_iter().flat_map(of_year);
+        let known = all.filter_map(|(from, to, label)| Some((from?, to?, label)));
+        known.filter(|(_, to, _)| now < *to).take(2).collect()
     }
 
     /// The hours and the number of the call centre.
@@ -121,6 +153,7 @@ impl Calendar {
         }
         match self.holiday(local.date_naive()) {
             Some(true) => Opening::Closed,
+            Some(false) if turn_of_the_year(local.date_naive()) => Opening::Unconfirmed,
             Some(false) => Opening::Open,
             None => Opening::Unknown,
         }
@@ -151,7 +184,7 @@ impl Calendar {
     /// When the opening around `at` ends; `None` where the call centre doesn't answer at `at`, or nobody knows.
     #[must_use]
     pub fn open_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        if self.open(at) != Opening::Open {
+        if !matches!(self.open(at), Opening::Open | Opening::Unconfirmed) {
             return None;
         }
         let local = local(at);
@@ -166,16 +199,33 @@ impl Calendar {
         self.closures.iter().find(|(from, to)| *from <= at && at < *to).map(|(_, to)| *to)
     }
 
-    /// `count` days on which clinics are open after `at`, at the same time of day. Sundays and holidays don't count; where
-    /// the holidays are not known, only Sundays don't.
+    /// `count` days on which clinics are open after `at`, at the same time of day. Sundays, holidays and days on which all
+    /// clinics or this one (`own`) are closed at noon don't count; where the holidays are not known, they do.
     #[must_use]
-    pub fn after_opening_days(&self, at: DateTime<Utc>, count: u32) -> DateTime<Utc> {
+    pub fn after_opening_days(
+        &self,
+        at: DateTime<Utc>,
+        count: u32,
+        own: &BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    ) -> DateTime<Utc> {
         let Some(skipped) = count.checked_sub(1) else { return at };
         let first = local(at).date_naive();
-        let is_open = |date: &NaiveDate| date.weekday() != Weekday::Sun && self.holiday(*date) != Some(true);
+        let closed = |date: &NaiveDate| {
+            let noon = date.and_hms_opt(12, 0, 0).and_then(|noon| noon.and_local_timezone(tokyo()).single());
+            let mut closures = self.clinics_closed.iter().chain(own);
+            noon.is_some_and(|noon| closures.any(|(from, to)| *from <= noon && noon < *to))
+        };
+        let is_open = |date: &NaiveDate| {
+            date.weekday() != Weekday::Sun && self.holiday(*date) != Some(true) && !closed(date)
+        };
         let days = first.iter_days().skip(1).filter(is_open).nth(skipped as usize);
         later(at, days.map_or(chrono::Duration::MAX, |last| last - first))
     }
+}
+
+/// From 12-29 to 01-03 nothing is known of the call centre (DOMAIN 7).
+fn turn_of_the_year(date: NaiveDate) -> bool {
+    matches!((date.month(), date.day()), (12, 29..) | (1, ..=3))
 }
 
 fn date(text: &[u8]) -> Option<NaiveDate> {

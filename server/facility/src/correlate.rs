@@ -1,85 +1,127 @@
-//! Taps and result files of one terminal, and which file supports which tap.
+//! Taps and result files of one terminal, and which files may belong to which tap.
 //!
-//! * One file supports at most one tap, one tap has at most one file: of all pairs within the window the nearest in time
-//!   are joined first.
+//! * One file supports at most one tap, one tap has at most one file. Taps of a phone's length go first; of all pairs within
+//!   the window the nearest in time are joined first.
 //! * The pairs are found anew from a bounded window whenever they are asked for, so the order of arrival has no influence.
-//!   What leaves the window, by its place in the terminal's life and so by no clock, is settled.
+//!   When a file leaves the window, the taps near it keep what they were joined to.
 //! * A pair across a step of the wall clock is no pair: the nearness would be the clock's, not the patient's.
+//!
+//! Whether a pair is a read is not decided here: see `attempt` and `weigh`.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::id::ReaderKey;
-use yomitori_proto::vocabulary::ReadOutcome;
+use yomitori_proto::vocabulary::{ReadOutcome, ReaderRole};
 
-use crate::bounded;
+use crate::bounds::{FILES, TAPS};
 use crate::cause;
-use crate::evidence::Level;
 use crate::instant::later;
 use crate::rules::RuleSet;
 use crate::seen::Place;
+use crate::stamp::{Clock, Stamp};
 
-/// What is not settled yet, each ascending by place.
+/// The newest taps and files, each ascending by place.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
     pub(crate) taps: Vec<Tap>,
     files: Vec<File>,
-    steps: Vec<Place>,
 }
 
 /// Something that may have been a phone lay on a reader that may be for phones.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Tap {
-    pub(crate) place: Place,
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) received_at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub(crate) stamp: Stamp,
     pub(crate) reader: ReaderKey,
+    /// How long it lay there; 0 where the agent doesn't say.
+    pub(crate) present_ms: u32,
     pub(crate) in_use: bool,
     pub(crate) mute: bool,
+    /// What the reader was for by the terminal's configuration, and where that says so.
+    pub(crate) configured: Option<(Place, ReaderRole)>,
+    /// What the reader was for as a person had said by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) assigned: Option<(DateTime<Utc>, ReaderRole)>,
+    /// How many results came in the half hour before (`unrelated_window_s`).
+    pub(crate) results_before: u16,
+    /// Result files are not looked at, so that there can't be one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) blind: bool,
+    /// What it was joined to when a file near it left the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) settled: Option<Match>,
 }
 
 /// A face reader ended a transaction.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct File {
     pub(crate) place: Place,
+    #[serde(with = "chrono::serde::ts_microseconds")]
     pub(crate) at: DateTime<Utc>,
     /// `at` is from the file's name, which has whole seconds.
     pub(crate) named: bool,
     pub(crate) outcome: ReadOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error_code: Option<String>,
+    /// A settled tap is joined to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) taken: bool,
 }
 
-/// What became of a tap.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
-    /// Not on a reader for phones.
-    Elsewhere,
-    /// On the phone reader, and nothing came of it, or not yet.
-    Alone,
-    /// Its result says that it failed.
+/// What was found beside a tap.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Match {
+    pub(crate) result: ResultOf,
+    /// How much later the file is that is joined to it.
+    pub(crate) delay_ms: Option<u32>,
+    /// The same of every file in the window after the tap that is joined to no other tap, ascending.
+    pub(crate) near_ms: Vec<u32>,
+}
+
+/// What the file says that is joined to a tap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResultOf {
+    /// There is none.
+    #[default]
+    None,
+    /// There is one, and nobody looked into it.
+    Unread,
+    /// Its header says that it worked.
+    Confirmed,
+    /// Its header says that it failed.
     Failed,
-    Read(Level),
 }
-
-/// What left the window.
-pub(crate) struct Settled {
-    pub(crate) tap: Tap,
-    pub(crate) verdict: Verdict,
-}
-
-const TAPS: usize = 48;
-const FILES: usize = 48;
-const STEPS: usize = 16;
 
 impl Tap {
-    /// When the phone was read: never after the server heard of it, whatever the terminal's clock says.
-    pub(crate) fn read_at(&self) -> DateTime<Utc> {
-        self.at.min(self.received_at)
+    /// What the reader was for.
+    pub(crate) fn role(&self) -> ReaderRole {
+        let assigned = self.assigned.map(|(_, role)| role);
+        assigned.or_else(|| self.configured.map(|(_, role)| role)).unwrap_or_default()
+    }
+
+    /// Whether it lay there for less than a phone takes.
+    pub(crate) fn too_short(&self, set: &RuleSet) -> bool {
+        0 < self.present_ms && u64::from(self.present_ms) < set.phone_present_ms
+    }
+
+    /// Whether it can be joined to a file at all.
+    fn may_match(&self, set: &RuleSet) -> bool {
+        self.role() == ReaderRole::Phone && !self.mute && (self.in_use || !set.require_in_use)
+    }
+
+    const fn at(&self) -> DateTime<Utc> {
+        self.stamp.at
+    }
+
+    const fn place(&self) -> Place {
+        self.stamp.place
     }
 }
 
 impl File {
-    fn later_than(&self, tap: &Tap) -> Duration {
-        let later = self.at - tap.at;
+    fn later_than(&self, at: DateTime<Utc>) -> Duration {
+        let later = self.at - at;
         // A name without fractions may lie up to a second before the tap that it belongs to.
         if self.named && later > Duration::seconds(-1) { later.max(Duration::zero()) } else { later }
     }
@@ -96,16 +138,14 @@ impl File {
         }
     }
 
-    fn verdict(&self) -> Verdict {
+    fn result(&self) -> ResultOf {
         match self.outcome {
-            ReadOutcome::Ok => Verdict::Read(Level::HeaderConfirmed),
+            ReadOutcome::Ok => ResultOf::Confirmed,
             // An expired insurance found through a phone is a read that worked.
-            ReadOutcome::Error if self.error_code.as_deref().is_some_and(cause::code_means_read) => {
-                Verdict::Read(Level::HeaderConfirmed)
-            }
-            ReadOutcome::Error => Verdict::Failed,
+            ReadOutcome::Error if self.error_code.as_deref().is_some_and(cause::code_means_read) => ResultOf::Confirmed,
+            ReadOutcome::Error => ResultOf::Failed,
             ReadOutcome::Unknown | ReadOutcome::InProgress | ReadOutcome::NotRead | ReadOutcome::Unreadable => {
-                Verdict::Read(Level::Correlated)
+                ResultOf::Unread
             }
         }
     }
@@ -113,15 +153,15 @@ impl File {
 
 impl Window {
     /// Whether a tap may make or change a pair.
-    pub(crate) fn tap_touches(&self, tap: &Tap, set: &RuleSet) -> bool {
-        let around = Around::new(tap.at, set);
-        self.files.iter().any(|file| around.contains(file.at) && near(tap, file, set))
+    pub(crate) fn tap_touches(&self, at: DateTime<Utc>, set: &RuleSet) -> bool {
+        let around = Around::new(at, set);
+        self.files.iter().any(|file| around.contains(file.at) && near(at, file, set))
     }
 
     /// Whether a file may make or change a pair.
     pub(crate) fn file_touches(&self, file: &File, set: &RuleSet) -> bool {
         let around = Around::new(file.at, set);
-        self.taps.iter().any(|tap| around.contains(tap.at) && near(tap, file, set))
+        self.taps.iter().any(|tap| around.contains(tap.at()) && near(tap.at(), file, set))
     }
 
     /// Whether what is about to come in at `at` is newer than all that is here, and nothing near it has been shown for
@@ -130,19 +170,24 @@ impl Window {
         let around = Around::new(at, set);
         let shown_since = later(received_at, -(set.late_window + set.correlation_to));
         let newer_than = |tap: &Tap| {
-            tap.place < place && tap.at <= at && (shown_since <= tap.received_at || !around.contains(tap.at))
+            tap.place() < place
+                && tap.at() <= at
+                && (shown_since <= tap.stamp.received_at || !around.contains(tap.at()))
         };
         self.taps.iter().all(newer_than) && self.files.iter().all(|file| file.place < place && file.at < at)
     }
 
     /// Takes in a tap.
-    pub(crate) fn tap(&mut self, tap: Tap) {
-        let (Ok(index) | Err(index)) = self.taps.binary_search_by_key(&tap.place, |other| other.place);
+    pub(crate) fn tap(&mut self, mut tap: Tap, set: &RuleSet) {
+        let from = later(tap.at(), -set.unrelated_window);
+        let before = self.files.iter().filter(|file| from <= file.at && file.at < tap.at()).count();
+        tap.results_before = u16::try_from(before).unwrap_or(u16::MAX);
+        let (Ok(index) | Err(index)) = self.taps.binary_search_by_key(&tap.place(), Tap::place);
         self.taps.insert(index, tap);
     }
 
     /// Takes in a file. One file that is found twice is one file, and the finding that says most counts.
-    pub(crate) fn file(&mut self, mut file: File) {
+    pub(crate) fn file(&mut self, mut file: File, set: &RuleSet) {
         let twin = |known: &File| file.named && known.named && known.at == file.at;
         if let Some(index) = self.files.iter().position(twin) {
             let known = self.files.remove(index);
@@ -150,104 +195,113 @@ impl Window {
             if (known.weight(), &known.error_code) > (file.weight(), &file.error_code) {
                 (file.outcome, file.error_code) = (known.outcome, known.error_code);
             }
+        } else {
+            let until = later(file.at, set.unrelated_window);
+            for tap in self.taps.iter_mut().filter(|tap| file.at < tap.stamp.at && tap.stamp.at <= until) {
+                tap.results_before = tap.results_before.saturating_add(1);
+            }
         }
         let (Ok(index) | Err(index)) = self.files.binary_search_by_key(&file.place, |other| other.place);
         self.files.insert(index, file);
     }
 
-    /// Takes in a step of the wall clock.
-    pub(crate) fn step(&mut self, place: Place) {
-        bounded::insert(&mut self.steps, place, |place| *place, STEPS);
-    }
-
     /// When the newest observation before `place` happened, where no step of the clock lies between.
-    pub(crate) fn newest_at(&self, place: Place) -> Option<DateTime<Utc>> {
-        let taps = self.taps.iter().map(|tap| (tap.place, tap.at));
+    pub(crate) fn newest_at(&self, place: Place, clock: &Clock) -> Option<DateTime<Utc>> {
+        let taps = self.taps.iter().map(|tap| (tap.place(), tap.at()));
         let files = self.files.iter().map(|file| (file.place, file.at));
-        let others = taps.chain(files).filter(|(other, _)| *other != place && !self.stepped(*other, place));
+        let others = taps.chain(files).filter(|(other, _)| *other != place && !clock.stepped(*other, place));
         others.max_by_key(|(place, _)| *place).map(|(_, at)| at)
     }
 
-    fn stepped(&self, one: Place, other: Place) -> bool {
-        let (first, last) = (one.min(other), one.max(other));
-        self.steps.iter().any(|step| first < *step && *step < last)
+    /// What was found beside each tap. `worth` says which taps go first: the least number.
+    pub(crate) fn matches<'a>(
+        &self,
+        clock: &Clock,
+        worth: impl Fn(&Tap) -> u8,
+        rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
+    ) -> Vec<Match> {
+        self.joined(clock, worth, rules).0
     }
 
-    /// What became of each tap, and the file that says so.
-    pub(crate) fn pairs<'a>(
+    /// The same, and which tap each file is joined to.
+    fn joined<'a>(
         &self,
-        phone_reader: impl Fn(&Tap) -> bool,
+        clock: &Clock,
+        worth: impl Fn(&Tap) -> u8,
         rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
-    ) -> Vec<(Verdict, Option<usize>)> {
-        let mut verdicts = Vec::with_capacity(self.taps.len());
+    ) -> (Vec<Match>, Vec<Option<usize>>) {
+        let mut matches: Vec<Match> = self.taps.iter().map(|tap| tap.settled.clone().unwrap_or_default()).collect();
         let mut edges = Vec::new();
-        for (tap_index, tap) in self.taps.iter().enumerate() {
-            let on_phone_reader = phone_reader(tap);
-            verdicts.push((if on_phone_reader { Verdict::Alone } else { Verdict::Elsewhere }, None));
-            let set = rules(tap.at);
-            if !on_phone_reader || tap.mute || (set.require_in_use && !tap.in_use) {
+        for (tap_index, tap) in self.taps.iter().enumerate().filter(|(_, tap)| tap.settled.is_none()) {
+            let set = rules(tap.at());
+            if !tap.may_match(set) {
                 continue;
             }
-            let around = Around::new(tap.at, set);
+            let around = Around::new(tap.at(), set);
             for (file_index, file) in self.files.iter().enumerate().filter(|(_, file)| around.contains(file.at)) {
-                let ended = file.outcome != ReadOutcome::InProgress;
-                if ended && near(tap, file, set) && !self.stepped(tap.place, file.place) {
-                    edges.push((file.later_than(tap), tap.place, file.place, tap_index, file_index));
+                let free = file.outcome != ReadOutcome::InProgress && !file.taken;
+                if free && near(tap.at(), file, set) && !clock.stepped(tap.place(), file.place) {
+                    let delay = file.later_than(tap.at());
+                    edges.push((worth(tap), delay, tap.place(), file.place, tap_index, file_index));
                 }
             }
         }
         edges.sort_unstable();
-        let mut taken = vec![false; self.files.len()];
-        for (_, _, _, tap_index, file_index) in edges {
-            if verdicts[tap_index].1.is_none() && !taken[file_index] {
-                taken[file_index] = true;
-                verdicts[tap_index] = (self.files[file_index].verdict(), Some(file_index));
+        let mut taken = vec![None; self.files.len()];
+        for (_, delay, _, _, tap, file) in &edges {
+            if matches[*tap].delay_ms.is_none() && taken[*file].is_none() {
+                taken[*file] = Some(*tap);
+                matches[*tap].result = self.files[*file].result();
+                matches[*tap].delay_ms = Some(milliseconds(*delay));
             }
         }
-        verdicts
+        for (_, delay, _, _, tap, file) in &edges {
+            if taken[*file].is_none_or(|taken| taken == *tap) {
+                matches[*tap].near_ms.push(milliseconds(*delay));
+            }
+        }
+        for found in &mut matches {
+            found.near_ms.sort_unstable();
+        }
+        (matches, taken)
     }
 
-    pub(crate) fn full(&self) -> bool {
-        self.too_many_taps() || self.files.len() > FILES
-    }
-
-    const fn too_many_taps(&self) -> bool {
+    /// Whether there are more taps than are kept.
+    pub(crate) const fn too_many_taps(&self) -> bool {
         self.taps.len() > TAPS
     }
 
-    /// Lets the oldest go, with what it is joined to, until the window is within its bounds.
-    pub(crate) fn settle<'a>(
+    /// Lets the oldest files go; the taps near them keep what they are joined to.
+    pub(crate) fn settle_files<'a>(
         &mut self,
-        phone_reader: impl Fn(&Tap) -> bool,
+        clock: &Clock,
+        worth: impl Fn(&Tap) -> u8,
         rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
-        mut settled: impl FnMut(Settled),
     ) {
-        while self.full() {
-            // The usual case: a result without a phone, or a tap without a result.
-            if !self.too_many_taps() && !self.file_touches(&self.files[0], rules(self.files[0].at)) {
-                self.files.remove(0);
-                continue;
-            }
-            if self.too_many_taps() && !self.tap_touches(&self.taps[0], rules(self.taps[0].at)) {
-                let tap = self.taps.remove(0);
-                let verdict = if phone_reader(&tap) { Verdict::Alone } else { Verdict::Elsewhere };
-                settled(Settled { tap, verdict });
-                continue;
-            }
-            let pairs = self.pairs(&phone_reader, &rules);
-            let (tap, file) = if self.too_many_taps() {
-                (Some(0), pairs[0].1)
-            } else {
-                (pairs.iter().position(|(_, file)| *file == Some(0)), Some(0))
+        while self.files.len() > FILES {
+            let oldest = &self.files[0];
+            let around = Around::new(oldest.at, rules(oldest.at));
+            let settles = |tap: &Tap| {
+                tap.settled.is_none() && around.contains(tap.at()) && near(tap.at(), oldest, rules(tap.at()))
             };
-            if let Some(file) = file {
-                self.files.remove(file);
+            // The usual case: a result without a phone.
+            if self.taps.iter().any(settles) {
+                let indexes: Vec<usize> = (0..self.taps.len()).filter(|index| settles(&self.taps[*index])).collect();
+                let (mut matches, taken) = self.joined(clock, &worth, &rules);
+                for (file, tap) in self.files.iter_mut().zip(taken) {
+                    file.taken |= tap.is_some_and(|tap| indexes.contains(&tap));
+                }
+                for index in indexes {
+                    self.taps[index].settled = Some(std::mem::take(&mut matches[index]));
+                }
             }
-            if let Some(index) = tap {
-                settled(Settled { tap: self.taps.remove(index), verdict: pairs[index].0 });
-            }
+            self.files.remove(0);
         }
     }
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.num_milliseconds()).unwrap_or_default()
 }
 
 /// The instants that are worth a closer look: comparing is much cheaper than subtracting.
@@ -264,8 +318,8 @@ impl Around {
     }
 }
 
-fn near(tap: &Tap, file: &File, set: &RuleSet) -> bool {
-    let later = file.later_than(tap);
+fn near(tap_at: DateTime<Utc>, file: &File, set: &RuleSet) -> bool {
+    let later = file.later_than(tap_at);
     set.correlation_from <= later && later <= set.correlation_to
 }
 

@@ -7,32 +7,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use yomitori_proto::event::{
-    FaceReaderRestarted, FallbackUsed, NoticeHung, SmartphoneReadAttested, SmartphoneReadFailed,
-};
+use yomitori_proto::event::Event;
 use yomitori_proto::id::{Life, Seq};
 use yomitori_proto::vocabulary::{Notice, PhoneOs};
 
 use crate::bounded;
+use crate::bounds::{ENTRIES, KINDS, NOTICES, PENDING};
 use crate::cause::Cause;
-use crate::evidence::{Level, Tally};
-use crate::rules::Rules;
+use crate::stamp::{Stamp, Step};
 
 /// The entries of one terminal's desk page, or those of people who are signed in.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Desk {
-    /// Ascending by instant, then by place.
+    /// Attested reads, failures and fallbacks, ascending by instant, then by place.
     entries: Vec<Entry>,
-    withdrawn: BTreeSet<(Life, Seq)>,
-    settled: Tally,
+    /// Notices and restarts, in the same order.
+    notices: Vec<Entry>,
+    /// Withdrawals that came before their entries.
+    pending: BTreeSet<(Life, Seq)>,
     settled_fallbacks: BTreeMap<String, u32>,
     settled_causes: BTreeMap<String, u32>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    pub(crate) at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub(crate) stamp: Stamp,
     /// Where it can be taken back; a signed-in person's entry can't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<(Life, Seq)>,
     pub(crate) kind: Kind,
 }
@@ -50,47 +52,41 @@ pub(crate) enum Kind {
 /// What was said of the desk, and when it happened.
 pub(crate) type Said = (DateTime<Utc>, Kind);
 
-pub(crate) fn attested(event: &SmartphoneReadAttested) -> Said {
-    (event.read_at, Kind::Read { os: event.os, test: event.test })
+/// What an event says of the desk, where it says something of it.
+pub(crate) fn said(event: &Event) -> Option<Said> {
+    Some(match event {
+        Event::SmartphoneReadAttested(event) => (event.read_at, Kind::Read { os: event.os, test: event.test }),
+        Event::SmartphoneReadFailed(event) => (event.read_at, Kind::Failed { cause: event.cause.clone() }),
+        Event::FallbackUsed(event) => (event.used_at, Kind::Fallback { fallback: event.fallback.clone() }),
+        Event::NoticeHung(event) => (event.hung_at, Kind::Notice { notice: event.notice }),
+        Event::FaceReaderRestarted(event) => (event.restarted_at, Kind::Restarted),
+        _ => return None,
+    })
 }
 
-pub(crate) fn failed(event: &SmartphoneReadFailed) -> Said {
-    (event.read_at, Kind::Failed { cause: event.cause.clone() })
-}
-
-pub(crate) fn fallback(event: &FallbackUsed) -> Said {
-    (event.used_at, Kind::Fallback { fallback: event.fallback.clone() })
-}
-
-pub(crate) fn notice(event: &NoticeHung) -> Said {
-    (event.hung_at, Kind::Notice { notice: event.notice })
-}
-
-pub(crate) const fn restarted(event: &FaceReaderRestarted) -> Said {
-    (event.restarted_at, Kind::Restarted)
-}
-
-const ENTRIES: usize = 48;
-const WITHDRAWN: usize = 48;
-/// More kinds than the tables have are counted together.
-const KINDS: usize = 48;
 const OTHER: &str = "Other";
 
 impl Desk {
-    /// Takes in what was said. Nothing can have happened after the server heard of it.
-    pub(crate) fn enter(&mut self, said: Said, key: Option<(Life, Seq)>, received_at: DateTime<Utc>, rules: &Rules) {
-        let (at, kind) = said;
-        let entry = Entry { at: at.min(received_at), key, kind };
-        if let Some(oldest) = bounded::insert(&mut self.entries, entry, |entry| (entry.at, entry.key), ENTRIES) {
-            self.settle(&oldest, rules);
-        }
-    }
-
-    fn settle(&mut self, entry: &Entry, rules: &Rules) {
-        if self.taken_back(entry) {
+    /// Takes in what was said, unless it was taken back before it came.
+    pub(crate) fn enter(&mut self, entry: Entry) {
+        if entry.key.is_some_and(|key| self.pending.remove(&key)) {
             return;
         }
-        count(entry, &mut self.settled, rules);
+        let (list, most) = match entry.kind {
+            // More than are kept: the facility counts the oldest, and lets it go.
+            Kind::Read { .. } | Kind::Failed { .. } | Kind::Fallback { .. } => (&mut self.entries, usize::MAX),
+            Kind::Notice { .. } | Kind::Restarted => (&mut self.notices, NOTICES),
+        };
+        bounded::insert(list, entry, |entry| (entry.stamp.at, entry.key), most);
+    }
+
+    pub(crate) const fn too_many(&self) -> bool {
+        self.entries.len() > ENTRIES
+    }
+
+    /// Lets an entry go that was counted.
+    pub(crate) fn settle(&mut self, index: usize) {
+        let entry = self.entries.remove(index);
         match &entry.kind {
             Kind::Fallback { fallback } => one_more(&mut self.settled_fallbacks, fallback),
             Kind::Failed { cause } => one_more(&mut self.settled_causes, cause),
@@ -99,29 +95,30 @@ impl Desk {
     }
 
     /// Takes an entry back; gives it where it stood.
-    pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<&Entry> {
-        if !bounded::insert_once(&mut self.withdrawn, key, WITHDRAWN) {
-            return None;
+    pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<Entry> {
+        for list in [&mut self.entries, &mut self.notices] {
+            if let Some(index) = list.iter().position(|entry| entry.key == Some(key)) {
+                return Some(list.remove(index));
+            }
         }
-        self.entries.iter().find(|entry| entry.key == Some(key))
+        bounded::insert_once(&mut self.pending, key, PENDING);
+        None
     }
 
-    fn taken_back(&self, entry: &Entry) -> bool {
-        entry.key.is_some_and(|key| self.withdrawn.contains(&key))
+    /// The attested reads, failures and fallbacks, oldest first.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
-    /// The entries that stand, oldest first.
-    pub(crate) fn standing(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| !self.taken_back(entry))
+    /// The notices and restarts, oldest first.
+    pub(crate) fn notices(&self) -> &[Entry] {
+        &self.notices
     }
 
-    /// The attested reads.
-    pub(crate) fn tally(&self, rules: &Rules) -> Tally {
-        let mut tally = self.settled.clone();
-        for entry in self.standing() {
-            count(entry, &mut tally, rules);
-        }
-        tally
+    /// The clock was set.
+    pub(crate) fn stepped(&mut self, step: &Step) {
+        let entries = self.entries.iter_mut().chain(&mut self.notices);
+        entries.for_each(|entry| entry.stamp.stepped(step));
     }
 
     /// How often each fallback was used, and each cause named.
@@ -132,7 +129,7 @@ impl Desk {
         for (id, count) in &self.settled_causes {
             add(causes, id, *count);
         }
-        for entry in self.standing() {
+        for entry in &self.entries {
             match &entry.kind {
                 Kind::Fallback { fallback } => add(fallbacks, fallback, 1),
                 Kind::Failed { cause } => add(causes, cause, 1),
@@ -151,13 +148,9 @@ impl Entry {
             Kind::Fallback { .. } | Kind::Notice { .. } | Kind::Restarted => false,
         }
     }
-}
 
-fn count(entry: &Entry, tally: &mut Tally, rules: &Rules) {
-    if entry.says_read() {
-        tally.add(Level::Attested, entry.at, rules);
-        let test = matches!(entry.kind, Kind::Read { test: true, .. });
-        tally.tests = tally.tests.saturating_add(test.into());
+    pub(crate) const fn is_test(&self) -> bool {
+        matches!(self.kind, Kind::Read { test: true, .. })
     }
 }
 
@@ -177,6 +170,12 @@ fn add(counts: &mut BTreeMap<String, u32>, id: &str, more: u32) {
 mod tests {
     use super::*;
 
+    fn entry(seq: u64, kind: Kind) -> Entry {
+        let at = DateTime::UNIX_EPOCH + chrono::Duration::days(21_000);
+        let stamp = Stamp { place: (1, seq).into(), at, received_at: at, offset_ms: 0 };
+        Entry { stamp, key: Some((Life(uuid::Uuid::nil()), Seq(seq))), kind }
+    }
+
     #[test]
     fn more_kinds_than_the_tables_have_are_counted_together() {
         let mut counts = BTreeMap::new();
@@ -189,19 +188,31 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_back_before_it_came_does_not_count_and_twice_is_once() {
-        let (rules, now) = (Rules::bundled(), DateTime::UNIX_EPOCH + chrono::Duration::days(21_000));
+    fn what_was_taken_back_before_it_came_does_not_stand_and_what_is_taken_back_is_gone() {
         let key = |seq| (Life(uuid::Uuid::nil()), Seq(seq));
         let mut desk = Desk::default();
         assert!(desk.withdraw(key(1)).is_none());
         for seq in [1, 2] {
-            let said = (now, Kind::Read { os: PhoneOs::Ios, test: seq == 2 });
-            desk.enter(said, Some(key(seq)), now, &rules);
+            desk.enter(entry(seq, Kind::Read { os: PhoneOs::Ios, test: seq == 2 }));
         }
-        let tally = desk.tally(&rules);
-        assert_eq!((desk.standing().count(), tally.tests), (1, 1));
+        assert_eq!(desk.entries().iter().map(Entry::is_test).collect::<Vec<_>>(), [true]);
         assert!(desk.withdraw(key(2)).is_some());
         assert!(desk.withdraw(key(2)).is_none());
-        assert_eq!(desk.standing().count(), 0);
+        assert!(desk.entries().is_empty());
+    }
+
+    #[test]
+    fn what_is_settled_stays_counted_and_notices_make_room_for_themselves() {
+        let mut desk = Desk::default();
+        for seq in 0..2 * NOTICES as u64 {
+            desk.enter(entry(seq, Kind::Notice { notice: Notice::SupportedSticker }));
+            desk.enter(entry(1000 + seq, Kind::Failed { cause: "PatientDevice.PinWrong".to_owned() }));
+        }
+        assert_eq!((desk.notices().len(), desk.entries().len()), (NOTICES, 2 * NOTICES));
+        desk.settle(0);
+        let (mut fallbacks, mut causes) = (BTreeMap::new(), BTreeMap::new());
+        desk.counts(&mut fallbacks, &mut causes);
+        assert_eq!(causes["PatientDevice.PinWrong"] as usize, 2 * NOTICES);
+        assert!(fallbacks.is_empty());
     }
 }

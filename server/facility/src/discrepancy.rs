@@ -2,6 +2,7 @@
 //!
 //! Each is a pure predicate over the axes, with a severity, a sentence and a next step.
 
+mod incident;
 mod predicate;
 mod sentence;
 
@@ -11,6 +12,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Stated;
+use yomitori_proto::id::TerminalId;
 
 use crate::calendar::Calendar;
 use crate::due::Moment;
@@ -61,6 +63,8 @@ flags! {
     AgentSilent = "agent_silent", "端末の記録が途絶", "terminals silent";
     CollectionIncomplete = "collection_incomplete", "記録に欠落あり", "collection incomplete";
     ClockWrong = "clock_wrong", "端末の時計のずれ", "terminal's clock is wrong";
+    /// One number stands for two observations: a copied disk image, most likely.
+    NumbersReused = "numbers_reused", "同じ番号の記録が二重に届く", "two machines send as one terminal";
     NoticeToHang = "notice_to_hang", "スマホ非対応の掲示が必要", "notice to hang up";
     StickerToPutUp = "sticker_to_put_up", "スマホ対応ステッカーが必要", "sticker to put up";
 }
@@ -86,6 +90,7 @@ impl Flag {
             | Self::RebootLoop
             | Self::AgentSilent
             | Self::CollectionIncomplete
+            | Self::NumbersReused
             | Self::ClockWrong => Severity::Warning,
             Self::ListedNoLocalEvidence | Self::ReaderRoleMissing | Self::NoticeToHang | Self::StickerToPutUp => {
                 Severity::Task
@@ -142,6 +147,12 @@ pub struct FlagStatus {
     pub sentence: Text,
     /// What to do.
     pub next: Text,
+    /// Since when it stands, where that is known: what people said of it before was about another incident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    /// The terminals that it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terminals: Vec<TerminalId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Acknowledged>,
     /// Quiet until then.
@@ -160,21 +171,30 @@ pub struct Acknowledged {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Attention {
     acknowledged: BTreeMap<Flag, Acknowledged>,
-    snoozed: BTreeMap<Flag, DateTime<Utc>>,
+    /// When it was said, and until when it is to be quiet.
+    snoozed: BTreeMap<Flag, (DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl Attention {
     /// A word of another version is kept in the log and has no meaning here.
     pub(crate) fn acknowledged(&mut self, flag: &str, stated: &Stated) {
         if let Ok(flag) = flag.parse() {
+            self.seen(flag, stated);
+        }
+    }
+
+    fn seen(&mut self, flag: Flag, stated: &Stated) {
+        if self.acknowledged.get(&flag).is_none_or(|known| known.at <= stated.stated_at) {
             self.acknowledged.insert(flag, Acknowledged { by: stated.by.clone(), at: stated.stated_at });
         }
     }
 
     pub(crate) fn snoozed(&mut self, flag: &str, until: DateTime<Utc>, stated: &Stated) {
         if let Ok(flag) = flag.parse() {
-            self.snoozed.insert(flag, until);
-            self.acknowledged.insert(flag, Acknowledged { by: stated.by.clone(), at: stated.stated_at });
+            if self.snoozed.get(&flag).is_none_or(|(known, _)| *known <= stated.stated_at) {
+                self.snoozed.insert(flag, (stated.stated_at, until));
+            }
+            self.seen(flag, stated);
         }
     }
 }
@@ -192,14 +212,22 @@ impl View<'_> {
         let attention = &self.facility.attention;
         let standing = self.urgent_first(axes).into_iter();
         standing
-            .map(|(severity, flag)| FlagStatus {
-                key: flag,
-                label: flag.label(),
-                severity,
-                sentence: self.flag_sentence(flag, axes),
-                next: self.flag_next(flag),
-                acknowledged: attention.acknowledged.get(&flag).cloned(),
-                snoozed_until: attention.snoozed.get(&flag).copied().filter(|until| !self.passed(*until)),
+            .map(|(severity, flag)| {
+                let since = self.flag_since(flag, axes);
+                let of_this = |said: DateTime<Utc>| since.is_none_or(|since| since <= said);
+                let acknowledged = attention.acknowledged.get(&flag).filter(|seen| of_this(seen.at));
+                let snoozed = attention.snoozed.get(&flag).filter(|(said, until)| of_this(*said) && !self.passed(*until));
+                FlagStatus {
+                    key: flag,
+                    label: flag.label(),
+                    severity,
+                    sentence: self.flag_sentence(flag, axes),
+                    next: self.flag_next(flag),
+                    since,
+                    terminals: self.flag_terminals(flag),
+                    acknowledged: acknowledged.cloned(),
+                    snoozed_until: snoozed.map(|(_, until)| *until),
+                }
             })
             .collect()
     }

@@ -111,6 +111,9 @@ pub struct ReaderStatus {
     pub present: bool,
     /// Since when it is there, or is not; absent where it was never heard of.
     pub since: Option<DateTime<Utc>>,
+    /// Its terminal is not in use any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
 }
 
 impl Facility {
@@ -126,23 +129,33 @@ impl Facility {
     }
 }
 
-/// What the readers of all terminals in use amount to.
-#[derive(Default)]
-struct Readers {
+/// What one terminal amounts to. Instants say since when.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Station {
     phone_since: Option<DateTime<Utc>>,
-    absent_since: Option<DateTime<Utc>>,
-    flapped_at: Option<DateTime<Utc>>,
-    role_missing: bool,
-    unfit: bool,
+    /// A reader for phones is gone, and none came for it.
+    pub(crate) absent_since: Option<DateTime<Utc>>,
+    pub(crate) flapping_since: Option<DateTime<Utc>>,
+    /// A needed program is not running.
+    pub(crate) down_since: Option<DateTime<Utc>>,
+    /// The operating system sees a reader that PC/SC doesn't, and no reader came since.
+    pub(crate) blocked_since: Option<DateTime<Utc>>,
+    pub(crate) role_missing: bool,
+    pub(crate) unfit: bool,
+    silent_since: Option<DateTime<Utc>>,
+}
+
+impl Station {
+    /// Whether a reader for phones is there.
+    pub(crate) const fn serves_phones(&self) -> bool {
+        self.phone_since.is_some()
+    }
 }
 
 impl View<'_> {
     pub(crate) fn readers(&self) -> Vec<ReaderStatus> {
         let mut readers = Vec::new();
         for (id, terminal) in &self.facility.terminals {
-            if terminal.retired_at.is_some() {
-                continue;
-            }
             for (key, reader) in &terminal.readers {
                 let (present, since) = match self.presence(terminal, reader) {
                     Presence::Never => (false, None),
@@ -150,6 +163,7 @@ impl View<'_> {
                     Presence::Present(since) => (true, Some(since)),
                 };
                 let role = self.role(reader);
+                let retired = terminal.retired_at().is_some();
                 readers.push(ReaderStatus {
                     terminal: *id,
                     key: *key,
@@ -158,8 +172,9 @@ impl View<'_> {
                     pid: reader.pid,
                     role,
                     role_label: role.label(),
-                    present,
+                    present: present && !retired,
                     since,
+                    retired,
                 });
             }
         }
@@ -172,106 +187,134 @@ impl View<'_> {
 
     /// What a reader is for now.
     pub(crate) fn role(&self, reader: &Reader) -> ReaderRole {
-        reader.role(None, |from| self.passed(from))
+        reader.role(|from| self.passed(from))
     }
 
-    fn readers_together(&self) -> Readers {
-        let mut readers = Readers::default();
-        for terminal in self.terminals() {
-            for reader in terminal.readers.values() {
-                let presence = self.presence(terminal, reader);
-                let unfit = reader.model.as_ref().is_some_and(|model| self.set.unfit_reader_models.contains(model));
-                match (self.role(reader), presence) {
-                    (ReaderRole::Phone | ReaderRole::Unknown, Presence::Present(_)) if unfit => readers.unfit = true,
-                    (ReaderRole::Phone, Presence::Present(since)) => {
-                        readers.phone_since = Some(readers.phone_since.map_or(since, |known| known.min(since)));
-                        readers.flapped_at = readers.flapped_at.max(reader.flapped_at);
-                    }
-                    (ReaderRole::Phone, Presence::Absent(since)) if !unfit => {
-                        readers.absent_since = readers.absent_since.max(Some(since));
-                    }
-                    (ReaderRole::Unknown, Presence::Present(_)) => readers.role_missing = true,
-                    (
-                        ReaderRole::Phone
-                        | ReaderRole::Unknown
-                        | ReaderRole::FaceAuth
-                        | ReaderRole::StaffLogin
-                        | ReaderRole::Other,
-                        Presence::Never | Presence::Absent(_) | Presence::Present(_),
-                    ) => {}
+    /// What a terminal amounts to.
+    pub(crate) fn station(&self, terminal: &Terminal) -> Station {
+        let mut station = Station::default();
+        let (mut came, mut gone) = (None, None);
+        for reader in terminal.readers.values() {
+            let presence = self.presence(terminal, reader);
+            let unfit = reader.model.as_ref().is_some_and(|model| self.set.unfit_reader_models.contains(model));
+            match (self.role(reader), presence) {
+                (ReaderRole::Phone | ReaderRole::Unknown, Presence::Present(_)) if unfit => station.unfit = true,
+                (ReaderRole::Phone, Presence::Present(since)) => {
+                    station.phone_since = Some(station.phone_since.map_or(since, |known| known.min(since)));
+                    came = came.max(Some(since));
+                    let flapping = reader.flapped_at.filter(|at| !self.passed(later(*at, self.set.flapping_shown)));
+                    station.flapping_since = station.flapping_since.max(flapping);
                 }
+                (ReaderRole::Phone, Presence::Absent(since)) if !unfit => gone = gone.max(Some(since)),
+                (ReaderRole::Unknown, Presence::Present(_)) => station.role_missing = true,
+                (
+                    ReaderRole::Phone
+                    | ReaderRole::Unknown
+                    | ReaderRole::FaceAuth
+                    | ReaderRole::StaffLogin
+                    | ReaderRole::Other,
+                    Presence::Never | Presence::Absent(_) | Presence::Present(_),
+                ) => {}
             }
         }
-        readers
-    }
-
-    /// A needed program that is not running, and since when.
-    fn software_down_since(&self) -> Option<DateTime<Utc>> {
-        let components = self.terminals().flat_map(|terminal| terminal.components.values());
+        // One that came when another had gone stands in its place.
+        station.absent_since = gone.filter(|gone| came.is_none_or(|came| came < *gone));
         let down = |state| matches!(state, ComponentState::Stopped | ComponentState::Missing);
-        let states = components.filter_map(|history| history.current(down));
-        states.filter(|(down, _)| *down).map(|(_, since)| since).min()
-    }
-
-    /// The operating system sees a reader that PC/SC doesn't, and no reader came since.
-    pub(crate) fn blocked_since(&self) -> Option<DateTime<Utc>> {
-        let blocked = self.terminals().filter_map(|terminal| {
-            let (place, at) = terminal.blocked?;
-            let came_since = terminal
-                .readers
-                .values()
-                .any(|reader| reader.last() > place && matches!(reader.presence(), Some((true, _))));
-            (!came_since).then_some(at)
+        let states = terminal.components.values().filter_map(|history| history.current(down));
+        station.down_since = states.filter(|(down, _)| *down).map(|(_, since)| since).min();
+        station.blocked_since = terminal.blocked.and_then(|(place, at)| {
+            let came_since = |reader: &Reader| reader.last() > place && matches!(reader.presence(), Some((true, _)));
+            (!terminal.readers.values().any(came_since)).then_some(at)
         });
-        blocked.min()
+        if let Freshness::Silent { since } = self.terminal_freshness(terminal) {
+            station.silent_since = Some(since);
+        }
+        station
     }
 
-    pub(crate) fn equipment(&self, freshness: &Freshness) -> Axis<Equipment> {
-        let equipment = self.equipment_value(freshness);
+    pub(crate) fn equipment(&self) -> Axis<Equipment> {
+        let stations: Vec<Station> = self.terminals().map(|terminal| self.station(terminal)).collect();
+        let equipment = self.equipment_value(&stations);
         let why = self.equipment_why(&equipment);
         Axis::new(equipment, why)
     }
 
-    fn equipment_value(&self, freshness: &Freshness) -> Equipment {
+    /// The best that a terminal can do which is still heard of: phones can be read where one of them can.
+    fn equipment_value(&self, stations: &[Station]) -> Equipment {
+        let native = self.facility.phone_native() == PhoneNative::Yes;
+        if stations.is_empty() {
+            return self.without_terminals(native);
+        }
         let heard = self.terminals().any(|terminal| terminal.heard_at.is_some());
-        if let (true, Freshness::Silent { since }) = (heard, freshness) {
-            return Equipment::Offline { since: *since };
+        let (live, silent): (Vec<_>, Vec<_>) = stations.iter().partition(|station| station.silent_since.is_none());
+        let stated = self.facility.face_reader.as_ref().map(|face_reader| face_reader.stated_at);
+        let serves = |station: &&Station| {
+            station.down_since.is_none() && station.flapping_since.is_none() && (native || station.phone_since.is_some())
+        };
+        if live.iter().copied().any(|station| serves(&station)) {
+            let since = live.iter().filter_map(|station| station.phone_since).min();
+            return Equipment::Ready { since: if since.is_some() { since } else { stated } };
         }
-        let down = self.software_down_since().map(|since| Equipment::Degraded { reason: Trouble::SoftwareDown, since });
-        let readers = self.readers_together();
-        if let Some(since) = readers.phone_since {
-            let flapping = readers.flapped_at.filter(|at| !self.passed(later(*at, self.set.flapping_shown)));
-            return match (down, flapping) {
-                (Some(down), _) => down,
-                (None, Some(since)) => Equipment::Degraded { reason: Trouble::ReaderFlapping, since },
-                (None, None) => Equipment::Ready { since: Some(since) },
-            };
+        let phones = |station: &&&Station| native || station.phone_since.is_some() || station.absent_since.is_some();
+        let earliest = |of: fn(&Station) -> Option<DateTime<Utc>>| live.iter().filter(phones).filter_map(|station| of(station)).min();
+        let degraded = |reason, since| Equipment::Degraded { reason, since };
+        if let Some(since) = earliest(|station| station.down_since.filter(|_| station.absent_since.is_none())) {
+            return degraded(Trouble::SoftwareDown, since);
         }
-        if self.facility.phone_native() == PhoneNative::Yes {
-            let since = self.facility.face_reader.as_ref().map(|face_reader| face_reader.stated_at);
-            return down.unwrap_or(Equipment::Ready { since });
+        if let Some(since) = earliest(|station| station.flapping_since) {
+            return degraded(Trouble::ReaderFlapping, since);
+        }
+        let gone = live.iter().filter_map(|station| station.absent_since).max();
+        let blocked = live.iter().filter_map(|station| station.blocked_since).min();
+        match (gone, blocked) {
+            (Some(_), Some(since)) => return degraded(Trouble::ReaderBlocked, since),
+            (Some(since), None) => return degraded(Trouble::ReaderAbsent, since),
+            (None, _) => {}
+        }
+        let away = silent.iter().filter(phones).filter_map(|station| station.silent_since).max();
+        let all_away = silent.iter().filter_map(|station| station.silent_since).max().filter(|_| live.is_empty());
+        if let Some(since) = away.or(all_away) {
+            return Equipment::Offline { since };
         }
         let bought = self.facility.purchases.contains_key(&Purchase::Reader);
-        match (readers.absent_since, self.blocked_since()) {
-            (Some(_), Some(since)) => Equipment::Degraded { reason: Trouble::ReaderBlocked, since },
-            (Some(since), None) => Equipment::Degraded { reason: Trouble::ReaderAbsent, since },
-            (None, _) if readers.role_missing => Equipment::Incomplete { missing: Missing::Role },
-            (None, Some(_)) => Equipment::Incomplete { missing: Missing::Permission },
-            (None, None) if readers.unfit => Equipment::Incomplete { missing: Missing::FitReader },
-            (None, None) if bought => Equipment::Incomplete { missing: Missing::Reader },
-            (None, None) if heard => Equipment::None { since: self.first_enrolled_at() },
-            (None, None) => Equipment::Unknown,
+        if live.iter().any(|station| station.role_missing) {
+            Equipment::Incomplete { missing: Missing::Role }
+        } else if blocked.is_some() {
+            Equipment::Incomplete { missing: Missing::Permission }
+        } else if live.iter().any(|station| station.unfit) {
+            Equipment::Incomplete { missing: Missing::FitReader }
+        } else if bought {
+            Equipment::Incomplete { missing: Missing::Reader }
+        } else if heard {
+            Equipment::None { since: self.first_enrolled_at() }
+        } else {
+            Equipment::Unknown
+        }
+    }
+
+    /// No terminal is in use.
+    fn without_terminals(&self, native: bool) -> Equipment {
+        let retired = self.facility.terminals.values().filter_map(|terminal| terminal.retired_at()).max();
+        let bought = self.facility.purchases.contains_key(&Purchase::Reader);
+        match (retired, &self.facility.face_reader) {
+            (Some(since), _) => Equipment::None { since: Some(since) },
+            (None, Some(face_reader)) if native => Equipment::Ready { since: Some(face_reader.stated_at) },
+            (None, _) if bought => Equipment::Incomplete { missing: Missing::Reader },
+            (None, _) => Equipment::Unknown,
         }
     }
 
     fn first_enrolled_at(&self) -> Option<DateTime<Utc>> {
-        self.terminals().filter_map(|terminal| terminal.enrolled_at).min()
+        self.terminals().filter_map(Terminal::enrolled_at).min()
     }
 
     fn equipment_why(&self, equipment: &Equipment) -> Text {
         match equipment {
             Equipment::Unknown => {
                 Text::fixed("まだどの端末からも記録が届いていません。", "No terminal has reported anything yet.")
+            }
+            Equipment::None { .. } if self.terminals().next().is_none() => {
+                Text::fixed("すべての端末の使用が終了しています。", "Every terminal is retired.")
             }
             Equipment::None { .. } => Text::fixed(
                 "スマートフォン用のリーダーが端末に接続されていません。",

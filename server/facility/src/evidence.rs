@@ -5,6 +5,7 @@
 
 mod axis;
 mod tally;
+mod total;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::text::Word;
 use crate::word::words;
 
-pub(crate) use axis::Total;
-pub use axis::{Eligible, Evidence, LevelCount};
-pub(crate) use tally::Tally;
+pub use axis::{DoubtCount, Eligible, Evidence, LevelCount};
+pub(crate) use tally::{Grade, Tally, sum};
+pub(crate) use total::Total;
 
 /// How strong a piece of evidence is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -22,7 +23,9 @@ pub(crate) use tally::Tally;
 pub enum Level {
     /// Something that may be a phone lay on the phone reader.
     TapOnly,
-    /// And a face reader ended a transaction soon after.
+    /// And a face reader ended a transaction within the window, which something else explains as well: see [`Doubt`].
+    Plausible,
+    /// And a face reader ended a transaction soon after, which nothing else explains.
     Correlated,
     /// And the header of its result says that it worked.
     HeaderConfirmed,
@@ -30,12 +33,39 @@ pub enum Level {
     Attested,
 }
 
+/// What stands against a tap and a result file being a read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// The desk entered a failure or a fallback for it.
+    Entered,
+    /// It lay there for less than a phone takes.
+    Short,
+    /// The official software did not work with it, although it was seen to work with others on this terminal.
+    NotTaken,
+    /// The file came as late as that of a card which is used instead.
+    Late,
+    /// So many results come at this desk that one follows by chance.
+    Busy,
+    /// By itself it looks like a read; all taps of the facility together may be chance.
+    Chance,
+}
+
 words! {
     Level {
         TapOnly = "tap_only", "タップのみ", "tap only";
+        Plausible = "plausible", "成功の可能性あり（ほかの説明もつく）", "plausible: something else explains it as well";
         Correlated = "correlated", "タップと結果ファイルが対応", "tap and result file correlate";
         HeaderConfirmed = "header_confirmed", "結果ファイルで正常終了を確認", "confirmed by the result's header";
         Attested = "attested", "担当者が確認", "attested by a person";
+    }
+    Doubt {
+        Entered = "entered", "受付が失敗または代替手段を記録した", "the desk entered a failure or a fallback";
+        Short = "short", "タップが短すぎる", "it lay on the reader for less than a phone takes";
+        NotTaken = "not_taken", "資格確認のソフトが反応していない", "the official software did not take it, as it takes others here";
+        Late = "late", "カードに切り替えた時のように遅い結果", "the result came as late as that of a card used instead";
+        Busy = "busy", "受付が混んでいて偶然でも結果が続く", "the desk was so busy that a result follows by chance";
+        Chance = "chance", "全体としては偶然でも起こりうる", "all taps here together may be chance";
     }
     SupersededBy {
         Late = "late", "遅れて届いた記録", "a record that came late";
@@ -43,17 +73,26 @@ words! {
         Role = "role", "リーダーの用途の設定", "the role of the reader";
         ClockStep = "clock_step", "端末の時計の変更", "a step of the terminal's clock";
         Withdrawn = "withdrawn", "窓口での取り消し", "an entry taken back at the desk";
+        Entry = "entry", "受付の記録（失敗・代替手段）", "a failure or a fallback that the desk entered";
+        Retired = "retired", "端末の使用終了", "the terminal's retirement";
     }
 }
 
 impl Level {
     /// Every level, weakest first.
-    pub const ALL: [Self; 4] = [Self::TapOnly, Self::Correlated, Self::HeaderConfirmed, Self::Attested];
+    pub const ALL: [Self; 5] =
+        [Self::TapOnly, Self::Plausible, Self::Correlated, Self::HeaderConfirmed, Self::Attested];
 
     /// The level of a key.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.key() == key)
+    }
+
+    /// Whether it is claimed as a read.
+    #[must_use]
+    pub fn is_read(self) -> bool {
+        self >= Self::Correlated
     }
 }
 
@@ -80,4 +119,8 @@ pub enum SupersededBy {
     Role,
     ClockStep,
     Withdrawn,
+    /// The desk says that it failed, or that something else was used.
+    Entry,
+    /// The terminal was not in use any more.
+    Retired,
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::FacilityId;
+use yomitori_proto::vocabulary::Closes;
 
 use crate::calendar::Calendar;
 use crate::discrepancy::Flag;
@@ -68,7 +69,10 @@ impl Fleet {
         if let Event::RulesAdopted(event) = &recorded.event {
             self.rules = Rules::parse(&event.document)?;
         } else if let Event::ClosureSet(event) = &recorded.event {
-            self.calendar.close(event.from, event.to);
+            match event.closes {
+                Closes::CallCentre | Closes::Unknown => self.calendar.close(event.from, event.to),
+                Closes::Clinics => self.calendar.close_clinics(event.from, event.to),
+            }
         }
         Ok(())
     }

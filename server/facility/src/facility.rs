@@ -1,7 +1,8 @@
 //! A facility, folded from the log.
 //!
 //! * Total: a fact is never refused. What contradicts is kept and shown.
-//! * Bounded: every list has a limit, so the state of a facility fits in one row whatever it is sent.
+//! * Bounded: every list has a limit (see `bounds`), so the state of a facility fits in one row whatever it is sent.
+//! * Acts count by when they were done, lists by their date, observations by their place: in any order of arrival.
 //! * No terminal looks at another, so terminals may be interleaved in any way.
 
 // A new kind of event then makes this fold decide.
@@ -12,21 +13,28 @@ use std::io;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use yomitori_proto::event::{Event, Origin, Recorded, Stated};
+use yomitori_proto::event::{Event, Observed, Origin, Recorded, Stated};
 use yomitori_proto::id::{FacilityId, SnapshotId, TerminalId};
 use yomitori_proto::vocabulary::{Purchase, PurchaseRoute};
 
+use crate::attempt::{Graded, Key, Proof};
 use crate::bounded;
+use crate::bounds::{CLOSURES, HEARD, MAINTENANCE, SUPERSEDED};
 use crate::collection::CollectionLimit;
-use crate::desk::{self, Desk};
+use crate::desk::{self, Desk, Entry};
 use crate::discrepancy::Attention;
 use crate::equipment::FaceReader;
+use crate::evidence::{Level, Superseded, SupersededBy, Tally};
 use crate::identity::Identity;
+use crate::instant::later;
 use crate::intent::Intention;
 use crate::listing::Listings;
 use crate::opt_out::OptOut;
 use crate::rules::Rules;
-use crate::terminal::Terminal;
+use crate::seen::Place;
+use crate::stamp::Stamp;
+use crate::terminal::{Corrects, Sighting, Terminal};
+use crate::weigh::Test;
 
 /// What the log says of one facility.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -38,12 +46,22 @@ pub struct Facility {
     pub(crate) face_reader: Option<FaceReader>,
     /// What signed-in people entered; each terminal has its own.
     pub(crate) desk: Desk,
+    /// Attempts that are no longer kept one by one.
+    pub(crate) settled: Tally,
+    /// How they weigh.
+    pub(crate) test: Test,
+    /// Phones are known to work here; absent where that follows from what is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<Proof>,
+    pub(crate) superseded: Vec<Superseded>,
     pub(crate) purchases: BTreeMap<Purchase, (DateTime<Utc>, PurchaseRoute)>,
     pub(crate) arranged_at: Option<DateTime<Utc>>,
     pub(crate) intention: Intention,
     pub(crate) opt_out: OptOut,
     pub(crate) listings: Listings,
     pub(crate) maintenance: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    /// When it is closed.
+    pub(crate) closures: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
     pub(crate) attention: Attention,
     /// What was asked for last.
     #[serde(default)]
@@ -54,12 +72,9 @@ pub struct Facility {
     pub(crate) received_at: Option<DateTime<Utc>>,
 }
 
-const HEARD: usize = 32;
-const MAINTENANCE: usize = 16;
-
 /// The version of the fold. It rises with every change by which the same facts come to another state, or to one that is
 /// written otherwise: what an older version made is then folded anew.
-pub const FOLD: i32 = 2;
+pub const FOLD: i32 = 3;
 
 /// What the log says of one facility once `recorded` has been read too. Total: a fact is never refused.
 #[must_use]
@@ -78,12 +93,17 @@ impl Facility {
             terminals: BTreeMap::new(),
             face_reader: None,
             desk: Desk::default(),
+            settled: Tally::default(),
+            test: Test::default(),
+            proof: None,
+            superseded: Vec::new(),
             purchases: BTreeMap::new(),
             arranged_at: None,
             intention: Intention::default(),
             opt_out: OptOut::default(),
             listings: Listings::default(),
             maintenance: BTreeSet::new(),
+            closures: BTreeSet::new(),
             attention: Attention::default(),
             collection: None,
             heard: Vec::new(),
@@ -93,20 +113,118 @@ impl Facility {
 
     /// [`fold`] in place.
     pub fn apply(&mut self, recorded: &Recorded, rules: &Rules) {
+        self.take_in(recorded, rules, Admission::Asked);
+    }
+
+    /// Takes in the numbers of observations that will be applied by [`Self::apply_admitted`]; says of each fact whether it
+    /// is to be applied.
+    pub(crate) fn admit(&mut self, recorded: &Recorded, rules: &Rules) -> bool {
+        let Origin::Terminal(observed) = &recorded.origin else { return true };
+        self.terminal(observed.terminal).number(observed, recorded.received_at, rules).is_some()
+    }
+
+    /// Takes over which observations another one has read.
+    pub(crate) fn number_as(&mut self, other: &Self) {
+        for (id, terminal) in &mut self.terminals {
+            if let Some(other) = other.terminals.get(id) {
+                terminal.lives.clone_from(&other.lives);
+            }
+        }
+    }
+
+    /// The same as [`Self::apply`] of an observation whose number is known already.
+    pub(crate) fn apply_admitted(&mut self, recorded: &Recorded, rules: &Rules) {
+        self.take_in(recorded, rules, Admission::Given);
+    }
+
+    /// Takes an entry back that is still to come: of the terminal that says so, or of those whose life a person named.
+    pub(crate) fn take_back(&mut self, recorded: &Recorded) {
+        let Event::EntryWithdrawn(event) = &recorded.event else { return };
+        let key = (event.life, event.seq);
+        match &recorded.origin {
+            Origin::Terminal(observed) => self.terminal(observed.terminal).withdraw(key),
+            Origin::Person(_) | Origin::Server { .. } | Origin::List { .. } => {
+                let knowing = self.terminals.values_mut().filter(|terminal| terminal.lives.knows(event.life));
+                knowing.for_each(|terminal| terminal.withdraw(key));
+            }
+        }
+    }
+
+    fn take_in(&mut self, recorded: &Recorded, rules: &Rules, admission: Admission) {
         // What is said of the log itself says nothing of the facility.
         if recorded.facility != self.id || matches!(recorded.event, Event::RecordSkipped(_)) {
             return;
         }
         self.received_at = self.received_at.max(Some(recorded.received_at));
         match &recorded.origin {
-            Origin::Terminal(observed) => {
-                let terminal = self.terminals.entry(observed.terminal).or_default();
-                terminal.observe(observed, recorded.received_at, &recorded.event, rules);
-            }
+            Origin::Terminal(observed) => self.observe(observed, recorded, rules, admission),
             Origin::Person(_) | Origin::Server { .. } | Origin::List { .. } => {
                 if self.is_news(recorded) {
-                    self.stated(recorded, rules);
+                    self.stated_correcting(recorded, rules);
                 }
+            }
+        }
+    }
+
+    fn terminal(&mut self, id: TerminalId) -> &mut Terminal {
+        self.terminals.entry(id).or_default()
+    }
+
+    fn observe(&mut self, observed: &Observed, recorded: &Recorded, rules: &Rules, admission: Admission) {
+        let (received_at, event) = (recorded.received_at, &recorded.event);
+        let terminal = self.terminal(observed.terminal);
+        let place = match admission {
+            Admission::Asked => terminal.admit(observed, received_at, rules),
+            Admission::Given => {
+                terminal.heard(received_at);
+                terminal.lives.place(observed)
+            }
+        };
+        let Some(place) = place else { return };
+        let sighting = Sighting { observed, place, received_at, rules };
+        if let Some(corrects) = terminal.corrects(sighting, event) {
+            self.correcting(corrects, received_at, rules, |facility| {
+                facility.terminal(observed.terminal).take_in(sighting, event);
+            });
+        } else {
+            terminal.take_in(sighting, event);
+        }
+        let terminal = self.terminal(observed.terminal);
+        if terminal.too_many_taps() || terminal.desk.too_many() {
+            self.settle(rules, received_at);
+        }
+    }
+
+    /// Makes a change, and records what evidence that had been shown is corrected by it: where evidence falls, that is said.
+    /// Where it changes otherwise, that is said if the change comes late, or if what it corrects had been shown for longer
+    /// than the late window.
+    fn correcting(
+        &mut self,
+        Corrects { by, late }: Corrects,
+        received_at: DateTime<Utc>,
+        rules: &Rules,
+        change: impl FnOnce(&mut Self),
+    ) {
+        let before = self.attempts(rules, |at| at <= received_at).levels();
+        change(self);
+        let after = self.attempts(rules, |at| at <= received_at).levels();
+        let fell = Shown::of(&after).fell_from(&Shown::of(&before));
+        let keys: BTreeSet<&Key> = before.keys().chain(after.keys()).collect();
+        for key in keys {
+            let (was, now) = (before.get(key), after.get(key));
+            let Some(Graded { at: read_at, known_at, .. }) = was.or(now) else { continue };
+            let moved = fell && was.zip(now).is_some_and(|(was, now)| was.at != now.at);
+            let (was, now) = (was.map(|graded| graded.level), now.map(|graded| graded.level));
+            if (was == now && !moved) || was.max(now) <= Some(Level::TapOnly) {
+                continue;
+            }
+            let set = rules.at(*read_at);
+            let shown_until = later(*known_at, set.late_window + set.correlation_to);
+            let late = late || (was.is_some() && by == SupersededBy::Result && shown_until < received_at);
+            if late || (fell && (now < was || moved)) {
+                let by = if late && by == SupersededBy::Result { SupersededBy::Late } else { by };
+                let entry = Superseded { read_at: *read_at, received_at, was, now, by };
+                bounded::push(&mut self.superseded, entry, SUPERSEDED);
             }
         }
     }
@@ -121,6 +239,26 @@ impl Facility {
         true
     }
 
+    /// What is stated, with what it corrects.
+    fn stated_correcting(&mut self, recorded: &Recorded, rules: &Rules) {
+        let by = match &recorded.event {
+            Event::ReaderRoleAssigned(_) => Some(SupersededBy::Role),
+            Event::TerminalRetired(_) | Event::TerminalEnrolled(_) => Some(SupersededBy::Retired),
+            Event::EntryWithdrawn(_) => Some(SupersededBy::Withdrawn),
+            Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => Some(SupersededBy::Entry),
+            _ => None,
+        };
+        match by {
+            Some(by) => self.correcting(Corrects { by, late: false }, recorded.received_at, rules, |facility| {
+                facility.stated(recorded, rules);
+            }),
+            None => self.stated(recorded, rules),
+        }
+        if self.desk.too_many() {
+            self.settle(rules, recorded.received_at);
+        }
+    }
+
     fn stated(&mut self, recorded: &Recorded, rules: &Rules) {
         let at = recorded.occurred_at();
         let nobody = Stated { by: String::new(), why: None, stated_at: at };
@@ -128,71 +266,68 @@ impl Facility {
         match &recorded.event {
             Event::FacilityRegistered(event) => self.identity.registered(event, at),
             Event::FacilityCodeChanged(event) => self.identity.code_changed(event),
-            Event::TerminalEnrolled(event) => {
-                let terminal = self.terminals.entry(event.terminal).or_default();
-                (terminal.enrolled_at, terminal.retired_at) = (Some(at), None);
-            }
-            Event::TerminalRetired(event) => {
-                self.terminals.entry(event.terminal).or_default().retired_at = Some(at);
-            }
-            Event::ReaderRoleAssigned(event) => {
-                let terminal = self.terminals.entry(event.terminal).or_default();
-                terminal.assign(event, at, recorded.received_at, rules);
-            }
+            Event::TerminalEnrolled(event) => self.terminal(event.terminal).set_in_use(at, true),
+            Event::TerminalRetired(event) => self.terminal(event.terminal).set_in_use(at, false),
+            Event::ReaderRoleAssigned(event) => self.terminal(event.terminal).assign(event, at, rules),
             Event::FaceReaderModelSet(event) => {
-                let (model, phone_native) = (event.model.clone(), event.phone_native);
-                self.face_reader = Some(FaceReader { model, phone_native, stated_at: at });
+                if self.face_reader.as_ref().is_none_or(|known| known.stated_at <= at) {
+                    let (model, phone_native) = (event.model.clone(), event.phone_native);
+                    self.face_reader = Some(FaceReader { model, phone_native, stated_at: at });
+                }
             }
             Event::ReaderPurchased(event) => {
-                self.purchases.entry(event.item).or_insert((at, event.route)).1 = event.route;
+                let known = self.purchases.entry(event.item).or_insert((at, event.route));
+                *known = (known.0.min(at), event.route);
             }
-            Event::ReceptionArranged(event) => self.arranged_at = Some(event.arranged_at),
+            Event::ReceptionArranged(event) => self.arranged_at = self.arranged_at.max(Some(event.arranged_at)),
             Event::ListingIntentSet(event) => {
                 self.intention.set(event.intent, stated);
-                self.opt_out.intent_set(event.intent);
+                self.opt_out.intent_set(event.intent, at);
             }
-            Event::OptOutCallPlanned(event) => self.opt_out.planned(event.planned_at),
+            Event::OptOutCallPlanned(event) => self.opt_out.planned(event.planned_at, at),
             Event::OptOutCallMade(event) => {
                 self.opt_out.called(event.called_at, event.reference.clone(), stated);
-                self.reflect();
             }
-            Event::OptOutAcknowledged(event) => {
-                self.opt_out.acknowledged(event.acknowledged_at);
-                self.reflect();
-            }
+            Event::OptOutAcknowledged(event) => self.opt_out.acknowledged(event.acknowledged_at),
             Event::OptOutWithdrawn(event) => self.opt_out.withdrawn(event.withdrawn_at),
             Event::AlertAcknowledged(event) => self.attention.acknowledged(&event.flag, stated),
             Event::AlertSnoozed(event) => self.attention.snoozed(&event.flag, event.until, stated),
             Event::MaintenanceWindowSet(event) => {
                 bounded::insert_once(&mut self.maintenance, (event.from, event.to), MAINTENANCE);
             }
-            Event::CollectionLimited(event) => self.collection = Some(CollectionLimit::stated(event.most, stated)),
-            Event::TerminalConnected(event) => {
-                let terminal = self.terminals.entry(event.terminal).or_default();
-                terminal.connected(at, event);
+            Event::ClosureSet(event) => {
+                bounded::insert_once(&mut self.closures, (event.from, event.to), CLOSURES);
             }
+            Event::CollectionLimited(event) => {
+                if self.collection.as_ref().is_none_or(|known| known.stated_at <= at) {
+                    self.collection = Some(CollectionLimit::stated(event.most, stated));
+                }
+            }
+            Event::TerminalConnected(event) => self.terminal(event.terminal).connected(at, event),
             Event::TerminalDisconnected(event) => {
-                let terminal = self.terminals.entry(event.terminal).or_default();
-                terminal.disconnected(event.session, at, event.reason);
+                self.terminal(event.terminal).disconnected(event.session, at, event.reason);
             }
             Event::ListingObserved(event) => {
                 let snapshot = match recorded.origin {
                     Origin::List { snapshot, .. } => snapshot,
                     Origin::Person(_) | Origin::Server { .. } | Origin::Terminal(_) => SnapshotId(uuid::Uuid::nil()),
                 };
-                let sight = self.listings.observed(snapshot, event, &self.identity);
-                if sight.covers(&self.identity) || sight.listed {
-                    self.opt_out.list_observed(&sight, &self.listings.listing(&self.identity));
+                self.listings.observed(snapshot, event, recorded.received_at, &self.identity, &mut self.opt_out);
+            }
+            Event::SmartphoneReadAttested(_)
+            | Event::SmartphoneReadFailed(_)
+            | Event::FallbackUsed(_)
+            | Event::NoticeHung(_)
+            | Event::FaceReaderRestarted(_) => {
+                if let Some((at, kind)) = desk::said(&recorded.event) {
+                    let received_at = recorded.received_at;
+                    let stamp = Stamp { place: Place::default(), at, received_at, offset_ms: 0 };
+                    self.desk.enter(Entry { stamp, key: None, kind });
                 }
             }
-            Event::SmartphoneReadAttested(event) => self.entered(desk::attested(event), recorded, rules),
-            Event::SmartphoneReadFailed(event) => self.entered(desk::failed(event), recorded, rules),
-            Event::FallbackUsed(event) => self.entered(desk::fallback(event), recorded, rules),
-            Event::NoticeHung(event) => self.entered(desk::notice(event), recorded, rules),
-            Event::FaceReaderRestarted(event) => self.entered(desk::restarted(event), recorded, rules),
             Event::EntryWithdrawn(event) => {
                 for terminal in self.terminals.values_mut().filter(|terminal| terminal.lives.knows(event.life)) {
-                    terminal.withdraw((event.life, event.seq), recorded.received_at);
+                    terminal.withdraw((event.life, event.seq));
                 }
             }
             // What only a terminal observes, and what is said of the fleet or of the log.
@@ -212,22 +347,44 @@ impl Facility {
             | Event::SettingsTaken(_)
             | Event::RecordSkipped(_)
             | Event::RulesAdopted(_)
-            | Event::ClosureSet(_)
             | Event::SnapshotImported(_)
             | Event::SnapshotReleased(_)
             | Event::ListRowDismissed(_) => {}
         }
     }
+}
 
-    /// A call may be recorded after the list that reflects it was read.
-    fn reflect(&mut self) {
-        if let Some(sight) = self.listings.newest_absence(&self.identity) {
-            self.opt_out.list_observed(sight, &self.listings.listing(&self.identity));
-        }
+/// Whether an observation's number is still to be asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Asked,
+    Given,
+}
+
+/// What is shown of evidence: how many reads, from when on, how strong; the same of what is plausible.
+struct Shown {
+    best: Option<Level>,
+    counts: [(u32, Option<DateTime<Utc>>); 4],
+}
+
+impl Shown {
+    fn of(levels: &BTreeMap<Key, Graded>) -> Self {
+        let least = [Level::Plausible, Level::Correlated, Level::HeaderConfirmed, Level::Attested];
+        let counts = least.map(|least| {
+            let reads = levels.values().filter(|graded| graded.level >= least);
+            reads.fold((0, None), |(count, first): (u32, Option<DateTime<Utc>>), graded| {
+                (count + 1, Some(first.map_or(graded.at, |first| first.min(graded.at))))
+            })
+        });
+        Self { best: levels.values().map(|graded| graded.level).max(), counts }
     }
 
-    fn entered(&mut self, said: desk::Said, recorded: &Recorded, rules: &Rules) {
-        self.desk.enter(said, None, recorded.received_at, rules);
+    fn fell_from(&self, before: &Self) -> bool {
+        let counts = self.counts.iter().zip(&before.counts);
+        let fewer = counts.map(|((count, first), (was, was_first))| {
+            count < was || was_first.is_some_and(|was| first.is_none_or(|first| was < first))
+        });
+        self.best < before.best || fewer.into_iter().any(|fewer| fewer)
     }
 }
 

@@ -8,8 +8,8 @@ use yomitori_proto::vocabulary::{CollectionLevel, GapSource, Way};
 use crate::collection::SettingsStatus;
 use crate::instant::later;
 use crate::seen::Hole;
-use crate::terminal::{Gap, Versions};
-use crate::text::{Axis, Text};
+use crate::terminal::{Gap, Terminal, Versions};
+use crate::text::{Axis, Text, Word as _};
 use crate::view::View;
 use crate::word::words;
 
@@ -43,6 +43,19 @@ words! {
     }
 }
 
+impl Freshness {
+    /// How much is missing: the more, the greater; of the same, the earlier the greater.
+    const fn rank(&self) -> (u8, i64) {
+        match self {
+            Self::Waiting => (0, 0),
+            Self::Fresh => (1, 0),
+            Self::Gap { to, .. } => (2, to.timestamp_micros()),
+            Self::Stale { since } => (3, -since.timestamp_micros()),
+            Self::Silent { since } => (4, -since.timestamp_micros()),
+        }
+    }
+}
+
 /// One terminal.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct TerminalStatus {
@@ -72,6 +85,11 @@ pub struct TerminalStatus {
     pub enrolled_at: Option<DateTime<Utc>>,
     pub retired_at: Option<DateTime<Utc>>,
     pub revoked: bool,
+    /// The key of [`Freshness`] for this terminal alone.
+    pub freshness: &'static str,
+    /// When a number was last used for a second observation: two machines go on from one spool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numbers_reused_at: Option<DateTime<Utc>>,
 }
 
 impl View<'_> {
@@ -84,7 +102,7 @@ impl View<'_> {
                 connected_since: terminal.session.map(|(_, since)| since),
                 last_heard_at: terminal.heard_at,
                 agent_version: terminal.agent_version.clone(),
-                clock_offset_ms: terminal.clock_offset_ms,
+                clock_offset_ms: terminal.clock.offset_ms,
                 way: Some(terminal.way).filter(|way| *way != Way::Unknown),
                 collection: terminal.collecting.level(),
                 collects_too_much: self.collects_too_much(&terminal.collecting),
@@ -94,9 +112,11 @@ impl View<'_> {
                 holes: terminal.lives.holes(),
                 gaps: terminal.gaps.clone(),
                 last_boot_at: terminal.booted_at,
-                enrolled_at: terminal.enrolled_at,
-                retired_at: terminal.retired_at,
+                enrolled_at: terminal.enrolled_at(),
+                retired_at: terminal.retired_at(),
                 revoked: terminal.revoked,
+                freshness: self.terminal_freshness(terminal).key(),
+                numbers_reused_at: terminal.lives.reused_at(),
             })
             .collect()
     }
@@ -115,20 +135,42 @@ impl View<'_> {
         Axis::new(freshness, why)
     }
 
+    /// That of the terminal which looks worst: a facility is no fresher than what is still heard of each.
     fn freshness_value(&self) -> Freshness {
-        let Some(heard_at) = self.last_heard_at() else { return Freshness::Waiting };
-        if !self.connected() {
+        let each = self.terminals().map(|terminal| self.terminal_freshness(terminal));
+        // One that was enrolled and has not reported yet hides nothing.
+        let heard = each.filter(|freshness| *freshness != Freshness::Waiting);
+        heard.max_by_key(Freshness::rank).unwrap_or(Freshness::Waiting)
+    }
+
+    /// How current the data of one terminal are.
+    pub(crate) fn terminal_freshness(&self, terminal: &Terminal) -> Freshness {
+        let Some(heard_at) = terminal.heard_at else { return Freshness::Waiting };
+        if terminal.session.is_none() {
             let silence = self.after_maintenance(heard_at);
-            if self.passed(self.calendar.after_opening_days(silence, self.set.silent_after_opening_days)) {
+            if self.passed(self.after_opening_days(silence, self.set.silent_after_opening_days)) {
                 return Freshness::Silent { since: heard_at };
             }
-            if self.passed(self.calendar.after_opening_days(silence, self.set.stale_after_opening_days)) {
+            if self.passed(self.after_opening_days(silence, self.set.stale_after_opening_days)) {
                 return Freshness::Stale { since: heard_at };
             }
         }
-        let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
-        let newest = gaps.filter(|gap| !self.passed(later(gap.to, self.set.gap_shown))).max();
-        newest.map_or(Freshness::Fresh, |gap| Freshness::Gap { from: gap.from, to: gap.to })
+        let gaps = terminal.gaps.iter().map(|gap| (gap.to, gap.from));
+        let holes = terminal.lives.holes().into_iter();
+        let holes = holes.map(|hole| (hole.before, hole.after.unwrap_or(hole.before)));
+        let shown = gaps.chain(holes).filter(|(to, _)| !self.passed(later(*to, self.set.gap_shown)));
+        shown.max().map_or(Freshness::Fresh, |(to, from)| Freshness::Gap { from, to })
+    }
+
+    /// Opening days of this facility.
+    pub(crate) fn after_opening_days(&self, at: DateTime<Utc>, count: u32) -> DateTime<Utc> {
+        self.calendar.after_opening_days(at, count, &self.facility.closures)
+    }
+
+    /// The terminals in use of which something holds.
+    pub(crate) fn terminals_where(&self, holds: impl Fn(&Terminal) -> bool) -> Vec<TerminalId> {
+        let named = self.named_terminals().filter(|(_, terminal)| holds(terminal));
+        named.map(|(id, _)| id).collect()
     }
 
     /// From when silence counts: a window of maintenance in which it began, or that began before it was noticed, excuses
@@ -136,7 +178,7 @@ impl View<'_> {
     fn after_maintenance(&self, heard_at: DateTime<Utc>) -> DateTime<Utc> {
         let mut from = heard_at;
         for (begin, end) in &self.facility.maintenance {
-            let noticed_at = self.calendar.after_opening_days(from, self.set.stale_after_opening_days);
+            let noticed_at = self.after_opening_days(from, self.set.stale_after_opening_days);
             if *begin < noticed_at && from < *end && self.passed(*begin) {
                 from = *end;
             }
@@ -155,15 +197,30 @@ impl View<'_> {
             Freshness::Waiting => {
                 Text::fixed("まだどの端末からも記録が届いていません。", "No terminal has reported anything yet.")
             }
-            Freshness::Fresh if self.connected() => Text::fixed("端末が接続しています。", "A terminal is connected."),
+            Freshness::Fresh if self.terminals().all(|terminal| terminal.session.is_some()) => {
+                Text::fixed("端末が接続しています。", "Every terminal is connected.")
+            }
+            Freshness::Fresh if self.connected() => Text::new(
+                format!("接続している端末と、していない端末があります（最後の記録は{heard}）。"),
+                format!("Some terminals are connected and some are not; the last was heard at {heard}."),
+            ),
             Freshness::Fresh => Text::new(
                 format!("端末は接続していませんが、{heard}に記録が届いています。"),
                 format!("No terminal is connected; the last was heard at {heard}."),
             ),
-            Freshness::Stale { .. } | Freshness::Silent { .. } => Text::new(
-                format!("{heard}を最後に、診療日が過ぎても記録が届いていません。"),
-                format!("Nothing was heard since {heard}, although opening days have passed."),
-            ),
+            Freshness::Stale { since } | Freshness::Silent { since } => {
+                let (heard, count) = (self.minute(*since), self.terminals().count());
+                if count < 2 {
+                    return Text::new(
+                        format!("{heard}を最後に、診療日が過ぎても記録が届いていません。"),
+                        format!("Nothing was heard since {heard}, although opening days have passed."),
+                    );
+                }
+                Text::new(
+                    format!("{count}台の端末のうち、{heard}を最後に診療日が過ぎても記録が届いていないものがあります。"),
+                    format!("Of {count} terminals one was not heard since {heard}, although opening days have passed."),
+                )
+            }
             Freshness::Gap { from, to } => {
                 let (from, to) = (self.minute(*from), self.minute(*to));
                 let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
@@ -177,9 +234,8 @@ impl View<'_> {
     }
 
     /// Observations that a terminal had to give up because its spool was full, lately.
-    pub(crate) fn spool_loss(&self) -> bool {
-        let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
-        gaps.filter(|gap| gap.source == GapSource::Spool).any(|gap| !self.passed(later(gap.to, self.set.gap_shown)))
+    pub(crate) fn spool_loss(&self, terminal: &Terminal) -> bool {
+        terminal.gaps.iter().filter(|gap| gap.source == GapSource::Spool).any(|gap| !self.passed(later(gap.to, self.set.gap_shown)))
     }
 }
 

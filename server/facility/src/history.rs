@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
+use crate::bounds::HISTORY;
 use crate::seen::Place;
 
 /// The newest observations of one thing, ascending by place.
@@ -11,8 +12,6 @@ use crate::seen::Place;
 pub(crate) struct History<T> {
     entries: Vec<(Place, DateTime<Utc>, T)>,
 }
-
-const ENTRIES: usize = 8;
 
 impl<T> Default for History<T> {
     fn default() -> Self {
@@ -22,7 +21,7 @@ impl<T> Default for History<T> {
 
 impl<T: Copy + PartialEq> History<T> {
     pub(crate) fn observe(&mut self, place: Place, at: DateTime<Utc>, value: T) {
-        let forgotten = bounded::insert(&mut self.entries, (place, at, value), |(place, _, _)| *place, ENTRIES);
+        let forgotten = bounded::insert(&mut self.entries, (place, at, value), |(place, _, _)| *place, HISTORY);
         if let Some((_, at, value)) = forgotten {
             // Said again, not changed: it has been so since then.
             if self.entries[0].2 == value {
@@ -44,10 +43,10 @@ impl<T: Copy + PartialEq> History<T> {
         Some((value, since))
     }
 
-    /// What was observed before `place`, newest first; all of it where no place is given.
-    pub(crate) fn before(&self, place: Option<Place>) -> impl Iterator<Item = T> {
+    /// What was observed before `place` and where, newest first; all of it where no place is given.
+    pub(crate) fn before(&self, place: Option<Place>) -> impl Iterator<Item = (Place, T)> {
         let before = move |(other, _, _): &&(Place, DateTime<Utc>, T)| place.is_none_or(|place| *other < place);
-        self.entries.iter().rev().filter(before).map(|(_, _, value)| *value)
+        self.entries.iter().rev().filter(before).map(|(place, _, value)| (*place, *value))
     }
 }
 
@@ -91,7 +90,7 @@ mod tests {
     fn what_is_forgotten_keeps_its_beginning() {
         let observed: Vec<(u64, bool)> = (1..50).map(|seq| (seq, true)).collect();
         let history = history(&observed);
-        assert_eq!(history.entries.len(), ENTRIES);
+        assert_eq!(history.entries.len(), HISTORY);
         assert_eq!(history.current(|value| value), Some((true, at(1))));
         assert_eq!(history.last().seq, Seq(49));
     }
@@ -99,8 +98,9 @@ mod tests {
     #[test]
     fn before_a_place_only_what_came_before_it_counts() {
         let history = history(&[(1, true), (3, false)]);
-        let before = |seq| history.before(Some(Place { life: 0, seq: Seq(seq) })).next();
-        assert_eq!([before(1), before(2), before(3), before(4)], [None, Some(true), Some(true), Some(false)]);
-        assert_eq!(history.before(None).collect::<Vec<_>>(), [false, true]);
+        let before =
+            |seq| history.before(Some(Place { life: 0, seq: Seq(seq) })).next().map(|(place, value)| (place.seq.0, value));
+        assert_eq!([before(1), before(2), before(3), before(4)], [None, Some((1, true)), Some((1, true)), Some((3, false))]);
+        assert_eq!(history.before(None).map(|(_, value)| value).collect::<Vec<_>>(), [false, true]);
     }
 }

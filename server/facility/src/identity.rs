@@ -1,18 +1,25 @@
-//! Name, place and institution codes of a facility. Codes change; each is valid from one instant to another.
+//! Name, place and institution codes of a facility. Codes and places change; each is valid from one instant to another.
+//!
+//! A facility that moved was elsewhere before, and lists of then mean what they meant; one whose prefecture is corrected was
+//! never elsewhere.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{FacilityCodeChanged, FacilityRegistered};
 
+use crate::bounded;
+use crate::bounds::{CODES, PLACES};
 use crate::view::View;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) name: Option<String>,
-    /// Two digits.
-    pub(crate) prefecture: Option<String>,
     pub(crate) address: Option<String>,
+    /// When the registration was stated that name and address are from.
+    registered_at: Option<DateTime<Utc>>,
+    /// Prefectures in two digits, each from an instant on, ascending; the first one from the beginning.
+    places: Vec<(Option<DateTime<Utc>>, String)>,
     codes: Vec<Code>,
 }
 
@@ -37,8 +44,6 @@ pub struct CodeStatus {
     pub check_digit_holds: bool,
 }
 
-const CODES: usize = 16;
-
 /// Ten digits where the text can be read as a code, else the text.
 pub(crate) fn written(code: &str) -> String {
     InstitutionCode::parse(code).map_or_else(|_| code.trim().to_owned(), |code| code.to_string())
@@ -50,11 +55,14 @@ pub(crate) fn check_digit_holds(code: &str) -> bool {
 
 impl Identity {
     pub(crate) fn registered(&mut self, event: &FacilityRegistered, at: DateTime<Utc>) {
-        self.name = Some(event.name.clone());
-        self.prefecture = Some(event.prefecture.clone());
-        if event.address.is_some() {
-            self.address.clone_from(&event.address);
+        if self.registered_at.is_none_or(|known| known <= at) {
+            self.registered_at = Some(at);
+            self.name = Some(event.name.clone());
+            if event.address.is_some() {
+                self.address.clone_from(&event.address);
+            }
         }
+        self.placed(event, at);
         for code in &event.codes {
             let code = written(code);
             let known = self.codes.iter().filter(|known| known.code == code);
@@ -65,6 +73,32 @@ impl Identity {
             let from = known.count().gt(&0).then_some(at);
             self.add(Code { code, from, until: None });
         }
+    }
+
+    fn placed(&mut self, event: &FacilityRegistered, at: DateTime<Utc>) {
+        let prefecture = event.prefecture.clone();
+        if event.correction || self.places.is_empty() {
+            self.places = vec![(None, prefecture)];
+            return;
+        }
+        // Without a date it counts from when it was said: what lists of before meant does not change.
+        let from = event.moved_at.unwrap_or(at);
+        if event.moved_at.is_none() && self.prefecture_at(from) == Some(&prefecture) {
+            return;
+        }
+        self.places.retain(|(known, _)| *known != Some(from));
+        bounded::insert(&mut self.places, (Some(from), prefecture), |(from, _)| *from, PLACES);
+    }
+
+    /// Where it was at `at`, in two digits.
+    pub(crate) fn prefecture_at(&self, at: DateTime<Utc>) -> Option<&String> {
+        self.prefecture(|from| from <= at)
+    }
+
+    /// Where it is; `passed` tells whether an instant has come.
+    pub(crate) fn prefecture(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> Option<&String> {
+        let place = self.places.iter().rev().find(|(from, _)| from.is_none_or(&passed));
+        place.or(self.places.first()).map(|(_, prefecture)| prefecture)
     }
 
     pub(crate) fn code_changed(&mut self, event: &FacilityCodeChanged) {
@@ -99,13 +133,11 @@ impl Identity {
         !self.codes.is_empty()
     }
 
-    /// Whether a code was the facility's at `at`: `None` where it never was.
-    pub(crate) fn had(&self, code: &str, at: DateTime<Utc>) -> Option<bool> {
+    /// Whether a code is known as the facility's and had not ended at `at`. One that was recorded later counts: a person has
+    /// said whose it is.
+    pub(crate) fn knows(&self, code: &str, at: DateTime<Utc>) -> bool {
         let code = written(code);
-        let known: Vec<&Code> = self.codes.iter().filter(|known| known.code == code).collect();
-        let valid =
-            |known: &&Code| known.from.is_none_or(|from| from <= at) && known.until.is_none_or(|until| at < until);
-        (!known.is_empty()).then(|| known.iter().any(valid))
+        self.codes.iter().any(|known| known.code == code && known.until.is_none_or(|until| at < until))
     }
 }
 
@@ -145,17 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn a_code_counts_from_its_day_until_its_last() {
+    fn a_code_is_known_until_its_last_day() {
         let mut identity = Identity::default();
         assert!(!identity.has_codes());
         changed(&mut identity, None, Some(OLD), 10);
         changed(&mut identity, Some(OLD), Some(NEW), 20);
         assert!(identity.has_codes());
-        let table = [(9, false, false), (10, true, false), (19, true, false), (20, false, true)];
-        for (day, old, new) in table {
-            assert_eq!((identity.had(OLD, at(day)), identity.had(NEW, at(day))), (Some(old), Some(new)), "day {day}");
+        // Also before its first day: a person has said whose it is.
+        for (day, old, new) in [(9, true, true), (19, true, true), (20, false, true)] {
+            assert_eq!((identity.knows(OLD, at(day)), identity.knows(NEW, at(day))), (old, new), "day {day}");
         }
-        assert_eq!(identity.had("1319999031", at(15)), None);
+        assert!(!identity.knows("1319999031", at(15)));
     }
 
     #[test]
@@ -163,9 +195,9 @@ mod tests {
         let mut identity = Identity::default();
         changed(&mut identity, None, Some(NEW), 0);
         changed(&mut identity, Some(OLD), None, 10);
-        assert_eq!((identity.had(OLD, at(9)), identity.had(OLD, at(10))), (Some(true), Some(false)));
+        assert_eq!((identity.knows(OLD, at(9)), identity.knows(OLD, at(10))), (true, false));
         changed(&mut identity, Some(OLD), None, 20);
-        assert_eq!(identity.had(OLD, at(15)), Some(false));
+        assert!(!identity.knows(OLD, at(15)));
         assert_eq!(identity.codes.len(), 2);
     }
 
@@ -186,9 +218,33 @@ mod tests {
         changed(&mut identity, Some(&code(3)), None, 1);
         changed(&mut identity, None, Some(OLD), 2);
         assert_eq!(identity.codes.len(), CODES);
-        assert_eq!((identity.had(&code(3), at(0)), identity.had(&code(0), at(0))), (None, Some(true)));
+        assert_eq!((identity.knows(&code(3), at(0)), identity.knows(&code(0), at(0))), (false, true));
         changed(&mut identity, None, Some(NEW), 3);
-        assert_eq!((identity.codes.len(), identity.had(&code(0), at(0))), (CODES, None));
+        assert_eq!((identity.codes.len(), identity.knows(&code(0), at(0))), (CODES, false));
+    }
+
+    fn registered(identity: &mut Identity, prefecture: &str, stated: i64, moved: Option<i64>, correction: bool) {
+        let (name, prefecture) = ("x".to_owned(), prefecture.to_owned());
+        let moved_at = moved.map(at);
+        let event = FacilityRegistered { name, prefecture, codes: Vec::new(), address: None, moved_at, correction };
+        identity.registered(&event, at(stated));
+    }
+
+    #[test]
+    fn a_move_has_a_date_and_a_correction_has_none() {
+        let table = [
+            (None, false, ["13", "13", "26"]),
+            (Some(5), false, ["13", "26", "26"]),
+            (None, true, ["26", "26", "26"]),
+        ];
+        for (moved, correction, expected) in table {
+            let mut identity = Identity::default();
+            registered(&mut identity, "13", 1, None, false);
+            registered(&mut identity, "26", 10, moved, correction);
+            registered(&mut identity, "26", 20, None, false);
+            let there = [3, 7, 12].map(|day| identity.prefecture_at(at(day)).unwrap().as_str());
+            assert_eq!(there, expected, "{moved:?} {correction}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the group wants. The last statement in the log holds; the ones before stay visible with who and why.
+//! What the group wants. The newest statement by its date holds; the ones before stay visible with who and why.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,14 @@ use yomitori_proto::event::Stated;
 use yomitori_proto::vocabulary::Intent;
 
 use crate::bounded;
+use crate::bounds::INTENTS;
 use crate::text::{Axis, Text, Word};
 use crate::view::View;
 use crate::word::words;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Intention {
-    /// In the order of the log.
+    /// Ascending by when they were stated.
     statements: Vec<IntentStatement>,
 }
 
@@ -43,12 +44,14 @@ words! {
     }
 }
 
-const STATEMENTS: usize = 8;
-
 impl Intention {
     pub(crate) fn set(&mut self, intent: Intent, stated: &Stated) {
         let Stated { by, why, stated_at } = stated.clone();
-        bounded::push(&mut self.statements, IntentStatement { intent, by, reason: why, stated_at }, STATEMENTS);
+        let statement = IntentStatement { intent, by, reason: why, stated_at };
+        if !self.statements.contains(&statement) {
+            let order = |said: &IntentStatement| (said.stated_at, said.intent, said.by.clone());
+            bounded::insert(&mut self.statements, statement, order, INTENTS);
+        }
     }
 
     pub(crate) fn current(&self) -> Option<&IntentStatement> {

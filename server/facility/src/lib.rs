@@ -6,7 +6,9 @@
 //! random source, and any map whose order differs from run to run. What may change is data: rules, holidays, hours,
 //! causes, face readers.
 
+mod attempt;
 mod bounded;
+mod bounds;
 mod calendar;
 mod cause;
 mod collection;
@@ -31,20 +33,24 @@ mod reader;
 mod readiness;
 mod rules;
 mod seen;
+mod settle;
+mod stamp;
 mod status;
 mod terminal;
 mod text;
 mod timeline;
 mod view;
+mod weigh;
 mod word;
 
+pub use bounds::{BOUNDS, Bound};
 pub use calendar::{Calendar, CalendarError, Opening};
 pub use cause::{Cause, FaceReaderModel, Fallback};
 pub use collection::{CollectionLimit, SettingsStatus};
 pub use discrepancy::{Acknowledged, Flag, FlagStatus, Severity, UnknownFlag, standing};
 pub use due::due;
 pub use equipment::{Equipment, FaceReader, Missing, ReaderStatus, Trouble};
-pub use evidence::{Eligible, Evidence, Level, LevelCount, Superseded, SupersededBy};
+pub use evidence::{DoubtCount, Doubt, Eligible, Evidence, Level, LevelCount, Superseded, SupersededBy};
 pub use explain::{Change, EXAMPLE, Explained, Fleet, Step, StepCause, difference, explain};
 pub use facility::{FOLD, Facility, fold};
 pub use freshness::{Freshness, TerminalStatus};
@@ -55,7 +61,7 @@ pub use intent::{IntentStatement, Wish};
 pub use listing::{Coverage, Lag, Listing};
 pub use opt_out::OptOutStatus;
 pub use readiness::{POSTER_ADDRESS, ReadinessStep, StepKind};
-pub use rules::{Burst, RuleError, RuleSet, Rules};
+pub use rules::{Burst, Delay, RuleError, RuleSet, Rules};
 pub use seen::Hole;
 pub use status::{FaceReaderStatus, PurchaseStatus, Status, Tallied, status};
 pub use terminal::{Gap, Versions};

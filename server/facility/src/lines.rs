@@ -13,6 +13,7 @@ use yomitori_proto::decode;
 use yomitori_proto::encode;
 use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, Origin, Recorded, Speaker};
 use yomitori_proto::id::FacilityId;
+use yomitori_proto::vocabulary::Closes;
 
 use crate::rules::Rules;
 
@@ -67,6 +68,17 @@ fn fact(text: &str) -> Result<Recorded, String> {
     };
     if !held {
         return Err(format!("`{kind}` has the origin {origins}"));
+    }
+    if let Event::ClosureSet(event) = &recorded.event
+        && recorded.facility != FacilityId::FLEET
+    {
+        if event.closes != Closes::Clinics {
+            return Err(format!(
+                "`closure_set` of one facility has `closes` clinics; that of the call centre has the facility {}",
+                FacilityId::FLEET
+            ));
+        }
+        return as_kept(recorded);
     }
     match (of_the_fleet(&recorded.event), recorded.facility == FacilityId::FLEET) {
         (true, false) => {

@@ -1,4 +1,5 @@
-//! What the ministry's list says, snapshot by snapshot, ordered by the date of the snapshot and not by its import.
+//! What the ministry's list says, snapshot by snapshot, ordered by the date of the snapshot and not by its import. One that
+//! is dated ahead of its import is not believed.
 //!
 //! A row is strong wherever it comes from. Absence means something only in a snapshot that covers the facility: a search
 //! that found nothing is not the absence from a full file.
@@ -10,9 +11,10 @@ use yomitori_proto::event::ListingObserved;
 use yomitori_proto::id::SnapshotId;
 
 use crate::bounded;
+use crate::bounds::{SIGHT_CODES, SIGHTS};
 use crate::evidence::Total;
 use crate::identity::Identity;
-use crate::opt_out::OptOutStatus;
+use crate::opt_out::{OptOut, OptOutStatus, Process};
 use crate::text::{Axis, Text};
 use crate::view::View;
 use crate::word::words;
@@ -21,8 +23,11 @@ use crate::word::words;
 pub(crate) struct Listings {
     /// Ascending by date, then snapshot.
     sights: Vec<Sight>,
-    /// What the forgotten ones said.
-    before: Option<Listing>,
+    /// What the forgotten ones said, and until when.
+    before: Option<(Listing, DateTime<Utc>)>,
+    /// The date of a snapshot that was ahead of its import: the newest such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ahead: Option<DateTime<Utc>>,
     /// The earliest date at which any snapshot named the facility.
     pub(crate) first_listed_at: Option<DateTime<Utc>>,
 }
@@ -92,9 +97,6 @@ words! {
     }
 }
 
-const SIGHTS: usize = 16;
-const CODES: usize = 8;
-
 impl Coverage {
     /// Reads `full`, `prefecture:13` or `query:…`.
     #[must_use]
@@ -112,11 +114,11 @@ impl Coverage {
         }
     }
 
-    /// Whether absence says that the facility is not listed.
-    fn covers(&self, identity: &Identity) -> bool {
+    /// Whether absence as of that date says that the facility is not listed.
+    fn covers(&self, identity: &Identity, as_of: DateTime<Utc>) -> bool {
         match self {
             Self::Full => true,
-            Self::Prefecture(prefecture) => identity.prefecture.as_ref() == Some(prefecture),
+            Self::Prefecture(prefecture) => identity.prefecture_at(as_of) == Some(prefecture),
             Self::Query | Self::Unknown => false,
         }
     }
@@ -124,46 +126,62 @@ impl Coverage {
 
 impl Sight {
     pub(crate) fn covers(&self, identity: &Identity) -> bool {
-        self.coverage.covers(identity)
+        self.coverage.covers(identity, self.as_of)
     }
 }
 
 impl Listings {
-    /// Takes in what a snapshot says, and gives what it says of the facility now.
-    pub(crate) fn observed(&mut self, snapshot: SnapshotId, event: &ListingObserved, identity: &Identity) -> Sight {
-        let codes: Vec<String> = event.code.iter().map(|code| crate::identity::written(code)).collect();
-        let sight = Sight {
-            as_of: event.as_of,
-            snapshot,
-            coverage: Coverage::parse(&event.coverage),
-            listed: event.listed,
-            codes,
-        };
-        if sight.listed {
-            self.first_listed_at = Some(self.first_listed_at.map_or(sight.as_of, |first| first.min(sight.as_of)));
+    /// Takes in what a snapshot says.
+    pub(crate) fn observed(
+        &mut self,
+        snapshot: SnapshotId,
+        event: &ListingObserved,
+        received_at: DateTime<Utc>,
+        identity: &Identity,
+        opt_out: &mut OptOut,
+    ) {
+        let as_of = event.as_of;
+        if received_at < as_of {
+            self.ahead = self.ahead.max(Some(as_of));
+            return;
         }
-        let same = |known: &&mut Sight| known.snapshot == snapshot && known.as_of == event.as_of;
+        if event.listed {
+            self.first_listed_at = Some(self.first_listed_at.map_or(as_of, |first| first.min(as_of)));
+        }
+        if self.before.as_ref().is_some_and(|(_, until)| as_of <= *until) {
+            return;
+        }
+        let codes: Vec<String> = event.code.iter().map(|code| crate::identity::written(code)).collect();
+        let coverage = Coverage::parse(&event.coverage);
+        let same = |known: &&mut Sight| known.snapshot == snapshot && known.as_of == as_of;
         if let Some(known) = self.sights.iter_mut().find(same) {
-            known.listed |= sight.listed;
-            for code in sight.codes {
-                if !known.codes.contains(&code) && known.codes.len() < CODES {
+            known.listed |= event.listed;
+            for code in codes {
+                if !known.codes.contains(&code) && known.codes.len() < SIGHT_CODES {
                     known.codes.push(code);
                     known.codes.sort();
                 }
             }
-            return known.clone();
+            return;
         }
-        let forgotten = bounded::insert(&mut self.sights, sight.clone(), |sight| (sight.as_of, sight.snapshot), SIGHTS);
+        let sight = Sight { as_of, snapshot, coverage, listed: event.listed, codes };
+        let forgotten = bounded::insert(&mut self.sights, sight, |sight| (sight.as_of, sight.snapshot), SIGHTS);
         if let Some(oldest) = forgotten {
-            self.before = Some(step(self.before.take().unwrap_or(Listing::Unknown), &oldest, identity));
+            let before = self.before.take().map_or(Listing::Unknown, |(listing, _)| listing);
+            self.before = Some((step(before, &oldest, identity), oldest.as_of));
+            opt_out.forget(&oldest, oldest.covers(identity));
         }
-        sight
     }
 
     /// What all snapshots together say.
     pub(crate) fn listing(&self, identity: &Identity) -> Listing {
-        let before = self.before.clone().unwrap_or(Listing::Unknown);
+        let before = self.before.as_ref().map_or(Listing::Unknown, |(listing, _)| listing.clone());
         self.sights.iter().fold(before, |listing, sight| step(listing, sight, identity))
+    }
+
+    /// Every snapshot that is kept, ascending by date, and whether its absence means something.
+    pub(crate) fn sights<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (&'a Sight, bool)> {
+        self.sights.iter().map(|sight| (sight, sight.covers(identity)))
     }
 
     /// The newest snapshot that covers the facility and doesn't name it.
@@ -241,10 +259,18 @@ impl View<'_> {
                 )
             }
         };
+        let ahead = self.facility.listings.ahead.map(|as_of| self.date(as_of));
+        let ahead = ahead.map(|at| {
+            Text::new(
+                format!("取り込み時に未来の日付だったリスト（{at}時点）は数えていません。"),
+                format!("A list dated {at}, ahead of its import, is not counted."),
+            )
+        });
+        let why = ahead.map_or(why.clone(), |ahead| why.then(&ahead));
         Axis::new(listing, why)
     }
 
-    pub(crate) fn lag(&self, total: &Total, opt_out: &OptOutStatus) -> Lag {
+    pub(crate) fn lag(&self, total: &Total, process: &Process, opt_out: &OptOutStatus) -> Lag {
         let first_listed_at = self.facility.listings.first_listed_at;
         let seconds = |(from, to): (DateTime<Utc>, DateTime<Utc>)| (to - from).num_seconds();
         let gone_at = match opt_out {
@@ -258,19 +284,17 @@ impl View<'_> {
         };
         Lag {
             first_listed_at,
-            success_to_listed_s: total.sufficed_at.zip(first_listed_at).map(seconds),
-            acknowledged_to_gone_s: self.facility.opt_out.acknowledged_at().zip(gone_at).map(seconds),
+            success_to_listed_s: total.sufficed_at().zip(first_listed_at).map(seconds),
+            acknowledged_to_gone_s: process.acknowledged_at.zip(gone_at).map(seconds),
         }
     }
 
-    /// Codes in the newest row that are not the facility's, or whose check digit is wrong.
+    /// Codes in the newest row that were not the facility's at the list's date, though other codes were. What a person has
+    /// matched by recording the code is no mismatch, whatever its check digit.
     pub(crate) fn strange_codes(&self) -> Vec<String> {
         let Some(sight) = self.facility.listings.last_row() else { return Vec::new() };
         let identity = &self.facility.identity;
-        let strange = |code: &&String| {
-            let foreign = identity.has_codes() && identity.had(code, sight.as_of) != Some(true);
-            foreign || !crate::identity::check_digit_holds(code)
-        };
+        let strange = |code: &&String| identity.has_codes() && !identity.knows(code, sight.as_of);
         sight.codes.iter().filter(strange).cloned().collect()
     }
 }
@@ -304,13 +328,28 @@ mod tests {
         format!("2026-04-{day:02}T00:00:00Z").parse().unwrap()
     }
 
+    fn observe(listings: &mut Listings, number: u128, event: &ListingObserved) {
+        let (snapshot, received_at) = (SnapshotId(uuid::Uuid::from_u128(number)), event.as_of);
+        listings.observed(snapshot, event, received_at, &Identity::default(), &mut OptOut::default());
+    }
+
+    #[test]
+    fn a_list_that_is_ahead_of_its_import_is_not_believed() {
+        let mut listings = told(&[(1, true, "full")]);
+        let event = ListingObserved { as_of: on(20), coverage: "full".to_owned(), listed: false, code: None };
+        let snapshot = SnapshotId(uuid::Uuid::from_u128(9));
+        listings.observed(snapshot, &event, on(10), &Identity::default(), &mut OptOut::default());
+        assert_eq!(listings.listing(&Identity::default()), Listing::Listed { since: on(1), last_seen_at: on(1) });
+        assert_eq!(listings.ahead, Some(on(20)));
+    }
+
     /// What snapshots of these days say, each another one.
     fn told(sights: &[(u32, bool, &str)]) -> Listings {
         let mut listings = Listings::default();
         for (number, (day, listed, coverage)) in (1_u128..).zip(sights) {
             let event =
                 ListingObserved { as_of: on(*day), coverage: (*coverage).to_owned(), listed: *listed, code: None };
-            listings.observed(SnapshotId(uuid::Uuid::from_u128(number)), &event, &Identity::default());
+            observe(&mut listings, number, &event);
         }
         listings
     }
@@ -347,25 +386,24 @@ mod tests {
     #[test]
     fn a_snapshot_of_another_day_is_another_one() {
         let mut listings = Listings::default();
-        let snapshot = SnapshotId(uuid::Uuid::from_u128(1));
         let said =
             [(1, true, "1319999015"), (1, false, "1319999023"), (1, true, "1319999015"), (2, false, "1319999015")];
         for (day, listed, code) in said {
             let code = Some(code.to_owned());
             let event = ListingObserved { as_of: on(day), coverage: "full".to_owned(), listed, code };
-            listings.observed(snapshot, &event, &Identity::default());
+            observe(&mut listings, 1, &event);
         }
         let sights: Vec<_> =
             listings.sights.iter().map(|sight| (sight.as_of, sight.listed, sight.codes.len())).collect();
         assert_eq!(sights, [(on(1), true, 2), (on(2), false, 1)]);
         assert_eq!(listings.sights[0].codes, ["1319999015", "1319999023"]);
         // A row with more codes than any facility has is kept as far as it makes sense.
-        for number in 0..2 * CODES {
+        for number in 0..2 * SIGHT_CODES {
             let code = Some(format!("13{number:08}"));
             let event = ListingObserved { as_of: on(1), coverage: "full".to_owned(), listed: true, code };
-            listings.observed(snapshot, &event, &Identity::default());
+            observe(&mut listings, 1, &event);
         }
-        assert_eq!(listings.sights[0].codes.len(), CODES);
+        assert_eq!(listings.sights[0].codes.len(), SIGHT_CODES);
     }
 
     #[test]
@@ -386,7 +424,7 @@ mod tests {
         };
         for number in 0..40 {
             let event = ListingObserved { as_of: day(number), coverage: "full".to_owned(), listed: true, code: None };
-            listings.observed(SnapshotId(uuid::Uuid::from_u128(number.into())), &event, &identity);
+            observe(&mut listings, number.into(), &event);
         }
         assert_eq!(listings.sights.len(), SIGHTS);
         assert_eq!(listings.first_listed_at, Some(day(0)));

@@ -1,4 +1,4 @@
-//! One reader of a terminal: whether it is there, and what it was for at any time.
+//! One reader of a terminal: whether it is there, and what it is for.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,6 +6,7 @@ use yomitori_proto::event::ReaderAttached;
 use yomitori_proto::vocabulary::ReaderRole;
 
 use crate::bounded;
+use crate::bounds::ASSIGNED;
 use crate::history::History;
 use crate::seen::Place;
 
@@ -24,8 +25,6 @@ pub(crate) struct Reader {
     pub(crate) flapped_at: Option<DateTime<Utc>>,
 }
 
-const ASSIGNED: usize = 8;
-
 impl Reader {
     pub(crate) fn attached(&mut self, place: Place, at: DateTime<Utc>, event: &ReaderAttached) {
         if self.described <= place {
@@ -43,15 +42,25 @@ impl Reader {
     }
 
     pub(crate) fn assign(&mut self, at: DateTime<Utc>, role: ReaderRole) {
-        bounded::insert(&mut self.assigned, (at, role), |(at, _)| *at, ASSIGNED);
+        if !self.assigned.contains(&(at, role)) {
+            bounded::insert(&mut self.assigned, (at, role), |(at, role)| (*at, *role), ASSIGNED);
+        }
     }
 
-    /// What the reader was for, as far as what is known before `place` and what a person said by then; `said` tells
-    /// whether an instant had come.
-    pub(crate) fn role(&self, place: Option<Place>, said: impl Fn(DateTime<Utc>) -> bool) -> ReaderRole {
-        let assigned = self.assigned.iter().rev().find(|(from, _)| said(*from)).map(|(_, role)| *role);
-        let configured = || self.changes.before(place).flatten().next();
-        assigned.or_else(configured).unwrap_or_default()
+    /// The role that a person had given it, and from when on; `said` tells whether an instant had come.
+    pub(crate) fn assigned(&self, said: impl Fn(DateTime<Utc>) -> bool) -> Option<(DateTime<Utc>, ReaderRole)> {
+        self.assigned.iter().rev().find(|(from, _)| said(*from)).copied()
+    }
+
+    /// The role that was configured on the terminal before `place`, and where it says so.
+    pub(crate) fn configured(&self, place: Option<Place>) -> Option<(Place, ReaderRole)> {
+        self.changes.before(place).find_map(|(place, role)| Some((place, role?)))
+    }
+
+    /// What it is for; `said` tells whether an instant has come.
+    pub(crate) fn role(&self, said: impl Fn(DateTime<Utc>) -> bool) -> ReaderRole {
+        let assigned = self.assigned(said).map(|(_, role)| role);
+        assigned.or_else(|| self.configured(None).map(|(_, role)| role)).unwrap_or_default()
     }
 
     /// Where the reader was last heard of.
@@ -62,5 +71,12 @@ impl Reader {
     /// Whether it was there when it was last heard of, and since when that was so; `None` when it was never heard of.
     pub(crate) fn presence(&self) -> Option<(bool, DateTime<Utc>)> {
         self.changes.current(|role| role.is_some())
+    }
+
+    /// How much it would be missed: what is there before what is gone, readers for phones before others, and the one that
+    /// was heard of last before others.
+    pub(crate) fn importance(&self) -> (bool, bool, Place) {
+        let there = self.presence().is_some_and(|(there, _)| there);
+        (self.role(|_| true) == ReaderRole::Phone, there, self.last())
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use yomitori_proto::vocabulary::{Notice, PhoneNative, Purchase, ReaderRole};
 
-use crate::desk::Kind;
+use crate::desk::{Entry, Kind};
 use crate::equipment::Equipment;
 use crate::terminal::Presence;
 use crate::text::{Text, Word};
@@ -79,7 +79,7 @@ impl View<'_> {
 
     /// Whether phones can be used here, as far as a patient is concerned: `None` where nobody knows.
     pub(crate) fn supports_phones(&self, axes: &Axes) -> Option<bool> {
-        if axes.total.sufficed_at.is_some() {
+        if axes.total.reads().is_some() {
             return Some(true);
         }
         match axes.equipment.value {
@@ -111,11 +111,16 @@ impl View<'_> {
     }
 
     fn hung_at(&self, notice: Notice) -> Option<DateTime<Utc>> {
-        self.desk_entries().filter(|entry| entry.kind == Kind::Notice { notice }).map(|entry| entry.at).max()
+        self.desk_notices().filter(|entry| entry.kind == Kind::Notice { notice }).map(|entry| self.said_at(entry)).max()
+    }
+
+    fn said_at(&self, entry: &Entry) -> DateTime<Utc> {
+        entry.stamp.true_at(self.rules.at(entry.stamp.at))
     }
 
     fn first_phone_reader_at(&self) -> Option<DateTime<Utc>> {
-        let readers = self.terminals().flat_map(|terminal| {
+        // A terminal that is retired now had been connected all the same.
+        let readers = self.facility.terminals.values().flat_map(|terminal| {
             terminal.readers.values().filter_map(|reader| match self.presence(terminal, reader) {
                 Presence::Present(since) if self.role(reader) == ReaderRole::Phone => Some(since),
                 Presence::Present(_) | Presence::Absent(_) | Presence::Never => None,
@@ -125,7 +130,7 @@ impl View<'_> {
     }
 
     fn phone_reader_known(&self) -> bool {
-        let mut readers = self.terminals().flat_map(|terminal| terminal.readers.values());
+        let mut readers = self.facility.terminals.values().flat_map(|terminal| terminal.readers.values());
         readers.any(|reader| reader.presence().is_some() && self.role(reader) == ReaderRole::Phone)
     }
 
@@ -181,7 +186,7 @@ impl View<'_> {
     }
 
     fn terminal_restart(&self) -> ReadinessStep {
-        let booted_at = self.terminals().filter_map(|terminal| terminal.booted_at).max();
+        let booted_at = self.facility.terminals.values().filter_map(|terminal| terminal.booted_at).max();
         let booted_at = booted_at.filter(|at| self.set.counts_since <= *at);
         step(
             StepKind::TerminalRestart,
@@ -197,7 +202,8 @@ impl View<'_> {
     }
 
     fn reader_restart(&self) -> ReadinessStep {
-        let restarted = self.desk_entries().filter(|entry| entry.kind == Kind::Restarted).map(|entry| entry.at).max();
+        let restarts = self.desk_notices().filter(|entry| entry.kind == Kind::Restarted);
+        let restarted = restarts.map(|entry| self.said_at(entry)).max();
         let restarted_at = restarted.filter(|at| self.set.counts_since <= *at);
         step(
             StepKind::ReaderRestart,

@@ -30,6 +30,28 @@ pub struct RuleSet {
     pub correlation_from: Duration,
     pub correlation_to: Duration,
     pub require_in_use: bool,
+    /// What lies on the reader for less is no phone that is being read, in ms.
+    pub phone_present_ms: u64,
+    /// How much later a phone's own result comes.
+    pub phone_result: Delay,
+    /// How much later the result of the card comes that is used after a phone failed.
+    pub card_result: Delay,
+    /// How often a phone is read where phones work, and how often the card follows where one was not; 0 to 1.
+    pub phone_success: f64,
+    pub card_after_failure: f64,
+    /// In how long before a tap results are counted that have nothing to do with it.
+    pub unrelated_window: Duration,
+    /// A tap on the same reader this soon after one without a result is the same patient's.
+    pub retry_within: Duration,
+    /// A pair is a read from this probability on.
+    pub read_certainty: f64,
+    /// The error rates of the test by which a facility is told from chance: how many facilities at which phones never work
+    /// may pass it, and from when on a run of taps counts as refuted.
+    pub false_eligible: f64,
+    pub missed_eligible: f64,
+    /// An entry of the desk belongs to a tap that is at most so much later, or earlier.
+    pub entry_before: Duration,
+    pub entry_after: Duration,
     pub late_window: Duration,
     pub clock_step_tolerance_ms: u64,
     pub clock_offset_warn_ms: u64,
@@ -44,6 +66,13 @@ pub struct RuleSet {
     pub failure_burst: Burst,
     pub reboot_loop: Burst,
     pub unfit_reader_models: Vec<String>,
+}
+
+/// How long something takes: half of the times at most the median, 95 of 100 at most the other; lognormal between.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Delay {
+    pub median_s: f64,
+    pub p95_s: f64,
 }
 
 /// So many within so long, shown for so long after the last.
@@ -82,6 +111,14 @@ impl Rules {
     #[must_use]
     pub fn at(&self, at: DateTime<Utc>) -> &RuleSet {
         self.sets.iter().rev().find(|set| set.effective_at <= at).unwrap_or(&self.sets[0])
+    }
+
+    /// Every set, from when on it holds (always, for the first) and until when.
+    pub(crate) fn periods(&self) -> impl Iterator<Item = (&RuleSet, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+        self.sets.iter().enumerate().map(|(index, set)| {
+            let from = (index > 0).then_some(set.effective_at);
+            (set, from, self.sets.get(index + 1).map(|next| next.effective_at))
+        })
     }
 
     /// When a set takes over from another.

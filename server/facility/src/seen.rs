@@ -1,35 +1,64 @@
 //! Which observations of a terminal have been read: duplicates are told apart, holes stay visible.
 //!
-//! Per life the sequence numbers seen so far are kept as runs, so that in the usual case one run grows.
+//! Per life the sequence numbers seen so far are kept as runs, so that in the usual case one run grows. A life comes before
+//! another where its terminal observed it before, whichever of them the log names first.
 
-use chrono::{DateTime, Utc};
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Observed;
 use yomitori_proto::id::{Life, Seq};
 
-use crate::bounded;
+use crate::bounds::{DIGESTS, LIVES, RUNS};
+use crate::instant::later;
 
-/// Where an observation stands among all of its terminal: independent of every clock. Lives are numbered in the order in
-/// which the log first names them.
+/// Where an observation stands among all of its terminal: independent of every clock but for the order of lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "(u32, u64)", into = "(u32, u64)")]
 pub(crate) struct Place {
+    /// Ascending in the order of lives; the numbers leave room for lives that come between.
     pub(crate) life: u32,
     pub(crate) seq: Seq,
 }
 
-/// The lives of one terminal.
+impl From<(u32, u64)> for Place {
+    fn from((life, seq): (u32, u64)) -> Self {
+        Self { life, seq: Seq(seq) }
+    }
+}
+
+impl From<Place> for (u32, u64) {
+    fn from(place: Place) -> Self {
+        (place.life, place.seq.0)
+    }
+}
+
+/// The lives of one terminal, ascending.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Lives {
-    next: u32,
     lives: Vec<Seen>,
+    /// Until when lives that are forgotten observed something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forgotten_until: Option<DateTime<Utc>>,
+    /// When the newest observation came whose number another one had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reused_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Seen {
     id: Life,
     number: u32,
+    /// When the first observation that arrived was made.
+    began_at: DateTime<Utc>,
     /// Ascending, with at least one number missing between neighbours.
     runs: Vec<Run>,
+    /// A hole was given up, see [`RUNS`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    given_up: bool,
+    /// Digests of the newest observations.
+    digests: VecDeque<(u64, u32)>,
 }
 
 /// Every number in [from, to] has been seen.
@@ -37,39 +66,86 @@ struct Seen {
 struct Run {
     from: u64,
     to: u64,
-    /// When the last of them was observed, by the terminal's clock.
+    /// When the first and the last of them were observed, by the terminal's clock.
+    began_at: DateTime<Utc>,
     at: DateTime<Utc>,
 }
 
 /// Numbers of one life that were never seen although later ones were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Hole {
+    pub life: Life,
     pub from: Seq,
     pub to: Seq,
+    /// When the observation before the hole was made, and the one behind it, by the terminal's clock.
+    pub after: Option<DateTime<Utc>>,
+    pub before: DateTime<Utc>,
 }
 
-/// A spool is seldom born anew; older lives than this many send nothing any more.
-const LIVES: usize = 16;
-/// Where a life has more holes than this, the oldest are given up.
-const RUNS: usize = 32;
+/// The number of the first life, and the room between two.
+const FIRST: u32 = 1 << 31;
+const ROOM: u32 = 1 << 16;
+/// Two observations of one number are another where the second was made this much later than a number behind it.
+const LATER: Duration = Duration::seconds(1);
 
 impl Lives {
-    /// The place of an observation that is new; `None` for one that has been read before.
-    pub(crate) fn admit(&mut self, observed: &Observed) -> Option<Place> {
+    /// The place of an observation that is new; `None` for one that has been read before. `made_at` is when it was made, as
+    /// far as that is known better than by the terminal's clock.
+    pub(crate) fn admit(
+        &mut self,
+        observed: &Observed,
+        made_at: DateTime<Utc>,
+        received_at: DateTime<Utc>,
+    ) -> Option<Place> {
         let index = match self.lives.iter().rposition(|seen| seen.id == observed.life) {
             Some(index) => index,
-            None => self.begin(observed.life),
+            None => self.begin(observed.life, made_at)?,
         };
         let seen = &mut self.lives[index];
-        let place = Place { life: seen.number, seq: observed.seq };
-        seen.insert(observed.seq.0, observed.observed_at).then_some(place)
+        let digest = digest(observed);
+        if seen.insert(observed.seq.0, observed.observed_at) {
+            seen.digests.push_back((observed.seq.0, digest));
+            if seen.digests.len() > DIGESTS {
+                seen.digests.pop_front();
+            }
+            return Some(Place { life: seen.number, seq: observed.seq });
+        }
+        if seen.is_another(observed, digest) {
+            self.reused_at = self.reused_at.max(Some(received_at));
+        }
+        None
     }
 
-    fn begin(&mut self, id: Life) -> usize {
-        let life = Seen { id, number: self.next, runs: Vec::with_capacity(1) };
-        bounded::push(&mut self.lives, life, LIVES);
-        self.next = self.next.saturating_add(1);
-        self.lives.len() - 1
+    /// Where an observation stands that has been admitted.
+    pub(crate) fn place(&self, observed: &Observed) -> Option<Place> {
+        let seen = self.lives.iter().find(|seen| seen.id == observed.life)?;
+        Some(Place { life: seen.number, seq: observed.seq })
+    }
+
+    /// Where the life stands that was just named first; `None` where one that old may have been forgotten.
+    fn begin(&mut self, id: Life, made_at: DateTime<Utc>) -> Option<usize> {
+        if self.forgotten_until.is_some_and(|until| made_at <= until) {
+            return None;
+        }
+        let index = self.lives.iter().rposition(|seen| seen.began_at <= made_at).map_or(0, |index| index + 1);
+        let before = index.checked_sub(1).map(|index| self.lives[index].number);
+        let behind = self.lives.get(index).map(|seen| seen.number);
+        let number = match (before, behind) {
+            (None, None) => FIRST,
+            (Some(before), None) => before.saturating_add(ROOM.min((u32::MAX - before) / 2)),
+            (None, Some(behind)) => behind - ROOM.min(behind / 2),
+            (Some(before), Some(behind)) => before.midpoint(behind),
+        };
+        let digests = VecDeque::new();
+        let life = Seen { id, number, began_at: made_at, runs: Vec::with_capacity(1), given_up: false, digests };
+        self.lives.insert(index, life);
+        if self.lives.len() > LIVES {
+            let oldest = self.lives.remove(0);
+            let until = oldest.runs.iter().map(|run| run.at).max();
+            self.forgotten_until = self.forgotten_until.max(until);
+            return index.checked_sub(1);
+        }
+        Some(index)
     }
 
     pub(crate) fn knows(&self, life: Life) -> bool {
@@ -81,22 +157,53 @@ impl Lives {
         self.lives.last()?.runs.first().filter(|run| run.from <= 1).map(|run| run.at)
     }
 
-    /// What is missing in the present life.
+    /// What is missing, the oldest life first.
     pub(crate) fn holes(&self) -> Vec<Hole> {
-        let Some(seen) = self.lives.last() else { return Vec::new() };
-        let mut next = 1;
         let mut holes = Vec::new();
-        for run in &seen.runs {
-            if run.from > next {
-                holes.push(Hole { from: Seq(next), to: Seq(run.from - 1) });
+        for seen in &self.lives {
+            let (mut next, mut after) = (1, None);
+            for run in &seen.runs {
+                if run.from > next {
+                    let (from, to) = (Seq(next), Seq(run.from - 1));
+                    holes.push(Hole { life: seen.id, from, to, after, before: run.began_at });
+                }
+                (next, after) = (run.to.saturating_add(1), Some(run.at));
             }
-            next = run.to.saturating_add(1);
         }
         holes
     }
+
+    /// Whether anything is missing, or was given up.
+    pub(crate) fn incomplete(&self) -> bool {
+        let complete = |seen: &Seen| seen.runs.len() <= 1 && seen.runs.iter().all(|run| run.from <= 1) && !seen.given_up;
+        !self.lives.iter().all(complete)
+    }
+
+    /// When a number was last used for a second observation: two machines go on from one spool.
+    pub(crate) const fn reused_at(&self) -> Option<DateTime<Utc>> {
+        self.reused_at
+    }
+}
+
+/// What tells two observations of one number apart: when they were made.
+fn digest(observed: &Observed) -> u32 {
+    let mixed = observed.occurred_at.timestamp_micros().wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed())
+        ^ observed.observed_at.timestamp_micros();
+    let mixed = mixed.cast_unsigned();
+    u32::try_from((mixed ^ (mixed >> 32)) & u64::from(u32::MAX)).unwrap_or_default()
 }
 
 impl Seen {
+    /// Whether a number that was read before was that of another observation, as far as that can be told.
+    fn is_another(&self, observed: &Observed, digest: u32) -> bool {
+        let seq = observed.seq.0;
+        if let Some((_, known)) = self.digests.iter().find(|(number, _)| *number == seq) {
+            return *known != digest;
+        }
+        let run = self.runs.iter().find(|run| (run.from..=run.to).contains(&seq));
+        run.is_some_and(|run| run.to > seq && later(run.at, LATER) < observed.observed_at)
+    }
+
     fn insert(&mut self, seq: u64, at: DateTime<Utc>) -> bool {
         // The usual cases first: the next number, or one that the last run holds.
         if let Some(last) = self.runs.last_mut() {
@@ -124,69 +231,17 @@ impl Seen {
                 let left = &mut self.runs[index - 1];
                 (left.to, left.at) = (seq, at);
             }
-            (false, true) => self.runs[index].from = seq,
-            (false, false) => self.runs.insert(index, Run { from: seq, to: seq, at }),
+            (false, true) => (self.runs[index].from, self.runs[index].began_at) = (seq, at),
+            (false, false) => self.runs.insert(index, Run { from: seq, to: seq, began_at: at, at }),
         }
         if self.runs.len() > RUNS {
             let lowest = self.runs.remove(0);
-            self.runs[0].from = lowest.from;
+            (self.runs[0].from, self.runs[0].began_at) = (lowest.from, lowest.began_at);
+            self.given_up = true;
         }
         true
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(seqs: &[u64]) -> (Seen, Vec<bool>) {
-        let mut seen = Seen { id: Life(uuid::Uuid::nil()), number: 0, runs: Vec::new() };
-        let new = seqs.iter().map(|seq| seen.insert(*seq, DateTime::UNIX_EPOCH)).collect();
-        (seen, new)
-    }
-
-    fn runs(seqs: &[u64]) -> Vec<(u64, u64)> {
-        seen(seqs).0.runs.iter().map(|run| (run.from, run.to)).collect()
-    }
-
-    #[test]
-    fn numbers_in_order_are_one_run() {
-        assert_eq!(runs(&[1, 2, 3, 4]), [(1, 4)]);
-    }
-
-    #[test]
-    fn a_duplicate_is_never_new() {
-        assert_eq!(
-            seen(&[1, 2, 5, 1, 2, 5, 3, 3, 4, 4]).1,
-            [true, true, true, false, false, false, true, false, true, false]
-        );
-    }
-
-    #[test]
-    fn any_order_gives_the_same_runs() {
-        assert_eq!(runs(&[4, 1, 3, 7, 2, 9]), [(1, 4), (7, 7), (9, 9)]);
-        assert_eq!(runs(&[9, 7, 4, 3, 2, 1]), [(1, 4), (7, 7), (9, 9)]);
-    }
-
-    #[test]
-    fn the_numbers_at_the_ends_don_t_overflow() {
-        assert_eq!(runs(&[u64::MAX, 0, u64::MAX, 1, u64::MAX - 1]), [(0, 1), (u64::MAX - 1, u64::MAX)]);
-    }
-
-    #[test]
-    fn too_many_holes_give_up_the_oldest() {
-        let odd: Vec<u64> = (0..100).map(|n| 2 * n + 1).collect();
-        let runs = runs(&odd);
-        assert_eq!(runs.len(), RUNS);
-        assert_eq!((runs[0].0, runs[RUNS - 1]), (1, (199, 199)));
-    }
-
-    #[test]
-    fn a_life_is_known_once_it_has_said_something() {
-        let life = |number: u128| Life(uuid::Uuid::from_u128(number));
-        let mut lives = Lives::default();
-        assert!(!lives.knows(life(1)));
-        lives.begin(life(1));
-        assert!(lives.knows(life(1)) && !lives.knows(life(2)));
-    }
-}
+mod tests;

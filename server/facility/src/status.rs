@@ -110,20 +110,19 @@ pub fn status(facility: &Facility, rules: &Rules, calendar: &Calendar, now: Date
 }
 
 impl View<'_> {
-    /// What stands of the desk's entries, signed-in people's and terminals' together.
-    pub(crate) fn desk_entries(&self) -> impl Iterator<Item = &Entry> {
+    /// Notices and restarts, signed-in people's and terminals' together.
+    pub(crate) fn desk_notices(&self) -> impl Iterator<Item = &Entry> {
         let desks = self.facility.terminals.values().map(|terminal| &terminal.desk);
-        std::iter::once(&self.facility.desk).chain(desks).flat_map(|desk| desk.standing())
+        std::iter::once(&self.facility.desk).chain(desks).flat_map(|desk| desk.notices())
     }
 
     fn status(&self) -> Status {
         let axes = self.axes();
         let facility = self.facility;
         let (fallbacks, failure_causes) = self.tallied();
-        let mut superseded: Vec<Superseded> =
-            facility.terminals.values().flat_map(|terminal| terminal.superseded.iter().copied()).collect();
+        let mut superseded = facility.superseded.clone();
         superseded.sort_by_key(|entry| (entry.received_at, entry.read_at));
-        let prefecture = facility.identity.prefecture.clone();
+        let prefecture = facility.identity.prefecture(|from| self.passed(from)).cloned();
         let prefecture_label =
             prefecture.as_deref().and_then(|number| number.parse().ok()).and_then(Prefecture::from_number);
         Status {
@@ -142,7 +141,7 @@ impl View<'_> {
             purchases: self.purchases(),
             superseded,
             intent_history: facility.intention.statements().iter().rev().cloned().collect(),
-            call_warning: self.call_warning(),
+            call_warning: self.call_warning(&axes.process, &axes.opt_out.value),
             connected: self.connected(),
             last_seen_at: self.last_heard_at(),
             terminals: self.terminal_statuses(),
@@ -151,7 +150,7 @@ impl View<'_> {
             fallbacks,
             failure_causes,
             flags: self.flag_statuses(&axes),
-            lag: self.lag(&axes.total, &axes.opt_out.value),
+            lag: self.lag(&axes.total, &axes.process, &axes.opt_out.value),
             equipment: axes.equipment,
             evidence: axes.evidence,
             eligible: axes.eligible,

@@ -10,24 +10,27 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::TerminalConnected;
 use yomitori_proto::id::{ReaderKey, Session};
-use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, GapSource, ReaderRole, Way};
+use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, GapSource, Way};
 
 use crate::bounded;
+use crate::bounds::{ENDED, GAPS, IN_USE, READERS, REBOOTS};
 use crate::collection::Collecting;
-use crate::correlate::{Settled, Tap, Verdict, Window};
+use crate::correlate::{Match, Tap, Window};
 use crate::desk::Desk;
-use crate::evidence::{Level, Superseded, Tally};
 use crate::history::History;
 use crate::instant::later;
 use crate::reader::Reader;
 use crate::rules::Rules;
 use crate::seen::{Lives, Place};
+use crate::stamp::Clock;
+
+pub(crate) use observe::{Corrects, Sighting};
 
 /// What is known of one terminal.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Terminal {
-    pub(crate) enrolled_at: Option<DateTime<Utc>>,
-    pub(crate) retired_at: Option<DateTime<Utc>>,
+    /// Enrolments (true) and retirements, ascending by instant.
+    in_use: Vec<(DateTime<Utc>, bool)>,
     pub(crate) lives: Lives,
     /// By the server's clock.
     pub(crate) heard_at: Option<DateTime<Utc>>,
@@ -35,7 +38,9 @@ pub(crate) struct Terminal {
     ended: Vec<Session>,
     pub(crate) revoked: bool,
     pub(crate) agent_version: Option<String>,
-    pub(crate) clock_offset_ms: i64,
+    /// When the newest connection began: what it said of clock, version and way counts.
+    connected_at: Option<DateTime<Utc>>,
+    pub(crate) clock: Clock,
     /// Of the last connection that was told.
     #[serde(default)]
     pub(crate) way: Way,
@@ -49,8 +54,8 @@ pub(crate) struct Terminal {
     pub(crate) components: BTreeMap<Component, History<ComponentState>>,
     pub(crate) versions: Option<(Place, Versions)>,
     window: Window,
-    settled: Tally,
-    pub(crate) superseded: Vec<Superseded>,
+    /// The first tap of a phone's length that the official software was seen to take.
+    first_taken: Option<Place>,
     pub(crate) desk: Desk,
     pub(crate) gaps: Vec<Gap>,
     /// Ascending.
@@ -77,15 +82,31 @@ pub struct Gap {
     pub lost: Option<u64>,
 }
 
-const ENDED: usize = 8;
-const SUPERSEDED: usize = 8;
-const GAPS: usize = 8;
-const REBOOTS: usize = 16;
-const READERS: usize = 16;
-
 impl Terminal {
     pub(crate) fn heard(&mut self, received_at: DateTime<Utc>) {
         self.heard_at = self.heard_at.max(Some(received_at));
+    }
+
+    /// It is enrolled, or retired, from `at` on.
+    pub(crate) fn set_in_use(&mut self, at: DateTime<Utc>, in_use: bool) {
+        if !self.in_use.contains(&(at, in_use)) {
+            bounded::insert(&mut self.in_use, (at, in_use), |act| *act, IN_USE);
+        }
+    }
+
+    /// When it was enrolled last.
+    pub(crate) fn enrolled_at(&self) -> Option<DateTime<Utc>> {
+        self.in_use.iter().rev().find(|(_, in_use)| *in_use).map(|(at, _)| *at)
+    }
+
+    /// Since when it is not used any more.
+    pub(crate) fn retired_at(&self) -> Option<DateTime<Utc>> {
+        self.in_use.iter().rev().take_while(|(_, in_use)| !in_use).last().map(|(at, _)| *at)
+    }
+
+    /// Whether what it observed at `at` counts: what it sends after its retirement is kept and doesn't.
+    pub(crate) fn counts(&self, at: DateTime<Utc>) -> bool {
+        self.in_use.iter().rev().find(|(from, _)| *from <= at).is_none_or(|(_, in_use)| *in_use)
     }
 
     pub(crate) fn connected(&mut self, at: DateTime<Utc>, event: &TerminalConnected) {
@@ -96,10 +117,14 @@ impl Terminal {
             self.session = Some((session, at));
             self.revoked = false;
         }
+        if self.connected_at.is_some_and(|known| at < known) {
+            return;
+        }
+        self.connected_at = Some(at);
         if self.agent_version.as_deref() != Some(event.agent_version.as_str()) {
             self.agent_version = Some(event.agent_version.clone());
         }
-        self.clock_offset_ms = clock_offset_ms;
+        self.clock.offset_ms = clock_offset_ms;
         self.way = way;
     }
 
@@ -118,56 +143,66 @@ impl Terminal {
         }
     }
 
-    /// The role of a reader, from a person or from the terminal's configuration, at a tap.
-    fn role(&self, reader: ReaderKey, at: DateTime<Utc>, place: Place) -> ReaderRole {
-        self.readers.get(&reader).map(|reader| reader.role(Some(place), |from| from <= at)).unwrap_or_default()
-    }
-
     fn reader_mut(&mut self, key: ReaderKey) -> &mut Reader {
         if !self.readers.contains_key(&key) && self.readers.len() == READERS {
-            let oldest = self.readers.iter().min_by_key(|(key, reader)| (reader.last(), **key)).map(|(key, _)| *key);
-            oldest.and_then(|oldest| self.readers.remove(&oldest));
+            let least = self.readers.iter().min_by_key(|(key, reader)| (reader.importance(), **key));
+            least.map(|(key, _)| *key).and_then(|least| self.readers.remove(&least));
         }
         self.readers.entry(key).or_default()
     }
 
-    /// What became of each tap that is not settled.
-    pub(crate) fn verdicts(&self, rules: &Rules) -> Vec<(&Tap, Verdict)> {
-        let pairs = self.window.pairs(|tap| self.on_phone_reader(tap), |at| rules.at(at));
-        self.window.taps.iter().zip(pairs).map(|(tap, (verdict, _))| (tap, verdict)).collect()
-    }
-
-    fn on_phone_reader(&self, tap: &Tap) -> bool {
-        self.role(tap.reader, tap.at, tap.place) == ReaderRole::Phone
-    }
-
-    /// Everything read on this terminal, settled or not.
-    pub(crate) fn tally(&self, rules: &Rules) -> Tally {
-        let mut tally = self.settled.clone();
-        for (tap, verdict) in self.verdicts(rules) {
-            count(tap, verdict, &mut tally, rules);
+    /// The taps that are kept, and what was found beside each.
+    pub(crate) fn matches(&self, rules: &Rules) -> Vec<(&Tap, Match)> {
+        if self.window.taps.is_empty() {
+            return Vec::new();
         }
-        tally.merge(&self.desk.tally(rules));
-        tally
+        let worth = |tap: &Tap| u8::from(tap.too_short(rules.at(tap.stamp.at))) * 2 + u8::from(self.not_taken(tap));
+        let matches = self.window.matches(&self.clock, worth, |at| rules.at(at));
+        self.window.taps.iter().zip(matches).collect()
     }
 
-    /// Lets what is beyond the bounds of the window go.
-    fn settle(&mut self, rules: &Rules) {
-        if !self.window.full() {
-            return;
-        }
-        let mut window = std::mem::take(&mut self.window);
-        let mut tally = std::mem::take(&mut self.settled);
-        window.settle(
-            |tap| self.on_phone_reader(tap),
-            |at| rules.at(at),
-            |Settled { tap, verdict }| count(&tap, verdict, &mut tally, rules),
-        );
-        (self.window, self.settled) = (window, tally);
+    /// Whether the official software didn't work with it although it was seen to work with others here.
+    pub(crate) fn not_taken(&self, tap: &Tap) -> bool {
+        !tap.in_use && self.first_taken.is_some_and(|first| first < tap.stamp.place)
     }
 
-    pub(crate) fn supersede(&mut self, entry: Superseded) {
-        bounded::push(&mut self.superseded, entry, SUPERSEDED);
+    /// Whether something may be missing in [from, to) by the terminal's clock.
+    pub(crate) fn gap_in(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
+        self.gaps.iter().any(|gap| gap.from < to && from < gap.to)
+    }
+
+    /// Lets the files go that are beyond the bound.
+    fn settle_files(&mut self, rules: &Rules) {
+        let Self { window, clock, first_taken, .. } = self;
+        let worth = |tap: &Tap| {
+            let not_taken = !tap.in_use && first_taken.is_some_and(|first| first < tap.stamp.place);
+            u8::from(tap.too_short(rules.at(tap.stamp.at))) * 2 + u8::from(not_taken)
+        };
+        window.settle_files(clock, worth, |at| rules.at(at));
+    }
+
+    /// The taps that are kept.
+    pub(crate) fn taps(&self) -> impl Iterator<Item = &Tap> {
+        self.window.taps.iter()
+    }
+
+    /// Whether there are more taps than are kept.
+    pub(crate) const fn too_many_taps(&self) -> bool {
+        self.window.too_many_taps()
+    }
+
+    /// Lets a tap go that was counted.
+    pub(crate) fn forget_tap(&mut self, place: Place) {
+        self.window.taps.retain(|tap| tap.stamp.place != place);
+    }
+
+    /// Whether there is a tap to which an entry at `at` may belong.
+    pub(crate) fn has_tap_near(&self, at: DateTime<Utc>, rules: &Rules) -> bool {
+        self.window.taps.iter().any(|tap| {
+            let set = rules.at(tap.stamp.at);
+            let tap_at = tap.stamp.true_at(set);
+            later(tap_at, -set.entry_before) <= at && at <= later(tap_at, set.entry_after)
+        })
     }
 
     fn gap(&mut self, gap: Gap) {
@@ -205,14 +240,6 @@ pub(crate) enum Presence {
     Never,
     Absent(DateTime<Utc>),
     Present(DateTime<Utc>),
-}
-
-fn count(tap: &Tap, verdict: Verdict, tally: &mut Tally, rules: &Rules) {
-    match verdict {
-        Verdict::Elsewhere => {}
-        Verdict::Alone | Verdict::Failed => tally.add(Level::TapOnly, tap.read_at(), rules),
-        Verdict::Read(level) => tally.add(level, tap.read_at(), rules),
-    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,15 @@ impl Text {
         Self { ja: ja.into(), en: en.into() }
     }
 
+    /// This sentence, and then `other` where there is one.
+    #[must_use]
+    pub fn then_if(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) => self.then(&other),
+            None => self,
+        }
+    }
+
     /// This sentence and then `other`.
     #[must_use]
     pub fn then(self, other: &Self) -> Self {

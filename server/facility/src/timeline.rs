@@ -4,11 +4,9 @@
 //! which it was made, a read from the minute in which it was seen, however much later somebody said it; what was taken back
 //! never was. Rules and calendar are today's.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use yomitori_proto::event::{Event, Recorded};
-use yomitori_proto::id::{FacilityId, Life, Seq};
+use yomitori_proto::id::FacilityId;
 
 use crate::calendar::Calendar;
 use crate::due::Moment;
@@ -86,12 +84,11 @@ pub fn true_from(recorded: &Recorded) -> DateTime<Utc> {
 /// Whether this takes something back: what was true before it has to be told anew from the beginning.
 #[must_use]
 pub const fn takes_back(recorded: &Recorded) -> bool {
-    matches!(recorded.event, Event::EntryWithdrawn(_))
+    matches!(recorded.event, Event::EntryWithdrawn(_) | Event::FacilityRegistered(_))
 }
 
 /// What was true of `facility` in `span`. `facts` are in the order of the log: all of them, or, to go on from a `head`, at
-/// least those that were said since then. The steps of an opt-out keep their order: a call that is said to be older than
-/// the wish counts from the wish on.
+/// least those that were said since then.
 #[must_use]
 pub fn timeline(
     facility: FacilityId,
@@ -112,62 +109,47 @@ pub fn timeline(
         }
         None => (Facility::new(facility), None),
     };
+    // What a head knows of numbers is what had come by then.
+    let mut numbers = state.clone();
     let mut telling = Telling { rules, calendar, state, last, entries: Vec::new() };
+    let facts = telling.admitted(facts, &mut numbers, through);
     let mut settled = None;
     for (place, (at, recorded)) in facts.iter().enumerate() {
         if *at > through && settled.is_none() {
             settled = Some(telling.state.clone());
         }
         telling.wait(*at);
-        telling.state.apply(recorded, rules);
+        telling.apply(recorded);
         // What happened at one instant is one change.
         if facts.get(place + 1).is_none_or(|(next, _)| next > at) {
             telling.look(*at);
         }
     }
     telling.wait(span.until);
-    let facility = settled.unwrap_or_else(|| telling.state.clone());
+    let mut facility = settled.unwrap_or_else(|| telling.state.clone());
+    facility.number_as(&numbers);
     Timeline { entries: telling.entries, head: Head { facility, through } }
 }
 
-/// What is known after `since`, each from when it was so, without what was taken back.
+/// What is known after `since`, each from when it was so. A facility bears its name from the beginning.
 fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Utc>, &Recorded)> {
-    let withdrawn: BTreeSet<(Life, Seq)> = facts
-        .iter()
-        .filter_map(|recorded| match &recorded.event {
-            Event::EntryWithdrawn(event) => Some((event.life, event.seq)),
-            _ => None,
-        })
-        .collect();
-    let stands = |recorded: &&Recorded| {
-        let number = recorded.observed().map(|observed| (observed.life, observed.seq));
-        !takes_back(recorded) && !number.is_some_and(|number| withdrawn.contains(&number))
-    };
-    let mut process = DateTime::<Utc>::MIN_UTC;
+    let begun = facts.iter().map(true_from).min();
+    let mut named = since.is_some();
     let dated = |recorded| {
         let mut at = true_from(recorded);
-        if is_of_the_opt_out(recorded) {
-            process = process.max(at);
-            at = process;
+        if !named && matches!(recorded.event, Event::FacilityRegistered(_)) {
+            named = true;
+            at = begun.map_or(at, |begun| begun.min(at));
         }
         (at, recorded)
     };
-    let mut facts: Vec<_> = facts.iter().filter(stands).map(dated).collect();
+    let mut facts: Vec<_> = facts.iter().map(dated).collect();
     facts.retain(|(at, _)| since.is_none_or(|since| *at > since));
-    facts.sort_by_key(|(at, _)| *at);
+    // Of one instant the name first: nothing is said of a facility that has none.
+    facts.sort_by_key(|(at, recorded)| (*at, !matches!(recorded.event, Event::FacilityRegistered(_))));
     facts
 }
 
-const fn is_of_the_opt_out(recorded: &Recorded) -> bool {
-    matches!(
-        recorded.event,
-        Event::ListingIntentSet(_)
-            | Event::OptOutCallPlanned(_)
-            | Event::OptOutCallMade(_)
-            | Event::OptOutAcknowledged(_)
-            | Event::OptOutWithdrawn(_)
-    )
-}
 
 struct Telling<'a> {
     rules: &'a Rules,
@@ -179,6 +161,33 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
+    /// The facts whose numbers are new. All numbers are known from the beginning, as nothing is missing that came later; and
+    /// what was taken back is taken back before it comes.
+    fn admitted<'a>(
+        &mut self,
+        facts: Vec<(DateTime<Utc>, &'a Recorded)>,
+        numbers: &mut Facility,
+        through: DateTime<Utc>,
+    ) -> Vec<(DateTime<Utc>, &'a Recorded)> {
+        let mut in_order: Vec<usize> = (0..facts.len()).collect();
+        in_order.sort_by_key(|index| facts[*index].1.received_at);
+        let mut new = vec![true; facts.len()];
+        for index in in_order {
+            let (at, recorded) = facts[index];
+            new[index] = self.state.admit(recorded, self.rules);
+            if at <= through {
+                numbers.admit(recorded, self.rules);
+            }
+        }
+        let withdrawn = facts.iter().filter(|(_, recorded)| matches!(recorded.event, Event::EntryWithdrawn(_)));
+        withdrawn.for_each(|(_, recorded)| self.state.take_back(recorded));
+        facts.into_iter().zip(new).filter(|(_, new)| *new).map(|(fact, _)| fact).collect()
+    }
+
+    fn apply(&mut self, recorded: &Recorded) {
+        self.state.apply_admitted(recorded, self.rules);
+    }
+
     /// What changes by itself until `until`.
     fn wait(&mut self, until: DateTime<Utc>) {
         for _ in 0..WAITS {
@@ -211,12 +220,13 @@ pub fn look(
     let axes = view.axes();
     let level = match &axes.evidence.value {
         Evidence::Succeeded { level, .. } => Some(level.key()),
+        Evidence::Plausible { level, .. } => Some(level.key()),
         Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => None,
     };
     let words = Words {
         code: view.codes().into_iter().find(|code| code.valid).map(|code| code.code),
         name: facility.identity.name.clone().unwrap_or_default(),
-        prefecture: facility.identity.prefecture.clone().unwrap_or_default(),
+        prefecture: facility.identity.prefecture(|from| view.passed(from)).cloned().unwrap_or_default(),
         eligible: axes.eligible.key(),
         evidence: axes.evidence.key(),
         evidence_level: level,

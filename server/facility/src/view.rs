@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use yomitori_proto::id::TerminalId;
 
 use crate::calendar::Calendar;
 use crate::discrepancy::Flag;
@@ -14,7 +15,7 @@ use crate::freshness::Freshness;
 use crate::instant::local;
 use crate::intent::Wish;
 use crate::listing::Listing;
-use crate::opt_out::OptOutStatus;
+use crate::opt_out::{OptOutStatus, Process};
 use crate::rules::{RuleSet, Rules};
 use crate::terminal::Terminal;
 use crate::text::Axis;
@@ -38,6 +39,7 @@ pub(crate) struct Axes {
     pub(crate) intent: Axis<Wish>,
     pub(crate) opt_out: Axis<OptOutStatus>,
     pub(crate) listing: Axis<Listing>,
+    pub(crate) process: Process,
     pub(crate) freshness: Axis<Freshness>,
 }
 
@@ -52,13 +54,15 @@ impl<'a> View<'a> {
     pub(crate) fn axes(&self) -> Axes {
         let total = self.total();
         let freshness = self.freshness();
-        let equipment = self.equipment(&freshness.value);
+        let equipment = self.equipment();
         let evidence = self.evidence(&total);
         let eligible = self.eligible(&total);
         let intent = self.intent();
         let listing = self.listing();
-        let opt_out = self.opt_out(&intent.value, &total, &listing.value);
-        Axes { total, equipment, evidence, eligible, intent, opt_out, listing, freshness }
+        let sights = self.facility.listings.sights(&self.facility.identity);
+        let process = self.facility.opt_out.process(sights);
+        let opt_out = self.opt_out(&process, &intent.value, &total, &listing.value);
+        Axes { total, equipment, evidence, eligible, intent, opt_out, listing, process, freshness }
     }
 
     pub(crate) fn flags(&self, axes: &Axes) -> BTreeSet<Flag> {
@@ -81,7 +85,13 @@ impl<'a> View<'a> {
 
     /// The terminals in use.
     pub(crate) fn terminals(&self) -> impl Iterator<Item = &'a Terminal> {
-        self.facility.terminals.values().map(Box::as_ref).filter(|terminal| terminal.retired_at.is_none())
+        self.named_terminals().map(|(_, terminal)| terminal)
+    }
+
+    /// The same, with what names them.
+    pub(crate) fn named_terminals(&self) -> impl Iterator<Item = (TerminalId, &'a Terminal)> {
+        let terminals = self.facility.terminals.iter().map(|(id, terminal)| (*id, terminal.as_ref()));
+        terminals.filter(|(_, terminal)| terminal.retired_at().is_none())
     }
 
     /// A day, as it is in Japan.

@@ -1,7 +1,7 @@
 //! The contract's words as people read them.
 
 use yomitori_proto::vocabulary::{
-    CollectionLevel, Component, Intent, Medium, Notice, PhoneNative, PhoneOs, Purchase, ReaderRole, SettingsOutcome,
+    Closes, CollectionLevel, Component, Intent, Medium, Notice, PhoneNative, PhoneOs, Purchase, ReaderRole, SettingsOutcome,
 };
 
 /// Keys and labels of a closed list, one line a word.
@@ -74,6 +74,11 @@ words! {
         Reader = "reader", "汎用カードリーダー", "general-purpose reader";
         UsbHub = "usb_hub", "USBハブ", "USB hub";
         ExtensionCable = "extension_cable", "USB延長ケーブル", "USB extension cable";
+    }
+    Closes {
+        Unknown = "call_centre", "コールセンター", "the call centre";
+        CallCentre = "call_centre", "コールセンター", "the call centre";
+        Clinics = "clinics", "医療機関", "clinics";
     }
     Medium {
         Unknown = "unknown", "不明", "unknown";

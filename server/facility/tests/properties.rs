@@ -42,6 +42,7 @@ fn end() -> DateTime<Utc> {
 fn evidence(status: &Status) -> (u32, Option<Level>) {
     match &status.evidence.value {
         Evidence::Succeeded { count, level, .. } => (*count, Some(*level)),
+        Evidence::Plausible { .. } => (0, Some(Level::Plausible)),
         Evidence::NotObservable | Evidence::Never | Evidence::AttemptedOnly { .. } => (0, None),
     }
 }

@@ -7,13 +7,15 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use yomitori_facility::Rules;
+use yomitori_facility::{Calendar, Rules, Word as _};
 use yomitori_proto::event::{ClosureSet, Event, Origin, RulesAdopted};
 use yomitori_proto::id::FacilityId;
+use yomitori_proto::vocabulary::Closes;
 
 use super::output::{note, say, warn};
-use super::statement::{Reasoned, state_of};
+use super::statement::{Reasoned, state, state_of};
 use super::{Desk, Mistaken, explain, instant};
+use crate::clock;
 use crate::store::fact::Placed;
 use crate::store::{facility as facilities, ground};
 
@@ -43,7 +45,11 @@ pub(super) enum Command {
 
 #[derive(Subcommand)]
 pub(super) enum Closure {
-    /// The call centre is closed in [from, to): nobody answers, and a call recorded then is odd.
+    /// The call centre, or clinics, are closed in [from, to).
+    ///
+    /// While the call centre is closed nobody answers, and a call recorded then is odd. Days on which clinics are closed are no
+    /// opening days: a terminal that is silent then is not called silent. Nothing is assumed; `closure propose` says what is
+    /// usual.
     Set {
         /// The first instant, such as 2026-12-29; a day begins at midnight in Japan.
         #[arg(long, value_parser = instant::parse)]
@@ -51,9 +57,17 @@ pub(super) enum Closure {
         /// The first instant at which it is open again, holidays and hours aside.
         #[arg(long, value_parser = instant::parse)]
         to: DateTime<Utc>,
+        /// All clinics are closed, not the call centre.
+        #[arg(long, conflicts_with = "facility")]
+        clinics: bool,
+        /// The facility with this institution code is closed, not the call centre.
+        #[arg(long)]
+        facility: Option<String>,
         #[command(flatten)]
         speaker: Reasoned,
     },
+    /// The closures that are usual in the year to come (New Year, Obon), as commands to be changed and run.
+    Propose,
     /// Every closure, and who said so.
     List(Listed),
 }
@@ -84,7 +98,7 @@ struct Said<'a> {
 #[serde(untagged)]
 enum What {
     Adopted { version: u32 },
-    Closed { from: DateTime<Utc>, to: DateTime<Utc> },
+    Closed { from: DateTime<Utc>, to: DateTime<Utc>, closes: Closes },
 }
 
 fn said(placed: &Placed) -> Option<Said<'_>> {
@@ -94,7 +108,7 @@ fn said(placed: &Placed) -> Option<Said<'_>> {
     };
     let what = match &placed.recorded.event {
         Event::RulesAdopted(event) => What::Adopted { version: event.version },
-        Event::ClosureSet(event) => What::Closed { from: event.from, to: event.to },
+        Event::ClosureSet(event) => What::Closed { from: event.from, to: event.to, closes: event.closes },
         _ => return None,
     };
     Some(Said { by, why, at: placed.recorded.occurred_at(), what })
@@ -182,14 +196,23 @@ async fn adopt(desk: &Desk, document: String, rules: &Rules, speaker: Reasoned) 
 
 pub(super) async fn closure(desk: &Desk, command: Closure) -> anyhow::Result<()> {
     match command {
-        Closure::Set { from, to, speaker } => {
+        Closure::Propose => {
+            propose();
+            Ok(())
+        }
+        Closure::Set { from, to, clinics, facility, speaker } => {
             if to <= from {
                 return Err(Mistaken("--to must be later than --from: the closure is [from, to)".to_owned()).into());
             }
             if to - from > chrono::Duration::days(60) {
                 warn("that is a long closure: more than 60 days");
             }
-            state_of(desk, FacilityId::FLEET, speaker.into(), ClosureSet { from, to }.into()).await
+            let closes = if clinics || facility.is_some() { Closes::Clinics } else { Closes::CallCentre };
+            let closed = ClosureSet { from, to, closes }.into();
+            match facility {
+                Some(code) => state(desk, &code, speaker.into(), closed).await,
+                None => state_of(desk, FacilityId::FLEET, speaker.into(), closed).await,
+            }
         }
         Closure::List(Listed { format }) => {
             let all = ground::said(&desk.store).await?;
@@ -200,9 +223,15 @@ pub(super) async fn closure(desk: &Desk, command: Closure) -> anyhow::Result<()>
                 return Ok(());
             }
             for Said { by, why, at, what } in &closures {
-                if let What::Closed { from, to } = what {
+                if let What::Closed { from, to, closes } = what {
                     let (from, to, at) = (minute(*from), minute(*to), minute(*at));
-                    say(&format!("{from} – {to}  {by}, {at}（{}）", why.unwrap_or("-")));
+                    let label = closes.label();
+                    say(&format!(
+                        "{from} – {to}  {} / {}  {by}, {at}（{}）",
+                        label.ja,
+                        label.en,
+                        why.unwrap_or("-")
+                    ));
                 }
             }
             if closures.is_empty() {
@@ -210,5 +239,18 @@ pub(super) async fn closure(desk: &Desk, command: Closure) -> anyhow::Result<()>
             }
             Ok(())
         }
+    }
+}
+
+/// Commands for the closures that are usual: whether a clinic keeps them is for people to say.
+fn propose() {
+    for (from, to, label) in Calendar::usual_closures(clock::now()) {
+        let day = |at: DateTime<Utc>| at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string();
+        say(&format!("# {} / {}", label.ja, label.en));
+        say(&format!(
+            "yomitori-server closure set --clinics --from {} --to {} --by NAME --why REASON",
+            day(from),
+            day(to)
+        ));
     }
 }

@@ -242,6 +242,11 @@ async fn mind_the_hours(desk: &Desk, at: DateTime<Utc>) -> anyhow::Result<()> {
                 tokyo(at)
             ));
         }
+        Opening::Unconfirmed => warn(&format!(
+            "{} はふだん受付時間内ですが、年末年始の受付は確認されていません / the call centre is usually open at {}; at the turn of the year that is not confirmed",
+            tokyo(at),
+            tokyo(at)
+        )),
         Opening::Unknown => warn(&format!(
             "{} の祝日が分かりません / whether the call centre is open at {} is not known",
             tokyo(at),

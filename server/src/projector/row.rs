@@ -20,6 +20,7 @@ pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: Dat
         Evidence::Succeeded { level, first_success_at, last_success_at, .. } => {
             (Some(level.key()), Some(*first_success_at), Some(*last_success_at))
         }
+        Evidence::Plausible { level, .. } => (Some(level.key()), None, None),
         Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => (None, None, None),
     };
     let readers = seen.readers.iter().filter(|reader| reader.present).count();

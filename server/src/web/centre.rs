@@ -36,7 +36,7 @@ impl Centre {
             telephone: calendar.hours().telephone().to_owned(),
             opening,
             open_until: calendar.open_until(now),
-            next_opening: if opening == Opening::Open { None } else { calendar.next_opening(now) },
+            next_opening: if matches!(opening, Opening::Open | Opening::Unconfirmed) { None } else { calendar.next_opening(now) },
             holidays_known_until: calendar.last_year(),
         }
     }
@@ -48,6 +48,7 @@ pub(super) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) -> Marku
     let (tone, state) = match opening {
         Opening::Open => (Tone::Good, &text::OPEN_NOW),
         Opening::Closed => (Tone::Quiet, &text::CLOSED_NOW),
+        Opening::Unconfirmed => (Tone::Unknown, &text::OPENING_UNCONFIRMED),
         Opening::Unknown => (Tone::Unknown, &text::OPENING_UNKNOWN),
     };
     html! {
@@ -57,7 +58,7 @@ pub(super) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) -> Marku
                 (sign(tone, lang.one(state))) " "
                 @if let Some(until) = open_until { strong { (lang.one(&text::OPEN_UNTIL).replace("{at}", &time(until))) } }
                 @if opening == Opening::Closed { span { (lang.both(&closed_because(calendar, now))) } " " }
-                @if opening != Opening::Open {
+                @if !matches!(opening, Opening::Open | Opening::Unconfirmed) {
                     strong {
                         @match next_opening {
                             Some(next) => (lang.one(&text::NEXT_WINDOW).replace("{at}", &day(lang, next))),
@@ -86,6 +87,13 @@ pub(super) fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
                 format!("The call centre is closed at {} ({}). Check date and time.", when::clock(at), because.en),
             ))
         }
+        Opening::Unconfirmed => Some(Text::new(
+            format!("{} はふだん受付時間内ですが、年末年始の受付は確認されていません。", when::clock(at)),
+            format!(
+                "The call centre is usually open at {}; at the turn of the year that is not confirmed.",
+                when::clock(at)
+            ),
+        )),
         Opening::Unknown => Some(Text::new(
             format!("{} の祝日が分からないため、受付時間内かどうかを確認できません。", when::clock(at)),
             format!(

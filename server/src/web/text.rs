@@ -137,6 +137,7 @@ texts! {
     CALL_CENTRE: "オンライン資格確認等コールセンター", "Call centre";
     OPEN_NOW: "受付中", "Open now";
     CLOSED_NOW: "受付時間外", "Closed now";
+    OPENING_UNCONFIRMED: "ふだんは受付中（年末年始は未確認）", "Usually open; not confirmed at the turn of the year";
     OPENING_UNKNOWN: "受付中か不明", "Unknown whether open";
     OPEN_UNTIL: "{at}まで", "until {at}";
     NEXT_WINDOW: "次は {at} から", "next window: {at}";

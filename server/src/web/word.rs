@@ -63,14 +63,16 @@ static ELIGIBLE: [Word; 3] = [
     word("not_yet", Quiet, "まだ対象外", "Not yet"),
     word("not_observable", Unknown, "観測不可", "Not observable"),
 ];
-static EVIDENCE: [Word; 4] = [
+static EVIDENCE: [Word; 5] = [
     word("succeeded", Good, "読み取り成功", "Succeeded"),
+    word("plausible", Warn, "成功の可能性あり", "May have succeeded"),
     word("attempted_only", Warn, "タップのみ", "Taps only"),
     word("never", Quiet, "読み取りなし", "No read seen"),
     word("not_observable", Unknown, "ここでは観測できない", "Not observable here"),
 ];
-static LEVEL: [Word; 4] = [
+static LEVEL: [Word; 5] = [
     word("tap_only", Warn, "タップのみ", "Tap only"),
+    word("plausible", Warn, "可能性あり", "Plausible"),
     word("correlated", Good, "結果ファイルと対応", "Correlated"),
     word("header_confirmed", Good, "結果で確認", "Header confirmed"),
     word("attested", Good, "担当者が確認", "Attested"),
@@ -183,7 +185,7 @@ pub(super) fn sign(tone: Tone, text: &str) -> Markup {
     }
 }
 
-/// The ladder of evidence in four steps. "Not observable here" looks different from "never".
+/// The ladder of evidence in five steps. "Not observable here" looks different from "never".
 pub(super) fn meter(evidence: &str, level: Option<&str>) -> Markup {
     let reached = level.or((evidence == "attempted_only").then_some("tap_only"));
     let steps = reached.and_then(|level| LEVEL.iter().position(|word| word.key == level)).map_or(0, |at| at + 1);

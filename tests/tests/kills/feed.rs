@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use yomitori_proto::event::{ClosureSet, Event, LogBody, LogRecord, Origin, RecordSkipped, Recorded, Stated};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::vocabulary::Closes;
 use yomitori_tests::bench::traffic;
 use yomitori_tests::clock;
 use yomitori_tests::oracle::Kept;
@@ -120,7 +121,7 @@ impl Feed {
     pub(crate) fn close_the_centre(&self) -> Result<()> {
         let mut told = self.told();
         let from = clock::now() + TimeDelta::days(told.rng.random_range(1..300));
-        told.say(FacilityId::FLEET, ClosureSet { from, to: from + TimeDelta::days(1) })
+        told.say(FacilityId::FLEET, ClosureSet { from, to: from + TimeDelta::days(1), closes: Closes::CallCentre })
     }
 
     /// Waits until the log has all of it. Blocks.

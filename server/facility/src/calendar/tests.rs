@@ -1,5 +1,7 @@
 //! The vectors of DOMAIN 7, and the edges of the holiday table.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn jst(text: &str) -> DateTime<Utc> {
@@ -148,6 +150,41 @@ fn opening_days_skip_sundays_and_holidays() {
         ("2029-12-31T09:00:00", 300, "2030-12-16T09:00:00"),
     ];
     for (at, days, expected) in table {
-        assert_eq!(calendar.after_opening_days(jst(at), days), jst(expected), "{at} + {days}");
+        assert_eq!(calendar.after_opening_days(jst(at), days, &BTreeSet::new()), jst(expected), "{at} + {days}");
     }
+}
+
+#[test]
+fn closures_of_clinics_are_no_opening_days_and_are_proposed_never_assumed() {
+    let mut calendar = Calendar::bundled();
+    let heard = jst("2026-12-28T18:00:00");
+    let none = BTreeSet::new();
+    assert_eq!(calendar.after_opening_days(heard, 2, &none), jst("2026-12-30T18:00:00"));
+    let own = BTreeSet::from([(jst("2026-12-29T00:00:00"), jst("2027-01-04T00:00:00"))]);
+    assert_eq!(calendar.after_opening_days(heard, 2, &own), jst("2027-01-05T18:00:00"));
+    let proposed = Calendar::usual_closures(jst("2026-11-29T10:00:00"));
+    assert_eq!(proposed.iter().map(|(from, _, _)| *from).collect::<Vec<_>>(), [jst("2026-12-29T00:00:00"), jst("2027-08-13T00:00:00")]);
+    let (from, to, _) = proposed[0];
+    calendar.close_clinics(from, to);
+    assert_eq!(calendar.after_opening_days(heard, 2, &none), jst("2027-01-05T18:00:00"));
+    assert_eq!(calendar.open(jst("2026-12-28T10:00:00")), Opening::Open, "clinics are not the call centre");
+}
+
+#[test]
+fn at_the_turn_of_the_year_nothing_is_confirmed() {
+    let calendar = Calendar::bundled();
+    let table = [
+        ("2026-12-28T10:00:00", Opening::Open),
+        ("2026-12-29T10:00:00", Opening::Unconfirmed),
+        ("2026-12-31T17:59:00", Opening::Unconfirmed),
+        ("2026-12-31T18:00:00", Opening::Closed),
+        ("2027-01-01T10:00:00", Opening::Closed),
+        ("2027-01-02T10:00:00", Opening::Unconfirmed),
+        ("2027-01-03T10:00:00", Opening::Closed),
+        ("2027-01-04T10:00:00", Opening::Open),
+    ];
+    for (at, expected) in table {
+        assert_eq!(calendar.open(jst(at)), expected, "{at}");
+    }
+    assert_eq!(calendar.open_until(jst("2026-12-29T10:00:00")), Some(jst("2026-12-29T18:00:00")));
 }

@@ -1,7 +1,8 @@
-//! Which file supports which tap, as tables.
+//! Which file is joined to which tap, as tables.
 
 use super::*;
 use crate::rules::Rules;
+use crate::stamp::Step;
 use yomitori_proto::id::Seq;
 
 fn instant(second: f64) -> DateTime<Utc> {
@@ -14,227 +15,161 @@ const fn place(seq: u64) -> Place {
 }
 
 fn tap(seq: u64, second: f64) -> Tap {
-    let (at, reader) = (instant(second), ReaderKey(1));
-    Tap { place: place(seq), at, received_at: at, reader, in_use: true, mute: false }
+    let at = instant(second);
+    Tap {
+        stamp: Stamp { place: place(seq), at, received_at: at, offset_ms: 0 },
+        reader: ReaderKey(1),
+        present_ms: 1500,
+        in_use: true,
+        mute: false,
+        configured: Some((place(0), ReaderRole::Phone)),
+        assigned: None,
+        results_before: 0,
+        blind: false,
+        settled: None,
+    }
 }
 
 fn file(seq: u64, second: f64, outcome: ReadOutcome) -> File {
-    File { place: place(seq), at: instant(second), named: true, outcome, error_code: None }
+    File { place: place(seq), at: instant(second), named: true, outcome, error_code: None, taken: false }
 }
 
-/// The verdicts for taps and files at these seconds.
-fn verdicts(taps: &[f64], files: &[(f64, ReadOutcome)]) -> Vec<Verdict> {
+fn set() -> RuleSet {
+    Rules::bundled().at(instant(0.0)).clone()
+}
+
+fn window(taps: &[f64], files: &[(f64, ReadOutcome)]) -> Window {
     let mut window = Window::default();
     for (index, second) in taps.iter().enumerate() {
-        window.tap(tap(index as u64, *second));
+        window.tap(tap(1 + index as u64, *second), &set());
     }
     for (index, (second, outcome)) in files.iter().enumerate() {
-        window.file(file(100 + index as u64, *second, *outcome));
+        window.file(file(100 + index as u64, *second, *outcome), &set());
     }
-    verdicts_of(&window)
+    window
 }
 
-fn verdicts_of(window: &Window) -> Vec<Verdict> {
+fn matches(window: &Window, clock: &Clock) -> Vec<Match> {
     let rules = Rules::bundled();
-    window.pairs(|_| true, |at| rules.at(at)).into_iter().map(|(verdict, _)| verdict).collect()
+    let worth = |tap: &Tap| u8::from(tap.too_short(&set()));
+    window.matches(clock, worth, |at| rules.at(at))
 }
 
-const READ: Verdict = Verdict::Read(Level::Correlated);
+fn delays(taps: &[f64], files: &[f64]) -> Vec<Option<u32>> {
+    let files: Vec<_> = files.iter().map(|second| (*second, PLAIN)).collect();
+    matches(&window(taps, &files), &Clock::default()).into_iter().map(|found| found.delay_ms).collect()
+}
+
 const PLAIN: ReadOutcome = ReadOutcome::NotRead;
 
 #[test]
 fn the_nearest_in_time_are_joined_one_to_one() {
-    let table: [(&[f64], &[f64], &[Verdict]); 9] = [
-        (&[10.0], &[], &[Verdict::Alone]),
-        (&[10.0], &[10.0], &[READ]),
-        (&[10.0], &[130.0], &[READ]),
-        (&[10.0], &[131.0], &[Verdict::Alone]),
-        (&[10.4], &[10.0], &[READ]),
-        (&[11.0], &[10.0], &[Verdict::Alone]),
-        (&[0.0, 20.0], &[25.0], &[Verdict::Alone, READ]),
-        (&[0.0, 20.0], &[25.0, 60.0], &[READ, READ]),
-        (&[0.0, 20.0, 40.0], &[41.0, 119.0], &[Verdict::Alone, READ, READ]),
+    let table: [(&[f64], &[f64], &[Option<u32>]); 9] = [
+        (&[10.0], &[], &[None]),
+        (&[10.0], &[10.0], &[Some(0)]),
+        (&[10.0], &[130.0], &[Some(120_000)]),
+        (&[10.0], &[131.0], &[None]),
+        (&[10.4], &[10.0], &[Some(0)]),
+        (&[11.0], &[10.0], &[None]),
+        (&[0.0, 20.0], &[25.0], &[None, Some(5_000)]),
+        (&[0.0, 20.0], &[25.0, 60.0], &[Some(60_000), Some(5_000)]),
+        (&[0.0, 20.0, 40.0], &[41.0, 119.0], &[None, Some(99_000), Some(1_000)]),
     ];
     for (taps, files, expected) in table {
-        let files: Vec<_> = files.iter().map(|second| (*second, PLAIN)).collect();
-        assert_eq!(verdicts(taps, &files), expected, "{taps:?} {files:?}");
+        assert_eq!(delays(taps, files), expected, "{taps:?} {files:?}");
     }
 }
 
 #[test]
-fn the_outcome_gives_the_verdict() {
+fn a_tap_of_a_phone_s_length_goes_before_a_nearer_one_that_is_too_short() {
+    let mut window = window(&[0.0], &[(8.0, PLAIN)]);
+    window.tap(Tap { present_ms: 50, ..tap(2, 5.0) }, &set());
+    let delays: Vec<_> = matches(&window, &Clock::default()).into_iter().map(|found| found.delay_ms).collect();
+    assert_eq!(delays, [Some(8_000), None]);
+}
+
+#[test]
+fn every_file_that_is_no_other_tap_s_is_near() {
+    let found = matches(&window(&[0.0, 50.0], &[(8.0, PLAIN), (30.0, PLAIN), (58.0, PLAIN)]), &Clock::default());
+    assert_eq!(found[0].near_ms, [8_000, 30_000]);
+    assert_eq!(found[1].near_ms, [8_000]);
+}
+
+#[test]
+fn the_outcome_gives_the_result() {
     let table = [
-        (ReadOutcome::Unknown, READ),
-        (ReadOutcome::NotRead, READ),
-        (ReadOutcome::Unreadable, READ),
-        (ReadOutcome::Ok, Verdict::Read(Level::HeaderConfirmed)),
-        (ReadOutcome::Error, Verdict::Failed),
-        (ReadOutcome::InProgress, Verdict::Alone),
+        (ReadOutcome::Unknown, ResultOf::Unread),
+        (ReadOutcome::NotRead, ResultOf::Unread),
+        (ReadOutcome::Unreadable, ResultOf::Unread),
+        (ReadOutcome::Ok, ResultOf::Confirmed),
+        (ReadOutcome::Error, ResultOf::Failed),
+        (ReadOutcome::InProgress, ResultOf::None),
     ];
-    for (outcome, verdict) in table {
-        assert_eq!(verdicts(&[0.0], &[(5.0, outcome)]), [verdict], "{outcome:?}");
+    for (outcome, result) in table {
+        assert_eq!(matches(&window(&[0.0], &[(5.0, outcome)]), &Clock::default())[0].result, result, "{outcome:?}");
     }
 }
 
 #[test]
-fn a_failed_result_takes_its_tap_with_it() {
-    assert_eq!(verdicts(&[0.0], &[(5.0, ReadOutcome::Error), (50.0, PLAIN)]), [Verdict::Failed]);
-    assert_eq!(verdicts(&[0.0, 30.0], &[(5.0, ReadOutcome::Error), (50.0, PLAIN)]), [Verdict::Failed, READ]);
-}
-
-#[test]
-fn a_file_that_is_found_again_says_what_says_most() {
+fn a_file_that_is_found_again_says_what_says_most_and_counts_once() {
     for outcomes in [[PLAIN, ReadOutcome::Ok], [ReadOutcome::Ok, PLAIN]] {
-        let mut window = Window::default();
-        window.tap(tap(0, 0.0));
-        window.tap(tap(1, 1.0));
-        window.file(file(2, 5.0, outcomes[0]));
-        window.file(file(3, 5.0, outcomes[1]));
-        assert_eq!(verdicts_of(&window), [Verdict::Alone, Verdict::Read(Level::HeaderConfirmed)]);
+        let window = window(&[1.0, 600.0], &[(5.0, outcomes[0]), (5.0, outcomes[1])]);
+        assert_eq!(matches(&window, &Clock::default())[0].result, ResultOf::Confirmed);
+        assert_eq!(window.taps[1].results_before, 1);
     }
 }
 
 #[test]
 fn files_without_a_name_are_never_one() {
-    let mut window = Window::default();
+    let mut window = window(&[0.0, 0.0], &[]);
     for seq in 0..2 {
-        window.tap(tap(seq, 0.0));
-        window.file(File { named: false, ..file(10 + seq, 5.0, PLAIN) });
+        window.file(File { named: false, ..file(10 + seq, 5.0, PLAIN) }, &set());
     }
-    assert_eq!(verdicts_of(&window), [READ, READ]);
-    // Nor does the second before the tap count without a name.
-    let mut window = Window::default();
-    window.tap(tap(0, 10.4));
-    window.file(File { named: false, ..file(1, 10.0, PLAIN) });
-    assert_eq!(verdicts_of(&window), [Verdict::Alone]);
+    assert!(matches(&window, &Clock::default()).iter().all(|found| found.delay_ms == Some(5_000)));
 }
 
 #[test]
-fn a_step_of_the_clock_keeps_two_sides_apart() {
-    let mut window = Window::default();
-    window.tap(tap(1, 0.0));
-    window.file(file(3, 5.0, PLAIN));
-    assert_eq!(verdicts_of(&window), [READ]);
-    window.step(place(2));
-    assert_eq!(verdicts_of(&window), [Verdict::Alone]);
-    assert_eq!(window.newest_at(place(4)), Some(instant(5.0)));
-    assert_eq!(window.newest_at(place(1)), None);
+fn a_step_of_the_clock_keeps_them_apart() {
+    let mut clock = Clock::default();
+    clock.step(Step { place: place(50), delta_ms: 5_000, live: true });
+    assert_eq!(matches(&window(&[0.0], &[(8.0, PLAIN)]), &clock)[0], Match::default());
 }
 
 #[test]
-fn a_mute_tap_is_no_read_and_use_may_be_demanded() {
-    let mut window = Window::default();
-    window.tap(Tap { mute: true, ..tap(0, 0.0) });
-    window.tap(Tap { in_use: false, ..tap(1, 100.0) });
-    window.file(file(2, 5.0, PLAIN));
-    window.file(file(3, 105.0, PLAIN));
-    assert_eq!(verdicts_of(&window), [Verdict::Alone, READ]);
-    let strict = include_str!("../../data/rules.toml").replace("require_in_use = false", "require_in_use = true");
-    let strict = Rules::parse(&strict).unwrap();
-    let pairs = window.pairs(|_| true, |at| strict.at(at));
-    assert_eq!(pairs, [(Verdict::Alone, None), (Verdict::Alone, None)]);
-    assert_eq!(window.pairs(|_| false, |at| strict.at(at))[0].0, Verdict::Elsewhere);
+fn how_many_results_came_before_a_tap_depends_on_no_order() {
+    let seconds = [0.0, 300.0, 900.0, 1799.0];
+    let mut files_first = window(&[], &seconds.map(|second| (second, PLAIN)));
+    files_first.tap(tap(1, 1800.5), &set());
+    let taps_first = window(&[1800.5], &seconds.map(|second| (second, PLAIN)));
+    assert_eq!(files_first.taps[0].results_before, 3);
+    assert_eq!(taps_first.taps, files_first.taps);
 }
 
 #[test]
-fn what_leaves_the_window_is_settled_with_its_partner() {
+fn a_tap_keeps_its_file_when_files_are_forgotten() {
+    let mut window = window(&[0.0], &[(8.0, PLAIN)]);
     let rules = Rules::bundled();
-    let mut window = Window::default();
-    let mut settled = Vec::new();
-    let mut settle = |window: &mut Window| {
-        window.settle(|_| true, |at| rules.at(at), |gone| settled.push((gone.tap.place.seq.0, gone.verdict)));
-    };
-    window.tap(tap(0, 0.0));
-    window.file(file(1, 5.0, PLAIN));
-    window.tap(tap(2, 1000.0));
-    for seq in 3..3 + FILES as u64 {
-        window.file(file(seq, 10_000.0 + seq as f64 * 1000.0, PLAIN));
-        settle(&mut window);
+    for number in 0_u32..100 {
+        window.file(file(200 + u64::from(number), 600.0 + 60.0 * f64::from(number), PLAIN), &set());
+        window.settle_files(&Clock::default(), |_| 0, |at| rules.at(at));
     }
-    assert!(!window.full());
-    assert_eq!((window.taps.len(), window.files.len()), (1, FILES));
-    for seq in 0..TAPS as u64 {
-        window.tap(tap(1000 + seq, 1_000_000.0 + seq as f64 * 1000.0));
-        settle(&mut window);
-    }
-    assert_eq!(window.taps.len(), TAPS);
-    // A tap at the edge, with a result.
-    window.file(file(5000, 1_000_002.0, PLAIN));
-    window.tap(tap(5001, 9_000_000.0));
-    settle(&mut window);
-    assert_eq!(settled, [(0, READ), (2, Verdict::Alone), (1000, READ)]);
-}
-
-/// A tap at the very beginning, and a result five seconds later.
-fn tap_and_file() -> Window {
-    let mut window = Window::default();
-    window.tap(tap(1, 0.0));
-    window.file(file(2, 5.0, PLAIN));
-    window
+    assert_eq!(window.files.len(), FILES);
+    let found = matches(&window, &Clock::default());
+    assert_eq!((found[0].result, found[0].delay_ms), (ResultOf::Unread, Some(8_000)));
 }
 
 #[test]
-fn only_what_is_near_touches() {
+fn a_file_that_a_settled_tap_has_is_nobody_else_s() {
+    // The second tap is nearer to the first file, so the first tap has the second file; both settle with the first file.
+    let mut window = window(&[0.0, 1.0], &[(5.0, PLAIN), (40.0, PLAIN)]);
     let rules = Rules::bundled();
-    let window = tap_and_file();
-    let unnamed = |second| File { named: false, ..file(9, second, PLAIN) };
-    let files = [(-0.1, false), (0.0, true), (120.0, true), (120.5, false), (130.0, false)];
-    for (second, touches) in files {
-        assert_eq!(window.file_touches(&unnamed(second), rules.at(instant(second))), touches, "a file at {second}");
+    let mut number = 0;
+    while window.files[0].at == instant(5.0) {
+        window.file(file(200 + number, 600.0 + 60.0 * number as f64, PLAIN), &set());
+        window.settle_files(&Clock::default(), |_| 0, |at| rules.at(at));
+        number += 1;
     }
-    let taps = [(5.5, true), (6.0, false), (-115.0, true), (-115.5, false), (500.0, false)];
-    for (second, touches) in taps {
-        assert_eq!(window.tap_touches(&tap(9, second), rules.at(instant(second))), touches, "a tap at {second}");
-    }
-}
-
-#[test]
-fn what_is_newer_than_all_that_is_known_is_in_order() {
-    let rules = Rules::bundled();
-    let window = tap_and_file();
-    let late = 1e6;
-    let table = [
-        (3, 6.0, 6.0, true),
-        (1, 6.0, 6.0, false),
-        (2, 6.0, 6.0, false),
-        (0, 6.0, 6.0, false),
-        (3, 5.0, 6.0, false),
-        (3, -1.0, 6.0, false),
-        // The tap has been shown as it is for long.
-        (3, 6.0, late, false),
-        (3, 1000.0, late, true),
-    ];
-    for (seq, second, received, expected) in table {
-        let (at, received_at) = (instant(second), instant(received));
-        let in_order = window.in_order(place(seq), at, received_at, rules.at(at));
-        assert_eq!(in_order, expected, "number {seq} at {second}, received at {received}");
-    }
-    let mut window = Window::default();
-    window.tap(tap(1, 0.0));
-    assert!(window.in_order(place(2), instant(0.0), instant(1.0), rules.at(instant(0.0))));
-    assert!(!window.in_order(place(1), instant(1.0), instant(1.0), rules.at(instant(0.0))));
-    // Both windows have to pass before what was shown of the tap stands.
-    for (received, expected) in [(3600.0, true), (3720.0, true), (3721.0, false)] {
-        let in_order = window.in_order(place(2), instant(10.0), instant(received), rules.at(instant(0.0)));
-        assert_eq!(in_order, expected, "received at {received}");
-    }
-}
-
-#[test]
-fn an_error_is_a_failure_whatever_its_code() {
-    for code in [None, Some("nonsense"), Some("006")] {
-        let mut window = Window::default();
-        window.tap(tap(0, 0.0));
-        window.file(File { error_code: code.map(str::to_owned), ..file(1, 5.0, ReadOutcome::Error) });
-        assert_eq!(verdicts_of(&window), [Verdict::Failed], "{code:?}");
-    }
-}
-
-#[test]
-fn the_newest_steps_of_the_clock_are_kept() {
-    let mut window = Window::default();
-    (10..=10 + STEPS as u64).rev().for_each(|seq| window.step(place(seq)));
-    assert_eq!(window.steps.len(), STEPS);
-    assert!(!window.stepped(place(9), place(11)));
-    assert!(window.stepped(place(10), place(12)));
+    window.tap(tap(3, 35.0), &set());
+    let delays: Vec<_> = matches(&window, &Clock::default()).into_iter().map(|found| found.delay_ms).collect();
+    assert_eq!(delays, [Some(40_000), Some(4_000), None]);
 }

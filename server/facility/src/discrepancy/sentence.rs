@@ -7,7 +7,7 @@ use crate::view::{Axes, View};
 impl View<'_> {
     pub(crate) fn flag_sentence(&self, flag: Flag, axes: &Axes) -> Text {
         let sentence = sentence(flag);
-        self.axis_why(flag, axes).map_or(sentence.clone(), |why| sentence.then(&why))
+        sentence.then_if(self.axis_why(flag, axes))
     }
 
     pub(crate) fn flag_next(&self, flag: Flag) -> Text {
@@ -20,16 +20,16 @@ impl View<'_> {
 const fn sentence(flag: Flag) -> Text {
     match flag {
         Flag::OptOutNeeded => Text::fixed(
-            "掲載を希望していませんが、このままではリストに掲載されます（または掲載されています）。",
-            "Listing is not wanted, and the facility is listed or will be.",
+            "掲載を希望していないため、コールセンターへの電話が必要です。",
+            "Listing is not wanted, and somebody has to call.",
         ),
         Flag::ListedAgainstWish => Text::fixed(
             "掲載を希望していないのに、リストに掲載されています。",
             "Listing is not wanted, and the list names the facility.",
         ),
         Flag::CapableButUndecided => Text::fixed(
-            "スマートフォンを読める状態ですが、掲載の希望が決まっていません。患者さんが一度使うだけで掲載されます。",
-            "Phones can be read here, and nobody has decided about listing. One patient's read is enough to be listed.",
+            "スマートフォンを読める状態ですが、掲載の希望が決まっていません。患者さんが一度使うだけで掲載の対象になりえます。",
+            "Phones can be read here, and nobody has decided about listing. One patient's read can be enough to qualify.",
         ),
         Flag::ListedButCannotServe => Text::fixed(
             "リストに掲載されていますが、読み取れない状態が診療日を越えて続いています。来院した患者さんが使えません。",
@@ -56,8 +56,8 @@ const fn sentence(flag: Flag) -> Text {
             "The list names the facility, and no successful read was seen here.",
         ),
         Flag::CodeMismatch => Text::fixed(
-            "リストの医療機関コードが、この医療機関の有効なコードと合いません。",
-            "The code in the list is not a valid code of this facility.",
+            "リストの医療機関コードが、登録されているこの医療機関のコードにありません（または終了したコードです）。",
+            "The list names the facility by a code that is not recorded as its own, or that had ended.",
         ),
         Flag::ReaderMissing => {
             Text::fixed("スマートフォン用リーダーが見えません。", "The reader for phones is not there.")
@@ -89,6 +89,10 @@ const fn sentence(flag: Flag) -> Text {
         Flag::CollectionIncomplete => {
             Text::fixed("記録の一部が届いていないか、失われました。", "Some observations are missing or were lost.")
         }
+        Flag::NumbersReused => Text::fixed(
+            "一つの記録番号で別々の内容が届いています。ディスクの複製などで2台が同じ端末として動いている可能性があります。",
+            "One number came with two contents: two machines may run as one terminal, from a copied disk image.",
+        ),
         Flag::ClockWrong => Text::fixed("端末の時計がずれています。", "The terminal's clock is wrong."),
         Flag::NoticeToHang => Text::fixed(
             "スマートフォンに対応していないことの掲示が必要です。",
@@ -136,8 +140,8 @@ const fn next(flag: Flag) -> (&'static str, &'static str) {
             "Ask the desk, and record a successful read if there was one.",
         ),
         Flag::CodeMismatch => (
-            "コードの変更・誤りを確認し、この医療機関のコードを直してください。",
-            "Check for a change or a mistake, and correct the facility's codes.",
+            "コードの変更か別の施設かを確認し、この医療機関のコードであれば登録してください。登録すると解消します。",
+            "Check whether the code changed or is somebody else's; if it is this facility's, record it, which clears this.",
         ),
         Flag::ReaderMissing => (
             "USBケーブルを資格確認端末に差し直してください。",
@@ -168,6 +172,10 @@ const fn next(flag: Flag) -> (&'static str, &'static str) {
         Flag::CollectionIncomplete => {
             ("この期間の読み取りは受付に確認してください。", "Ask the desk about reads in that time.")
         }
+        Flag::NumbersReused => (
+            "複製された端末を止め、使い続ける方を登録し直してください。",
+            "Stop the copy, and enrol the terminal anew that goes on.",
+        ),
         Flag::ClockWrong => ("端末の時刻を合わせてください。", "Set the terminal's clock."),
         Flag::NoticeToHang => (
             "日本医師会の資料を掲示し、記録してください: https://www.med.or.jp/doctor/sys/onshi/012299.html",

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use yomitori_proto::vocabulary::PhoneNative;
 
-use super::Level;
-use super::tally::Tally;
+use super::{Doubt, Level, Total};
 use crate::text::{Axis, Text, Word};
 use crate::view::View;
 use crate::word::words;
@@ -23,10 +22,22 @@ pub enum Evidence {
         last_at: DateTime<Utc>,
         attempts: u32,
     },
+    /// Reads may have succeeded, and something else explains what was seen as well.
+    Plausible {
+        level: Level,
+        first_at: DateTime<Utc>,
+        last_at: DateTime<Utc>,
+        plausible: u32,
+        /// What stands against those that are kept one by one, the most frequent first.
+        doubts: Vec<DoubtCount>,
+        /// Strongest first.
+        by_level: Vec<LevelCount>,
+    },
     Succeeded {
         level: Level,
         first_success_at: DateTime<Utc>,
         last_success_at: DateTime<Utc>,
+        /// Reads of level `correlated` and above.
         count: u32,
         count_30d: u32,
         /// Reads that a technician made as a test: they count, the authority can't tell.
@@ -45,7 +56,15 @@ pub struct LevelCount {
     pub last_at: DateTime<Utc>,
 }
 
-/// Whether the facility should be on the list by what was seen here.
+/// How often something stands against a read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DoubtCount {
+    pub doubt: Doubt,
+    pub label: Text,
+    pub count: u32,
+}
+
+/// Whether the facility qualifies for the list by what was seen here and by our rules.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Eligible {
@@ -59,6 +78,7 @@ words! {
         NotObservable = "not_observable", "ここでは観測できない", "not observable here";
         Never = "never", "読み取りなし", "no read seen";
         AttemptedOnly = "attempted_only", "タップのみ（成功未確認）", "taps only";
+        Plausible = "plausible", "成功の可能性あり", "a read may have succeeded";
         Succeeded = "succeeded", "読み取り成功", "succeeded";
     }
     Eligible {
@@ -68,52 +88,44 @@ words! {
     }
 }
 
-/// All reads of a facility.
-pub(crate) struct Total {
-    tally: Tally,
-    /// The first read that sufficed.
-    pub(crate) sufficed_at: Option<DateTime<Utc>>,
-}
-
 impl View<'_> {
-    pub(crate) fn total(&self) -> Total {
-        let mut tally = self.facility.desk.tally(self.rules);
-        for terminal in self.facility.terminals.values() {
-            tally.merge(&terminal.tally(self.rules));
-        }
-        Total { sufficed_at: tally.sufficed_at(), tally }
-    }
-
     pub(crate) fn evidence(&self, total: &Total) -> Axis<Evidence> {
-        let tally = &total.tally;
         let native = self.facility.phone_native() == PhoneNative::Yes;
-        let evidence = match (tally.reads(), tally.best(), tally.level(Level::TapOnly)) {
-            (Some(reads), Some(level), _) => Evidence::Succeeded {
+        let evidence = match (total.reads(), total.best(), total.level(Level::Plausible), total.level(Level::TapOnly)) {
+            (Some(reads), Some(level), _, _) => Evidence::Succeeded {
                 level,
                 first_success_at: reads.first_at,
                 last_success_at: reads.last_at,
                 count: reads.count,
-                count_30d: tally.recent(|at| self.passed(at)),
-                tests: tally.tests,
-                by_level: by_level(tally),
+                count_30d: total.recent,
+                tests: total.tests,
+                by_level: by_level(total),
+            },
+            (_, _, Some(plausible), _) => Evidence::Plausible {
+                level: Level::Plausible,
+                first_at: plausible.first_at,
+                last_at: plausible.last_at,
+                plausible: plausible.count,
+                doubts: doubts(total),
+                by_level: by_level(total),
             },
             _ if native => Evidence::NotObservable,
-            (_, _, Some(taps)) => {
+            (_, _, _, Some(taps)) => {
                 Evidence::AttemptedOnly { first_at: taps.first_at, last_at: taps.last_at, attempts: taps.count }
             }
             _ => Evidence::Never,
         };
-        let why = self.evidence_why(&evidence, tally.too_early);
+        let why = self.evidence_why(&evidence, total);
         Axis::new(evidence, why)
     }
 
-    fn evidence_why(&self, evidence: &Evidence, too_early: u32) -> Text {
+    fn evidence_why(&self, evidence: &Evidence, total: &Total) -> Text {
         let why = match evidence {
             Evidence::NotObservable => Text::fixed(
                 "顔認証付きカードリーダー自体がスマートフォンを読むため、タップはここから見えません。成功は担当者の確認かリストで分かります。",
                 "The face reader reads phones by itself, so taps can't be seen from here; a person or the list can tell.",
             ),
-            Evidence::Never if self.terminals().all(|terminal| terminal.heard_at.is_none()) => {
+            Evidence::Never if self.facility.terminals.values().all(|terminal| terminal.heard_at.is_none()) => {
                 Text::fixed("まだどの端末からも記録が届いていません。", "No terminal has reported anything yet.")
             }
             Evidence::Never => Text::fixed(
@@ -129,6 +141,17 @@ impl View<'_> {
                     ),
                 )
             }
+            Evidence::Plausible { plausible, last_at, doubts, .. } => {
+                let at = self.minute(*last_at);
+                let said = Text::new(
+                    format!("{plausible}回は成功した可能性がありますが（最後は{at}）、ほかの説明もつきます。"),
+                    format!("{plausible} reads may have succeeded (the last at {at}); something else explains them as well."),
+                );
+                let said = doubts.iter().fold(said, |said, DoubtCount { label, count, .. }| {
+                    said.then(&Text::new(format!("{}: {count}回。", label.ja), format!("{count}: {}.", label.en)))
+                });
+                self.chance_sentence(total).map_or(said.clone(), |chance| said.then(&chance))
+            }
             Evidence::Succeeded { level, first_success_at, last_success_at, count, .. } => {
                 let (first, last) = (self.minute(*first_success_at), self.minute(*last_success_at));
                 let label = level.label();
@@ -138,53 +161,83 @@ impl View<'_> {
                 )
             }
         };
-        if too_early == 0 {
+        if total.too_early == 0 {
             return why;
         }
-        let since = self.date(self.set.counts_since);
+        let (since, too_early) = (self.date(self.set.counts_since), total.too_early);
         why.then(&Text::new(
             format!("{since}より前の{too_early}回は数えません。"),
             format!("{too_early} before {since} don't count."),
         ))
     }
 
+    /// What was seen against what chance gives, where there is something to be told.
+    fn chance_sentence(&self, total: &Total) -> Option<Text> {
+        let chance = total.chance();
+        if chance.taps == 0 {
+            return None;
+        }
+        let (taps, seen, within) = (chance.taps, chance.seen, self.set.phone_result.p95_s);
+        let expected = chance.expected;
+        Some(Text::new(
+            format!("タップ{taps}回のうち{within}秒以内に結果が続いたのは{seen}回、偶然やカードでも{expected:.1}回は見込まれます。"),
+            format!(
+                "Of {taps} taps {seen} were followed by a result within {within} s; by chance and by cards {expected:.1} were to be expected."
+            ),
+        ))
+    }
+
     pub(crate) fn eligible(&self, total: &Total) -> Axis<Eligible> {
         let suffices = self.set.level_that_suffices.label();
-        match total.sufficed_at.zip(total.tally.best()) {
-            Some((since, level)) => {
-                let (at, label) = (self.minute(since), level.label());
+        let eligible = match total.sufficed {
+            Some((since, level)) => Eligible::Eligible { since, level },
+            None if self.facility.phone_native() == PhoneNative::Yes => Eligible::NotObservable,
+            None => Eligible::NotYet,
+        };
+        let why = match &eligible {
+            Eligible::Eligible { since, level } => {
+                let (at, label) = (self.minute(*since), level.label());
                 let why = Text::new(
-                    format!("{at}の読み取り成功により、リスト掲載の対象です（根拠: {}）。", label.ja),
+                    format!("当システムのルールでは、{at}の読み取り成功により掲載条件を満たしています（根拠: {}）。掲載は厚生労働省が自らの記録で判断します。", label.ja),
                     format!(
-                        "A read succeeded at {at}, so the ministry will list the facility (evidence: {}).",
+                        "By our rules this facility qualifies since {at} (evidence: {}); the ministry decides from its own records.",
                         label.en
                     ),
                 );
-                Axis::new(Eligible::Eligible { since, level }, why)
+                let by_weight = *level <= Level::HeaderConfirmed;
+                self.chance_sentence(total).filter(|_| by_weight).map_or(why.clone(), |chance| why.then(&chance))
             }
-            None if self.facility.phone_native() == PhoneNative::Yes => Axis::new(
-                Eligible::NotObservable,
-                Text::fixed(
-                    "この機種では読み取りがここから見えないため、すでに成功している可能性があります。",
-                    "With this face reader reads can't be seen from here; one may have succeeded already.",
-                ),
+            Eligible::NotObservable => Text::fixed(
+                "この機種では読み取りがここから見えないため、すでに成功している可能性があります。",
+                "With this face reader reads can't be seen from here; one may have succeeded already.",
             ),
-            None => Axis::new(
-                Eligible::NotYet,
-                Text::new(
+            Eligible::NotYet if total.sufficed_before => Text::new(
+                format!("以前のルールでは足りていた読み取りがありますが、現在のルールが求める根拠（{}）に達していません。", suffices.ja),
+                format!("There are reads that sufficed by earlier rules; the rules in force ask for more ({}).", suffices.en),
+            ),
+            Eligible::NotYet => {
+                let why = Text::new(
                     format!("必要な根拠（{}）のある読み取りがまだありません。", suffices.ja),
                     format!("No read with the evidence that is needed ({}) has been seen.", suffices.en),
-                ),
-            ),
-        }
+                );
+                let plausible = total.level(Level::Plausible).is_some();
+                self.chance_sentence(total).filter(|_| plausible).map_or(why.clone(), |chance| why.then(&chance))
+            }
+        };
+        Axis::new(eligible, why)
     }
 }
 
-fn by_level(tally: &Tally) -> Vec<LevelCount> {
+fn doubts(total: &Total) -> Vec<DoubtCount> {
+    let doubts = total.doubts().into_iter();
+    doubts.map(|(doubt, count)| DoubtCount { doubt, label: doubt.label(), count }).collect()
+}
+
+fn by_level(total: &Total) -> Vec<LevelCount> {
     let levels = Level::ALL.into_iter().rev();
     levels
         .filter_map(|level| {
-            let count = tally.level(level)?;
+            let count = total.level(level)?;
             Some(LevelCount { level, count: count.count, first_at: count.first_at, last_at: count.last_at })
         })
         .collect()

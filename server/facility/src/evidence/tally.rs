@@ -1,4 +1,4 @@
-//! Counting reads by level and day: adding is commutative, so no order of terminals or arrivals shows.
+//! Counting reads by grade and day: adding is commutative, so no order of terminals or arrivals shows.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,49 @@ use super::Level;
 use crate::instant::{local, tokyo};
 use crate::rules::Rules;
 
+/// What an attempt is by itself. Whether a pair counts as a read depends on the facility as a whole too, see `weigh`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Grade {
+    /// A failure that people saw, without a tap: no evidence.
+    Stated,
+    /// Nothing came of it.
+    TapOnly,
+    /// A result followed, and the desk says that it failed or that something else was used.
+    Denied,
+    /// A result followed, and something else explains it as well.
+    Doubtful,
+    /// A result followed, and only chance could explain it.
+    Clean,
+    /// The same, and its header says that it worked.
+    CleanConfirmed,
+    Attested,
+}
+
+impl Grade {
+    /// The level of it, where phones are known to work or not.
+    pub(crate) const fn level(self, works: bool) -> Level {
+        match self {
+            Self::Stated | Self::TapOnly => Level::TapOnly,
+            Self::Clean if works => Level::Correlated,
+            Self::CleanConfirmed if works => Level::HeaderConfirmed,
+            Self::Denied | Self::Doubtful | Self::Clean | Self::CleanConfirmed => Level::Plausible,
+            Self::Attested => Level::Attested,
+        }
+    }
+
+    /// Whether it counts as a read where phones are known to work, and where not.
+    const fn counts(self) -> (bool, bool) {
+        (matches!(self, Self::Clean | Self::CleanConfirmed | Self::Attested), matches!(self, Self::Attested))
+    }
+}
+
 /// Reads and attempts.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    levels: BTreeMap<Level, Count>,
-    /// Successful reads per day in Japan, the newest days only.
-    days: BTreeMap<NaiveDate, u32>,
-    /// The first read whose level sufficed by the rules of its day.
-    sufficed_at: Option<DateTime<Utc>>,
+    grades: BTreeMap<Grade, Count>,
+    /// Reads per day in Japan, those where phones are known to work and those where not; the newest days only.
+    days: BTreeMap<NaiveDate, (u32, u32)>,
     /// Reads before they counted.
     pub(crate) too_early: u32,
     pub(crate) tests: u32,
@@ -43,97 +78,105 @@ impl Count {
 
 impl Tally {
     /// One read or attempt at `at`.
-    pub(crate) fn add(&mut self, level: Level, at: DateTime<Utc>, rules: &Rules) {
-        let set = rules.at(at);
-        if at < set.counts_since {
-            self.too_early = self.too_early.saturating_add(u32::from(level > Level::TapOnly));
+    pub(crate) fn add(&mut self, grade: Grade, at: DateTime<Utc>, rules: &Rules) {
+        if grade == Grade::Stated {
             return;
         }
-        self.put(level, Count { count: 1, first_at: at, last_at: at });
-        if level > Level::TapOnly {
-            self.day(local(at).date_naive(), 1);
+        if at < rules.at(at).counts_since {
+            self.too_early = self.too_early.saturating_add(u32::from(grade > Grade::Doubtful));
+            return;
         }
-        if level >= set.level_that_suffices {
-            self.suffice(at);
-        }
-    }
-
-    /// All of `other`.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (level, count) in &other.levels {
-            self.put(*level, *count);
-        }
-        for (date, count) in &other.days {
-            self.day(*date, *count);
-        }
-        if let Some(at) = other.sufficed_at {
-            self.suffice(at);
-        }
-        self.too_early = self.too_early.saturating_add(other.too_early);
-        self.tests = self.tests.saturating_add(other.tests);
-    }
-
-    fn put(&mut self, level: Level, count: Count) {
-        self.levels.entry(level).and_modify(|known| known.add(count)).or_insert(count);
-    }
-
-    fn day(&mut self, date: NaiveDate, count: u32) {
-        let known = self.days.entry(date).or_default();
-        *known = known.saturating_add(count);
-        while self.days.len() > DAYS {
-            self.days.pop_first();
+        self.put(grade, Count { count: 1, first_at: at, last_at: at });
+        if grade > Grade::Doubtful {
+            let (works, else_) = grade.counts();
+            let known = self.days.entry(local(at).date_naive()).or_default();
+            known.0 = known.0.saturating_add(works.into());
+            known.1 = known.1.saturating_add(else_.into());
+            while self.days.len() > DAYS {
+                self.days.pop_first();
+            }
         }
     }
 
-    fn suffice(&mut self, at: DateTime<Utc>) {
-        self.sufficed_at = Some(self.sufficed_at.map_or(at, |known| known.min(at)));
+    /// What had seemed to be reads was chance.
+    pub(crate) fn refute(&mut self) {
+        for grade in [Grade::Clean, Grade::CleanConfirmed] {
+            if let Some(count) = self.grades.remove(&grade) {
+                self.put(Grade::Doubtful, count);
+            }
+        }
+        for (works, otherwise) in self.days.values_mut() {
+            *works = *otherwise;
+        }
     }
 
-    pub(crate) fn level(&self, level: Level) -> Option<Count> {
-        self.levels.get(&level).copied()
+    fn put(&mut self, grade: Grade, count: Count) {
+        self.grades.entry(grade).and_modify(|known| known.add(count)).or_insert(count);
     }
 
-    /// The reads, all levels above a mere tap together.
-    pub(crate) fn reads(&self) -> Option<Count> {
-        let mut reads = self.levels.iter().filter(|(level, _)| **level > Level::TapOnly).map(|(_, count)| *count);
-        let first = reads.next()?;
-        Some(reads.fold(first, |mut sum, count| {
-            sum.add(count);
-            sum
-        }))
+    pub(crate) fn grade(&self, grade: Grade) -> Option<Count> {
+        self.grades.get(&grade).copied()
     }
 
-    /// The strongest level of a read.
-    pub(crate) fn best(&self) -> Option<Level> {
-        self.levels.last_key_value().map(|(level, _)| *level)
-    }
-
-    pub(crate) const fn sufficed_at(&self) -> Option<DateTime<Utc>> {
-        self.sufficed_at
+    /// By level, where phones are known to work or not.
+    pub(crate) fn levels(&self, works: bool) -> BTreeMap<Level, Count> {
+        let mut levels: BTreeMap<Level, Count> = BTreeMap::new();
+        for (grade, count) in &self.grades {
+            levels.entry(grade.level(works)).and_modify(|known| known.add(*count)).or_insert(*count);
+        }
+        levels
     }
 
     /// Reads in the last 30 days; `passed` tells whether an instant has passed.
-    pub(crate) fn recent(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> u32 {
+    pub(crate) fn recent(&self, works: bool, passed: impl Fn(DateTime<Utc>) -> bool) -> u32 {
         let leaves_at = |date: NaiveDate| {
             let end = date.checked_add_days(Days::new(RECENT))?.and_hms_opt(0, 0, 0)?;
             end.and_local_timezone(tokyo()).single().map(|at| at.to_utc())
         };
-        let recent = self.days.iter().filter(|(date, _)| leaves_at(**date).is_some_and(|at| !passed(at)));
-        recent.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        let counts = self.days.iter().map(|(date, (there, otherwise))| (date, if works { *there } else { *otherwise }));
+        let recent =
+            counts.filter(|(date, count)| *count > 0 && leaves_at(**date).is_some_and(|at| !passed(at)));
+        recent.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
+}
+
+/// All counts together.
+pub(crate) fn sum<'a>(counts: impl IntoIterator<Item = &'a Count>) -> Option<Count> {
+    let mut counts = counts.into_iter().copied();
+    let first = counts.next()?;
+    Some(counts.fold(first, |mut sum, count| {
+        sum.add(count);
+        sum
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn first() -> DateTime<Utc> {
+        "2026-04-01T00:00:00Z".parse().unwrap()
+    }
+
     #[test]
     fn the_newest_days_are_kept() {
         let mut tally = Tally::default();
-        let first: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
-        (0..40).for_each(|day| tally.add(Level::Correlated, first + chrono::TimeDelta::days(day), &Rules::bundled()));
+        (0..40).for_each(|day| tally.add(Grade::Clean, first() + chrono::TimeDelta::days(day), &Rules::bundled()));
         assert_eq!(tally.days.len(), DAYS);
         assert_eq!(tally.days.first_key_value().map(|(date, _)| date.to_string()), Some("2026-04-09".to_owned()));
-        assert_eq!(tally.reads().map(|count| count.count), Some(40));
+        assert_eq!(tally.levels(true)[&Level::Correlated].count, 40);
+        assert_eq!((tally.recent(true, |_| false), tally.recent(false, |_| false)), (32, 0));
+    }
+
+    #[test]
+    fn what_is_refuted_was_chance_for_good() {
+        let mut tally = Tally::default();
+        for grade in [Grade::Clean, Grade::CleanConfirmed, Grade::Attested, Grade::Doubtful] {
+            tally.add(grade, first(), &Rules::bundled());
+        }
+        tally.refute();
+        let levels = tally.levels(true);
+        assert_eq!(levels.keys().copied().collect::<Vec<_>>(), [Level::Plausible, Level::Attested]);
+        assert_eq!((levels[&Level::Plausible].count, tally.recent(true, |_| false)), (3, 1));
     }
 }

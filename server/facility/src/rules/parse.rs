@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use toml::{Table, Value};
 
-use super::{Burst, RuleSet, Rules};
+use super::{Burst, Delay, RuleSet, Rules};
 use crate::evidence::Level;
 
 /// One mistake in a rules document.
@@ -64,6 +64,18 @@ fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> RuleSet {
         correlation_from: fields.seconds("correlation_from_s"),
         correlation_to: fields.seconds("correlation_to_s"),
         require_in_use: fields.flag("require_in_use"),
+        phone_present_ms: fields.number_or("phone_present_ms", 0, 60_000, 500),
+        phone_result: fields.delay(["phone_result_median_s", "phone_result_p95_s"], [12, 30]),
+        card_result: fields.delay(["card_result_median_s", "card_result_p95_s"], [50, 114]),
+        phone_success: fields.percent("phone_success_percent", 70),
+        card_after_failure: fields.percent("card_after_failure_percent", 60),
+        unrelated_window: fields.seconds_or("unrelated_window_s", 1800),
+        retry_within: fields.seconds_or("retry_within_s", 45),
+        read_certainty: fields.percent("read_certainty_percent", 90),
+        false_eligible: fields.percent("false_eligible_percent", 4),
+        missed_eligible: fields.percent("missed_eligible_percent", 5),
+        entry_before: fields.seconds_or("entry_before_s", 60),
+        entry_after: fields.seconds_or("entry_after_s", 180),
         late_window: fields.seconds("late_window_s"),
         clock_step_tolerance_ms: fields.number("clock_step_tolerance_ms", 0, YEARS_S),
         clock_offset_warn_ms: fields.number("clock_offset_warn_s", 1, YEARS_S) * 1000,
@@ -129,6 +141,30 @@ impl Fields {
         })
     }
 
+    /// A number that documents of before this field don't have.
+    fn number_or(&mut self, name: &str, least: u64, most: u64, absent: u64) -> u64 {
+        if self.table.contains_key(name) { self.number(name, least, most) } else { absent }
+    }
+
+    fn seconds_or(&mut self, name: &str, absent: u64) -> Duration {
+        let seconds = self.number_or(name, 1, 86_400, absent);
+        Duration::seconds(i64::try_from(seconds).unwrap_or_default())
+    }
+
+    fn percent(&mut self, name: &str, absent: u64) -> f64 {
+        let percent = self.number_or(name, 1, 99, absent);
+        f64::from(u32::try_from(percent).unwrap_or_default()) / 100.0
+    }
+
+    fn delay(&mut self, [median, p95]: [&str; 2], absent: [u64; 2]) -> Delay {
+        let [median_s, p95_s] = [(median, absent[0]), (p95, absent[1])]
+            .map(|(name, absent)| u32::try_from(self.number_or(name, 1, 3600, absent)).unwrap_or(1));
+        if p95_s <= median_s {
+            self.wrong(p95, "more than the median");
+        }
+        Delay { median_s: median_s.into(), p95_s: p95_s.into() }
+    }
+
     fn seconds(&mut self, name: &str) -> Duration {
         let seconds = self.number(name, 0, YEARS_S);
         Duration::seconds(i64::try_from(seconds).unwrap_or_default())
@@ -156,7 +192,7 @@ impl Fields {
     }
 
     fn level(&mut self, name: &str) -> Level {
-        self.read(name, "tap_only, correlated, header_confirmed or attested", Level::Attested, |value| {
+        self.read(name, "tap_only, plausible, correlated, header_confirmed or attested", Level::Attested, |value| {
             Level::from_key(value.as_str()?)
         })
     }

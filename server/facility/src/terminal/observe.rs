@@ -3,22 +3,22 @@
 // A new kind of event then makes this fold decide.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Duration, Utc};
 use yomitori_proto::event::{
-    AgentStarted, Event, LinkageResultObserved, Observed, ReaderRoleAssigned, SoftwareVersionsObserved, TapObserved,
+    AgentStarted, ClockStepped, Event, LinkageResultObserved, Observed, ReaderAttached, ReaderRoleAssigned,
+    SoftwareVersionsObserved, TapObserved,
 };
 use yomitori_proto::id::{Life, Seq};
-use yomitori_proto::vocabulary::{LinkageKind, Medium, ReaderRole, StartReason};
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageKind, Medium, ReaderRole, StartReason};
 
 use super::{Gap, Terminal, Versions};
-use crate::correlate::{File, Tap, Verdict};
-use crate::desk;
-use crate::evidence::{Level, Superseded, SupersededBy};
+use crate::correlate::{File, Tap};
+use crate::desk::{self, Entry};
+use crate::evidence::SupersededBy;
 use crate::instant::later;
 use crate::rules::Rules;
 use crate::seen::Place;
+use crate::stamp::{Stamp, Step};
 
 /// An observation with all that is needed to take it in.
 #[derive(Clone, Copy)]
@@ -29,32 +29,86 @@ pub(crate) struct Sighting<'a> {
     pub(crate) rules: &'a Rules,
 }
 
+/// What an observation may correct that had been shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Corrects {
+    pub(crate) by: SupersededBy,
+    /// It happened long before what had been observed by then.
+    pub(crate) late: bool,
+}
+
+/// A step of the clock that comes sooner after it was observed came as it happened.
+const LIVE_WITHIN: Duration = Duration::seconds(60);
+
 impl Terminal {
-    /// Takes in one observation. What was read before changes nothing but when the terminal was last heard.
-    pub(crate) fn observe(&mut self, observed: &Observed, received_at: DateTime<Utc>, event: &Event, rules: &Rules) {
+    /// The place of an observation that is new. What was read before changes nothing but when the terminal was last heard.
+    pub(crate) fn admit(&mut self, observed: &Observed, received_at: DateTime<Utc>, rules: &Rules) -> Option<Place> {
         self.heard(received_at);
-        if let Some(place) = self.lives.admit(observed) {
-            self.take_in(Sighting { observed, place, received_at, rules }, event);
-        }
+        self.number(observed, received_at, rules)
     }
 
-    fn take_in(&mut self, sighting: Sighting<'_>, event: &Event) {
+    /// The same, without being heard.
+    pub(crate) fn number(&mut self, observed: &Observed, received_at: DateTime<Utc>, rules: &Rules) -> Option<Place> {
+        let (place, at, offset_ms) = (Place::default(), observed.observed_at, self.clock.offset_ms);
+        let made_at = Stamp { place, at, received_at, offset_ms }.true_at(rules.at(at));
+        self.lives.admit(observed, made_at, received_at)
+    }
+
+    /// What taking in an observation may correct; `None` where it only adds to what is known.
+    pub(crate) fn corrects(&self, sighting: Sighting<'_>, event: &Event) -> Option<Corrects> {
+        let Sighting { observed, place, received_at, rules } = sighting;
+        let at = observed.occurred_at;
+        let (at, touches) = match event {
+            Event::TapObserved(_) => (at, self.window.tap_touches(at, rules.at(at))),
+            Event::LinkageResultObserved(event) => {
+                let file = file(sighting, event)?;
+                let set = rules.at(file.at);
+                // A result that comes late tells of a desk that was busier than it seemed.
+                let busier = later(file.at, set.unrelated_window);
+                let touches = self.window.file_touches(&file, set)
+                    || self.window.taps.iter().any(|tap| file.at < tap.stamp.at && tap.stamp.at <= busier);
+                (file.at, touches)
+            }
+            Event::ReaderAttached(event) => {
+                let later = |tap: &Tap| tap.reader == event.reader && place < tap.stamp.place;
+                let touches = self.window.taps.iter().any(later);
+                return touches.then_some(Corrects { by: SupersededBy::Role, late: true });
+            }
+            Event::ClockStepped(_) => {
+                return Some(Corrects { by: SupersededBy::ClockStep, late: self.is_late(place, at, rules) });
+            }
+            Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => {
+                let entry = entry(self, sighting, event)?;
+                let touches = self.has_tap_near(entry.stamp.true_at(rules.at(entry.stamp.at)), rules);
+                return touches.then_some(Corrects { by: SupersededBy::Entry, late: false });
+            }
+            Event::EntryWithdrawn(_) => return Some(Corrects { by: SupersededBy::Withdrawn, late: false }),
+            _ => return None,
+        };
+        if !touches || self.window.in_order(place, at, received_at, rules.at(at)) {
+            return None;
+        }
+        Some(Corrects { by: SupersededBy::Result, late: self.is_late(place, at, rules) })
+    }
+
+    fn is_late(&self, place: Place, at: DateTime<Utc>, rules: &Rules) -> bool {
+        let newest_at = self.window.newest_at(place, &self.clock);
+        newest_at.is_some_and(|newest_at| later(at, rules.at(at).late_window) < newest_at)
+    }
+
+    /// Takes in an observation that was admitted.
+    pub(crate) fn take_in(&mut self, sighting: Sighting<'_>, event: &Event) {
         let Sighting { observed, place, .. } = sighting;
         let at = observed.occurred_at;
         match event {
             Event::AgentStarted(event) => self.agent_started(place, at, event),
             Event::TerminalRebooted(_) => self.rebooted(at),
-            Event::ClockStepped(event) => {
-                if event.delta_ms.unsigned_abs() > sighting.rules.at(at).clock_step_tolerance_ms {
-                    let change = Change { at, by: SupersededBy::ClockStep, touches: true };
-                    self.corrected(sighting, change, |terminal| terminal.window.step(place));
-                }
-            }
+            Event::ClockStepped(event) => self.clock_stepped(sighting, event),
             Event::SoftwareVersionsObserved(event) => self.versions(place, event),
             Event::ComponentStateObserved(event) => {
                 self.components.entry(event.component).or_default().observe(place, at, event.state);
             }
-            Event::ReaderAttached(event) => self.reader_mut(event.reader).attached(place, at, event),
+            Event::ReaderAttached(event) => self.reader_attached(place, at, event),
             Event::ReaderDetached(event) => self.reader_mut(event.reader).detached(place, at),
             Event::ReaderFlapping(event) => {
                 let reader = self.reader_mut(event.reader);
@@ -71,12 +125,16 @@ impl Terminal {
                 self.gap(Gap { from: event.from, to: event.to, source: event.source, lost: event.lost });
             }
             Event::SettingsTaken(event) => self.collecting.taken(place, at, event),
-            Event::EntryWithdrawn(event) => self.withdraw((event.life, event.seq), sighting.received_at),
-            Event::SmartphoneReadAttested(event) => self.enter(sighting, desk::attested(event)),
-            Event::SmartphoneReadFailed(event) => self.enter(sighting, desk::failed(event)),
-            Event::FallbackUsed(event) => self.enter(sighting, desk::fallback(event)),
-            Event::NoticeHung(event) => self.enter(sighting, desk::notice(event)),
-            Event::FaceReaderRestarted(event) => self.enter(sighting, desk::restarted(event)),
+            Event::EntryWithdrawn(event) => self.withdraw((event.life, event.seq)),
+            Event::SmartphoneReadAttested(_)
+            | Event::SmartphoneReadFailed(_)
+            | Event::FallbackUsed(_)
+            | Event::NoticeHung(_)
+            | Event::FaceReaderRestarted(_) => {
+                if let Some(entry) = entry(self, sighting, event) {
+                    self.desk.enter(entry);
+                }
+            }
             // A terminal has no say in the rest, and of an agent's orderly end nothing follows.
             Event::AgentStopped(_)
             | Event::FacilityRegistered(_)
@@ -108,9 +166,28 @@ impl Terminal {
         }
     }
 
-    fn enter(&mut self, sighting: Sighting<'_>, said: desk::Said) {
-        let key = Some((sighting.observed.life, sighting.observed.seq));
-        self.desk.enter(said, key, sighting.received_at, sighting.rules);
+    fn clock_stepped(&mut self, sighting: Sighting<'_>, event: &ClockStepped) {
+        let Sighting { observed, place, rules, .. } = sighting;
+        if event.delta_ms.unsigned_abs() <= rules.at(observed.occurred_at).clock_step_tolerance_ms {
+            return;
+        }
+        let live = observed.sent_at < later(observed.observed_at, LIVE_WITHIN);
+        let step = Step { place, delta_ms: event.delta_ms, live };
+        self.clock.step(step);
+        self.window.taps.iter_mut().for_each(|tap| tap.stamp.stepped(&step));
+        self.desk.stepped(&step);
+    }
+
+    fn reader_attached(&mut self, place: Place, at: DateTime<Utc>, event: &ReaderAttached) {
+        self.reader_mut(event.reader).attached(place, at, event);
+        let later = |tap: &&mut Tap| {
+            tap.reader == event.reader
+                && place < tap.stamp.place
+                && tap.configured.is_none_or(|(known, _)| known < place)
+        };
+        for tap in self.window.taps.iter_mut().filter(later) {
+            tap.configured = Some((place, event.role));
+        }
     }
 
     fn agent_started(&mut self, place: Place, at: DateTime<Utc>, event: &AgentStarted) {
@@ -155,130 +232,84 @@ impl Terminal {
             Medium::MyNumberCard | Medium::FelicaOnly | Medium::DrivingLicence | Medium::ResidentCard => return,
             Medium::OtherTypeA | Medium::OtherTypeB | Medium::Unknown => {}
         }
-        match self.role(event.reader, at, place) {
+        let TapObserved { reader, present_ms, in_use, mute, .. } = *event;
+        let set = rules.at(at);
+        let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
+        let known = self.readers.get(&reader);
+        let tap = Tap {
+            stamp,
+            reader,
+            present_ms,
+            in_use,
+            mute,
+            configured: known.and_then(|reader| reader.configured(Some(place))),
+            assigned: known.and_then(|reader| reader.assigned(|from| from <= stamp.true_at(set))),
+            results_before: 0,
+            blind: self.collecting.level() == CollectionLevel::Readers,
+            settled: None,
+        };
+        match tap.role() {
             // Where nobody has said what a reader is for, the configuration may still be on its way.
             ReaderRole::Phone | ReaderRole::Unknown => {}
             ReaderRole::FaceAuth | ReaderRole::StaffLogin | ReaderRole::Other => return,
         }
-        let TapObserved { reader, in_use, mute, .. } = *event;
-        let tap = Tap { place, at, received_at, reader, in_use, mute };
-        let change = Change { at, by: SupersededBy::Result, touches: self.window.tap_touches(&tap, rules.at(at)) };
-        self.corrected(sighting, change, |terminal| terminal.window.tap(tap));
-        self.settle(rules);
+        if in_use && !tap.too_short(set) && self.first_taken.is_none_or(|first| place < first) {
+            self.first_taken = Some(place);
+        }
+        self.window.tap(tap, set);
     }
 
     fn result(&mut self, sighting: Sighting<'_>, event: &LinkageResultObserved) {
-        if event.kind != LinkageKind::FaceResult {
-            return;
+        if let Some(file) = file(sighting, event) {
+            let set = sighting.rules.at(file.at);
+            self.window.file(file, set);
+            self.settle_files(sighting.rules);
         }
-        let Sighting { observed, place, rules, .. } = sighting;
-        let named_at = event.file_at.filter(|at| plausible(*at, observed));
-        let file = File {
-            place,
-            at: named_at.unwrap_or(observed.occurred_at),
-            named: named_at.is_some(),
-            outcome: event.outcome,
-            error_code: event.error_code.clone(),
+    }
+
+    /// A person says what a reader is for, from `at` on.
+    pub(crate) fn assign(&mut self, event: &ReaderRoleAssigned, at: DateTime<Utc>, rules: &Rules) {
+        let ReaderRoleAssigned { reader, role, .. } = *event;
+        self.reader_mut(reader).assign(at, role);
+        let from_then_on = |tap: &&mut Tap| {
+            tap.reader == reader
+                && at <= tap.stamp.true_at(rules.at(tap.stamp.at))
+                && tap.assigned.is_none_or(|known| known <= (at, role))
         };
-        let touches = self.window.file_touches(&file, rules.at(file.at));
-        let change = Change { at: file.at, by: SupersededBy::Result, touches };
-        self.corrected(sighting, change, |terminal| terminal.window.file(file));
-        self.settle(rules);
-    }
-
-    /// Changes what the pairs follow from, and records what evidence that had been shown is corrected by it.
-    fn corrected(&mut self, sighting: Sighting<'_>, change: Change, make: impl FnOnce(&mut Self)) {
-        let Sighting { place, received_at, rules, .. } = sighting;
-        let set = rules.at(change.at);
-        let adds_only = change.by == SupersededBy::Result && self.window.in_order(place, change.at, received_at, set);
-        if !change.touches || adds_only {
-            make(self);
-            return;
+        for tap in self.window.taps.iter_mut().filter(from_then_on) {
+            tap.assigned = Some((at, role));
         }
-        let newest_at = self.window.newest_at(place);
-        let late = newest_at.is_some_and(|newest_at| later(change.at, set.late_window) < newest_at);
-        let before = self.levels(rules);
-        make(self);
-        self.supersede_changed(&before, rules, Correction { received_at, late, by: change.by });
-    }
-
-    /// A person says what a reader is for.
-    pub(crate) fn assign(
-        &mut self,
-        event: &ReaderRoleAssigned,
-        at: DateTime<Utc>,
-        received_at: DateTime<Utc>,
-        rules: &Rules,
-    ) {
-        let before = self.levels(rules);
-        self.reader_mut(event.reader).assign(at, event.role);
-        self.supersede_changed(&before, rules, Correction { received_at, late: false, by: SupersededBy::Role });
-    }
-
-    /// Where evidence falls, that is said. Where it changes otherwise, that is said if the change comes late, or if what
-    /// it corrects had been shown for longer than the late window.
-    fn supersede_changed(&mut self, before: &Levels, rules: &Rules, correction: Correction) {
-        let after = self.levels(rules);
-        let fell = fell(before, &after);
-        let Correction { received_at, late, by } = correction;
-        for (place, (tap, now)) in after {
-            let was = before.get(&place).and_then(|(_, level)| *level);
-            let set = rules.at(tap.at);
-            let shown_until = later(tap.received_at, set.late_window + set.correlation_to);
-            let late = late || (before.contains_key(&place) && shown_until < received_at);
-            let corrects = was != now && was.max(now) > Some(Level::TapOnly);
-            if corrects && (late || (fell && now < was)) {
-                let by = if late && by == SupersededBy::Result { SupersededBy::Late } else { by };
-                self.supersede(Superseded { read_at: tap.read_at(), received_at, was, now, by });
-            }
-        }
-    }
-
-    fn levels(&self, rules: &Rules) -> Levels {
-        let level = |verdict| match verdict {
-            Verdict::Elsewhere => None,
-            Verdict::Alone | Verdict::Failed => Some(Level::TapOnly),
-            Verdict::Read(level) => Some(level),
-        };
-        let verdicts = self.verdicts(rules).into_iter();
-        verdicts.map(|(tap, verdict)| (tap.place, (*tap, level(verdict)))).collect()
     }
 
     /// Takes back an entry of the desk page.
-    pub(crate) fn withdraw(&mut self, key: (Life, Seq), received_at: DateTime<Utc>) {
-        let read = self.desk.withdraw(key).filter(|entry| entry.says_read()).map(|entry| entry.at);
-        if let Some(read_at) = read {
-            let was = Some(Level::Attested);
-            self.supersede(Superseded { read_at, received_at, was, now: None, by: SupersededBy::Withdrawn });
-        }
+    pub(crate) fn withdraw(&mut self, key: (Life, Seq)) {
+        self.desk.withdraw(key);
     }
 }
 
-/// Each tap that is not settled, and its level.
-type Levels = BTreeMap<Place, (Tap, Option<Level>)>;
-
-/// What may have changed evidence.
-#[derive(Clone, Copy)]
-struct Correction {
-    received_at: DateTime<Utc>,
-    /// It happened long before what had been observed by then.
-    late: bool,
-    by: SupersededBy,
+/// What the desk page said.
+fn entry(terminal: &Terminal, sighting: Sighting<'_>, event: &Event) -> Option<Entry> {
+    let Sighting { observed, place, received_at, .. } = sighting;
+    let (at, kind) = desk::said(event)?;
+    let stamp = Stamp { place, at, received_at, offset_ms: terminal.clock.offset_at(place) };
+    Some(Entry { stamp, key: Some((observed.life, observed.seq)), kind })
 }
 
-/// What is about to change.
-#[derive(Clone, Copy)]
-struct Change {
-    at: DateTime<Utc>,
-    by: SupersededBy,
-    /// It may make or part a pair.
-    touches: bool,
-}
-
-/// Whether there are fewer reads of some level or above than before.
-fn fell(before: &Levels, after: &Levels) -> bool {
-    let reads = |levels: &Levels, least| levels.values().filter(|(_, level)| *level >= Some(least)).count();
-    [Level::Correlated, Level::HeaderConfirmed].into_iter().any(|least| reads(after, least) < reads(before, least))
+/// The result of a face reader, if it is one.
+fn file(sighting: Sighting<'_>, event: &LinkageResultObserved) -> Option<File> {
+    let Sighting { observed, place, .. } = sighting;
+    if event.kind != LinkageKind::FaceResult {
+        return None;
+    }
+    let named_at = event.file_at.filter(|at| plausible(*at, observed));
+    Some(File {
+        place,
+        at: named_at.unwrap_or(observed.occurred_at),
+        named: named_at.is_some(),
+        outcome: event.outcome,
+        error_code: event.error_code.clone(),
+        taken: false,
+    })
 }
 
 /// A result can't be named after an instant that had not come when it was seen: then its clock is another one.

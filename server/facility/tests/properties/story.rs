@@ -195,6 +195,8 @@ impl Word {
                 prefecture: "13".to_owned(),
                 codes: vec!["1319999015".to_owned()],
                 address: None,
+                moved_at: None,
+                correction: false,
             }
             .into(),
             Self::Intent(intent) => event::ListingIntentSet { intent }.into(),

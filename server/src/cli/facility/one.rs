@@ -24,6 +24,12 @@ pub(in crate::cli) struct Register {
     prefecture: Option<Prefecture>,
     #[arg(long)]
     address: Option<String>,
+    /// The facility moved to this prefecture at that time, such as 2026-04-01: lists of before mean what they meant.
+    #[arg(long, value_parser = instant::parse, conflicts_with = "correction")]
+    moved_at: Option<DateTime<Utc>>,
+    /// The facility has always been in this prefecture: what was registered before was a mistake.
+    #[arg(long)]
+    correction: bool,
     #[command(flatten)]
     speaker: Speaker,
 }
@@ -68,7 +74,7 @@ pub(in crate::cli) struct When {
 }
 
 pub(super) async fn register(desk: &Desk, command: Register) -> anyhow::Result<()> {
-    let Register { code, name, prefecture, address, speaker } = command;
+    let Register { code, name, prefecture, address, moved_at, correction, speaker } = command;
     let codes: Vec<InstitutionCode> = code.iter().map(|code| read(code)).collect::<Result<_, _>>()?;
     let mut known = None;
     for code in &codes {
@@ -79,7 +85,8 @@ pub(super) async fn register(desk: &Desk, command: Register) -> anyhow::Result<(
     let facility = known.unwrap_or_else(|| FacilityId::of_code(first.as_str()));
     let prefecture = format!("{:02}", prefecture.unwrap_or_else(|| first.prefecture()).number());
     let codes = codes.iter().map(ToString::to_string).collect();
-    state_of(desk, facility, speaker, FacilityRegistered { name, prefecture, codes, address }.into()).await
+    let registered = FacilityRegistered { name, prefecture, codes, address, moved_at, correction };
+    state_of(desk, facility, speaker, registered.into()).await
 }
 
 pub(super) async fn code(desk: &Desk, command: Code) -> anyhow::Result<()> {

@@ -123,5 +123,7 @@ fn event(facility: Facility) -> Event {
     let Facility { codes, name, prefecture, address, .. } = facility;
     let codes = codes.iter().map(ToString::to_string).collect();
     let prefecture = prefecture.to_string();
-    FacilityRegistered { name: name.into(), prefecture, codes, address: address.map(Into::into) }.into()
+    let address = address.map(Into::into);
+    // A master has no dates: where a prefecture differs, it counts from the import on.
+    FacilityRegistered { name: name.into(), prefecture, codes, address, moved_at: None, correction: false }.into()
 }

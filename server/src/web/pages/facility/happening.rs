@@ -326,7 +326,7 @@ impl Happening {
                 happening("判定のルールを採用", "Rules adopted", vec![version])
             }
             Event::ClosureSet(closed) => {
-                happening("コールセンターの休業", "Call centre closed", vec![span(closed.from, closed.to)])
+                happening("休業", "Closed", vec![closed.closes.label(), span(closed.from, closed.to)])
             }
             Event::ListingObserved(seen) => {
                 let listed = if seen.listed {

@@ -1,0 +1,382 @@
+//! What happened at the desk: taps, result files and entries put together, so that one read is one read and one failure
+//! one failure, with the strongest of its evidence.
+//!
+//! * An attested read, a failure and a fallback belong to the tap that is nearest in time, one to one. What a signed-in
+//!   person says of a read that the desk page has attested is the same read.
+//! * A pair of tap and file is a read only where nothing else explains the file: see [`Doubt`], and `weigh` for chance.
+//!
+//! Found anew whenever it is asked for; what leaves a bounded list is counted first, see `settle`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use yomitori_proto::id::TerminalId;
+use yomitori_proto::vocabulary::ReaderRole;
+
+use crate::correlate::{Match, ResultOf, Tap};
+use crate::desk::{Entry, Kind};
+use crate::evidence::{Doubt, Grade, Level};
+use crate::facility::Facility;
+use crate::instant::later;
+use crate::rules::{RuleSet, Rules};
+use crate::seen::Place;
+use crate::terminal::Terminal;
+use crate::weigh::{Test, Trial};
+
+/// One attempt to read a phone.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Attempt {
+    /// By the server's clock.
+    pub(crate) at: DateTime<Utc>,
+    /// When the server heard of it.
+    pub(crate) known_at: DateTime<Utc>,
+    pub(crate) terminal: Option<TerminalId>,
+    /// Absent where only people saw it.
+    pub(crate) tap: Option<Place>,
+    pub(crate) grade: Grade,
+    pub(crate) doubt: Option<Doubt>,
+    /// Nothing lay there for as long as a phone does, or nothing ever came of it, or somebody says so.
+    pub(crate) failed: Failed,
+    pub(crate) mute: bool,
+    pub(crate) in_use: bool,
+    /// A technician's.
+    pub(crate) test: bool,
+    /// The entries that belong to it.
+    pub(crate) entries: Vec<EntryId>,
+    trial: Option<Trial>,
+}
+
+/// Whether an attempt failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failed {
+    No,
+    Yes,
+    /// Where no result comes until then.
+    From(DateTime<Utc>),
+}
+
+/// An entry of a desk: that of a terminal, or that of signed-in people.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct EntryId {
+    pub(crate) desk: Option<TerminalId>,
+    pub(crate) index: usize,
+}
+
+/// Phones work here: since which read that is known, and from when on pairs count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Proof {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) from: Option<DateTime<Utc>>,
+}
+
+/// The attempts that are kept one by one, ascending.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Attempts {
+    pub(crate) list: Vec<Attempt>,
+    pub(crate) proof: Option<Proof>,
+    /// Where the test stands after all of them.
+    pub(crate) test: Test,
+}
+
+/// An attempt and its level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Graded {
+    pub(crate) at: DateTime<Utc>,
+    /// When the server heard of it.
+    pub(crate) known_at: DateTime<Utc>,
+    pub(crate) level: Level,
+}
+
+/// What names an attempt while it is kept: a tap, or an entry of a desk.
+pub(crate) type Key = (Option<TerminalId>, Option<Place>, DateTime<Utc>);
+
+impl Facility {
+    /// What happened at the desk, as far as it is kept; `passed` tells whether an instant has come.
+    pub(crate) fn attempts(&self, rules: &Rules, passed: impl Fn(DateTime<Utc>) -> bool) -> Attempts {
+        let mut list = Vec::new();
+        for (id, terminal) in &self.terminals {
+            let first = list.len();
+            let matches = terminal.matches(rules);
+            list.extend(matches.into_iter().filter_map(|(tap, found)| attempt(*id, terminal, tap, found, rules)));
+            let retries = retries(terminal, &list[first..], rules);
+            for (attempt, retried) in list[first..].iter_mut().zip(retries) {
+                attempt.trial.take_if(|_| retried);
+            }
+            attach(&mut list, first, Some(*id), terminal.desk.entries(), rules, |at| terminal.counts(at));
+        }
+        attach(&mut list, 0, None, self.desk.entries(), rules, |_| true);
+        list.sort_by(|one, other| {
+            (one.at, one.terminal, one.tap).cmp(&(other.at, other.terminal, other.tap))
+        });
+        let (proof, test) = self.weighed(&list, rules, passed);
+        for attempt in &mut list {
+            let clean = matches!(attempt.grade, Grade::Clean | Grade::CleanConfirmed);
+            let counts = proof.is_some_and(|proof| proof.from.is_none_or(|from| from <= attempt.at));
+            if clean && !counts {
+                attempt.doubt = Some(Doubt::Chance);
+                if proof.is_some() {
+                    attempt.grade = Grade::Doubtful;
+                }
+            }
+        }
+        Attempts { list, proof, test }
+    }
+
+    /// Since when phones are known to work here, and where the test stands.
+    fn weighed(
+        &self,
+        list: &[Attempt],
+        rules: &Rules,
+        passed: impl Fn(DateTime<Utc>) -> bool,
+    ) -> (Option<Proof>, Test) {
+        if let Some(proof) = self.proof {
+            return (Some(proof), self.test);
+        }
+        let attested = list.iter().find(|attempt| attempt.grade == Grade::Attested);
+        let attested = attested.map(|attempt| Proof { at: attempt.at, from: None });
+        let trials: Vec<&Trial> = list.iter().filter_map(|attempt| attempt.trial.as_ref()).collect();
+        let mut test = self.test;
+        let mut proof = None;
+        // Every instant at which something became known: a result came, or none can come any more.
+        let mut looks: Vec<(DateTime<Utc>, usize)> = Vec::with_capacity(2 * trials.len());
+        for (index, trial) in trials.iter().enumerate() {
+            let end = later(trial.at, rules.at(trial.at).correlation_to + Duration::seconds(1));
+            if let Some(delay) = trial.delay_ms {
+                looks.push((later(trial.at, Duration::milliseconds(delay.into())), index));
+            }
+            if passed(end) {
+                looks.push((end, index));
+            }
+        }
+        looks.sort_unstable();
+        let ends_by = |trial: &Trial, now: DateTime<Utc>| {
+            later(trial.at, rules.at(trial.at).correlation_to + Duration::seconds(1)) <= now
+        };
+        let mut ended = 0;
+        for (now, index) in looks {
+            while let Some(trial) = trials.get(ended).filter(|trial| ends_by(trial, now)) {
+                let set = rules.at(trial.at);
+                test.add(trial, &trial.at_end(set), set);
+                ended += 1;
+            }
+            if proof.is_some() {
+                continue;
+            }
+            let mut seen = test;
+            for trial in trials[ended..].iter().take_while(|trial| trial.at <= now) {
+                let set = rules.at(trial.at);
+                let known_ms = u32::try_from((now - trial.at).num_milliseconds()).unwrap_or(u32::MAX);
+                seen.add(trial, &trial.weigh(set, known_ms), set);
+            }
+            let at = trials[index].at;
+            if seen.passes(rules.at(at)) {
+                proof = Some(Proof { at: trials[index].at, from: seen.run_from });
+            }
+        }
+        for trial in &trials[ended..] {
+            let set = rules.at(trial.at);
+            if let Some(weight) = trial.at_result(set) {
+                test.add(trial, &weight, set);
+            }
+        }
+        let first = [proof, attested].into_iter().flatten().min_by_key(|proof| proof.at);
+        (first, test)
+    }
+}
+
+impl Attempt {
+    /// How it is weighed, where it is.
+    pub(crate) const fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
+    }
+}
+
+impl Attempts {
+    /// Each attempt and its level.
+    pub(crate) fn levels(&self) -> BTreeMap<Key, Graded> {
+        let works = self.proof.is_some();
+        let key = |attempt: &Attempt| {
+            let at = if attempt.tap.is_some() { DateTime::UNIX_EPOCH } else { attempt.at };
+            (attempt.terminal, attempt.tap, at)
+        };
+        let graded = |attempt: &Attempt| Graded {
+            at: attempt.at,
+            known_at: attempt.known_at,
+            level: attempt.grade.level(works),
+        };
+        self.list.iter().map(|attempt| (key(attempt), graded(attempt))).collect()
+    }
+}
+
+/// What a tap is by itself; `None` where it doesn't count.
+fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: &Rules) -> Option<Attempt> {
+    let set = rules.at(tap.stamp.at);
+    let at = tap.stamp.true_at(set);
+    if tap.role() != ReaderRole::Phone || !terminal.counts(at) {
+        return None;
+    }
+    let short = tap.too_short(set);
+    let not_taken = terminal.not_taken(tap);
+    let end = later(tap.stamp.at, set.correlation_to);
+    let unseen = tap.blind || terminal.gap_in(tap.stamp.at, end);
+    let result = found.result;
+    let Match { delay_ms, near_ms, .. } = found;
+    let trial = Trial {
+        at,
+        near_ms,
+        delay_ms,
+        results_before: tap.results_before,
+        failed: result == ResultOf::Failed,
+    };
+    let (grade, doubt) = match result {
+        ResultOf::None | ResultOf::Failed => (Grade::TapOnly, None),
+        ResultOf::Unread | ResultOf::Confirmed => {
+            let doubt = if short {
+                Some(Doubt::Short)
+            } else if not_taken {
+                Some(Doubt::NotTaken)
+            } else {
+                doubted(&trial, set)
+            };
+            let clean = if result == ResultOf::Confirmed { Grade::CleanConfirmed } else { Grade::Clean };
+            (if doubt.is_some() { Grade::Doubtful } else { clean }, doubt)
+        }
+    };
+    let failed = match result {
+        ResultOf::Failed => Failed::Yes,
+        ResultOf::None if !unseen && !short => {
+            Failed::From(later(at, set.correlation_to + Duration::seconds(1)))
+        }
+        ResultOf::None | ResultOf::Unread | ResultOf::Confirmed => Failed::No,
+    };
+    let weighs = !short && !not_taken && !tap.mute && (!unseen || delay_ms.is_some());
+    Some(Attempt {
+        at,
+        known_at: tap.stamp.received_at,
+        terminal: Some(id),
+        tap: Some(tap.stamp.place),
+        grade,
+        doubt,
+        failed,
+        mute: tap.mute,
+        in_use: tap.in_use,
+        test: false,
+        entries: Vec::new(),
+        trial: weighs.then_some(trial),
+    })
+}
+
+/// What else explains the file that is joined to a tap: judged when the file came, and when nothing more could come.
+fn doubted(trial: &Trial, set: &RuleSet) -> Option<Doubt> {
+    let first = trial.at_result(set)?;
+    let last = trial.at_end(set);
+    if first.certainty.max(last.certainty) >= set.read_certainty {
+        return None;
+    }
+    Some(if first.card { Doubt::Late } else { Doubt::Busy })
+}
+
+/// Which taps of a terminal the same patient tried again: the next one decides.
+fn retries(terminal: &Terminal, attempts: &[Attempt], rules: &Rules) -> Vec<bool> {
+    let readers: BTreeMap<Place, _> = terminal.taps().map(|tap| (tap.stamp.place, tap.reader)).collect();
+    let reader = |attempt: &Attempt| attempt.tap.and_then(|place| readers.get(&place));
+    let retried = |attempt: &Attempt| {
+        let again = later(attempt.at, rules.at(attempt.at).retry_within);
+        attempt.grade == Grade::TapOnly
+            && attempts.iter().any(|next| {
+                next.trial.is_some() && attempt.at < next.at && next.at <= again && reader(next) == reader(attempt)
+            })
+    };
+    attempts.iter().map(retried).collect()
+}
+
+/// Gives every entry of a desk to the attempt it belongs to, among those from `first` on; where there is none, it is one
+/// of its own.
+fn attach(
+    list: &mut Vec<Attempt>,
+    first: usize,
+    desk: Option<TerminalId>,
+    entries: &[Entry],
+    rules: &Rules,
+    counts: impl Fn(DateTime<Utc>) -> bool,
+) {
+    let said: Vec<(EntryId, DateTime<Utc>, &Entry)> = entries
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| (EntryId { desk, index }, entry.stamp.true_at(rules.at(entry.stamp.at)), entry))
+        .filter(|(_, at, _)| counts(*at))
+        .collect();
+    let known = list.len();
+    // Reads first: whoever saw one is believed before somebody else's failure is looked for.
+    let read = |entry: &Entry| entry.says_read();
+    let failed = |entry: &Entry| !entry.says_read() && matches!(entry.kind, Kind::Failed { .. });
+    let fallback = |entry: &Entry| matches!(entry.kind, Kind::Fallback { .. });
+    let kinds: [(&dyn Fn(&Entry) -> bool, bool); 3] = [(&read, true), (&failed, false), (&fallback, false)];
+    for (of_kind, reads) in kinds {
+        let said: Vec<_> = said.iter().filter(|(_, _, entry)| of_kind(entry)).collect();
+        let mut edges = Vec::new();
+        for (number, (_, at, _)) in said.iter().enumerate() {
+            let set = rules.at(*at);
+            for (index, attempt) in list.iter().enumerate().take(known).skip(first) {
+                let near = later(attempt.at, -set.entry_before) <= *at && *at <= later(attempt.at, set.entry_after);
+                // What signed-in people say is often what the desk page says already; on one page two reads are two.
+                let free = attempt.grade != Grade::Attested || (reads && desk.is_none());
+                if near && free {
+                    edges.push(((*at - attempt.at).abs(), number, index));
+                }
+            }
+        }
+        edges.sort_unstable();
+        let mut taken = vec![false; known];
+        let mut given = vec![false; said.len()];
+        for (_, number, index) in edges {
+            if !taken[index] && !given[number] {
+                (taken[index], given[number]) = (true, true);
+                let (id, _, entry) = said[number];
+                belongs(&mut list[index], *id, entry);
+            }
+        }
+        let left = said.iter().zip(given).filter(|((_, _, entry), given)| !given && !fallback(entry));
+        list.extend(left.map(|((id, at, entry), _)| alone(*id, *at, entry)));
+    }
+}
+
+/// An entry says more of an attempt.
+fn belongs(attempt: &mut Attempt, id: EntryId, entry: &Entry) {
+    attempt.entries.push(id);
+    if entry.says_read() {
+        (attempt.grade, attempt.doubt, attempt.failed) = (Grade::Attested, None, Failed::No);
+        attempt.test |= entry.is_test();
+        attempt.trial = None;
+        return;
+    }
+    if matches!(entry.kind, Kind::Failed { .. }) {
+        attempt.failed = Failed::Yes;
+    }
+    if attempt.grade > Grade::TapOnly {
+        (attempt.grade, attempt.doubt) = (Grade::Denied, Some(Doubt::Entered));
+    }
+    if let Some(trial) = &mut attempt.trial {
+        trial.failed = true;
+    }
+}
+
+/// An entry without a tap.
+fn alone(id: EntryId, at: DateTime<Utc>, entry: &Entry) -> Attempt {
+    let read = entry.says_read();
+    Attempt {
+        at,
+        known_at: entry.stamp.received_at,
+        terminal: id.desk,
+        tap: None,
+        grade: if read { Grade::Attested } else { Grade::Stated },
+        doubt: None,
+        failed: if read { Failed::No } else { Failed::Yes },
+        mute: false,
+        in_use: true,
+        test: entry.is_test(),
+        entries: vec![id],
+        trial: None,
+    }
+}

@@ -1,0 +1,92 @@
+//! When a terminal observed something, by its own clock, and by how much that clock was wrong.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::instant::later;
+use crate::rules::RuleSet;
+use crate::seen::Place;
+
+/// An instant by a terminal's clock.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    pub(crate) place: Place,
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    pub(crate) at: DateTime<Utc>,
+    /// By the server's clock.
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    pub(crate) received_at: DateTime<Utc>,
+    /// The terminal's clock minus ours, as far as connections and steps tell.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) offset_ms: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+impl Stamp {
+    /// When it really was: a clock that is known to be wrong is corrected, and nothing was observed after the server heard
+    /// of it.
+    pub(crate) fn true_at(&self, set: &RuleSet) -> DateTime<Utc> {
+        let wrong = self.offset_ms.unsigned_abs() > set.clock_offset_warn_ms;
+        let at = if wrong { later(self.at, -Duration::milliseconds(self.offset_ms)) } else { self.at };
+        at.min(self.received_at)
+    }
+}
+
+/// A step of a terminal's wall clock.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) place: Place,
+    pub(crate) delta_ms: i64,
+    /// It came as it happened: what a connection said of the clock was true until then. Otherwise it had happened before
+    /// the connection.
+    pub(crate) live: bool,
+}
+
+/// What a terminal's clock shows, by what is known at the moment.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Clock {
+    /// The terminal's clock minus ours, now.
+    pub(crate) offset_ms: i64,
+    /// Ascending by place.
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Clock {
+    /// By how much it was wrong at `place`.
+    pub(crate) fn offset_at(&self, place: Place) -> i64 {
+        let later = self.steps.iter().filter(|step| place < step.place);
+        later.fold(self.offset_ms, |offset, step| offset.saturating_sub(step.delta_ms))
+    }
+
+    /// Takes in a step.
+    pub(crate) fn step(&mut self, step: Step) {
+        if step.live {
+            self.offset_ms = self.offset_ms.saturating_add(step.delta_ms);
+        }
+        crate::bounded::insert(&mut self.steps, step, |step| step.place, crate::bounds::STEPS);
+    }
+
+    /// Whether the clock was set between two places.
+    pub(crate) fn stepped(&self, one: Place, other: Place) -> bool {
+        let (first, last) = (one.min(other), one.max(other));
+        self.steps.iter().any(|step| first < step.place && step.place < last)
+    }
+}
+
+impl Stamp {
+    /// A step that became known after this.
+    pub(crate) const fn stepped(&mut self, step: &Step) {
+        let Step { place, delta_ms, live } = *step;
+        let (own, other) = ((self.place.life, self.place.seq.0), (place.life, place.seq.0));
+        let before = own.0 < other.0 || (own.0 == other.0 && own.1 < other.1);
+        if before && !live {
+            self.offset_ms = self.offset_ms.saturating_sub(delta_ms);
+        } else if !before && live {
+            self.offset_ms = self.offset_ms.saturating_add(delta_ms);
+        }
+    }
+}

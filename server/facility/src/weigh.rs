@@ -1,0 +1,311 @@
+//! Whether phones work at a facility, or chance and cards explain what follows its taps.
+//!
+//! Each tap is weighed by all that follows it within the window: how probable are these result files where phones work
+//! (most reads succeed, the result comes after about 12 seconds, no card follows), and how probable where they never do
+//! (the card is used instead, after about 50 seconds, or another way; everything else is chance, at the rate of the desk's
+//! results before the tap)? The quotients are multiplied: Wald's sequential test. So that a facility whose phones begin to
+//! work late is found too, a small part of the weight begins anew with every tap (a mixture over the first tap that works).
+//! By Ville's inequality at most the share `false_eligible` of the facilities at which phones never work pass it, however
+//! long they are watched, as far as the assumed delays are right.
+//!
+//! Pure arithmetic: taps and instants come in, numbers go out.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::rules::{Delay, RuleSet};
+
+/// What followed one tap.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Trial {
+    pub(crate) at: DateTime<Utc>,
+    /// How much later each result came that is no other tap's, ascending, in ms.
+    pub(crate) near_ms: Vec<u32>,
+    /// The one that is joined to it.
+    pub(crate) delay_ms: Option<u32>,
+    pub(crate) results_before: u16,
+    /// The desk or the header says that it failed: the files are somebody else's.
+    pub(crate) failed: bool,
+}
+
+/// How a tap weighs.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Weight {
+    /// How much more probable it is where phones work.
+    pub(crate) quotient: f64,
+    /// How probable it is that this phone was read, where phones work.
+    pub(crate) certainty: f64,
+    /// The card is the likelier explanation, not chance.
+    pub(crate) card: bool,
+    /// How many results within the time that phones take are due to chance or cards.
+    pub(crate) expected: f64,
+}
+
+/// Where the test stands after some taps.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub(crate) struct Test {
+    /// The weight of all beginnings so far.
+    weight: f64,
+    taps: u32,
+    /// The logarithm of the quotients since the run began.
+    run: f64,
+    /// Since when taps count that were not refuted: absent where that is the first.
+    pub(crate) run_from: Option<DateTime<Utc>>,
+    pub(crate) tally: Chance,
+}
+
+/// What was seen against what was to be expected, since the run began.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Chance {
+    pub(crate) taps: u32,
+    pub(crate) seen: u32,
+    pub(crate) expected: f64,
+}
+
+/// A test as it is written: whole numbers, so that what is read again is the same to the last bit.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    weight_ln_millionths: i64,
+    taps: u32,
+    run_millionths: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run_from: Option<DateTime<Utc>>,
+    run_taps: u32,
+    seen: u32,
+    expected_millionths: i64,
+}
+
+const MILLION: f64 = 1e6;
+
+impl From<Test> for Stored {
+    fn from(test: Test) -> Self {
+        let whole = |number: f64| (number * MILLION).round().clamp(-1e15, 1e15) as i64;
+        Self {
+            weight_ln_millionths: whole(test.weight.max(LEAST).ln()),
+            taps: test.taps,
+            run_millionths: whole(test.run),
+            run_from: test.run_from,
+            run_taps: test.tally.taps,
+            seen: test.tally.seen,
+            expected_millionths: whole(test.tally.expected),
+        }
+    }
+}
+
+impl From<Stored> for Test {
+    fn from(stored: Stored) -> Self {
+        let number = |whole: i64| whole as f64 / MILLION;
+        Self {
+            weight: number(stored.weight_ln_millionths).exp(),
+            taps: stored.taps,
+            run: number(stored.run_millionths),
+            run_from: stored.run_from,
+            tally: Chance {
+                taps: stored.run_taps,
+                seen: stored.seen,
+                expected: number(stored.expected_millionths),
+            },
+        }
+    }
+}
+
+/// No weight is less.
+const LEAST: f64 = 1e-12;
+
+/// So much of the weight is for facilities whose phones begin to work later.
+const LATER: f64 = 0.1;
+/// Results before the first: as if half a one had come.
+const PRIOR: f64 = 0.5;
+
+impl Default for Test {
+    fn default() -> Self {
+        // As it would be read again.
+        Self { weight: 1.0 - LATER, taps: 0, run: 0.0, run_from: None, tally: Chance::default() }.rounded()
+    }
+}
+
+impl Delay {
+    fn sigma(&self) -> f64 {
+        const Z95: f64 = 1.644_853_6;
+        (self.p95_s / self.median_s).ln() / Z95
+    }
+
+    fn density(&self, seconds: f64) -> f64 {
+        let z = (seconds / self.median_s).ln() / self.sigma();
+        (-0.5 * z * z).exp() / (seconds * self.sigma() * (2.0 * std::f64::consts::PI).sqrt())
+    }
+
+    fn share_until(&self, seconds: f64) -> f64 {
+        normal((seconds / self.median_s).ln() / self.sigma())
+    }
+}
+
+/// The distribution function of the normal distribution (Abramowitz and Stegun 26.2.17, within 1e-7).
+fn normal(z: f64) -> f64 {
+    const TERMS: [f64; 5] = [0.319_381_53, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let tail = TERMS.iter().rev().fold(0.0, |sum, term| (sum + term) * t);
+    let tail = tail * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    if z < 0.0 { tail } else { 1.0 - tail }
+}
+
+/// No result is taken for faster than this: names of files have whole seconds.
+const FASTEST_S: f64 = 0.5;
+
+impl Trial {
+    /// How it weighs by what was known `until_ms` after the tap.
+    pub(crate) fn weigh(&self, set: &RuleSet, until_ms: u32) -> Weight {
+        let window_s = set.correlation_to.num_milliseconds() as f64 / 1000.0;
+        let until = (f64::from(until_ms) / 1000.0).clamp(FASTEST_S, window_s.max(FASTEST_S));
+        let unrelated_s = set.unrelated_window.num_milliseconds() as f64 / 1000.0;
+        let rate = (f64::from(self.results_before) + PRIOR) / unrelated_s.max(1.0);
+        let phone_s = set.phone_result.p95_s;
+        let card_share = set.card_after_failure;
+        let expected = 1.0 - (-rate * phone_s).exp() * (1.0 - card_share * set.card_result.share_until(phone_s));
+        if self.failed {
+            let quotient = 1.0 - set.phone_success;
+            return Weight { quotient, certainty: 0.0, card: true, expected };
+        }
+        let (mut phone, mut card) = (0.0, 0.0);
+        for near in self.near_ms.iter().filter(|near| **near <= until_ms) {
+            let seconds = (f64::from(*near) / 1000.0).max(FASTEST_S);
+            phone += set.phone_result.density(seconds);
+            card += set.card_result.density(seconds);
+        }
+        // Both beside the probability that all of it is chance.
+        let read = 1.0 - set.phone_result.share_until(until) + phone / rate;
+        let failed = 1.0 - card_share * set.card_result.share_until(until) + card_share * card / rate;
+        let works = set.phone_success * read;
+        let fails = (1.0 - set.phone_success) * failed;
+        Weight {
+            quotient: (works + fails) / failed,
+            certainty: works / (works + fails),
+            card: card_share * card > rate,
+            expected,
+        }
+    }
+
+    /// How it weighs when its own result has just come.
+    pub(crate) fn at_result(&self, set: &RuleSet) -> Option<Weight> {
+        self.delay_ms.map(|delay| self.weigh(set, delay))
+    }
+
+    /// How it weighs when nothing more can come.
+    pub(crate) fn at_end(&self, set: &RuleSet) -> Weight {
+        self.weigh(set, u32::MAX)
+    }
+
+    fn seen(&self, set: &RuleSet) -> bool {
+        !self.failed && self.delay_ms.is_some_and(|delay| f64::from(delay) <= set.phone_result.p95_s * 1000.0)
+    }
+}
+
+impl Test {
+    /// One more tap that weighs `weight`.
+    pub(crate) fn add(&mut self, trial: &Trial, weight: &Weight, set: &RuleSet) {
+        // What a run that is refuted held was chance.
+        if self.run <= set.missed_eligible.ln() {
+            (self.run, self.run_from, self.tally) = (0.0, Some(trial.at), Chance::default());
+        }
+        let number = f64::from(self.taps.saturating_add(1));
+        self.weight = ((self.weight + LATER / (number * (number + 1.0))) * weight.quotient).clamp(LEAST, 1e12);
+        self.taps = self.taps.saturating_add(1);
+        self.run = (self.run + weight.quotient.ln()).clamp(-1e6, 1e6);
+        self.tally.taps = self.tally.taps.saturating_add(1);
+        self.tally.seen = self.tally.seen.saturating_add(trial.seen(set).into());
+        self.tally.expected += weight.expected;
+    }
+
+    /// The same, as it would be read again.
+    pub(crate) fn rounded(self) -> Self {
+        Stored::from(self).into()
+    }
+
+    /// Whether phones work here, as far as `set` asks.
+    pub(crate) fn passes(&self, set: &RuleSet) -> bool {
+        let later = LATER / (f64::from(self.taps) + 1.0);
+        self.weight + later >= 1.0 / set.false_eligible
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Rules;
+
+    fn set() -> RuleSet {
+        Rules::bundled().at(DateTime::UNIX_EPOCH).clone()
+    }
+
+    fn trial(near_ms: &[u32], results_before: u16) -> Trial {
+        let at = DateTime::UNIX_EPOCH;
+        Trial { at, near_ms: near_ms.to_vec(), delay_ms: near_ms.first().copied(), results_before, failed: false }
+    }
+
+    fn after(trials: &[Trial]) -> Test {
+        let set = set();
+        let mut test = Test::default();
+        trials.iter().for_each(|trial| test.add(trial, &trial.at_end(&set), &set));
+        test
+    }
+
+    #[test]
+    fn the_normal_distribution_is_that_of_the_tables() {
+        for (z, expected) in [(0.0, 0.5), (1.0, 0.841_344_7), (-1.644_853_6, 0.05), (3.0, 0.998_650_1)] {
+            assert!((normal(z) - expected).abs() < 1e-6, "{z}");
+        }
+        let delay = Delay { median_s: 12.0, p95_s: 30.0 };
+        assert!((delay.share_until(12.0) - 0.5).abs() < 1e-6 && (delay.share_until(30.0) - 0.95).abs() < 1e-6);
+        let steps = 1..60_000;
+        let area: f64 = steps.map(|step| delay.density(f64::from(step) * 0.01) * 0.01).sum();
+        assert!((area - 1.0).abs() < 1e-3, "{area}");
+    }
+
+    #[test]
+    fn one_read_at_a_quiet_desk_is_enough_and_at_a_busy_one_it_is_not() {
+        assert!(after(&[trial(&[8_000], 0)]).passes(&set()));
+        assert!(after(&[trial(&[8_000], 2)]).passes(&set()));
+        assert!(!after(&[trial(&[8_000], 48)]).passes(&set()));
+        assert!(!after(&[trial(&[50_000], 0)]).passes(&set()), "as late as a card");
+        assert!(!after(&[trial(&[], 0)]).passes(&set()));
+    }
+
+    #[test]
+    fn a_result_that_just_came_weighs_before_the_window_ends() {
+        let set = set();
+        let weight = trial(&[8_000], 0).at_result(&set).unwrap();
+        assert!(weight.quotient > 1.0 / set.false_eligible && weight.certainty > set.read_certainty, "{weight:?}");
+        // A card that follows takes some of it back.
+        assert!(trial(&[8_000, 50_000], 0).at_end(&set).quotient < weight.quotient);
+        assert_eq!(trial(&[], 0).at_result(&set), None);
+    }
+
+    #[test]
+    fn failures_speak_against_it_and_what_came_before_them_was_chance() {
+        let failure = Trial { failed: true, ..trial(&[8_000], 0) };
+        let failures = [failure.clone(), failure.clone(), failure.clone(), failure.clone()];
+        let refuted = after(&[&[trial(&[40_000], 2)], &failures[..], &[trial(&[9_000], 2)]].concat());
+        assert!(refuted.run_from.is_some());
+        assert_eq!(refuted.tally.taps, 3);
+        let held = after(&[trial(&[9_000], 2), failure]);
+        assert_eq!((held.run_from, held.tally.taps, held.tally.seen), (None, 2, 1));
+    }
+
+    #[test]
+    fn phones_that_begin_to_work_after_a_year_are_found() {
+        let mut trials = vec![trial(&[], 2); 1000];
+        trials.extend(vec![trial(&[10_000], 2); 6]);
+        assert!(after(&trials).passes(&set()));
+    }
+
+    #[test]
+    fn no_file_is_too_early_or_too_late_for_a_number() {
+        let set = set();
+        for near in [0, 1, 999, 120_000, u32::MAX] {
+            let weight = trial(&[near], u16::MAX).at_end(&set);
+            assert!(weight.quotient.is_finite() && weight.quotient > 0.0, "{near}: {weight:?}");
+            assert!((0.0..=1.0).contains(&weight.certainty), "{near}: {weight:?}");
+        }
+    }
+}
