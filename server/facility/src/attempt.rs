@@ -227,6 +227,7 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
         near_ms,
         delay_ms,
         results_before: tap.results_before,
+        usual_hundredths: tap.usual_hundredths,
         failed: result == ResultOf::Failed,
     };
     let (grade, doubt) = match result {
@@ -250,7 +251,7 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
         }
         ResultOf::None | ResultOf::Unread | ResultOf::Confirmed => Failed::No,
     };
-    let weighs = !short && !not_taken && !tap.mute && (!unseen || delay_ms.is_some());
+    let weighs = !short && !tap.mute && (!unseen || delay_ms.is_some());
     Some(Attempt {
         at,
         known_at: tap.stamp.received_at,

@@ -44,6 +44,9 @@ pub(crate) struct Tap {
     pub(crate) assigned: Option<(DateTime<Utc>, ReaderRole)>,
     /// How many results came in the half hour before (`unrelated_window_s`).
     pub(crate) results_before: u16,
+    /// How many came in the half hour before a result of this desk, on average, in hundredths: a desk that has just opened is
+    /// as busy as it was yesterday, though nothing came before.
+    pub(crate) usual_hundredths: u32,
     /// Result files are not looked at, so that there can't be one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) blind: bool,
@@ -158,6 +161,11 @@ impl Window {
         self.files.iter().any(|file| around.contains(file.at) && near(at, file, set))
     }
 
+    /// Whether a tap may have a file.
+    pub(crate) fn may_be_joined(&self, tap: &Tap, set: &RuleSet) -> bool {
+        tap.settled.as_ref().map_or_else(|| self.tap_touches(tap.at(), set), |found| found.delay_ms.is_some())
+    }
+
     /// Whether a file may make or change a pair.
     pub(crate) fn file_touches(&self, file: &File, set: &RuleSet) -> bool {
         let around = Around::new(file.at, set);
@@ -179,6 +187,7 @@ impl Window {
 
     /// Takes in a tap.
     pub(crate) fn tap(&mut self, mut tap: Tap, set: &RuleSet) {
+        tap.usual_hundredths = usual(&self.files, tap.place(), set);
         let from = later(tap.at(), -set.unrelated_window);
         let before = self.files.iter().filter(|file| from <= file.at && file.at < tap.at()).count();
         tap.results_before = u16::try_from(before).unwrap_or(u16::MAX);
@@ -201,8 +210,14 @@ impl Window {
                 tap.results_before = tap.results_before.saturating_add(1);
             }
         }
-        let (Ok(index) | Err(index)) = self.files.binary_search_by_key(&file.place, |other| other.place);
+        let place = file.place;
+        let (Ok(index) | Err(index)) = self.files.binary_search_by_key(&place, |other| other.place);
         self.files.insert(index, file);
+        // One that comes late tells how busy the desk was.
+        let Self { taps, files } = self;
+        for tap in taps.iter_mut().filter(|tap| place < tap.stamp.place && tap.settled.is_none()) {
+            tap.usual_hundredths = usual(files, tap.stamp.place, set);
+        }
     }
 
     /// When the newest observation before `place` happened, where no step of the clock lies between.
@@ -266,7 +281,7 @@ impl Window {
         (matches, taken)
     }
 
-    /// Whether there are more taps than are kept.
+    /// Whether there are more taps than are kept: then some go together, as it takes the whole facility to count them.
     pub(crate) const fn too_many_taps(&self) -> bool {
         self.taps.len() > TAPS
     }
@@ -298,6 +313,15 @@ impl Window {
             self.files.remove(0);
         }
     }
+}
+
+/// How many of the files before `place` came within the half hour before another one of them, on average, in hundredths.
+fn usual(files: &[File], place: Place, set: &RuleSet) -> u32 {
+    let before = &files[..files.partition_point(|file| file.place < place)];
+    let within = |later: &File, file: &File| file.at < later.at && later.at - file.at <= set.unrelated_window;
+    let pairs: usize = before.iter().map(|later| before.iter().filter(|file| within(later, file)).count()).sum();
+    let average = (pairs * 100).checked_div(before.len()).unwrap_or_default();
+    u32::try_from(average).unwrap_or(u32::MAX)
 }
 
 fn milliseconds(duration: Duration) -> u32 {

@@ -4,6 +4,7 @@
 //! [`Superseded`] entry. Where the face reader reads phones by itself, taps can't be seen: "not observable here".
 
 mod axis;
+mod reads;
 mod tally;
 mod total;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::Word;
 use crate::word::words;
 
+pub use reads::{ReadStatus, reads};
 pub use axis::{DoubtCount, Eligible, Evidence, LevelCount};
 pub(crate) use tally::{Grade, Tally, sum};
 pub(crate) use total::Total;

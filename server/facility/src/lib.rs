@@ -50,7 +50,9 @@ pub use collection::{CollectionLimit, SettingsStatus};
 pub use discrepancy::{Acknowledged, Flag, FlagStatus, Severity, UnknownFlag, standing};
 pub use due::due;
 pub use equipment::{Equipment, FaceReader, Missing, ReaderStatus, Trouble};
-pub use evidence::{DoubtCount, Doubt, Eligible, Evidence, Level, LevelCount, Superseded, SupersededBy};
+pub use evidence::{
+    Doubt, DoubtCount, Eligible, Evidence, Level, LevelCount, ReadStatus, Superseded, SupersededBy, reads,
+};
 pub use explain::{Change, EXAMPLE, Explained, Fleet, Step, StepCause, difference, explain};
 pub use facility::{FOLD, Facility, fold};
 pub use freshness::{Freshness, TerminalStatus};

@@ -4,13 +4,17 @@ use chrono::{DateTime, Utc};
 use yomitori_proto::id::TerminalId;
 
 use crate::attempt::{Attempt, EntryId};
+use crate::bounds::{ENTRIES, TAPS};
 use crate::facility::Facility;
 use crate::rules::Rules;
+
+/// So many taps or entries go at once: it takes the whole facility to count one.
+const AT_ONCE: usize = 12;
 
 impl Facility {
     /// Lets go what is beyond the bounds. What is known of chance by then stays known.
     pub(crate) fn settle(&mut self, rules: &Rules, now: DateTime<Utc>) {
-        while let Some(oldest) = self.beyond() {
+        while let Some((list, beyond)) = self.beyond() {
             let attempts = self.attempts(rules, |at| at <= now);
             if self.proof.is_none() && attempts.proof.is_some() {
                 let began = attempts.proof.and_then(|proof| proof.from);
@@ -20,36 +24,58 @@ impl Facility {
                 }
                 (self.proof, self.test) = (attempts.proof, attempts.test.rounded());
             }
-            let holds = |attempt: &&Attempt| match oldest {
-                Oldest::Tap(terminal) => {
-                    let place = self.terminals.get(&terminal).and_then(|terminal| terminal.taps().next());
-                    attempt.terminal == Some(terminal)
-                        && attempt.tap.is_some()
-                        && attempt.tap == place.map(|tap| tap.stamp.place)
+            // From the newest to the oldest, so that what stands before it keeps its number.
+            let mut gone: Vec<EntryId> = Vec::new();
+            for number in 0..beyond + AT_ONCE {
+                let attempt = match list {
+                    List::Taps(id) => {
+                        let Some(terminal) = self.terminals.get_mut(&id) else { break };
+                        let Some(place) = terminal.forget_oldest_tap() else { break };
+                        attempts.list.iter().find(|attempt| attempt.terminal == Some(id) && attempt.tap == Some(place))
+                    }
+                    List::Entries(desk) => {
+                        let entry = EntryId { desk, index: number };
+                        let attempt = attempts.list.iter().find(|attempt| attempt.entries.contains(&entry));
+                        if gone.contains(&entry) {
+                            continue;
+                        }
+                        gone.push(entry);
+                        attempt
+                    }
+                };
+                if let Some(attempt) = attempt {
+                    self.count(attempt, rules);
+                    gone.extend(attempt.entries.iter().filter(|entry| !gone.contains(entry)).copied().collect::<Vec<_>>());
                 }
-                Oldest::Entry(desk) => attempt.entries.contains(&EntryId { desk, index: 0 }),
-            };
-            match attempts.list.iter().find(holds).cloned() {
-                Some(attempt) => self.count(&attempt, rules),
-                None => self.drop_oldest(oldest),
+            }
+            gone.sort_unstable();
+            for EntryId { desk, index } in gone.into_iter().rev() {
+                match desk {
+                    None => self.desk.settle(index),
+                    Some(id) => {
+                        if let Some(terminal) = self.terminals.get_mut(&id) {
+                            terminal.desk.settle(index);
+                        }
+                    }
+                }
             }
         }
     }
 
-    fn beyond(&self) -> Option<Oldest> {
-        if self.desk.too_many() {
-            return Some(Oldest::Entry(None));
+    /// A list that holds more than it may, and how much.
+    fn beyond(&self) -> Option<(List, usize)> {
+        let entries = |count: usize| count.checked_sub(ENTRIES).filter(|beyond| *beyond > 0);
+        if let Some(beyond) = entries(self.desk.entries().len()) {
+            return Some((List::Entries(None), beyond));
         }
         self.terminals.iter().find_map(|(id, terminal)| {
-            if terminal.too_many_taps() {
-                Some(Oldest::Tap(*id))
-            } else {
-                terminal.desk.too_many().then_some(Oldest::Entry(Some(*id)))
-            }
+            let taps = terminal.taps().count().checked_sub(TAPS).filter(|beyond| *beyond > 0);
+            let taps = taps.map(|beyond| (List::Taps(*id), beyond));
+            taps.or_else(|| Some((List::Entries(Some(*id)), entries(terminal.desk.entries().len())?)))
         })
     }
 
-    /// Counts an attempt and lets go what it consists of.
+    /// Counts an attempt, and lets its tap go.
     fn count(&mut self, attempt: &Attempt, rules: &Rules) {
         self.settled.add(attempt.grade, attempt.at, rules);
         self.settled.tests = self.settled.tests.saturating_add(attempt.test.into());
@@ -62,48 +88,18 @@ impl Facility {
                 self.settled.refute();
             }
         }
-        let mut entries = attempt.entries.clone();
-        entries.sort_unstable();
-        for EntryId { desk, index } in entries.into_iter().rev() {
-            match desk {
-                None => self.desk.settle(index),
-                Some(terminal) => {
-                    if let Some(terminal) = self.terminals.get_mut(&terminal) {
-                        terminal.desk.settle(index);
-                    }
-                }
-            }
-        }
         if let (Some(id), Some(place)) = (attempt.terminal, attempt.tap)
             && let Some(terminal) = self.terminals.get_mut(&id)
         {
             terminal.forget_tap(place);
         }
     }
-
-    /// What is no attempt: a tap elsewhere, a fallback without a tap, what a retired terminal sent.
-    fn drop_oldest(&mut self, oldest: Oldest) {
-        match oldest {
-            Oldest::Entry(None) => self.desk.settle(0),
-            Oldest::Entry(Some(id)) => {
-                if let Some(terminal) = self.terminals.get_mut(&id) {
-                    terminal.desk.settle(0);
-                }
-            }
-            Oldest::Tap(id) => {
-                if let Some(terminal) = self.terminals.get_mut(&id) {
-                    let place = terminal.taps().next().map(|tap| tap.stamp.place);
-                    place.into_iter().for_each(|place| terminal.forget_tap(place));
-                }
-            }
-        }
-    }
 }
 
-/// What is too much: the oldest of it goes.
+/// What is too long.
 #[derive(Clone, Copy)]
-enum Oldest {
-    Tap(TerminalId),
+enum List {
+    Taps(TerminalId),
     /// Of a terminal's desk page, or of signed-in people.
-    Entry(Option<TerminalId>),
+    Entries(Option<TerminalId>),
 }

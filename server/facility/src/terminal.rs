@@ -191,17 +191,25 @@ impl Terminal {
         self.window.too_many_taps()
     }
 
+    /// Lets the oldest tap go.
+    pub(crate) fn forget_oldest_tap(&mut self) -> Option<Place> {
+        let place = self.window.taps.first()?.stamp.place;
+        self.forget_tap(place);
+        Some(place)
+    }
+
     /// Lets a tap go that was counted.
     pub(crate) fn forget_tap(&mut self, place: Place) {
         self.window.taps.retain(|tap| tap.stamp.place != place);
     }
 
-    /// Whether there is a tap to which an entry at `at` may belong.
-    pub(crate) fn has_tap_near(&self, at: DateTime<Utc>, rules: &Rules) -> bool {
+    /// Whether there is a tap with a file to which an entry at `at` may belong.
+    pub(crate) fn has_pair_near(&self, at: DateTime<Utc>, rules: &Rules) -> bool {
         self.window.taps.iter().any(|tap| {
             let set = rules.at(tap.stamp.at);
             let tap_at = tap.stamp.true_at(set);
-            later(tap_at, -set.entry_before) <= at && at <= later(tap_at, set.entry_after)
+            let near = later(tap_at, -set.entry_before) <= at && at <= later(tap_at, set.entry_after);
+            near && self.window.may_be_joined(tap, set)
         })
     }
 

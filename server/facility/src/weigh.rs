@@ -24,6 +24,8 @@ pub(crate) struct Trial {
     /// The one that is joined to it.
     pub(crate) delay_ms: Option<u32>,
     pub(crate) results_before: u16,
+    /// The same of the desk at other times, in hundredths.
+    pub(crate) usual_hundredths: u32,
     /// The desk or the header says that it failed: the files are somebody else's.
     pub(crate) failed: bool,
 }
@@ -114,7 +116,7 @@ impl From<Stored> for Test {
 const LEAST: f64 = 1e-12;
 
 /// So much of the weight is for facilities whose phones begin to work later.
-const LATER: f64 = 0.1;
+const LATER: f64 = 0.05;
 /// Results before the first: as if half a one had come.
 const PRIOR: f64 = 0.5;
 
@@ -159,7 +161,8 @@ impl Trial {
         let window_s = set.correlation_to.num_milliseconds() as f64 / 1000.0;
         let until = (f64::from(until_ms) / 1000.0).clamp(FASTEST_S, window_s.max(FASTEST_S));
         let unrelated_s = set.unrelated_window.num_milliseconds() as f64 / 1000.0;
-        let rate = (f64::from(self.results_before) + PRIOR) / unrelated_s.max(1.0);
+        let usual = f64::from(self.usual_hundredths) / 100.0;
+        let rate = (f64::from(self.results_before).max(usual) + PRIOR) / unrelated_s.max(1.0);
         let phone_s = set.phone_result.p95_s;
         let card_share = set.card_after_failure;
         let expected = 1.0 - (-rate * phone_s).exp() * (1.0 - card_share * set.card_result.share_until(phone_s));
@@ -240,7 +243,14 @@ mod tests {
 
     fn trial(near_ms: &[u32], results_before: u16) -> Trial {
         let at = DateTime::UNIX_EPOCH;
-        Trial { at, near_ms: near_ms.to_vec(), delay_ms: near_ms.first().copied(), results_before, failed: false }
+        Trial {
+            at,
+            near_ms: near_ms.to_vec(),
+            delay_ms: near_ms.first().copied(),
+            results_before,
+            usual_hundredths: 100 * u32::from(results_before),
+            failed: false,
+        }
     }
 
     fn after(trials: &[Trial]) -> Test {

@@ -25,6 +25,7 @@ fn tap(seq: u64, second: f64) -> Tap {
         configured: Some((place(0), ReaderRole::Phone)),
         assigned: None,
         results_before: 0,
+        usual_hundredths: 0,
         blind: false,
         settled: None,
     }

@@ -79,7 +79,7 @@ impl Terminal {
             }
             Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => {
                 let entry = entry(self, sighting, event)?;
-                let touches = self.has_tap_near(entry.stamp.true_at(rules.at(entry.stamp.at)), rules);
+                let touches = self.has_pair_near(entry.stamp.true_at(rules.at(entry.stamp.at)), rules);
                 return touches.then_some(Corrects { by: SupersededBy::Entry, late: false });
             }
             Event::EntryWithdrawn(_) => return Some(Corrects { by: SupersededBy::Withdrawn, late: false }),
@@ -245,6 +245,7 @@ impl Terminal {
             configured: known.and_then(|reader| reader.configured(Some(place))),
             assigned: known.and_then(|reader| reader.assigned(|from| from <= stamp.true_at(set))),
             results_before: 0,
+            usual_hundredths: 0,
             blind: self.collecting.level() == CollectionLevel::Readers,
             settled: None,
         };
