@@ -9,4 +9,5 @@ pub mod fleet;
 pub mod hostile;
 pub mod oracle;
 pub mod storm;
+pub mod truth;
 pub mod world;
