@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod clock;
+pub mod demo;
 pub mod fleet;
 pub mod hostile;
 pub mod oracle;

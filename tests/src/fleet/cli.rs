@@ -75,9 +75,9 @@ struct Run {
     /// How the clinics live.
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
-    /// How many seconds a clinic's day takes.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=86_400))]
-    day: u64,
+    /// How many seconds a clinic's day takes; by default 60, in a demonstration a day.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    day: Option<u64>,
     /// End after so many seconds.
     #[arg(long = "for", value_name = "SECONDS")]
     for_s: Option<u64>,
@@ -135,7 +135,7 @@ async fn live(run: Run) -> Result<()> {
         clinics,
         seed: run.fleet.seed,
         profile: run.profile,
-        day: Duration::from_secs(run.day),
+        day: run.day.map_or(run.profile.usual_day(), Duration::from_secs),
         state: run.state,
         tokens,
         ledger: ledger.clone(),

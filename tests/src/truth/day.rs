@@ -77,8 +77,7 @@ impl Living {
     pub fn day(&mut self, date: NaiveDate) -> Day {
         let stations = self.site.stations.len();
         let (dawn, midnight) = (calendar::at(date, 0.0), calendar::at(date, 24.0));
-        let mut day =
-            Day { date, on: vec![None; stations], seen: vec![], reads: vec![], failures: vec![], alone: vec![] };
+        let mut day = self.nothing(date);
         let open = calendar::is_open(date);
         let hours = self.site.kind.hours(date);
         if open {
@@ -110,6 +109,42 @@ impl Living {
             }
         }
         self.on |= open;
+        day.seen.sort_by_key(|seen| seen.at);
+        day
+    }
+
+    /// A day on which nothing happens.
+    #[must_use]
+    pub fn nothing(&self, date: NaiveDate) -> Day {
+        let on = vec![None; self.site.stations.len()];
+        Day { date, on, seen: vec![], reads: vec![], failures: vec![], alone: vec![] }
+    }
+
+    /// All terminals come up at `at`.
+    pub fn wake(&mut self, at: DateTime<Utc>) -> Day {
+        let mut day = self.nothing(calendar::date(at));
+        for station in 0..self.site.stations.len() {
+            self.boot(&mut day, station, at);
+        }
+        self.on = true;
+        day
+    }
+
+    /// A while of an open desk, whatever the hour, to which `phones` come on the average; of cards as many as ever.
+    pub fn while_open(&mut self, (from, to): (DateTime<Utc>, DateTime<Utc>), phones: f64) -> Day {
+        const OPEN_S: f64 = 7.0 * 3600.0;
+        let mut day = self.nothing(calendar::date(from));
+        let (stations, takes) = (self.site.stations.len(), (to - from).as_seconds_f64());
+        for _ in 0..draw::count(&mut self.rng, phones) {
+            let station = self.rng.random_range(0..stations);
+            let at = from + draw::seconds(draw::between(&mut self.rng, (0.0, takes)));
+            self.phone(&mut day, station, at);
+        }
+        for _ in 0..draw::count(&mut self.rng, self.site.kind.checks() * takes / OPEN_S) {
+            let station = self.rng.random_range(0..stations);
+            let at = from + draw::seconds(draw::between(&mut self.rng, (0.0, takes)));
+            self.result(&mut day, station, at);
+        }
         day.seen.sort_by_key(|seen| seen.at);
         day
     }
@@ -234,8 +269,13 @@ impl Living {
         if !(self.site.loose_cable && self.rng.random_bool(self.assumptions.loose_days)) {
             return;
         }
+        let at = self.open_at(day.date);
+        self.comes_off(day, station, at);
+    }
+
+    /// The cable comes off at `at`, a few times.
+    pub fn comes_off(&mut self, day: &mut Day, station: usize, mut at: DateTime<Utc>) {
         let reader = self.site.stations[station].reader;
-        let mut at = self.open_at(day.date);
         let times = self.rng.random_range(2..6_u32);
         for _ in 0..times {
             self.see(day, station, at, ReaderDetached { reader });

@@ -13,9 +13,9 @@ use super::draw;
 use super::site::Site;
 
 /// A fact, and which read of which day it belongs to.
-pub(super) struct Arrived {
-    pub(super) recorded: Recorded,
-    pub(super) mark: Option<(usize, Mark)>,
+pub(crate) struct Arrived {
+    pub(crate) recorded: Recorded,
+    pub(crate) mark: Option<(usize, Mark)>,
 }
 
 struct Line<'a> {
@@ -27,7 +27,7 @@ struct Line<'a> {
 }
 
 /// All facts that the agents' sightings and their lines become, in order of arrival.
-pub(super) fn carry(site: &Site, assumptions: &Assumptions, days: &mut [Day], rng: &mut StdRng) -> Vec<Arrived> {
+pub(crate) fn carry(site: &Site, assumptions: &Assumptions, days: &mut [Day], rng: &mut StdRng) -> Vec<Arrived> {
     let instance = Instance(draw::id(rng));
     let mut arrived = Vec::new();
     let seen: Vec<(usize, Seen)> = days
