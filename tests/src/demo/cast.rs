@@ -204,27 +204,33 @@ pub fn statements(index: usize, facility: &Facility, now: DateTime<Utc>) -> Vec<
             say(&["opt-out", "record", "acknowledged", "--at", &at(CALLED_AND_REFLECTED - 4)]);
         }
         Part::AgainstWish | Part::CallNeeded => say(&unwanted),
-        Part::NewlyListed | Part::NotListedYet | Part::CanonAttested | Part::LooseCable | Part::NoPhoneYet => {
+        Part::NewlyListed
+        | Part::NotListedYet
+        | Part::CanonAttested
+        | Part::LooseCable
+        | Part::NoPhoneYet
+        | Part::Silent
+        | Part::Dropped => {
             say(&["opt-out", "record", "want"]);
         }
-        Part::Usual if index < FIRST_ROUND.len() => {
+        Part::Usual if index >= FIRST_ROUND.len() => {
+            // Most have decided.
+            if !index.is_multiple_of(5) {
+                say(&["opt-out", "record", "want"]);
+            }
+        }
+        Part::Usual => {
             say(&["opt-out", "record", "want"]);
             say(&["reader", "purchased", "reader", "--route", "subsidised"]);
-            say(&["notice", "hung", "supported-sticker", "--at", &at(RESTARTED)]);
+            say(&["notice", "hung", "sticker", "--at", &at(RESTARTED)]);
         }
         Part::Relocated => {
+            say(&["opt-out", "record", "want"]);
             if let Some(new) = new_code(index, facility) {
                 say(&["facility", "code", "replace", &code, new.as_str(), "--effective", &at(MOVED), "--why", "移転"]);
             }
         }
-        Part::Usual
-        | Part::CanonUndecided
-        | Part::Silent
-        | Part::Parked
-        | Part::NeverWorks
-        | Part::RoleUnknown
-        | Part::NeverEnrolled
-        | Part::Dropped => {}
+        Part::CanonUndecided | Part::Parked | Part::NeverWorks | Part::RoleUnknown | Part::NeverEnrolled => {}
     }
     all
 }
@@ -268,6 +274,6 @@ mod tests {
             assert!(new.check_digit_holds() && facilities.iter().all(|other| !other.codes.contains(&new)));
         }
         let said = statements(7, &facilities[7], now);
-        assert_eq!(said[0][..3], ["facility", "code", "replace"].map(str::to_owned));
+        assert_eq!(said[1][..3], ["facility", "code", "replace"].map(str::to_owned));
     }
 }
