@@ -83,12 +83,10 @@ impl Api {
         for what in ["appeared", "disappeared"] {
             ensure!(change[what]["ours"].as_i64() > Some(0) && change[what]["rows"].as_i64() > Some(0), "{listing}");
         }
-        let moved = new_code_of(Part::Relocated)?;
-        for code in [code_of(Part::Relocated), moved] {
-            let facility = self.get(&format!("facilities/{code}")).await?;
-            ensure!(facility["facility"]["listing"]["key"] == "listed", "{facility}");
-            ensure!(facility["facility"]["codes"].as_array().is_some_and(|codes| codes.len() == 2), "{facility}");
-        }
+        let moved = self.get(&format!("facilities/{}", new_code_of(Part::Relocated)?)).await?;
+        ensure!(moved["facility"]["listing"] == "listed", "{moved}");
+        let codes = moved["facility"]["status"]["codes"].as_array().context("codes")?;
+        ensure!(codes.len() == 2 && codes[0]["code"] == code_of(Part::Relocated), "{moved}");
         let parked = self.get("parked").await?;
         ensure!(parked["facilities"][0]["code"] == code_of(Part::Parked), "{parked}");
         Ok(())

@@ -79,6 +79,7 @@ const CALLED: u64 = 3;
 const CALLED_AND_REFLECTED: u64 = 27;
 const MOVED: u64 = 21;
 const RESTARTED: u64 = 40;
+const STICKER: u64 = 50;
 
 impl Part {
     /// Of the clinic with this number.
@@ -103,6 +104,11 @@ impl Part {
     #[must_use]
     pub const fn phone_native(self) -> bool {
         matches!(self, Self::CanonUndecided | Self::CanonAttested)
+    }
+
+    /// Whether it wants phones to be shown.
+    const fn welcomes(self) -> bool {
+        !matches!(self, Self::OptOutUnderWay | Self::AgainstWish | Self::CallNeeded | Self::OptOutReflected)
     }
 
     /// Whether the older and the newer list name it.
@@ -192,6 +198,10 @@ pub fn statements(index: usize, facility: &Facility, now: DateTime<Utc>) -> Vec<
         say(&["face-reader", "set", "--model", "canon-hi-cara"]);
         say(&["face-reader", "restarted", "--at", &at(RESTARTED)]);
     }
+    // Some have forgotten the sticker.
+    if part.listed(index).1 && part.welcomes() && !index.is_multiple_of(6) {
+        say(&["notice", "hung", "sticker", "--at", &at(STICKER)]);
+    }
     let unwanted = ["opt-out", "record", "do-not-want", "--why", "受付の体制が整うまで掲載を望まない"];
     match part {
         Part::OptOutUnderWay => {
@@ -222,7 +232,6 @@ pub fn statements(index: usize, facility: &Facility, now: DateTime<Utc>) -> Vec<
         Part::Usual => {
             say(&["opt-out", "record", "want"]);
             say(&["reader", "purchased", "reader", "--route", "subsidised"]);
-            say(&["notice", "hung", "sticker", "--at", &at(RESTARTED)]);
         }
         Part::Relocated => {
             say(&["opt-out", "record", "want"]);
