@@ -283,6 +283,6 @@ mod tests {
             assert!(new.check_digit_holds() && facilities.iter().all(|other| !other.codes.contains(&new)));
         }
         let said = statements(7, &facilities[7], now);
-        assert_eq!(said[1][..3], ["facility", "code", "replace"].map(str::to_owned));
+        assert!(said.iter().any(|words| words[..3] == ["facility", "code", "replace"].map(str::to_owned)), "{said:?}");
     }
 }

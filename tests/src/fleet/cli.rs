@@ -222,6 +222,8 @@ mod tests {
         Arguments::command().debug_assert();
         let run = "yomitori-fleet run --clinics 5 --state s --server https://127.0.0.1:1 --server-program p --server-config c";
         assert!(Arguments::try_parse_from(run.split(' ')).is_ok());
+        let demonstration = format!("{run} --profile demonstration --day 86400");
+        assert!(Arguments::try_parse_from(demonstration.split(' ')).is_ok());
         assert!(Arguments::try_parse_from("yomitori-fleet facilities --clinics 5".split(' ')).is_ok());
         for wrong in ["run", "run --server-program p", "run --tokens t --day 1", "facilities --clinics 0"] {
             assert!(
