@@ -72,6 +72,8 @@ const FIRST_ROUND: [Part; 20] = [
 ];
 /// Who moves gets a number that no invented facility begins with.
 const FIRST_NEW_SERIAL: usize = 5_000;
+/// Of so many clinics people say what they want: each statement is a process of the server's command line.
+const SPOKEN_OF: usize = 60;
 /// Who speaks.
 const BY: &str = "模擬担当者 (simulated)";
 /// Days before now.
@@ -197,6 +199,9 @@ pub fn statements(index: usize, facility: &Facility, now: DateTime<Utc>) -> Vec<
     if part.phone_native() {
         say(&["face-reader", "set", "--model", "canon-hi-cara"]);
         say(&["face-reader", "restarted", "--at", &at(RESTARTED)]);
+    }
+    if index >= SPOKEN_OF {
+        return all;
     }
     // Some have forgotten the sticker.
     if part.listed(index).1 && part.welcomes() && !index.is_multiple_of(6) {

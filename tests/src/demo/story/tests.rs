@@ -1,3 +1,5 @@
+//! The past is over when it begins, the present takes its time, and each part sees what it is there for.
+
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::id::{Life, TerminalId};
 
