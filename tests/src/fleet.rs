@@ -24,13 +24,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yomitori_agent::address::ServerAddress;
 
-use self::clinic::Setting;
+use self::clinic::{Clinic, Setting, Terminal};
 use self::operator::Operator;
-use self::player::{Player, Progress};
+use self::player::{Life, Player, Progress};
 use self::profile::Profile;
-use self::roster::Tokens;
+use self::roster::{Member, Tokens};
 use self::told::Ledger;
 use crate::clock;
+use crate::demo::{self, cast::Part};
 
 /// A fleet to run.
 #[derive(Clone, Debug)]
@@ -85,15 +86,30 @@ pub async fn run(plan: Plan, closing: CancellationToken, mut tell: impl FnMut(Ne
     let mut progress = Vec::with_capacity(members.len());
     let mut tasks = JoinSet::new();
     let began = Instant::now();
-    for member in members {
+    let demonstration = plan.profile == Profile::Demonstration;
+    let log = match &plan.tokens {
+        Tokens::Operator(operator) if demonstration => Some(demo::beyond::Log::of(&operator.config)?),
+        Tokens::Operator(_) | Tokens::Given(_) => None,
+    };
+    if let Some(log) = &log {
+        demo::tell_of_the_silent(&members, plan.seed, log).await?;
+    }
+    let plays = |member: &Member| !demonstration || Part::of(member.index) != Part::Silent;
+    for member in members.into_iter().filter(plays) {
         let code = member.code;
-        let player = Player::new(plan.server.clone(), &setting, member, plan.ledger.clone())?;
+        let told = member.clone();
+        let player = Player::new(plan.server.clone(), member, plan.ledger.clone(), |member, who| {
+            if demonstration { demo::life(&setting, member, who) } else { clinic_s(&setting, who) }
+        })?;
         progress.push(player.progress());
         let closing = closing.clone();
+        if demonstration {
+            tasks.spawn(demo::settle(told, player.progress(), log.clone(), closing.clone()));
+        }
         tasks.spawn(async move { player.play(began, closing).await.with_context(|| format!("the clinic {code}")) });
     }
     if let Tokens::Operator(operator) = plan.tokens {
-        tasks.spawn(say_what_is_wanted(plan.clinics, plan.seed, plan.state, operator, closing.clone()));
+        tasks.spawn(say_what_is_wanted(plan.clinics, plan.seed, plan.profile, plan.state, operator, closing.clone()));
     }
     let mut tick = tokio::time::interval(TELL_EVERY);
     loop {
@@ -130,15 +146,27 @@ async fn finish(tasks: &mut JoinSet<Result<()>>) -> Result<()> {
 async fn say_what_is_wanted(
     clinics: usize,
     seed: u64,
+    profile: Profile,
     state: PathBuf,
     operator: Operator,
     closing: CancellationToken,
 ) -> Result<()> {
     let facilities = facility::invent(clinics, seed);
+    let saying = async {
+        if profile == Profile::Demonstration {
+            return demo::state(&facilities, &state, &operator).await;
+        }
+        let statements = |index, facility: &facility::Facility| operator::statements(index, facility.code().as_str());
+        roster::state_all(&facilities, &state, &operator, statements).await
+    };
     tokio::select! {
-        said = roster::state_all(&facilities, &state, &operator) => said.context("say what is wanted of the clinics"),
+        said = saying => said.context("say what is wanted of the clinics"),
         () = closing.cancelled() => Ok(()),
     }
+}
+
+fn clinic_s(setting: &Setting, who: Terminal) -> Life {
+    Life { happenings: Box::new(Clinic::new(setting, who)), lead: setting.lead() }
 }
 
 fn count(progress: &[Progress]) -> Count {

@@ -5,8 +5,10 @@
 
 pub mod bench;
 pub mod clock;
+pub mod demo;
 pub mod fleet;
 pub mod hostile;
 pub mod oracle;
 pub mod storm;
+pub mod truth;
 pub mod world;

@@ -75,9 +75,9 @@ struct Run {
     /// How the clinics live.
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
-    /// How many seconds a clinic's day takes.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=86_400))]
-    day: u64,
+    /// How many seconds a clinic's day takes; by default 60, in a demonstration a day.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    day: Option<u64>,
     /// End after so many seconds.
     #[arg(long = "for", value_name = "SECONDS")]
     for_s: Option<u64>,
@@ -135,7 +135,7 @@ async fn live(run: Run) -> Result<()> {
         clinics,
         seed: run.fleet.seed,
         profile: run.profile,
-        day: Duration::from_secs(run.day),
+        day: run.day.map_or(run.profile.usual_day(), Duration::from_secs),
         state: run.state,
         tokens,
         ledger: ledger.clone(),
@@ -222,6 +222,8 @@ mod tests {
         Arguments::command().debug_assert();
         let run = "yomitori-fleet run --clinics 5 --state s --server https://127.0.0.1:1 --server-program p --server-config c";
         assert!(Arguments::try_parse_from(run.split(' ')).is_ok());
+        let demonstration = format!("{run} --profile demonstration --day 86400");
+        assert!(Arguments::try_parse_from(demonstration.split(' ')).is_ok());
         assert!(Arguments::try_parse_from("yomitori-fleet facilities --clinics 5".split(' ')).is_ok());
         for wrong in ["run", "run --server-program p", "run --tokens t --day 1", "facilities --clinics 0"] {
             assert!(

@@ -15,9 +15,9 @@ use yomitori_agent::sent::SentLog;
 use yomitori_agent::spool::Spool;
 use yomitori_agent::uplink::Uplink;
 use yomitori_observation::Sighting;
-use yomitori_proto::id::{Life, Seq};
+use yomitori_proto::id::{self, Seq};
 
-use super::clinic::{Act, Clinic, Setting, Terminal};
+use super::clinic::{Act, Happening, Terminal};
 use super::roster::Member;
 use super::told::{Ledger, Told};
 
@@ -36,10 +36,14 @@ pub struct Player {
     spool: Arc<Spool>,
     kept: watch::Sender<Seq>,
     line: watch::Sender<bool>,
-    clinic: Clinic,
-    /// So much of the life lies before the start.
-    lead: Duration,
+    life: Life,
     ledger: Option<Ledger>,
+}
+
+/// What happens at a clinic, in the order of time, and how much of it lies before the start.
+pub struct Life {
+    pub happenings: Box<dyn Iterator<Item = Happening> + Send>,
+    pub lead: Duration,
 }
 
 /// How far a player has got, from outside.
@@ -51,7 +55,7 @@ pub struct Progress {
 
 impl Progress {
     #[must_use]
-    pub fn life(&self) -> Life {
+    pub fn life(&self) -> id::Life {
         self.spool.life()
     }
 
@@ -73,11 +77,16 @@ impl Progress {
 }
 
 impl Player {
-    /// A new life of `member`'s clinic.
+    /// A new life of `member`'s clinic: the one that `life` makes for its terminal.
     ///
     /// # Errors
     /// When there is no spool to be had.
-    pub fn new(server: ServerAddress, setting: &Setting, member: Member, ledger: Option<Ledger>) -> Result<Self> {
+    pub fn new(
+        server: ServerAddress,
+        member: Member,
+        ledger: Option<Ledger>,
+        life: impl FnOnce(&Member, Terminal) -> Life,
+    ) -> Result<Self> {
         let database = redb::Database::builder()
             .set_cache_size(CACHE)
             .create_with_backend(redb::backends::InMemoryBackend::new())
@@ -87,8 +96,7 @@ impl Player {
         let who = Terminal { index: member.index, code: member.code, terminal, life: spool.life() };
         Ok(Self {
             server,
-            clinic: Clinic::new(setting, who),
-            lead: setting.lead(),
+            life: life(&member, who),
             member,
             spool: Arc::new(spool),
             kept: watch::Sender::new(Seq::NONE),
@@ -136,8 +144,8 @@ impl Player {
 
     async fn live(&mut self, began: Instant) -> Result<()> {
         let mut seen = Vec::new();
-        while let Some(happening) = self.clinic.next() {
-            let due = began + happening.at.saturating_sub(self.lead);
+        while let Some(happening) = self.life.happenings.next() {
+            let due = began + happening.at.saturating_sub(self.life.lead);
             if due > Instant::now() || seen.len() >= TOGETHER {
                 self.keep(&mut seen)?;
                 tokio::time::sleep_until(due).await;

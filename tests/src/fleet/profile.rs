@@ -19,6 +19,8 @@ pub enum Profile {
     Backfill,
     /// Again and again all lines are cut at one instant, and come back at another.
     ReconnectStorm,
+    /// Sixty days of history with the dates that they would have had, and then a life at its own pace; see `demo.rs`.
+    Demonstration,
 }
 
 /// The numbers.
@@ -43,12 +45,21 @@ pub(super) struct Pace {
 const REAL_DAY: Duration = Duration::from_secs(86_400);
 
 impl Profile {
+    /// How long a day takes where nobody says.
+    #[must_use]
+    pub const fn usual_day(self) -> Duration {
+        match self {
+            Self::Demonstration => REAL_DAY,
+            _ => Duration::from_secs(60),
+        }
+    }
+
     pub(super) fn pace(self) -> Pace {
         let quiet =
             Pace { cards: 0..=0, phones: 0..=0, rush: 1.0, trouble: false, cuts: &[], day: None, past_days: None };
         match self {
             Self::Lifelike => Pace { cards: 3..=9, phones: 0..=2, trouble: true, ..quiet },
-            Self::Idle => quiet,
+            Self::Idle | Self::Demonstration => quiet,
             Self::MondayMorning => Pace { cards: 80..=160, phones: 1..=4, rush: 0.3, ..quiet },
             Self::Backfill => {
                 Pace { cards: 50..=150, phones: 0..=3, day: Some(REAL_DAY), past_days: Some(30), ..quiet }

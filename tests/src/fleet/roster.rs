@@ -15,7 +15,7 @@ use yomitori_proto::code::InstitutionCode;
 
 use super::character::Character;
 use super::facility::Facility;
-use super::operator::{self, Operator};
+use super::operator::Operator;
 
 /// One clinic with a terminal.
 #[derive(Clone, Debug)]
@@ -113,22 +113,31 @@ async fn join(
     Ok(Member { index, code, state_dir, identity })
 }
 
-/// Makes the statements about the clinics that were not made before.
+/// Makes the statements about the clinics that were not made before: those that `statements` gives for each.
 ///
 /// # Errors
 /// When the server refuses one.
-pub async fn state_all(facilities: &[Facility], state: &Path, operator: &Operator) -> Result<()> {
-    let about: Vec<(usize, InstitutionCode)> =
-        facilities.iter().enumerate().map(|(index, facility)| (index, facility.code())).collect();
+pub async fn state_all(
+    facilities: &[Facility],
+    state: &Path,
+    operator: &Operator,
+    statements: impl Fn(usize, &Facility) -> Vec<Vec<String>>,
+) -> Result<()> {
+    let about = facilities.iter().enumerate();
+    let about: Vec<_> = about.map(|(index, facility)| (facility.code(), statements(index, facility))).collect();
     stream::iter(about)
-        .map(|(index, code)| state_of(index, code, state, operator))
+        .map(|(code, statements)| state_of(code, statements, state, operator))
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await
 }
 
-async fn state_of(index: usize, code: InstitutionCode, state: &Path, operator: &Operator) -> Result<()> {
-    let statements = operator::statements(index, code.as_str());
+async fn state_of(
+    code: InstitutionCode,
+    statements: Vec<Vec<String>>,
+    state: &Path,
+    operator: &Operator,
+) -> Result<()> {
     let folder = state.join(code.as_str());
     let done = folder.join("stated");
     if statements.is_empty() || done.exists() {
