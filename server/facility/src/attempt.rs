@@ -324,18 +324,19 @@ fn attach(
                 // What signed-in people say is often what the desk page says already; on one page two reads are two.
                 let free = attempt.grade != Grade::Attested || (reads && desk.is_none());
                 if near && free {
-                    edges.push(((*at - attempt.at).abs(), number, index));
+                    // What one says is mostly said afterwards.
+                    edges.push((*at < attempt.at, (*at - attempt.at).abs(), number, index));
                 }
             }
         }
         edges.sort_unstable();
         let mut taken = vec![false; known];
         let mut given = vec![false; said.len()];
-        for (_, number, index) in edges {
+        for (_, _, number, index) in edges {
             if !taken[index] && !given[number] {
                 (taken[index], given[number]) = (true, true);
-                let (id, _, entry) = said[number];
-                belongs(&mut list[index], *id, entry);
+                let (id, at, entry) = said[number];
+                belongs(&mut list[index], *id, *at, entry);
             }
         }
         let left = said.iter().zip(given).filter(|((_, _, entry), given)| !given && !fallback(entry));
@@ -344,9 +345,10 @@ fn attach(
 }
 
 /// An entry says more of an attempt.
-fn belongs(attempt: &mut Attempt, id: EntryId, entry: &Entry) {
+fn belongs(attempt: &mut Attempt, id: EntryId, at: DateTime<Utc>, entry: &Entry) {
     attempt.entries.push(id);
     if entry.says_read() {
+        attempt.at = attempt.at.min(at);
         (attempt.grade, attempt.doubt, attempt.failed) = (Grade::Attested, None, Failed::No);
         attempt.test |= entry.is_test();
         attempt.trial = None;

@@ -208,18 +208,39 @@ impl Calendar {
         count: u32,
         own: &BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
     ) -> DateTime<Utc> {
-        let Some(skipped) = count.checked_sub(1) else { return at };
         let first = local(at).date_naive();
-        let closed = |date: &NaiveDate| {
-            let noon = date.and_hms_opt(12, 0, 0).and_then(|noon| noon.and_local_timezone(tokyo()).single());
-            let mut closures = self.clinics_closed.iter().chain(own);
-            noon.is_some_and(|noon| closures.any(|(from, to)| *from <= noon && noon < *to))
+        let (mut date, mut left) = (first, count);
+        while left > 0 {
+            let Some(next) = date.succ_opt() else { return later(at, chrono::Duration::MAX) };
+            date = next;
+            // However long a closure lasts, it is left behind in one step.
+            while let Some(reopened) = self.reopened_after(date, own) {
+                let Some(next) = reopened else { return later(at, chrono::Duration::MAX) };
+                date = next;
+            }
+            let open = date.weekday() != Weekday::Sun && self.holiday(date) != Some(true);
+            left -= u32::from(open);
+        }
+        later(at, date - first)
+    }
+
+    /// Where clinics are closed at noon of `date`: the first day at whose noon that closure is over; none at the end of
+    /// time.
+    fn reopened_after(
+        &self,
+        date: NaiveDate,
+        own: &BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    ) -> Option<Option<NaiveDate>> {
+        let noon = |date: NaiveDate| {
+            let noon = date.and_hms_opt(12, 0, 0)?;
+            noon.and_local_timezone(tokyo()).single().map(|noon| noon.to_utc())
         };
-        let is_open = |date: &NaiveDate| {
-            date.weekday() != Weekday::Sun && self.holiday(*date) != Some(true) && !closed(date)
-        };
-        let days = first.iter_days().skip(1).filter(is_open).nth(skipped as usize);
-        later(at, days.map_or(chrono::Duration::MAX, |last| last - first))
+        let at = noon(date)?;
+        let mut closures = self.clinics_closed.iter().chain(own);
+        let (_, until) = closures.find(|(from, to)| *from <= at && at < *to)?;
+        let last = local(*until).date_naive();
+        let over = noon(last).is_some_and(|noon| *until <= noon);
+        Some(if over { Some(last) } else { last.succ_opt() })
     }
 }
 

@@ -14,6 +14,8 @@ use yomitori_proto::vocabulary::{Notice, PhoneOs};
 use crate::bounded;
 use crate::bounds::{ENTRIES, KINDS, NOTICES, PENDING};
 use crate::cause::Cause;
+use crate::instant::later;
+use crate::rules::Rules;
 use crate::stamp::{Stamp, Step};
 
 /// The entries of one terminal's desk page, or those of people who are signed in.
@@ -108,6 +110,16 @@ impl Desk {
     /// The attested reads, failures and fallbacks, oldest first.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Whether something was entered that may belong to a tap at `at`.
+    pub(crate) fn has_entry_near(&self, at: DateTime<Utc>, rules: &Rules) -> bool {
+        let set = rules.at(at);
+        let (from, to) = (later(at, -set.entry_before), later(at, set.entry_after));
+        self.entries.iter().any(|entry| {
+            let said = entry.stamp.true_at(rules.at(entry.stamp.at));
+            from <= said && said <= to
+        })
     }
 
     /// The notices and restarts, oldest first.

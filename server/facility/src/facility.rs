@@ -172,7 +172,7 @@ impl Facility {
 
     fn observe(&mut self, observed: &Observed, recorded: &Recorded, rules: &Rules, admission: Admission) {
         let (received_at, event) = (recorded.received_at, &recorded.event);
-        let terminal = self.terminal(observed.terminal);
+        let terminal = self.terminals.entry(observed.terminal).or_default();
         let place = match admission {
             Admission::Asked => terminal.admit(observed, received_at, rules),
             Admission::Given => {
@@ -182,7 +182,8 @@ impl Facility {
         };
         let Some(place) = place else { return };
         let sighting = Sighting { observed, place, received_at, rules };
-        if let Some(corrects) = terminal.corrects(sighting, event) {
+        let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
+        if let Some(corrects) = terminal.corrects(sighting, event, entries) {
             self.correcting(corrects, received_at, rules, |facility| {
                 facility.terminal(observed.terminal).take_in(sighting, event);
             });

@@ -54,7 +54,7 @@ pub struct Lag {
 }
 
 /// What a snapshot covers.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
     Full,
@@ -156,6 +156,7 @@ impl Listings {
         let same = |known: &&mut Sight| known.snapshot == snapshot && known.as_of == as_of;
         if let Some(known) = self.sights.iter_mut().find(same) {
             known.listed |= event.listed;
+            known.coverage = known.coverage.clone().min(coverage);
             for code in codes {
                 if !known.codes.contains(&code) && known.codes.len() < SIGHT_CODES {
                     known.codes.push(code);

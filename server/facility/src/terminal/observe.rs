@@ -55,11 +55,24 @@ impl Terminal {
     }
 
     /// What taking in an observation may correct; `None` where it only adds to what is known.
-    pub(crate) fn corrects(&self, sighting: Sighting<'_>, event: &Event) -> Option<Corrects> {
+    ///
+    /// `entries` tells whether people entered something that may belong to a tap at an instant.
+    pub(crate) fn corrects(
+        &self,
+        sighting: Sighting<'_>,
+        event: &Event,
+        entries: impl Fn(DateTime<Utc>) -> bool,
+    ) -> Option<Corrects> {
         let Sighting { observed, place, received_at, rules } = sighting;
         let at = observed.occurred_at;
         let (at, touches) = match event {
-            Event::TapObserved(_) => (at, self.window.tap_touches(at, rules.at(at))),
+            Event::TapObserved(_) => {
+                let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
+                if entries(stamp.true_at(rules.at(at))) {
+                    return Some(Corrects { by: SupersededBy::Result, late: false });
+                }
+                (at, self.window.tap_touches(at, rules.at(at)))
+            }
             Event::LinkageResultObserved(event) => {
                 let file = file(sighting, event)?;
                 let set = rules.at(file.at);
