@@ -54,7 +54,9 @@ impl Ahead {
         let at = self.as_of.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M");
         Text::new(
             format!("リストの日付（{at}）が未来です。リストに書かれた日付を、なければ入手した日を指定してください。"),
-            format!("The list is dated {at}, which has not come yet: give the date that stands in it, or else the day on which you got it."),
+            format!(
+                "The list is dated {at}, which has not come yet: give the date that stands in it, or else the day on which you got it."
+            ),
         )
     }
 }

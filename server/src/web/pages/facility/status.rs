@@ -192,7 +192,10 @@ mod tests {
             "flags": [{ "key": "clock_wrong", "since": "2026-04-01T00:00:00Z", "terminals": ["t"] }],
         });
         let read = Status::read(&status);
-        assert_eq!((read.flags[0].terminals.as_slice(), read.flags[0].since.is_some()), (["t".to_owned()].as_slice(), true));
+        assert_eq!(
+            (read.flags[0].terminals.as_slice(), read.flags[0].since.is_some()),
+            (["t".to_owned()].as_slice(), true)
+        );
         assert_eq!((read.eligible.why.en.as_str(), read.readers.len(), read.terminals.len()), ("why", 0, 1));
         assert!(Status::read(&Value::Null).terminals.is_empty());
     }
