@@ -104,6 +104,21 @@ async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_dated_ahead_is_refused() -> Result<()> {
+    let desk = Desk::open("listing-ahead").await?;
+    let file = desk.world.folder().join("ahead.csv");
+    std::fs::write(&file, "code,name\n1319999015,よみとり病院\n")?;
+    let file = file.to_string_lossy().into_owned();
+    let import = ["list", "import", &file, "--source", "mhlw", "--as-of", "2199-04-01", "--coverage", "full"];
+    let refused = desk.server.try_run(&import).await?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    ensure!(refused.status.code() == Some(2), "{}: {said}", refused.status);
+    ensure!(said.contains("未来") && said.contains("2199-04-01") && said.contains("give the date"), "{said}");
+    ensure!(desk.json(&["list", "snapshots"]).await?.as_array().is_some_and(Vec::is_empty), "nothing is kept of it");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shrunken_snapshot_waits_until_a_person_releases_it() -> Result<()> {
     let desk = Desk::open("listing-shrunken").await?;
     desk.import("2026-04-01", "1319999015,よみとり病院\n").await?;

@@ -181,3 +181,42 @@ fn read(file: &Path) -> Result<Vec<u8>, Mistaken> {
     read.map_err(|error| Mistaken(format!("read `{}`: {error}", file.display())))?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use yomitori_facility::Doubt::{Busy, Chance, Entered, Late, NotTaken, Short};
+    use yomitori_facility::{Cause, FaceReaderModel, Fallback, Flag, Level, SupersededBy as By, Word as _};
+
+    use super::*;
+
+    #[test]
+    fn the_form_names_every_flag_under_its_severity_and_every_word_of_the_tables() {
+        let words: Vec<&str> = FORM.split(|c: char| !c.is_ascii_alphanumeric() && !"_.-".contains(c)).collect();
+        let named = |word: &str| assert!(words.contains(&word), "the form lacks `{word}`");
+        Cause::all().iter().for_each(|cause| named(&cause.id));
+        Fallback::all().iter().for_each(|fallback| named(&fallback.id));
+        FaceReaderModel::all().iter().for_each(|model| named(&model.id));
+        Level::ALL.iter().for_each(|level| named(level.key()));
+        [Entered, Short, NotTaken, Late, Busy, Chance].iter().for_each(|doubt| named(doubt.key()));
+        [By::Late, By::Result, By::Role, By::ClockStep, By::Withdrawn, By::Entry, By::Retired]
+            .iter()
+            .for_each(|by| named(by.key()));
+        let flags = FORM.split_once("\nFlags").unwrap().1;
+        for flag in Flag::ALL {
+            let before = flags.lines().take_while(|line| line.split_whitespace().next() != Some(flag.key()));
+            let heading = before.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).last().unwrap();
+            let severity = heading.split_whitespace().next();
+            assert_eq!(severity, Some(flag.severity().key()), "{}", flag.key());
+            assert!(flags.contains(&format!("{}: {}", flag.label().ja, flag.label().en)), "{}", flag.key());
+        }
+    }
+
+    #[test]
+    fn the_form_is_narrow_enough_for_a_terminal() {
+        let sentences = FORM.lines().filter(|line| !line.starts_with("{\"facility\""));
+        for line in sentences {
+            let width: usize = line.chars().map(|c| if c > '\u{2e7f}' { 2 } else { 1 }).sum();
+            assert!(width <= 100, "{width}: {line}");
+        }
+    }
+}

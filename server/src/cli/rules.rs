@@ -226,12 +226,7 @@ pub(super) async fn closure(desk: &Desk, command: Closure) -> anyhow::Result<()>
                 if let What::Closed { from, to, closes } = what {
                     let (from, to, at) = (minute(*from), minute(*to), minute(*at));
                     let label = closes.label();
-                    say(&format!(
-                        "{from} – {to}  {} / {}  {by}, {at}（{}）",
-                        label.ja,
-                        label.en,
-                        why.unwrap_or("-")
-                    ));
+                    say(&format!("{from} – {to}  {} / {}  {by}, {at}（{}）", label.ja, label.en, why.unwrap_or("-")));
                 }
             }
             if closures.is_empty() {

@@ -36,7 +36,11 @@ impl Centre {
             telephone: calendar.hours().telephone().to_owned(),
             opening,
             open_until: calendar.open_until(now),
-            next_opening: if matches!(opening, Opening::Open | Opening::Unconfirmed) { None } else { calendar.next_opening(now) },
+            next_opening: if matches!(opening, Opening::Open | Opening::Unconfirmed) {
+                None
+            } else {
+                calendar.next_opening(now)
+            },
             holidays_known_until: calendar.last_year(),
         }
     }

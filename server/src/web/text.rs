@@ -75,8 +75,8 @@ texts! {
     HOLDS_SINCE: "日時", "since";
 
     LISTING_TITLE: "公表リストの照合", "The ministry's list";
-    LISTING_HINT: "厚生労働省のリストを `yomitori-server list import` で取り込むたびに、ここで照合できます。",
-        "Each snapshot that `yomitori-server list import` took in is compared here.";
+    LISTING_HINT: "厚生労働省のリストを `yomitori-server list import` で取り込むたびに、ここで照合できます。掲載するかどうかは厚生労働省が自らの記録で判断し、当システムの判定とは別のものです。",
+        "Each snapshot that `yomitori-server list import` took in is compared here. Whom the list names the ministry decides from its own records, whatever we saw.";
     QUARANTINE: "保留中のリスト", "In quarantine";
     QUARANTINED: "保留中", "Quarantined";
     APPLIED: "反映済み", "Applied";
@@ -191,8 +191,9 @@ texts! {
 
     WHY: "各項目の状態と理由", "Each axis, and why";
     STANDING_FLAGS: "要確認の項目", "What needs attention";
-    LADDER: "証拠は4段階です: タップのみ → 結果ファイルと対応 → 結果で確認 → 担当者が確認",
-        "Evidence has four levels: tap only → correlated → header confirmed → attested";
+    LADDER: "証拠は5段階です: タップのみ → 成功の可能性あり → 結果ファイルと対応 → 結果で確認 → 担当者が確認。読み取りとして数えるのは3段階目からで、掲載は厚生労働省が自らの記録で判断します。",
+        "Evidence has five levels: tap only → plausible → correlated → header confirmed → attested. From the third on it counts as a read; the ministry decides from its own records.";
+    INCIDENT_SINCE: "{at}から", "since {at}";
     TERMINALS: "資格確認端末", "Terminals";
     TERMINAL: "端末", "Terminal";
     NO_TERMINALS: "端末はまだ登録されていません。", "No terminal is enrolled yet.";
@@ -223,6 +224,8 @@ texts! {
     CONNECTED: "接続中", "connected";
     DISCONNECTED: "未接続", "not connected";
     RETIRED: "使用終了", "retired";
+    NUMBERS: "記録番号", "Numbers";
+    NUMBERS_REUSED: "{at}に同じ番号で別の内容を受信（ディスクの複製など）", "one came with two contents at {at}: a copied disk, most likely";
     STEPS: "対応の手順", "Steps of the notice";
     OPT_OUT_PROCESS: "掲載の意向と申出", "Intent and opt-out";
     CHANGE_INTENT: "意向を登録する", "State the intent";

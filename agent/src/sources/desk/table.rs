@@ -73,7 +73,11 @@ pub(super) const GROUPS: &[Group] = &[
 ];
 
 pub(super) const FALLBACKS: &[Choice] = &[
-    choice("MynaPortalScreen", "マイナポータルの画面", "Screen of Myna Portal"),
+    choice(
+        "MynaPortalScreen",
+        "マイナアプリ（旧マイナポータルアプリ）の画面",
+        "Screen of the Myna app (formerly Myna Portal app)",
+    ),
     choice("SavedPdf", "保存済みのPDF", "Saved PDF"),
     choice("PhysicalCard", "実物のマイナンバーカード", "Physical My Number card"),
     choice("EligibilityCertificate", "資格確認書", "Eligibility certificate"),

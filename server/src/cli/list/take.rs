@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chrono::Duration;
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::FacilityCodeChanged;
 
@@ -16,7 +15,7 @@ use crate::clock;
 use crate::ingest::listing::door::{self, Applied, Door, Taken};
 use crate::ingest::listing::entry::{self, Entries, Scope};
 use crate::ingest::listing::format::Format as Mapping;
-use crate::ingest::listing::snapshot::Identity;
+use crate::ingest::listing::snapshot::{Identity, dated};
 use crate::ingest::operator::Answered;
 use crate::ingest::table::{self, Mistake};
 use crate::store::listing::{self as snapshots, Released, Snapshot};
@@ -29,9 +28,7 @@ pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
     if source.trim().is_empty() || source.chars().count() > SOURCE_LIMIT || source.contains(char::is_control) {
         return Err(Mistaken("--source must be a short text: where the file is from".to_owned()).into());
     }
-    if as_of > clock::now() + Duration::days(1) {
-        return Err(Mistaken(format!("--as-of lies in the future: {}", show::day(as_of))).into());
-    }
+    dated(as_of, clock::now()).map_err(|ahead| Mistaken(format!("--as-of: {ahead}")))?;
     let bytes = read_file(&file)?;
     let identity = Identity::new(source.trim().to_owned(), coverage, as_of, &bytes);
     if let Some(known) = snapshots::find(&desk.store, identity.id()).await? {
@@ -103,6 +100,7 @@ async fn again(desk: &Desk, known: &Snapshot) -> anyhow::Result<()> {
 
 pub(super) async fn apply(desk: &Desk, snapshot: &Snapshot) -> anyhow::Result<()> {
     let id = show::short(snapshot.snapshot);
+    dated(snapshot.as_of, clock::now()).map_err(|ahead| Mistaken(ahead.to_string()))?;
     if snapshot.quarantined() {
         return Err(Mistaken(format!("snapshot {id} is in quarantine; release it with `list release {id}`")).into());
     }
@@ -122,8 +120,9 @@ pub(super) async fn release(desk: &Desk, snapshot: Snapshot, speaker: Reasoned) 
         }
         return apply(desk, &snapshot).await;
     }
+    dated(snapshot.as_of, clock::now()).map_err(|ahead| Mistaken(ahead.to_string()))?;
     let stated = Speaker::from(speaker).stated();
-    door(desk).release(snapshot.snapshot, &stated).await?;
+    door(desk).release(&snapshot, &stated).await?;
     let released = Released { at: stated.stated_at, by: stated.by, why: stated.why.unwrap_or_default() };
     apply(desk, &Snapshot { released: Some(released), ..snapshot }).await
 }

@@ -19,7 +19,7 @@ use super::coverage::{Coverage, CoverageError};
 use super::directory::{Directory, Facility};
 use super::entry::{Entries, Entry};
 use super::reconcile::{Reconciled, Tiding, reconcile, suggestions};
-use super::snapshot::{Identity, Shrunken, shrunken};
+use super::snapshot::{Ahead, Identity, Shrunken, dated, shrunken};
 use super::suggest::Suggestion;
 use crate::clock;
 use crate::ingest::operator::{Operator, StateError};
@@ -45,6 +45,8 @@ pub enum TakeError {
     State(#[from] StateError),
     #[error("keep the snapshot: somebody else imports the very same file; look at `list snapshots`")]
     UnderWay,
+    #[error("take in a list that is dated ahead")]
+    Ahead(#[from] Ahead),
     #[error("understand what the snapshot covers")]
     Coverage(#[from] CoverageError),
 }
@@ -115,7 +117,7 @@ impl Door<'_> {
     /// Keeps a new snapshot and, unless it is doubtful, applies it. `progress` hears how many of how many were told.
     ///
     /// # Errors
-    /// Where the database or the log is away.
+    /// Where its date has not come yet, or the database or the log is away.
     pub async fn take(
         self,
         identity: &Identity,
@@ -125,6 +127,7 @@ impl Door<'_> {
         directory: &Arc<Directory>,
         progress: impl FnMut(usize, usize),
     ) -> Result<Taken, TakeError> {
+        dated(identity.as_of, clock::now())?;
         let store = self.store;
         let found = reconcile(&read.entries, directory, &identity.coverage);
         let coverage = identity.coverage.to_string();
@@ -179,8 +182,9 @@ impl Door<'_> {
     /// registered since. Nobody is told twice.
     ///
     /// # Errors
-    /// Where the database or the log is away.
+    /// Where its date has not come yet, or the database or the log is away.
     pub async fn apply(self, snapshot: &Snapshot, progress: impl FnMut(usize, usize)) -> Result<Applied, TakeError> {
+        dated(snapshot.as_of, clock::now())?;
         let store = self.store;
         let coverage: Coverage = snapshot.coverage.parse()?;
         let directory = directory(store, snapshot.as_of).await?;
@@ -207,8 +211,10 @@ impl Door<'_> {
     /// Lets a doubtful snapshot pass; `false` where it is not in quarantine. It is in the log who did, when and why.
     ///
     /// # Errors
-    /// Where the database or the log is away.
-    pub async fn release(self, snapshot: SnapshotId, stated: &Stated) -> Result<bool, TakeError> {
+    /// Where its date has not come yet, or the database or the log is away.
+    pub async fn release(self, snapshot: &Snapshot, stated: &Stated) -> Result<bool, TakeError> {
+        dated(snapshot.as_of, clock::now())?;
+        let snapshot = snapshot.snapshot;
         self.operator.state(FacilityId::FLEET, stated.clone(), SnapshotReleased { snapshot }.into()).await?;
         let Stated { by, why, stated_at } = stated.clone();
         let released = Released { at: stated_at, by, why: why.unwrap_or_default() };

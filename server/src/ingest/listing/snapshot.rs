@@ -1,8 +1,12 @@
 //! One state of the ministry's list as it was received: which one it is, and whether it may be believed.
 
+use std::error::Error;
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+use yomitori_facility::{Text, tokyo};
 use yomitori_proto::id::SnapshotId;
 
 use super::coverage::Coverage;
@@ -37,6 +41,43 @@ impl Identity {
     }
 }
 
+/// Its date has not come yet: no facility would believe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    pub as_of: DateTime<Utc>,
+}
+
+impl Ahead {
+    /// What is the matter, and what to do.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let at = self.as_of.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M");
+        Text::new(
+            format!("リストの日付（{at}）が未来です。リストに書かれた日付を、なければ入手した日を指定してください。"),
+            format!(
+                "The list is dated {at}, which has not come yet: give the date that stands in it, or else the day on which you got it."
+            ),
+        )
+    }
+}
+
+impl fmt::Display for Ahead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text();
+        write!(f, "{} / {}", text.ja, text.en)
+    }
+}
+
+impl Error for Ahead {}
+
+/// Refuses a list that is dated later than `now`.
+///
+/// # Errors
+/// Where it is.
+pub fn dated(as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Ahead> {
+    if as_of > now { Err(Ahead { as_of }) } else { Ok(()) }
+}
+
 /// Why a snapshot is kept and not believed: it has far fewer rows than the last of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shrunken {
@@ -61,6 +102,17 @@ pub const fn shrunken(rows: usize, before: Option<usize>) -> Option<Shrunken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_of_today_at_the_latest() {
+        let now: DateTime<Utc> = "2026-04-09T15:00:00Z".parse().unwrap();
+        for (later_s, taken) in [(-1, true), (0, true), (1, false), (86_400, false)] {
+            assert_eq!(dated(now + chrono::Duration::seconds(later_s), now).is_ok(), taken, "{later_s} s later");
+        }
+        // The day that is named is Japan's.
+        let told = dated(now + chrono::Duration::days(365), now).unwrap_err().to_string();
+        assert!(told.contains("2027-04-10 00:00") && told.contains("give the date that stands in it"), "{told}");
+    }
 
     #[test]
     fn under_nine_tenths_is_shrunken() {

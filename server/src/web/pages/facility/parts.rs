@@ -35,6 +35,7 @@ pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
                             small.severity { (word::severity(lang, &flag.severity)) }
                             (sentence(lang, &flag.sentence))
                             div.next { (sentence(lang, &flag.next)) }
+                            (incident(lang, flag))
                             (heeded(lang, flag))
                             p.acts {
                                 @if let Some(act) = remedy(&flag.key) { a.button.primary href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } " " }
@@ -47,6 +48,25 @@ pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
             }
         }
     }
+}
+
+/// Since when, and which terminals.
+fn incident(lang: Lang, flag: &Flag) -> Markup {
+    html! {
+        @if flag.since.is_some() || !flag.terminals.is_empty() {
+            p.by {
+                @if let Some(since) = flag.since { span.clock { (lang.one(&text::INCIDENT_SINCE).replace("{at}", &when::clock(since))) } }
+                @if flag.since.is_some() && !flag.terminals.is_empty() { " · " }
+                @if !flag.terminals.is_empty() { (lang.one(&text::TERMINAL)) }
+                @for terminal in &flag.terminals { " " code title=(terminal) { (short(terminal)) } }
+            }
+        }
+    }
+}
+
+/// As much of a terminal's identifier as tells it from the others.
+fn short(terminal: &str) -> String {
+    terminal.chars().skip(terminal.chars().count().saturating_sub(6)).collect()
 }
 
 fn heeded(lang: Lang, flag: &Flag) -> Markup {
@@ -143,7 +163,6 @@ fn terminal(
 ) -> Markup {
     let lives: Vec<&Completeness> = lives.iter().filter(|life| life.terminal.to_string() == one.terminal).collect();
     let readers: Vec<&Reader> = status.readers.iter().filter(|reader| reader.terminal == one.terminal).collect();
-    let name: String = one.terminal.chars().skip(one.terminal.chars().count().saturating_sub(6)).collect();
     let (tone, state) = match (one.retired_at, one.connected) {
         (Some(_), _) => (Tone::Quiet, &text::RETIRED),
         (None, true) => (Tone::Good, &text::CONNECTED),
@@ -152,12 +171,18 @@ fn terminal(
     html! {
         article.terminal {
             h3 {
-                (lang.one(&text::TERMINAL)) " " code title=(one.terminal) { (name) } " "
+                (lang.one(&text::TERMINAL)) " " code title=(one.terminal) { (short(&one.terminal)) } " "
                 (word::sign(tone, lang.one(state)))
                 @if let Some(since) = one.connected_since { " " small { (when::ago(lang, since, now)) } }
             }
             dl.facts-of {
                 div { dt { (lang.both(&text::LAST_SEEN)) } dd { (instant(lang, one.last_heard_at, now)) } }
+                @if let (None, Some(key)) = (one.retired_at, &one.freshness) {
+                    div { dt { (lang.both(&text::FRESHNESS)) } dd { (word::chip(lang, fleet::Axis::Freshness, key)) } }
+                }
+                @if let Some(at) = one.numbers_reused_at {
+                    div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::clock(at))) } }
+                }
                 (complete::line(lang, &lives, now))
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
                 div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way))) } }
@@ -194,7 +219,8 @@ fn readers(lang: Lang, path: &str, readers: &[&Reader], now: DateTime<Utc>) -> M
                             a href={ (path) "/record/reader-role?terminal=" (reader.terminal) "&reader=" (reader.key) } { (lang.one(&text::CHANGE)) }
                         }
                         td data-label=(lang.one(&text::PRESENCE)) {
-                            @if reader.present { (word::sign(Tone::Good, lang.one(&text::PRESENT))) }
+                            @if reader.retired { (word::sign(Tone::Quiet, lang.one(&text::RETIRED))) }
+                            @else if reader.present { (word::sign(Tone::Good, lang.one(&text::PRESENT))) }
                             @else { (word::sign(Tone::Warn, lang.one(&text::ABSENT))) }
                             @if let Some(since) = reader.since { " " small { (when::ago(lang, since, now)) } }
                         }

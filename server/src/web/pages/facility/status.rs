@@ -74,6 +74,9 @@ pub(in crate::web) struct Flag {
     pub(in crate::web) severity: String,
     pub(in crate::web) sentence: Said,
     pub(in crate::web) next: Said,
+    pub(super) since: Option<DateTime<Utc>>,
+    /// Those that it is about.
+    pub(super) terminals: Vec<String>,
 }
 
 /// Who has seen a flag.
@@ -97,6 +100,9 @@ pub(super) struct Reader {
     pub(super) present: bool,
     #[serde(default)]
     pub(super) since: Option<DateTime<Utc>>,
+    /// Its terminal is not in use any more.
+    #[serde(default)]
+    pub(super) retired: bool,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +124,11 @@ pub(super) struct Terminal {
     pub(super) collects_too_much: bool,
     #[serde(default)]
     pub(super) retired_at: Option<DateTime<Utc>>,
+    /// The key of the axis, for this terminal alone.
+    #[serde(default)]
+    pub(super) freshness: Option<String>,
+    #[serde(default)]
+    pub(super) numbers_reused_at: Option<DateTime<Utc>>,
 }
 
 /// A step of the ministry's notice.
@@ -178,8 +189,13 @@ mod tests {
             "eligible": { "key": "eligible", "label": { "ja": "対象", "en": "eligible" }, "why": { "ja": "理由", "en": "why" } },
             "readers": "of another version",
             "terminals": [{ "terminal": "t", "new": 1 }],
+            "flags": [{ "key": "clock_wrong", "since": "2026-04-01T00:00:00Z", "terminals": ["t"] }],
         });
         let read = Status::read(&status);
+        assert_eq!(
+            (read.flags[0].terminals.as_slice(), read.flags[0].since.is_some()),
+            (["t".to_owned()].as_slice(), true)
+        );
         assert_eq!((read.eligible.why.en.as_str(), read.readers.len(), read.terminals.len()), ("why", 0, 1));
         assert!(Status::read(&Value::Null).terminals.is_empty());
     }

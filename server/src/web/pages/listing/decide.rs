@@ -117,6 +117,7 @@ impl From<TakeError> for Undecided {
         match error {
             TakeError::State(error) => error.into(),
             TakeError::Store(error) => error.into(),
+            TakeError::Ahead(ahead) => Self::Unfit(ahead.text()),
             error => Self::Log(error),
         }
     }
@@ -142,7 +143,7 @@ async fn release(web: &Web, snapshot: &Snapshot, stated: &Stated) -> Result<Answ
     if !snapshot.quarantined() {
         return Err(Undecided::Unfit(text::NOT_IN_QUARANTINE.clone()));
     }
-    door(web).release(snapshot.snapshot, stated).await?;
+    door(web).release(snapshot, stated).await?;
     follow(web, snapshot.clone());
     Ok(Answered::Shown)
 }
