@@ -106,9 +106,7 @@ impl Facility {
             attach(&mut list, first, Some(*id), terminal.desk.entries(), rules, |at| terminal.counts(at));
         }
         attach(&mut list, 0, None, self.desk.entries(), rules, |_| true);
-        list.sort_by(|one, other| {
-            (one.at, one.terminal, one.tap).cmp(&(other.at, other.terminal, other.tap))
-        });
+        list.sort_by(|one, other| (one.at, one.terminal, one.tap).cmp(&(other.at, other.terminal, other.tap)));
         let (proof, test) = self.weighed(&list, rules, passed);
         for attempt in &mut list {
             let clean = matches!(attempt.grade, Grade::Clean | Grade::CleanConfirmed);
@@ -246,9 +244,7 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
     };
     let failed = match result {
         ResultOf::Failed => Failed::Yes,
-        ResultOf::None if !unseen && !short => {
-            Failed::From(later(at, set.correlation_to + Duration::seconds(1)))
-        }
+        ResultOf::None if !unseen && !short => Failed::From(later(at, set.correlation_to + Duration::seconds(1))),
         ResultOf::None | ResultOf::Unread | ResultOf::Confirmed => Failed::No,
     };
     let weighs = !short && !tap.mute && (!unseen || delay_ms.is_some());

@@ -216,7 +216,8 @@ impl View<'_> {
                 let since = self.flag_since(flag, axes);
                 let of_this = |said: DateTime<Utc>| since.is_none_or(|since| since <= said);
                 let acknowledged = attention.acknowledged.get(&flag).filter(|seen| of_this(seen.at));
-                let snoozed = attention.snoozed.get(&flag).filter(|(said, until)| of_this(*said) && !self.passed(*until));
+                let snoozed =
+                    attention.snoozed.get(&flag).filter(|(said, until)| of_this(*said) && !self.passed(*until));
                 FlagStatus {
                     key: flag,
                     label: flag.label(),

@@ -249,14 +249,18 @@ impl View<'_> {
         let (live, silent): (Vec<_>, Vec<_>) = stations.iter().partition(|station| station.silent_since.is_none());
         let stated = self.facility.face_reader.as_ref().map(|face_reader| face_reader.stated_at);
         let serves = |station: &&Station| {
-            station.down_since.is_none() && station.flapping_since.is_none() && (native || station.phone_since.is_some())
+            station.down_since.is_none()
+                && station.flapping_since.is_none()
+                && (native || station.phone_since.is_some())
         };
         if live.iter().copied().any(|station| serves(&station)) {
             let since = live.iter().filter_map(|station| station.phone_since).min();
             return Equipment::Ready { since: if since.is_some() { since } else { stated } };
         }
         let phones = |station: &&&Station| native || station.phone_since.is_some() || station.absent_since.is_some();
-        let earliest = |of: fn(&Station) -> Option<DateTime<Utc>>| live.iter().filter(phones).filter_map(|station| of(station)).min();
+        let earliest = |of: fn(&Station) -> Option<DateTime<Utc>>| {
+            live.iter().filter(phones).filter_map(|station| of(station)).min()
+        };
         let degraded = |reason, since| Equipment::Degraded { reason, since };
         if let Some(since) = earliest(|station| station.down_since.filter(|_| station.absent_since.is_none())) {
             return degraded(Trouble::SoftwareDown, since);

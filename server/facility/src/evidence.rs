@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::text::Word;
 use crate::word::words;
 
-pub use reads::{ReadStatus, reads};
 pub use axis::{DoubtCount, Eligible, Evidence, LevelCount};
+pub use reads::{ReadStatus, reads};
 pub(crate) use tally::{Grade, Tally, sum};
 pub(crate) use total::Total;
 

@@ -242,13 +242,7 @@ impl Facility {
 
     /// What is stated, with what it corrects.
     fn stated_correcting(&mut self, recorded: &Recorded, rules: &Rules) {
-        let by = match &recorded.event {
-            Event::ReaderRoleAssigned(_) => Some(SupersededBy::Role),
-            Event::TerminalRetired(_) | Event::TerminalEnrolled(_) => Some(SupersededBy::Retired),
-            Event::EntryWithdrawn(_) => Some(SupersededBy::Withdrawn),
-            Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => Some(SupersededBy::Entry),
-            _ => None,
-        };
+        let by = corrected_by(&recorded.event);
         match by {
             Some(by) => self.correcting(Corrects { by, late: false }, recorded.received_at, rules, |facility| {
                 facility.stated(recorded, rules);
@@ -352,6 +346,18 @@ impl Facility {
             | Event::SnapshotReleased(_)
             | Event::ListRowDismissed(_) => {}
         }
+    }
+}
+
+/// What a statement may correct.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of statement corrects nothing until somebody says so")]
+const fn corrected_by(event: &Event) -> Option<SupersededBy> {
+    match event {
+        Event::ReaderRoleAssigned(_) => Some(SupersededBy::Role),
+        Event::TerminalRetired(_) | Event::TerminalEnrolled(_) => Some(SupersededBy::Retired),
+        Event::EntryWithdrawn(_) => Some(SupersededBy::Withdrawn),
+        Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => Some(SupersededBy::Entry),
+        _ => None,
     }
 }
 

@@ -235,7 +235,11 @@ impl View<'_> {
 
     /// Observations that a terminal had to give up because its spool was full, lately.
     pub(crate) fn spool_loss(&self, terminal: &Terminal) -> bool {
-        terminal.gaps.iter().filter(|gap| gap.source == GapSource::Spool).any(|gap| !self.passed(later(gap.to, self.set.gap_shown)))
+        terminal
+            .gaps
+            .iter()
+            .filter(|gap| gap.source == GapSource::Spool)
+            .any(|gap| !self.passed(later(gap.to, self.set.gap_shown)))
     }
 }
 

@@ -98,9 +98,13 @@ mod tests {
     #[test]
     fn before_a_place_only_what_came_before_it_counts() {
         let history = history(&[(1, true), (3, false)]);
-        let before =
-            |seq| history.before(Some(Place { life: 0, seq: Seq(seq) })).next().map(|(place, value)| (place.seq.0, value));
-        assert_eq!([before(1), before(2), before(3), before(4)], [None, Some((1, true)), Some((1, true)), Some((3, false))]);
+        let before = |seq| {
+            history.before(Some(Place { life: 0, seq: Seq(seq) })).next().map(|(place, value)| (place.seq.0, value))
+        };
+        assert_eq!(
+            [before(1), before(2), before(3), before(4)],
+            [None, Some((1, true)), Some((1, true)), Some((3, false))]
+        );
         assert_eq!(history.before(None).map(|(_, value)| value).collect::<Vec<_>>(), [false, true]);
     }
 }

@@ -232,11 +232,8 @@ mod tests {
 
     #[test]
     fn a_move_has_a_date_and_a_correction_has_none() {
-        let table = [
-            (None, false, ["13", "13", "26"]),
-            (Some(5), false, ["13", "26", "26"]),
-            (None, true, ["26", "26", "26"]),
-        ];
+        let table =
+            [(None, false, ["13", "13", "26"]), (Some(5), false, ["13", "26", "26"]), (None, true, ["26", "26", "26"])];
         for (moved, correction, expected) in table {
             let mut identity = Identity::default();
             registered(&mut identity, "13", 1, None, false);

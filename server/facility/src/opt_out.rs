@@ -45,8 +45,13 @@ pub(crate) struct Act {
 pub(crate) enum What {
     /// A wish not to be listed.
     Unwanted,
-    Planned { for_at: DateTime<Utc> },
-    Called { by: String, reference: Option<String> },
+    Planned {
+        for_at: DateTime<Utc>,
+    },
+    Called {
+        by: String,
+        reference: Option<String>,
+    },
     Acknowledged,
     Withdrawn,
 }

@@ -175,7 +175,8 @@ impl Lives {
 
     /// Whether anything is missing, or was given up.
     pub(crate) fn incomplete(&self) -> bool {
-        let complete = |seen: &Seen| seen.runs.len() <= 1 && seen.runs.iter().all(|run| run.from <= 1) && !seen.given_up;
+        let complete =
+            |seen: &Seen| seen.runs.len() <= 1 && seen.runs.iter().all(|run| run.from <= 1) && !seen.given_up;
         !self.lives.iter().all(complete)
     }
 

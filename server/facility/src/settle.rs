@@ -45,7 +45,9 @@ impl Facility {
                 };
                 if let Some(attempt) = attempt {
                     self.count(attempt, rules);
-                    gone.extend(attempt.entries.iter().filter(|entry| !gone.contains(entry)).copied().collect::<Vec<_>>());
+                    gone.extend(
+                        attempt.entries.iter().filter(|entry| !gone.contains(entry)).copied().collect::<Vec<_>>(),
+                    );
                 }
             }
             gone.sort_unstable();

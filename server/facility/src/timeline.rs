@@ -150,7 +150,6 @@ fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Ut
     facts
 }
 
-
 struct Telling<'a> {
     rules: &'a Rules,
     calendar: &'a Calendar,

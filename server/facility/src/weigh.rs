@@ -103,11 +103,7 @@ impl From<Stored> for Test {
             taps: stored.taps,
             run: number(stored.run_millionths),
             run_from: stored.run_from,
-            tally: Chance {
-                taps: stored.run_taps,
-                seen: stored.seen,
-                expected: number(stored.expected_millionths),
-            },
+            tally: Chance { taps: stored.run_taps, seen: stored.seen, expected: number(stored.expected_millionths) },
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The contract's words as people read them.
 
 use yomitori_proto::vocabulary::{
-    Closes, CollectionLevel, Component, Intent, Medium, Notice, PhoneNative, PhoneOs, Purchase, ReaderRole, SettingsOutcome,
+    Closes, CollectionLevel, Component, Intent, Medium, Notice, PhoneNative, PhoneOs, Purchase, ReaderRole,
+    SettingsOutcome,
 };
 
 /// Keys and labels of a closed list, one line a word.

@@ -11,8 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use yomitori_facility::{
-    Calendar, Eligible, Evidence, Facility, Level, OptOutStatus, Rules, Status, Wish, due, fold, standing,
-    status,
+    Calendar, Eligible, Evidence, Facility, Level, OptOutStatus, Rules, Status, Wish, due, fold, standing, status,
 };
 use yomitori_proto::event::{Event, ListingObserved, Recorded};
 use yomitori_proto::vocabulary::{LinkageKind, ReaderRole};
@@ -253,7 +252,6 @@ proptest! {
         prop_assert_eq!(&one.intent, &other.intent);
         prop_assert_eq!(&one.listing, &other.listing);
         prop_assert_eq!(&one.opt_out, &other.opt_out);
-        prop_assert_eq!(&one.equipment, &other.equipment);
     }
 
     #[test]

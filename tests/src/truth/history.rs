@@ -86,6 +86,8 @@ fn introduced(site: &Site, seed: u64, first: NaiveDate) -> Vec<Recorded> {
     let at = calendar::at(first - Days::new(1), 18.0);
     let invented = facility::invent(1, seed).remove(0);
     let registered = FacilityRegistered {
+        moved_at: None,
+        correction: false,
         name: invented.name,
         prefecture: format!("{:02}", invented.prefecture.number()),
         codes: vec![invented.codes[0].to_string()],

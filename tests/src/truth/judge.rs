@@ -10,7 +10,7 @@ pub mod tally;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use yomitori_facility::{Calendar, Eligible, Evidence, Facility, Level, Rules, Status, status};
+use yomitori_facility::{Calendar, Eligible, Evidence, Facility, Rules, Status, reads, status};
 use yomitori_proto::id::TerminalId;
 
 use super::history::History;
@@ -69,7 +69,7 @@ pub fn judge(history: &History, rules: &Rules, calendar: &Calendar) -> Verdict {
         answers[question] = Some(is_eligible(&status(&facility, rules, calendar, at)));
     }
     let last = status(&facility, rules, calendar, history.ends);
-    let claims = claims(&facility, rules, &last);
+    let claims = claims(&facility, rules, calendar, &last);
     let [after_third, after_first, after_attested] = answers;
     Verdict {
         kind: ledger.kind,
@@ -89,14 +89,16 @@ fn is_eligible(status: &Status) -> bool {
 }
 
 /// The one place that knows how the fold is asked for its reads.
-fn claims(_facility: &Facility, _rules: &Rules, status: &Status) -> Claims {
+fn claims(facility: &Facility, rules: &Rules, calendar: &Calendar, status: &Status) -> Claims {
     let count = match &status.evidence.value {
-        Evidence::Succeeded { by_level, .. } => {
-            by_level.iter().filter(|level| level.level >= Level::Correlated).map(|level| level.count).sum()
-        }
-        Evidence::NotObservable | Evidence::Never | Evidence::AttemptedOnly { .. } => 0,
+        Evidence::Succeeded { count, .. } => *count,
+        Evidence::NotObservable | Evidence::Never | Evidence::AttemptedOnly { .. } | Evidence::Plausible { .. } => 0,
     };
-    Claims { count: usize::try_from(count).unwrap_or(usize::MAX), listed: None }
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let kept = reads(facility, rules, calendar, status.at).into_iter().filter(|read| read.level.is_read());
+    let listed: Vec<_> = kept.filter_map(|read| Some((read.at, read.terminal?))).collect();
+    // Only where all of them are kept one by one can each be held against the ledger.
+    Claims { count, listed: (listed.len() == count).then_some(listed) }
 }
 
 /// How many claims are right: each true read makes one right, the nearest first, by the right time or by its terminal's.

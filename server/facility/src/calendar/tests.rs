@@ -163,7 +163,10 @@ fn closures_of_clinics_are_no_opening_days_and_are_proposed_never_assumed() {
     let own = BTreeSet::from([(jst("2026-12-29T00:00:00"), jst("2027-01-04T00:00:00"))]);
     assert_eq!(calendar.after_opening_days(heard, 2, &own), jst("2027-01-05T18:00:00"));
     let proposed = Calendar::usual_closures(jst("2026-11-29T10:00:00"));
-    assert_eq!(proposed.iter().map(|(from, _, _)| *from).collect::<Vec<_>>(), [jst("2026-12-29T00:00:00"), jst("2027-08-13T00:00:00")]);
+    assert_eq!(
+        proposed.iter().map(|(from, _, _)| *from).collect::<Vec<_>>(),
+        [jst("2026-12-29T00:00:00"), jst("2027-08-13T00:00:00")]
+    );
     let (from, to, _) = proposed[0];
     calendar.close_clinics(from, to);
     assert_eq!(calendar.after_opening_days(heard, 2, &none), jst("2027-01-05T18:00:00"));

@@ -125,7 +125,8 @@ impl View<'_> {
             }
             Flag::FailureBurst => self.burst_since(&self.failures(axes), self.set.failure_burst),
             Flag::RebootLoop => {
-                let loops = self.terminals().filter_map(|terminal| self.burst_since(&terminal.reboots, self.set.reboot_loop));
+                let loops =
+                    self.terminals().filter_map(|terminal| self.burst_since(&terminal.reboots, self.set.reboot_loop));
                 loops.max()
             }
             Flag::CollectionIncomplete => {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{Flag, Severity};
-use crate::cause::Cause;
 use crate::attempt::{Attempt, Failed};
+use crate::cause::Cause;
 use crate::equipment::{Equipment, Missing, Trouble};
 use crate::evidence::Evidence;
 use crate::instant::later;
@@ -43,10 +43,11 @@ impl View<'_> {
             }
             Flag::SucceededNotListed => self.succeeded_not_listed(axes),
             Flag::ListedNoLocalEvidence => {
-                listed && matches!(
-                    axes.evidence.value,
-                    Evidence::Never | Evidence::AttemptedOnly { .. } | Evidence::Plausible { .. }
-                )
+                listed
+                    && matches!(
+                        axes.evidence.value,
+                        Evidence::Never | Evidence::AttemptedOnly { .. } | Evidence::Plausible { .. }
+                    )
             }
             Flag::CodeMismatch => listed && !self.strange_codes().is_empty(),
             Flag::FailureBurst => self.burst(&self.failures(axes), self.set.failure_burst),
@@ -143,9 +144,7 @@ impl View<'_> {
 
     pub(crate) fn severity(&self, flag: Flag, axes: &Axes) -> Severity {
         let confirmed_before = match axes.listing.value {
-            Listing::Listed { last_seen_at, .. } => {
-                axes.process.acknowledged_at.is_some_and(|at| at < last_seen_at)
-            }
+            Listing::Listed { last_seen_at, .. } => axes.process.acknowledged_at.is_some_and(|at| at < last_seen_at),
             _ => false,
         };
         if flag.may_be_critical() && confirmed_before { Severity::Critical } else { flag.severity() }

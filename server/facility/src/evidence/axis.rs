@@ -145,7 +145,9 @@ impl View<'_> {
                 let at = self.minute(*last_at);
                 let said = Text::new(
                     format!("{plausible}回は成功した可能性がありますが（最後は{at}）、ほかの説明もつきます。"),
-                    format!("{plausible} reads may have succeeded (the last at {at}); something else explains them as well."),
+                    format!(
+                        "{plausible} reads may have succeeded (the last at {at}); something else explains them as well."
+                    ),
                 );
                 let said = doubts.iter().fold(said, |said, DoubtCount { label, count, .. }| {
                     said.then(&Text::new(format!("{}: {count}回。", label.ja), format!("{count}: {}.", label.en)))
@@ -180,7 +182,9 @@ impl View<'_> {
         let (taps, seen, within) = (chance.taps, chance.seen, self.set.phone_result.p95_s);
         let expected = chance.expected;
         Some(Text::new(
-            format!("タップ{taps}回のうち{within}秒以内に結果が続いたのは{seen}回、偶然やカードでも{expected:.1}回は見込まれます。"),
+            format!(
+                "タップ{taps}回のうち{within}秒以内に結果が続いたのは{seen}回、偶然やカードでも{expected:.1}回は見込まれます。"
+            ),
             format!(
                 "Of {taps} taps {seen} were followed by a result within {within} s; by chance and by cards {expected:.1} were to be expected."
             ),
@@ -198,7 +202,10 @@ impl View<'_> {
             Eligible::Eligible { since, level } => {
                 let (at, label) = (self.minute(*since), level.label());
                 let why = Text::new(
-                    format!("当システムのルールでは、{at}の読み取り成功により掲載条件を満たしています（根拠: {}）。掲載は厚生労働省が自らの記録で判断します。", label.ja),
+                    format!(
+                        "当システムのルールでは、{at}の読み取り成功により掲載条件を満たしています（根拠: {}）。掲載は厚生労働省が自らの記録で判断します。",
+                        label.ja
+                    ),
                     format!(
                         "By our rules this facility qualifies since {at} (evidence: {}); the ministry decides from its own records.",
                         label.en
@@ -212,8 +219,14 @@ impl View<'_> {
                 "With this face reader reads can't be seen from here; one may have succeeded already.",
             ),
             Eligible::NotYet if total.sufficed_before => Text::new(
-                format!("以前のルールでは足りていた読み取りがありますが、現在のルールが求める根拠（{}）に達していません。", suffices.ja),
-                format!("There are reads that sufficed by earlier rules; the rules in force ask for more ({}).", suffices.en),
+                format!(
+                    "以前のルールでは足りていた読み取りがありますが、現在のルールが求める根拠（{}）に達していません。",
+                    suffices.ja
+                ),
+                format!(
+                    "There are reads that sufficed by earlier rules; the rules in force ask for more ({}).",
+                    suffices.en
+                ),
             ),
             Eligible::NotYet => {
                 let why = Text::new(

@@ -134,8 +134,7 @@ impl Tally {
             end.and_local_timezone(tokyo()).single().map(|at| at.to_utc())
         };
         let counts = self.days.iter().map(|(date, (there, otherwise))| (date, if works { *there } else { *otherwise }));
-        let recent =
-            counts.filter(|(date, count)| *count > 0 && leaves_at(**date).is_some_and(|at| !passed(at)));
+        let recent = counts.filter(|(date, count)| *count > 0 && leaves_at(**date).is_some_and(|at| !passed(at)));
         recent.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 }

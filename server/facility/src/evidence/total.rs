@@ -44,7 +44,8 @@ impl View<'_> {
         }
         let works = attempts.proof.is_some();
         let levels = tally.levels(works);
-        let doubtful = if works { vec![Grade::Doubtful] } else { vec![Grade::Doubtful, Grade::Clean, Grade::CleanConfirmed] };
+        let doubtful =
+            if works { vec![Grade::Doubtful] } else { vec![Grade::Doubtful, Grade::Clean, Grade::CleanConfirmed] };
         let doubtful: Vec<Count> = doubtful.into_iter().filter_map(|grade| tally.grade(grade)).collect();
         let proved = attempts.proof.map(|proof| proof.at);
         let now = self.now();
@@ -106,7 +107,9 @@ fn first(
     level: Level,
 ) -> Option<(DateTime<Utc>, Level)> {
     let known_at = |level: Level, count: &Count| match level {
-        Level::Correlated | Level::HeaderConfirmed => proved.map_or(count.first_at, |proved| proved.max(count.first_at)),
+        Level::Correlated | Level::HeaderConfirmed => {
+            proved.map_or(count.first_at, |proved| proved.max(count.first_at))
+        }
         Level::TapOnly | Level::Plausible | Level::Attested => count.first_at,
     };
     let counts = levels.range(level..);

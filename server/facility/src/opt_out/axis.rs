@@ -83,13 +83,7 @@ impl View<'_> {
         Axis::new(status, why)
     }
 
-    fn opt_out_why(
-        &self,
-        status: &OptOutStatus,
-        process: &Process,
-        unwanted: bool,
-        cause: Option<Cause>,
-    ) -> Text {
+    fn opt_out_why(&self, status: &OptOutStatus, process: &Process, unwanted: bool, cause: Option<Cause>) -> Text {
         match status {
             OptOutStatus::NotNeeded if unwanted && process.planned_at.is_some() => Text::fixed(
                 "電話の予定がありますが、読み取りの成功も掲載もないため、電話は不要です。",

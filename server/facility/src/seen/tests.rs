@@ -75,8 +75,10 @@ fn too_many_holes_give_up_the_oldest_and_say_so() {
 fn an_older_life_stands_before_a_newer_one_whichever_is_named_first() {
     for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1], [2, 1, 3]] {
         let mut lives = Lives::default();
-        let mut places: Vec<_> =
-            order.iter().map(|number| (observe(&mut lives, *number, 1, 1000 * *number as i64).unwrap(), *number)).collect();
+        let mut places: Vec<_> = order
+            .iter()
+            .map(|number| (observe(&mut lives, *number, 1, 1000 * *number as i64).unwrap(), *number))
+            .collect();
         places.sort_unstable();
         assert_eq!(places.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [1, 2, 3], "{order:?}");
     }

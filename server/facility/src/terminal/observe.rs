@@ -57,6 +57,10 @@ impl Terminal {
     /// What taking in an observation may correct; `None` where it only adds to what is known.
     ///
     /// `entries` tells whether people entered something that may belong to a tap at an instant.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a new kind of observation corrects nothing until somebody says so"
+    )]
     pub(crate) fn corrects(
         &self,
         sighting: Sighting<'_>,

@@ -30,7 +30,17 @@ fn terminal(seq: u64, at: DateTime<Utc>, event: impl Into<Event>) -> Recorded {
 
 fn registered(at: DateTime<Utc>) -> Recorded {
     let (name, prefecture) = ("むかし医院".to_owned(), "13".to_owned());
-    person(at, FacilityRegistered { name, prefecture, codes: vec!["1319999015".to_owned()], address: None, moved_at: None, correction: false })
+    person(
+        at,
+        FacilityRegistered {
+            name,
+            prefecture,
+            codes: vec!["1319999015".to_owned()],
+            address: None,
+            moved_at: None,
+            correction: false,
+        },
+    )
 }
 
 fn read(read_at: DateTime<Utc>) -> SmartphoneReadAttested {

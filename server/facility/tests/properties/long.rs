@@ -13,7 +13,8 @@ use super::story::{FACILITY, PHONE, begin, terminal};
 
 /// A number that looks drawn, the same for the same ones.
 fn drawn(seed: u64, day: u32, salt: u64) -> u64 {
-    let mixed = (seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(u64::from(day).wrapping_mul(0xD1B5_4A32_D192_ED03));
+    let mixed = (seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .wrapping_add(u64::from(day).wrapping_mul(0xD1B5_4A32_D192_ED03));
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed ^ (mixed >> 32)
 }
@@ -46,7 +47,12 @@ impl Telling {
             sent_at: at,
         };
         let received_at = at + Duration::milliseconds(200);
-        self.facts.push(Recorded { facility: FACILITY, received_at, origin: Origin::Terminal(observed), event: event.into() });
+        self.facts.push(Recorded {
+            facility: FACILITY,
+            received_at,
+            origin: Origin::Terminal(observed),
+            event: event.into(),
+        });
     }
 
     fn say(&mut self, at: DateTime<Utc>, event: impl Into<Event>) {
@@ -59,14 +65,17 @@ impl Telling {
     }
 
     fn result(&mut self, at: DateTime<Utc>) {
-        self.observe(at, event::LinkageResultObserved {
-            folder: LinkageFolder::Face,
-            kind: LinkageKind::FaceResult,
-            file_at: Some(at),
-            seen_for_ms: 200,
-            outcome: ReadOutcome::NotRead,
-            error_code: None,
-        });
+        self.observe(
+            at,
+            event::LinkageResultObserved {
+                folder: LinkageFolder::Face,
+                kind: LinkageKind::FaceResult,
+                file_at: Some(at),
+                seen_for_ms: 200,
+                outcome: ReadOutcome::NotRead,
+                error_code: None,
+            },
+        );
     }
 }
 
@@ -79,13 +88,16 @@ pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
         if drawn(seed, day, 2) % 9 == 0 {
             (told.life, told.seq) = (u64::from(day) + 1, 0);
         }
-        told.observe(morning, event::AgentStarted {
-            boot: Boot(Uuid::from_u128(u128::from(day))),
-            agent_version: "0.1.0".to_owned(),
-            reason: StartReason::Boot,
-            config_hash: 0,
-            collection: CollectionLevel::Names,
-        });
+        told.observe(
+            morning,
+            event::AgentStarted {
+                boot: Boot(Uuid::from_u128(u128::from(day))),
+                agent_version: "0.1.0".to_owned(),
+                reason: StartReason::Boot,
+                config_hash: 0,
+                collection: CollectionLevel::Names,
+            },
+        );
         for again in 0..=drawn(seed, day, 3) % 7 {
             let at = morning + Duration::seconds(20 + 4 * again.cast_signed());
             told.attach(at, PHONE, ReaderRole::Phone);
@@ -99,16 +111,19 @@ pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
         told.observe(morning + Duration::minutes(2), event::ReaderDetached { reader: other });
         for number in 0..reads_of(seed, day) {
             let at = morning + Duration::minutes(60 + 90 * i64::from(number));
-            told.observe(at, event::TapObserved {
-                reader: PHONE,
-                present_ms: 1500,
-                transitions: 1,
-                in_use: true,
-                exclusive: false,
-                mute: false,
-                medium: Medium::OtherTypeB,
-                ruleset: 1,
-            });
+            told.observe(
+                at,
+                event::TapObserved {
+                    reader: PHONE,
+                    present_ms: 1500,
+                    transitions: 1,
+                    in_use: true,
+                    exclusive: false,
+                    mute: false,
+                    medium: Medium::OtherTypeB,
+                    ruleset: 1,
+                },
+            );
             told.result(at + Duration::seconds(10));
         }
         for number in 0..busy {
@@ -118,12 +133,16 @@ pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
         match drawn(seed, day, 5) % 8 {
             0 => told.say(evening, event::ListingIntentSet { intent: Intent::DoNotWant }),
             1 => told.say(evening, event::OptOutCallMade { called_at: evening, reference: None }),
-            2 => told.say(evening, event::ClosureSet { from: evening, to: evening + Duration::days(1), closes: Closes::Clinics }),
+            2 => told.say(
+                evening,
+                event::ClosureSet { from: evening, to: evening + Duration::days(1), closes: Closes::Clinics },
+            ),
             3 => told.say(evening, event::NoticeHung { notice: Notice::SupportedSticker, hung_at: evening }),
             4 => {
                 let snapshot = SnapshotId(Uuid::from_u128(u128::from(day)));
                 let listed = drawn(seed, day, 6) % 2 == 0;
-                let observed = event::ListingObserved { as_of: morning, coverage: "full".to_owned(), listed, code: None };
+                let observed =
+                    event::ListingObserved { as_of: morning, coverage: "full".to_owned(), listed, code: None };
                 let origin = Origin::List { snapshot, stated_at: evening };
                 told.facts.push(Recorded { facility: FACILITY, received_at: evening, origin, event: observed.into() });
             }

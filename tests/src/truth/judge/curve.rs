@@ -7,8 +7,8 @@ use yomitori_facility::Rules;
 /// passed over.
 const USUAL: &[&str] = &[
     "correlation_to_s=20,40,60,90,120",
-    "false_eligible_rate=0.0005,0.001,0.005,0.02,0.05",
-    "missed_eligible_rate=0.01,0.02,0.05,0.1,0.2",
+    "false_eligible_percent=1,2,4,6,8,12",
+    "read_certainty_percent=70,80,90,95,99",
 ];
 
 /// Rules with a name for a row.
