@@ -106,7 +106,7 @@ impl Facility {
             attach(&mut list, first, Some(*id), terminal.desk.entries(), rules, |at| terminal.counts(at));
         }
         attach(&mut list, 0, None, self.desk.entries(), rules, |_| true);
-        list.sort_by(|one, other| (one.at, one.terminal, one.tap).cmp(&(other.at, other.terminal, other.tap)));
+        list.sort_by_key(|attempt| (attempt.at, attempt.terminal, attempt.tap));
         let (proof, test) = self.weighed(&list, rules, passed);
         for attempt in &mut list {
             let clean = matches!(attempt.grade, Grade::Clean | Grade::CleanConfirmed);
@@ -306,19 +306,15 @@ fn attach(
         .collect();
     let known = list.len();
     // Reads first: whoever saw one is believed before somebody else's failure is looked for.
-    let read = |entry: &Entry| entry.says_read();
-    let failed = |entry: &Entry| !entry.says_read() && matches!(entry.kind, Kind::Failed { .. });
-    let fallback = |entry: &Entry| matches!(entry.kind, Kind::Fallback { .. });
-    let kinds: [(&dyn Fn(&Entry) -> bool, bool); 3] = [(&read, true), (&failed, false), (&fallback, false)];
-    for (of_kind, reads) in kinds {
-        let said: Vec<_> = said.iter().filter(|(_, _, entry)| of_kind(entry)).collect();
+    for saying in [Saying::Read, Saying::Failed, Saying::Fallback] {
+        let said: Vec<_> = said.iter().filter(|(_, _, entry)| Saying::of(entry) == saying).collect();
         let mut edges = Vec::new();
         for (number, (_, at, _)) in said.iter().enumerate() {
             let set = rules.at(*at);
             for (index, attempt) in list.iter().enumerate().take(known).skip(first) {
                 let near = later(attempt.at, -set.entry_before) <= *at && *at <= later(attempt.at, set.entry_after);
                 // What signed-in people say is often what the desk page says already; on one page two reads are two.
-                let free = attempt.grade != Grade::Attested || (reads && desk.is_none());
+                let free = attempt.grade != Grade::Attested || (saying == Saying::Read && desk.is_none());
                 if near && free {
                     // What one says is mostly said afterwards.
                     edges.push((*at < attempt.at, (*at - attempt.at).abs(), number, index));
@@ -335,8 +331,28 @@ fn attach(
                 belongs(&mut list[index], *id, *at, entry);
             }
         }
-        let left = said.iter().zip(given).filter(|((_, _, entry), given)| !given && !fallback(entry));
-        list.extend(left.map(|((id, at, entry), _)| alone(*id, *at, entry)));
+        if saying != Saying::Fallback {
+            let left = said.iter().zip(given).filter(|(_, given)| !given);
+            list.extend(left.map(|((id, at, entry), _)| alone(*id, *at, entry)));
+        }
+    }
+}
+
+/// What an entry says of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Saying {
+    Read,
+    Failed,
+    Fallback,
+}
+
+impl Saying {
+    fn of(entry: &Entry) -> Self {
+        match &entry.kind {
+            _ if entry.says_read() => Self::Read,
+            Kind::Failed { .. } => Self::Failed,
+            Kind::Read { .. } | Kind::Fallback { .. } | Kind::Notice { .. } | Kind::Restarted => Self::Fallback,
+        }
     }
 }
 

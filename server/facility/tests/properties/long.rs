@@ -85,7 +85,7 @@ pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
     let mut told = Telling { facts: Vec::new(), life: 0, seq: 0 };
     for day in 0..days {
         let morning = begin() + Duration::days(day.into());
-        if drawn(seed, day, 2) % 9 == 0 {
+        if drawn(seed, day, 2).is_multiple_of(9) {
             (told.life, told.seq) = (u64::from(day) + 1, 0);
         }
         told.observe(
@@ -140,7 +140,7 @@ pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
             3 => told.say(evening, event::NoticeHung { notice: Notice::SupportedSticker, hung_at: evening }),
             4 => {
                 let snapshot = SnapshotId(Uuid::from_u128(u128::from(day)));
-                let listed = drawn(seed, day, 6) % 2 == 0;
+                let listed = drawn(seed, day, 6).is_multiple_of(2);
                 let observed =
                     event::ListingObserved { as_of: morning, coverage: "full".to_owned(), listed, code: None };
                 let origin = Origin::List { snapshot, stated_at: evening };
