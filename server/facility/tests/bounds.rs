@@ -4,12 +4,13 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 use yomitori_facility::{BOUNDS, Calendar, Facility, Rules, status};
 use yomitori_proto::event::Recorded;
+use yomitori_proto::id::FacilityId;
 
 const FACILITY: &str = "00000000-0000-4000-8000-0000000000f1";
 const TERMINAL: &str = "00000000-0000-4000-8000-0000000000a1";
 
 fn at(seconds: i64) -> String {
-    let first: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
+    let first: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().expect("an instant");
     (first + Duration::seconds(seconds)).to_rfc3339()
 }
 
@@ -25,7 +26,7 @@ impl Story {
     fn push(&mut self, origin: &Value, event: &Value) {
         let at = at(self.seconds);
         let fact = json!({ "facility": FACILITY, "received_at": at, "origin": origin, "event": event });
-        self.facts.push(serde_json::from_value(fact).unwrap());
+        self.facts.push(serde_json::from_value(fact).expect("a fact of the documented form"));
         self.seconds += 60;
     }
 
@@ -96,7 +97,7 @@ impl Story {
             }
             "states of a reader or a program" => self.reader(1, "phone"),
             "roles that people gave a reader" => {
-                let role = if number % 2 == 0 { "phone" } else { "other" };
+                let role = if number.is_multiple_of(2) { "phone" } else { "other" };
                 let reader = json!({ "terminal": TERMINAL, "reader": "0000000000000002", "role": role });
                 self.person(&json!({ "reader_role_assigned": reader }));
             }
@@ -146,7 +147,7 @@ impl Story {
                 self.person(&json!({ "facility_code_changed": { "old": code, "effective_at": at(self.seconds) } }));
             }
             "prefectures of a facility" => {
-                let prefecture = if number % 2 == 0 { "13" } else { "26" };
+                let prefecture = if number.is_multiple_of(2) { "13" } else { "26" };
                 self.person(&json!({ "facility_registered": { "name": "x", "prefecture": prefecture, "codes": [] } }));
             }
             other => panic!("`{other}` is not overfilled by any test"),
@@ -157,12 +158,12 @@ impl Story {
 /// What nothing that is forgotten may change.
 fn shown(story: &Story) -> Value {
     let rules = Rules::bundled();
-    let mut facility = Facility::new(FACILITY.parse().map(yomitori_proto::id::FacilityId).unwrap());
+    let mut facility = Facility::new(FACILITY.parse().map(FacilityId).expect("an id"));
     story.facts.iter().for_each(|recorded| facility.apply(recorded, &rules));
-    let size = serde_json::to_string(&facility).unwrap().len();
+    let size = serde_json::to_string(&facility).expect("a state is JSON").len();
     assert!(size <= 64 * 1024, "{size} bytes");
-    let now = at(story.seconds + 600).parse().unwrap();
-    let status = serde_json::to_value(status(&facility, &rules, &Calendar::bundled(), now)).unwrap();
+    let now = at(story.seconds + 600).parse().expect("an instant");
+    let status = serde_json::to_value(status(&facility, &rules, &Calendar::bundled(), now)).expect("a status is JSON");
     json!({
         "first": status["evidence"]["first_success_at"],
         "count": status["evidence"]["count"],

@@ -65,7 +65,8 @@ const PLAIN: ReadOutcome = ReadOutcome::NotRead;
 
 #[test]
 fn the_nearest_in_time_are_joined_one_to_one() {
-    let table: [(&[f64], &[f64], &[Option<u32>]); 9] = [
+    type Row = (&'static [f64], &'static [f64], &'static [Option<u32>]);
+    let table: [Row; 9] = [
         (&[10.0], &[], &[None]),
         (&[10.0], &[10.0], &[Some(0)]),
         (&[10.0], &[130.0], &[Some(120_000)]),

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn acts_and_lists_count_by_their_dates() {
-        let table: [(&[&str], &[(u32, bool)], &str); 16] = [
+        type Row = (&'static [&'static str], &'static [(u32, bool)], &'static str);
+        let table: [Row; 16] = [
             (&[], &[], "again 0"),
             (&["p3"], &[], "planned 3"),
             (&["c2", "w10", "c17", "a3"], &[], "called 17"),
