@@ -24,10 +24,10 @@ macro_rules! bounds {
 
 bounds! {
     TAPS = "taps of a terminal", 48,
-        "the oldest tap by itself",
+        "the oldest thirteen taps, one by one",
         "what became of it, its entries included, is counted first; a correction of so old a tap is not taken in any more";
-    FILES = "result files of a terminal", 48,
-        "the oldest result file",
+    FILES = "result files of a terminal", 64,
+        "the oldest sixteen result files",
         "taps near it keep what they were paired with and how many results came before them";
     STEPS = "steps of a terminal's clock", 16,
         "the oldest step",

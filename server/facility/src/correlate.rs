@@ -166,10 +166,11 @@ impl Window {
         tap.settled.as_ref().map_or_else(|| self.tap_touches(tap.at(), set), |found| found.delay_ms.is_some())
     }
 
-    /// Whether a file may make or change a pair.
-    pub(crate) fn file_touches(&self, file: &File, set: &RuleSet) -> bool {
-        let around = Around::new(file.at, set);
-        self.taps.iter().any(|tap| around.contains(tap.at()) && near(tap.at(), file, set))
+    /// Whether a file at `at` may say anything of a tap: be joined to it, or tell how busy the desk was before it.
+    pub(crate) fn file_matters(&self, at: DateTime<Utc>, set: &RuleSet) -> bool {
+        let from = later(at, -(set.correlation_to + Duration::seconds(1)));
+        let to = later(at, set.unrelated_window.max(Duration::seconds(1)));
+        self.taps.iter().any(|tap| from <= tap.stamp.at && tap.stamp.at <= to)
     }
 
     /// Whether what is about to come in at `at` is newer than all that is here, and nothing near it has been shown for
@@ -204,7 +205,7 @@ impl Window {
             if (known.weight(), &known.error_code) > (file.weight(), &file.error_code) {
                 (file.outcome, file.error_code) = (known.outcome, known.error_code);
             }
-        } else {
+        } else if self.file_matters(file.at, set) {
             let until = later(file.at, set.unrelated_window);
             for tap in self.taps.iter_mut().filter(|tap| file.at < tap.stamp.at && tap.stamp.at <= until) {
                 tap.results_before = tap.results_before.saturating_add(1);
@@ -286,34 +287,40 @@ impl Window {
         self.taps.len() > TAPS
     }
 
-    /// Lets the oldest files go; the taps near them keep what they are joined to.
+    /// Lets the oldest files go, some together; the taps near them keep what they are joined to.
     pub(crate) fn settle_files<'a>(
         &mut self,
         clock: &Clock,
         worth: impl Fn(&Tap) -> u8,
         rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
     ) {
-        while self.files.len() > FILES {
-            let oldest = &self.files[0];
-            let around = Around::new(oldest.at, rules(oldest.at));
-            let settles = |tap: &Tap| {
-                tap.settled.is_none() && around.contains(tap.at()) && near(tap.at(), oldest, rules(tap.at()))
-            };
-            // The usual case: a result without a phone.
-            if self.taps.iter().any(settles) {
-                let indexes: Vec<usize> = (0..self.taps.len()).filter(|index| settles(&self.taps[*index])).collect();
-                let (mut matches, taken) = self.joined(clock, &worth, &rules);
-                for (file, tap) in self.files.iter_mut().zip(taken) {
-                    file.taken |= tap.is_some_and(|tap| indexes.contains(&tap));
-                }
-                for index in indexes {
-                    self.taps[index].settled = Some(std::mem::take(&mut matches[index]));
-                }
-            }
-            self.files.remove(0);
+        if self.files.len() <= FILES {
+            return;
         }
+        let going = &self.files[..AT_ONCE];
+        let settles = |tap: &Tap| {
+            let set = rules(tap.at());
+            let around = Around::new(tap.at(), set);
+            tap.settled.is_none()
+                && going.iter().any(|file| around.contains(file.at) && near(tap.at(), file, set))
+        };
+        let indexes: Vec<usize> = (0..self.taps.len()).filter(|index| settles(&self.taps[*index])).collect();
+        // The usual case: results without a phone.
+        if !indexes.is_empty() {
+            let (mut matches, taken) = self.joined(clock, &worth, &rules);
+            for (file, tap) in self.files.iter_mut().zip(taken) {
+                file.taken |= tap.is_some_and(|tap| indexes.contains(&tap));
+            }
+            for index in indexes {
+                self.taps[index].settled = Some(std::mem::take(&mut matches[index]));
+            }
+        }
+        self.files.drain(..AT_ONCE);
     }
 }
+
+/// So many files go at once: it takes all taps to see which of them are near.
+const AT_ONCE: usize = 16;
 
 /// How many of the files before `place` came within the half hour before another one of them, on average, in hundredths.
 fn usual(files: &[File], place: Place, set: &RuleSet) -> u32 {

@@ -155,7 +155,7 @@ fn a_tap_keeps_its_file_when_files_are_forgotten() {
         window.file(file(200 + u64::from(number), 600.0 + 60.0 * f64::from(number), PLAIN), &set());
         window.settle_files(&Clock::default(), |_| 0, |at| rules.at(at));
     }
-    assert_eq!(window.files.len(), FILES);
+    assert!(window.files.len() <= FILES, "{}", window.files.len());
     let found = matches(&window, &Clock::default());
     assert_eq!((found[0].result, found[0].delay_ms), (ResultOf::Unread, Some(8_000)));
 }

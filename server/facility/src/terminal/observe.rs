@@ -79,12 +79,8 @@ impl Terminal {
             }
             Event::LinkageResultObserved(event) => {
                 let file = file(sighting, event)?;
-                let set = rules.at(file.at);
-                // A result that comes late tells of a desk that was busier than it seemed.
-                let busier = later(file.at, set.unrelated_window);
-                let touches = self.window.file_touches(&file, set)
-                    || self.window.taps.iter().any(|tap| file.at < tap.stamp.at && tap.stamp.at <= busier);
-                (file.at, touches)
+                // One that comes late may also tell of a desk that was busier than it seemed.
+                (file.at, self.window.file_matters(file.at, rules.at(file.at)))
             }
             Event::ReaderAttached(event) => {
                 let later = |tap: &Tap| tap.reader == event.reader && place < tap.stamp.place;
