@@ -226,6 +226,7 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
         delay_ms,
         results_before: tap.results_before,
         usual_hundredths: tap.usual_hundredths,
+        in_use: tap.in_use && !short,
         failed: result == ResultOf::Failed,
     };
     let (grade, doubt) = match result {

@@ -301,8 +301,7 @@ impl Window {
         let settles = |tap: &Tap| {
             let set = rules(tap.at());
             let around = Around::new(tap.at(), set);
-            tap.settled.is_none()
-                && going.iter().any(|file| around.contains(file.at) && near(tap.at(), file, set))
+            tap.settled.is_none() && going.iter().any(|file| around.contains(file.at) && near(tap.at(), file, set))
         };
         let indexes: Vec<usize> = (0..self.taps.len()).filter(|index| settles(&self.taps[*index])).collect();
         // The usual case: results without a phone.

@@ -39,6 +39,10 @@ pub struct RuleSet {
     /// How often a phone is read where phones work, and how often the card follows where one was not; 0 to 1.
     pub phone_success: f64,
     pub card_after_failure: f64,
+    /// At how many facilities the official software is seen to take a phone's taps: where phones work, and where they never
+    /// do; 0 to 1.
+    pub taken_where_works: f64,
+    pub taken_where_never: f64,
     /// In how long before a tap results are counted that have nothing to do with it.
     pub unrelated_window: Duration,
     /// A tap on the same reader this soon after one without a result is the same patient's.

@@ -139,6 +139,9 @@ impl Lives {
         let digests = VecDeque::new();
         let life = Seen { id, number, began_at: made_at, runs: Vec::with_capacity(1), given_up: false, digests };
         self.lives.insert(index, life);
+        // Two machines go on from one spool while it is new.
+        let newest = self.lives.len().saturating_sub(2);
+        self.lives[..newest].iter_mut().for_each(|old| old.digests = VecDeque::new());
         if self.lives.len() > LIVES {
             let oldest = self.lives.remove(0);
             let until = oldest.runs.iter().map(|run| run.at).max();

@@ -5,6 +5,7 @@
 //! (the card is used instead, after about 50 seconds, or another way; everything else is chance, at the rate of the desk's
 //! results before the tap)? The quotients are multiplied: Wald's sequential test. So that a facility whose phones begin to
 //! work late is found too, a small part of the weight begins anew with every tap (a mixture over the first tap that works).
+//! Whether the official software was ever seen to take a tap here counts once: where the pairing was never set it takes none.
 //! By Ville's inequality at most the share `false_eligible` of the facilities at which phones never work pass it, however
 //! long they are watched, as far as the assumed delays are right.
 //!
@@ -26,6 +27,8 @@ pub(crate) struct Trial {
     pub(crate) results_before: u16,
     /// The same of the desk at other times, in hundredths.
     pub(crate) usual_hundredths: u32,
+    /// The official software was seen to work with it.
+    pub(crate) in_use: bool,
     /// The desk or the header says that it failed: the files are somebody else's.
     pub(crate) failed: bool,
 }
@@ -50,6 +53,8 @@ pub(crate) struct Test {
     /// The weight of all beginnings so far.
     weight: f64,
     taps: u32,
+    /// The official software was seen to work with one of them.
+    taken: bool,
     /// The logarithm of the quotients since the run began.
     run: f64,
     /// Since when taps count that were not refuted: absent where that is the first.
@@ -70,6 +75,7 @@ pub(crate) struct Chance {
 struct Stored {
     weight_ln_millionths: i64,
     taps: u32,
+    taken: bool,
     run_millionths: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run_from: Option<DateTime<Utc>>,
@@ -86,6 +92,7 @@ impl From<Test> for Stored {
         Self {
             weight_ln_millionths: whole(test.weight.max(LEAST).ln()),
             taps: test.taps,
+            taken: test.taken,
             run_millionths: whole(test.run),
             run_from: test.run_from,
             run_taps: test.tally.taps,
@@ -101,6 +108,7 @@ impl From<Stored> for Test {
         Self {
             weight: number(stored.weight_ln_millionths).exp(),
             taps: stored.taps,
+            taken: stored.taken,
             run: number(stored.run_millionths),
             run_from: stored.run_from,
             tally: Chance { taps: stored.run_taps, seen: stored.seen, expected: number(stored.expected_millionths) },
@@ -115,11 +123,14 @@ const LEAST: f64 = 1e-12;
 const LATER: f64 = 0.05;
 /// Results before the first: as if half a one had come.
 const PRIOR: f64 = 0.5;
+/// No desk is taken for quieter: of one that has just begun nothing is known.
+const LEAST_RESULTS: f64 = 1.5;
 
 impl Default for Test {
     fn default() -> Self {
         // As it would be read again.
-        Self { weight: 1.0 - LATER, taps: 0, run: 0.0, run_from: None, tally: Chance::default() }.rounded()
+        Self { weight: 1.0 - LATER, taps: 0, taken: false, run: 0.0, run_from: None, tally: Chance::default() }
+            .rounded()
     }
 }
 
@@ -158,7 +169,8 @@ impl Trial {
         let until = (f64::from(until_ms) / 1000.0).clamp(FASTEST_S, window_s.max(FASTEST_S));
         let unrelated_s = set.unrelated_window.num_milliseconds() as f64 / 1000.0;
         let usual = f64::from(self.usual_hundredths) / 100.0;
-        let rate = (f64::from(self.results_before).max(usual) + PRIOR) / unrelated_s.max(1.0);
+        let results = f64::from(self.results_before).max(usual).max(LEAST_RESULTS) + PRIOR;
+        let rate = results / unrelated_s.max(1.0);
         let phone_s = set.phone_result.p95_s;
         let card_share = set.card_after_failure;
         let expected = 1.0 - (-rate * phone_s).exp() * (1.0 - card_share * set.card_result.share_until(phone_s));
@@ -210,6 +222,7 @@ impl Test {
         let number = f64::from(self.taps.saturating_add(1));
         self.weight = ((self.weight + LATER / (number * (number + 1.0))) * weight.quotient).clamp(LEAST, 1e12);
         self.taps = self.taps.saturating_add(1);
+        self.taken |= trial.in_use;
         self.run = (self.run + weight.quotient.ln()).clamp(-1e6, 1e6);
         self.tally.taps = self.tally.taps.saturating_add(1);
         self.tally.seen = self.tally.seen.saturating_add(trial.seen(set).into());
@@ -224,7 +237,9 @@ impl Test {
     /// Whether phones work here, as far as `set` asks.
     pub(crate) fn passes(&self, set: &RuleSet) -> bool {
         let later = LATER / (f64::from(self.taps) + 1.0);
-        self.weight + later >= 1.0 / set.false_eligible
+        let (works, never) = (set.taken_where_works, set.taken_where_never);
+        let taken = if self.taken { works / never } else { (1.0 - works) / (1.0 - never) };
+        (self.weight + later) * taken >= 1.0 / set.false_eligible
     }
 }
 
@@ -245,6 +260,7 @@ mod tests {
             delay_ms: near_ms.first().copied(),
             results_before,
             usual_hundredths: 100 * u32::from(results_before),
+            in_use: true,
             failed: false,
         }
     }
@@ -272,7 +288,7 @@ mod tests {
     fn one_read_at_a_quiet_desk_is_enough_and_at_a_busy_one_it_is_not() {
         assert!(after(&[trial(&[8_000], 0)]).passes(&set()));
         assert!(after(&[trial(&[8_000], 2)]).passes(&set()));
-        assert!(!after(&[trial(&[8_000], 48)]).passes(&set()));
+        assert!(!after(&[trial(&[8_000, 38_000, 68_000, 98_000], 48)]).passes(&set()));
         assert!(!after(&[trial(&[50_000], 0)]).passes(&set()), "as late as a card");
         assert!(!after(&[trial(&[], 0)]).passes(&set()));
     }
