@@ -14,6 +14,7 @@ use yomitori_proto::vocabulary::Closes;
 use crate::calendar::Calendar;
 use crate::discrepancy::Flag;
 use crate::due::Moment;
+use crate::evidence::{ReadStatus, reads};
 use crate::facility::Facility;
 use crate::rules::{RuleError, Rules};
 use crate::status::{Status, status};
@@ -93,6 +94,15 @@ impl Explained {
     pub fn status(&self, facility: FacilityId, now: DateTime<Utc>) -> Option<Status> {
         let facility = self.facilities.get(&facility)?;
         Some(status(facility, &self.fleet.rules, &self.fleet.calendar, now))
+    }
+}
+
+impl Explained {
+    /// The newest attempts of a facility one by one.
+    #[must_use]
+    pub fn reads(&self, facility: FacilityId, now: DateTime<Utc>) -> Vec<ReadStatus> {
+        let facility = self.facilities.get(&facility);
+        facility.map_or_else(Vec::new, |facility| reads(facility, &self.fleet.rules, &self.fleet.calendar, now))
     }
 }
 

@@ -54,5 +54,5 @@ fn every_record_that_was_ever_written_can_be_folded() {
     let until = all.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
     let told = timeline(id, None, &all, &rules, &calendar, Span { settled: until, until });
     let last = &told.entries.last().expect("something was so").1;
-    assert_eq!((last.intent, last.opt_out, last.listing), ("do_not_want", "withdrawn", "listed"), "{last:?}");
+    assert_eq!((last.intent, last.opt_out, last.listing), ("do_not_want", "planned", "listed"), "{last:?}");
 }

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 use yomitori_proto::event::{
-    EntryWithdrawn, FacilityRegistered, FallbackUsed, ListingIntentSet, Observed, OptOutCallMade, Origin,
-    SmartphoneReadAttested, Stated,
+    EntryWithdrawn, FacilityRegistered, FallbackUsed, LinkageResultObserved, ListingIntentSet, ListingObserved,
+    Observed, OptOutCallMade, Origin, ReaderAttached, SmartphoneReadAttested, Stated, TapObserved,
 };
-use yomitori_proto::id::{Life, Seq, TerminalId};
-use yomitori_proto::vocabulary::{Intent, PhoneOs};
+use yomitori_proto::id::{Life, ReaderKey, Seq, SnapshotId, TerminalId};
+use yomitori_proto::vocabulary::{Intent, LinkageFolder, LinkageKind, Medium, PhoneOs, ReadOutcome, ReaderRole};
 
 use super::*;
 
@@ -130,4 +130,86 @@ fn the_last_entry_is_what_is_shown_now() {
     let mut shown = Facility::new(id);
     facts.iter().for_each(|fact| shown.apply(fact, &rules));
     assert_eq!(told.entries.last().unwrap().1, look(&shown, &rules, &calendar, until).0);
+}
+
+/// Reader, tap and result file: numbers 1, 3 and 2, as the file is told before the tap is over.
+fn seen_read(first: DateTime<Utc>) -> [Recorded; 3] {
+    let reader = ReaderKey(1);
+    let attached = ReaderAttached { reader, model: None, vid: None, pid: None, role: ReaderRole::Phone };
+    let tap = TapObserved {
+        reader,
+        present_ms: 9000,
+        transitions: 1,
+        in_use: true,
+        exclusive: false,
+        mute: false,
+        medium: Medium::OtherTypeB,
+        ruleset: 1,
+    };
+    let file_at = first + TimeDelta::seconds(68);
+    let file = LinkageResultObserved {
+        folder: LinkageFolder::Face,
+        kind: LinkageKind::FaceResult,
+        file_at: Some(file_at),
+        seen_for_ms: 200,
+        outcome: ReadOutcome::NotRead,
+        error_code: None,
+    };
+    let tap =
+        Recorded { received_at: first + TimeDelta::seconds(70), ..terminal(3, first + TimeDelta::seconds(60), tap) };
+    [terminal(1, first, attached), terminal(2, file_at, file), tap]
+}
+
+#[test]
+fn nothing_is_missing_that_came_later_or_was_taken_back() {
+    let first = at("2026-04-01T09:00");
+    let taken = at("2026-04-01T10:00");
+    let entered = terminal(4, at("2026-04-01T09:55"), read(at("2026-04-01T09:55")));
+    let withdrawn = terminal(5, taken, EntryWithdrawn { life: LIFE, seq: Seq(4) });
+    let facts = [&[registered(first)], &seen_read(first)[..], &[entered, withdrawn]].concat();
+    let told = all(&facts, taken + TimeDelta::days(1));
+    for (at, words) in &told.entries {
+        assert!(!words.flags.contains(&"collection_incomplete"), "{at}: {words:?}");
+        assert_ne!(words.freshness, "gap", "{at}");
+    }
+    assert_eq!(told.entries.last().unwrap().1.evidence_level, Some("correlated"));
+}
+
+#[test]
+fn only_an_entry_of_that_terminal_can_be_taken_back() {
+    let first = at("2026-04-01T09:00");
+    let taken = at("2026-04-01T10:00");
+    // The number is that of the tap.
+    let withdrawn = terminal(4, taken, EntryWithdrawn { life: LIFE, seq: Seq(3) });
+    let facts = [&[registered(first)], &seen_read(first)[..], &[withdrawn]].concat();
+    assert_eq!(was(&all(&facts, taken), taken, |words| words.evidence), "succeeded");
+}
+
+#[test]
+fn a_facility_bears_its_name_from_the_beginning() {
+    let (first, listed) = (at("2026-04-10T09:00"), at("2026-04-01T00:00"));
+    let origin = Origin::List { snapshot: SnapshotId(uuid::Uuid::from_u128(5)), stated_at: first };
+    let event = ListingObserved { as_of: listed, coverage: "full".to_owned(), listed: true, code: None };
+    let list = Recorded { facility: HERE, received_at: first, origin, event: event.into() };
+    let told = all(&[registered(first), list], first + TimeDelta::days(1));
+    assert_eq!(told.entries[0].0, listed);
+    assert!(told.entries.iter().all(|(_, words)| words.name == "むかし医院" && words.code.is_some()));
+}
+
+#[test]
+fn whether_it_qualifies_is_judged_by_the_rules_in_force() {
+    let bundled = Rules::BUNDLED;
+    let (_, set) = bundled.split_once("[[set]]").unwrap();
+    let later = set
+        .replace("2025-01-01T00:00:00+09:00", "2026-06-01T00:00:00+09:00")
+        .replace("level_that_suffices = \"correlated\"", "level_that_suffices = \"header_confirmed\"");
+    let rules = Rules::parse(&format!("{bundled}\n[[set]]{later}")).unwrap();
+    let first = at("2026-04-01T09:00");
+    let facts = [&[registered(first)], &seen_read(first)[..]].concat();
+    let until = at("2026-07-01T09:00");
+    let told = timeline(HERE, None, &facts, &rules, &Calendar::bundled(), Span { settled: until, until });
+    let eligible = |day| was(&told, at(day), |words| words.eligible);
+    assert_eq!([eligible("2026-05-01T09:00"), eligible("2026-06-02T09:00")], ["eligible", "not_yet"]);
+    let evidence = |day| was(&told, at(day), |words| words.evidence);
+    assert_eq!([evidence("2026-05-01T09:00"), evidence("2026-06-02T09:00")], ["succeeded", "succeeded"]);
 }

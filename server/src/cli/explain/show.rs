@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
-use yomitori_facility::{Change, Explained, ReadinessStep, Status, Step, StepCause, Text};
+use yomitori_facility::{Change, Explained, ReadStatus, ReadinessStep, Status, Step, StepCause, Text};
 
 use super::Format;
 use crate::cli::output::say;
@@ -20,6 +20,8 @@ struct Document<'a> {
 struct Whole<'a> {
     #[serde(flatten)]
     status: Status,
+    /// The newest attempts one by one, each with what stands against it.
+    reads: Vec<ReadStatus>,
     steps: Vec<Shown<'a>>,
 }
 
@@ -52,7 +54,7 @@ pub(super) fn explained(
         .keys()
         .filter_map(|id| {
             let steps = explained.steps.iter().filter(|step| step.facility == *id).map(|step| shown(step, &place));
-            Some(Whole { status: explained.status(*id, at)?, steps: steps.collect() })
+            Some(Whole { status: explained.status(*id, at)?, reads: explained.reads(*id, at), steps: steps.collect() })
         })
         .collect();
     match format {
@@ -96,7 +98,7 @@ fn both(text: &Text) -> String {
 }
 
 fn text(whole: &Whole<'_>) {
-    let Whole { status, steps } = whole;
+    let Whole { status, reads, steps } = whole;
     let codes: Vec<&str> = status.codes.iter().map(|code| code.code.as_str()).collect();
     say(&format!("■ {} {} {}", status.name.as_deref().unwrap_or("?"), codes.join(" "), status.facility));
     for step in steps {
@@ -112,6 +114,14 @@ fn text(whole: &Whole<'_>) {
     }
     say(&format!("  {} 時点（日本時間） / as of then", second(status.at)));
     axes(status);
+    say("  読み取り / reads");
+    if reads.is_empty() {
+        say("    なし / none");
+    }
+    for read in reads {
+        let doubt = read.doubt_label.as_ref().map(|doubt| format!("  ← {}", both(doubt))).unwrap_or_default();
+        say(&format!("    {}  {}{doubt}", second(read.at), both(&read.label)));
+    }
     say("  フラグ / flags");
     if status.flags.is_empty() {
         say("    なし / none");
