@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use yomitori_tests::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
@@ -31,6 +32,20 @@ struct Clinic {
     agent: Agent,
 }
 
+/// The notice asks for a phone to be held for one to two seconds.
+const HELD: TimeDelta = TimeDelta::milliseconds(1500);
+/// A transaction takes 3 to 7 seconds, and the patient consents on the screen.
+const RESULT_AFTER: TimeDelta = TimeDelta::seconds(8);
+
+/// Waits until `at` has come.
+async fn come(at: DateTime<Utc>) -> Result<()> {
+    wait::until("an instant that comes by itself", SOON, async || {
+        ensure!(at <= clock::now(), "{at} has not come");
+        Ok(())
+    })
+    .await
+}
+
 impl Clinic {
     async fn open(test: &str) -> Result<Self> {
         let world = World::new(test).await?;
@@ -41,17 +56,26 @@ impl Clinic {
         Ok(Self { world, server, pcscd, agent })
     }
 
-    /// Lays `atr` on the reader until the terminal has noticed, and takes it away.
-    async fn tap(&self, atr: &[u8]) -> Result<()> {
+    /// Lays `atr` on the reader for as long as a phone is held there, and takes it away; gives when it was laid there.
+    async fn tap(&self, atr: &[u8]) -> Result<DateTime<Utc>> {
         let before = self.count("tap_observed").await?;
         let card = self.pcscd.insert(0, atr)?;
         card.noticed().await?;
+        let laid_at = clock::now();
+        come(laid_at + HELD).await?;
         card.remove();
         wait::until("the tap in the store", SOON, async || {
             ensure!(self.count("tap_observed").await? > before, "no new tap");
             Ok(())
         })
-        .await
+        .await?;
+        Ok(laid_at)
+    }
+
+    /// The result of a phone that was laid there then: it takes that long, and what comes faster is somebody else's.
+    async fn result_of(&self, laid_at: DateTime<Utc>) -> Result<()> {
+        come(laid_at + RESULT_AFTER).await?;
+        self.agent.face_result(clock::now()).await
     }
 
     async fn count(&self, kind: &str) -> Result<i64> {
@@ -89,10 +113,10 @@ async fn the_first_phone_read_makes_a_facility_eligible_on_an_open_page() -> Res
     // A page that was loaded again would have lost this.
     browser.page.execute("window.loadedOnce = true", vec![]).await?;
 
-    clinic.tap(&PHONE).await?;
+    let laid_at = clinic.tap(&PHONE).await?;
     browser.shows(EVIDENCE, "Taps only", SOON).await?;
     browser.shows(ELIGIBLE, "Not yet", SOON).await?;
-    clinic.agent.face_result(clock::now()).await?;
+    clinic.result_of(laid_at).await?;
 
     browser.shows(ELIGIBLE, "Eligible", SOON).await?;
     browser.shows(EVIDENCE, "Correlated", SOON).await?;
@@ -116,8 +140,8 @@ async fn an_opt_out_is_shown_beside_eligibility_and_never_hides_it() -> Result<(
     clinic.reader_is_known().await?;
     let browser = Browser::open(clinic.world.folder(), 390, 844).await?;
     browser.page.goto(&format!("{}/?lang=en", clinic.server.web)).await?;
-    clinic.tap(&PHONE).await?;
-    clinic.agent.face_result(clock::now()).await?;
+    let laid_at = clinic.tap(&PHONE).await?;
+    clinic.result_of(laid_at).await?;
     browser.shows(ELIGIBLE, "Eligible", SOON).await?;
 
     let wish =

@@ -152,10 +152,10 @@ async fn a_closure_makes_a_call_odd_and_says_who_entered_it() -> Result<()> {
     let desk = Desk::open("rules-closure").await?;
     desk.server.import(&format!("code,name,prefecture\n{CODE},きそく医院,東京都\n")).await?;
     desk.server.run(&["opt-out", "record", "do-not-want", "--facility", CODE]).await?;
-    desk.server.run(&["opt-out", "record", "called", "--facility", CODE, "--at", "2025-12-29T10:00:00+09:00"]).await?;
+    desk.server.run(&["opt-out", "record", "called", "--facility", CODE, "--at", "2025-12-25T10:00:00+09:00"]).await?;
     ensure!(desk.becomes("opt_out", "called").await?["call_warning"].is_null());
     let closure =
-        ["closure", "set", "--from", "2025-12-29", "--to", "2026-01-04", "--by", "Suzuki", "--why", "年末年始"];
+        ["closure", "set", "--from", "2025-12-25", "--to", "2025-12-26", "--by", "Suzuki", "--why", "臨時休業"];
     desk.server.run(&closure).await?;
     wait::until("the warning", PATIENCE, async || {
         let status = desk.json(&["status", "--facility", CODE]).await?;
@@ -164,6 +164,6 @@ async fn a_closure_makes_a_call_odd_and_says_who_entered_it() -> Result<()> {
     })
     .await?;
     let closures = desk.json(&["closure", "list"]).await?;
-    ensure!(closures[0]["by"] == "Suzuki" && closures[0]["from"] == "2025-12-28T15:00:00Z", "{closures}");
+    ensure!(closures[0]["by"] == "Suzuki" && closures[0]["from"] == "2025-12-24T15:00:00Z", "{closures}");
     Ok(())
 }
