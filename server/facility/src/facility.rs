@@ -183,12 +183,18 @@ impl Facility {
         let Some(place) = place else { return };
         let sighting = Sighting { observed, place, received_at, rules };
         let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
-        if let Some(corrects) = terminal.corrects(sighting, event, entries) {
+        let corrects = terminal.corrects(sighting, event, entries);
+        // Taps of all terminals are weighed together, and one may hear later than another of what happened before.
+        let together = self.proof.is_none()
+            && matches!(event, Event::TapObserved(_) | Event::LinkageResultObserved(_))
+            && self.terminals.len() > 1;
+        let by_others = together.then_some(Corrects { by: SupersededBy::Result, late: false });
+        if let Some(corrects) = corrects.or(by_others) {
             self.correcting(corrects, received_at, rules, |facility| {
                 facility.terminal(observed.terminal).take_in(sighting, event);
             });
         } else {
-            terminal.take_in(sighting, event);
+            self.terminal(observed.terminal).take_in(sighting, event);
         }
         let terminal = self.terminal(observed.terminal);
         if terminal.too_many_taps() || terminal.desk.too_many() {
@@ -206,10 +212,18 @@ impl Facility {
         rules: &Rules,
         change: impl FnOnce(&mut Self),
     ) {
-        let before = self.attempts(rules, |at| at <= received_at).levels();
+        // As it is shown now, and as it will be once nothing more can come for what is open.
+        let seen = |facility: &Self| {
+            let now = facility.attempts(rules, |at| at <= received_at).levels();
+            [now, facility.attempts(rules, |_| true).levels()]
+        };
+        let before = seen(self);
         change(self);
-        let after = self.attempts(rules, |at| at <= received_at).levels();
-        let fell = Shown::of(&after).fell_from(&Shown::of(&before));
+        let after = seen(self);
+        let fell = |view: usize| Shown::of(&after[view]).fell_from(&Shown::of(&before[view]));
+        let (now_fell, then_fell) = (fell(0), fell(1));
+        let view = usize::from(then_fell && !now_fell);
+        let (fell, before, after) = (now_fell || then_fell, &before[view], &after[view]);
         let keys: BTreeSet<&Key> = before.keys().chain(after.keys()).collect();
         for key in keys {
             let (was, now) = (before.get(key), after.get(key));

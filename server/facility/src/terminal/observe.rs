@@ -75,7 +75,8 @@ impl Terminal {
                 if entries(stamp.true_at(rules.at(at))) {
                     return Some(Corrects { by: SupersededBy::Result, late: false });
                 }
-                (at, self.window.tap_touches(at, rules.at(at)))
+                // One that comes late counts where it was, also without a file.
+                (at, true)
             }
             Event::LinkageResultObserved(event) => {
                 let file = file(sighting, event)?;
