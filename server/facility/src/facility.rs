@@ -33,7 +33,7 @@ use crate::opt_out::OptOut;
 use crate::rules::Rules;
 use crate::seen::Place;
 use crate::stamp::Stamp;
-use crate::terminal::{Corrects, Sighting, Terminal};
+use crate::terminal::{Corrects, Sighting, Terminal, may_weigh};
 use crate::weigh::Test;
 
 /// What the log says of one facility.
@@ -185,9 +185,7 @@ impl Facility {
         let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
         let corrects = terminal.corrects(sighting, event, entries);
         // Taps of all terminals are weighed together, and one may hear later than another of what happened before.
-        let together = self.proof.is_none()
-            && matches!(event, Event::TapObserved(_) | Event::LinkageResultObserved(_))
-            && self.terminals.len() > 1;
+        let together = self.proof.is_none() && self.terminals.len() > 1 && may_weigh(event);
         let by_others = together.then_some(Corrects { by: SupersededBy::Result, late: false });
         if let Some(corrects) = corrects.or(by_others) {
             self.correcting(corrects, received_at, rules, |facility| {

@@ -70,6 +70,7 @@ impl Terminal {
         let Sighting { observed, place, received_at, rules } = sighting;
         let at = observed.occurred_at;
         let (at, touches) = match event {
+            Event::TapObserved(event) if !may_be_phone(event.medium) => return None,
             Event::TapObserved(_) => {
                 let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
                 if entries(stamp.true_at(rules.at(at))) {
@@ -242,9 +243,8 @@ impl Terminal {
     fn tap(&mut self, sighting: Sighting<'_>, event: &TapObserved) {
         let Sighting { observed, place, received_at, rules } = sighting;
         let at = observed.occurred_at;
-        match event.medium {
-            Medium::MyNumberCard | Medium::FelicaOnly | Medium::DrivingLicence | Medium::ResidentCard => return,
-            Medium::OtherTypeA | Medium::OtherTypeB | Medium::Unknown => {}
+        if !may_be_phone(event.medium) {
+            return;
         }
         let TapObserved { reader, present_ms, in_use, mute, .. } = *event;
         let set = rules.at(at);
@@ -299,6 +299,23 @@ impl Terminal {
     /// Takes back an entry of the desk page.
     pub(crate) fn withdraw(&mut self, key: (Life, Seq)) {
         self.desk.withdraw(key);
+    }
+}
+
+/// Whether an observation may have to do with a phone being read: taps and results of all terminals are weighed together.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is no tap and no result is not weighed")]
+pub(crate) fn may_weigh(event: &Event) -> bool {
+    match event {
+        Event::TapObserved(event) => may_be_phone(event.medium),
+        Event::LinkageResultObserved(event) => event.kind == LinkageKind::FaceResult,
+        _ => false,
+    }
+}
+
+const fn may_be_phone(medium: Medium) -> bool {
+    match medium {
+        Medium::MyNumberCard | Medium::FelicaOnly | Medium::DrivingLicence | Medium::ResidentCard => false,
+        Medium::OtherTypeA | Medium::OtherTypeB | Medium::Unknown => true,
     }
 }
 
