@@ -7,6 +7,7 @@
 //!
 //! Found anew whenever it is asked for; what leaves a bounded list is counted first, see `settle`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
@@ -22,7 +23,7 @@ use crate::instant::later;
 use crate::rules::{RuleSet, Rules};
 use crate::seen::Place;
 use crate::terminal::Terminal;
-use crate::weigh::{Test, Trial};
+use crate::weigh::{Test, Trial, Weight};
 
 /// One attempt to read a phone.
 #[derive(Clone, PartialEq, Debug)]
@@ -88,8 +89,8 @@ pub(crate) struct Graded {
     pub(crate) level: Level,
 }
 
-/// What names an attempt while it is kept: a tap, or an entry of a desk.
-pub(crate) type Key = (Option<TerminalId>, Option<Place>, DateTime<Utc>);
+/// What names an attempt while it is kept: a tap, or an instant for which a desk has an entry, and which of its entries.
+pub(crate) type Key = (Option<TerminalId>, Option<Place>, DateTime<Utc>, usize);
 
 impl Facility {
     /// What happened at the desk, as far as it is kept; `passed` tells whether an instant has come.
@@ -98,10 +99,14 @@ impl Facility {
         for (id, terminal) in &self.terminals {
             let first = list.len();
             let matches = terminal.matches(rules);
-            list.extend(matches.into_iter().filter_map(|(tap, found)| attempt(*id, terminal, tap, found, rules)));
+            let made =
+                matches.into_iter().filter_map(|(tap, found)| attempt(*id, terminal, tap, found, rules, &passed));
+            list.extend(made);
             let retries = retries(terminal, &list[first..], rules);
-            for (attempt, retried) in list[first..].iter_mut().zip(retries) {
-                attempt.trial.take_if(|_| retried);
+            for (attempt, retried_at) in list[first..].iter_mut().zip(retries) {
+                if let Some(trial) = &mut attempt.trial {
+                    trial.retried_at = retried_at;
+                }
             }
             attach(&mut list, first, Some(*id), terminal.desk.entries(), rules, |at| terminal.counts(at));
         }
@@ -139,7 +144,7 @@ impl Facility {
         // Every instant at which something became known: a result came, or none can come any more.
         let mut looks: Vec<(DateTime<Utc>, usize)> = Vec::with_capacity(2 * trials.len());
         for (index, trial) in trials.iter().enumerate() {
-            let end = later(trial.at, rules.at(trial.at).correlation_to + Duration::seconds(1));
+            let end = rules.at(trial.at).over_at(trial.at);
             if let Some(delay) = trial.delay_ms {
                 looks.push((later(trial.at, Duration::milliseconds(delay.into())), index));
             }
@@ -148,21 +153,23 @@ impl Facility {
             }
         }
         looks.sort_unstable();
-        let ends_by = |trial: &Trial, now: DateTime<Utc>| {
-            later(trial.at, rules.at(trial.at).correlation_to + Duration::seconds(1)) <= now
-        };
+        let ends_by = |trial: &Trial, now: DateTime<Utc>| rules.at(trial.at).over_at(trial.at) <= now;
         let mut ended = 0;
         for (now, index) in looks {
             while let Some(trial) = trials.get(ended).filter(|trial| ends_by(trial, now)) {
                 let set = rules.at(trial.at);
-                test.add(trial, &trial.at_end(set), set);
+                if trial.retried_at.is_none() {
+                    test.add(trial, &trial.at_end(set), set);
+                }
                 ended += 1;
             }
             if proof.is_some() {
                 continue;
             }
             let mut seen = test;
-            for trial in trials[ended..].iter().take_while(|trial| trial.at <= now) {
+            let known = trials[ended..].iter().take_while(|trial| trial.at <= now);
+            // That the same patient tried again is known once that happened: what was enough before stays enough.
+            for trial in known.filter(|trial| trial.retried_at.is_none_or(|retried_at| now < retried_at)) {
                 let set = rules.at(trial.at);
                 let known_ms = u32::try_from((now - trial.at).num_milliseconds()).unwrap_or(u32::MAX);
                 seen.add(trial, &trial.weigh(set, known_ms), set);
@@ -194,21 +201,28 @@ impl Attempts {
     /// Each attempt and its level.
     pub(crate) fn levels(&self) -> BTreeMap<Key, Graded> {
         let works = self.proof.is_some();
-        let key = |attempt: &Attempt| {
-            let at = if attempt.tap.is_some() { DateTime::UNIX_EPOCH } else { attempt.at };
-            (attempt.terminal, attempt.tap, at)
-        };
-        let graded = |attempt: &Attempt| Graded {
-            at: attempt.at,
-            known_at: attempt.known_at,
-            level: attempt.grade.level(works),
-        };
-        self.list.iter().map(|attempt| (key(attempt), graded(attempt))).collect()
+        let mut list: Vec<_> = self.list.iter().map(|attempt| (attempt, attempt.grade.level(works))).collect();
+        list.sort_by_key(|(_, level)| Reverse(*level));
+        let mut levels = BTreeMap::new();
+        for (Attempt { at, known_at, terminal, tap, .. }, level) in list {
+            let entered_at = if tap.is_some() { DateTime::UNIX_EPOCH } else { *at };
+            let name = |which| (*terminal, *tap, entered_at, which);
+            let same = levels.range(name(0)..=name(usize::MAX)).count();
+            levels.insert(name(same), Graded { at: *at, known_at: *known_at, level });
+        }
+        levels
     }
 }
 
 /// What a tap is by itself; `None` where it doesn't count.
-fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: &Rules) -> Option<Attempt> {
+fn attempt(
+    id: TerminalId,
+    terminal: &Terminal,
+    tap: &Tap,
+    found: Match,
+    rules: &Rules,
+    passed: impl Fn(DateTime<Utc>) -> bool,
+) -> Option<Attempt> {
     let set = rules.at(tap.stamp.at);
     let at = tap.stamp.true_at(set);
     if tap.role() != ReaderRole::Phone || !terminal.counts(at) {
@@ -228,7 +242,9 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
         usual_hundredths: tap.usual_hundredths,
         in_use: tap.in_use && !short,
         failed: result == ResultOf::Failed,
+        retried_at: None,
     };
+    let over_at = set.over_at(at);
     let (grade, doubt) = match result {
         ResultOf::None | ResultOf::Failed => (Grade::TapOnly, None),
         ResultOf::Unread | ResultOf::Confirmed => {
@@ -237,7 +253,7 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
             } else if not_taken {
                 Some(Doubt::NotTaken)
             } else {
-                doubted(&trial, set)
+                doubted(&trial, set, || passed(over_at))
             };
             let clean = if result == ResultOf::Confirmed { Grade::CleanConfirmed } else { Grade::Clean };
             (if doubt.is_some() { Grade::Doubtful } else { clean }, doubt)
@@ -245,7 +261,7 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
     };
     let failed = match result {
         ResultOf::Failed => Failed::Yes,
-        ResultOf::None if !unseen && !short => Failed::From(later(at, set.correlation_to + Duration::seconds(1))),
+        ResultOf::None if !unseen && !short => Failed::From(over_at),
         ResultOf::None | ResultOf::Unread | ResultOf::Confirmed => Failed::No,
     };
     let weighs = !short && !tap.mute && (!unseen || delay_ms.is_some());
@@ -265,26 +281,26 @@ fn attempt(id: TerminalId, terminal: &Terminal, tap: &Tap, found: Match, rules: 
     })
 }
 
-/// What else explains the file that is joined to a tap: judged when the file came, and when nothing more could come.
-fn doubted(trial: &Trial, set: &RuleSet) -> Option<Doubt> {
+/// What else explains the file that is joined to a tap: judged when the file came, and again once nothing more can come.
+fn doubted(trial: &Trial, set: &RuleSet, is_over: impl Fn() -> bool) -> Option<Doubt> {
     let first = trial.at_result(set)?;
-    let last = trial.at_end(set);
-    if first.certainty.max(last.certainty) >= set.read_certainty {
+    let certain = |weight: &Weight| weight.certainty >= set.read_certainty;
+    if certain(&first) || (certain(&trial.at_end(set)) && is_over()) {
         return None;
     }
     Some(if first.card { Doubt::Late } else { Doubt::Busy })
 }
 
-/// Which taps of a terminal the same patient tried again: the next one decides.
-fn retries(terminal: &Terminal, attempts: &[Attempt], rules: &Rules) -> Vec<bool> {
+/// When the same patient tried again, for each attempt of a terminal: the next one decides.
+fn retries(terminal: &Terminal, attempts: &[Attempt], rules: &Rules) -> Vec<Option<DateTime<Utc>>> {
     let readers: BTreeMap<Place, _> = terminal.taps().map(|tap| (tap.stamp.place, tap.reader)).collect();
     let reader = |attempt: &Attempt| attempt.tap.and_then(|place| readers.get(&place));
     let retried = |attempt: &Attempt| {
         let again = later(attempt.at, rules.at(attempt.at).retry_within);
-        attempt.grade == Grade::TapOnly
-            && attempts.iter().any(|next| {
-                next.trial.is_some() && attempt.at < next.at && next.at <= again && reader(next) == reader(attempt)
-            })
+        let next = attempts.iter().filter(|next| {
+            next.trial.is_some() && attempt.at < next.at && next.at <= again && reader(next) == reader(attempt)
+        });
+        if attempt.grade == Grade::TapOnly { next.map(|next| next.at).min() } else { None }
     };
     attempts.iter().map(retried).collect()
 }

@@ -175,15 +175,32 @@ impl Window {
 
     /// Whether what is about to come in at `at` is newer than all that is here, and nothing near it has been shown for
     /// longer than the late window: then it can only add a pair, and corrects nothing.
-    pub(crate) fn in_order(&self, place: Place, at: DateTime<Utc>, received_at: DateTime<Utc>, set: &RuleSet) -> bool {
+    pub(crate) fn in_order(&self, place: Place, at: DateTime<Utc>, now: DateTime<Utc>, set: &RuleSet) -> bool {
         let around = Around::new(at, set);
-        let shown_since = later(received_at, -(set.late_window + set.correlation_to));
+        let shown_since = later(now, -(set.late_window + set.correlation_to));
         let newer_than = |tap: &Tap| {
             tap.place() < place
                 && tap.at() <= at
                 && (shown_since <= tap.stamp.received_at || !around.contains(tap.at()))
         };
-        self.taps.iter().all(newer_than) && self.files.iter().all(|file| file.place < place && file.at < at)
+        // The name of a file has whole seconds: a tap may come up to a second after the file that is joined to it.
+        let begun = |file: &File| later(file.at, Duration::seconds(file.named.into())) <= at;
+        self.taps.iter().all(newer_than)
+            && self.files.iter().all(|file| file.place < place && file.at < at && begun(file))
+    }
+
+    /// Whether the window of a tap that holds `at` was over by `now`.
+    pub(crate) fn is_over_between<'a>(
+        &self,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
+    ) -> bool {
+        self.taps.iter().any(|tap| {
+            let set = rules(tap.at());
+            let over_at = set.over_at(tap.stamp.true_at(set));
+            at <= over_at && over_at <= now
+        })
     }
 
     /// Takes in a tap.

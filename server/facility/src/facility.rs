@@ -181,9 +181,10 @@ impl Facility {
             }
         };
         let Some(place) = place else { return };
-        let sighting = Sighting { observed, place, received_at, rules };
+        let now = self.received_at.map_or(received_at, |newest| newest.max(received_at));
+        let sighting = Sighting { observed, place, received_at, now, rules };
         let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
-        let corrects = terminal.corrects(sighting, event, entries);
+        let corrects = terminal.corrects(sighting, event, entries, self.proof.is_none());
         // Taps of all terminals are weighed together, and one may hear later than another of what happened before.
         let together = self.proof.is_none() && self.terminals.len() > 1 && may_weigh(event);
         let by_others = together.then_some(Corrects { by: SupersededBy::Result, late: false });
@@ -210,18 +211,12 @@ impl Facility {
         rules: &Rules,
         change: impl FnOnce(&mut Self),
     ) {
-        // As it is shown now, and as it will be once nothing more can come for what is open.
-        let seen = |facility: &Self| {
-            let now = facility.attempts(rules, |at| at <= received_at).levels();
-            [now, facility.attempts(rules, |_| true).levels()]
-        };
+        let now = self.received_at.map_or(received_at, |newest| newest.max(received_at));
+        let seen = |facility: &Self| facility.attempts(rules, |at| at <= now).levels();
         let before = seen(self);
         change(self);
         let after = seen(self);
-        let fell = |view: usize| Shown::of(&after[view]).fell_from(&Shown::of(&before[view]));
-        let (now_fell, then_fell) = (fell(0), fell(1));
-        let view = usize::from(then_fell && !now_fell);
-        let (fell, before, after) = (now_fell || then_fell, &before[view], &after[view]);
+        let fell = Shown::of(&after).fell_from(&Shown::of(&before));
         let keys: BTreeSet<&Key> = before.keys().chain(after.keys()).collect();
         for key in keys {
             let (was, now) = (before.get(key), after.get(key));

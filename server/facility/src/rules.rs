@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::evidence::Level;
+use crate::instant::later;
 
 pub use parse::RuleError;
 
@@ -89,6 +90,13 @@ pub struct Burst {
 
 static BUNDLED: LazyLock<Rules> =
     LazyLock::new(|| Rules::parse(Rules::BUNDLED).expect("the bundled rules are parsed by a test"));
+
+impl RuleSet {
+    /// When nothing can follow any more that belongs to a tap at `at`: names of files have whole seconds.
+    pub(crate) fn over_at(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        later(at, self.correlation_to + Duration::seconds(1))
+    }
+}
 
 impl Rules {
     /// The document of the rules that ship with this version.

@@ -81,7 +81,7 @@ impl Facility {
     fn count(&mut self, attempt: &Attempt, rules: &Rules) {
         self.settled.add(attempt.grade, attempt.at, rules);
         self.settled.tests = self.settled.tests.saturating_add(attempt.test.into());
-        if let (None, Some(trial)) = (self.proof, attempt.trial()) {
+        if let (None, Some(trial)) = (self.proof, attempt.trial().filter(|trial| trial.retried_at.is_none())) {
             let set = rules.at(trial.at);
             let before = self.test.run_from;
             self.test.add(trial, &trial.at_end(set), set);

@@ -31,6 +31,8 @@ pub(crate) struct Trial {
     pub(crate) in_use: bool,
     /// The desk or the header says that it failed: the files are somebody else's.
     pub(crate) failed: bool,
+    /// When the same patient tried again: from then on that decides, and this one isn't weighed.
+    pub(crate) retried_at: Option<DateTime<Utc>>,
 }
 
 /// How a tap weighs.
@@ -262,6 +264,7 @@ mod tests {
             usual_hundredths: 100 * u32::from(results_before),
             in_use: true,
             failed: false,
+            retried_at: None,
         }
     }
 

@@ -175,15 +175,28 @@ proptest! {
     fn p5_evidence_never_falls_silently(history in history(), moves in moves(4)) {
         let facts = moved(history.facts(), moves);
         let mut facility = Facility::new(FACILITY);
-        let mut before = seen(&facility, end());
+        let mut now = begin();
         for recorded in &facts {
+            now = now.max(recorded.received_at);
+            let before = seen(&facility, now);
             facility = fold(facility, recorded, &Rules::bundled());
-            let after = seen(&facility, end());
+            let after = seen(&facility, now);
             if fell(&before, &after) {
                 prop_assert_ne!(&after.superseded, &before.superseded, "after {:?}", recorded);
             }
-            before = after;
         }
+    }
+
+    #[test]
+    fn p5_evidence_never_falls_by_the_passing_of_time(
+        history in history(), moves in moves(4), upto in any::<Index>(), passing_s in prop_oneof![1_i64..150, 1_i64..5_000_000],
+    ) {
+        let mut facts = moved(history.facts(), moves);
+        facts.truncate(1 + upto.index(facts.len()));
+        let facility = folded(&facts);
+        let now = facts.iter().map(|recorded| recorded.received_at).max().unwrap_or_else(begin);
+        let (before, after) = (seen(&facility, now), seen(&facility, now + Duration::seconds(passing_s)));
+        prop_assert!(!fell(&before, &after), "{:?} became {:?}", before.evidence, after.evidence);
     }
 
     #[test]

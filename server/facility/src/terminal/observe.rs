@@ -26,6 +26,8 @@ pub(crate) struct Sighting<'a> {
     pub(crate) observed: &'a Observed,
     pub(crate) place: Place,
     pub(crate) received_at: DateTime<Utc>,
+    /// When the newest fact of the facility reached the server.
+    pub(crate) now: DateTime<Utc>,
     pub(crate) rules: &'a Rules,
 }
 
@@ -56,7 +58,8 @@ impl Terminal {
 
     /// What taking in an observation may correct; `None` where it only adds to what is known.
     ///
-    /// `entries` tells whether people entered something that may belong to a tap at an instant.
+    /// `entries` tells whether people entered something that may belong to a tap at an instant, `weighs` whether it is open
+    /// if phones work here.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "a new kind of observation corrects nothing until somebody says so"
@@ -66,10 +69,11 @@ impl Terminal {
         sighting: Sighting<'_>,
         event: &Event,
         entries: impl Fn(DateTime<Utc>) -> bool,
+        weighs: bool,
     ) -> Option<Corrects> {
-        let Sighting { observed, place, received_at, rules } = sighting;
+        let Sighting { observed, place, received_at, now, rules } = sighting;
         let at = observed.occurred_at;
-        let (at, touches) = match event {
+        let (at, touches, weighs) = match event {
             Event::TapObserved(event) if !may_be_phone(event.medium) => return None,
             Event::TapObserved(_) => {
                 let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
@@ -77,12 +81,12 @@ impl Terminal {
                     return Some(Corrects { by: SupersededBy::Result, late: false });
                 }
                 // One that comes late counts where it was, also without a file.
-                (at, true)
+                (at, true, weighs)
             }
             Event::LinkageResultObserved(event) => {
                 let file = file(sighting, event)?;
                 // One that comes late may also tell of a desk that was busier than it seemed.
-                (file.at, self.window.file_matters(file.at, rules.at(file.at)))
+                (file.at, self.window.file_matters(file.at, rules.at(file.at)), true)
             }
             Event::ReaderAttached(event) => {
                 let later = |tap: &Tap| tap.reader == event.reader && place < tap.stamp.place;
@@ -100,7 +104,10 @@ impl Terminal {
             Event::EntryWithdrawn(_) => return Some(Corrects { by: SupersededBy::Withdrawn, late: false }),
             _ => return None,
         };
-        if !touches || self.window.in_order(place, at, received_at, rules.at(at)) {
+        // What comes in order and late finds windows closed in which it has a part.
+        let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
+        let over = || weighs && self.window.is_over_between(stamp.true_at(rules.at(at)), now, |at| rules.at(at));
+        if !touches || (self.window.in_order(place, at, now, rules.at(at)) && !over()) {
             return None;
         }
         Some(Corrects { by: SupersededBy::Result, late: self.is_late(place, at, rules) })
@@ -241,7 +248,7 @@ impl Terminal {
     }
 
     fn tap(&mut self, sighting: Sighting<'_>, event: &TapObserved) {
-        let Sighting { observed, place, received_at, rules } = sighting;
+        let Sighting { observed, place, received_at, rules, .. } = sighting;
         let at = observed.occurred_at;
         if !may_be_phone(event.medium) {
             return;
