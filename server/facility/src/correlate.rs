@@ -189,18 +189,8 @@ impl Window {
             && self.files.iter().all(|file| file.place < place && file.at < at && begun(file))
     }
 
-    /// Whether the window of a tap that holds `at` was over by `now`.
-    pub(crate) fn is_over_between<'a>(
-        &self,
-        at: DateTime<Utc>,
-        now: DateTime<Utc>,
-        rules: impl Fn(DateTime<Utc>) -> &'a RuleSet,
-    ) -> bool {
-        self.taps.iter().any(|tap| {
-            let set = rules(tap.at());
-            let over_at = set.over_at(tap.stamp.true_at(set));
-            at <= over_at && over_at <= now
-        })
+    pub(crate) fn files(&self) -> &[File] {
+        &self.files
     }
 
     /// Takes in a tap.

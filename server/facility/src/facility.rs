@@ -33,7 +33,7 @@ use crate::opt_out::OptOut;
 use crate::rules::Rules;
 use crate::seen::Place;
 use crate::stamp::Stamp;
-use crate::terminal::{Corrects, Sighting, Terminal, may_weigh};
+use crate::terminal::{Corrects, Sighting, Terminal};
 use crate::weigh::Test;
 
 /// What the log says of one facility.
@@ -184,11 +184,10 @@ impl Facility {
         let now = self.received_at.map_or(received_at, |newest| newest.max(received_at));
         let sighting = Sighting { observed, place, received_at, now, rules };
         let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
-        let corrects = terminal.corrects(sighting, event, entries, self.proof.is_none());
-        // Taps of all terminals are weighed together, and one may hear later than another of what happened before.
-        let together = self.proof.is_none() && self.terminals.len() > 1 && may_weigh(event);
-        let by_others = together.then_some(Corrects { by: SupersededBy::Result, late: false });
-        if let Some(corrects) = corrects.or(by_others) {
+        let corrects = terminal.corrects(sighting, event, entries);
+        let weighed =
+            || self.is_weighed_since(sighting, event).then_some(Corrects { by: SupersededBy::Result, late: false });
+        if let Some(corrects) = corrects.or_else(weighed) {
             self.correcting(corrects, received_at, rules, |facility| {
                 facility.terminal(observed.terminal).take_in(sighting, event);
             });
@@ -199,6 +198,17 @@ impl Facility {
         if terminal.too_many_taps() || terminal.desk.too_many() {
             self.settle(rules, received_at);
         }
+    }
+
+    /// Whether phones working here has been weighed for an instant at which this observation should have been known: taps of
+    /// all terminals are weighed together, and one may be heard later than another of what happened before.
+    fn is_weighed_since(&self, sighting: Sighting<'_>, event: &Event) -> bool {
+        let Sighting { observed: Observed { terminal: own, .. }, now, rules, .. } = sighting;
+        let from = self.terminals.get(own).and_then(|terminal| terminal.weighs_from(sighting, event));
+        let Some(from) = from.filter(|_| self.proof.is_none()) else { return false };
+        self.terminals.iter().any(|(id, terminal)| {
+            terminal.is_over_between(from, now, rules) || (id != own && terminal.has_result_between(from, now, rules))
+        })
     }
 
     /// Makes a change, and records what evidence that had been shown is corrected by it: where evidence falls, that is said.

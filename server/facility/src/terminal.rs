@@ -24,7 +24,7 @@ use crate::rules::Rules;
 use crate::seen::{Lives, Place};
 use crate::stamp::Clock;
 
-pub(crate) use observe::{Corrects, Sighting, may_weigh};
+pub(crate) use observe::{Corrects, Sighting};
 
 /// What is known of one terminal.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

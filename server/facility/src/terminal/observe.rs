@@ -58,8 +58,7 @@ impl Terminal {
 
     /// What taking in an observation may correct; `None` where it only adds to what is known.
     ///
-    /// `entries` tells whether people entered something that may belong to a tap at an instant, `weighs` whether it is open
-    /// if phones work here.
+    /// `entries` tells whether people entered something that may belong to a tap at an instant.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "a new kind of observation corrects nothing until somebody says so"
@@ -69,11 +68,10 @@ impl Terminal {
         sighting: Sighting<'_>,
         event: &Event,
         entries: impl Fn(DateTime<Utc>) -> bool,
-        weighs: bool,
     ) -> Option<Corrects> {
         let Sighting { observed, place, received_at, now, rules } = sighting;
         let at = observed.occurred_at;
-        let (at, touches, weighs) = match event {
+        let (at, touches, is_file) = match event {
             Event::TapObserved(event) if !may_be_phone(event.medium) => return None,
             Event::TapObserved(_) => {
                 let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
@@ -81,7 +79,7 @@ impl Terminal {
                     return Some(Corrects { by: SupersededBy::Result, late: false });
                 }
                 // One that comes late counts where it was, also without a file.
-                (at, true, weighs)
+                (at, true, false)
             }
             Event::LinkageResultObserved(event) => {
                 let file = file(sighting, event)?;
@@ -104,13 +102,46 @@ impl Terminal {
             Event::EntryWithdrawn(_) => return Some(Corrects { by: SupersededBy::Withdrawn, late: false }),
             _ => return None,
         };
-        // What comes in order and late finds windows closed in which it has a part.
-        let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
-        let over = || weighs && self.window.is_over_between(stamp.true_at(rules.at(at)), now, |at| rules.at(at));
+        // What comes in order and late finds windows over in which it has a part.
+        let over = || is_file && self.is_over_between(self.true_at(sighting, at), now, rules);
         if !touches || (self.window.in_order(place, at, now, rules.at(at)) && !over()) {
             return None;
         }
         Some(Corrects { by: SupersededBy::Result, late: self.is_late(place, at, rules) })
+    }
+
+    /// When something really was that is observed at `at` by the terminal's clock.
+    fn true_at(&self, sighting: Sighting<'_>, at: DateTime<Utc>) -> DateTime<Utc> {
+        let Sighting { place, received_at, rules, .. } = sighting;
+        Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) }.true_at(rules.at(at))
+    }
+
+    /// Since when an observation weighs for or against phones working here, if it does.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is no tap and no result is not weighed")]
+    pub(crate) fn weighs_from(&self, sighting: Sighting<'_>, event: &Event) -> Option<DateTime<Utc>> {
+        let at = match event {
+            Event::TapObserved(event) => may_be_phone(event.medium).then_some(sighting.observed.occurred_at),
+            Event::LinkageResultObserved(event) => file(sighting, event).map(|file| file.at),
+            _ => None,
+        };
+        at.map(|at| self.true_at(sighting, at))
+    }
+
+    /// Whether the window of a tap ended in [from, to].
+    pub(crate) fn is_over_between(&self, from: DateTime<Utc>, to: DateTime<Utc>, rules: &Rules) -> bool {
+        self.window.taps.iter().any(|tap| {
+            let set = rules.at(tap.stamp.at);
+            (from..=to).contains(&set.over_at(tap.stamp.true_at(set)))
+        })
+    }
+
+    /// Whether a result came in [from, to].
+    pub(crate) fn has_result_between(&self, from: DateTime<Utc>, to: DateTime<Utc>, rules: &Rules) -> bool {
+        self.window.files().iter().any(|file| {
+            let offset_ms = self.clock.offset_at(file.place);
+            let stamp = Stamp { place: file.place, at: file.at, received_at: to, offset_ms };
+            (from..=to).contains(&stamp.true_at(rules.at(file.at)))
+        })
     }
 
     fn is_late(&self, place: Place, at: DateTime<Utc>, rules: &Rules) -> bool {
@@ -306,16 +337,6 @@ impl Terminal {
     /// Takes back an entry of the desk page.
     pub(crate) fn withdraw(&mut self, key: (Life, Seq)) {
         self.desk.withdraw(key);
-    }
-}
-
-/// Whether an observation may have to do with a phone being read: taps and results of all terminals are weighed together.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what is no tap and no result is not weighed")]
-pub(crate) fn may_weigh(event: &Event) -> bool {
-    match event {
-        Event::TapObserved(event) => may_be_phone(event.medium),
-        Event::LinkageResultObserved(event) => event.kind == LinkageKind::FaceResult,
-        _ => false,
     }
 }
 
