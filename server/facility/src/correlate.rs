@@ -157,8 +157,7 @@ impl File {
 impl Window {
     /// Whether a tap may make or change a pair.
     pub(crate) fn tap_touches(&self, at: DateTime<Utc>, set: &RuleSet) -> bool {
-        let around = Around::new(at, set);
-        self.files.iter().any(|file| around.contains(file.at) && near(at, file, set))
+        self.files.iter().any(|file| near(at, file, set))
     }
 
     /// Whether a tap may have a file.
@@ -260,8 +259,7 @@ impl Window {
             if !tap.may_match(set) {
                 continue;
             }
-            let around = Around::new(tap.at(), set);
-            for (file_index, file) in self.files.iter().enumerate().filter(|(_, file)| around.contains(file.at)) {
+            for (file_index, file) in self.files.iter().enumerate() {
                 let free = file.outcome != ReadOutcome::InProgress && !file.taken;
                 if free && near(tap.at(), file, set) && !clock.stepped(tap.place(), file.place) {
                     let delay = file.later_than(tap.at());
@@ -307,8 +305,7 @@ impl Window {
         let going = &self.files[..AT_ONCE];
         let settles = |tap: &Tap| {
             let set = rules(tap.at());
-            let around = Around::new(tap.at(), set);
-            tap.settled.is_none() && going.iter().any(|file| around.contains(file.at) && near(tap.at(), file, set))
+            tap.settled.is_none() && going.iter().any(|file| near(tap.at(), file, set))
         };
         let indexes: Vec<usize> = (0..self.taps.len()).filter(|index| settles(&self.taps[*index])).collect();
         // The usual case: results without a phone.

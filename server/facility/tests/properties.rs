@@ -13,8 +13,8 @@ use proptest::sample::Index;
 use yomitori_facility::{
     Calendar, Eligible, Evidence, Facility, Level, OptOutStatus, Rules, Status, Wish, due, fold, standing, status,
 };
-use yomitori_proto::event::{Event, ListingObserved, Recorded};
-use yomitori_proto::vocabulary::{LinkageKind, ReaderRole};
+use yomitori_proto::event::{Event, ListingObserved, Origin, Recorded};
+use yomitori_proto::vocabulary::{LinkageKind, Medium, ReadOutcome, ReaderRole};
 
 use story::{FACILITY, Sight, Timed, Word, begin, interleave, observed, said, sights, words};
 
@@ -115,6 +115,47 @@ fn cases() -> ProptestConfig {
     let said = std::env::var("YOMITORI_CASES").ok().and_then(|cases| cases.parse().ok());
     let cases = said.unwrap_or(if cfg!(debug_assertions) { 256 } else { 2000 });
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() }
+}
+
+/// What one terminal tells of a phone's tap, a second tap and two results, up to `last`.
+fn two_taps(last: Sight) -> Vec<Recorded> {
+    let tap = || Sight::Tap { reader: story::PHONE, medium: Medium::OtherTypeB, mute: false };
+    let file = |found_after_s| Sight::File { found_after_s, outcome: ReadOutcome::NotRead };
+    observed(
+        0,
+        &[(0, Sight::Attached(story::PHONE, ReaderRole::Phone)), (0, tap()), (46, tap()), (3, file(0)), (388, last)],
+    )
+}
+
+/// The last of `facts` takes a read back that had been shown, and that is said.
+fn last_is_told_to_correct(facts: &[Recorded]) {
+    let (last, before) = facts.split_last().expect("there are facts");
+    let now = facts.iter().map(|recorded| recorded.received_at).max().expect("there are facts");
+    let (before, facility) = (seen(&folded(before), now), folded(facts));
+    let after = seen(&facility, now);
+    assert!(fell(&before, &after), "{:?} became {:?} by {last:?}", before.evidence.value, after.evidence.value);
+    assert!(after.superseded.len() > before.superseded.len(), "{last:?}");
+}
+
+#[test]
+fn a_second_result_that_is_found_after_its_window_corrects() {
+    last_is_told_to_correct(&two_taps(Sight::File { found_after_s: 271, outcome: ReadOutcome::NotRead }));
+}
+
+#[test]
+fn entries_of_one_instant_are_corrected_one_by_one() {
+    let mut facts = observed(
+        0,
+        &[
+            (0, Sight::Attached(story::PHONE, ReaderRole::Phone)),
+            (60, Sight::Attested { test: false }),
+            (0, Sight::Failed),
+        ],
+    );
+    facts.extend(said(&[(120, Word::Retired)]));
+    let Origin::Person(stated) = &mut facts.last_mut().expect("there are facts").origin else { panic!("a person's") };
+    stated.stated_at = begin();
+    last_is_told_to_correct(&facts);
 }
 
 proptest! {

@@ -148,8 +148,8 @@ texts! {
 
     SUMMARY: "集計", "Summary";
     ALL: "全施設", "All";
-    ELIGIBLE: "掲載対象", "Eligible";
-    NOT_YET: "まだ対象外", "Not yet";
+    ELIGIBLE: "掲載条件", "Eligible";
+    NOT_YET: "まだ満たさない", "Not yet";
     NOT_OBSERVABLE: "観測不可", "Not observable";
     OPTED_OUT: "掲載を希望しない", "Opted out";
     SILENT: "途絶", "Silent";

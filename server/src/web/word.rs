@@ -59,8 +59,8 @@ const fn word(key: &'static str, tone: Tone, ja: &'static str, en: &'static str)
 use Tone::{Bad, Good, Info, Quiet, Unknown, Warn};
 
 static ELIGIBLE: [Word; 3] = [
-    word("eligible", Good, "掲載対象", "Eligible"),
-    word("not_yet", Quiet, "まだ対象外", "Not yet"),
+    word("eligible", Good, "掲載条件を満たす", "Eligible"),
+    word("not_yet", Quiet, "まだ満たさない", "Not yet"),
     word("not_observable", Unknown, "観測不可", "Not observable"),
 ];
 static EVIDENCE: [Word; 5] = [

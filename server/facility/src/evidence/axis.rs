@@ -82,8 +82,8 @@ words! {
         Succeeded = "succeeded", "読み取り成功", "succeeded";
     }
     Eligible {
-        Eligible = "eligible", "掲載対象（読み取り成功）", "eligible";
-        NotYet = "not_yet", "まだ対象外", "not yet";
+        Eligible = "eligible", "掲載条件を満たす（読み取り成功）", "eligible";
+        NotYet = "not_yet", "まだ満たさない", "not yet";
         NotObservable = "not_observable", "ここでは観測できない", "not observable here";
     }
 }

@@ -125,3 +125,18 @@ fn a_forgotten_life_counts_as_read() {
     assert!(observe(&mut lives, 99, 2, 1000).is_some());
     assert!(lives.knows(life(99)) && !lives.knows(life(3)));
 }
+
+#[test]
+fn observations_that_differ_by_either_clock_reading_are_told_apart() {
+    let observed = |occurred_s: i64, observed_s: i64| Observed {
+        terminal: TerminalId(uuid::Uuid::nil()),
+        life: life(1),
+        seq: Seq(1),
+        occurred_at: at(occurred_s),
+        observed_at: at(observed_s),
+        sent_at: at(observed_s),
+    };
+    let digests: std::collections::BTreeSet<u32> =
+        (0..40).flat_map(|one| (0..40).map(move |other| digest(&observed(one, other)))).collect();
+    assert_eq!(digests.len(), 1600);
+}
