@@ -101,6 +101,9 @@ bounds! {
     CODES = "institution codes of a facility", 16,
         "a code that ended, the first one first",
         "no facility has so many; a code that is valid gives way last";
+    IDENTITY_ACTS = "registrations and changes of codes of a facility", 16,
+        "the oldest one",
+        "what followed from it is kept; only what is typed so late that it comes before it no longer finds its place";
     PLACES = "prefectures of a facility", 8,
         "the oldest prefecture",
         "lists from before a move that old are forgotten too";

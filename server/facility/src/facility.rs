@@ -74,7 +74,7 @@ pub struct Facility {
 
 /// The version of the fold. It rises with every change by which the same facts come to another state, or to one that is
 /// written otherwise: what an older version made is then folded anew.
-pub const FOLD: i32 = 3;
+pub const FOLD: i32 = 4;
 
 /// What the log says of one facility once `recorded` has been read too. Total: a fact is never refused.
 #[must_use]
@@ -277,7 +277,7 @@ impl Facility {
         let stated = if let Origin::Person(stated) = &recorded.origin { stated } else { &nobody };
         match &recorded.event {
             Event::FacilityRegistered(event) => self.identity.registered(event, at),
-            Event::FacilityCodeChanged(event) => self.identity.code_changed(event),
+            Event::FacilityCodeChanged(event) => self.identity.code_changed(event, at),
             Event::TerminalEnrolled(event) => self.terminal(event.terminal).set_in_use(at, true),
             Event::TerminalRetired(event) => self.terminal(event.terminal).set_in_use(at, false),
             Event::ReaderRoleAssigned(event) => self.terminal(event.terminal).assign(event, at, rules),

@@ -9,7 +9,7 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{FacilityCodeChanged, FacilityRegistered};
 
 use crate::bounded;
-use crate::bounds::{CODES, PLACES};
+use crate::bounds::{CODES, IDENTITY_ACTS, PLACES};
 use crate::view::View;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -18,9 +18,32 @@ pub(crate) struct Identity {
     pub(crate) address: Option<String>,
     /// When the registration was stated that name and address are from.
     registered_at: Option<DateTime<Utc>>,
+    /// What was said of codes and places, which may be typed in any order; what is older is in `before`.
+    acts: Vec<Act>,
+    before: Held,
+    /// What follows from both.
+    now: Held,
+}
+
+/// Codes and places.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+struct Held {
     /// Prefectures in two digits, each from an instant on, ascending; the first one from the beginning.
     places: Vec<(Option<DateTime<Utc>>, String)>,
     codes: Vec<Code>,
+}
+
+/// A statement about codes and places.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Act {
+    stated_at: DateTime<Utc>,
+    kind: ActKind,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+enum ActKind {
+    Registered { prefecture: String, codes: Vec<String>, moved_at: Option<DateTime<Utc>>, correction: bool },
+    CodeChanged { old: Option<String>, new: Option<String>, effective_at: DateTime<Utc> },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -62,32 +85,45 @@ impl Identity {
                 self.address.clone_from(&event.address);
             }
         }
-        self.placed(event, at);
-        for code in &event.codes {
-            let code = written(code);
-            let known = self.codes.iter().filter(|known| known.code == code);
-            if known.clone().any(|known| known.until.is_none()) {
-                continue;
-            }
-            // Registered again after it had been dropped: valid again from this statement on.
-            let from = known.count().gt(&0).then_some(at);
-            self.add(Code { code, from, until: None });
-        }
+        let FacilityRegistered { prefecture, codes, moved_at, correction, .. } = event;
+        self.said(Act {
+            stated_at: at,
+            kind: ActKind::Registered {
+                prefecture: prefecture.clone(),
+                codes: codes.iter().map(|code| written(code)).collect(),
+                moved_at: *moved_at,
+                correction: *correction,
+            },
+        });
     }
 
-    fn placed(&mut self, event: &FacilityRegistered, at: DateTime<Utc>) {
-        let prefecture = event.prefecture.clone();
-        if event.correction || self.places.is_empty() {
-            self.places = vec![(None, prefecture)];
-            return;
+    pub(crate) fn code_changed(&mut self, event: &FacilityCodeChanged, at: DateTime<Utc>) {
+        let FacilityCodeChanged { old, new, effective_at } = event;
+        let (old, new) = (old.as_deref().map(written), new.as_deref().map(written));
+        self.said(Act { stated_at: at, kind: ActKind::CodeChanged { old, new, effective_at: *effective_at } });
+    }
+
+    /// Takes in a statement, and finds anew what follows from all.
+    fn said(&mut self, act: Act) {
+        self.acts.push(act);
+        // Registrations count by when they were stated; a change of code by its date, but not before the registrations that
+        // stood when it was stated: whoever changes a code knows them.
+        let registered_at: Vec<_> =
+            self.acts.iter().filter(|act| act.is_registration()).map(|act| act.stated_at).collect();
+        let stood_at = |at: DateTime<Utc>| registered_at.iter().copied().filter(|known| *known <= at).max();
+        self.acts.sort_by_cached_key(|act| match &act.kind {
+            ActKind::Registered { .. } => (act.stated_at, None, act.stated_at),
+            ActKind::CodeChanged { effective_at, .. } => {
+                let from = stood_at(act.stated_at).map_or(*effective_at, |stood| stood.max(*effective_at));
+                (from, Some(*effective_at), act.stated_at)
+            }
+        });
+        if self.acts.len() > IDENTITY_ACTS {
+            let oldest = self.acts.remove(0);
+            self.before.apply(&oldest);
         }
-        // Without a date it counts from when it was said: what lists of before meant does not change.
-        let from = event.moved_at.unwrap_or(at);
-        if event.moved_at.is_none() && self.prefecture_at(from) == Some(&prefecture) {
-            return;
-        }
-        self.places.retain(|(known, _)| *known != Some(from));
-        bounded::insert(&mut self.places, (Some(from), prefecture), |(from, _)| *from, PLACES);
+        self.now = self.before.clone();
+        self.acts.iter().for_each(|act| self.now.apply(act));
     }
 
     /// Where it was at `at`, in two digits.
@@ -97,27 +133,89 @@ impl Identity {
 
     /// Where it is; `passed` tells whether an instant has come.
     pub(crate) fn prefecture(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> Option<&String> {
+        self.now.prefecture(passed)
+    }
+
+    pub(crate) const fn has_codes(&self) -> bool {
+        !self.now.codes.is_empty()
+    }
+
+    /// Whether a code is known as the facility's and had not ended at `at`. One that was recorded later counts: a person has
+    /// said whose it is.
+    pub(crate) fn knows(&self, code: &str, at: DateTime<Utc>) -> bool {
+        let code = written(code);
+        self.now.codes.iter().any(|known| known.code == code && known.until.is_none_or(|until| at < until))
+    }
+}
+
+impl Act {
+    const fn is_registration(&self) -> bool {
+        matches!(self.kind, ActKind::Registered { .. })
+    }
+}
+
+impl Held {
+    fn apply(&mut self, act: &Act) {
+        match &act.kind {
+            ActKind::Registered { prefecture, codes, moved_at, correction } => {
+                self.placed(prefecture, *moved_at, *correction, act.stated_at);
+                codes.iter().for_each(|code| self.registered(code, act.stated_at));
+            }
+            ActKind::CodeChanged { old, new, effective_at } => {
+                if let Some(old) = old {
+                    self.ended(old, *effective_at);
+                }
+                if let Some(new) = new {
+                    self.began(new, *effective_at);
+                }
+            }
+        }
+    }
+
+    fn placed(&mut self, prefecture: &str, moved_at: Option<DateTime<Utc>>, correction: bool, at: DateTime<Utc>) {
+        if correction || self.places.is_empty() {
+            self.places = vec![(None, prefecture.to_owned())];
+            return;
+        }
+        // Without a date it counts from when it was said: what lists of before meant does not change.
+        let from = moved_at.unwrap_or(at);
+        if moved_at.is_none() && self.prefecture(|known| known <= from).is_some_and(|known| known == prefecture) {
+            return;
+        }
+        self.places.retain(|(known, _)| *known != Some(from));
+        bounded::insert(&mut self.places, (Some(from), prefecture.to_owned()), |(from, _)| *from, PLACES);
+    }
+
+    fn prefecture(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> Option<&String> {
         let place = self.places.iter().rev().find(|(from, _)| from.is_none_or(&passed));
         place.or(self.places.first()).map(|(_, prefecture)| prefecture)
     }
 
-    pub(crate) fn code_changed(&mut self, event: &FacilityCodeChanged) {
-        let FacilityCodeChanged { old, new, effective_at } = event;
-        if let Some(old) = old.as_deref().map(written) {
-            let known = self.codes.iter().any(|known| known.code == old);
-            let standing = self.codes.iter_mut().rev().find(|known| known.code == old && known.until.is_none());
-            if let Some(standing) = standing {
-                standing.until = Some(*effective_at);
-            } else if !known {
-                self.add(Code { code: old, from: None, until: Some(*effective_at) });
-            }
+    fn registered(&mut self, code: &str, at: DateTime<Utc>) {
+        let known = self.codes.iter().filter(|known| known.code == code);
+        if known.clone().any(|known| known.until.is_none()) {
+            return;
         }
-        if let Some(new) = new.as_deref().map(written) {
-            let open = |known: &&mut Code| known.code == new && known.until.is_none();
-            match self.codes.iter_mut().find(open) {
-                Some(known) => known.from = known.from.map(|from| from.min(*effective_at)),
-                None => self.add(Code { code: new, from: Some(*effective_at), until: None }),
-            }
+        // Registered again after it had been dropped: valid again from this statement on.
+        let from = known.count().gt(&0).then_some(at);
+        self.add(Code { code: code.to_owned(), from, until: None });
+    }
+
+    fn ended(&mut self, code: &str, at: DateTime<Utc>) {
+        let known = self.codes.iter().any(|known| known.code == code);
+        let standing = self.codes.iter_mut().rev().find(|known| known.code == code && known.until.is_none());
+        if let Some(standing) = standing {
+            standing.until = Some(at);
+        } else if !known {
+            self.add(Code { code: code.to_owned(), from: None, until: Some(at) });
+        }
+    }
+
+    fn began(&mut self, code: &str, at: DateTime<Utc>) {
+        let open = |known: &&mut Code| known.code == code && known.until.is_none();
+        match self.codes.iter_mut().find(open) {
+            Some(known) => known.from = known.from.map(|from| from.min(at)),
+            None => self.add(Code { code: code.to_owned(), from: Some(at), until: None }),
         }
     }
 
@@ -128,22 +226,11 @@ impl Identity {
         }
         self.codes.push(code);
     }
-
-    pub(crate) const fn has_codes(&self) -> bool {
-        !self.codes.is_empty()
-    }
-
-    /// Whether a code is known as the facility's and had not ended at `at`. One that was recorded later counts: a person has
-    /// said whose it is.
-    pub(crate) fn knows(&self, code: &str, at: DateTime<Utc>) -> bool {
-        let code = written(code);
-        self.codes.iter().any(|known| known.code == code && known.until.is_none_or(|until| at < until))
-    }
 }
 
 impl View<'_> {
     pub(crate) fn codes(&self) -> Vec<CodeStatus> {
-        let codes = self.facility.identity.codes.iter();
+        let codes = self.facility.identity.now.codes.iter();
         codes
             .map(|code| {
                 let begun = code.from.is_none_or(|from| self.passed(from));
@@ -173,7 +260,7 @@ mod tests {
 
     fn changed(identity: &mut Identity, old: Option<&str>, new: Option<&str>, day: i64) {
         let (old, new) = (old.map(str::to_owned), new.map(str::to_owned));
-        identity.code_changed(&FacilityCodeChanged { old, new, effective_at: at(day) });
+        identity.code_changed(&FacilityCodeChanged { old, new, effective_at: at(day) }, at(day));
     }
 
     #[test]
@@ -198,7 +285,7 @@ mod tests {
         assert_eq!((identity.knows(OLD, at(9)), identity.knows(OLD, at(10))), (true, false));
         changed(&mut identity, Some(OLD), None, 20);
         assert!(!identity.knows(OLD, at(15)));
-        assert_eq!(identity.codes.len(), 2);
+        assert_eq!(identity.now.codes.len(), 2);
     }
 
     #[test]
@@ -207,7 +294,7 @@ mod tests {
         changed(&mut identity, None, Some(OLD), 10);
         changed(&mut identity, None, Some(OLD), 5);
         changed(&mut identity, None, Some(OLD), 20);
-        assert_eq!((identity.codes.len(), identity.codes[0].from), (1, Some(at(5))));
+        assert_eq!((identity.now.codes.len(), identity.now.codes[0].from), (1, Some(at(5))));
     }
 
     #[test]
@@ -217,10 +304,10 @@ mod tests {
         (0..CODES).for_each(|number| changed(&mut identity, None, Some(&code(number)), 0));
         changed(&mut identity, Some(&code(3)), None, 1);
         changed(&mut identity, None, Some(OLD), 2);
-        assert_eq!(identity.codes.len(), CODES);
+        assert_eq!(identity.now.codes.len(), CODES);
         assert_eq!((identity.knows(&code(3), at(0)), identity.knows(&code(0), at(0))), (false, true));
         changed(&mut identity, None, Some(NEW), 3);
-        assert_eq!((identity.codes.len(), identity.knows(&code(0), at(0))), (CODES, false));
+        assert_eq!((identity.now.codes.len(), identity.knows(&code(0), at(0))), (CODES, false));
     }
 
     fn registered(identity: &mut Identity, prefecture: &str, stated: i64, moved: Option<i64>, correction: bool) {
@@ -242,6 +329,55 @@ mod tests {
             let there = [3, 7, 12].map(|day| identity.prefecture_at(at(day)).unwrap().as_str());
             assert_eq!(there, expected, "{moved:?} {correction}");
         }
+    }
+
+    #[test]
+    fn statements_may_be_typed_in_any_order() {
+        let registration = |identity: &mut Identity, prefecture: &str, stated, moved, correction| {
+            registered(identity, prefecture, stated, moved, correction);
+        };
+        type Said<'a> = Box<dyn Fn(&mut Identity) + 'a>;
+        let said: [Said<'_>; 6] = [
+            Box::new(|identity| registration(identity, "13", 1, None, false)),
+            Box::new(|identity| registration(identity, "27", 5, Some(5), false)),
+            Box::new(|identity| registration(identity, "14", 7, None, true)),
+            Box::new(|identity| registration(identity, "26", 9, None, false)),
+            Box::new(|identity| changed(identity, Some(OLD), Some(NEW), 2)),
+            Box::new(|identity| changed(identity, Some(NEW), Some(OLD), 5)),
+        ];
+        let mut expected = Identity::default();
+        said.iter().for_each(|say| say(&mut expected));
+        assert_eq!(expected.prefecture_at(at(6)).map(String::as_str), Some("14"));
+        let valid: Vec<_> =
+            expected.now.codes.iter().filter(|code| code.until.is_none()).map(|code| &code.code).collect();
+        assert_eq!(valid, [OLD]);
+        for number in 0..720 {
+            let (mut order, mut left, mut number) = (Vec::new(), (0..6).collect::<Vec<_>>(), number);
+            for size in (1..=6).rev() {
+                order.push(left.remove(number % size));
+                number /= size;
+            }
+            let mut identity = Identity::default();
+            order.iter().for_each(|index| said[*index](&mut identity));
+            assert_eq!(identity.now, expected.now, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_ended_before_the_registration_ends_when_that_is_said_later() {
+        let code_registered = |identity: &mut Identity, stated| {
+            let (name, prefecture, codes) = ("x".to_owned(), "13".to_owned(), vec![OLD.to_owned()]);
+            let event =
+                FacilityRegistered { name, prefecture, codes, address: None, moved_at: None, correction: false };
+            identity.registered(&event, at(stated));
+        };
+        let mut identity = Identity::default();
+        code_registered(&mut identity, 10);
+        let event = FacilityCodeChanged { old: Some(OLD.to_owned()), new: Some(NEW.to_owned()), effective_at: at(5) };
+        identity.code_changed(&event, at(12));
+        assert_eq!((identity.knows(OLD, at(4)), identity.knows(OLD, at(11))), (true, false));
+        code_registered(&mut identity, 20);
+        assert!(identity.knows(OLD, at(21)), "registered again");
     }
 
     #[test]

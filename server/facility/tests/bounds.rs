@@ -146,6 +146,9 @@ impl Story {
                 self.person(&json!({ "facility_code_changed": { "new": code, "effective_at": now } }));
                 self.person(&json!({ "facility_code_changed": { "old": code, "effective_at": at(self.seconds) } }));
             }
+            "registrations and changes of codes of a facility" => {
+                self.person(&json!({ "facility_code_changed": { "new": "1319999015", "effective_at": now } }));
+            }
             "prefectures of a facility" => {
                 let prefecture = if number.is_multiple_of(2) { "13" } else { "26" };
                 self.person(&json!({ "facility_registered": { "name": "x", "prefecture": prefecture, "codes": [] } }));
