@@ -31,9 +31,16 @@ impl Stamp {
     /// of it.
     pub(crate) fn true_at(&self, set: &RuleSet) -> DateTime<Utc> {
         let wrong = self.offset_ms.unsigned_abs() > set.clock_offset_warn_ms;
-        let at = if wrong { later(self.at, -Duration::milliseconds(self.offset_ms)) } else { self.at };
+        let wrong_by = Duration::try_milliseconds(believed(self.offset_ms)).unwrap_or_default();
+        let at = if wrong { later(self.at, -wrong_by) } else { self.at };
         at.min(self.received_at)
     }
+}
+
+/// By how much a clock is wrong, in ms, as far as that can be: of one that is off by more than a century nothing is known.
+pub(crate) const fn believed(offset_ms: i64) -> i64 {
+    const CENTURY_MS: u64 = 100 * 366 * 24 * 3600 * 1000;
+    if offset_ms.unsigned_abs() > CENTURY_MS { 0 } else { offset_ms }
 }
 
 /// A step of a terminal's wall clock.

@@ -22,7 +22,7 @@ use crate::instant::later;
 use crate::reader::Reader;
 use crate::rules::Rules;
 use crate::seen::{Lives, Place};
-use crate::stamp::Clock;
+use crate::stamp::{Clock, believed};
 
 pub(crate) use observe::{Corrects, Sighting};
 
@@ -124,7 +124,7 @@ impl Terminal {
         if self.agent_version.as_deref() != Some(event.agent_version.as_str()) {
             self.agent_version = Some(event.agent_version.clone());
         }
-        self.clock.offset_ms = clock_offset_ms;
+        self.clock.offset_ms = believed(clock_offset_ms);
         self.way = way;
     }
 

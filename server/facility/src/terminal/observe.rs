@@ -18,7 +18,7 @@ use crate::evidence::SupersededBy;
 use crate::instant::later;
 use crate::rules::Rules;
 use crate::seen::Place;
-use crate::stamp::{Stamp, Step};
+use crate::stamp::{Stamp, Step, believed};
 
 /// An observation with all that is needed to take it in.
 #[derive(Clone, Copy)]
@@ -225,7 +225,7 @@ impl Terminal {
             return;
         }
         let live = observed.sent_at < later(observed.observed_at, LIVE_WITHIN);
-        let step = Step { place, delta_ms: event.delta_ms, live };
+        let step = Step { place, delta_ms: believed(event.delta_ms), live };
         self.clock.step(step);
         self.window.taps.iter_mut().for_each(|tap| tap.stamp.stepped(&step));
         self.desk.stepped(&step);

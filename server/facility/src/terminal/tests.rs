@@ -159,3 +159,21 @@ fn a_clock_that_steps_by_less_than_is_borne_parts_nothing() {
         assert_eq!(levels(&facility(facts)), [expected], "{delta_ms} ms");
     }
 }
+
+#[test]
+fn a_clock_that_is_wrong_beyond_belief_moves_nothing() {
+    for extreme in [i64::MIN, i64::MAX] {
+        let mut step = observed("clock_stepped", 2, 0);
+        let Event::ClockStepped(event) = &mut step.event else { panic!("a step") };
+        event.delta_ms = extreme;
+        let mut connected = observed("terminal_connected", 1, -30);
+        let Event::TerminalConnected(event) = &mut connected.event else { panic!("a connection") };
+        event.clock_offset_ms = extreme;
+        let attached = observed("reader_attached", 1, -60);
+        let pair = [observed("tap_observed", 4, 0), observed("linkage_result_observed", 5, 0)];
+        for steps in [vec![step.clone()], vec![step.clone(), observed("clock_stepped", 3, 0)]] {
+            let facts = [attached.clone(), connected.clone()].into_iter().chain(steps).chain(pair.clone());
+            assert_eq!(levels(&facility(facts)), [Level::Correlated], "{extreme}");
+        }
+    }
+}
