@@ -146,6 +146,11 @@ pub(crate) struct Station {
 }
 
 impl Station {
+    /// Since when phones can't be read there.
+    fn failed_at(&self) -> Option<DateTime<Utc>> {
+        [self.down_since, self.flapping_since, self.absent_since, self.silent_since].into_iter().flatten().min()
+    }
+
     /// Whether a reader for phones is there.
     pub(crate) const fn serves_phones(&self) -> bool {
         self.phone_since.is_some()
@@ -258,15 +263,18 @@ impl View<'_> {
             return Equipment::Ready { since: if since.is_some() { since } else { stated } };
         }
         let phones = |station: &&&Station| native || station.phone_since.is_some() || station.absent_since.is_some();
-        let earliest = |of: fn(&Station) -> Option<DateTime<Utc>>| {
-            live.iter().filter(phones).filter_map(|station| of(station)).min()
-        };
+        let any =
+            |of: fn(&Station) -> Option<DateTime<Utc>>| live.iter().filter(phones).any(|station| of(station).is_some());
+        // Phones could be read until the last terminal could not.
+        let last_failed_at = stations.iter().filter(|station| phones(&station)).filter_map(Station::failed_at).max();
         let degraded = |reason, since| Equipment::Degraded { reason, since };
-        if let Some(since) = earliest(|station| station.down_since.filter(|_| station.absent_since.is_none())) {
-            return degraded(Trouble::SoftwareDown, since);
-        }
-        if let Some(since) = earliest(|station| station.flapping_since) {
-            return degraded(Trouble::ReaderFlapping, since);
+        if let Some(since) = last_failed_at {
+            if any(|station| station.down_since.filter(|_| station.absent_since.is_none())) {
+                return degraded(Trouble::SoftwareDown, since);
+            }
+            if any(|station| station.flapping_since) {
+                return degraded(Trouble::ReaderFlapping, since);
+            }
         }
         let gone = live.iter().filter_map(|station| station.absent_since).max();
         let blocked = live.iter().filter_map(|station| station.blocked_since).min();
@@ -346,8 +354,8 @@ impl View<'_> {
             Equipment::Offline { since } => {
                 let at = self.minute(*since);
                 Text::new(
-                    format!("{at}から端末の記録が届いていません。"),
-                    format!("Nothing has been heard from the terminals since {at}."),
+                    format!("{at}から、リーダーのある端末の記録が届いていません。"),
+                    format!("Nothing has been heard from the terminal with the reader since {at}."),
                 )
             }
         }
