@@ -194,6 +194,14 @@ impl View<'_> {
     fn freshness_why(&self, freshness: &Freshness) -> Text {
         let heard = self.last_heard_at().map(|at| self.minute(at)).unwrap_or_default();
         match freshness {
+            Freshness::Waiting if self.facility.terminals.values().any(|terminal| terminal.heard_at.is_some()) => {
+                let newest = self.facility.terminals.values().filter_map(|terminal| terminal.heard_at).max();
+                let heard = newest.map(|at| self.minute(at)).unwrap_or_default();
+                Text::new(
+                    format!("使用中の端末からはまだ記録がありません（撤去された端末の最後の記録は{heard}）。"),
+                    format!("No terminal in use has reported; the last of a retired one was heard at {heard}."),
+                )
+            }
             Freshness::Waiting => {
                 Text::fixed("まだどの端末からも記録が届いていません。", "No terminal has reported anything yet.")
             }
@@ -224,10 +232,16 @@ impl View<'_> {
             Freshness::Gap { from, to } => {
                 let (from, to) = (self.minute(*from), self.minute(*to));
                 let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
-                let lost = gaps.filter_map(|gap| gap.lost).fold(0, u64::saturating_add);
+                let told = gaps.filter_map(|gap| gap.lost);
+                // What is missing among the numbers may still arrive.
+                let holes = self.terminals().flat_map(|terminal| terminal.lives.holes());
+                let missing = holes.map(|hole| (hole.to.0 - hole.from.0).saturating_add(1));
+                let (lost, missing) = [told.fold(0, u64::saturating_add), missing.fold(0, u64::saturating_add)].into();
                 Text::new(
-                    format!("{from}から{to}まで収集できませんでした（失われた記録: {lost}件）。"),
-                    format!("Nothing was collected from {from} to {to} ({lost} observations lost)."),
+                    format!(
+                        "{from}から{to}まで記録が欠けています（失われた記録: {lost}件、届いていない記録: {missing}件）。"
+                    ),
+                    format!("Observations from {from} to {to} are missing ({lost} lost, {missing} not received)."),
                 )
             }
         }
