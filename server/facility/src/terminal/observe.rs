@@ -151,8 +151,9 @@ impl Terminal {
 
     /// Takes in an observation that was admitted.
     pub(crate) fn take_in(&mut self, sighting: Sighting<'_>, event: &Event) {
-        let Sighting { observed, place, .. } = sighting;
-        let at = observed.occurred_at;
+        let Sighting { observed, place, received_at, .. } = sighting;
+        // A clock that is fast dates nothing later than we heard of it.
+        let at = observed.occurred_at.min(received_at);
         match event {
             Event::AgentStarted(event) => self.agent_started(place, at, event),
             Event::TerminalRebooted(_) => self.rebooted(at),

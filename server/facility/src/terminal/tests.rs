@@ -177,3 +177,14 @@ fn a_clock_that_is_wrong_beyond_belief_moves_nothing() {
         }
     }
 }
+
+#[test]
+fn a_fast_clock_dates_no_reader_later_than_it_was_heard_of() {
+    let mut attached = observed("reader_attached", 1, 0);
+    let heard_at = attached.received_at;
+    let Origin::Terminal(observed) = &mut attached.origin else { panic!("a terminal's") };
+    observed.occurred_at += TimeDelta::days(3);
+    let terminal = terminal([attached]);
+    let reader = terminal.readers.values().next().unwrap();
+    assert_eq!(reader.presence(), Some((true, heard_at)));
+}
