@@ -181,7 +181,7 @@ impl Facility {
             }
         };
         let Some(place) = place else { return };
-        let now = self.received_at.map_or(received_at, |newest| newest.max(received_at));
+        let now = self.received_at.unwrap_or(received_at);
         let sighting = Sighting { observed, place, received_at, now, rules };
         let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
         let corrects = terminal.corrects(sighting, event, entries);
@@ -221,7 +221,7 @@ impl Facility {
         rules: &Rules,
         change: impl FnOnce(&mut Self),
     ) {
-        let now = self.received_at.map_or(received_at, |newest| newest.max(received_at));
+        let now = self.received_at.unwrap_or(received_at);
         let seen = |facility: &Self| facility.attempts(rules, |at| at <= now).levels();
         let before = seen(self);
         change(self);

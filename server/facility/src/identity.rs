@@ -103,11 +103,11 @@ impl Identity {
         self.said(Act { stated_at: at, kind: ActKind::CodeChanged { old, new, effective_at: *effective_at } });
     }
 
-    /// Takes in a statement, and finds anew what follows from all.
+    /// Takes in a statement, and replays all of them.
     fn said(&mut self, act: Act) {
         self.acts.push(act);
         // Registrations count by when they were stated; a change of code by its date, but not before the registrations that
-        // stood when it was stated: whoever changes a code knows them.
+        // stood when it was stated: a person who changes a code knows them.
         let registered_at: Vec<_> =
             self.acts.iter().filter(|act| act.is_registration()).map(|act| act.stated_at).collect();
         let stood_at = |at: DateTime<Utc>| registered_at.iter().copied().filter(|known| *known <= at).max();

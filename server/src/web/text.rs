@@ -148,7 +148,7 @@ texts! {
 
     SUMMARY: "集計", "Summary";
     ALL: "全施設", "All";
-    ELIGIBLE: "掲載条件", "Eligible";
+    ELIGIBLE: "掲載条件を満たす", "Eligible";
     NOT_YET: "まだ満たさない", "Not yet";
     NOT_OBSERVABLE: "観測不可", "Not observable";
     OPTED_OUT: "掲載を希望しない", "Opted out";

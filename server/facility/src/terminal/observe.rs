@@ -69,13 +69,12 @@ impl Terminal {
         event: &Event,
         entries: impl Fn(DateTime<Utc>) -> bool,
     ) -> Option<Corrects> {
-        let Sighting { observed, place, received_at, now, rules } = sighting;
+        let Sighting { observed, place, now, rules, .. } = sighting;
         let at = observed.occurred_at;
         let (at, touches, is_file) = match event {
             Event::TapObserved(event) if !may_be_phone(event.medium) => return None,
             Event::TapObserved(_) => {
-                let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
-                if entries(stamp.true_at(rules.at(at))) {
+                if entries(self.true_at(sighting, at)) {
                     return Some(Corrects { by: SupersededBy::Result, late: false });
                 }
                 // One that comes late counts where it was, also without a file.
