@@ -99,11 +99,17 @@ impl fmt::Display for ReaderKey {
     }
 }
 
+/// Something else than a reader's key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a reader is named by 16 hexadecimal digits, such as 00000000000000c1")]
+pub struct ReaderKeyError;
+
 impl FromStr for ReaderKey {
-    type Err = std::num::ParseIntError;
+    type Err = ReaderKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u64::from_str_radix(text, 16).map(Self)
+        let whole = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        whole.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(ReaderKeyError)
     }
 }
 

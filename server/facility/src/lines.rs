@@ -69,6 +69,7 @@ fn fact(text: &str) -> Result<Recorded, String> {
     if !held {
         return Err(format!("`{kind}` has the origin {origins}"));
     }
+    contradiction(&recorded.event).map_or(Ok(()), Err)?;
     if let Event::ClosureSet(event) = &recorded.event
         && recorded.facility != FacilityId::FLEET
     {
@@ -110,6 +111,19 @@ const fn of_the_fleet(event: &Event) -> bool {
             | Event::SnapshotReleased(_)
             | Event::ListRowDismissed(_)
     )
+}
+
+/// What a person says that can't be. A terminal whose clock was set back may end a gap before it began.
+fn contradiction(event: &Event) -> Option<String> {
+    let ends_first = match event {
+        Event::ClosureSet(event) => event.to <= event.from,
+        Event::MaintenanceWindowSet(event) => event.to <= event.from,
+        Event::FacilityRegistered(event) if event.moved_at.is_some() && event.correction => {
+            return Some("`moved_at` and `correction` exclude each other: either it moved, or it was wrong".to_owned());
+        }
+        _ => false,
+    };
+    ends_first.then(|| format!("`{}` ends before it begins: `to` must be later than `from`", event.kind()))
 }
 
 /// Codes may be written as people write them.
@@ -162,16 +176,38 @@ fn as_kept(recorded: Recorded) -> Result<Recorded, String> {
 /// What is wrong with a line, where it stands, and for instants and names of fields what would be right.
 fn mistake(text: &str, error: &serde_json::Error) -> String {
     let said = error.to_string();
-    let said = said.split(" at line ").next().unwrap_or(&said);
+    let said = plain(said.split(" at line ").next().unwrap_or(&said));
     let place = format!("(column {})", error.column());
     let Ok(value) = serde_json::from_str::<Value>(text) else {
         return format!("it is no JSON object on one line: {said} {place}");
     };
+    if !value.is_object() {
+        return "it is no fact: a fact is an object with `facility`, `received_at`, `origin` and `event`".to_owned();
+    }
     let mut wrong = BTreeSet::new();
     instants(&value, &mut wrong);
     match wrong.into_iter().next() {
         Some((field, text)) => format!("`{field}` is {text}: write an instant such as 2026-04-01T10:00:00+09:00"),
         None => format!("{said} {place}"),
+    }
+}
+
+/// What the parser says, in words of the form.
+fn plain(said: &str) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("expected u64", "expected a whole number that is not negative"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected i64", "expected a whole number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list"),
+        ("expected unit variant", "expected one of its words"),
+        ("floating point", "number"),
+    ];
+    let said = WORDS.iter().fold(said.to_owned(), |said, (jargon, word)| said.replace(jargon, word));
+    match said.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected an object"),
+        None => said,
     }
 }
 

@@ -34,6 +34,44 @@ fn documented(kind: &str) -> String {
 }
 
 #[test]
+fn mistakes_are_told_in_words_of_the_form() {
+    let change = |from: &str, to: &str| {
+        assert!(EXAMPLE.contains(from), "{from}");
+        let line = EXAMPLE.lines().find(|line| line.contains(from)).unwrap();
+        mistakes(&line.replacen(from, to, 1)).join("\n")
+    };
+    assert!(mistakes("[]")[0].contains("a fact is an object with `facility`"));
+    assert!(mistakes("7")[0].contains("a fact is an object with `facility`"));
+    assert!(change("\"seq\": 1,", "\"seq\": -1,").contains("expected a whole number that is not negative"));
+    assert!(change("\"in_use\": true", "\"in_use\": 1").contains("expected true or false"));
+    assert!(change("\"codes\": [", "\"codes\": 7, \"x\": [").contains("expected a list"));
+    assert!(change("\"reader\": \"", "\"reader\": \"c1\", \"x\": \"").contains("16 hexadecimal digits"));
+}
+
+#[test]
+fn what_ends_before_it_begins_is_refused() {
+    for kind in ["closure_set", "maintenance_window_set"] {
+        let line = EXAMPLE.lines().find(|line| line.contains(&format!("\"{kind}\""))).unwrap();
+        let mut fact: Value = serde_json::from_str(line).unwrap();
+        let event = &mut fact["event"][kind];
+        let (from, to) = (event["from"].clone(), event["to"].clone());
+        (event["from"], event["to"]) = (to, from);
+        assert!(mistakes(&fact.to_string())[0].contains("ends before it begins"), "{kind}");
+    }
+}
+
+#[test]
+fn a_registration_is_a_move_or_a_correction() {
+    let line = EXAMPLE.lines().find(|line| line.contains("\"facility_registered\"")).unwrap();
+    let mut fact: Value = serde_json::from_str(line).unwrap();
+    fact["event"]["facility_registered"]["moved_at"] = "2026-04-01T00:00:00+09:00".into();
+    fact["event"]["facility_registered"]["correction"] = false.into();
+    assert!(read(fact.to_string().as_bytes()).is_ok());
+    fact["event"]["facility_registered"]["correction"] = true.into();
+    assert!(mistakes(&fact.to_string())[0].contains("exclude each other"));
+}
+
+#[test]
 fn every_kind_and_every_field_is_documented() {
     let all = example();
     for kind in Event::KINDS {
@@ -147,10 +185,11 @@ proptest! {
         let text = serde_json::to_string(&recorded).unwrap();
         match read(text.as_bytes()) {
             Ok(lines) => prop_assert_eq!(&lines[0].recorded, &recorded),
-            // Made-up rules are no rules, and not all made-up codes lie in a prefecture.
+            // Made-up rules are no rules, not all made-up codes lie in a prefecture, and time goes forward.
             Err(mistakes) => {
                 let mistake = mistakes[0].to_string();
-                prop_assert!(mistake.contains("the rules in") || mistake.contains("doesn't exist"), "{}: {}", mistake, text);
+                let reasons = ["the rules in", "doesn't exist", "ends before it begins", "exclude each other"];
+                prop_assert!(reasons.iter().any(|reason| mistake.contains(reason)), "{}: {}", mistake, text);
             }
         }
     }
