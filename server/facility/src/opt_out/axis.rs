@@ -70,10 +70,10 @@ impl View<'_> {
             OptOutStatus::Acknowledged { acknowledged_at }
         } else if let Some(Call { called_at, reference, .. }) = process.call.clone() {
             OptOutStatus::Called { called_at, reference }
-        } else if let Some(withdrawn_at) = process.withdrawn_at {
-            OptOutStatus::Withdrawn { withdrawn_at }
         } else if let Some(planned_at) = process.planned_at.filter(|_| needed) {
             OptOutStatus::Planned { planned_at, overdue: self.passed(planned_at) }
+        } else if let Some(withdrawn_at) = process.withdrawn_at {
+            OptOutStatus::Withdrawn { withdrawn_at }
         } else if needed {
             OptOutStatus::Needed
         } else {
