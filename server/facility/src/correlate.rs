@@ -30,7 +30,6 @@ pub(crate) struct Window {
 /// Something that may have been a phone lay on a reader that may be for phones.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Tap {
-    #[serde(flatten)]
     pub(crate) stamp: Stamp,
     pub(crate) reader: ReaderKey,
     /// How long it lay there; 0 where the agent doesn't say.

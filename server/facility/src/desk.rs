@@ -33,7 +33,6 @@ pub(crate) struct Desk {
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    #[serde(flatten)]
     pub(crate) stamp: Stamp,
     /// Where it can be taken back; a signed-in person's entry can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]

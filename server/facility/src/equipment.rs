@@ -187,7 +187,7 @@ impl View<'_> {
     }
 
     pub(crate) fn presence(&self, terminal: &Terminal, reader: &Reader) -> Presence {
-        terminal.presence(reader, self.set.reader_grace, |at| self.passed(at))
+        terminal.presence(reader, self.set, |at| self.passed(at))
     }
 
     /// What a reader is for now.
@@ -205,9 +205,12 @@ impl View<'_> {
             match (self.role(reader), presence) {
                 (ReaderRole::Phone | ReaderRole::Unknown, Presence::Present(_)) if unfit => station.unfit = true,
                 (ReaderRole::Phone, Presence::Present(since)) => {
+                    let useful = reader.phone_since(|from| self.passed(from)).max(terminal.used_again_since());
+                    let since = useful.map_or(since, |useful| useful.max(since));
                     station.phone_since = Some(station.phone_since.map_or(since, |known| known.min(since)));
                     came = came.max(Some(since));
-                    let flapping = reader.flapped_at.filter(|at| !self.passed(later(*at, self.set.flapping_shown)));
+                    let flapped_at = reader.flapped.map(|stamp| stamp.true_at(self.set));
+                    let flapping = flapped_at.filter(|at| !self.passed(later(*at, self.set.flapping_shown)));
                     station.flapping_since = station.flapping_since.max(flapping);
                 }
                 (ReaderRole::Phone, Presence::Absent(since)) if !unfit => gone = gone.max(Some(since)),
@@ -226,10 +229,11 @@ impl View<'_> {
         station.absent_since = gone.filter(|gone| came.is_none_or(|came| came < *gone));
         let down = |state| matches!(state, ComponentState::Stopped | ComponentState::Missing);
         let states = terminal.components.values().filter_map(|history| history.current(down));
-        station.down_since = states.filter(|(down, _)| *down).map(|(_, since)| since).min();
-        station.blocked_since = terminal.blocked.and_then(|(place, at)| {
-            let came_since = |reader: &Reader| reader.last() > place && matches!(reader.presence(), Some((true, _)));
-            (!terminal.readers.values().any(came_since)).then_some(at)
+        station.down_since = states.filter(|(down, _)| *down).map(|(_, since)| since.true_at(self.set)).min();
+        station.blocked_since = terminal.blocked.and_then(|blocked| {
+            let came_since =
+                |reader: &Reader| reader.last() > blocked.place && matches!(reader.presence(), Some((true, _)));
+            (!terminal.readers.values().any(came_since)).then(|| blocked.true_at(self.set))
         });
         if let Freshness::Silent { since } = self.terminal_freshness(terminal) {
             station.silent_since = Some(since);
@@ -343,8 +347,8 @@ impl View<'_> {
             Equipment::Ready { since } => {
                 let at = since.map(|since| self.minute(since)).unwrap_or_default();
                 Text::new(
-                    format!("スマートフォン用リーダーが{at}から接続されています。"),
-                    format!("A reader for phones has been connected since {at}."),
+                    format!("スマートフォン用リーダーが{at}から使える状態です。"),
+                    format!("A reader for phones has been ready since {at}."),
                 )
             }
             Equipment::Degraded { reason, since } => {

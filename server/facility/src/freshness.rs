@@ -108,10 +108,10 @@ impl View<'_> {
                 collects_too_much: self.collects_too_much(&terminal.collecting),
                 settings: terminal.collecting.settings(),
                 software: terminal.versions.as_ref().map(|(_, versions)| versions.clone()),
-                complete_until: terminal.lives.complete_until(),
-                holes: terminal.lives.holes(),
-                gaps: terminal.gaps.clone(),
-                last_boot_at: terminal.booted_at,
+                complete_until: terminal.complete_until(self.set),
+                holes: terminal.holes(self.set),
+                gaps: terminal.gaps(self.set),
+                last_boot_at: terminal.booted_at(self.set),
                 enrolled_at: terminal.enrolled_at(),
                 retired_at: terminal.retired_at(),
                 revoked: terminal.revoked,
@@ -155,8 +155,8 @@ impl View<'_> {
                 return Freshness::Stale { since: heard_at };
             }
         }
-        let gaps = terminal.gaps.iter().map(|gap| (gap.to, gap.from));
-        let holes = terminal.lives.holes().into_iter();
+        let gaps = terminal.gaps(self.set).into_iter().map(|gap| (gap.to, gap.from));
+        let holes = terminal.holes(self.set).into_iter();
         let holes = holes.map(|hole| (hole.before, hole.after.unwrap_or(hole.before)));
         let shown = gaps.chain(holes).filter(|(to, _)| !self.passed(later(*to, self.set.gap_shown)));
         shown.max().map_or(Freshness::Fresh, |(to, from)| Freshness::Gap { from, to })
@@ -231,10 +231,10 @@ impl View<'_> {
             }
             Freshness::Gap { from, to } => {
                 let (from, to) = (self.minute(*from), self.minute(*to));
-                let gaps = self.terminals().flat_map(|terminal| &terminal.gaps);
+                let gaps = self.terminals().flat_map(|terminal| terminal.gaps(self.set));
                 let told = gaps.filter_map(|gap| gap.lost);
                 // What is missing among the numbers may still arrive.
-                let holes = self.terminals().flat_map(|terminal| terminal.lives.holes());
+                let holes = self.terminals().flat_map(|terminal| terminal.holes(self.set));
                 let missing = holes.map(|hole| (hole.to.0 - hole.from.0).saturating_add(1));
                 let (lost, missing) = [told.fold(0, u64::saturating_add), missing.fold(0, u64::saturating_add)].into();
                 Text::new(
@@ -247,12 +247,13 @@ impl View<'_> {
         }
     }
 
-    /// Observations that a terminal had to give up because its spool was full, lately.
-    pub(crate) fn spool_loss(&self, terminal: &Terminal) -> bool {
+    /// Whether a terminal lately lost observations that it had made.
+    pub(crate) fn lost(&self, terminal: &Terminal) -> bool {
+        let lost = |gap: &Gap| gap.source == GapSource::Spool || gap.lost.is_some_and(|lost| lost > 0);
         terminal
-            .gaps
+            .gaps(self.set)
             .iter()
-            .filter(|gap| gap.source == GapSource::Spool)
+            .filter(|gap| lost(gap))
             .any(|gap| !self.passed(later(gap.to, self.set.gap_shown)))
     }
 }

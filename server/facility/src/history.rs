@@ -1,16 +1,16 @@
 //! What something was, observation by observation: the order in which the observations arrive has no influence.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
 use crate::bounds::HISTORY;
 use crate::seen::Place;
+use crate::stamp::{Stamp, Step};
 
 /// The newest observations of one thing, ascending by place.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct History<T> {
-    entries: Vec<(Place, DateTime<Utc>, T)>,
+    entries: Vec<(Stamp, T)>,
 }
 
 impl<T> Default for History<T> {
@@ -20,38 +20,45 @@ impl<T> Default for History<T> {
 }
 
 impl<T: Copy + PartialEq> History<T> {
-    pub(crate) fn observe(&mut self, place: Place, at: DateTime<Utc>, value: T) {
-        let forgotten = bounded::insert(&mut self.entries, (place, at, value), |(place, _, _)| *place, HISTORY);
-        if let Some((_, at, value)) = forgotten {
+    pub(crate) fn observe(&mut self, stamp: Stamp, value: T) {
+        let forgotten = bounded::insert(&mut self.entries, (stamp, value), |(stamp, _)| stamp.place, HISTORY);
+        if let Some((stamp, value)) = forgotten {
+            let (first, said) = &mut self.entries[0];
             // Said again, not changed: it has been so since then.
-            if self.entries[0].2 == value {
-                self.entries[0].1 = at;
+            if *said == value {
+                *first = Stamp { place: first.place, ..stamp };
             }
         }
     }
 
+    /// The clock was set.
+    pub(crate) fn stepped(&mut self, step: &Step) {
+        self.entries.iter_mut().for_each(|(stamp, _)| stamp.stepped(step));
+    }
+
     /// The place of the newest observation.
     pub(crate) fn last(&self) -> Place {
-        self.entries.last().map(|(place, _, _)| *place).unwrap_or_default()
+        self.entries.last().map(|(stamp, _)| stamp.place).unwrap_or_default()
     }
 
     /// The newest observation, and since when what `part` it says has been said.
-    pub(crate) fn current<P: PartialEq>(&self, part: impl Fn(T) -> P) -> Option<(P, DateTime<Utc>)> {
-        let value = part(self.entries.last()?.2);
-        let run = self.entries.iter().rev().take_while(|(_, _, other)| part(*other) == value);
-        let since = run.last().map(|(_, at, _)| *at)?;
+    pub(crate) fn current<P: PartialEq>(&self, part: impl Fn(T) -> P) -> Option<(P, &Stamp)> {
+        let value = part(self.entries.last()?.1);
+        let run = self.entries.iter().rev().take_while(|(_, other)| part(*other) == value);
+        let since = run.last().map(|(stamp, _)| stamp)?;
         Some((value, since))
     }
 
     /// What was observed before `place` and where, newest first; all of it where no place is given.
     pub(crate) fn before(&self, place: Option<Place>) -> impl Iterator<Item = (Place, T)> {
-        let before = move |(other, _, _): &&(Place, DateTime<Utc>, T)| place.is_none_or(|place| *other < place);
-        self.entries.iter().rev().filter(before).map(|(place, _, value)| (*place, *value))
+        let before = move |(stamp, _): &&(Stamp, T)| place.is_none_or(|place| stamp.place < place);
+        self.entries.iter().rev().filter(before).map(|(stamp, value)| (stamp.place, *value))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, Utc};
     use yomitori_proto::id::Seq;
 
     use super::*;
@@ -59,13 +66,18 @@ mod tests {
     fn history(observed: &[(u64, bool)]) -> History<bool> {
         let mut history = History::default();
         for (seq, value) in observed {
-            history.observe(Place { life: 0, seq: Seq(*seq) }, at(*seq), *value);
+            let place = Place { life: 0, seq: Seq(*seq) };
+            history.observe(Stamp { place, at: at(*seq), received_at: at(1000), offset_ms: 0 }, *value);
         }
         history
     }
 
     fn at(seq: u64) -> DateTime<Utc> {
         DateTime::from_timestamp(i64::try_from(seq).unwrap(), 0).unwrap()
+    }
+
+    fn current(history: &History<bool>) -> Option<(bool, DateTime<Utc>)> {
+        history.current(|value| value).map(|(value, since)| (value, since.at))
     }
 
     #[test]
@@ -82,7 +94,7 @@ mod tests {
             (&[(1, false), (2, true), (3, false)], Some((false, at(3)))),
         ];
         for (observed, expected) in table {
-            assert_eq!(history(observed).current(|value| value), expected, "{observed:?}");
+            assert_eq!(current(&history(observed)), expected, "{observed:?}");
         }
     }
 
@@ -91,7 +103,7 @@ mod tests {
         let observed: Vec<(u64, bool)> = (1..50).map(|seq| (seq, true)).collect();
         let history = history(&observed);
         assert_eq!(history.entries.len(), HISTORY);
-        assert_eq!(history.current(|value| value), Some((true, at(1))));
+        assert_eq!(current(&history), Some((true, at(1))));
         assert_eq!(history.last().seq, Seq(49));
     }
 

@@ -9,6 +9,7 @@ use crate::bounded;
 use crate::bounds::ASSIGNED;
 use crate::history::History;
 use crate::seen::Place;
+use crate::stamp::{Stamp, Step};
 
 /// What is known of one reader.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -22,23 +23,35 @@ pub(crate) struct Reader {
     changes: History<Option<ReaderRole>>,
     /// Ascending by instant; what a person says overrides the configuration from that instant on.
     assigned: Vec<(DateTime<Utc>, ReaderRole)>,
-    pub(crate) flapped_at: Option<DateTime<Utc>>,
+    pub(crate) flapped: Option<Stamp>,
 }
 
 impl Reader {
-    pub(crate) fn attached(&mut self, place: Place, at: DateTime<Utc>, event: &ReaderAttached) {
-        if self.described <= place {
-            self.described = place;
+    pub(crate) fn attached(&mut self, stamp: Stamp, event: &ReaderAttached) {
+        if self.described <= stamp.place {
+            self.described = stamp.place;
             if self.model != event.model {
                 self.model.clone_from(&event.model);
             }
             (self.vid, self.pid) = (event.vid, event.pid);
         }
-        self.changes.observe(place, at, Some(event.role));
+        self.changes.observe(stamp, Some(event.role));
     }
 
-    pub(crate) fn detached(&mut self, place: Place, at: DateTime<Utc>) {
-        self.changes.observe(place, at, None);
+    pub(crate) fn detached(&mut self, stamp: Stamp) {
+        self.changes.observe(stamp, None);
+    }
+
+    pub(crate) fn flapped(&mut self, stamp: Stamp) {
+        if self.flapped.is_none_or(|known| known.place < stamp.place) {
+            self.flapped = Some(stamp);
+        }
+    }
+
+    /// The clock was set.
+    pub(crate) fn stepped(&mut self, step: &Step) {
+        self.changes.stepped(step);
+        self.flapped.iter_mut().for_each(|stamp| stamp.stepped(step));
     }
 
     pub(crate) fn assign(&mut self, at: DateTime<Utc>, role: ReaderRole) {
@@ -63,13 +76,20 @@ impl Reader {
         assigned.or_else(|| self.configured(None).map(|(_, role)| role)).unwrap_or_default()
     }
 
+    /// From when on a person has said that it is for phones, where its terminal doesn't say so.
+    pub(crate) fn phone_since(&self, said: impl Fn(DateTime<Utc>) -> bool) -> Option<DateTime<Utc>> {
+        let configured = self.configured(None).is_some_and(|(_, role)| role == ReaderRole::Phone);
+        let said = self.assigned.iter().rev().filter(|(from, _)| said(*from));
+        said.take_while(|(_, role)| *role == ReaderRole::Phone).map(|(from, _)| *from).last().filter(|_| !configured)
+    }
+
     /// Where the reader was last heard of.
     pub(crate) fn last(&self) -> Place {
         self.changes.last()
     }
 
     /// Whether it was there when it was last heard of, and since when that was so; `None` when it was never heard of.
-    pub(crate) fn presence(&self) -> Option<(bool, DateTime<Utc>)> {
+    pub(crate) fn presence(&self) -> Option<(bool, &Stamp)> {
         self.changes.current(|role| role.is_some())
     }
 

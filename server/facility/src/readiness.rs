@@ -186,7 +186,7 @@ impl View<'_> {
     }
 
     fn terminal_restart(&self) -> ReadinessStep {
-        let booted_at = self.facility.terminals.values().filter_map(|terminal| terminal.booted_at).max();
+        let booted_at = self.facility.terminals.values().filter_map(|terminal| terminal.booted_at(self.set)).max();
         let booted_at = booted_at.filter(|at| self.set.counts_since <= *at);
         step(
             StepKind::TerminalRestart,

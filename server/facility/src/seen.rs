@@ -77,7 +77,7 @@ pub struct Hole {
     pub life: Life,
     pub from: Seq,
     pub to: Seq,
-    /// When the observation before the hole was made, and the one behind it, by the terminal's clock.
+    /// When the observation before the hole was made, and the one behind it.
     pub after: Option<DateTime<Utc>>,
     pub before: DateTime<Utc>,
 }
@@ -155,20 +155,23 @@ impl Lives {
         self.lives.iter().any(|seen| seen.id == life)
     }
 
-    /// Up to when nothing is missing in the present life.
-    pub(crate) fn complete_until(&self) -> Option<DateTime<Utc>> {
-        self.lives.last()?.runs.first().filter(|run| run.from <= 1).map(|run| run.at)
+    /// The last observation of the present life before which nothing is missing: where, and when by the terminal's clock.
+    pub(crate) fn complete_until(&self) -> Option<(Place, DateTime<Utc>)> {
+        let seen = self.lives.last()?;
+        let run = seen.runs.first().filter(|run| run.from <= 1)?;
+        Some((Place { life: seen.number, seq: Seq(run.to) }, run.at))
     }
 
-    /// What is missing, the oldest life first.
-    pub(crate) fn holes(&self) -> Vec<Hole> {
+    /// What is missing, the oldest life first, and where the observation behind it stands; by the terminal's clock.
+    pub(crate) fn holes(&self) -> Vec<(Place, Hole)> {
         let mut holes = Vec::new();
         for seen in &self.lives {
             let (mut next, mut after) = (1, None);
             for run in &seen.runs {
                 if run.from > next {
                     let (from, to) = (Seq(next), Seq(run.from - 1));
-                    holes.push(Hole { life: seen.id, from, to, after, before: run.began_at });
+                    let behind = Place { life: seen.number, seq: Seq(run.from) };
+                    holes.push((behind, Hole { life: seen.id, from, to, after, before: run.began_at }));
                 }
                 (next, after) = (run.to.saturating_add(1), Some(run.at));
             }

@@ -9,21 +9,30 @@ use crate::seen::Place;
 
 /// An instant by a terminal's clock.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(from = "Packed", into = "Packed")]
 pub(crate) struct Stamp {
     pub(crate) place: Place,
-    #[serde(with = "chrono::serde::ts_microseconds")]
     pub(crate) at: DateTime<Utc>,
     /// By the server's clock.
-    #[serde(with = "chrono::serde::ts_microseconds")]
     pub(crate) received_at: DateTime<Utc>,
     /// The terminal's clock minus ours, as far as connections and steps tell.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) offset_ms: i64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-const fn is_zero(number: &i64) -> bool {
-    *number == 0
+/// A stamp in the state of a facility, which has many: place, both instants in microseconds, offset.
+type Packed = (Place, i64, i64, i64);
+
+impl From<Stamp> for Packed {
+    fn from(Stamp { place, at, received_at, offset_ms }: Stamp) -> Self {
+        (place, at.timestamp_micros(), received_at.timestamp_micros(), offset_ms)
+    }
+}
+
+impl From<Packed> for Stamp {
+    fn from((place, at, received_at, offset_ms): Packed) -> Self {
+        let instant = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+        Self { place, at: instant(at), received_at: instant(received_at), offset_ms }
+    }
 }
 
 impl Stamp {

@@ -6,7 +6,7 @@ mod observe;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::TerminalConnected;
 use yomitori_proto::id::{ReaderKey, Session};
@@ -20,9 +20,9 @@ use crate::desk::Desk;
 use crate::history::History;
 use crate::instant::later;
 use crate::reader::Reader;
-use crate::rules::Rules;
-use crate::seen::{Lives, Place};
-use crate::stamp::{Clock, believed};
+use crate::rules::{RuleSet, Rules};
+use crate::seen::{Hole, Lives, Place};
+use crate::stamp::{Clock, Stamp, Step, believed};
 
 pub(crate) use observe::{Corrects, Sighting};
 
@@ -49,19 +49,20 @@ pub(crate) struct Terminal {
     #[serde(default)]
     pub(crate) collecting: Collecting,
     /// The last start of the agent: a reader that was not named since then is gone.
-    pub(crate) started: Option<(Place, DateTime<Utc>)>,
-    pub(crate) blocked: Option<(Place, DateTime<Utc>)>,
+    pub(crate) started: Option<Stamp>,
+    pub(crate) blocked: Option<Stamp>,
     pub(crate) components: BTreeMap<Component, History<ComponentState>>,
     pub(crate) versions: Option<(Place, Versions)>,
     window: Window,
     /// The first tap of a phone's length that the official software was seen to take.
     first_taken: Option<Place>,
     pub(crate) desk: Desk,
-    pub(crate) gaps: Vec<Gap>,
-    /// Ascending.
-    pub(crate) reboots: Vec<DateTime<Utc>>,
+    /// Ascending by place.
+    gaps: Vec<(Stamp, Gap)>,
+    /// Ascending by place.
+    reboots: Vec<Stamp>,
     /// The last restart of the operating system that was observed.
-    pub(crate) booted_at: Option<DateTime<Utc>>,
+    booted: Option<Stamp>,
 }
 
 /// Versions of the official software.
@@ -73,7 +74,7 @@ pub struct Versions {
     pub os_build: Option<String>,
 }
 
-/// Nothing was collected in [from, to).
+/// Nothing was collected in [from, to), by the server's clock as far as the terminal's is known to be wrong.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Gap {
     pub to: DateTime<Utc>,
@@ -97,6 +98,12 @@ impl Terminal {
     /// When it was enrolled last.
     pub(crate) fn enrolled_at(&self) -> Option<DateTime<Utc>> {
         self.in_use.iter().rev().find(|(_, in_use)| *in_use).map(|(at, _)| *at)
+    }
+
+    /// Since when it is used again, after it had been retired.
+    pub(crate) fn used_again_since(&self) -> Option<DateTime<Utc>> {
+        let again = self.in_use.windows(2).rev().find(|acts| acts[0].1 != acts[1].1)?;
+        again[1].1.then_some(again[1].0)
     }
 
     /// Since when it is not used any more.
@@ -168,7 +175,52 @@ impl Terminal {
 
     /// Whether something may be missing in [from, to) by the terminal's clock.
     pub(crate) fn gap_in(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
-        self.gaps.iter().any(|gap| gap.from < to && from < gap.to)
+        self.gaps.iter().any(|(_, gap)| gap.from < to && from < gap.to)
+    }
+
+    /// What the agent says that it could not collect.
+    pub(crate) fn gaps(&self, set: &RuleSet) -> Vec<Gap> {
+        let corrected = |(stamp, gap): &(Stamp, Gap)| {
+            let wrong_by = stamp.at - stamp.true_at(set);
+            Gap { from: later(gap.from, -wrong_by), to: later(gap.to, -wrong_by), ..*gap }
+        };
+        let mut gaps: Vec<Gap> = self.gaps.iter().map(corrected).collect();
+        gaps.sort();
+        gaps
+    }
+
+    /// Observations that were made and never arrived.
+    pub(crate) fn holes(&self, set: &RuleSet) -> Vec<Hole> {
+        let holes = self.lives.holes().into_iter();
+        let corrected = |(place, hole): (Place, Hole)| Hole {
+            before: self.known_at(place, hole.before, set),
+            after: hole.after.map(|after| self.known_at(place, after, set)),
+            ..hole
+        };
+        holes.map(corrected).collect()
+    }
+
+    /// Nothing of the present life that was observed before this is missing.
+    pub(crate) fn complete_until(&self, set: &RuleSet) -> Option<DateTime<Utc>> {
+        self.lives.complete_until().map(|(place, at)| self.known_at(place, at, set))
+    }
+
+    /// When something was that is not kept with its stamp.
+    fn known_at(&self, place: Place, at: DateTime<Utc>, set: &RuleSet) -> DateTime<Utc> {
+        let received_at = self.heard_at.unwrap_or(at);
+        Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) }.true_at(set)
+    }
+
+    /// Restarts of the operating system, ascending.
+    pub(crate) fn reboots(&self, set: &RuleSet) -> Vec<DateTime<Utc>> {
+        let mut reboots: Vec<_> = self.reboots.iter().map(|stamp| stamp.true_at(set)).collect();
+        reboots.sort();
+        reboots
+    }
+
+    /// When the operating system was last seen to start.
+    pub(crate) fn booted_at(&self, set: &RuleSet) -> Option<DateTime<Utc>> {
+        self.booted.map(|stamp| stamp.true_at(set))
     }
 
     /// Lets the files go that are beyond the bound.
@@ -213,30 +265,48 @@ impl Terminal {
         })
     }
 
-    fn gap(&mut self, gap: Gap) {
-        bounded::insert(&mut self.gaps, gap, |gap| *gap, GAPS);
+    fn gap(&mut self, stamp: Stamp, gap: Gap) {
+        bounded::insert(&mut self.gaps, (stamp, gap), |(stamp, _)| stamp.place, GAPS);
     }
 
-    fn rebooted(&mut self, at: DateTime<Utc>) {
-        bounded::insert(&mut self.reboots, at, |at| *at, REBOOTS);
-        self.booted_at = self.booted_at.max(Some(at));
+    fn rebooted(&mut self, stamp: Stamp) {
+        bounded::insert(&mut self.reboots, stamp, |stamp| stamp.place, REBOOTS);
+        self.booted(stamp);
+    }
+
+    fn booted(&mut self, stamp: Stamp) {
+        if self.booted.is_none_or(|known| known.place < stamp.place) {
+            self.booted = Some(stamp);
+        }
+    }
+
+    /// The clock was set: what was observed on the other side of it was at another time than it seemed.
+    fn stepped(&mut self, step: &Step) {
+        self.clock.step(*step);
+        self.window.taps.iter_mut().for_each(|tap| tap.stamp.stepped(step));
+        self.desk.stepped(step);
+        self.readers.values_mut().for_each(|reader| reader.stepped(step));
+        self.components.values_mut().for_each(|component| component.stepped(step));
+        let gaps = self.gaps.iter_mut().map(|(stamp, _)| stamp);
+        let single = [&mut self.started, &mut self.blocked, &mut self.booted].into_iter().flatten();
+        gaps.chain(&mut self.reboots).chain(single).for_each(|stamp| stamp.stepped(step));
     }
 
     /// Readers that are there, as far as is known at an instant, and since when each is there or not. After a start of the
-    /// agent a reader has `grace` to be named again.
-    pub(crate) fn presence(
-        &self,
-        reader: &Reader,
-        grace: Duration,
-        passed: impl Fn(DateTime<Utc>) -> bool,
-    ) -> Presence {
+    /// agent a reader has some time to be named again (`reader_grace_s`).
+    pub(crate) fn presence(&self, reader: &Reader, set: &RuleSet, passed: impl Fn(DateTime<Utc>) -> bool) -> Presence {
         match (reader.presence(), self.started) {
             (None, _) => Presence::Never,
-            (Some((false, since)), _) => Presence::Absent(since),
-            (Some((true, since)), Some((start, started_at))) if reader.last() < start => {
-                if passed(later(started_at, grace)) { Presence::Absent(started_at) } else { Presence::Present(since) }
+            (Some((false, since)), _) => Presence::Absent(since.true_at(set)),
+            (Some((true, since)), Some(start)) if reader.last() < start.place => {
+                let started_at = start.true_at(set);
+                if passed(later(started_at, set.reader_grace)) {
+                    Presence::Absent(started_at)
+                } else {
+                    Presence::Present(since.true_at(set))
+                }
             }
-            (Some((true, since)), _) => Presence::Present(since),
+            (Some((true, since)), _) => Presence::Present(since.true_at(set)),
         }
     }
 }

@@ -67,9 +67,9 @@ impl View<'_> {
             Flag::ReaderBlocked => !silent && station().blocked_since.is_some(),
             Flag::ReaderUnfit => !silent && station().unfit && !station().serves_phones(),
             Flag::ReaderUnstable => !silent && station().flapping_since.is_some(),
-            Flag::RebootLoop => self.burst(&terminal.reboots, self.set.reboot_loop),
+            Flag::RebootLoop => self.burst(&terminal.reboots(self.set), self.set.reboot_loop),
             Flag::AgentSilent => silent && !self.in_maintenance(),
-            Flag::CollectionIncomplete => self.spool_loss(terminal) || terminal.lives.incomplete(),
+            Flag::CollectionIncomplete => self.lost(terminal) || terminal.lives.incomplete(),
             Flag::NumbersReused => {
                 let reused = terminal.lives.reused_at();
                 reused.is_some_and(|at| !self.passed(later(at, self.set.gap_shown)))
@@ -125,13 +125,14 @@ impl View<'_> {
             }
             Flag::FailureBurst => self.burst_since(&self.failures(axes), self.set.failure_burst),
             Flag::RebootLoop => {
-                let loops =
-                    self.terminals().filter_map(|terminal| self.burst_since(&terminal.reboots, self.set.reboot_loop));
+                let loops = self
+                    .terminals()
+                    .filter_map(|terminal| self.burst_since(&terminal.reboots(self.set), self.set.reboot_loop));
                 loops.max()
             }
             Flag::CollectionIncomplete => {
-                let holes = self.terminals().flat_map(|terminal| terminal.lives.holes()).map(|hole| hole.before);
-                let gaps = self.terminals().flat_map(|terminal| &terminal.gaps).map(|gap| gap.to);
+                let holes = self.terminals().flat_map(|terminal| terminal.holes(self.set)).map(|hole| hole.before);
+                let gaps = self.terminals().flat_map(|terminal| terminal.gaps(self.set)).map(|gap| gap.to);
                 holes.chain(gaps).max()
             }
             Flag::NumbersReused => self.terminals().filter_map(|terminal| terminal.lives.reused_at()).max(),

@@ -111,8 +111,13 @@ impl Terminal {
 
     /// When something really was that is observed at `at` by the terminal's clock.
     fn true_at(&self, sighting: Sighting<'_>, at: DateTime<Utc>) -> DateTime<Utc> {
-        let Sighting { place, received_at, rules, .. } = sighting;
-        Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) }.true_at(rules.at(at))
+        self.stamp(sighting, at).true_at(sighting.rules.at(at))
+    }
+
+    /// An instant that an observation names by the terminal's clock.
+    fn stamp(&self, sighting: Sighting<'_>, at: DateTime<Utc>) -> Stamp {
+        let Sighting { place, received_at, .. } = sighting;
+        Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) }
     }
 
     /// Since when an observation weighs for or against phones working here, if it does.
@@ -151,33 +156,31 @@ impl Terminal {
     /// Takes in an observation that was admitted.
     pub(crate) fn take_in(&mut self, sighting: Sighting<'_>, event: &Event) {
         let Sighting { observed, place, received_at, .. } = sighting;
-        // A clock that is fast dates nothing later than we heard of it.
-        let at = observed.occurred_at.min(received_at);
+        let stamp = self.stamp(sighting, observed.occurred_at);
         match event {
-            Event::AgentStarted(event) => self.agent_started(place, at, event),
-            Event::TerminalRebooted(_) => self.rebooted(at),
+            Event::AgentStarted(event) => self.agent_started(stamp, event),
+            Event::TerminalRebooted(_) => self.rebooted(stamp),
             Event::ClockStepped(event) => self.clock_stepped(sighting, event),
             Event::SoftwareVersionsObserved(event) => self.versions(place, event),
             Event::ComponentStateObserved(event) => {
-                self.components.entry(event.component).or_default().observe(place, at, event.state);
+                self.components.entry(event.component).or_default().observe(stamp, event.state);
             }
-            Event::ReaderAttached(event) => self.reader_attached(place, at, event),
-            Event::ReaderDetached(event) => self.reader_mut(event.reader).detached(place, at),
-            Event::ReaderFlapping(event) => {
-                let reader = self.reader_mut(event.reader);
-                reader.flapped_at = reader.flapped_at.max(Some(at));
-            }
+            Event::ReaderAttached(event) => self.reader_attached(stamp, event),
+            Event::ReaderDetached(event) => self.reader_mut(event.reader).detached(stamp),
+            Event::ReaderFlapping(event) => self.reader_mut(event.reader).flapped(stamp),
             Event::ReaderBlocked(_) => {
-                if self.blocked.is_none_or(|(known, _)| known < place) {
-                    self.blocked = Some((place, at));
+                if self.blocked.is_none_or(|known| known.place < place) {
+                    self.blocked = Some(stamp);
                 }
             }
             Event::TapObserved(event) => self.tap(sighting, event),
             Event::LinkageResultObserved(event) => self.result(sighting, event),
             Event::CollectionGap(event) => {
-                self.gap(Gap { from: event.from, to: event.to, source: event.source, lost: event.lost });
+                self.gap(stamp, Gap { from: event.from, to: event.to, source: event.source, lost: event.lost });
             }
-            Event::SettingsTaken(event) => self.collecting.taken(place, at, event),
+            Event::SettingsTaken(event) => {
+                self.collecting.taken(place, observed.occurred_at.min(received_at), event);
+            }
             Event::EntryWithdrawn(event) => self.withdraw((event.life, event.seq)),
             Event::SmartphoneReadAttested(_)
             | Event::SmartphoneReadFailed(_)
@@ -226,13 +229,12 @@ impl Terminal {
         }
         let live = observed.sent_at < later(observed.observed_at, LIVE_WITHIN);
         let step = Step { place, delta_ms: believed(event.delta_ms), live };
-        self.clock.step(step);
-        self.window.taps.iter_mut().for_each(|tap| tap.stamp.stepped(&step));
-        self.desk.stepped(&step);
+        self.stepped(&step);
     }
 
-    fn reader_attached(&mut self, place: Place, at: DateTime<Utc>, event: &ReaderAttached) {
-        self.reader_mut(event.reader).attached(place, at, event);
+    fn reader_attached(&mut self, stamp: Stamp, event: &ReaderAttached) {
+        let place = stamp.place;
+        self.reader_mut(event.reader).attached(stamp, event);
         let later = |tap: &&mut Tap| {
             tap.reader == event.reader
                 && place < tap.stamp.place
@@ -243,16 +245,16 @@ impl Terminal {
         }
     }
 
-    fn agent_started(&mut self, place: Place, at: DateTime<Utc>, event: &AgentStarted) {
-        self.collecting.started(place, event.collection);
-        if self.started.is_none_or(|(known, _)| known < place) {
-            self.started = Some((place, at));
+    fn agent_started(&mut self, stamp: Stamp, event: &AgentStarted) {
+        self.collecting.started(stamp.place, event.collection);
+        if self.started.is_none_or(|known| known.place < stamp.place) {
+            self.started = Some(stamp);
             if self.agent_version.as_deref() != Some(event.agent_version.as_str()) {
                 self.agent_version = Some(event.agent_version.clone());
             }
         }
         if event.reason == StartReason::Boot {
-            self.booted_at = self.booted_at.max(Some(at));
+            self.booted(stamp);
         }
     }
 
@@ -279,14 +281,14 @@ impl Terminal {
     }
 
     fn tap(&mut self, sighting: Sighting<'_>, event: &TapObserved) {
-        let Sighting { observed, place, received_at, rules, .. } = sighting;
+        let Sighting { observed, place, rules, .. } = sighting;
         let at = observed.occurred_at;
         if !may_be_phone(event.medium) {
             return;
         }
         let TapObserved { reader, present_ms, in_use, mute, .. } = *event;
         let set = rules.at(at);
-        let stamp = Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) };
+        let stamp = self.stamp(sighting, at);
         let known = self.readers.get(&reader);
         let tap = Tap {
             stamp,
@@ -349,9 +351,9 @@ const fn may_be_phone(medium: Medium) -> bool {
 
 /// What the desk page said.
 fn entry(terminal: &Terminal, sighting: Sighting<'_>, event: &Event) -> Option<Entry> {
-    let Sighting { observed, place, received_at, .. } = sighting;
+    let observed = sighting.observed;
     let (at, kind) = desk::said(event)?;
-    let stamp = Stamp { place, at, received_at, offset_ms: terminal.clock.offset_at(place) };
+    let stamp = terminal.stamp(sighting, at);
     Some(Entry { stamp, key: Some((observed.life, observed.seq)), kind })
 }
 
