@@ -10,7 +10,7 @@ use proptest::{collection, option};
 use uuid::Uuid;
 
 use crate::event::{Event, LogBody, LogRecord, Observation, Observed, Origin, Recorded, Speaker, Stated};
-use crate::id::{FacilityId, Instance, Life, Seq, SnapshotId, TerminalId};
+use crate::id::{FacilityId, Instance, Life, Seq, SnapshotId, StatementId, TerminalId};
 use crate::time;
 
 /// What happened, every kind equally often.
@@ -82,8 +82,8 @@ fn origin(speaker: Speaker) -> impl Strategy<Value = Origin> + Clone {
             Origin::Terminal(Observed { terminal, life, seq: Seq(seq), occurred_at, observed_at, sent_at })
         },
     );
-    let person = (line(), option::of(line()), instant())
-        .prop_map(|(by, why, stated_at)| Origin::Person(Stated { by, why, stated_at }));
+    let person = (line(), option::of(line()), instant(), option::of(id(StatementId)))
+        .prop_map(|(by, why, stated_at, id)| Origin::Person(Stated { by, why, stated_at, id }));
     let server = (id(Instance), instant()).prop_map(|(instance, stated_at)| Origin::Server { instance, stated_at });
     let list = (id(SnapshotId), instant()).prop_map(|(snapshot, stated_at)| Origin::List { snapshot, stated_at });
     match speaker {

@@ -85,6 +85,7 @@ fn statement(said: wire::Statement) -> Result<LogBody, DecodeError> {
             by: field::line("name", person.name)?,
             why: field::optional(person.why, |why| field::line("why", why))?,
             stated_at,
+            id: person.id.map(|id| field::statement("id", &id)).transpose()?,
         }),
         By::Server(instance) => Origin::Server { instance: field::instance("server", &instance)?, stated_at },
         By::Snapshot(snapshot) => Origin::List { snapshot: field::snapshot("snapshot", &snapshot)?, stated_at },

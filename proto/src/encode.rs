@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use prost::Message;
 
 use crate::event::{Event, LogBody, LogRecord, Observation, Origin};
+use crate::id::StatementId;
 use crate::time::to_micros;
 use crate::wire::{self, event::Kind, log_record::Body, statement::By};
 
@@ -52,7 +53,9 @@ fn statement(origin: &Origin, said: &Event) -> wire::Statement {
         // when it is read.
         Origin::Terminal(observed) => (observed.occurred_at, None),
         Origin::Person(stated) => {
-            (stated.stated_at, Some(By::Person(wire::Person { name: stated.by.clone(), why: present(&stated.why) })))
+            let id = stated.id.map(StatementId::to_bytes);
+            let person = wire::Person { name: stated.by.clone(), why: present(&stated.why), id };
+            (stated.stated_at, Some(By::Person(person)))
         }
         Origin::Server { instance, stated_at } => (*stated_at, Some(By::Server(instance.to_bytes()))),
         Origin::List { snapshot, stated_at } => (*stated_at, Some(By::Snapshot(snapshot.to_bytes()))),
@@ -214,6 +217,9 @@ fn kind(event: &Event) -> Kind {
         }),
         Event::RecordSkipped(e) => {
             Kind::RecordSkipped(wire::RecordSkipped { partition: e.partition, offset: e.offset })
+        }
+        Event::StatementWithdrawn(e) => {
+            Kind::StatementWithdrawn(wire::StatementWithdrawn { statement: e.statement.to_bytes() })
         }
         Event::CollectionLimited(e) => Kind::CollectionLimited(wire::CollectionLimited { most: e.most.to_wire() }),
         Event::RulesAdopted(e) => {

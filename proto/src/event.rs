@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
+use crate::id::{Boot, FacilityId, Instance, Life, ReaderKey, Seq, Session, SnapshotId, StatementId, TerminalId};
 use crate::vocabulary::{
     Closes, CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder,
     LinkageKind, Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
@@ -64,6 +64,9 @@ pub struct Stated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     pub stated_at: DateTime<Utc>,
+    /// Absent in statements of before identifiers; those can't be withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<StatementId>,
 }
 
 impl Recorded {
@@ -349,6 +352,8 @@ events! {
         MaintenanceWindowSet = "maintenance_window_set" { from: DateTime<Utc>, to: DateTime<Utc> }
         /// A record of the facility that could not be followed is left out for good. It is named by its place in the log.
         RecordSkipped = "record_skipped" { partition: i32, offset: i64 }
+        /// What a person stated of the facility doesn't count: it was a mistake.
+        StatementWithdrawn = "statement_withdrawn" { statement: StatementId }
         /// No terminal of the facility may collect more; [`CollectionLevel::Headers`] leaves it to their configurations.
         CollectionLimited = "collection_limited" { most: CollectionLevel }
         /// The rules from now on, recorded under [`FacilityId::FLEET`].

@@ -52,6 +52,8 @@ identifier! {
     Instance;
     /// One imported state of the ministry's list.
     SnapshotId;
+    /// One statement of a person: sent twice it is the same statement, and by it the statement can be withdrawn.
+    StatementId;
 }
 
 impl FacilityId {

@@ -85,7 +85,7 @@ async fn a_site_is_complete_up_to_its_first_hole_and_every_hole_is_listed() -> R
 
     // One was enrolled and never came: nothing is known of it.
     let never = TerminalId(Uuid::now_v7());
-    let origin = Origin::Person(Stated { by: "x".to_owned(), why: None, stated_at: clock::now() });
+    let origin = Origin::Person(Stated { by: "x".to_owned(), why: None, stated_at: clock::now(), id: None });
     site.append(LogBody::Statement { origin, event: TerminalEnrolled { terminal: never }.into() }).await?;
 
     let (first, second) = (Life(Uuid::new_v4()), Life(Uuid::new_v4()));

@@ -234,6 +234,7 @@ async fn a_record_that_was_left_out_stays_out_where_a_newer_program_could_follow
         by: "x".to_owned(),
         why: None,
         stated_at: yomitori_tests::clock::now(),
+        id: None,
     });
     let body = yomitori_proto::event::LogBody::Statement { origin, event: skipped.into() };
     let facility = FacilityId::of_code(CODE);

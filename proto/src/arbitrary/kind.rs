@@ -11,10 +11,10 @@ use crate::event::{
     ListingObserved, MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned,
     OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
     ReaderRoleAssigned, ReceptionArranged, RecordSkipped, RulesAdopted, SettingsTaken, SmartphoneReadAttested,
-    SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected,
-    TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
+    SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, StatementWithdrawn,
+    TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
 };
-use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, TerminalId};
+use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, StatementId, TerminalId};
 use crate::vocabulary::{
     Closes, CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder,
     LinkageKind, Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
@@ -122,6 +122,7 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         AlertSnoozed { flag: word(), until: instant() }
         MaintenanceWindowSet { from: instant(), to: instant() }
         RecordSkipped { partition: 0..=i32::MAX, offset: 0..=i64::MAX }
+        StatementWithdrawn { statement: id(StatementId) }
         CollectionLimited { most: one_of(CollectionLevel::ALL) }
         RulesAdopted { version: any::<u32>(), document: "([^\\p{Cc}]|\n|\r|\t){0,80}" }
         ClosureSet { from: instant(), to: instant(), closes: one_of(Closes::ALL) }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::DecodeError;
-use crate::id::{Boot, FacilityId, Instance, Life, Session, SnapshotId, TerminalId};
+use crate::id::{Boot, FacilityId, Instance, Life, Session, SnapshotId, StatementId, TerminalId};
 use crate::time;
 
 macro_rules! identifiers {
@@ -17,7 +17,7 @@ macro_rules! identifiers {
 
 identifiers! {
     boot: Boot, facility: FacilityId, instance: Instance, life: Life, session: Session, snapshot: SnapshotId,
-    terminal: TerminalId,
+    statement: StatementId, terminal: TerminalId,
 }
 
 pub(crate) fn instant(field: &'static str, micros: i64) -> Result<DateTime<Utc>, DecodeError> {

@@ -2,7 +2,7 @@
 
 use super::field::{
     boot, document, error_code, instant, institution_code, life, line, optional, place, prefecture, session, snapshot,
-    terminal, usb, version, word,
+    statement, terminal, usb, version, word,
 };
 use super::{DecodeError, seq};
 use crate::event::{
@@ -12,8 +12,8 @@ use crate::event::{
     ListingObserved, MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned,
     OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
     ReaderRoleAssigned, ReceptionArranged, RecordSkipped, RulesAdopted, SettingsTaken, SmartphoneReadAttested,
-    SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, TapObserved, TerminalConnected,
-    TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
+    SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, StatementWithdrawn,
+    TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
 };
 use crate::id::ReaderKey;
 use crate::vocabulary::{
@@ -172,6 +172,9 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             partition: place("partition", e.partition)?,
             offset: place("offset", e.offset)?,
         }),
+        Kind::StatementWithdrawn(e) => {
+            Event::StatementWithdrawn(StatementWithdrawn { statement: statement("statement", &e.statement)? })
+        }
         Kind::CollectionLimited(e) => {
             Event::CollectionLimited(CollectionLimited { most: CollectionLevel::from_wire(e.most) })
         }

@@ -41,6 +41,9 @@ bounds! {
     PENDING = "withdrawals that came before their entry", 48,
         "the withdrawal of the oldest entry that never came",
         "an entry arrives at most once, and withdrawals of entries that are there are not kept";
+    WITHDRAWN = "withdrawn statements", 48,
+        "one of the withdrawn statements",
+        "a statement follows its withdrawal only where it is sent a second time, soon after";
     KINDS = "kinds of fallbacks and causes of a desk", 48,
         "the name of a further kind",
         "it is counted as Other; the tables have fewer kinds";
@@ -48,7 +51,7 @@ bounds! {
         "the oldest state",
         "each tap holds what its reader was for; the present state and its beginning stay";
     ASSIGNED = "roles that people gave a reader", 8,
-        "the oldest role",
+        "the oldest role but one",
         "each tap holds what its reader was for; the newest roles decide from now on";
     READERS = "readers of a terminal", 32,
         "a reader that is gone, those for phones last, the one heard of longest ago first",
@@ -74,14 +77,17 @@ bounds! {
     REBOOTS = "restarts of a terminal", 16,
         "the oldest restart",
         "a burst is looked for among the newest";
+    STATED = "statements of one thing, such as of the face reader", 4,
+        "the oldest statement but one",
+        "the newest one holds, and the first one says since when; one that is forgotten can't be withdrawn any more";
     IN_USE = "enrolments and retirements of a terminal", 8,
-        "the oldest enrolment or retirement",
+        "the oldest enrolment or retirement but one",
         "reads of so long ago are counted already; the newest says whether the terminal is in use";
     MAINTENANCE = "windows of maintenance", 16,
-        "the window that began longest ago",
+        "the window that began longest ago but one",
         "a window excuses silence that lasts until now";
     CLOSURES = "closures of the facility", 32,
-        "the closure that began longest ago",
+        "the closure that began longest ago but one",
         "closures excuse silence and call days that last until now";
     HEARD = "statements told apart", 64,
         "the oldest statement's digest",

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::hours::Hours;
 use crate::instant::{later, local, tokyo};
+use crate::statements::Statements;
 use crate::text::Text;
 
 /// Holidays, the hours of the call centre and its closures.
@@ -100,11 +101,21 @@ impl Calendar {
         }
     }
 
+    /// Nobody closed the call centre in [from, to) after all.
+    pub(crate) fn reopen(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
+        self.closures.remove(&(from, to));
+    }
+
     /// All clinics are closed in [from, to).
     pub fn close_clinics(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         if from < to {
             self.clinics_closed.insert((from, to));
         }
+    }
+
+    /// Nobody closed all clinics in [from, to) after all.
+    pub(crate) fn reopen_clinics(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
+        self.clinics_closed.remove(&(from, to));
     }
 
     /// When clinics are usually closed for days, in the year that follows `now`: to be proposed, never assumed.
@@ -201,12 +212,11 @@ impl Calendar {
 
     /// `count` days on which clinics are open after `at`, at the same time of day. Sundays, holidays and days on which all
     /// clinics or this one (`own`) are closed at noon don't count; where the holidays are not known, they do.
-    #[must_use]
-    pub fn after_opening_days(
+    pub(crate) fn after_opening_days(
         &self,
         at: DateTime<Utc>,
         count: u32,
-        own: &BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+        own: &Statements<DateTime<Utc>>,
     ) -> DateTime<Utc> {
         let first = local(at).date_naive();
         let (mut date, mut left) = (first, count);
@@ -226,18 +236,14 @@ impl Calendar {
 
     /// Where clinics are closed at noon of `date`: the first day at whose noon that closure is over; none at the end of
     /// time.
-    fn reopened_after(
-        &self,
-        date: NaiveDate,
-        own: &BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
-    ) -> Option<Option<NaiveDate>> {
+    fn reopened_after(&self, date: NaiveDate, own: &Statements<DateTime<Utc>>) -> Option<Option<NaiveDate>> {
         let noon = |date: NaiveDate| {
             let noon = date.and_hms_opt(12, 0, 0)?;
             noon.and_local_timezone(tokyo()).single().map(|noon| noon.to_utc())
         };
         let at = noon(date)?;
-        let mut closures = self.clinics_closed.iter().chain(own);
-        let (_, until) = closures.find(|(from, to)| *from <= at && at < *to)?;
+        let all = self.clinics_closed.iter().map(|(from, to)| (*from, to));
+        let (_, until) = all.chain(own.iter()).find(|(from, to)| *from <= at && at < **to)?;
         let last = local(*until).date_naive();
         let over = noon(last).is_some_and(|noon| *until <= noon);
         Some(if over { Some(last) } else { last.succ_opt() })

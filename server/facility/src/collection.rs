@@ -11,7 +11,7 @@ use crate::seen::Place;
 use crate::view::View;
 
 /// Somebody has said how much may be collected at the facility.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct CollectionLimit {
     pub most: CollectionLevel,
     pub by: String,
@@ -22,7 +22,7 @@ pub struct CollectionLimit {
 
 impl CollectionLimit {
     pub(crate) fn stated(most: CollectionLevel, stated: &Stated) -> Self {
-        let Stated { by, why, stated_at } = stated.clone();
+        let Stated { by, why, stated_at, .. } = stated.clone();
         Self { most, by, reason: why, stated_at }
     }
 }
@@ -72,8 +72,8 @@ impl Collecting {
 impl View<'_> {
     /// Whether a terminal collects more than people want, as far as it has said.
     pub(crate) fn collects_too_much(&self, collecting: &Collecting) -> bool {
-        let limit = self.facility.collection.as_ref();
-        limit.is_some_and(|limit| limit.most != CollectionLevel::Unknown && collecting.level > limit.most)
+        let limit = self.facility.collection.last();
+        limit.is_some_and(|(_, limit)| limit.most != CollectionLevel::Unknown && collecting.level > limit.most)
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_and_what_is_done_are_two_things() {
         let at: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
-        let person = Stated { by: "Suzuki".to_owned(), why: Some("withdrawn".to_owned()), stated_at: at };
+        let person = Stated { by: "Suzuki".to_owned(), why: Some("withdrawn".to_owned()), stated_at: at, id: None };
         let terminal = |seq| {
             let (terminal, life) = (TerminalId(uuid::Uuid::from_u128(2)), Life(uuid::Uuid::from_u128(3)));
             Origin::Terminal(Observed { terminal, life, seq: Seq(seq), occurred_at: at, observed_at: at, sent_at: at })

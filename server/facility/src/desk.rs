@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Event;
-use yomitori_proto::id::{Life, Seq};
+use yomitori_proto::id::{Life, Seq, StatementId};
 use yomitori_proto::vocabulary::{Notice, PhoneOs};
 
 use crate::bounded;
@@ -34,9 +34,12 @@ pub(crate) struct Desk {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) stamp: Stamp,
-    /// Where it can be taken back; a signed-in person's entry can't.
+    /// By which an entry of a terminal's desk page is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<(Life, Seq)>,
+    /// By which a signed-in person's entry is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<StatementId>,
     pub(crate) kind: Kind,
 }
 
@@ -78,7 +81,7 @@ impl Desk {
             Kind::Read { .. } | Kind::Failed { .. } | Kind::Fallback { .. } => (&mut self.entries, usize::MAX),
             Kind::Notice { .. } | Kind::Restarted => (&mut self.notices, NOTICES),
         };
-        bounded::insert(list, entry, |entry| (entry.stamp.at, entry.key), most);
+        bounded::insert(list, entry, |entry| (entry.stamp.at, entry.key, entry.id), most);
     }
 
     pub(crate) const fn too_many(&self) -> bool {
@@ -104,6 +107,12 @@ impl Desk {
         }
         bounded::insert_once(&mut self.pending, key, PENDING);
         None
+    }
+
+    /// Takes a signed-in person's entry back.
+    pub(crate) fn withdraw_statement(&mut self, id: StatementId) {
+        self.entries.retain(|entry| entry.id != Some(id));
+        self.notices.retain(|entry| entry.id != Some(id));
     }
 
     /// The attested reads, failures and fallbacks, oldest first.
@@ -184,7 +193,7 @@ mod tests {
     fn entry(seq: u64, kind: Kind) -> Entry {
         let at = DateTime::UNIX_EPOCH + chrono::Duration::days(21_000);
         let stamp = Stamp { place: (1, seq).into(), at, received_at: at, offset_ms: 0 };
-        Entry { stamp, key: Some((Life(uuid::Uuid::nil()), Seq(seq))), kind }
+        Entry { stamp, key: Some((Life(uuid::Uuid::nil()), Seq(seq))), id: None, kind }
     }
 
     #[test]

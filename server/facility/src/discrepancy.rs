@@ -12,12 +12,14 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Stated;
-use yomitori_proto::id::TerminalId;
+use yomitori_proto::id::{StatementId, TerminalId};
 
+use crate::bounds::STATED;
 use crate::calendar::Calendar;
 use crate::due::Moment;
 use crate::facility::Facility;
 use crate::rules::Rules;
+use crate::statements::Statements;
 use crate::text::{Text, Word};
 use crate::view::View;
 
@@ -167,12 +169,13 @@ pub struct Acknowledged {
     pub at: DateTime<Utc>,
 }
 
-/// What people said of flags: the last of each.
+/// What people said of flags.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Attention {
-    acknowledged: BTreeMap<Flag, Acknowledged>,
-    /// When it was said, and until when it is to be quiet.
-    snoozed: BTreeMap<Flag, (DateTime<Utc>, DateTime<Utc>)>,
+    /// By whom.
+    acknowledged: BTreeMap<Flag, Statements<String>>,
+    /// Until when it is to be quiet.
+    snoozed: BTreeMap<Flag, Statements<DateTime<Utc>>>,
 }
 
 impl Attention {
@@ -184,18 +187,20 @@ impl Attention {
     }
 
     fn seen(&mut self, flag: Flag, stated: &Stated) {
-        if self.acknowledged.get(&flag).is_none_or(|known| known.at <= stated.stated_at) {
-            self.acknowledged.insert(flag, Acknowledged { by: stated.by.clone(), at: stated.stated_at });
-        }
+        let Stated { by, stated_at, id, .. } = stated;
+        self.acknowledged.entry(flag).or_default().state(*stated_at, by.clone(), *id, STATED);
     }
 
     pub(crate) fn snoozed(&mut self, flag: &str, until: DateTime<Utc>, stated: &Stated) {
         if let Ok(flag) = flag.parse() {
-            if self.snoozed.get(&flag).is_none_or(|(known, _)| *known <= stated.stated_at) {
-                self.snoozed.insert(flag, (stated.stated_at, until));
-            }
+            self.snoozed.entry(flag).or_default().state(stated.stated_at, until, stated.id, STATED);
             self.seen(flag, stated);
         }
+    }
+
+    pub(crate) fn withdraw(&mut self, id: StatementId) {
+        self.acknowledged.values_mut().for_each(|said| _ = said.withdraw(id));
+        self.snoozed.values_mut().for_each(|said| _ = said.withdraw(id));
     }
 }
 
@@ -215,9 +220,10 @@ impl View<'_> {
             .map(|(severity, flag)| {
                 let since = self.flag_since(flag, axes);
                 let of_this = |said: DateTime<Utc>| since.is_none_or(|since| since <= said);
-                let acknowledged = attention.acknowledged.get(&flag).filter(|seen| of_this(seen.at));
-                let snoozed =
-                    attention.snoozed.get(&flag).filter(|(said, until)| of_this(*said) && !self.passed(*until));
+                let acknowledged = attention.acknowledged.get(&flag).and_then(Statements::last);
+                let acknowledged = acknowledged.filter(|(at, _)| of_this(*at));
+                let snoozed = attention.snoozed.get(&flag).and_then(Statements::last);
+                let snoozed = snoozed.filter(|(said, until)| of_this(*said) && !self.passed(**until));
                 FlagStatus {
                     key: flag,
                     label: flag.label(),
@@ -226,7 +232,7 @@ impl View<'_> {
                     next: self.flag_next(flag),
                     since,
                     terminals: self.flag_terminals(flag),
-                    acknowledged: acknowledged.cloned(),
+                    acknowledged: acknowledged.map(|(at, by)| Acknowledged { by: by.clone(), at }),
                     snoozed_until: snoozed.map(|(_, until)| *until),
                 }
             })

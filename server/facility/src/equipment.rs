@@ -16,7 +16,7 @@ use crate::view::View;
 use crate::word::words;
 
 /// The face reader at the desk, as a person said.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct FaceReader {
     /// An identifier of the table of face readers.
     pub model: String,
@@ -117,9 +117,14 @@ pub struct ReaderStatus {
 }
 
 impl Facility {
+    /// The face reader at the desk.
+    pub(crate) fn face_reader(&self) -> Option<&FaceReader> {
+        self.face_readers.last().map(|(_, face_reader)| face_reader)
+    }
+
     /// Whether the face reader reads phones by itself: what a person said, else what the table says of the model.
     pub(crate) fn phone_native(&self) -> PhoneNative {
-        match &self.face_reader {
+        match self.face_reader() {
             None => PhoneNative::Unknown,
             Some(FaceReader { phone_native: PhoneNative::Unknown, model, .. }) => {
                 FaceReaderModel::of(model).map(|model| model.phone_native).unwrap_or_default()
@@ -256,7 +261,7 @@ impl View<'_> {
         }
         let heard = self.terminals().any(|terminal| terminal.heard_at.is_some());
         let (live, silent): (Vec<_>, Vec<_>) = stations.iter().partition(|station| station.silent_since.is_none());
-        let stated = self.facility.face_reader.as_ref().map(|face_reader| face_reader.stated_at);
+        let stated = self.facility.face_reader().map(|face_reader| face_reader.stated_at);
         let serves = |station: &&Station| {
             station.down_since.is_none()
                 && station.flapping_since.is_none()
@@ -312,7 +317,7 @@ impl View<'_> {
     fn without_terminals(&self, native: bool) -> Equipment {
         let retired = self.facility.terminals.values().filter_map(|terminal| terminal.retired_at()).max();
         let bought = self.facility.purchases.contains_key(&Purchase::Reader);
-        match (retired, &self.facility.face_reader) {
+        match (retired, self.facility.face_reader()) {
             (Some(since), _) => Equipment::None { since: Some(since) },
             (None, Some(face_reader)) if native => Equipment::Ready { since: Some(face_reader.stated_at) },
             (None, _) if bought => Equipment::Incomplete { missing: Missing::Reader },

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use yomitori_proto::event::{Event, Origin, Recorded};
-use yomitori_proto::id::FacilityId;
+use yomitori_proto::event::{ClosureSet, Event, Origin, Recorded, Stated};
+use yomitori_proto::id::{FacilityId, StatementId};
 use yomitori_proto::vocabulary::Closes;
 
 use crate::calendar::Calendar;
@@ -59,9 +59,17 @@ pub struct Change {
 pub struct Fleet {
     pub rules: Rules,
     pub calendar: Calendar,
+    /// By which closures are withdrawn.
+    closures: BTreeMap<StatementId, ClosureSet>,
 }
 
 impl Fleet {
+    /// Of which the log says nothing yet.
+    #[must_use]
+    pub const fn new(rules: Rules, calendar: Calendar) -> Self {
+        Self { rules, calendar, closures: BTreeMap::new() }
+    }
+
     /// Takes in what is said of the fleet. A rules document that can't be read changes nothing and is named.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), Vec<RuleError>> {
         if recorded.facility != FacilityId::FLEET {
@@ -70,12 +78,28 @@ impl Fleet {
         if let Event::RulesAdopted(event) = &recorded.event {
             self.rules = Rules::parse(&event.document)?;
         } else if let Event::ClosureSet(event) = &recorded.event {
+            if let Origin::Person(Stated { id: Some(id), .. }) = &recorded.origin {
+                self.closures.insert(*id, event.clone());
+            }
             match event.closes {
                 Closes::CallCentre | Closes::Unknown => self.calendar.close(event.from, event.to),
                 Closes::Clinics => self.calendar.close_clinics(event.from, event.to),
             }
+        } else if let Event::StatementWithdrawn(event) = &recorded.event {
+            self.withdraw(event.statement);
         }
         Ok(())
+    }
+
+    /// Makes a closure one that was never stated, unless another statement says the same.
+    fn withdraw(&mut self, id: StatementId) {
+        let Some(withdrawn) = self.closures.remove(&id) else { return };
+        if !self.closures.values().any(|closure| *closure == withdrawn) {
+            match withdrawn.closes {
+                Closes::CallCentre | Closes::Unknown => self.calendar.reopen(withdrawn.from, withdrawn.to),
+                Closes::Clinics => self.calendar.reopen_clinics(withdrawn.from, withdrawn.to),
+            }
+        }
     }
 }
 
@@ -109,7 +133,7 @@ impl Explained {
 /// Folds `facts`, in the order of the log, for whatever facilities they are about, as far as they were known at `until`.
 #[must_use]
 pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: DateTime<Utc>) -> Explained {
-    let mut fleet = Fleet { rules: rules.clone(), calendar: calendar.clone() };
+    let mut fleet = Fleet::new(rules.clone(), calendar.clone());
     let mut told: BTreeMap<FacilityId, Told> = BTreeMap::new();
     let mut steps = Vec::new();
     for (number, recorded) in facts.iter().enumerate().filter(|(_, recorded)| recorded.received_at <= until) {

@@ -14,12 +14,12 @@ use std::io;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::{Event, Observed, Origin, Recorded, Stated};
-use yomitori_proto::id::{FacilityId, SnapshotId, TerminalId};
+use yomitori_proto::id::{FacilityId, SnapshotId, StatementId, TerminalId};
 use yomitori_proto::vocabulary::{Purchase, PurchaseRoute};
 
 use crate::attempt::{Graded, Key, Proof};
 use crate::bounded;
-use crate::bounds::{CLOSURES, HEARD, MAINTENANCE, SUPERSEDED};
+use crate::bounds::{CLOSURES, HEARD, MAINTENANCE, STATED, SUPERSEDED, WITHDRAWN};
 use crate::collection::CollectionLimit;
 use crate::desk::{self, Desk, Entry};
 use crate::discrepancy::Attention;
@@ -33,6 +33,7 @@ use crate::opt_out::OptOut;
 use crate::rules::Rules;
 use crate::seen::Place;
 use crate::stamp::Stamp;
+use crate::statements::Statements;
 use crate::terminal::{Corrects, Sighting, Terminal};
 use crate::weigh::Test;
 
@@ -43,7 +44,7 @@ pub struct Facility {
     pub(crate) identity: Identity,
     /// Boxed: a map of few makes room for many.
     pub(crate) terminals: BTreeMap<TerminalId, Box<Terminal>>,
-    pub(crate) face_reader: Option<FaceReader>,
+    pub(crate) face_readers: Statements<FaceReader>,
     /// What signed-in people entered; each terminal has its own.
     pub(crate) desk: Desk,
     /// Attempts that are no longer kept one by one.
@@ -54,20 +55,22 @@ pub struct Facility {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) proof: Option<Proof>,
     pub(crate) superseded: Vec<Superseded>,
-    pub(crate) purchases: BTreeMap<Purchase, (DateTime<Utc>, PurchaseRoute)>,
-    pub(crate) arranged_at: Option<DateTime<Utc>>,
+    pub(crate) purchases: BTreeMap<Purchase, Statements<PurchaseRoute>>,
+    pub(crate) arranged: Statements<()>,
     pub(crate) intention: Intention,
     pub(crate) opt_out: OptOut,
     pub(crate) listings: Listings,
-    pub(crate) maintenance: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
-    /// When it is closed.
-    pub(crate) closures: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Each until an instant.
+    pub(crate) maintenance: Statements<DateTime<Utc>>,
+    /// When it is closed, each until an instant.
+    pub(crate) closures: Statements<DateTime<Utc>>,
     pub(crate) attention: Attention,
-    /// What was asked for last.
-    #[serde(default)]
-    pub(crate) collection: Option<CollectionLimit>,
+    pub(crate) collection: Statements<CollectionLimit>,
     /// Digests of the newest statements: one that arrives twice counts once.
     heard: Vec<u64>,
+    /// Statements that don't count, also where they come again, or later than their withdrawal.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    withdrawn: BTreeSet<StatementId>,
     /// When the newest fact reached the server.
     pub(crate) received_at: Option<DateTime<Utc>>,
 }
@@ -91,22 +94,23 @@ impl Facility {
             id,
             identity: Identity::default(),
             terminals: BTreeMap::new(),
-            face_reader: None,
+            face_readers: Statements::default(),
             desk: Desk::default(),
             settled: Tally::default(),
             test: Test::default(),
             proof: None,
             superseded: Vec::new(),
             purchases: BTreeMap::new(),
-            arranged_at: None,
+            arranged: Statements::default(),
             intention: Intention::default(),
             opt_out: OptOut::default(),
             listings: Listings::default(),
-            maintenance: BTreeSet::new(),
-            closures: BTreeSet::new(),
+            maintenance: Statements::default(),
+            closures: Statements::default(),
             attention: Attention::default(),
-            collection: None,
+            collection: Statements::default(),
             heard: Vec::new(),
+            withdrawn: BTreeSet::new(),
             received_at: None,
         }
     }
@@ -137,8 +141,12 @@ impl Facility {
         self.take_in(recorded, rules, Admission::Given);
     }
 
-    /// Takes an entry back that is still to come: of the terminal that says so, or of those whose life a person named.
-    pub(crate) fn take_back(&mut self, recorded: &Recorded) {
+    /// Takes back what is still to come: an entry of the terminal that says so, or of those whose life a person named; or a
+    /// statement.
+    pub(crate) fn take_back(&mut self, recorded: &Recorded, rules: &Rules) {
+        if let Event::StatementWithdrawn(event) = &recorded.event {
+            self.withdraw_statement(event.statement, rules);
+        }
         let Event::EntryWithdrawn(event) = &recorded.event else { return };
         let key = (event.life, event.seq);
         match &recorded.origin {
@@ -190,6 +198,9 @@ impl Facility {
         if let Some(corrects) = corrects.or_else(weighed) {
             self.correcting(corrects, received_at, rules, |facility| {
                 facility.terminal(observed.terminal).take_in(sighting, event);
+                if matches!(event, Event::EntryWithdrawn(_)) {
+                    facility.doubt_proof();
+                }
             });
         } else {
             self.terminal(observed.terminal).take_in(sighting, event);
@@ -249,6 +260,11 @@ impl Facility {
 
     /// Whether a statement has not been read before.
     fn is_news(&mut self, recorded: &Recorded) -> bool {
+        if let Origin::Person(Stated { id: Some(id), .. }) = &recorded.origin
+            && self.withdrawn.contains(id)
+        {
+            return false;
+        }
         let digest = digest(recorded);
         if self.heard.contains(&digest) {
             return false;
@@ -271,50 +287,74 @@ impl Facility {
         }
     }
 
+    /// Makes a statement one that was never made, as far as it is kept by itself.
+    fn withdraw_statement(&mut self, id: StatementId, rules: &Rules) {
+        bounded::insert_once(&mut self.withdrawn, id, WITHDRAWN);
+        self.identity.withdraw(id);
+        self.terminals.values_mut().for_each(|terminal| terminal.withdraw_statement(id, rules));
+        self.face_readers.withdraw(id);
+        self.purchases.values_mut().for_each(|said| _ = said.withdraw(id));
+        self.purchases.retain(|_, said| !said.is_empty());
+        self.arranged.withdraw(id);
+        self.intention.withdraw(id);
+        self.opt_out.withdraw(id);
+        self.attention.withdraw(id);
+        self.maintenance.withdraw(id);
+        self.closures.withdraw(id);
+        self.collection.withdraw(id);
+        self.desk.withdraw_statement(id);
+        self.doubt_proof();
+    }
+
+    /// Phones are not known to work any more where only an attested read said so, and it was withdrawn.
+    fn doubt_proof(&mut self) {
+        let attested = || {
+            let desks = self.terminals.values().map(|terminal| &terminal.desk).chain([&self.desk]);
+            desks.flat_map(Desk::entries).any(Entry::says_read)
+        };
+        if self.proof.is_some_and(|proof| proof.from.is_none()) && !self.settled.has_attested() && !attested() {
+            self.proof = None;
+            self.settled.refute();
+        }
+    }
+
     fn stated(&mut self, recorded: &Recorded, rules: &Rules) {
         let at = recorded.occurred_at();
-        let nobody = Stated { by: String::new(), why: None, stated_at: at };
+        let nobody = Stated { by: String::new(), why: None, stated_at: at, id: None };
         let stated = if let Origin::Person(stated) = &recorded.origin { stated } else { &nobody };
+        let id = stated.id;
         match &recorded.event {
-            Event::FacilityRegistered(event) => self.identity.registered(event, at),
-            Event::FacilityCodeChanged(event) => self.identity.code_changed(event, at),
-            Event::TerminalEnrolled(event) => self.terminal(event.terminal).set_in_use(at, true),
-            Event::TerminalRetired(event) => self.terminal(event.terminal).set_in_use(at, false),
-            Event::ReaderRoleAssigned(event) => self.terminal(event.terminal).assign(event, at, rules),
+            Event::FacilityRegistered(event) => self.identity.registered(event, stated),
+            Event::FacilityCodeChanged(event) => self.identity.code_changed(event, stated),
+            Event::TerminalEnrolled(event) => self.terminal(event.terminal).set_in_use(at, true, id),
+            Event::TerminalRetired(event) => self.terminal(event.terminal).set_in_use(at, false, id),
+            Event::ReaderRoleAssigned(event) => self.terminal(event.terminal).assign(event, at, id, rules),
             Event::FaceReaderModelSet(event) => {
-                if self.face_reader.as_ref().is_none_or(|known| known.stated_at <= at) {
-                    let (model, phone_native) = (event.model.clone(), event.phone_native);
-                    self.face_reader = Some(FaceReader { model, phone_native, stated_at: at });
-                }
+                let (model, phone_native) = (event.model.clone(), event.phone_native);
+                self.face_readers.state(at, FaceReader { model, phone_native, stated_at: at }, id, STATED);
             }
             Event::ReaderPurchased(event) => {
-                let known = self.purchases.entry(event.item).or_insert((at, event.route));
-                *known = (known.0.min(at), event.route);
+                self.purchases.entry(event.item).or_default().state(at, event.route, id, STATED);
             }
-            Event::ReceptionArranged(event) => self.arranged_at = self.arranged_at.max(Some(event.arranged_at)),
+            Event::ReceptionArranged(event) => self.arranged.state(event.arranged_at, (), id, STATED),
             Event::ListingIntentSet(event) => {
                 self.intention.set(event.intent, stated);
-                self.opt_out.intent_set(event.intent, at);
+                self.opt_out.intent_set(event.intent, stated);
             }
-            Event::OptOutCallPlanned(event) => self.opt_out.planned(event.planned_at, at),
+            Event::OptOutCallPlanned(event) => self.opt_out.planned(event.planned_at, stated),
             Event::OptOutCallMade(event) => {
                 self.opt_out.called(event.called_at, event.reference.clone(), stated);
             }
-            Event::OptOutAcknowledged(event) => self.opt_out.acknowledged(event.acknowledged_at),
-            Event::OptOutWithdrawn(event) => self.opt_out.withdrawn(event.withdrawn_at),
+            Event::OptOutAcknowledged(event) => self.opt_out.acknowledged(event.acknowledged_at, stated),
+            Event::OptOutWithdrawn(event) => self.opt_out.withdrawn(event.withdrawn_at, stated),
             Event::AlertAcknowledged(event) => self.attention.acknowledged(&event.flag, stated),
             Event::AlertSnoozed(event) => self.attention.snoozed(&event.flag, event.until, stated),
-            Event::MaintenanceWindowSet(event) => {
-                bounded::insert_once(&mut self.maintenance, (event.from, event.to), MAINTENANCE);
-            }
-            Event::ClosureSet(event) => {
-                bounded::insert_once(&mut self.closures, (event.from, event.to), CLOSURES);
-            }
+            Event::MaintenanceWindowSet(event) => self.maintenance.state(event.from, event.to, id, MAINTENANCE),
+            Event::ClosureSet(event) => self.closures.state(event.from, event.to, id, CLOSURES),
             Event::CollectionLimited(event) => {
-                if self.collection.as_ref().is_none_or(|known| known.stated_at <= at) {
-                    self.collection = Some(CollectionLimit::stated(event.most, stated));
-                }
+                self.collection.state(at, CollectionLimit::stated(event.most, stated), id, STATED);
             }
+            Event::StatementWithdrawn(event) => self.withdraw_statement(event.statement, rules),
             Event::TerminalConnected(event) => self.terminal(event.terminal).connected(at, event),
             Event::TerminalDisconnected(event) => {
                 self.terminal(event.terminal).disconnected(event.session, at, event.reason);
@@ -334,13 +374,14 @@ impl Facility {
                 if let Some((at, kind)) = desk::said(&recorded.event) {
                     let received_at = recorded.received_at;
                     let stamp = Stamp { place: Place::default(), at, received_at, offset_ms: 0 };
-                    self.desk.enter(Entry { stamp, key: None, kind });
+                    self.desk.enter(Entry { stamp, key: None, id, kind });
                 }
             }
             Event::EntryWithdrawn(event) => {
                 for terminal in self.terminals.values_mut().filter(|terminal| terminal.lives.knows(event.life)) {
                     terminal.withdraw((event.life, event.seq));
                 }
+                self.doubt_proof();
             }
             // What only a terminal observes, and what is said of the fleet or of the log.
             Event::AgentStarted(_)
@@ -372,7 +413,7 @@ const fn corrected_by(event: &Event) -> Option<SupersededBy> {
     match event {
         Event::ReaderRoleAssigned(_) => Some(SupersededBy::Role),
         Event::TerminalRetired(_) | Event::TerminalEnrolled(_) => Some(SupersededBy::Retired),
-        Event::EntryWithdrawn(_) => Some(SupersededBy::Withdrawn),
+        Event::EntryWithdrawn(_) | Event::StatementWithdrawn(_) => Some(SupersededBy::Withdrawn),
         Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => Some(SupersededBy::Entry),
         _ => None,
     }
@@ -412,7 +453,7 @@ impl Shown {
     }
 }
 
-/// FNV-1a over what is said and by whom, but not over when it arrived.
+/// FNV-1a over a statement's identifier; where it has none, over what is said and by whom, but not over when it arrived.
 fn digest(recorded: &Recorded) -> u64 {
     struct Digest(u64);
 
@@ -429,7 +470,11 @@ fn digest(recorded: &Recorded) -> u64 {
     }
 
     let mut digest = Digest(0xcbf2_9ce4_8422_2325);
-    serde_json::to_writer(&mut digest, &(&recorded.origin, &recorded.event))
-        .expect("facts have no map with other keys than texts, and the writer never fails");
+    let written = if let Origin::Person(Stated { id: Some(id), .. }) = &recorded.origin {
+        serde_json::to_writer(&mut digest, id)
+    } else {
+        serde_json::to_writer(&mut digest, &(&recorded.origin, &recorded.event))
+    };
+    written.expect("facts have no map with other keys than texts, and the writer never fails");
     digest.0
 }

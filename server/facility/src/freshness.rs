@@ -177,9 +177,9 @@ impl View<'_> {
     /// it until its end.
     fn after_maintenance(&self, heard_at: DateTime<Utc>) -> DateTime<Utc> {
         let mut from = heard_at;
-        for (begin, end) in &self.facility.maintenance {
+        for (begin, end) in self.facility.maintenance.iter() {
             let noticed_at = self.after_opening_days(from, self.set.stale_after_opening_days);
-            if *begin < noticed_at && from < *end && self.passed(*begin) {
+            if begin < noticed_at && from < *end && self.passed(begin) {
                 from = *end;
             }
         }
@@ -188,7 +188,7 @@ impl View<'_> {
 
     /// Whether somebody has said that something may be away now.
     pub(crate) fn in_maintenance(&self) -> bool {
-        self.facility.maintenance.iter().any(|(from, to)| self.within(*from, *to))
+        self.facility.maintenance.iter().any(|(from, to)| self.within(from, *to))
     }
 
     fn freshness_why(&self, freshness: &Freshness) -> Text {

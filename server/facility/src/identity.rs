@@ -6,7 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::event::{FacilityCodeChanged, FacilityRegistered};
+use yomitori_proto::event::{FacilityCodeChanged, FacilityRegistered, Stated};
+use yomitori_proto::id::StatementId;
 
 use crate::bounded;
 use crate::bounds::{CODES, IDENTITY_ACTS, PLACES};
@@ -14,35 +15,35 @@ use crate::view::View;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    pub(crate) name: Option<String>,
-    pub(crate) address: Option<String>,
-    /// When the registration was stated that name and address are from.
-    registered_at: Option<DateTime<Utc>>,
-    /// What was said of codes and places, which may be typed in any order; what is older is in `before`.
+    /// What was said, which may be typed in any order; what is older is in `before`.
     acts: Vec<Act>,
     before: Held,
     /// What follows from both.
     now: Held,
 }
 
-/// Codes and places.
+/// Name, codes and places.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 struct Held {
+    name: Option<String>,
+    address: Option<String>,
     /// Prefectures in two digits, each from an instant on, ascending; the first one from the beginning.
     places: Vec<(Option<DateTime<Utc>>, String)>,
     codes: Vec<Code>,
 }
 
-/// A statement about codes and places.
+/// A registration, or a change of codes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Act {
     stated_at: DateTime<Utc>,
     kind: ActKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<StatementId>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 enum ActKind {
-    Registered { prefecture: String, codes: Vec<String>, moved_at: Option<DateTime<Utc>>, correction: bool },
+    Registered(FacilityRegistered),
     CodeChanged { old: Option<String>, new: Option<String>, effective_at: DateTime<Utc> },
 }
 
@@ -77,42 +78,50 @@ pub(crate) fn check_digit_holds(code: &str) -> bool {
 }
 
 impl Identity {
-    pub(crate) fn registered(&mut self, event: &FacilityRegistered, at: DateTime<Utc>) {
-        if self.registered_at.is_none_or(|known| known <= at) {
-            self.registered_at = Some(at);
-            self.name = Some(event.name.clone());
-            if event.address.is_some() {
-                self.address.clone_from(&event.address);
-            }
-        }
-        let FacilityRegistered { prefecture, codes, moved_at, correction, .. } = event;
-        self.said(Act {
-            stated_at: at,
-            kind: ActKind::Registered {
-                prefecture: prefecture.clone(),
-                codes: codes.iter().map(|code| written(code)).collect(),
-                moved_at: *moved_at,
-                correction: *correction,
-            },
-        });
+    pub(crate) fn registered(&mut self, event: &FacilityRegistered, stated: &Stated) {
+        let mut event = event.clone();
+        event.codes.iter_mut().for_each(|code| *code = written(code));
+        self.said(Act { stated_at: stated.stated_at, kind: ActKind::Registered(event), id: stated.id });
     }
 
-    pub(crate) fn code_changed(&mut self, event: &FacilityCodeChanged, at: DateTime<Utc>) {
+    pub(crate) fn code_changed(&mut self, event: &FacilityCodeChanged, stated: &Stated) {
         let FacilityCodeChanged { old, new, effective_at } = event;
         let (old, new) = (old.as_deref().map(written), new.as_deref().map(written));
-        self.said(Act { stated_at: at, kind: ActKind::CodeChanged { old, new, effective_at: *effective_at } });
+        let kind = ActKind::CodeChanged { old, new, effective_at: *effective_at };
+        self.said(Act { stated_at: stated.stated_at, kind, id: stated.id });
     }
 
-    /// Takes in a statement, and replays all of them.
+    /// Makes a registration or a change of codes one that was never stated.
+    pub(crate) fn withdraw(&mut self, id: StatementId) {
+        let known = self.acts.len();
+        self.acts.retain(|act| act.id != Some(id));
+        if self.acts.len() < known {
+            self.replay();
+        }
+    }
+
+    pub(crate) const fn name(&self) -> Option<&String> {
+        self.now.name.as_ref()
+    }
+
+    pub(crate) const fn address(&self) -> Option<&String> {
+        self.now.address.as_ref()
+    }
+
+    /// Takes in a statement.
     fn said(&mut self, act: Act) {
         self.acts.push(act);
+        self.replay();
+    }
+
+    fn replay(&mut self) {
         // Registrations count by when they were stated; a change of code by its date, but not before the registrations that
         // stood when it was stated: a person who changes a code knows them.
         let registered_at: Vec<_> =
             self.acts.iter().filter(|act| act.is_registration()).map(|act| act.stated_at).collect();
         let stood_at = |at: DateTime<Utc>| registered_at.iter().copied().filter(|known| *known <= at).max();
         self.acts.sort_by_cached_key(|act| match &act.kind {
-            ActKind::Registered { .. } => (act.stated_at, None, act.stated_at),
+            ActKind::Registered(_) => (act.stated_at, None, act.stated_at),
             ActKind::CodeChanged { effective_at, .. } => {
                 let from = stood_at(act.stated_at).map_or(*effective_at, |stood| stood.max(*effective_at));
                 (from, Some(*effective_at), act.stated_at)
@@ -150,14 +159,18 @@ impl Identity {
 
 impl Act {
     const fn is_registration(&self) -> bool {
-        matches!(self.kind, ActKind::Registered { .. })
+        matches!(self.kind, ActKind::Registered(_))
     }
 }
 
 impl Held {
     fn apply(&mut self, act: &Act) {
         match &act.kind {
-            ActKind::Registered { prefecture, codes, moved_at, correction } => {
+            ActKind::Registered(FacilityRegistered { name, prefecture, codes, address, moved_at, correction }) => {
+                self.name = Some(name.clone());
+                if address.is_some() {
+                    self.address.clone_from(address);
+                }
                 self.placed(prefecture, *moved_at, *correction, act.stated_at);
                 codes.iter().for_each(|code| self.registered(code, act.stated_at));
             }
@@ -258,9 +271,13 @@ mod tests {
         DateTime::UNIX_EPOCH + chrono::Duration::days(day)
     }
 
+    fn stated(day: i64) -> Stated {
+        Stated { by: "Sato".to_owned(), why: None, stated_at: at(day), id: None }
+    }
+
     fn changed(identity: &mut Identity, old: Option<&str>, new: Option<&str>, day: i64) {
         let (old, new) = (old.map(str::to_owned), new.map(str::to_owned));
-        identity.code_changed(&FacilityCodeChanged { old, new, effective_at: at(day) }, at(day));
+        identity.code_changed(&FacilityCodeChanged { old, new, effective_at: at(day) }, &stated(day));
     }
 
     #[test]
@@ -314,7 +331,7 @@ mod tests {
         let (name, prefecture) = ("x".to_owned(), prefecture.to_owned());
         let moved_at = moved.map(at);
         let event = FacilityRegistered { name, prefecture, codes: Vec::new(), address: None, moved_at, correction };
-        identity.registered(&event, at(stated));
+        identity.registered(&event, &self::stated(stated));
     }
 
     #[test]
@@ -369,12 +386,12 @@ mod tests {
             let (name, prefecture, codes) = ("x".to_owned(), "13".to_owned(), vec![OLD.to_owned()]);
             let event =
                 FacilityRegistered { name, prefecture, codes, address: None, moved_at: None, correction: false };
-            identity.registered(&event, at(stated));
+            identity.registered(&event, &self::stated(stated));
         };
         let mut identity = Identity::default();
         code_registered(&mut identity, 10);
         let event = FacilityCodeChanged { old: Some(OLD.to_owned()), new: Some(NEW.to_owned()), effective_at: at(5) };
-        identity.code_changed(&event, at(12));
+        identity.code_changed(&event, &stated(12));
         assert_eq!((identity.knows(OLD, at(4)), identity.knows(OLD, at(11))), (true, false));
         code_registered(&mut identity, 20);
         assert!(identity.knows(OLD, at(21)), "registered again");

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Stated;
+use yomitori_proto::id::StatementId;
 use yomitori_proto::vocabulary::Intent;
 
 use crate::bounded;
@@ -25,6 +26,8 @@ pub struct IntentStatement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub stated_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<StatementId>,
 }
 
 /// The intent axis.
@@ -46,12 +49,16 @@ words! {
 
 impl Intention {
     pub(crate) fn set(&mut self, intent: Intent, stated: &Stated) {
-        let Stated { by, why, stated_at } = stated.clone();
-        let statement = IntentStatement { intent, by, reason: why, stated_at };
+        let Stated { by, why, stated_at, id } = stated.clone();
+        let statement = IntentStatement { intent, by, reason: why, stated_at, id };
         if !self.statements.contains(&statement) {
-            let order = |said: &IntentStatement| (said.stated_at, said.intent, said.by.clone());
+            let order = |said: &IntentStatement| (said.stated_at, said.intent, said.by.clone(), said.id);
             bounded::insert(&mut self.statements, statement, order, INTENTS);
         }
+    }
+
+    pub(crate) fn withdraw(&mut self, id: StatementId) {
+        self.statements.retain(|statement| statement.id != Some(id));
     }
 
     pub(crate) fn current(&self) -> Option<&IntentStatement> {

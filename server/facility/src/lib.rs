@@ -35,6 +35,7 @@ mod rules;
 mod seen;
 mod settle;
 mod stamp;
+mod statements;
 mod status;
 mod terminal;
 mod text;

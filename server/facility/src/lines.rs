@@ -85,8 +85,8 @@ fn fact(text: &str) -> Result<Recorded, String> {
         (true, false) => {
             return Err(format!("`{kind}` is about all facilities: its facility is {}", FacilityId::FLEET));
         }
-        // A record of the fleet can be left out like any other.
-        (false, true) if !matches!(recorded.event, Event::RecordSkipped(_)) => {
+        // A record of the fleet can be left out, and a statement withdrawn, like any other.
+        (false, true) if !matches!(recorded.event, Event::RecordSkipped(_) | Event::StatementWithdrawn(_)) => {
             return Err(format!("`{kind}` needs the facility that it is about"));
         }
         (_, true) | (false, false) => {}

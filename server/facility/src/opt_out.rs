@@ -13,6 +13,7 @@ mod process;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::Stated;
+use yomitori_proto::id::StatementId;
 use yomitori_proto::vocabulary::Intent;
 
 use crate::bounded;
@@ -37,6 +38,8 @@ pub(crate) struct OptOut {
 pub(crate) struct Act {
     pub(crate) at: DateTime<Utc>,
     pub(crate) what: What,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<StatementId>,
 }
 
 /// What they did; of several at one instant the process takes them in this order.
@@ -57,31 +60,36 @@ pub(crate) enum What {
 }
 
 impl OptOut {
-    pub(crate) fn planned(&mut self, for_at: DateTime<Utc>, stated_at: DateTime<Utc>) {
-        self.did(stated_at, What::Planned { for_at });
+    pub(crate) fn planned(&mut self, for_at: DateTime<Utc>, stated: &Stated) {
+        self.did(stated.stated_at, What::Planned { for_at }, stated);
     }
 
     pub(crate) fn called(&mut self, at: DateTime<Utc>, reference: Option<String>, stated: &Stated) {
-        self.did(at, What::Called { by: stated.by.clone(), reference });
+        self.did(at, What::Called { by: stated.by.clone(), reference }, stated);
     }
 
-    pub(crate) fn acknowledged(&mut self, at: DateTime<Utc>) {
-        self.did(at, What::Acknowledged);
+    pub(crate) fn acknowledged(&mut self, at: DateTime<Utc>, stated: &Stated) {
+        self.did(at, What::Acknowledged, stated);
     }
 
-    pub(crate) fn withdrawn(&mut self, at: DateTime<Utc>) {
-        self.did(at, What::Withdrawn);
+    pub(crate) fn withdrawn(&mut self, at: DateTime<Utc>, stated: &Stated) {
+        self.did(at, What::Withdrawn, stated);
     }
 
     /// A new "do not want" after a withdrawal begins anew.
-    pub(crate) fn intent_set(&mut self, intent: Intent, stated_at: DateTime<Utc>) {
+    pub(crate) fn intent_set(&mut self, intent: Intent, stated: &Stated) {
         if matches!(intent, Intent::DoNotWant) {
-            self.did(stated_at, What::Unwanted);
+            self.did(stated.stated_at, What::Unwanted, stated);
         }
     }
 
-    fn did(&mut self, at: DateTime<Utc>, what: What) {
-        let act = Act { at, what };
+    /// Makes an act one that was never done. What followed from acts that are forgotten stays.
+    pub(crate) fn withdraw(&mut self, id: StatementId) {
+        self.acts.retain(|act| act.id != Some(id));
+    }
+
+    fn did(&mut self, at: DateTime<Utc>, what: What, stated: &Stated) {
+        let act = Act { at, what, id: stated.id };
         if self.acts.contains(&act) || self.forgotten_until.is_some_and(|until| at <= until) {
             return;
         }

@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::ReaderAttached;
+use yomitori_proto::id::StatementId;
 use yomitori_proto::vocabulary::ReaderRole;
 
-use crate::bounded;
 use crate::bounds::ASSIGNED;
 use crate::history::History;
 use crate::seen::Place;
 use crate::stamp::{Stamp, Step};
+use crate::statements::Statements;
 
 /// What is known of one reader.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -21,8 +22,8 @@ pub(crate) struct Reader {
     pub(crate) pid: Option<u16>,
     /// It came, with the role that is configured on the terminal, or went.
     changes: History<Option<ReaderRole>>,
-    /// Ascending by instant; what a person says overrides the configuration from that instant on.
-    assigned: Vec<(DateTime<Utc>, ReaderRole)>,
+    /// What a person says overrides the configuration from that instant on.
+    assigned: Statements<ReaderRole>,
     pub(crate) flapped: Option<Stamp>,
 }
 
@@ -54,15 +55,18 @@ impl Reader {
         self.flapped.iter_mut().for_each(|stamp| stamp.stepped(step));
     }
 
-    pub(crate) fn assign(&mut self, at: DateTime<Utc>, role: ReaderRole) {
-        if !self.assigned.contains(&(at, role)) {
-            bounded::insert(&mut self.assigned, (at, role), |(at, role)| (*at, *role), ASSIGNED);
-        }
+    pub(crate) fn assign(&mut self, at: DateTime<Utc>, role: ReaderRole, id: Option<StatementId>) {
+        self.assigned.state(at, role, id, ASSIGNED);
+    }
+
+    /// Takes back a role that a person gave it.
+    pub(crate) fn withdraw(&mut self, id: StatementId) -> Option<(DateTime<Utc>, ReaderRole)> {
+        self.assigned.withdraw(id)
     }
 
     /// The role that a person had given it, and from when on; `said` tells whether an instant had come.
     pub(crate) fn assigned(&self, said: impl Fn(DateTime<Utc>) -> bool) -> Option<(DateTime<Utc>, ReaderRole)> {
-        self.assigned.iter().rev().find(|(from, _)| said(*from)).copied()
+        self.assigned.iter().rev().find(|(from, _)| said(*from)).map(|(from, role)| (from, *role))
     }
 
     /// The role that was configured on the terminal before `place`, and where it says so.
@@ -80,7 +84,7 @@ impl Reader {
     pub(crate) fn phone_since(&self, said: impl Fn(DateTime<Utc>) -> bool) -> Option<DateTime<Utc>> {
         let configured = self.configured(None).is_some_and(|(_, role)| role == ReaderRole::Phone);
         let said = self.assigned.iter().rev().filter(|(from, _)| said(*from));
-        said.take_while(|(_, role)| *role == ReaderRole::Phone).map(|(from, _)| *from).last().filter(|_| !configured)
+        said.take_while(|(_, role)| **role == ReaderRole::Phone).map(|(from, _)| from).last().filter(|_| !configured)
     }
 
     /// Where the reader was last heard of.

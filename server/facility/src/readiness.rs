@@ -135,7 +135,7 @@ impl View<'_> {
     }
 
     fn purchase(&self) -> ReadinessStep {
-        let bought_at = self.facility.purchases.get(&Purchase::Reader).map(|(at, _)| *at);
+        let bought_at = self.facility.purchases.get(&Purchase::Reader).and_then(|said| said.first()).map(|(at, _)| at);
         let seen = self.phone_reader_known();
         let said = if bought_at.is_some() {
             Text::fixed("購入済みと記録されています。", "The purchase is recorded.")
@@ -171,7 +171,7 @@ impl View<'_> {
     }
 
     fn reception(&self) -> ReadinessStep {
-        let arranged_at = self.facility.arranged_at;
+        let arranged_at = self.facility.arranged.last().map(|(at, ())| at);
         step(
             StepKind::Reception,
             arranged_at,

@@ -131,10 +131,10 @@ impl View<'_> {
             data_as_of: facility.received_at,
             due_at: None,
             rules_version: self.rules.version(),
-            name: facility.identity.name.clone(),
+            name: facility.identity.name().cloned(),
             prefecture_label: prefecture_label.map(|known| Text::fixed(known.japanese(), known.english())),
             prefecture,
-            address: facility.identity.address.clone(),
+            address: facility.identity.address().cloned(),
             codes: self.codes(),
             face_reader: self.face_reader(),
             readers: self.readers(),
@@ -145,7 +145,7 @@ impl View<'_> {
             connected: self.connected(),
             last_seen_at: self.last_heard_at(),
             terminals: self.terminal_statuses(),
-            collection_limit: facility.collection.clone(),
+            collection_limit: facility.collection.last().map(|(_, limit)| limit.clone()),
             readiness: self.readiness(&axes),
             fallbacks,
             failure_causes,
@@ -162,7 +162,7 @@ impl View<'_> {
     }
 
     fn face_reader(&self) -> Option<FaceReaderStatus> {
-        let face_reader = self.facility.face_reader.as_ref()?;
+        let face_reader = self.facility.face_reader()?;
         let phone_native = self.facility.phone_native();
         Some(FaceReaderStatus {
             model: face_reader.model.clone(),
@@ -175,11 +175,9 @@ impl View<'_> {
     fn purchases(&self) -> Vec<PurchaseStatus> {
         let purchases = self.facility.purchases.iter();
         purchases
-            .map(|(item, (stated_at, route))| PurchaseStatus {
-                item: *item,
-                label: item.label(),
-                route: *route,
-                stated_at: *stated_at,
+            .filter_map(|(item, said)| {
+                let ((stated_at, _), (_, route)) = said.first().zip(said.last())?;
+                Some(PurchaseStatus { item: *item, label: item.label(), route: *route, stated_at })
             })
             .collect()
     }

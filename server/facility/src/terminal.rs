@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::TerminalConnected;
-use yomitori_proto::id::{ReaderKey, Session};
-use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, GapSource, Way};
+use yomitori_proto::id::{ReaderKey, Session, StatementId};
+use yomitori_proto::vocabulary::{Component, ComponentState, DisconnectReason, GapSource, ReaderRole, Way};
 
 use crate::bounded;
 use crate::bounds::{ENDED, GAPS, IN_USE, READERS, REBOOTS};
@@ -23,14 +23,15 @@ use crate::reader::Reader;
 use crate::rules::{RuleSet, Rules};
 use crate::seen::{Hole, Lives, Place};
 use crate::stamp::{Clock, Stamp, Step, believed};
+use crate::statements::Statements;
 
 pub(crate) use observe::{Corrects, Sighting};
 
 /// What is known of one terminal.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Terminal {
-    /// Enrolments (true) and retirements, ascending by instant.
-    in_use: Vec<(DateTime<Utc>, bool)>,
+    /// Enrolments (true) and retirements.
+    in_use: Statements<bool>,
     pub(crate) lives: Lives,
     /// By the server's clock.
     pub(crate) heard_at: Option<DateTime<Utc>>,
@@ -89,26 +90,24 @@ impl Terminal {
     }
 
     /// It is enrolled, or retired, from `at` on.
-    pub(crate) fn set_in_use(&mut self, at: DateTime<Utc>, in_use: bool) {
-        if !self.in_use.contains(&(at, in_use)) {
-            bounded::insert(&mut self.in_use, (at, in_use), |act| *act, IN_USE);
-        }
+    pub(crate) fn set_in_use(&mut self, at: DateTime<Utc>, in_use: bool, id: Option<StatementId>) {
+        self.in_use.state(at, in_use, id, IN_USE);
     }
 
     /// When it was enrolled last.
     pub(crate) fn enrolled_at(&self) -> Option<DateTime<Utc>> {
-        self.in_use.iter().rev().find(|(_, in_use)| *in_use).map(|(at, _)| *at)
+        self.in_use.iter().rev().find(|(_, in_use)| **in_use).map(|(at, _)| at)
     }
 
     /// Since when it is used again, after it had been retired.
     pub(crate) fn used_again_since(&self) -> Option<DateTime<Utc>> {
-        let again = self.in_use.windows(2).rev().find(|acts| acts[0].1 != acts[1].1)?;
-        again[1].1.then_some(again[1].0)
+        let since = self.in_use.iter().rev().take_while(|(_, in_use)| **in_use).last().map(|(at, _)| at)?;
+        self.in_use.iter().any(|(at, in_use)| !in_use && at < since).then_some(since)
     }
 
     /// Since when it is not used any more.
     pub(crate) fn retired_at(&self) -> Option<DateTime<Utc>> {
-        self.in_use.iter().rev().take_while(|(_, in_use)| !in_use).last().map(|(at, _)| *at)
+        self.in_use.iter().rev().take_while(|(_, in_use)| !**in_use).last().map(|(at, _)| at)
     }
 
     /// Whether what it observed at `at` counts: what it sends after its retirement is kept and doesn't.
@@ -243,9 +242,11 @@ impl Terminal {
         self.window.too_many_taps()
     }
 
-    /// Lets the oldest tap go.
+    /// Lets the oldest tap go; first those on a reader that a person has said is not for phones.
     pub(crate) fn forget_oldest_tap(&mut self) -> Option<Place> {
-        let place = self.window.taps.first()?.stamp.place;
+        let taps = &self.window.taps;
+        let for_others = |tap: &&Tap| !matches!(tap.role(), ReaderRole::Phone | ReaderRole::Unknown);
+        let place = taps.iter().find(for_others).or(taps.first())?.stamp.place;
         self.forget_tap(place);
         Some(place)
     }
@@ -263,6 +264,19 @@ impl Terminal {
             let near = later(tap_at, -set.entry_before) <= at && at <= later(tap_at, set.entry_after);
             near && self.window.may_be_joined(tap, set)
         })
+    }
+
+    /// Takes back what a person stated of this terminal and its readers.
+    pub(crate) fn withdraw_statement(&mut self, id: StatementId, rules: &Rules) {
+        self.in_use.withdraw(id);
+        for (key, reader) in &mut self.readers {
+            let Some(withdrawn) = reader.withdraw(id) else { continue };
+            let taps = self.window.taps.iter_mut().filter(|tap| tap.reader == *key && tap.assigned == Some(withdrawn));
+            for tap in taps {
+                let tap_at = tap.stamp.true_at(rules.at(tap.stamp.at));
+                tap.assigned = reader.assigned(|from| from <= tap_at);
+            }
+        }
     }
 
     fn gap(&mut self, stamp: Stamp, gap: Gap) {

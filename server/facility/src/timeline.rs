@@ -84,7 +84,7 @@ pub fn true_from(recorded: &Recorded) -> DateTime<Utc> {
 /// Whether this takes something back: what was true before it has to be told anew from the beginning.
 #[must_use]
 pub const fn takes_back(recorded: &Recorded) -> bool {
-    matches!(recorded.event, Event::EntryWithdrawn(_) | Event::FacilityRegistered(_))
+    matches!(recorded.event, Event::EntryWithdrawn(_) | Event::StatementWithdrawn(_) | Event::FacilityRegistered(_))
 }
 
 /// What was true of `facility` in `span`. `facts` are in the order of the log: all of them, or, to go on from a `head`, at
@@ -178,8 +178,7 @@ impl Telling<'_> {
                 numbers.admit(recorded, self.rules);
             }
         }
-        let withdrawn = facts.iter().filter(|(_, recorded)| matches!(recorded.event, Event::EntryWithdrawn(_)));
-        withdrawn.for_each(|(_, recorded)| self.state.take_back(recorded));
+        facts.iter().for_each(|(_, recorded)| self.state.take_back(recorded, self.rules));
         facts.into_iter().zip(new).filter(|(_, new)| *new).map(|(fact, _)| fact).collect()
     }
 
@@ -224,7 +223,7 @@ pub fn look(
     };
     let words = Words {
         code: view.codes().into_iter().find(|code| code.valid).map(|code| code.code),
-        name: facility.identity.name.clone().unwrap_or_default(),
+        name: facility.identity.name().cloned().unwrap_or_default(),
         prefecture: facility.identity.prefecture(|from| view.passed(from)).cloned().unwrap_or_default(),
         eligible: axes.eligible.key(),
         evidence: axes.evidence.key(),

@@ -136,6 +136,10 @@ impl Story {
             "closures of the facility" => {
                 self.person(&json!({ "closure_set": { "from": now, "to": later, "closes": "clinics" } }));
             }
+            "withdrawn statements" => self.person(&json!({ "statement_withdrawn": { "statement": session } })),
+            "statements of one thing, such as of the face reader" => {
+                self.person(&json!({ "reader_purchased": { "item": "reader", "route": "own" } }));
+            }
             "statements told apart" => self.person(&json!({ "reception_arranged": { "arranged_at": now } })),
             "statements of intent" => self.person(&json!({ "listing_intent_set": { "intent": "do_not_want" } })),
             "acts of an opt-out" => self.person(&json!({ "opt_out_call_made": { "called_at": now } })),

@@ -1,4 +1,4 @@
-//! P1 to P9 of the house: what must hold for every history of a facility.
+//! P1 to P10 of the house: what must hold for every history of a facility.
 
 #[path = "properties/long.rs"]
 mod long;
@@ -13,7 +13,8 @@ use proptest::sample::Index;
 use yomitori_facility::{
     Calendar, Eligible, Evidence, Facility, Level, OptOutStatus, Rules, Status, Wish, due, fold, standing, status,
 };
-use yomitori_proto::event::{Event, ListingObserved, Origin, Recorded};
+use yomitori_proto::event::{Event, ListingObserved, Origin, Recorded, StatementWithdrawn};
+use yomitori_proto::id::StatementId;
 use yomitori_proto::vocabulary::{LinkageKind, Medium, ReadOutcome, ReaderRole};
 
 use story::{FACILITY, Sight, Timed, Word, begin, interleave, observed, said, sights, words};
@@ -158,8 +159,39 @@ fn entries_of_one_instant_are_corrected_one_by_one() {
     last_is_told_to_correct(&facts);
 }
 
+/// `facts` with a statement that is withdrawn at the end, and without it. Which one it was stays known, and what was shown.
+fn withdrawn(facts: &[Recorded], which: &Index) -> Option<(Status, Status)> {
+    let persons = |recorded: &&Recorded| matches!(recorded.origin, Origin::Person(_));
+    let count = facts.iter().filter(persons).count();
+    let chosen = facts.iter().enumerate().filter(|(_, recorded)| persons(recorded)).nth(which.index(count.max(1)))?.0;
+    let id = StatementId(uuid::Uuid::from_u128(0xaa));
+    let mut with = facts.to_vec();
+    let Origin::Person(stated) = &mut with[chosen].origin else { return None };
+    stated.id = Some(id);
+    let without: Vec<_> =
+        facts.iter().enumerate().filter(|(index, _)| *index != chosen).map(|(_, fact)| fact).collect();
+    let mut last = with[chosen].clone();
+    let Origin::Person(stated) = &mut last.origin else { return None };
+    (stated.id, stated.stated_at) = (None, end());
+    last.received_at = end();
+    last.event = StatementWithdrawn { statement: id }.into();
+    let shown = |facility: Facility| {
+        let mut status = seen(&facility, end() + Duration::seconds(1));
+        status.superseded.clear();
+        status
+    };
+    Some((shown(folded(with.iter().chain([&last]))), shown(folded(without.into_iter().chain([&last])))))
+}
+
 proptest! {
     #![proptest_config(cases())]
+
+    #[test]
+    fn p10_a_statement_that_was_withdrawn_was_never_made(history in history(), which in any::<Index>()) {
+        if let Some((with, without)) = withdrawn(&history.facts(), &which) {
+            prop_assert_eq!(differences(&with, &without), Vec::<String>::new());
+        }
+    }
 
     #[test]
     fn p1_a_fold_may_stop_anywhere_and_go_on(history in history(), at in any::<Index>()) {

@@ -77,7 +77,7 @@ fn told(facility: &Facility, fleet: &Fleet, at: DateTime<Utc>) -> Result<Told> {
 }
 
 fn story(facts: &[Recorded], steps: Steps) -> Result<String> {
-    let mut fleet = Fleet { rules: Rules::bundled(), calendar: Calendar::bundled() };
+    let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
     let id = facts.iter().map(|fact| fact.facility).find(|id| *id != yomitori_proto::id::FacilityId::FLEET);
     let mut facility = Facility::new(id.context("a facility")?);
     let (mut story, mut before) = (String::new(), Told::new());

@@ -31,7 +31,7 @@ pub(super) struct Speaker {
 impl Speaker {
     /// A statement of theirs, made now.
     pub(super) fn stated(self) -> Stated {
-        Stated { by: self.by(), why: self.why, stated_at: clock::now() }
+        Stated { by: self.by(), why: self.why, stated_at: clock::now(), id: None }
     }
 
     pub(super) fn by(&self) -> String {

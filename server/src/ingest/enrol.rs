@@ -113,7 +113,7 @@ impl Enrolment for Desk {
             }
         };
         let identity = self.certify(&asked, peer)?;
-        let stated = Stated { by: "enrolment".to_owned(), why: None, stated_at: clock::now() };
+        let stated = Stated { by: "enrolment".to_owned(), why: None, stated_at: clock::now(), id: None };
         let enrolled = TerminalEnrolled { terminal: peer.terminal };
         self.operator.state(peer.facility, stated, enrolled.into()).await.map_err(|error| {
             telemetry::append_failed(&error);

@@ -22,12 +22,12 @@ impl Ground {
     /// What comes with this version of the program, and what was said of the fleet since.
     #[must_use]
     pub fn of<'a>(said: impl IntoIterator<Item = &'a Recorded>) -> Self {
-        let mut fleet = Fleet { rules: Rules::bundled(), calendar: Calendar::bundled() };
+        let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
         for recorded in said {
             // Rules that can't be read were never adopted: whoever adopts them is told, and an older program keeps its own.
             fleet.apply(recorded).ok();
         }
-        let Fleet { rules, calendar } = fleet;
+        let Fleet { rules, calendar, .. } = fleet;
         let digest = Sha256::digest(format!("{rules:?}{calendar:?}"));
         let number = digest.first_chunk().copied().map(i64::from_be_bytes).expect("a digest has 32 bytes");
         Self { rules, calendar, number }
@@ -71,4 +71,4 @@ pub async fn newest(store: &Store) -> Result<Option<i64>, StoreError> {
     Ok(row.doing("look for the newest rules")?.get(0))
 }
 
-const KINDS: [&str; 2] = ["rules_adopted", "closure_set"];
+const KINDS: [&str; 3] = ["rules_adopted", "closure_set", "statement_withdrawn"];

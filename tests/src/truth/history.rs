@@ -96,7 +96,7 @@ fn introduced(site: &Site, seed: u64, first: NaiveDate) -> Vec<Recorded> {
     let enrolled = site.stations.iter().map(|station| TerminalEnrolled { terminal: station.terminal }.into());
     let said = |(number, event): (i64, Event)| {
         let stated_at = at + TimeDelta::minutes(number);
-        let stated = Stated { by: "truth".to_owned(), why: None, stated_at };
+        let stated = Stated { by: "truth".to_owned(), why: None, stated_at, id: None };
         Recorded { facility: site.facility, received_at: stated_at, origin: Origin::Person(stated), event }
     };
     (0..).zip(std::iter::once(registered.into()).chain(enrolled)).map(said).collect()

@@ -197,7 +197,10 @@ impl Told {
 
     fn say(&mut self, facility: FacilityId, event: impl Into<Event>) -> Result<()> {
         let now = clock::now();
-        let origin = Origin::Person(Stated { by: "Suzuki".to_owned(), why: Some("試験".to_owned()), stated_at: now });
+        let origin =
+            Origin::Person(Stated {
+                by: "Suzuki".to_owned(), why: Some("試験".to_owned()), stated_at: now, id: None
+            });
         self.writer.append(&LogRecord {
             facility,
             received_at: now,

@@ -1,7 +1,5 @@
 //! The vectors of DOMAIN 7, and the edges of the holiday table.
 
-use std::collections::BTreeSet;
-
 use super::*;
 
 fn jst(text: &str) -> DateTime<Utc> {
@@ -150,7 +148,7 @@ fn opening_days_skip_sundays_and_holidays() {
         ("2029-12-31T09:00:00", 300, "2030-12-16T09:00:00"),
     ];
     for (at, days, expected) in table {
-        assert_eq!(calendar.after_opening_days(jst(at), days, &BTreeSet::new()), jst(expected), "{at} + {days}");
+        assert_eq!(calendar.after_opening_days(jst(at), days, &Statements::default()), jst(expected), "{at} + {days}");
     }
 }
 
@@ -158,9 +156,10 @@ fn opening_days_skip_sundays_and_holidays() {
 fn closures_of_clinics_are_no_opening_days_and_are_proposed_never_assumed() {
     let mut calendar = Calendar::bundled();
     let heard = jst("2026-12-28T18:00:00");
-    let none = BTreeSet::new();
+    let none = Statements::default();
     assert_eq!(calendar.after_opening_days(heard, 2, &none), jst("2026-12-30T18:00:00"));
-    let own = BTreeSet::from([(jst("2026-12-29T00:00:00"), jst("2027-01-04T00:00:00"))]);
+    let mut own = Statements::default();
+    own.state(jst("2026-12-29T00:00:00"), jst("2027-01-04T00:00:00"), None, 8);
     assert_eq!(calendar.after_opening_days(heard, 2, &own), jst("2027-01-05T18:00:00"));
     let proposed = Calendar::usual_closures(jst("2026-11-29T10:00:00"));
     assert_eq!(

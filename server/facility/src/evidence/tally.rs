@@ -98,6 +98,11 @@ impl Tally {
         }
     }
 
+    /// Whether one of the reads was attested.
+    pub(crate) fn has_attested(&self) -> bool {
+        self.grades.contains_key(&Grade::Attested)
+    }
+
     /// What had seemed to be reads was chance.
     pub(crate) fn refute(&mut self) {
         for grade in [Grade::Clean, Grade::CleanConfirmed] {

@@ -1,6 +1,9 @@
 //! The documented example holds, and explanations tell what changed.
 
+use yomitori_proto::event::StatementWithdrawn;
+
 use super::*;
+use crate::statements::Statements;
 
 fn example() -> Vec<Recorded> {
     EXAMPLE.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
@@ -59,7 +62,7 @@ fn rules_that_cannot_be_read_change_nothing() {
     let mut adopted = facts.pop().unwrap();
     let Event::RulesAdopted(event) = &mut adopted.event else { panic!("the last fact adopts rules") };
     event.document = "nonsense".to_owned();
-    let mut fleet = Fleet { rules: Rules::bundled(), calendar: Calendar::bundled() };
+    let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
     assert!(fleet.apply(&adopted).is_err());
     assert_eq!(fleet.rules, Rules::bundled());
     assert_eq!(fleet.apply(&facts[0]), Ok(()));
@@ -162,4 +165,41 @@ fn what_falls_due_with_a_fact_is_told_with_it() {
     let steps = explain(&facts, &rules, &calendar, due).steps;
     let at_due: Vec<&StepCause> = steps.iter().filter(|step| step.at == due).map(|step| &step.cause).collect();
     assert!(matches!(at_due[..], [StepCause::Fact { .. }]), "{at_due:?}");
+}
+
+#[test]
+fn a_closure_that_is_withdrawn_closes_nothing() {
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let said = |number: u128, event: Event| Recorded {
+        facility: FacilityId::FLEET,
+        received_at: at("2026-12-01T00:00:00Z"),
+        origin: Origin::Person(Stated {
+            by: "Sato".to_owned(),
+            why: None,
+            stated_at: at("2026-12-01T00:00:00Z"),
+            id: Some(StatementId(uuid::Uuid::from_u128(number))),
+        }),
+        event,
+    };
+    let noon = at("2026-12-24T03:00:00Z");
+    for closes in [Closes::CallCentre, Closes::Clinics] {
+        let closure = ClosureSet { from: at("2026-12-23T15:00:00Z"), to: at("2026-12-24T15:00:00Z"), closes };
+        let closed = |fleet: &Fleet| match closes {
+            Closes::CallCentre | Closes::Unknown => fleet.calendar.open(noon) == crate::Opening::Closed,
+            Closes::Clinics => {
+                let next = fleet.calendar.after_opening_days(at("2026-12-23T03:00:00Z"), 1, &Statements::default());
+                next > noon
+            }
+        };
+        let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
+        for (number, event, expected) in [
+            (1, closure.clone().into(), true),
+            (2, closure.clone().into(), true),
+            (3, StatementWithdrawn { statement: StatementId(uuid::Uuid::from_u128(1)) }.into(), true),
+            (4, StatementWithdrawn { statement: StatementId(uuid::Uuid::from_u128(2)) }.into(), false),
+        ] {
+            fleet.apply(&said(number, event)).unwrap();
+            assert_eq!(closed(&fleet), expected, "{closes:?} {number}");
+        }
+    }
 }

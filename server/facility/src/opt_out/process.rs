@@ -97,13 +97,14 @@ mod tests {
         for word in words {
             let (what, on) = word.split_at(1);
             let at = day(on.parse().unwrap());
-            let stated = Stated { by: "Sato".to_owned(), why: None, stated_at: day(28) };
+            let stated = Stated { by: "Sato".to_owned(), why: None, stated_at: day(28), id: None };
+            let then = Stated { stated_at: at, ..stated.clone() };
             match what {
                 "c" => opt_out.called(at, None, &stated),
-                "a" => opt_out.acknowledged(at),
-                "w" => opt_out.withdrawn(at),
-                "n" => opt_out.intent_set(Intent::DoNotWant, at),
-                "p" => opt_out.planned(at, at),
+                "a" => opt_out.acknowledged(at, &stated),
+                "w" => opt_out.withdrawn(at, &stated),
+                "n" => opt_out.intent_set(Intent::DoNotWant, &then),
+                "p" => opt_out.planned(at, &then),
                 _ => panic!("{word}"),
             }
         }
@@ -169,7 +170,8 @@ mod tests {
         assert!(opt_out.acts.is_empty());
         assert_eq!(opt_out.process(std::iter::empty()).reflected.map(|(_, as_of)| as_of), Some(day(25)));
         let known = opt_out.clone();
-        opt_out.withdrawn(day(24));
+        let stated = Stated { by: "Sato".to_owned(), why: None, stated_at: day(24), id: None };
+        opt_out.withdrawn(day(24), &stated);
         assert_eq!(opt_out, known, "older than what is forgotten");
     }
 }

@@ -8,7 +8,7 @@ use yomitori_proto::event::{
     AgentStarted, ClockStepped, Event, LinkageResultObserved, Observed, ReaderAttached, ReaderRoleAssigned,
     SoftwareVersionsObserved, TapObserved,
 };
-use yomitori_proto::id::{Life, Seq};
+use yomitori_proto::id::{Life, Seq, StatementId};
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageKind, Medium, ReaderRole, StartReason};
 
 use super::{Gap, Terminal, Versions};
@@ -210,6 +210,7 @@ impl Terminal {
             | Event::AlertSnoozed(_)
             | Event::MaintenanceWindowSet(_)
             | Event::RecordSkipped(_)
+            | Event::StatementWithdrawn(_)
             | Event::CollectionLimited(_)
             | Event::RulesAdopted(_)
             | Event::ClosureSet(_)
@@ -303,12 +304,16 @@ impl Terminal {
             blind: self.collecting.level() == CollectionLevel::Readers,
             settled: None,
         };
-        match tap.role() {
-            // Where nobody has said what a reader is for, the configuration may still be on its way.
-            ReaderRole::Phone | ReaderRole::Unknown => {}
-            ReaderRole::FaceAuth | ReaderRole::StaffLogin | ReaderRole::Other => return,
+        let for_others = |role| matches!(role, ReaderRole::FaceAuth | ReaderRole::StaffLogin | ReaderRole::Other);
+        // A configuration may still be on its way, and what a person said may be withdrawn.
+        if tap.configured.is_some_and(|(_, role)| for_others(role)) && for_others(tap.role()) {
+            return;
         }
-        if in_use && !tap.too_short(set) && self.first_taken.is_none_or(|first| place < first) {
+        if !for_others(tap.role())
+            && in_use
+            && !tap.too_short(set)
+            && self.first_taken.is_none_or(|first| place < first)
+        {
             self.first_taken = Some(place);
         }
         self.window.tap(tap, set);
@@ -323,9 +328,15 @@ impl Terminal {
     }
 
     /// A person says what a reader is for, from `at` on.
-    pub(crate) fn assign(&mut self, event: &ReaderRoleAssigned, at: DateTime<Utc>, rules: &Rules) {
+    pub(crate) fn assign(
+        &mut self,
+        event: &ReaderRoleAssigned,
+        at: DateTime<Utc>,
+        id: Option<StatementId>,
+        rules: &Rules,
+    ) {
         let ReaderRoleAssigned { reader, role, .. } = *event;
-        self.reader_mut(reader).assign(at, role);
+        self.reader_mut(reader).assign(at, role, id);
         let from_then_on = |tap: &&mut Tap| {
             tap.reader == reader
                 && at <= tap.stamp.true_at(rules.at(tap.stamp.at))
@@ -354,7 +365,7 @@ fn entry(terminal: &Terminal, sighting: Sighting<'_>, event: &Event) -> Option<E
     let observed = sighting.observed;
     let (at, kind) = desk::said(event)?;
     let stamp = terminal.stamp(sighting, at);
-    Some(Entry { stamp, key: Some((observed.life, observed.seq)), kind })
+    Some(Entry { stamp, key: Some((observed.life, observed.seq)), id: None, kind })
 }
 
 /// The result of a face reader, if it is one.

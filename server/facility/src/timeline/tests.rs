@@ -18,7 +18,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn person(stated_at: DateTime<Utc>, event: impl Into<Event>) -> Recorded {
-    let origin = Origin::Person(Stated { by: "Suzuki".to_owned(), why: None, stated_at });
+    let origin = Origin::Person(Stated { by: "Suzuki".to_owned(), why: None, stated_at, id: None });
     Recorded { facility: HERE, received_at: stated_at, origin, event: event.into() }
 }
 

@@ -56,7 +56,7 @@ impl Telling {
     }
 
     fn say(&mut self, at: DateTime<Utc>, event: impl Into<Event>) {
-        let origin = Origin::Person(Stated { by: "Sato".to_owned(), why: None, stated_at: at });
+        let origin = Origin::Person(Stated { by: "Sato".to_owned(), why: None, stated_at: at, id: None });
         self.facts.push(Recorded { facility: FACILITY, received_at: at, origin, event: event.into() });
     }
 

@@ -124,7 +124,7 @@ pub(crate) fn said(words: &[Timed<Word>]) -> Vec<Recorded> {
             Word::Listed { snapshot, .. } => {
                 Origin::List { snapshot: SnapshotId(Uuid::from_u128((*snapshot).into())), stated_at: at }
             }
-            _ => Origin::Person(Stated { by: "Sato".to_owned(), why: None, stated_at: at }),
+            _ => Origin::Person(Stated { by: "Sato".to_owned(), why: None, stated_at: at, id: None }),
         };
         facts.push(Recorded { facility: FACILITY, received_at: at, origin, event: word.event(at) });
     }

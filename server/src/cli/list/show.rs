@@ -250,7 +250,7 @@ pub(super) async fn decisions(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
             Event::ListRowDismissed(event) => (event.snapshot, Some(event.code.clone())),
             _ => return None,
         };
-        let Origin::Person(Stated { by, why, stated_at }) = placed.recorded.origin.clone() else { return None };
+        let Origin::Person(Stated { by, why, stated_at, .. }) = placed.recorded.origin.clone() else { return None };
         Some(Decision { at: stated_at, kind: placed.recorded.event.kind(), by, why, snapshot, code })
     };
     let found: Vec<Decision> = facts.iter().rev().filter_map(decision).collect();

@@ -216,7 +216,7 @@ impl Door<'_> {
         dated(snapshot.as_of, clock::now())?;
         let snapshot = snapshot.snapshot;
         self.operator.state(FacilityId::FLEET, stated.clone(), SnapshotReleased { snapshot }.into()).await?;
-        let Stated { by, why, stated_at } = stated.clone();
+        let Stated { by, why, stated_at, .. } = stated.clone();
         let released = Released { at: stated_at, by, why: why.unwrap_or_default() };
         Ok(snapshots::release(self.store, snapshot, &released).await?)
     }

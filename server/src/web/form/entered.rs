@@ -49,7 +49,7 @@ pub(in crate::web) struct Stamp {
 
 impl Stamp {
     pub(in crate::web) fn stated(&self, stated_at: DateTime<Utc>) -> Stated {
-        Stated { by: self.by.clone(), why: Some(self.why.clone()), stated_at }
+        Stated { by: self.by.clone(), why: Some(self.why.clone()), stated_at, id: None }
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) const READS: [&str; 6] = [
     "fallback_used",
     "entry_withdrawn",
 ];
-pub(super) const PEOPLE: [&str; 21] = [
+pub(super) const PEOPLE: [&str; 22] = [
     "smartphone_read_attested",
     "smartphone_read_failed",
     "facility_registered",
@@ -50,6 +50,7 @@ pub(super) const PEOPLE: [&str; 21] = [
     "maintenance_window_set",
     "record_skipped",
     "collection_limited",
+    "statement_withdrawn",
     "notice_hung",
     "face_reader_restarted",
 ];
@@ -318,6 +319,7 @@ impl Happening {
                 let place = plain(format!("{}:{}", skipped.partition, skipped.offset));
                 happening("処理できない記録を除外", "Record left out", vec![place])
             }
+            Event::StatementWithdrawn(_) => happening("記録の取り消し", "Statement withdrawn", Vec::new()),
             Event::CollectionLimited(limited) => {
                 happening("収集する範囲を指定", "How much is collected", vec![limited.most.label()])
             }
