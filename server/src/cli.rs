@@ -3,10 +3,9 @@
 //! Exit codes: 0 done, 1 it could not be done, 2 what was asked for is wrong.
 
 mod check;
-mod collection;
-mod entry;
 mod explain;
 mod facility;
+mod flag;
 mod instant;
 mod list;
 mod log;
@@ -24,7 +23,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::ingest::operator::{Operator, StateError};
@@ -42,7 +41,7 @@ const EXAMPLES: &str = "Examples:
   yomitori-server serve
   yomitori-server facility import facilities.csv
   yomitori-server terminal token --facility 1319999015
-  yomitori-server opt-out record do-not-want --facility 1319999015 --by \"Suzuki\" --why \"no staff for it\"
+  yomitori-server intent set --facility 1319999015 --intent do_not_want --by Suzuki --why 'no staff for it'
   yomitori-server status --facility 1319999015 --format json
   yomitori-server explain --events facts.jsonl --at 2026-04-01T10:30:00+09:00 --format json";
 
@@ -78,15 +77,6 @@ enum Command {
     /// The terminals of a facility.
     #[command(subcommand)]
     Terminal(terminal::Command),
-    /// Whether the facility shall be on the ministry's list, and the call that takes it off.
-    #[command(subcommand)]
-    OptOut(statement::OptOut),
-    /// What a reader is for, and that one was bought.
-    #[command(subcommand)]
-    Reader(statement::Reader),
-    /// Which face reader stands at the desk, and that it was restarted.
-    #[command(subcommand)]
-    FaceReader(statement::FaceReader),
     /// Whether the database holds what the log says.
     #[command(subcommand, after_help = log::EXAMPLES)]
     Log(log::Command),
@@ -102,47 +92,12 @@ enum Command {
     /// When the call centre is closed beside its hours and the holidays.
     #[command(
         subcommand,
-        after_help = "Examples:\n  yomitori-server closure set --from 2026-12-29 --to 2027-01-04 --by Suzuki --why 'new year'\n  yomitori-server closure list"
+        after_help = "Examples:\n  yomitori-server closure set --closes call_centre --from 2026-12-29 --to 2027-01-04 --by Suzuki --why 'new year'\n  yomitori-server closure list"
     )]
     Closure(rules::Closure),
-    /// State that a phone was read, or was not.
-    #[command(
-        after_help = "Examples:\n  yomitori-server attest --facility 1319999015 --os ios --at 2026-04-01T10:30 --by Suzuki\n  yomitori-server attest --facility 1319999015 --failed PatientDevice.PinWrong --by Suzuki"
-    )]
-    Attest(statement::Attest),
-    /// What the desk did instead of reading a phone.
-    #[command(after_help = "Examples:\n  yomitori-server fallback MynaPortalScreen --facility 1319999015 --by Suzuki")]
-    Fallback(entry::FallbackDone),
-    /// The poster or the sticker at the entrance.
-    #[command(
-        subcommand,
-        after_help = "Examples:\n  yomitori-server notice hung sticker --facility 1319999015 --by Suzuki"
-    )]
-    Notice(entry::Notice),
-    /// How much terminals may collect.
-    #[command(subcommand, after_help = collection::EXAMPLES)]
-    Collection(collection::Command),
-    /// The reception desk.
-    #[command(
-        subcommand,
-        after_help = "Examples:\n  yomitori-server reception arranged --facility 1319999015 --by Suzuki"
-    )]
-    Reception(entry::Reception),
-    /// Entries of a terminal's desk page.
-    #[command(subcommand)]
-    Entry(entry::Entry),
-    /// When a facility's silence is expected.
-    #[command(
-        subcommand,
-        after_help = "Examples:\n  yomitori-server maintenance set --facility 1319999015 --from 2026-05-02T18:00 --to 2026-05-07T08:00 --why 'works'"
-    )]
-    Maintenance(entry::Maintenance),
     /// Flags that people have seen.
-    #[command(
-        subcommand,
-        after_help = "Examples:\n  yomitori-server flag acknowledge reader_missing --facility 1319999015 --by Suzuki\n  yomitori-server flag snooze reader_missing --facility 1319999015 --until 2026-04-08 --why 'a new cable comes'\n  yomitori-server flag list"
-    )]
-    Flag(entry::FlagCommand),
+    #[command(subcommand)]
+    Flag(flag::Command),
     /// Facilities whose records could not be followed: what waits, and what to do about it.
     #[command(subcommand, after_help = parked::EXAMPLES)]
     Parked(parked::Command),
@@ -168,7 +123,7 @@ struct Mistaken(String);
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = statement::add(Arguments::command()).get_matches();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         output::warn("a second crypto provider was installed");
     }
@@ -176,7 +131,7 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("start")),
     };
-    match runtime.block_on(carry_out(arguments)) {
+    match runtime.block_on(carry_out(&matches)) {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
@@ -191,11 +146,16 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if theirs { 2 } else { 1 })
 }
 
-async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
+async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     // Read where it is needed: what needs no server must not need its configuration.
-    let config = || Config::load(&arguments.config, |name| std::env::var(name).ok());
-    let desk = || Desk::open(&config()?);
-    match arguments.command {
+    let path = matches.get_one::<PathBuf>("config").cloned().unwrap_or_default();
+    let config = || Config::load(&path, |name| std::env::var(name).ok());
+    let context = || Context::open(&config()?);
+    if let Some((statement, matches)) = statement::asked(matches) {
+        statement::run(context, statement, matches).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match Arguments::from_arg_matches(matches)?.command {
         Command::Serve { roles } => {
             let config = config()?;
             telemetry::init();
@@ -203,28 +163,18 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Migrate => migrate(&config()?).await?,
         Command::Check => return check::check(&config()?).await,
-        Command::Facility(command) => facility::run(&desk()?, command).await?,
-        Command::List(command) => list::run(&desk()?, command).await?,
-        Command::Terminal(command) => terminal::run(&config()?, &desk()?, command).await?,
-        Command::OptOut(command) => statement::opt_out(&desk()?, command).await?,
-        Command::Reader(command) => statement::reader(&desk()?, command).await?,
-        Command::FaceReader(command) => statement::face_reader(&desk()?, command).await?,
+        Command::Facility(command) => facility::run(&context()?, command).await?,
+        Command::List(command) => list::run(&context()?, command).await?,
+        Command::Terminal(command) => terminal::run(&config()?, &context()?, command).await?,
         Command::Log(command) => return log::run(&config()?, command).await,
         Command::Rebuild(command) => rebuild::run(&config()?, command).await?,
-        Command::Rules(command) => rules::run(desk, command).await?,
-        Command::Closure(command) => rules::closure(&desk()?, command).await?,
-        Command::Attest(command) => statement::attest(&desk()?, command).await?,
-        Command::Fallback(command) => entry::fallback(&desk()?, command).await?,
-        Command::Notice(command) => entry::notice(&desk()?, command).await?,
-        Command::Collection(command) => collection::run(&desk()?, command).await?,
-        Command::Reception(command) => entry::reception(&desk()?, command).await?,
-        Command::Entry(command) => entry::entry(&desk()?, command).await?,
-        Command::Maintenance(command) => entry::maintenance(&desk()?, command).await?,
-        Command::Flag(command) => entry::flag(desk, command).await?,
-        Command::Parked(command) => parked::run(&desk()?, command).await?,
-        Command::Explain(command) => explain::run(command, desk).await?,
-        Command::Status(command) => status::run(&desk()?, command).await?,
-        Command::WhatIf(command) => what_if::run(&desk()?, command).await?,
+        Command::Rules(command) => rules::run(context, command).await?,
+        Command::Closure(command) => rules::closure(&context()?, command).await?,
+        Command::Flag(flag::Command::List) => flag::list(),
+        Command::Parked(command) => parked::run(&context()?, command).await?,
+        Command::Explain(command) => explain::run(command, context).await?,
+        Command::Status(command) => status::run(&context()?, command).await?,
+        Command::WhatIf(command) => what_if::run(&context()?, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -245,12 +195,12 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 }
 
 /// What a command needs that states or reads.
-struct Desk {
+struct Context {
     store: Store,
     operator: Operator,
 }
 
-impl Desk {
+impl Context {
     fn open(config: &Config) -> anyhow::Result<Self> {
         let store = Store::open(&config.database)?;
         let appender = Arc::new(Appender::open(&config.kafka).context("open the log")?);

@@ -2,7 +2,8 @@
 //! and shows it (`web`). Facts flow one way, in this order.
 //!
 //! Edges that a test holds: `ingest` never imports `projector` or `web`; `store` imports neither `log::kafka` nor `web`;
-//! `web` reads `store` and changes anything only through `ingest::operator`.
+//! `web` reads `store` and changes anything only through `ingest::operator`. What a person may state is said once, in
+//! `statement`.
 
 pub mod cli;
 pub mod clock;
@@ -13,6 +14,7 @@ pub mod ingest;
 pub mod log;
 pub mod projector;
 pub mod roles;
+pub mod statement;
 pub mod store;
 pub mod telemetry;
 pub mod web;

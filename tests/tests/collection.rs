@@ -32,7 +32,7 @@ impl Clinic {
     }
 
     async fn limit(&self, most: &str) -> Result<()> {
-        let limit = ["collection", "limit", most, "--facility", CODE, "--by", "鈴木", "--why", "院長の希望"];
+        let limit = ["collection", "set", "--most", most, "--facility", CODE, "--by", "鈴木", "--why", "院長の希望"];
         self.server.run(&limit).await.map(drop)
     }
 
@@ -106,7 +106,7 @@ async fn what_is_collected_is_lowered_at_once_and_stays_low_while_the_centre_is_
     // Since it started anew, it reports once more what it was asked for.
     clinic.server.serve().await?;
     clinic.collects("readers", 3).await?;
-    clinic.limit("none").await?;
+    clinic.limit("headers").await?;
     clinic.collects("headers", 4).await?;
     // It looks again within a second: the first that it sees is read like those of before, and none of between is told.
     let mut left = 0;
@@ -130,7 +130,7 @@ async fn what_is_collected_is_lowered_at_once_and_stays_low_while_the_centre_is_
 async fn nothing_more_is_collected_than_the_terminal_is_configured_for() -> Result<()> {
     let clinic = Clinic::open("collection-raised", "names").await?;
     clinic.collects("names", 0).await?;
-    clinic.limit("none").await?;
+    clinic.limit("headers").await?;
     clinic.collects("names", 1).await?;
     clinic.result().await?;
     clinic.outcomes(&["not_read"]).await?;
@@ -148,7 +148,7 @@ async fn an_agent_of_a_version_before_is_told_nothing_that_it_would_not_understa
     let it = Intruder::enter(&siege, HONEST).await?;
     siege
         .server
-        .run(&["collection", "limit", "readers", "--facility", HONEST, "--by", "鈴木", "--why", "希望"])
+        .run(&["collection", "set", "--most", "readers", "--facility", HONEST, "--by", "鈴木", "--why", "希望"])
         .await?;
     let hears = async |takes_settings: bool| -> Result<Vec<wire::Down>> {
         let hello = wire::Hello { takes_settings, ..it.hello() };

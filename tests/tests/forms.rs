@@ -291,9 +291,9 @@ async fn no_page_is_wider_than_its_window() -> Result<()> {
     let long = "長い名前の".repeat(12);
     office.server.import(&format!("code,name,prefecture\n1319999023,{long},東京都\n")).await?;
     let why = "w".repeat(300);
-    let record = ["opt-out", "record", "do-not-want", "--facility", "1319999023", "--by", "x", "--why", &why];
+    let record = ["intent", "set", "--intent", "do_not_want", "--facility", "1319999023", "--by", "x", "--why", &why];
     office.server.run(&record).await?;
-    let attest = ["attest", "--facility", "1319999023", "--os", "ios", "--by", "x"];
+    let attest = ["read", "record", "--facility", "1319999023", "--os", "ios", "--by", "x"];
     office.server.run(&attest).await?;
     let file = office.world.folder().join("list.csv");
     std::fs::write(

@@ -51,10 +51,13 @@ const IMPURE: [&str; 17] = [
 ];
 
 /// (a module's folder, what it must not name, why). A longer name allows its neighbours.
-const MODULES: [(&str, &str, &str); 14] = [
+const MODULES: [(&str, &str, &str); 17] = [
     ("server/src/ingest", "projector", "a door writes to the log; what follows from it is not its business"),
     ("server/src/ingest", "web", "a door serves agents and operators alike, not pages"),
     ("server/src/ingest", "alerts", "what is told to people follows from the store"),
+    ("server/src/statement", "ingest", "a statement is checked before a door takes it"),
+    ("server/src/statement", "web", "what may be stated doesn't depend on who asks"),
+    ("server/src/statement", "cli", "what may be stated doesn't depend on who asks"),
     ("server/src/store", "log::kafka", "the store keeps places in the log, but never speaks to it"),
     ("server/src/store", "web", "pages read the store, not the reverse"),
     ("server/src/store", "ingest", "the store knows nothing of who asks"),

@@ -52,7 +52,8 @@ impl Fleet {
     /// Plans a maintenance that begins on this day of May, as what waits; each has its place in an order.
     async fn state(&self, code: &str, day: u32) -> Result<()> {
         let (from, to) = (format!("2026-05-{day:02}"), format!("2026-05-{:02}", day + 1));
-        self.server.run(&["maintenance", "set", "--facility", code, "--from", &from, "--to", &to, "--by", "x"]).await?;
+        let span = ["--from", &from, "--to", &to, "--by", "x", "--why", "works"];
+        self.server.run(&[&["maintenance", "set", "--facility", code][..], &span].concat()).await?;
         Ok(())
     }
 

@@ -26,7 +26,7 @@ impl Desk {
         let server = Server::start(&world, Plan { build, ..Plan::default() }).await?;
         let mut desk = Self { world, server, crowd: Crowd { facilities: FACILITIES, batch: 20, told: 0 } };
         desk.server.import(&format!("code,name,prefecture\n{CODE},さいこうちく医院,東京都\n")).await?;
-        desk.server.run(&["attest", "--facility", CODE, "--os", "ios", "--by", "Suzuki"]).await?;
+        desk.server.run(&["read", "record", "--facility", CODE, "--os", "ios", "--by", "Suzuki"]).await?;
         desk.hears(400).await?;
         Ok(desk)
     }

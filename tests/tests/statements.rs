@@ -1,144 +1,339 @@
-//! Everything that a person enters on the command line is in the log with who, when and why, and the timeline shows it.
+//! Everything that a person may state goes through one gate: the pages and the command line accept and refuse the same, what
+//! was accepted is in the log with who, when and why, and what was stated by mistake can be withdrawn.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use chrono::{Duration, Utc};
+use reqwest::redirect::Policy;
 use serde_json::Value;
-use yomitori_proto::event::Event;
-use yomitori_tests::world::World;
+use yomitori_proto::event::{AgentStarted, Event, FallbackUsed, LogBody, LogRecord, Observation, Speaker};
+use yomitori_proto::id::{Boot, FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::vocabulary::{CollectionLevel, StartReason};
+use yomitori_server::statement::{self, Input, Moment, Statement};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
+use yomitori_tests::world::{World, log};
 
 const CODE: &str = "1319999015";
 const TERMINAL: &str = "018f0000-0000-7000-8000-00000000a001";
 const LIFE: &str = "018f0000-0000-4000-8000-00000000b001";
+const MISTAKE: &str = "018f0000-0000-4000-8000-00000000aa01";
 
-/// What is typed, and the kind of fact that it becomes.
-const TYPED: [(&str, &str); 25] = [
-    ("facility code add 1339999011 --effective 2026-04-01", "facility_code_changed"),
-    ("facility code replace 1339999011 1339999029 --effective 2026-04-02", "facility_code_changed"),
-    ("facility code drop 1339999029", "facility_code_changed"),
-    ("face-reader set --model canon-hi-cara", "face_reader_model_set"),
-    ("face-reader restarted --at 2026-04-01T08:00", "face_reader_restarted"),
-    ("reader purchased reader --route subsidised", "reader_purchased"),
-    ("reader purchased extension-cable --route own", "reader_purchased"),
-    (
-        "reader role --terminal 018f0000-0000-7000-8000-00000000a001 --reader 00000000000000c1 --role phone",
-        "reader_role_assigned",
-    ),
-    ("reception arranged", "reception_arranged"),
-    ("notice hung poster", "notice_hung"),
-    ("notice hung sticker --at 2026-04-01T09:00+09:00", "notice_hung"),
-    ("attest --os ios --at 2026-04-01T10:00 --test", "smartphone_read_attested"),
-    ("attest --failed PatientDevice.PinWrong --at 2026-04-01T10:05", "smartphone_read_failed"),
-    ("fallback MynaPortalScreen --at 2026-04-01T10:06", "fallback_used"),
-    ("entry withdraw 018f0000-0000-4000-8000-00000000b001/7", "entry_withdrawn"),
-    ("opt-out record do-not-want", "listing_intent_set"),
-    ("opt-out record call-planned --at 2026-04-01T11:00", "opt_out_call_planned"),
-    ("opt-out record called --at 2026-04-01T11:00 --reference A-1", "opt_out_call_made"),
-    ("opt-out record acknowledged --at 2026-04-01T12:00", "opt_out_acknowledged"),
-    ("opt-out record withdrawn --at 2026-04-02T12:00", "opt_out_withdrawn"),
-    ("flag acknowledge reader_missing", "alert_acknowledged"),
-    ("flag snooze reader_missing --until 2099-01-01", "alert_snoozed"),
-    ("maintenance set --from 2026-05-02T18:00 --to 2026-05-07T08:00", "maintenance_window_set"),
-    ("collection limit readers", "collection_limited"),
-    ("terminal retire 018f0000-0000-7000-8000-00000000a001", "terminal_retired"),
-];
-
-/// What is said of the fleet, or by the ways that other tests go.
-const ELSEWHERE: [&str; 7] = [
+/// Stated of the fleet, or by the ways that other tests go.
+const ELSEWHERE: [&str; 8] = [
+    "facility_registered",
     "terminal_enrolled",
     "rules_adopted",
-    "closure_set",
     "snapshot_imported",
     "snapshot_released",
     "list_row_dismissed",
     "record_skipped",
+    "facility_code_changed",
 ];
 
-struct Desk {
-    world: World,
-    server: Server,
+type Fields = BTreeMap<&'static str, String>;
+
+/// What a door made of what was typed.
+#[derive(PartialEq, Debug)]
+enum Verdict {
+    Accepted,
+    /// What both doors say of it.
+    Refused(String),
 }
 
-impl Desk {
-    /// A server with one facility, registered by hand.
+struct Office {
+    world: World,
+    server: Server,
+    browser: reqwest::Client,
+}
+
+impl Office {
+    /// A server with one facility that was registered by hand, and a terminal whose desk page was used.
     async fn open(test: &str) -> Result<Self> {
         let world = World::new(test).await?;
         let server = Server::start(&world, Plan::default()).await?;
         let register = ["facility", "register", "--code", "13-1-99-9901-5", "--name", "ひとこと医院"];
         server.run(&[&register[..], &["--by", "鈴木", "--why", "開院"]].concat()).await?;
-        Ok(Self { world, server })
+        let browser = reqwest::Client::builder().redirect(Policy::none()).build()?;
+        let office = Self { world, server, browser };
+        office.terminal().await?;
+        office.run("reception record --why before --at 2026-04-01T09:00 --id", &[MISTAKE]).await?;
+        Ok(office)
     }
 
-    /// Who stated a fact of `kind` for the reason `why`.
-    async fn stated(&self, kind: &str, why: &str) -> Result<String> {
-        let query = "SELECT said_by FROM analytics.fact WHERE kind = $1 AND said_why = $2";
-        let store = self.world.store().await?;
-        wait::until(&format!("{kind} because of {why}"), PATIENCE, async || {
-            Ok(store.query_one(query, &[&kind, &why]).await?.get(0))
+    async fn terminal(&self) -> Result<()> {
+        let at = "2026-04-01T00:00:00Z".parse()?;
+        let observation = |seq, event: Event| Observation { seq: Seq(seq), occurred_at: at, observed_at: at, event };
+        let started = AgentStarted {
+            boot: Boot(uuid::Uuid::nil()),
+            agent_version: "0.1.0".to_owned(),
+            reason: StartReason::Boot,
+            config_hash: 0,
+            collection: CollectionLevel::Names,
+        };
+        let used = FallbackUsed { fallback: "SavedPdf".to_owned(), used_at: at };
+        let observations = vec![observation(1, started.into()), observation(2, used.into())];
+        let (terminal, life): (TerminalId, Life) = (TERMINAL.parse()?, LIFE.parse()?);
+        let body = LogBody::Terminal { terminal, life, sent_at: at, observations };
+        let record = LogRecord { facility: FacilityId::of_code(CODE), received_at: at, body };
+        let (address, topic) = (self.world.kafka.address.clone(), self.world.topic.clone());
+        tokio::task::spawn_blocking(move || log::append(&address, &topic, [record])).await??;
+        wait::until("the terminal to be known", PATIENCE, async || {
+            let status = self.status(CODE).await?;
+            ensure!(status["terminals"][0]["terminal"] == TERMINAL, "{status:#}");
+            Ok(())
         })
         .await
     }
 
-    async fn refused(&self, typed: &str) -> Result<String> {
-        let typed: Vec<&str> = typed.split(' ').collect();
-        let output = self.server.try_run(&typed).await?;
-        ensure!(output.status.code() == Some(2), "{typed:?}: {output:?}");
-        Ok(String::from_utf8(output.stderr)?)
+    async fn status(&self, code: &str) -> Result<Value> {
+        Ok(self.server.facility(code).await?["facility"]["status"].take())
+    }
+
+    /// Runs a command for the facility, by 鈴木.
+    async fn run(&self, words: &str, more: &[&str]) -> Result<String> {
+        let words: Vec<&str> = words.split(' ').collect();
+        self.server.run(&[&words[..], more, &["--facility", CODE, "--by", "鈴木"]].concat()).await
+    }
+
+    async fn on_the_command_line(&self, statement: &Statement, fields: &Fields) -> Result<Verdict> {
+        let mut words: Vec<String> = statement.command.map(str::to_owned).into();
+        words.extend(["--facility", CODE].map(str::to_owned));
+        for (name, text) in fields {
+            if *name == "sure" || *name == "test" {
+                words.push(format!("--{name}"));
+            } else {
+                words.push(format!("--{}={text}", name.replace('_', "-")));
+            }
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let output = self.server.try_run(&words).await?;
+        let (said, error) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        match output.status.code() {
+            Some(0) => {
+                ensure!(
+                    said.contains("ひとこと医院 1319999015") || said.contains("all facilities"),
+                    "{words:?}: {said}"
+                );
+                Ok(Verdict::Accepted)
+            }
+            Some(2) => Ok(Verdict::Refused(error)),
+            code => anyhow::bail!("{words:?}: {code:?}: {error}"),
+        }
+    }
+
+    async fn on_the_page(&self, statement: &Statement, fields: &Fields) -> Result<Verdict> {
+        let url = format!("{}/facilities/{CODE}/record/{}?lang=en", self.server.web, statement.key);
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let form = self.browser.post(url).header("origin", &self.server.web).body(body);
+        let answer = form.header("content-type", "application/x-www-form-urlencoded").send().await?;
+        match answer.status().as_u16() {
+            303 => Ok(Verdict::Accepted),
+            422 => Ok(Verdict::Refused(answer.text().await?.replace("&quot;", "\"").replace("&amp;", "&"))),
+            status => anyhow::bail!("{}: {fields:?}: {status}: {}", statement.key, answer.text().await?),
+        }
+    }
+
+    /// Both doors say the same of what was typed.
+    async fn both(&self, statement: &Statement, fields: &Fields) -> Result<bool> {
+        let page = self.on_the_page(statement, fields).await?;
+        let typed =
+            Fields::from_iter(fields.iter().map(|(name, text)| (*name, text.replace("via page", "via command"))));
+        let command = self.on_the_command_line(statement, &typed).await?;
+        match (&page, &command) {
+            (Verdict::Accepted, Verdict::Accepted) => Ok(true),
+            (Verdict::Refused(page), Verdict::Refused(said)) => {
+                for line in said.lines() {
+                    let (_, sentence) = line.split_once(" / ").with_context(|| line.to_owned())?;
+                    let sentence = sentence.trim_end_matches(" (--sure / 確かめた場合は --sure)");
+                    ensure!(page.contains(sentence), "{}: {fields:?}: the page lacks: {sentence}", statement.key);
+                }
+                Ok(false)
+            }
+            _ => anyhow::bail!("{}: {fields:?}: {page:?} on the page, {command:?} on the command line", statement.key),
+        }
     }
 }
 
+/// What is right for every field.
+fn right(statement: &Statement) -> Fields {
+    let tomorrow = (Utc::now() + Duration::days(1)).format("%Y-%m-%dT10:30").to_string();
+    let mut fields = Fields::from([("by", "鈴木".to_owned()), ("why", format!("{} via page", statement.key))]);
+    if statement.telephones {
+        fields.insert("sure", "yes".to_owned());
+    }
+    for field in statement.fields {
+        let text = match (&field.input, field.name) {
+            (_, "terminal") => TERMINAL.to_owned(),
+            (_, "entry") => format!("{LIFE}/2"),
+            (_, "new") => "1339999011".to_owned(),
+            (_, "old") => continue,
+            (Input::Minute(Moment::Past), _) => "2026-04-01T10:30".to_owned(),
+            (Input::Minute(Moment::Ahead), _) => tomorrow.clone(),
+            (Input::Minute(Moment::Any), "to") => "2026-05-07".to_owned(),
+            (Input::Minute(Moment::Any | Moment::Optional), _) => "2026-05-02T10:00+09:00".to_owned(),
+            (Input::Line(_) | Input::Demanded(_), _) => "A-1".to_owned(),
+            (Input::Radio(choices), _) => choices[0].0.to_owned(),
+            (Input::Select(choices), _) => choices()[0].0.to_owned(),
+            (Input::Tick, _) => "yes".to_owned(),
+            (Input::Given(example, _), _) => (*example).to_owned(),
+        };
+        fields.insert(field.name, text);
+    }
+    fields
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_is_typed_is_in_the_log_and_in_the_timeline_with_who_and_why() -> Result<()> {
-    let desk = Desk::open("statements").await?;
-    ensure!(desk.stated("facility_registered", "開院").await? == "鈴木");
-    for (number, (typed, kind)) in TYPED.iter().enumerate() {
-        let why = format!("理由{number}番");
-        let typed: Vec<&str> = typed.split(' ').collect();
-        let who = ["--facility", CODE, "--by", "鈴木", "--why", &why];
-        desk.server.run(&[&typed[..], &who].concat()).await?;
-        ensure!(desk.stated(kind, &why).await? == "鈴木", "{typed:?}");
+async fn what_is_right_is_recorded_by_every_door_with_who_and_why() -> Result<()> {
+    let office = Office::open("statements").await?;
+    let mut kinds = Vec::new();
+    // The mistake, the entry and the terminal are there until the end.
+    let last = ["withdraw", "entry-withdraw", "retire"];
+    let (early, late): (Vec<_>, Vec<_>) = statement::all().partition(|statement| !last.contains(&statement.key));
+    for statement in early.into_iter().chain(late) {
+        let fields = right(statement);
+        let accepted = if statement.key == "withdraw" {
+            // Only once.
+            office.on_the_command_line(statement, &fields).await? == Verdict::Accepted
+        } else {
+            office.both(statement, &fields).await?
+        };
+        ensure!(accepted, "{}: {fields:?}", statement.key);
+    }
+    let store = office.world.store().await?;
+    let query = "SELECT said_why, kind, event::text, said_by FROM analytics.fact WHERE said_by = '鈴木'";
+    let mut said: BTreeMap<String, (String, String)> = BTreeMap::new();
+    wait::until("everything to be folded", PATIENCE, async || {
+        let rows = store.query(query, &[]).await?;
+        let count = rows.iter().filter(|row| row.get::<_, String>(0).contains(" via ")).count();
+        ensure!(count == 2 * statement::all().count() - 1, "{count} facts");
+        Ok(())
+    })
+    .await?;
+    for row in store.query(query, &[]).await? {
+        said.insert(row.get(0), (row.get(1), row.get(2)));
+    }
+    for statement in statement::all() {
+        let command = said.get(&format!("{} via command", statement.key));
+        let page = said.get(&format!("{} via page", statement.key));
+        if let Some((kind, event)) = command.or(page) {
+            kinds.push(kind.clone());
+            // An instant that follows from now is another one at each door.
+            ensure!(
+                page.is_none_or(|page| page.1 == *event || statement.key == "flag-snoozed"),
+                "{}: {page:?} {event}",
+                statement.key
+            );
+        }
     }
     // No kind that a person may state was forgotten.
-    let kinds = TYPED.iter().map(|(_, kind)| *kind).chain(ELSEWHERE).chain(["facility_registered"]);
-    let typed: Vec<&str> = kinds.collect();
     for line in yomitori_facility::EXAMPLE.lines() {
         let event: Event = serde_json::from_value(serde_json::from_str::<Value>(line)?["event"].take())?;
-        let persons =
-            matches!(event.speaker(), yomitori_proto::event::Speaker::Person | yomitori_proto::event::Speaker::Anyone);
-        ensure!(!persons || typed.contains(&event.kind()), "no command states `{}`", event.kind());
+        let persons = matches!(event.speaker(), Speaker::Person | Speaker::Anyone);
+        let known = kinds.iter().any(|kind| kind == event.kind()) || ELSEWHERE.contains(&event.kind());
+        ensure!(!persons || known, "nothing states `{}`", event.kind());
     }
-    let page = reqwest::get(format!("{}/facilities/{CODE}?lang=ja", desk.server.web)).await?.text().await?;
-    for (number, (typed, _)) in TYPED.iter().enumerate() {
-        ensure!(page.contains(&format!("理由{number}番")), "the timeline lacks `{typed}`");
-    }
-    let explained = desk.server.run(&["explain", CODE]).await?;
-    ensure!(explained.contains("opt_out_call_made  鈴木（理由17番）"), "{explained}");
+    let explained = office.server.run(&["explain", CODE]).await?;
+    ensure!(explained.contains("opt_out_call_made  鈴木（called via command）"), "{explained}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_tables_do_not_know_is_refused_with_what_they_know() -> Result<()> {
-    let desk = Desk::open("statements-unknown").await?;
-    desk.stated("facility_registered", "開院").await?;
-    let table = [
-        (format!("attest --failed PinWrong --facility {CODE}"), "PatientDevice.PinWrong"),
-        (format!("fallback Card --facility {CODE}"), "PhysicalCard"),
-        (format!("face-reader set --model canon --facility {CODE}"), "canon-hi-cara"),
-        (format!("flag acknowledge reader --facility {CODE}"), "reader_missing"),
-        (format!("flag snooze reader_missing --until 2020-01-01 --facility {CODE}"), "has passed"),
-        (format!("terminal retire {TERMINAL} --facility {CODE}"), "no terminal of this facility"),
-        (format!("entry withdraw {LIFE} --facility {CODE}"), "LIFE/NUMBER"),
-        (format!("maintenance set --from 2026-05-02 --to 2026-05-01 --facility {CODE}"), "later than"),
-        (format!("facility code drop 1319999023 --facility {CODE}"), "no valid code"),
-        ("notice hung sticker --facility 1349999019".to_owned(), "no facility has the code"),
+async fn what_is_wrong_is_refused_by_every_door_in_the_same_words() -> Result<()> {
+    let office = Office::open("statements-refused").await?;
+    let long = "x".repeat(600);
+    let wrong = [
+        "",
+        "nonsense",
+        "\u{202e}x",
+        &long,
+        "2099-01-01T10:00",
+        "1999-01-01T10:00",
+        "1319999099",
+        "00000000000000c1/9",
     ];
-    for (typed, expected) in table {
-        let told = desk.refused(&typed).await?;
-        ensure!(told.contains(expected), "{typed}: {told}");
+    let (mut tried, mut refused) = (0, 0);
+    for statement in statement::all() {
+        let names = statement.fields.iter().filter(|field| !matches!(field.input, Input::Tick)).map(|field| field.name);
+        for name in names.chain(["by", "why", "id", "sure"]) {
+            for text in wrong {
+                let mut fields = right(statement);
+                if name == "sure" {
+                    if !statement.telephones || !text.is_empty() {
+                        continue;
+                    }
+                    fields.remove("sure");
+                    // A Sunday.
+                    if let Some(at) = fields.get_mut("at").filter(|_| statement.key == "called") {
+                        "2026-03-29T10:30".clone_into(at);
+                    }
+                } else {
+                    fields.insert(name, text.to_owned());
+                }
+                tried += 1;
+                refused += u32::from(!office.both(statement, &fields).await?);
+            }
+        }
     }
-    let called = ["opt-out", "record", "called", "--facility", CODE, "--at", "2026-09-22T10:00"];
-    let warned = desk.server.try_run(&called).await?;
-    let told = String::from_utf8(warned.stderr).context("what it said")?;
-    ensure!(warned.status.success() && told.contains("it opens at 2026-09-24 08:00"), "{told}");
+    println!("{tried} wrong inputs, {refused} refused by both doors, the others accepted by both");
+    ensure!(refused > 400, "{refused} of {tried}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stated_by_mistake_is_withdrawn_and_what_is_sent_twice_counts_once() -> Result<()> {
+    let office = Office::open("statements-withdrawn").await?;
+    let id = "018f0000-0000-4000-8000-00000000aa02";
+    for _ in 0..2 {
+        let said = office.run("read record --os ios --at 2026-04-01T10:30 --id", &[id]).await?;
+        ensure!(said.contains("ひとこと医院 1319999015") && said.contains("eligible eligible"), "{said}");
+    }
+    let status = office.status(CODE).await?;
+    ensure!(status["evidence"]["count"] == 1 && status["eligible"]["key"] == "eligible", "{status:#}");
+
+    // The page leads from the entry to its withdrawal.
+    let page = reqwest::get(format!("{}/facilities/{CODE}?lang=en", office.server.web)).await?.text().await?;
+    let link = format!("/facilities/{CODE}/record/withdraw?statement={id}");
+    ensure!(page.contains(&link), "{page}");
+    let form = reqwest::get(format!("{}{link}", office.server.web)).await?.text().await?;
+    ensure!(form.contains(id), "{form}");
+    let withdraw = statement::find("withdraw").context("a statement")?;
+    let mut fields = right(withdraw);
+    fields.insert("statement", id.to_owned());
+    ensure!(office.on_the_page(withdraw, &fields).await? == Verdict::Accepted);
+    wait::until("the read to be gone", PATIENCE, async || {
+        let status = office.status(CODE).await?;
+        ensure!(status["evidence"]["key"] == "never" && status["eligible"]["key"] == "not_yet", "{status:#}");
+        ensure!(status["superseded"][0]["by"] == "withdrawn", "{status:#}");
+        Ok(())
+    })
+    .await?;
+    let page = reqwest::get(format!("{}/facilities/{CODE}?lang=en", office.server.web)).await?.text().await?;
+    ensure!(page.contains("Withdrawn") && page.contains("Statement withdrawn") && !page.contains(&link), "{page}");
+    // Sent once more, it stays withdrawn; and it is withdrawn once.
+    office.run("read record --os ios --at 2026-04-01T10:30 --id", &[id]).await?;
+    ensure!(office.status(CODE).await?["evidence"]["key"] == "never");
+    let Verdict::Refused(again) = office.on_the_command_line(withdraw, &fields).await? else {
+        anyhow::bail!("it was withdrawn twice");
+    };
+    ensure!(again.contains("has been withdrawn already"), "{again}");
+    // The past is told as if it had not been.
+    wait::until("the past to be told", PATIENCE, async || {
+        let told = office.server.run(&["status", "--as-of", "2026-04-01T12:00", "--format", "json"]).await?;
+        let told: Value = serde_json::from_str(&told)?;
+        ensure!(told[0]["evidence"] == "never", "{told:#}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_facility_that_nobody_knows_is_named() -> Result<()> {
+    let office = Office::open("statements-unknown").await?;
+    let words = ["notice", "record", "--notice", "supported_sticker", "--facility", "1349999019", "--by", "x"];
+    let output = office.server.try_run(&words).await?;
+    let error = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(2) && error.contains("no facility has the code"), "{error}");
     Ok(())
 }

@@ -59,9 +59,13 @@ async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
         .await?;
     let imported = desk.becomes("eligible", "not_yet").await?;
     // It is said today that a phone was read months ago: what was shown before stays what it was.
-    desk.server.run(&["attest", "--facility", CODE, "--at", "2025-10-01T10:00", "--by", "Suzuki"]).await?;
+    desk.server
+        .run(&["read", "record", "--os", "ios", "--facility", CODE, "--at", "2025-10-01T10:00", "--by", "Suzuki"])
+        .await?;
     let attested = desk.becomes("eligible", "eligible").await?;
-    desk.server.run(&["opt-out", "record", "do-not-want", "--facility", CODE, "--by", "Suzuki"]).await?;
+    desk.server
+        .run(&["intent", "set", "--intent", "do_not_want", "--facility", CODE, "--by", "Suzuki", "--why", "x"])
+        .await?;
     let opted_out = desk.becomes("opt_out", "needed").await?;
 
     ensure!(desk.shown(before).await?.is_empty(), "nothing was shown then");
@@ -113,7 +117,7 @@ async fn what_was_true_then_is_told_by_all_that_is_known_now() -> Result<()> {
     desk.becomes("eligible", "not_yet").await?;
     let run = async |words: &[&str]| desk.server.run(&[words, &["--facility", CODE, "--by", "Suzuki"]].concat()).await;
     // What is said today was so long ago; what was shown then stays what it was.
-    run(&["attest", "--at", "2025-10-01T10:00"]).await?;
+    run(&["read", "record", "--os", "ios", "--at", "2025-10-01T10:00"]).await?;
     desk.becomes("eligible", "eligible").await?;
     desk.told_anew().await?;
     let as_of = async |at: &str| -> Result<Vec<Value>> {
@@ -130,8 +134,8 @@ async fn what_was_true_then_is_told_by_all_that_is_known_now() -> Result<()> {
 
     // What is known still later rewrites it again, and what was shown meanwhile does not change.
     let meanwhile = desk.now().await?;
-    run(&["attest", "--at", "2025-09-25T10:00"]).await?;
-    run(&["opt-out", "record", "do-not-want"]).await?;
+    run(&["read", "record", "--os", "ios", "--at", "2025-09-25T10:00"]).await?;
+    run(&["intent", "set", "--intent", "do_not_want", "--why", "x"]).await?;
     desk.becomes("opt_out", "needed").await?;
     desk.told_anew().await?;
     ensure!(eligible("2025-09-25T10:00").await? == "eligible");

@@ -192,6 +192,19 @@ impl Calendar {
         None
     }
 
+    /// Why the call centre doesn't answer at `at`, where it doesn't.
+    #[must_use]
+    pub fn closed_because(&self, at: DateTime<Utc>) -> Text {
+        let local = local(at);
+        let holiday = self.holiday(local.date_naive()) == Some(true);
+        match self.hours.on(local.weekday()) {
+            _ if holiday => Text::fixed("祝日", "a public holiday"),
+            None => Text::fixed("定休の曜日", "not on this day of the week"),
+            Some((from, to)) if (from..to).contains(&local.time()) => Text::fixed("臨時の休業", "an entered closure"),
+            Some(_) => Text::fixed("受付時間外", "outside opening hours"),
+        }
+    }
+
     /// When the opening around `at` ends; `None` where the call centre doesn't answer at `at`, or nobody knows.
     #[must_use]
     pub fn open_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {

@@ -453,6 +453,61 @@ impl Shown {
     }
 }
 
+/// Whether a statement of this kind is as if it had not been made once it is withdrawn. What is done with the log itself, and
+/// rules that were adopted, are followed by others instead.
+#[must_use]
+pub const fn withdrawable(event: &Event) -> bool {
+    match event {
+        Event::SmartphoneReadAttested(_)
+        | Event::SmartphoneReadFailed(_)
+        | Event::FallbackUsed(_)
+        | Event::NoticeHung(_)
+        | Event::FaceReaderRestarted(_)
+        | Event::FacilityRegistered(_)
+        | Event::FacilityCodeChanged(_)
+        | Event::TerminalEnrolled(_)
+        | Event::TerminalRetired(_)
+        | Event::ReaderRoleAssigned(_)
+        | Event::FaceReaderModelSet(_)
+        | Event::ReaderPurchased(_)
+        | Event::ReceptionArranged(_)
+        | Event::ListingIntentSet(_)
+        | Event::OptOutCallPlanned(_)
+        | Event::OptOutCallMade(_)
+        | Event::OptOutAcknowledged(_)
+        | Event::OptOutWithdrawn(_)
+        | Event::AlertAcknowledged(_)
+        | Event::AlertSnoozed(_)
+        | Event::MaintenanceWindowSet(_)
+        | Event::CollectionLimited(_)
+        | Event::ClosureSet(_) => true,
+        Event::AgentStarted(_)
+        | Event::AgentStopped(_)
+        | Event::TerminalRebooted(_)
+        | Event::ClockStepped(_)
+        | Event::SoftwareVersionsObserved(_)
+        | Event::ComponentStateObserved(_)
+        | Event::ReaderAttached(_)
+        | Event::ReaderDetached(_)
+        | Event::ReaderFlapping(_)
+        | Event::ReaderBlocked(_)
+        | Event::TapObserved(_)
+        | Event::LinkageResultObserved(_)
+        | Event::CollectionGap(_)
+        | Event::SettingsTaken(_)
+        | Event::EntryWithdrawn(_)
+        | Event::StatementWithdrawn(_)
+        | Event::RecordSkipped(_)
+        | Event::RulesAdopted(_)
+        | Event::SnapshotImported(_)
+        | Event::SnapshotReleased(_)
+        | Event::ListRowDismissed(_)
+        | Event::TerminalConnected(_)
+        | Event::TerminalDisconnected(_)
+        | Event::ListingObserved(_) => false,
+    }
+}
+
 /// FNV-1a over a statement's identifier; where it has none, over what is said and by whom, but not over when it arrived.
 fn digest(recorded: &Recorded) -> u64 {
     struct Digest(u64);

@@ -55,7 +55,7 @@ pub use evidence::{
     Doubt, DoubtCount, Eligible, Evidence, Level, LevelCount, ReadStatus, Superseded, SupersededBy, reads,
 };
 pub use explain::{Change, EXAMPLE, Explained, Fleet, Step, StepCause, difference, explain};
-pub use facility::{FOLD, Facility, fold};
+pub use facility::{FOLD, Facility, fold, withdrawable};
 pub use freshness::{Freshness, TerminalStatus};
 pub use hours::{Hours, HoursError};
 pub use identity::CodeStatus;

@@ -17,7 +17,7 @@ use yomitori_proto::id::FacilityId;
 
 use super::instant;
 use super::output::{note, say, warn};
-use super::{Desk, Mistaken};
+use super::{Context, Mistaken};
 use crate::telemetry;
 
 /// Mistakes in a file that are shown one by one.
@@ -86,9 +86,9 @@ impl GroundFiles {
 }
 
 /// Explains a file of facts, or what the server knows of a facility.
-pub(super) async fn run(asked: Explain, desk: impl FnOnce() -> anyhow::Result<Desk>) -> anyhow::Result<()> {
+pub(super) async fn run(asked: Explain, context: impl FnOnce() -> anyhow::Result<Context>) -> anyhow::Result<()> {
     match (&asked.code, &asked.events) {
-        (Some(code), _) => stored::explain(&desk()?, code, &asked).await,
+        (Some(code), _) => stored::explain(&context()?, code, &asked).await,
         (None, Some(file)) => Ok(of_file(file, &asked)?),
         (None, None) => {
             say(EXAMPLE.trim_end());

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use uuid::Uuid;
 use yomitori_proto::code::{Prefecture, Table as FeeTable};
 use yomitori_proto::event::{Event, Stated};
+use yomitori_proto::id::StatementId;
 
-use super::Desk;
+use super::Context;
 use super::list::{read_file, refused};
 use super::output::{note, say, warn};
 use super::statement::Speaker;
@@ -64,9 +66,6 @@ pub(super) enum Command {
     },
     /// Register one facility, or change its name, codes or address.
     Register(one::Register),
-    /// Codes change; each is a facility's from one date to another.
-    #[command(subcommand)]
-    Code(one::Code),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -92,13 +91,12 @@ impl Kind {
     }
 }
 
-pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
+pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     let (file, preview, prefecture, kind, register, speaker) = match command {
         Command::Import { file, preview, prefecture, kind, register, speaker } => {
             (file, preview, prefecture, kind, register, speaker)
         }
-        Command::Register(command) => return one::register(desk, command).await,
-        Command::Code(command) => return one::code(desk, command).await,
+        Command::Register(command) => return one::register(context, command).await,
     };
     let name = file.display().to_string();
     let bytes = read_file(&file)?;
@@ -109,7 +107,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
         master::read(&table, &Format::of_masters(), scope)
     });
     // What is registered is read while the file is.
-    let (master, known) = tokio::join!(reading, door::directory(&desk.store, clock::now()));
+    let (master, known) = tokio::join!(reading, door::directory(&context.store, clock::now()));
     let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
     let master = master.context("read the file")?.map_err(refused)?;
     for warning in master.warnings.iter().take(SHOWN) {
@@ -125,16 +123,18 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
         show(&plan);
         return Ok(());
     }
-    let stated = speaker.stated();
-    apply(desk, plan, &stated).await
+    let stated = speaker.stated("facility import")?;
+    apply(context, plan, &stated).await
 }
 
-async fn apply(desk: &Desk, plan: Plan, stated: &Stated) -> anyhow::Result<()> {
+async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result<()> {
     let Plan { planned, unchanged, unknown } = plan;
     let total = planned.len();
     let new = planned.iter().filter(|planned| planned.change == Change::New).count();
-    let stating =
-        planned.into_iter().map(|Planned { facility, event, .. }| desk.operator.state(facility, stated.clone(), event));
+    let stating = planned.into_iter().map(|Planned { facility, event, .. }| {
+        let stated = Stated { id: Some(StatementId(Uuid::new_v4())), ..stated.clone() };
+        context.operator.state(facility, stated, event)
+    });
     let mut stating = stream::iter(stating).buffer_unordered(AT_ONCE);
     let (mut done, mut last) = (0_usize, None);
     while let Some(position) = stating.try_next().await.context("record the facilities")? {
@@ -147,14 +147,14 @@ async fn apply(desk: &Desk, plan: Plan, stated: &Stated) -> anyhow::Result<()> {
     drop(stating);
     match last {
         Some(position) if total <= SHOWN_AT_ONCE => {
-            desk.operator.shown(position).await?;
+            context.operator.shown(position).await?;
         }
         Some(_) => note("反映は順次進みます / recorded; what is shown follows within a few minutes"),
         None => {}
     }
     let unknown = if unknown > 0 { format!(", {unknown} left out as they are not registered") } else { String::new() };
     say(&format!("{done} 件を登録しました / {done} registered or changed, {unchanged} unchanged{unknown}"));
-    if new > 0 && snapshots::all(&desk.store).await?.iter().any(|snapshot| snapshot.applied_at.is_some()) {
+    if new > 0 && snapshots::all(&context.store).await?.iter().any(|snapshot| snapshot.applied_at.is_some()) {
         note(
             "取込済みのリストを新しい施設に反映するには / for what the ministry's list says of the new ones: yomitori-server list reconcile",
         );

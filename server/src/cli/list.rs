@@ -10,8 +10,8 @@ use chrono_tz::Asia::Tokyo;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output::{note, say};
-use super::statement::{Reasoned, Speaker};
-use super::{Desk, Mistaken};
+use super::statement::Speaker;
+use super::{Context, Mistaken};
 use crate::ingest::listing::coverage::Coverage;
 use crate::ingest::listing::door;
 use crate::ingest::listing::format::Format as Mapping;
@@ -70,7 +70,7 @@ pub(super) enum Command {
     Release {
         snapshot: String,
         #[command(flatten)]
-        speaker: Reasoned,
+        speaker: Speaker,
     },
     /// Apply kept snapshots to facilities and codes that were registered since; by default the newest of each kind.
     Reconcile {
@@ -86,7 +86,7 @@ pub(super) enum Command {
         #[arg(long)]
         facility: String,
         #[command(flatten)]
-        speaker: Reasoned,
+        speaker: Speaker,
     },
     /// Decide that a row is none of our facilities, although it resembles one: it is not suggested again.
     Dismiss {
@@ -94,7 +94,7 @@ pub(super) enum Command {
         /// The code in the row.
         code: String,
         #[command(flatten)]
-        speaker: Reasoned,
+        speaker: Speaker,
     },
     /// Who took in which snapshot, released it, or dismissed a row, when and why.
     Decisions {
@@ -136,33 +136,38 @@ enum Shape {
     Json,
 }
 
-pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
+pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Import(import) => take::take(desk, import).await,
-        Command::Snapshots { shape } => show::snapshots(desk, shape.shape).await,
-        Command::Show { snapshot, shape } => show::snapshot(desk, &named(desk, &snapshot).await?, shape.shape).await,
+        Command::Import(import) => take::take(context, import).await,
+        Command::Snapshots { shape } => show::snapshots(context, shape.shape).await,
+        Command::Show { snapshot, shape } => {
+            show::snapshot(context, &named(context, &snapshot).await?, shape.shape).await
+        }
         Command::Unmatched { snapshot, all, shape } => {
-            show::unmatched(desk, &chosen(desk, snapshot.as_deref()).await?, all, shape.shape).await
+            show::unmatched(context, &chosen(context, snapshot.as_deref()).await?, all, shape.shape).await
         }
         Command::Diff { before, after, ours, shape } => {
-            show::diff(desk, &named(desk, &before).await?, &named(desk, &after).await?, ours, shape.shape).await
+            show::diff(context, &named(context, &before).await?, &named(context, &after).await?, ours, shape.shape)
+                .await
         }
-        Command::Cadence { shape } => show::cadence(desk, shape.shape).await,
-        Command::Release { snapshot, speaker } => take::release(desk, named(desk, &snapshot).await?, speaker).await,
+        Command::Cadence { shape } => show::cadence(context, shape.shape).await,
+        Command::Release { snapshot, speaker } => {
+            take::release(context, named(context, &snapshot).await?, speaker).await
+        }
         Command::Reconcile { snapshot } => {
-            for snapshot in chosen(desk, snapshot.as_deref()).await? {
-                take::apply(desk, &snapshot).await?;
+            for snapshot in chosen(context, snapshot.as_deref()).await? {
+                take::apply(context, &snapshot).await?;
             }
             Ok(())
         }
         Command::Match { snapshot, code, facility, speaker } => {
-            let snapshot = named(desk, &snapshot).await?;
-            take::belongs(desk, &snapshot, &code, &facility, speaker).await
+            let snapshot = named(context, &snapshot).await?;
+            take::belongs(context, &snapshot, &code, &facility, speaker).await
         }
         Command::Dismiss { snapshot, code, speaker } => {
-            take::dismiss(desk, &named(desk, &snapshot).await?, &code, speaker).await
+            take::dismiss(context, &named(context, &snapshot).await?, &code, speaker).await
         }
-        Command::Decisions { shape } => show::decisions(desk, shape.shape).await,
+        Command::Decisions { shape } => show::decisions(context, shape.shape).await,
         Command::Formats { name: None } => {
             for mapping in Mapping::bundled() {
                 say(&format!("{:<22} {}", mapping.id, mapping.title));
@@ -178,8 +183,8 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
 }
 
 /// A snapshot by the first digits of its identifier.
-async fn named(desk: &Desk, text: &str) -> anyhow::Result<Snapshot> {
-    let all = snapshots::all(&desk.store).await?;
+async fn named(context: &Context, text: &str) -> anyhow::Result<Snapshot> {
+    let all = snapshots::all(&context.store).await?;
     match door::named(&all, text).as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err(Mistaken(format!("there is no snapshot `{text}`; see `yomitori-server list snapshots`")).into()),
@@ -191,12 +196,12 @@ async fn named(desk: &Desk, text: &str) -> anyhow::Result<Snapshot> {
 }
 
 /// The snapshot that was asked for, or the newest of each kind that is believed.
-async fn chosen(desk: &Desk, text: Option<&str>) -> anyhow::Result<Vec<Snapshot>> {
+async fn chosen(context: &Context, text: Option<&str>) -> anyhow::Result<Vec<Snapshot>> {
     if let Some(text) = text {
-        return Ok(vec![named(desk, text).await?]);
+        return Ok(vec![named(context, text).await?]);
     }
     let mut newest: Vec<Snapshot> = Vec::new();
-    for snapshot in snapshots::all(&desk.store).await? {
+    for snapshot in snapshots::all(&context.store).await? {
         let kind = |other: &Snapshot| other.source == snapshot.source && other.coverage == snapshot.coverage;
         if !snapshot.quarantined() && !newest.iter().any(kind) {
             newest.push(snapshot);

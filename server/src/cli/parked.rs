@@ -10,8 +10,8 @@ use yomitori_proto::id::FacilityId;
 
 use super::output::{note, say};
 use super::rules::Format;
-use super::statement::{Reasoned, Speaker};
-use super::{Desk, Mistaken};
+use super::statement::Speaker;
+use super::{Context, Mistaken};
 use crate::ingest::operator::{Answered, SkipError};
 use crate::log::Position;
 use crate::store::waiting::{self, Record, Stopped};
@@ -60,7 +60,7 @@ pub(super) enum Command {
         /// A code, an identifier, or `fleet`.
         facility: String,
         #[command(flatten)]
-        speaker: Reasoned,
+        speaker: Speaker,
         #[command(flatten)]
         shape: Shape,
     },
@@ -72,42 +72,42 @@ pub(super) struct Shape {
     format: Format,
 }
 
-pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
+pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::List(shape) => list(desk, &shape).await,
-        Command::Show { facility, shape } => show(desk, &parked(desk, &facility).await?, &shape).await,
+        Command::List(shape) => list(context, &shape).await,
+        Command::Show { facility, shape } => show(context, &parked(context, &facility).await?, &shape).await,
         Command::Retry { facility: Some(facility), shape, .. } => {
-            let stopped = parked(desk, &facility).await?;
-            retry(desk, vec![stopped], &shape).await
+            let stopped = parked(context, &facility).await?;
+            retry(context, vec![stopped], &shape).await
         }
-        Command::Retry { facility: None, shape, .. } => retry(desk, all(desk).await?, &shape).await,
+        Command::Retry { facility: None, shape, .. } => retry(context, all(context).await?, &shape).await,
         Command::Skip { facility, speaker, shape } => {
-            let stated = Speaker::from(speaker).stated();
-            skip(desk, &parked(desk, &facility).await?, stated, &shape).await
+            let stated = speaker.stated("")?;
+            skip(context, &parked(context, &facility).await?, stated, &shape).await
         }
     }
 }
 
 /// The parked facility that `text` names.
-async fn parked(desk: &Desk, text: &str) -> anyhow::Result<Stopped> {
+async fn parked(context: &Context, text: &str) -> anyhow::Result<Stopped> {
     let facility = match text.parse() {
         // What registers it may be among what waits.
         Ok(id) => id,
         Err(_) if text == "fleet" => FacilityId::FLEET,
-        Err(_) => desk.facility(text).await?,
+        Err(_) => context.facility(text).await?,
     };
-    let found = waiting::stopped(&desk.store, Some(facility), 1, 0).await?.pop();
+    let found = waiting::stopped(&context.store, Some(facility), 1, 0).await?.pop();
     found.ok_or_else(|| {
         let none = "この施設の記録は止まっていません / nothing of it waits";
         Mistaken(format!("{text}: {none}; see `yomitori-server parked list`")).into()
     })
 }
 
-async fn all(desk: &Desk) -> anyhow::Result<Vec<Stopped>> {
+async fn all(context: &Context) -> anyhow::Result<Vec<Stopped>> {
     let mut found = Vec::new();
     loop {
         let place = i64::try_from(found.len()).unwrap_or(i64::MAX);
-        let more = waiting::stopped(&desk.store, None, AT_ONCE, place).await?;
+        let more = waiting::stopped(&context.store, None, AT_ONCE, place).await?;
         if more.is_empty() {
             return Ok(found);
         }
@@ -115,8 +115,8 @@ async fn all(desk: &Desk) -> anyhow::Result<Vec<Stopped>> {
     }
 }
 
-async fn list(desk: &Desk, shape: &Shape) -> anyhow::Result<()> {
-    let found = all(desk).await?;
+async fn list(context: &Context, shape: &Shape) -> anyhow::Result<()> {
+    let found = all(context).await?;
     if shape.format == Format::Json {
         return json(&found);
     }
@@ -152,7 +152,7 @@ fn minute(at: DateTime<Utc>) -> String {
     at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
 }
 
-async fn show(desk: &Desk, stopped: &Stopped, shape: &Shape) -> anyhow::Result<()> {
+async fn show(context: &Context, stopped: &Stopped, shape: &Shape) -> anyhow::Result<()> {
     let mut records: Vec<Record> = Vec::new();
     if shape.format == Format::Text {
         told(stopped);
@@ -160,7 +160,7 @@ async fn show(desk: &Desk, stopped: &Stopped, shape: &Shape) -> anyhow::Result<(
     }
     let mut after: Option<Position> = None;
     loop {
-        let more = waiting::records(&desk.store, stopped.facility_id, after, AT_ONCE).await?;
+        let more = waiting::records(&context.store, stopped.facility_id, after, AT_ONCE).await?;
         let Some(last) = more.last() else { break };
         after = Some(last.place);
         if shape.format == Format::Json {
@@ -189,17 +189,17 @@ fn line(record: &Record) {
     say(&format!("{place:<12} {:<9} {at}  [{held}] {}", record.bytes, record.reason));
 }
 
-async fn retry(desk: &Desk, before: Vec<Stopped>, shape: &Shape) -> anyhow::Result<()> {
+async fn retry(context: &Context, before: Vec<Stopped>, shape: &Shape) -> anyhow::Result<()> {
     let only = match before.as_slice() {
         [one] => Some(one.facility_id),
         _ => None,
     };
-    let answered = desk.operator.retry(only).await?;
-    came(desk, &before, answered, shape).await
+    let answered = context.operator.retry(only).await?;
+    came(context, &before, answered, shape).await
 }
 
-async fn skip(desk: &Desk, stopped: &Stopped, stated: Stated, shape: &Shape) -> anyhow::Result<()> {
-    let answered = match desk.operator.skip(stopped.facility_id, stopped.first, stated).await {
+async fn skip(context: &Context, stopped: &Stopped, stated: Stated, shape: &Shape) -> anyhow::Result<()> {
+    let answered = match context.operator.skip(stopped.facility_id, stopped.first, stated).await {
         Ok(answered) => answered,
         Err(SkipError::NotFirst) => {
             let moved = "the record is no longer the first that waits: look again with `yomitori-server parked show`";
@@ -211,12 +211,12 @@ async fn skip(desk: &Desk, stopped: &Stopped, stated: Stated, shape: &Shape) -> 
     if shape.format == Format::Text {
         say(&format!("{} を除外しました / {} is left out", stopped.first, stopped.first));
     }
-    came(desk, std::slice::from_ref(stopped), answered, shape).await
+    came(context, std::slice::from_ref(stopped), answered, shape).await
 }
 
 /// Tells which of these facilities go on, and which are still parked.
-async fn came(desk: &Desk, before: &[Stopped], answered: Answered, shape: &Shape) -> anyhow::Result<()> {
-    let still = all(desk).await?;
+async fn came(context: &Context, before: &[Stopped], answered: Answered, shape: &Shape) -> anyhow::Result<()> {
+    let still = all(context).await?;
     let still: Vec<&Stopped> =
         still.iter().filter(|still| before.iter().any(|was| was.facility_id == still.facility_id)).collect();
     if shape.format == Format::Json {

@@ -8,13 +8,13 @@ use chrono_tz::Asia::Tokyo;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use yomitori_facility::{Calendar, Rules, Word as _};
-use yomitori_proto::event::{ClosureSet, Event, Origin, RulesAdopted};
+use yomitori_proto::event::{Event, Origin, RulesAdopted};
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::vocabulary::Closes;
 
-use super::output::{note, say, warn};
-use super::statement::{Reasoned, state, state_of};
-use super::{Desk, Mistaken, explain, instant};
+use super::output::{note, say};
+use super::statement::{Speaker, state};
+use super::{Context, Mistaken, explain};
 use crate::clock;
 use crate::store::fact::Placed;
 use crate::store::{facility as facilities, ground};
@@ -33,7 +33,7 @@ pub(super) enum Command {
         /// The whole document (TOML), with a higher version than the one in force.
         file: PathBuf,
         #[command(flatten)]
-        speaker: Reasoned,
+        speaker: Speaker,
     },
     /// Print the rules in force, with their comments.
     Export {
@@ -45,27 +45,6 @@ pub(super) enum Command {
 
 #[derive(Subcommand)]
 pub(super) enum Closure {
-    /// The call centre, or clinics, are closed in [from, to).
-    ///
-    /// While the call centre is closed nobody answers, and a call recorded then is odd. Days on which clinics are closed are no
-    /// opening days: a terminal that is silent then is not called silent. Nothing is assumed; `closure propose` says what is
-    /// usual.
-    Set {
-        /// The first instant, such as 2026-12-29; a day begins at midnight in Japan.
-        #[arg(long, value_parser = instant::parse)]
-        from: DateTime<Utc>,
-        /// The first instant at which it is open again, holidays and hours aside.
-        #[arg(long, value_parser = instant::parse)]
-        to: DateTime<Utc>,
-        /// All clinics are closed, not the call centre.
-        #[arg(long, conflicts_with = "facility")]
-        clinics: bool,
-        /// The facility with this institution code is closed, not the call centre.
-        #[arg(long)]
-        facility: Option<String>,
-        #[command(flatten)]
-        speaker: Reasoned,
-    },
     /// The closures that are usual in the year to come (New Year, Obon), as commands to be changed and run.
     Propose,
     /// Every closure, and who said so.
@@ -118,15 +97,15 @@ fn minute(at: DateTime<Utc>) -> String {
     at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
 }
 
-pub(super) async fn run(desk: impl FnOnce() -> anyhow::Result<Desk>, command: Command) -> anyhow::Result<()> {
+pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Export { bundled: true } => say(Rules::BUNDLED.trim_end()),
-        Command::Export { bundled: false } => say(document(&ground::said(&desk()?.store).await?).trim_end()),
-        Command::Show { format } => show(&desk()?, format).await?,
+        Command::Export { bundled: false } => say(document(&ground::said(&context()?.store).await?).trim_end()),
+        Command::Show { format } => show(&context()?, format).await?,
         Command::Adopt { file, speaker } => {
             let document = explain::text(&file)?;
             let rules = explain::read_rules(&file)?;
-            adopt(&desk()?, document, &rules, speaker).await?;
+            adopt(&context()?, document, &rules, speaker).await?;
         }
     }
     Ok(())
@@ -141,12 +120,12 @@ fn document(said: &[Placed]) -> &str {
     adopted.unwrap_or(Rules::BUNDLED)
 }
 
-async fn show(desk: &Desk, format: Format) -> anyhow::Result<()> {
-    let ground = ground::now(&desk.store).await?;
-    let all = ground::said(&desk.store).await?;
+async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
+    let ground = ground::now(&context.store).await?;
+    let all = ground::said(&context.store).await?;
     let adoptions: Vec<Said<'_>> =
         all.iter().rev().filter_map(said).filter(|said| matches!(said.what, What::Adopted { .. })).collect();
-    let behind = facilities::count_behind(&desk.store, ground.number).await?;
+    let behind = facilities::count_behind(&context.store, ground.number).await?;
     if format == Format::Json {
         #[derive(Serialize)]
         struct Shown<'a> {
@@ -173,8 +152,8 @@ async fn show(desk: &Desk, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn adopt(desk: &Desk, document: String, rules: &Rules, speaker: Reasoned) -> anyhow::Result<()> {
-    let ground = ground::now(&desk.store).await?;
+async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Speaker) -> anyhow::Result<()> {
+    let ground = ground::now(&context.store).await?;
     if *rules == ground.rules {
         say("同じ規則がすでに有効です / these very rules are in force already; nothing was recorded");
         return Ok(());
@@ -187,35 +166,21 @@ async fn adopt(desk: &Desk, document: String, rules: &Rules, speaker: Reasoned) 
         ))
         .into());
     }
-    state_of(desk, FacilityId::FLEET, speaker.into(), RulesAdopted { version, document }.into()).await?;
+    state(context, FacilityId::FLEET, speaker.stated("")?, RulesAdopted { version, document }.into(), false).await?;
     note(
         "全施設を再計算します。進み具合は / every facility is folded anew; see how far with: yomitori-server rules show",
     );
     Ok(())
 }
 
-pub(super) async fn closure(desk: &Desk, command: Closure) -> anyhow::Result<()> {
+pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Result<()> {
     match command {
         Closure::Propose => {
             propose();
             Ok(())
         }
-        Closure::Set { from, to, clinics, facility, speaker } => {
-            if to <= from {
-                return Err(Mistaken("--to must be later than --from: the closure is [from, to)".to_owned()).into());
-            }
-            if to - from > chrono::Duration::days(60) {
-                warn("that is a long closure: more than 60 days");
-            }
-            let closes = if clinics || facility.is_some() { Closes::Clinics } else { Closes::CallCentre };
-            let closed = ClosureSet { from, to, closes }.into();
-            match facility {
-                Some(code) => state(desk, &code, speaker.into(), closed).await,
-                None => state_of(desk, FacilityId::FLEET, speaker.into(), closed).await,
-            }
-        }
         Closure::List(Listed { format }) => {
-            let all = ground::said(&desk.store).await?;
+            let all = ground::said(&context.store).await?;
             let closures: Vec<Said<'_>> =
                 all.iter().filter_map(said).filter(|said| matches!(said.what, What::Closed { .. })).collect();
             if format == Format::Json {
@@ -243,7 +208,7 @@ fn propose() {
         let day = |at: DateTime<Utc>| at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string();
         say(&format!("# {} / {}", label.ja, label.en));
         say(&format!(
-            "yomitori-server closure set --clinics --from {} --to {} --by NAME --why REASON",
+            "yomitori-server closure set --closes clinics --from {} --to {} --by NAME --why REASON",
             day(from),
             day(to)
         ));

@@ -1,23 +1,272 @@
-//! Commands by which a person states something of a facility. Each becomes a fact with who, when and why.
+//! Commands by which a person states something: each is made from one entry of `statement`, with its fields as options.
 
-use chrono::{DateTime, Utc};
-use clap::{Args, Subcommand, ValueEnum};
-use yomitori_facility::Opening;
-use yomitori_proto::event::{
-    Event, FaceReaderModelSet, FaceReaderRestarted, ListingIntentSet, OptOutAcknowledged, OptOutCallMade,
-    OptOutCallPlanned, OptOutWithdrawn, ReaderPurchased, ReaderRoleAssigned, SmartphoneReadAttested,
-    SmartphoneReadFailed, Stated,
-};
-use yomitori_proto::id::{FacilityId, ReaderKey, TerminalId};
-use yomitori_proto::vocabulary::{Intent, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReaderRole};
+use std::collections::BTreeMap;
 
-use super::output::{say, warn};
-use super::{Desk, entry, instant};
+use anyhow::Context as _;
+use clap::builder::PossibleValue;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command};
+use serde::Serialize;
+use yomitori_facility::{Calendar, Text};
+use yomitori_proto::event::{Event, Stated};
+use yomitori_proto::id::{FacilityId, StatementId};
+
+use super::output::say;
+use super::{Context, Mistaken};
 use crate::clock;
 use crate::ingest::operator::Answered;
-use crate::store::ground;
+use crate::statement::{
+    self, About, BY, Checked, Field, ID, Input, Moment, Problem, SURE, Statement, Typed, WHY, known, subject,
+};
+use crate::store::{facility as facilities, ground};
 
-/// Who says so, and why.
+const FACILITY: &str = "facility";
+const FORMAT: &str = "format";
+
+/// The nouns that only statements have, and what each is about.
+const NOUNS: [(&str, &str); 18] = [
+    ("intent", "Whether the group wants a facility on the ministry's list"),
+    ("planned-call", "When somebody will telephone the call centre"),
+    ("call", "A call to the call centre that a facility shall not be listed"),
+    ("confirmation", "The call centre has confirmed a call"),
+    ("withdrawal", "A facility wants to be listed after all"),
+    ("purchase", "What was bought for reading phones"),
+    ("reception", "The reception desk is ready"),
+    ("face-reader", "Which face reader stands at the desk"),
+    ("reader-role", "What a reader is for"),
+    ("restart", "The face reader was restarted"),
+    ("notice", "The poster or the sticker at the entrance"),
+    ("read", "A phone was read"),
+    ("failure", "A phone was not read"),
+    ("fallback", "What the desk did instead of reading a phone"),
+    ("collection", "How much terminals may collect"),
+    ("maintenance", "When a facility's silence is expected"),
+    ("code", "A facility's institution codes"),
+    ("statement", "What people have stated"),
+];
+
+/// Adds the commands of all statements; those whose noun has other commands stand beside them.
+pub(super) fn add(mut root: Command) -> Command {
+    let entry = ("entry", "Entries of a terminal's desk page");
+    for (noun, about) in NOUNS.into_iter().chain([entry]) {
+        root = root.subcommand(Command::new(noun).about(about).subcommand_required(true).arg_required_else_help(true));
+    }
+    for statement in statement::all() {
+        let [noun, verb] = statement.command;
+        root = root.mut_subcommand(noun, |command| command.subcommand(self::command(statement, verb)));
+    }
+    root
+}
+
+/// The statement that a command line asks for.
+pub(super) fn asked(matches: &ArgMatches) -> Option<(&'static Statement, &ArgMatches)> {
+    let (noun, below) = matches.subcommand()?;
+    let (verb, matches) = below.subcommand()?;
+    let statement = statement::all().find(|statement| statement.command == [noun, verb])?;
+    Some((statement, matches))
+}
+
+fn command(statement: &'static Statement, verb: &'static str) -> Command {
+    let note = statement.note.as_ref().map(|note| format!("\n\n{}\n{}", note.en, note.ja)).unwrap_or_default();
+    let title = &statement.title;
+    let mut command = Command::new(verb)
+        .about(format!("{} / {}", title.en, title.ja))
+        .long_about(format!("{} / {}{note}", title.en, title.ja))
+        .after_help(format!("Example:\n  {}", example(statement)));
+    let facility = Arg::new(FACILITY)
+        .long(FACILITY)
+        .value_name("CODE")
+        .required(statement.about == About::Facility)
+        .help("One of the facility's institution codes, or its identifier");
+    command = command.arg(facility).args(statement.fields.iter().map(argument));
+    if statement.telephones {
+        let help = "Record it although the call centre doesn't answer at that hour";
+        command = command.arg(Arg::new(SURE).long(SURE).action(ArgAction::SetTrue).help(help));
+    }
+    let why = if statement.why.en.is_empty() {
+        "Why, in a few words".to_owned()
+    } else {
+        format!("Why, in a few words; by default: {}", statement.why.ja)
+    };
+    command
+        .arg(Arg::new(BY).long(BY).value_name("NAME").help("Who states it; by default who is logged in here"))
+        .arg(Arg::new(WHY).long(WHY).value_name("REASON").help(why))
+        .arg(Arg::new(ID).long(ID).value_name("UUID").help("Sent again under the same identifier, it counts once"))
+        .arg(Arg::new(FORMAT).long(FORMAT).value_parser(["text", "json"]).default_value("text").help("How to answer"))
+}
+
+/// A field as an option; its words are those of the catalogue, which also refuses what is none of them.
+fn argument(field: &'static Field) -> Arg {
+    let hint = field.hint.as_ref().map(|hint| format!(" ({})", hint.en)).unwrap_or_default();
+    let help = format!("{} / {}{hint}", field.label.en, field.label.ja);
+    let argument = Arg::new(field.name).long(field.name.replace('_', "-")).help(help);
+    match &field.input {
+        Input::Tick => argument.action(ArgAction::SetTrue),
+        Input::Radio(choices) => argument.value_name("WORD").long_help(listed(field, choices)),
+        Input::Select(choices) => argument.value_name("WORD").long_help(listed(field, &choices())),
+        Input::Minute(_) => argument.value_name("INSTANT"),
+        Input::Line(_) | Input::Demanded(_) => argument.value_name("TEXT"),
+        Input::Given(..) => argument.value_name("ID"),
+    }
+}
+
+fn listed(field: &Field, choices: &[(&'static str, Text)]) -> String {
+    let lines = choices.iter().map(|(word, label)| {
+        let value = PossibleValue::new(*word);
+        format!("\n  {:<28} {} / {}", value.get_name(), label.en, label.ja)
+    });
+    format!("{} / {}:{}", field.label.en, field.label.ja, lines.collect::<String>())
+}
+
+fn example(statement: &Statement) -> String {
+    let [noun, verb] = statement.command;
+    let fields = statement.fields.iter().filter_map(|field| {
+        let value = match &field.input {
+            Input::Line(_) if field.name == "new" => "1319999023",
+            Input::Tick | Input::Line(_) | Input::Minute(Moment::Optional) => return None,
+            Input::Demanded(_) => "TEXT",
+            Input::Minute(Moment::Past) => "2026-04-01T10:30",
+            Input::Minute(Moment::Ahead | Moment::Any) if field.name == "to" => "2027-01-04",
+            Input::Minute(Moment::Ahead | Moment::Any) => "2026-12-29",
+            Input::Radio(choices) => choices[0].0,
+            Input::Select(choices) => choices()[0].0,
+            Input::Given(example, _) => example,
+        };
+        Some(format!(" --{} {value}", field.name.replace('_', "-")))
+    });
+    let fields: String = fields.collect();
+    format!("yomitori-server {noun} {verb} --facility 1319999015{fields} --by Suzuki --why 'in a few words'")
+}
+
+/// What was typed; what a page fills in beforehand is filled in here too.
+fn typed(statement: &Statement, matches: &ArgMatches) -> Typed {
+    let mut typed = Typed::new();
+    for field in statement.fields {
+        let word = match &field.input {
+            Input::Tick => matches.get_flag(field.name).then(|| "yes".to_owned()),
+            Input::Minute(Moment::Past) => {
+                let now = || clock::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+                Some(matches.get_one::<String>(field.name).cloned().unwrap_or_else(now))
+            }
+            _ => matches.get_one::<String>(field.name).cloned(),
+        };
+        typed.extend(word.map(|word| (field.name.to_owned(), word)));
+    }
+    let why = (!statement.why.ja.is_empty()).then(|| statement.why.ja.to_string());
+    typed.extend(matches.get_one::<String>(WHY).cloned().or(why).map(|why| (WHY.to_owned(), why)));
+    typed.insert(BY.to_owned(), matches.get_one::<String>(BY).cloned().unwrap_or_else(logged_in));
+    typed.extend(matches.get_one::<String>(ID).cloned().map(|id| (ID.to_owned(), id)));
+    if statement.telephones && matches.get_flag(SURE) {
+        typed.insert(SURE.to_owned(), "yes".to_owned());
+    }
+    typed
+}
+
+fn logged_in() -> String {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
+    user.filter(|user| !user.is_empty()).unwrap_or_else(|| "console".to_owned())
+}
+
+/// Records a statement, and says of whom and what holds now.
+pub(super) async fn run(
+    context: impl FnOnce() -> anyhow::Result<Context>,
+    statement: &Statement,
+    matches: &ArgMatches,
+) -> anyhow::Result<()> {
+    let typed = typed(statement, matches);
+    // What is wrong in any case is said without a server.
+    let bundled = Calendar::bundled();
+    match statement.check(&typed, clock::now(), &bundled) {
+        Err(problems) if problems.iter().any(|problem| problem.field != SURE) => return Err(refused(&problems).into()),
+        Ok(_) | Err(_) => {}
+    }
+    let context = context()?;
+    let calendar = if statement.telephones { ground::now(&context.store).await?.calendar } else { bundled };
+    let checked = statement.check(&typed, clock::now(), &calendar).map_err(|problems| refused(&problems))?;
+    let Checked { stated, event: Some(event), .. } = checked else { anyhow::bail!("record a statement of this kind") };
+    let facility = match matches.get_one::<String>(FACILITY) {
+        Some(text) => Some(context.facility(text).await?),
+        None => None,
+    };
+    let facility = subject(facility, &event);
+    if let Some(problem) = known::problem(&context.store, facility, &event).await? {
+        return Err(refused(&[problem]).into());
+    }
+    let json = matches.get_one::<String>(FORMAT).is_some_and(|format| format == "json");
+    state(&context, facility, stated, event, json).await
+}
+
+/// Every problem with the option that it is about.
+fn refused(problems: &[Problem]) -> Mistaken {
+    let lines = problems.iter().map(|Problem { field, text }| {
+        let advice = if *field == SURE { " (--sure / 確かめた場合は --sure)" } else { "" };
+        format!("--{}: {} / {}{advice}", field.replace('_', "-"), text.ja, text.en)
+    });
+    Mistaken(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// What was recorded, and what holds now.
+#[derive(Serialize)]
+struct Recorded {
+    statement: Option<StatementId>,
+    facility: FacilityId,
+    name: Option<String>,
+    code: Option<String>,
+    /// Whether what holds has it already.
+    shown: bool,
+    now: BTreeMap<&'static str, String>,
+}
+
+/// States it of a facility, or of the fleet, and says of whom and what holds now.
+pub(super) async fn state(
+    context: &Context,
+    facility: FacilityId,
+    stated: Stated,
+    event: Event,
+    json: bool,
+) -> anyhow::Result<()> {
+    let statement = stated.id;
+    let position = context.operator.state(facility, stated, event).await.with_context(|| {
+        let id = statement.map(|id| id.to_string()).unwrap_or_default();
+        format!(
+            "record it. 記録できたか分かりません / nobody knows whether it was recorded: run it again with --id {id}"
+        )
+    })?;
+    let shown = context.operator.shown(position).await? == Answered::Shown;
+    let line = facilities::lines(&context.store, Some(facility)).await?.pop();
+    let mut now = BTreeMap::new();
+    if let Some(line) = &line {
+        now.extend([("eligible", line.eligible.clone()), ("evidence", line.evidence.clone())]);
+        now.extend([("intent", line.intent.clone()), ("opt_out", line.opt_out.clone())]);
+        now.extend([("listing", line.listing.clone())]);
+    }
+    let (name, code) = (line.as_ref().map(|line| line.name.clone()), line.and_then(|line| line.code));
+    if json {
+        let recorded = Recorded { statement, facility, name, code, shown, now };
+        say(&serde_json::to_string_pretty(&recorded).context("write JSON")?);
+        return Ok(());
+    }
+    let whom = if facility == FacilityId::FLEET {
+        "全施設 / all facilities".to_owned()
+    } else {
+        format!("{} {}", name.unwrap_or_default(), code.unwrap_or_else(|| facility.to_string()))
+    };
+    let done = if shown {
+        "記録しました / recorded"
+    } else {
+        "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
+    };
+    say(&format!("{}: {done}", whom.trim()));
+    if !now.is_empty() {
+        let axes: Vec<String> = now.iter().map(|(axis, key)| format!("{axis} {key}")).collect();
+        say(&format!("  現在 / now: {}", axes.join(", ")));
+    }
+    if let Some(id) = statement {
+        say(&format!("  取り消すには / to withdraw it: yomitori-server statement withdraw --statement {id}"));
+    }
+    Ok(())
+}
+
+/// Who says so, and why, beside other arguments.
 #[derive(Args)]
 pub(super) struct Speaker {
     /// Who states it; by default who is logged in here.
@@ -25,320 +274,19 @@ pub(super) struct Speaker {
     by: Option<String>,
     /// Why, in a few words.
     #[arg(long)]
-    pub(super) why: Option<String>,
+    why: Option<String>,
+    /// Sent again under the same identifier, it counts once.
+    #[arg(long)]
+    id: Option<String>,
 }
 
 impl Speaker {
-    /// A statement of theirs, made now.
-    pub(super) fn stated(self) -> Stated {
-        Stated { by: self.by(), why: self.why, stated_at: clock::now(), id: None }
+    /// A statement of theirs, made now; `why` is said where they don't.
+    pub(super) fn stated(self, why: &str) -> Result<Stated, Mistaken> {
+        let Self { by, why: said, id } = self;
+        let said = said.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
+        let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, said), (ID, id)];
+        let typed = typed.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
+        statement::stated(&typed, clock::now()).map_err(|problems| refused(&problems))
     }
-
-    pub(super) fn by(&self) -> String {
-        let logged_in = || std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
-        self.by.clone().or_else(logged_in).unwrap_or_else(|| "console".to_owned())
-    }
-}
-
-/// Who says so, where it must not be said without a reason.
-#[derive(Args)]
-pub(super) struct Reasoned {
-    /// Who states it; by default who is logged in here.
-    #[arg(long)]
-    by: Option<String>,
-    /// Why, in a few words.
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    why: String,
-}
-
-impl From<Reasoned> for Speaker {
-    fn from(Reasoned { by, why }: Reasoned) -> Self {
-        Self { by, why: Some(why) }
-    }
-}
-
-/// Where and when it happened, and who says so.
-#[derive(Args)]
-pub(super) struct Happened {
-    /// One of the facility's institution codes.
-    #[arg(long)]
-    facility: String,
-    /// When it happened, such as 2026-04-01T10:30; without an offset it is Japan's time. By default now.
-    #[arg(long, value_parser = instant::parse)]
-    at: Option<DateTime<Utc>>,
-    #[command(flatten)]
-    speaker: Speaker,
-}
-
-impl Happened {
-    pub(super) fn at(&self) -> DateTime<Utc> {
-        self.at.unwrap_or_else(clock::now)
-    }
-
-    pub(super) async fn state(self, desk: &Desk, event: Event) -> anyhow::Result<()> {
-        state(desk, &self.facility, self.speaker, event).await
-    }
-}
-
-#[derive(Subcommand)]
-pub(super) enum OptOut {
-    /// Record what is wanted, or how far the call has got.
-    Record {
-        #[arg(value_enum)]
-        what: OptOutStep,
-        /// One of the facility's institution codes.
-        #[arg(long)]
-        facility: String,
-        /// When it happened or is planned, such as 2026-04-01T10:30:00+09:00; by default now.
-        #[arg(long, value_parser = instant::parse)]
-        at: Option<DateTime<Utc>>,
-        /// What the call centre gave as its reference.
-        #[arg(long)]
-        reference: Option<String>,
-        #[command(flatten)]
-        speaker: Speaker,
-    },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum OptOutStep {
-    /// The group does not want the facility on the list.
-    DoNotWant,
-    /// The group wants it on the list.
-    Want,
-    /// The group has not decided.
-    Undecided,
-    /// Somebody will telephone the call centre.
-    CallPlanned,
-    /// Somebody has telephoned.
-    Called,
-    /// The call centre has confirmed.
-    Acknowledged,
-    /// It is to be listed after all.
-    Withdrawn,
-}
-
-#[derive(Subcommand)]
-pub(super) enum Reader {
-    /// Assign what a reader is for; `status --facility CODE` shows the readers and their keys.
-    Role {
-        #[arg(long)]
-        facility: String,
-        #[arg(long)]
-        terminal: TerminalId,
-        /// The reader's key, 16 hexadecimal digits.
-        #[arg(long)]
-        reader: ReaderKey,
-        #[arg(long, value_enum)]
-        role: Role,
-        #[command(flatten)]
-        speaker: Speaker,
-    },
-    /// Step one of the notice: it was bought.
-    Purchased {
-        #[arg(value_enum)]
-        item: Item,
-        #[arg(long)]
-        facility: String,
-        #[arg(long, value_enum)]
-        route: Option<Route>,
-        #[command(flatten)]
-        speaker: Speaker,
-    },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Item {
-    /// 汎用カードリーダー.
-    Reader,
-    UsbHub,
-    ExtensionCable,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Route {
-    Subsidised,
-    Own,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Role {
-    Phone,
-    FaceAuth,
-    StaffLogin,
-    Other,
-}
-
-#[derive(Subcommand)]
-pub(super) enum FaceReader {
-    /// Record the model, such as canon-hi-cara.
-    Set {
-        #[arg(long)]
-        facility: String,
-        #[arg(long)]
-        model: String,
-        /// Whether it reads phones by itself; by default as the model is known.
-        #[arg(long)]
-        phone_native: Option<bool>,
-        #[command(flatten)]
-        speaker: Speaker,
-    },
-    /// It was restarted: one that reads phones by itself can do so from then on.
-    Restarted {
-        #[command(flatten)]
-        happened: Happened,
-    },
-}
-
-#[derive(Args)]
-pub(super) struct Attest {
-    #[arg(long, value_enum)]
-    os: Option<Os>,
-    /// It was a technician's test: it counts, and is shown as one.
-    #[arg(long)]
-    test: bool,
-    /// It was not read: the cause, such as PatientDevice.PinWrong.
-    #[arg(long, value_name = "CAUSE", conflicts_with_all = ["os", "test"])]
-    failed: Option<String>,
-    #[command(flatten)]
-    happened: Happened,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Os {
-    Ios,
-    Android,
-}
-
-pub(super) async fn opt_out(desk: &Desk, command: OptOut) -> anyhow::Result<()> {
-    let OptOut::Record { what, facility, at, reference, speaker } = command;
-    let at = at.unwrap_or_else(clock::now);
-    if matches!(what, OptOutStep::CallPlanned | OptOutStep::Called) {
-        mind_the_hours(desk, at).await?;
-    }
-    let event: Event = match what {
-        OptOutStep::DoNotWant => ListingIntentSet { intent: Intent::DoNotWant }.into(),
-        OptOutStep::Want => ListingIntentSet { intent: Intent::WantListed }.into(),
-        OptOutStep::Undecided => ListingIntentSet { intent: Intent::Undecided }.into(),
-        OptOutStep::CallPlanned => OptOutCallPlanned { planned_at: at }.into(),
-        OptOutStep::Called => OptOutCallMade { called_at: at, reference }.into(),
-        OptOutStep::Acknowledged => OptOutAcknowledged { acknowledged_at: at }.into(),
-        OptOutStep::Withdrawn => OptOutWithdrawn { withdrawn_at: at }.into(),
-    };
-    state(desk, &facility, speaker, event).await
-}
-
-/// Says it where nobody answers then. It is recorded all the same, and shown as odd.
-async fn mind_the_hours(desk: &Desk, at: DateTime<Utc>) -> anyhow::Result<()> {
-    let calendar = ground::now(&desk.store).await?.calendar;
-    let tokyo = |at: DateTime<Utc>| at.with_timezone(&chrono_tz::Asia::Tokyo).format("%Y-%m-%d %H:%M").to_string();
-    match calendar.open(at) {
-        Opening::Open => {}
-        Opening::Closed => {
-            let next = calendar.next_opening(at).map_or_else(|| "?".to_owned(), tokyo);
-            warn(&format!(
-                "{} はコールセンターの受付時間外です / the call centre is closed at {}; it opens at {next}",
-                tokyo(at),
-                tokyo(at)
-            ));
-        }
-        Opening::Unconfirmed => warn(&format!(
-            "{} はふだん受付時間内ですが、年末年始の受付は確認されていません / the call centre is usually open at {}; at the turn of the year that is not confirmed",
-            tokyo(at),
-            tokyo(at)
-        )),
-        Opening::Unknown => warn(&format!(
-            "{} の祝日が分かりません / whether the call centre is open at {} is not known",
-            tokyo(at),
-            tokyo(at)
-        )),
-    }
-    Ok(())
-}
-
-pub(super) async fn reader(desk: &Desk, command: Reader) -> anyhow::Result<()> {
-    let (facility, terminal, reader, role, speaker) = match command {
-        Reader::Role { facility, terminal, reader, role, speaker } => (facility, terminal, reader, role, speaker),
-        Reader::Purchased { item, facility, route, speaker } => {
-            return purchased(desk, item, &facility, route, speaker).await;
-        }
-    };
-    let role = match role {
-        Role::Phone => ReaderRole::Phone,
-        Role::FaceAuth => ReaderRole::FaceAuth,
-        Role::StaffLogin => ReaderRole::StaffLogin,
-        Role::Other => ReaderRole::Other,
-    };
-    state(desk, &facility, speaker, ReaderRoleAssigned { terminal, reader, role }.into()).await
-}
-
-async fn purchased(
-    desk: &Desk,
-    item: Item,
-    facility: &str,
-    route: Option<Route>,
-    speaker: Speaker,
-) -> anyhow::Result<()> {
-    let item = match item {
-        Item::Reader => Purchase::Reader,
-        Item::UsbHub => Purchase::UsbHub,
-        Item::ExtensionCable => Purchase::ExtensionCable,
-    };
-    let route = match route {
-        Some(Route::Subsidised) => PurchaseRoute::Subsidised,
-        Some(Route::Own) => PurchaseRoute::Own,
-        None => PurchaseRoute::Unknown,
-    };
-    state(desk, facility, speaker, ReaderPurchased { item, route }.into()).await
-}
-
-pub(super) async fn face_reader(desk: &Desk, command: FaceReader) -> anyhow::Result<()> {
-    let (facility, model, phone_native, speaker) = match command {
-        FaceReader::Set { facility, model, phone_native, speaker } => (facility, model, phone_native, speaker),
-        FaceReader::Restarted { happened } => {
-            let event = FaceReaderRestarted { restarted_at: happened.at() };
-            return happened.state(desk, event.into()).await;
-        }
-    };
-    // A reader that the table doesn't know can be recorded where somebody says whether it reads phones.
-    if phone_native.is_none() {
-        entry::known_model(&model)?;
-    }
-    let phone_native = match phone_native {
-        Some(true) => PhoneNative::Yes,
-        Some(false) => PhoneNative::No,
-        None => PhoneNative::Unknown,
-    };
-    state(desk, &facility, speaker, FaceReaderModelSet { model, phone_native }.into()).await
-}
-
-pub(super) async fn attest(desk: &Desk, command: Attest) -> anyhow::Result<()> {
-    let Attest { os, test, failed, happened } = command;
-    let read_at = happened.at();
-    if let Some(cause) = failed {
-        entry::known_cause(&cause)?;
-        return happened.state(desk, SmartphoneReadFailed { cause, read_at }.into()).await;
-    }
-    let os = match os {
-        Some(Os::Ios) => PhoneOs::Ios,
-        Some(Os::Android) => PhoneOs::Android,
-        None => PhoneOs::Unknown,
-    };
-    happened.state(desk, SmartphoneReadAttested { os, read_at, test }.into()).await
-}
-
-pub(super) async fn state(desk: &Desk, code: &str, speaker: Speaker, event: Event) -> anyhow::Result<()> {
-    state_of(desk, desk.facility(code).await?, speaker, event).await
-}
-
-/// States it of a facility, or of the fleet, and says whether it can be seen.
-pub(super) async fn state_of(desk: &Desk, facility: FacilityId, speaker: Speaker, event: Event) -> anyhow::Result<()> {
-    let position = desk.operator.state(facility, speaker.stated(), event).await?;
-    say(match desk.operator.shown(position).await? {
-        Answered::Shown => "記録しました / recorded",
-        Answered::Accepted => {
-            "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
-        }
-    });
-    Ok(())
 }

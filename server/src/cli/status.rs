@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 use super::output::{note, say};
-use super::{Desk, instant};
+use super::{Context, instant};
 use crate::store::facility as facilities;
 use crate::store::past::{self, Past, View};
 
@@ -30,28 +30,28 @@ enum Format {
     Json,
 }
 
-pub(super) async fn run(desk: &Desk, command: Status) -> anyhow::Result<()> {
+pub(super) async fn run(context: &Context, command: Status) -> anyhow::Result<()> {
     let facility = match &command.facility {
-        Some(code) => Some(desk.facility(code).await?),
+        Some(code) => Some(context.facility(code).await?),
         None => None,
     };
     let view = command.as_of.map(|at| (View::AsOf, at)).or(command.known_at.map(|at| (View::KnownAt, at)));
     if let Some((view, at)) = view {
-        let past = past::at(&desk.store, view, at, facility).await?;
+        let past = past::at(&context.store, view, at, facility).await?;
         match command.format {
             Format::Table => table(&past.into_iter().map(line).collect::<Vec<_>>()),
             Format::Json => say(&serde_json::to_string_pretty(&past).context("write JSON")?),
         }
-        let lag = if view == View::AsOf { past::lag(&desk.store).await? } else { 0 };
+        let lag = if view == View::AsOf { past::lag(&context.store).await? } else { 0 };
         if lag > 0 {
             note(&format!("{lag} 施設を再計算中です / {lag} facilities are being told anew: ask again in a while"));
         }
         return Ok(());
     }
     match command.format {
-        Format::Table => table(&facilities::lines(&desk.store, facility).await?),
+        Format::Table => table(&facilities::lines(&context.store, facility).await?),
         Format::Json => {
-            let mut found = facilities::statuses(&desk.store, facility).await?;
+            let mut found = facilities::statuses(&context.store, facility).await?;
             let document = if facility.is_some() { found.pop().unwrap_or_default() } else { found.into() };
             say(&serde_json::to_string_pretty(&document).context("write JSON")?);
         }
@@ -60,8 +60,20 @@ pub(super) async fn run(desk: &Desk, command: Status) -> anyhow::Result<()> {
 }
 
 fn line(past: Past) -> facilities::Line {
-    let Past { code, name, eligible, evidence, evidence_level, opt_out, freshness, .. } = past;
-    facilities::Line { code, name, eligible, evidence, evidence_level, last_success_at: None, opt_out, freshness }
+    let Past { code, name, eligible, evidence, evidence_level, intent, opt_out, listing, freshness, .. } = past;
+    let last_success_at = None;
+    facilities::Line {
+        code,
+        name,
+        eligible,
+        evidence,
+        evidence_level,
+        last_success_at,
+        opt_out,
+        freshness,
+        intent,
+        listing,
+    }
 }
 
 fn table(lines: &[facilities::Line]) {
@@ -69,19 +81,23 @@ fn table(lines: &[facilities::Line]) {
         note("医療機関がまだありません / no facility yet: import some with `yomitori-server facility import`");
         return;
     }
-    say("code       eligible        evidence                    last success      opt-out       freshness  name");
+    say(
+        "code       eligible        evidence                    last success      intent       opt-out       listing     freshness  name",
+    );
     for line in lines {
         let tokyo = |at: DateTime<Utc>| at.with_timezone(&chrono_tz::Asia::Tokyo);
         let last =
             line.last_success_at.map_or_else(|| "-".to_owned(), |at| tokyo(at).format("%Y-%m-%d %H:%M").to_string());
         let evidence = format!("{} {}", line.evidence, line.evidence_level.as_deref().unwrap_or_default());
         say(&format!(
-            "{:<10} {:<15} {:<27} {:<17} {:<13} {:<10} {}",
+            "{:<10} {:<15} {:<27} {:<17} {:<12} {:<13} {:<11} {:<10} {}",
             line.code.as_deref().unwrap_or("-"),
             line.eligible,
             evidence,
             last,
+            line.intent,
             line.opt_out,
+            line.listing,
             line.freshness,
             line.name
         ));

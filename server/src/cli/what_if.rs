@@ -11,7 +11,7 @@ use yomitori_facility::{Change, Facility, Rules, difference};
 use yomitori_proto::id::FacilityId;
 
 use super::output::{note, say};
-use super::{Desk, explain, instant};
+use super::{Context, explain, instant};
 use crate::clock;
 use crate::store::facility::{self as facilities, Named};
 use crate::store::fact;
@@ -52,11 +52,11 @@ struct Changed<'a> {
     changes: Vec<Change>,
 }
 
-pub(super) async fn run(desk: &Desk, asked: WhatIf) -> anyhow::Result<()> {
+pub(super) async fn run(context: &Context, asked: WhatIf) -> anyhow::Result<()> {
     let other = explain::read_rules(&asked.rules)?;
     let at = asked.at.unwrap_or_else(clock::now);
-    let ground = ground::at(&desk.store, at).await?;
-    let total = facilities::count(&desk.store).await?;
+    let ground = ground::at(&context.store, at).await?;
+    let total = facilities::count(&context.store).await?;
     note(&format!(
         "現行の規則 {} 版と {} 版を {total} 施設で比べます / comparing rules {} with {} over {total} facilities",
         ground.rules.version(),
@@ -68,11 +68,11 @@ pub(super) async fn run(desk: &Desk, asked: WhatIf) -> anyhow::Result<()> {
     let (mut after, mut looked_at) = (None, 0);
     let mut told_at = tokio::time::Instant::now();
     loop {
-        let named = facilities::named(&desk.store, after, AT_ONCE).await?;
+        let named = facilities::named(&context.store, after, AT_ONCE).await?;
         let Some(last) = named.last() else { break };
         after = Some(last.facility);
         looked_at += named.len();
-        for (named, changes) in changes(desk, named, &ground, &other, at).await? {
+        for (named, changes) in changes(context, named, &ground, &other, at).await? {
             told.tell(&named, changes)?;
         }
         if told_at.elapsed() >= TELL_EVERY {
@@ -86,7 +86,7 @@ pub(super) async fn run(desk: &Desk, asked: WhatIf) -> anyhow::Result<()> {
 
 /// Who of `named` changes sides.
 async fn changes(
-    desk: &Desk,
+    context: &Context,
     named: Vec<Named>,
     ground: &Ground,
     other: &Rules,
@@ -95,7 +95,7 @@ async fn changes(
     let ids: Vec<FacilityId> = named.iter().map(|named| named.facility).collect();
     let mut folded: BTreeMap<FacilityId, [Facility; 2]> =
         ids.iter().map(|id| (*id, [Facility::new(*id), Facility::new(*id)])).collect();
-    fact::each(&desk.store, &ids, |placed| {
+    fact::each(&context.store, &ids, |placed| {
         let recorded = placed.recorded;
         let known = recorded.received_at <= at;
         if let Some([now, then]) = folded.get_mut(&recorded.facility).filter(|_| known) {

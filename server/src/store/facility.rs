@@ -9,7 +9,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 use yomitori_facility::Facility;
-use yomitori_proto::id::FacilityId;
+use yomitori_proto::id::{FacilityId, TerminalId};
 
 use super::{CHANGED, Doing as _, Store, StoreError, belief};
 
@@ -264,6 +264,17 @@ pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, St
     Ok(row.map(|row| FacilityId(row.get(0))))
 }
 
+/// The terminals of a facility, those that are retired too.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn terminals(store: &Store, facility: FacilityId) -> Result<Vec<TerminalId>, StoreError> {
+    let query = "SELECT (terminal ->> 'terminal')::uuid FROM projection.facility, \
+                 jsonb_array_elements(status::jsonb -> 'terminals') AS terminal WHERE facility_id = $1 ORDER BY 1";
+    let rows = store.client().await?.query(query, &[&facility.0]).await.doing("read the terminals of a facility")?;
+    Ok(rows.into_iter().map(|row| TerminalId(row.get(0))).collect())
+}
+
 /// A facility by what people call it.
 #[derive(Clone, Debug)]
 pub struct Named {
@@ -321,6 +332,8 @@ pub struct Line {
     pub last_success_at: Option<DateTime<Utc>>,
     pub opt_out: String,
     pub freshness: String,
+    pub intent: String,
+    pub listing: String,
 }
 
 /// A line for a facility, or for all, ordered by prefecture and name.
@@ -328,8 +341,8 @@ pub struct Line {
 /// # Errors
 /// Where the database is away.
 pub async fn lines(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Line>, StoreError> {
-    let query = "SELECT code, name, eligible, evidence, evidence_level, last_success_at, opt_out, freshness \
-                 FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
+    let query = "SELECT code, name, eligible, evidence, evidence_level, last_success_at, opt_out, freshness, intent, \
+                 listing FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
                  ORDER BY prefecture, name, facility_id";
     let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.doing("read facilities")?;
     let line = |row: tokio_postgres::Row| Line {
@@ -341,6 +354,8 @@ pub async fn lines(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Li
         last_success_at: row.get(5),
         opt_out: row.get(6),
         freshness: row.get(7),
+        intent: row.get(8),
+        listing: row.get(9),
     };
     Ok(rows.into_iter().map(line).collect())
 }

@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
 use yomitori_proto::event::{Observed, Origin, Recorded};
-use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, Seq, StatementId, TerminalId};
 
 use super::{Doing as _, Store, StoreError};
 use crate::log::Position;
@@ -153,6 +153,44 @@ pub async fn each(store: &Store, facilities: &[FacilityId], mut take: impl FnMut
         take(placed(&row)?);
     }
     Ok(())
+}
+
+/// The observation of a facility that stands at a place of a life.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn observed(store: &Store, facility: FacilityId, life: Life, seq: Seq) -> Result<Option<Placed>, StoreError> {
+    let query =
+        format!("SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND life = $2 AND seq = $3 LIMIT 1");
+    let client = store.client().await?;
+    let row = client.query_opt(&query, &[&facility.0, &life.0, &seq.0.cast_signed()]).await;
+    row.doing("look for an observation")?.as_ref().map(placed).transpose()
+}
+
+/// The statement of a facility, or of the fleet, that has this identifier.
+///
+/// # Errors
+/// Where the database is away or holds what can't be read.
+pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<Placed>, StoreError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND position($2 in origin) > 0 \
+         ORDER BY partition, log_offset LIMIT 1"
+    );
+    let client = store.client().await?;
+    let row = client.query_opt(&query, &[&facility.0, &format!("\"id\":\"{id}\"")]).await;
+    row.doing("look for a statement")?.as_ref().map(placed).transpose()
+}
+
+/// Whether a statement of a facility, or of the fleet, was withdrawn.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn is_withdrawn(store: &Store, facility: FacilityId, id: StatementId) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT FROM projection.fact WHERE facility_id = $1 AND kind = 'statement_withdrawn' \
+                 AND position($2 in event) > 0)";
+    let client = store.client().await?;
+    let row = client.query_one(query, &[&facility.0, &id.to_string()]).await;
+    Ok(row.doing("look for a withdrawal")?.get(0))
 }
 
 /// What [`placed`] reads, in its order.

@@ -4,11 +4,11 @@
 use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
 use maud::{Markup, html};
 use serde::Serialize;
-use yomitori_facility::{Calendar, Opening, Text, tokyo};
+use yomitori_facility::{Calendar, Opening, tokyo};
 
 use super::lang::Lang;
+use super::text;
 use super::word::{Tone, sign};
-use super::{text, when};
 use crate::store::{Store, StoreError, ground};
 
 /// The calendar in force, with every closure that people recorded.
@@ -61,7 +61,7 @@ pub(super) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) -> Marku
             p.opening {
                 (sign(tone, lang.one(state))) " "
                 @if let Some(until) = open_until { strong { (lang.one(&text::OPEN_UNTIL).replace("{at}", &time(until))) } }
-                @if opening == Opening::Closed { span { (lang.both(&closed_because(calendar, now))) } " " }
+                @if opening == Opening::Closed { span { (lang.both(&calendar.closed_because(now))) } " " }
                 @if !matches!(opening, Opening::Open | Opening::Unconfirmed) {
                     strong {
                         @match next_opening {
@@ -73,49 +73,6 @@ pub(super) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) -> Marku
             }
             p.hours { small { (hours(lang, calendar)) " " (lang.one(&text::HOLIDAYS_UNTIL).replace("{year}", &holidays_known_until.to_string())) } }
         }
-    }
-}
-
-/// What stands against calling at `at`, where something does.
-pub(super) fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
-    match calendar.open(at) {
-        Opening::Open => None,
-        Opening::Closed => {
-            let because = closed_because(calendar, at);
-            Some(Text::new(
-                format!(
-                    "{} はコールセンターの受付時間外です（{}）。日時を確かめてください。",
-                    when::clock(at),
-                    because.ja
-                ),
-                format!("The call centre is closed at {} ({}). Check date and time.", when::clock(at), because.en),
-            ))
-        }
-        Opening::Unconfirmed => Some(Text::new(
-            format!("{} はふだん受付時間内ですが、年末年始の受付は確認されていません。", when::clock(at)),
-            format!(
-                "The call centre is usually open at {}; at the turn of the year that is not confirmed.",
-                when::clock(at)
-            ),
-        )),
-        Opening::Unknown => Some(Text::new(
-            format!("{} の祝日が分からないため、受付時間内かどうかを確認できません。", when::clock(at)),
-            format!(
-                "Whether the call centre is open at {} can't be told: the holidays of that year are not known.",
-                when::clock(at)
-            ),
-        )),
-    }
-}
-
-fn closed_because(calendar: &Calendar, at: DateTime<Utc>) -> Text {
-    let local = at.with_timezone(&tokyo());
-    let holiday = calendar.holiday(local.date_naive()) == Some(true);
-    match calendar.hours().on(local.weekday()) {
-        _ if holiday => Text::fixed("祝日", "a public holiday"),
-        None => Text::fixed("定休の曜日", "not on this day of the week"),
-        Some((from, to)) if (from..to).contains(&local.time()) => Text::fixed("臨時の休業", "an entered closure"),
-        Some(_) => Text::fixed("受付時間外", "outside opening hours"),
     }
 }
 
@@ -196,14 +153,5 @@ mod tests {
         }
         assert!(shown(Lang::En, "2026-05-01T10:00:00").contains("Mon–Fri 08:00–18:00, Sat 08:00–16:00"));
         assert!(shown(Lang::Ja, "2026-05-01T10:00:00").contains("月–金 08:00–18:00、土 08:00–16:00"));
-    }
-
-    #[test]
-    fn a_closure_is_told_as_one() {
-        let mut calendar = Calendar::bundled();
-        calendar.close(jst("2026-12-29T00:00:00"), jst("2027-01-04T00:00:00"));
-        let warned = doubt(&calendar, jst("2026-12-30T10:00:00")).unwrap();
-        assert!(warned.en.contains("an entered closure"), "{}", warned.en);
-        assert_eq!(doubt(&calendar, jst("2026-12-28T10:00:00")), None);
     }
 }

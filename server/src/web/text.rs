@@ -36,6 +36,8 @@ texts! {
     CHANGE: "変更", "change";
     RECORD: "記録する", "Record";
     MEANT: "この日時で正しい", "This is what I mean";
+    WITHDRAW: "取り消す", "Withdraw";
+    WITHDRAWN: "取り消し済み", "Withdrawn";
     CANCEL: "やめる", "Cancel";
     MEND: "記録していません。{n}か所を確かめてください。", "Not recorded yet: {n} to be mended.";
     THINK: "記録していません。下の注意を確かめてください。", "Not recorded yet: read the warning below.";

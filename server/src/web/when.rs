@@ -1,6 +1,6 @@
 //! Instants as people read them: how long ago, and when by the clocks of Japan.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
 use yomitori_facility::tokyo;
 
@@ -19,13 +19,6 @@ pub(super) fn exact(at: DateTime<Utc>) -> String {
 /// A minute as a browser's control holds it, in Japan's time.
 pub(super) fn held(at: DateTime<Utc>) -> String {
     at.with_timezone(&tokyo()).format("%Y-%m-%dT%H:%M").to_string()
-}
-
-/// A minute as a browser's control or a person writes it, in Japan's time.
-pub(super) fn written(text: &str) -> Option<DateTime<Utc>> {
-    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"];
-    let local = forms.into_iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
-    local.and_local_timezone(tokyo()).single().map(|local| local.to_utc())
 }
 
 /// A span in its largest fitting unit. `live.js` says the same words, so that they go on counting.

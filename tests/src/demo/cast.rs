@@ -197,26 +197,27 @@ pub fn statements(index: usize, facility: &Facility, now: DateTime<Utc>) -> Vec<
     };
     let at = |days_ago| office(now, days_ago).to_rfc3339();
     if part.phone_native() {
-        say(&["face-reader", "set", "--model", "canon-hi-cara"]);
-        say(&["face-reader", "restarted", "--at", &at(RESTARTED)]);
+        say(&["face-reader", "set", "--model", "canon-hi-cara", "--phone-native", "unknown"]);
+        say(&["restart", "record", "--at", &at(RESTARTED)]);
     }
     if index >= SPOKEN_OF {
         return all;
     }
     // Some have forgotten the sticker.
     if part.listed(index).1 && part.welcomes() && !index.is_multiple_of(6) {
-        say(&["notice", "hung", "sticker", "--at", &at(STICKER)]);
+        say(&["notice", "record", "--notice", "supported_sticker", "--at", &at(STICKER)]);
     }
-    let unwanted = ["opt-out", "record", "do-not-want", "--why", "受付の体制が整うまで掲載を望まない"];
+    let unwanted = ["intent", "set", "--intent", "do_not_want", "--why", "受付の体制が整うまで掲載を望まない"];
+    let wanted = ["intent", "set", "--intent", "want_listed", "--why", "患者の希望が多い"];
     match part {
         Part::OptOutUnderWay => {
             say(&unwanted);
-            say(&["opt-out", "record", "called", "--at", &at(CALLED), "--reference", "SIM-0012"]);
+            say(&["call", "record", "--at", &at(CALLED), "--reference", "SIM-0012", "--sure"]);
         }
         Part::OptOutReflected => {
             say(&unwanted);
-            say(&["opt-out", "record", "called", "--at", &at(CALLED_AND_REFLECTED), "--reference", "SIM-0007"]);
-            say(&["opt-out", "record", "acknowledged", "--at", &at(CALLED_AND_REFLECTED - 4)]);
+            say(&["call", "record", "--at", &at(CALLED_AND_REFLECTED), "--reference", "SIM-0007", "--sure"]);
+            say(&["confirmation", "record", "--at", &at(CALLED_AND_REFLECTED - 4)]);
         }
         Part::AgainstWish | Part::CallNeeded => say(&unwanted),
         Part::NewlyListed
@@ -226,22 +227,24 @@ pub fn statements(index: usize, facility: &Facility, now: DateTime<Utc>) -> Vec<
         | Part::NoPhoneYet
         | Part::Silent
         | Part::Dropped => {
-            say(&["opt-out", "record", "want"]);
+            say(&wanted);
         }
         Part::Usual if index >= FIRST_ROUND.len() => {
             // Most have decided.
             if !index.is_multiple_of(5) {
-                say(&["opt-out", "record", "want"]);
+                say(&wanted);
             }
         }
         Part::Usual => {
-            say(&["opt-out", "record", "want"]);
-            say(&["reader", "purchased", "reader", "--route", "subsidised"]);
+            say(&wanted);
+            say(&["purchase", "record", "--item", "reader", "--route", "subsidised"]);
         }
         Part::Relocated => {
-            say(&["opt-out", "record", "want"]);
+            say(&wanted);
             if let Some(new) = new_code(index, facility) {
-                say(&["facility", "code", "replace", &code, new.as_str(), "--effective", &at(MOVED), "--why", "移転"]);
+                let effective = at(MOVED);
+                let codes = ["--old", &code, "--new", new.as_str(), "--effective", &effective];
+                say(&[&["code", "record"][..], &codes, &["--why", "移転"]].concat());
             }
         }
         Part::CanonUndecided | Part::Parked | Part::NeverWorks | Part::RoleUnknown | Part::NeverEnrolled => {}
@@ -288,6 +291,6 @@ mod tests {
             assert!(new.check_digit_holds() && facilities.iter().all(|other| !other.codes.contains(&new)));
         }
         let said = statements(7, &facilities[7], now);
-        assert!(said.iter().any(|words| words[..3] == ["facility", "code", "replace"].map(str::to_owned)), "{said:?}");
+        assert!(said.iter().any(|words| words[..2] == ["code", "record"].map(str::to_owned)), "{said:?}");
     }
 }

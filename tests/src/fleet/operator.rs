@@ -63,16 +63,19 @@ pub fn statements(index: usize, code: &str) -> Vec<Vec<String>> {
     };
     let mut all = Vec::new();
     if Character::of(index).phone_native() {
-        all.push(statement(&["face-reader", "set", "--model", "canon-hi-cara"]));
+        all.push(statement(&["face-reader", "set", "--model", "canon-hi-cara", "--phone-native", "unknown"]));
     }
     match Wish::of(index) {
         Wish::Unsaid => {}
-        Wish::Listed => all.push(statement(&["opt-out", "record", "want"])),
+        Wish::Listed => {
+            let why = ["--why", "患者の希望が多い"];
+            all.push(statement(&[&["intent", "set", "--intent", "want_listed"][..], &why].concat()));
+        }
         Wish::NotListed { called } => {
-            let why = ["opt-out", "record", "do-not-want", "--why", "受付の体制が整うまで掲載を望まない"];
+            let why = ["intent", "set", "--intent", "do_not_want", "--why", "受付の体制が整うまで掲載を望まない"];
             all.push(statement(&why));
             if called {
-                all.push(statement(&["opt-out", "record", "called", "--reference", "SIM-0001"]));
+                all.push(statement(&["call", "record", "--reference", "SIM-0001", "--sure"]));
             }
         }
     }
@@ -87,9 +90,9 @@ mod tests {
     fn forty_clinics_hold_every_wish_and_a_few_calls() {
         let all: Vec<_> = (0..40).flat_map(|index| statements(index, "1319999015")).collect();
         let count = |words: &[&str]| all.iter().filter(|statement| statement.starts_with(&words_of(words))).count();
-        assert_eq!(count(&["opt-out", "record", "called"]), 4);
-        assert_eq!(count(&["opt-out", "record", "do-not-want"]), 8);
-        assert_eq!(count(&["opt-out", "record", "want"]), 6);
+        assert_eq!(count(&["call", "record"]), 4);
+        assert_eq!(count(&["intent", "set", "--intent", "do_not_want"]), 8);
+        assert_eq!(count(&["intent", "set", "--intent", "want_listed"]), 6);
         assert_eq!(count(&["face-reader", "set"]), 4);
     }
 

@@ -1,20 +1,20 @@
 //! `explain CODE`: from the facts that the projector has taken from the log.
 
 use yomitori_facility::explain as explain_facts;
-use yomitori_proto::event::{Event, Origin, Recorded, Speaker};
+use yomitori_proto::event::{Event, Origin, Recorded, Speaker, Stated};
 
 use super::{Explain, show};
-use crate::cli::Desk;
+use crate::cli::Context;
 use crate::clock;
 use crate::store::fact::{self, Placed};
 use crate::store::ground;
 
-pub(super) async fn explain(desk: &Desk, code: &str, asked: &Explain) -> anyhow::Result<()> {
-    let facility = desk.facility(code).await?;
+pub(super) async fn explain(context: &Context, code: &str, asked: &Explain) -> anyhow::Result<()> {
+    let facility = context.facility(code).await?;
     let (rules, calendar) = (asked.ground.rules()?, asked.ground.calendar()?);
     let mut own = Vec::new();
-    fact::each(&desk.store, &[facility], |placed| own.push(placed)).await?;
-    let mut fleet = ground::said(&desk.store).await?;
+    fact::each(&context.store, &[facility], |placed| own.push(placed)).await?;
+    let mut fleet = ground::said(&context.store).await?;
     if asked.ground.rules.is_some() {
         fleet.retain(|placed| !matches!(placed.recorded.event, Event::RulesAdopted(_)));
     }
@@ -27,10 +27,11 @@ pub(super) async fn explain(desk: &Desk, code: &str, asked: &Explain) -> anyhow:
     Ok(())
 }
 
-/// The place in the log; of an entry of the desk page, what takes it back.
+/// By what it is withdrawn: an entry of the desk page, a person's statement; of everything else its place in the log.
 fn place(Placed { position, place, recorded }: &Placed) -> String {
     match (&recorded.origin, recorded.event.speaker()) {
         (Origin::Terminal(observed), Speaker::Anyone) => format!("{}/{}", observed.life, observed.seq),
+        (Origin::Person(Stated { id: Some(id), .. }), _) => id.to_string(),
         _ => format!("{}:{}:{place}", position.partition, position.offset),
     }
 }

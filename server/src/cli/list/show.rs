@@ -9,7 +9,7 @@ use yomitori_proto::event::{Event, Origin, Stated};
 use yomitori_proto::id::SnapshotId;
 
 use super::super::output::{note, say};
-use super::super::{Desk, Mistaken};
+use super::super::{Context, Mistaken};
 use super::Shape;
 use crate::ingest::listing::cadence::{Days, Lag};
 use crate::ingest::listing::diff::{self, Line};
@@ -38,8 +38,8 @@ struct Described<'a> {
     state: &'static str,
 }
 
-pub(super) async fn snapshots(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
-    let all = store::all(&desk.store).await?;
+pub(super) async fn snapshots(context: &Context, shape: Shape) -> anyhow::Result<()> {
+    let all = store::all(&context.store).await?;
     if shape == Shape::Json {
         let described: Vec<_> = all.iter().map(|snapshot| Described { snapshot, state: snapshot.state() }).collect();
         return json(&described);
@@ -68,9 +68,9 @@ fn line(snapshot: &Snapshot) -> String {
     )
 }
 
-pub(super) async fn snapshot(desk: &Desk, snapshot: &Snapshot, shape: Shape) -> anyhow::Result<()> {
-    let ours = row::matched(&desk.store, snapshot.snapshot).await?;
-    let unmatched = row::unmatched_count(&desk.store, snapshot.snapshot).await?;
+pub(super) async fn snapshot(context: &Context, snapshot: &Snapshot, shape: Shape) -> anyhow::Result<()> {
+    let ours = row::matched(&context.store, snapshot.snapshot).await?;
+    let unmatched = row::unmatched_count(&context.store, snapshot.snapshot).await?;
     if shape == Shape::Json {
         #[derive(Serialize)]
         struct Whole<'a> {
@@ -101,10 +101,15 @@ pub(super) async fn snapshot(desk: &Desk, snapshot: &Snapshot, shape: Shape) -> 
     Ok(())
 }
 
-pub(super) async fn unmatched(desk: &Desk, snapshots: &[Snapshot], all: bool, shape: Shape) -> anyhow::Result<()> {
+pub(super) async fn unmatched(
+    context: &Context,
+    snapshots: &[Snapshot],
+    all: bool,
+    shape: Shape,
+) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for snapshot in snapshots {
-        found.push((snapshot, row::unmatched(&desk.store, snapshot.snapshot, all).await?));
+        found.push((snapshot, row::unmatched(&context.store, snapshot.snapshot, all).await?));
     }
     if shape == Shape::Json {
         #[derive(Serialize)]
@@ -116,7 +121,7 @@ pub(super) async fn unmatched(desk: &Desk, snapshots: &[Snapshot], all: bool, sh
         return json(&queues);
     }
     for (snapshot, rows) in found {
-        let count = row::unmatched_count(&desk.store, snapshot.snapshot).await?;
+        let count = row::unmatched_count(&context.store, snapshot.snapshot).await?;
         let id = short(snapshot.snapshot);
         let resembling = rows.iter().filter(|row| !row.suggestions.is_empty()).count();
         say(&format!(
@@ -145,7 +150,7 @@ pub(super) async fn unmatched(desk: &Desk, snapshots: &[Snapshot], all: bool, sh
 }
 
 pub(super) async fn diff(
-    desk: &Desk,
+    context: &Context,
     before: &Snapshot,
     after: &Snapshot,
     ours: bool,
@@ -158,7 +163,7 @@ pub(super) async fn diff(
         return Err(Mistaken(format!("{what}: {}; {}", kind(before), kind(after))).into());
     }
     let lines = async |snapshot: &Snapshot| -> anyhow::Result<Vec<Line>> {
-        let rows = row::all(&desk.store, snapshot.snapshot).await?;
+        let rows = row::all(&context.store, snapshot.snapshot).await?;
         Ok(rows.into_iter().map(|row| Line { code: row.code, name: row.name, facility: row.facility }).collect())
     };
     let mut found = diff::diff(lines(before).await?, lines(after).await?);
@@ -194,8 +199,8 @@ pub(super) async fn diff(
     Ok(())
 }
 
-pub(super) async fn cadence(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
-    let measured = measured(&desk.store).await?;
+pub(super) async fn cadence(context: &Context, shape: Shape) -> anyhow::Result<()> {
+    let measured = measured(&context.store).await?;
     if shape == Shape::Json {
         return json(&measured);
     }
@@ -231,7 +236,7 @@ fn days(days: Option<Days>) -> String {
 }
 
 /// What people decided of the list, as the log has it, the newest first.
-pub(super) async fn decisions(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
+pub(super) async fn decisions(context: &Context, shape: Shape) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Decision {
         at: DateTime<Utc>,
@@ -242,7 +247,7 @@ pub(super) async fn decisions(desk: &Desk, shape: Shape) -> anyhow::Result<()> {
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<String>,
     }
-    let facts = fact::of_fleet(&desk.store).await?;
+    let facts = fact::of_fleet(&context.store).await?;
     let decision = |placed: &Placed| {
         let (snapshot, code) = match &placed.recorded.event {
             Event::SnapshotImported(event) => (event.snapshot, None),

@@ -8,8 +8,8 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::FacilityCodeChanged;
 
 use super::super::output::{note, say, warn};
-use super::super::statement::{Reasoned, Speaker};
-use super::super::{Desk, Mistaken};
+use super::super::statement::Speaker;
+use super::super::{Context, Mistaken};
 use super::{Import, show};
 use crate::clock;
 use crate::ingest::listing::door::{self, Applied, Door, Taken};
@@ -22,7 +22,7 @@ use crate::store::listing::{self as snapshots, Released, Snapshot};
 
 const SOURCE_LIMIT: usize = 200;
 
-pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
+pub(super) async fn take(context: &Context, import: Import) -> anyhow::Result<()> {
     let Import { file, source, as_of, coverage, format, speaker } = import;
     let name = file.display().to_string();
     if source.trim().is_empty() || source.chars().count() > SOURCE_LIMIT || source.contains(char::is_control) {
@@ -31,8 +31,8 @@ pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
     dated(as_of, clock::now()).map_err(|ahead| Mistaken(format!("--as-of: {ahead}")))?;
     let bytes = read_file(&file)?;
     let identity = Identity::new(source.trim().to_owned(), coverage, as_of, &bytes);
-    if let Some(known) = snapshots::find(&desk.store, identity.id()).await? {
-        return again(desk, &known).await;
+    if let Some(known) = snapshots::find(&context.store, identity.id()).await? {
+        return again(context, &known).await;
     }
     let scope = Scope { prefecture: identity.coverage.prefecture(), table: None };
     let mappings = mappings(format.as_deref())?;
@@ -44,7 +44,7 @@ pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
         Ok((mapping.id.clone(), entries))
     });
     // The facilities are read while the file is.
-    let (read, directory) = tokio::join!(reading, door::directory(&desk.store, as_of));
+    let (read, directory) = tokio::join!(reading, door::directory(&context.store, as_of));
     let (mapping, entries): (String, Entries) =
         read.context("read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
     let (entries, directory) = (Arc::new(entries), Arc::new(directory?));
@@ -57,8 +57,8 @@ pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
     if entries.inferred > 0 {
         warn(&format!("the kind of {} facilities was not said; the check digit told it", entries.inferred));
     }
-    let said = speaker.stated();
-    let taken = door(desk).take(&identity, &mapping, &said, &entries, &directory, progress()).await?;
+    let said = speaker.stated("list import")?;
+    let taken = door(context).take(&identity, &mapping, &said, &entries, &directory, progress()).await?;
     let id = show::short(identity.id());
     match taken {
         Taken::Quarantined(doubt) => {
@@ -72,21 +72,21 @@ pub(super) async fn take(desk: &Desk, import: Import) -> anyhow::Result<()> {
         }
         Taken::Applied(applied) => {
             say(&format!("{id} を取り込みました / snapshot {id} imported"));
-            report(desk, &entries.sheets, &applied).await?;
+            report(context, &entries.sheets, &applied).await?;
         }
     }
     Ok(())
 }
 
 /// The same file came before.
-async fn again(desk: &Desk, known: &Snapshot) -> anyhow::Result<()> {
+async fn again(context: &Context, known: &Snapshot) -> anyhow::Result<()> {
     let id = show::short(known.snapshot);
     let when = show::day(known.imported_at);
     say(&format!("{id} は {when} に取込済みです / the same file was imported on {when} as snapshot {id}"));
     match known.state() {
         "interrupted" => {
             note("その取り込みは中断されていました。続けます / that import was interrupted; it goes on now");
-            apply(desk, known).await
+            apply(context, known).await
         }
         "quarantined" => {
             warn(&format!(
@@ -98,50 +98,59 @@ async fn again(desk: &Desk, known: &Snapshot) -> anyhow::Result<()> {
     }
 }
 
-pub(super) async fn apply(desk: &Desk, snapshot: &Snapshot) -> anyhow::Result<()> {
+pub(super) async fn apply(context: &Context, snapshot: &Snapshot) -> anyhow::Result<()> {
     let id = show::short(snapshot.snapshot);
     dated(snapshot.as_of, clock::now()).map_err(|ahead| Mistaken(ahead.to_string()))?;
     if snapshot.quarantined() {
         return Err(Mistaken(format!("snapshot {id} is in quarantine; release it with `list release {id}`")).into());
     }
-    let applied = door(desk).apply(snapshot, progress()).await?;
+    let applied = door(context).apply(snapshot, progress()).await?;
     say(&format!("{id} を反映しました / snapshot {id} applied"));
     let sheets: Vec<Option<String>> =
         snapshot.sheets.iter().map(|sheet| Some(sheet.clone()).filter(|sheet| !sheet.is_empty())).collect();
-    report(desk, &sheets, &applied).await
+    report(context, &sheets, &applied).await
 }
 
-pub(super) async fn release(desk: &Desk, snapshot: Snapshot, speaker: Reasoned) -> anyhow::Result<()> {
+pub(super) async fn release(context: &Context, snapshot: Snapshot, speaker: Speaker) -> anyhow::Result<()> {
     let id = show::short(snapshot.snapshot);
     if !snapshot.quarantined() {
         if snapshot.applied_at.is_some() {
             say(&format!("{id} は保留されていません / snapshot {id} is not in quarantine"));
             return Ok(());
         }
-        return apply(desk, &snapshot).await;
+        return apply(context, &snapshot).await;
     }
     dated(snapshot.as_of, clock::now()).map_err(|ahead| Mistaken(ahead.to_string()))?;
-    let stated = Speaker::from(speaker).stated();
-    door(desk).release(&snapshot, &stated).await?;
+    let stated = speaker.stated("")?;
+    door(context).release(&snapshot, &stated).await?;
     let released = Released { at: stated.stated_at, by: stated.by, why: stated.why.unwrap_or_default() };
-    apply(desk, &Snapshot { released: Some(released), ..snapshot }).await
+    apply(context, &Snapshot { released: Some(released), ..snapshot }).await
 }
 
-pub(super) async fn dismiss(desk: &Desk, snapshot: &Snapshot, code: &str, speaker: Reasoned) -> anyhow::Result<()> {
+pub(super) async fn dismiss(
+    context: &Context,
+    snapshot: &Snapshot,
+    code: &str,
+    speaker: Speaker,
+) -> anyhow::Result<()> {
     let code = InstitutionCode::parse(code).map_err(|error| Mistaken(error.to_string()))?;
-    let row = row_with(desk, snapshot, code).await?;
+    let row = row_with(context, snapshot, code).await?;
     if let Some(facility) = row.facility {
         return Err(Mistaken(format!("{code} is the code of facility {facility}: the row is ours")).into());
     }
-    let position = door(desk).dismiss(snapshot.snapshot, code, Speaker::from(speaker).stated()).await?;
-    desk.operator.shown(position).await?;
+    let position = door(context).dismiss(snapshot.snapshot, code, speaker.stated("")?).await?;
+    context.operator.shown(position).await?;
     say(&format!("{code} {} を対象外としました / is none of ours; it is not suggested again", row.name));
     Ok(())
 }
 
 /// The row of a snapshot that has `code`.
-async fn row_with(desk: &Desk, snapshot: &Snapshot, code: InstitutionCode) -> anyhow::Result<snapshots::row::Line> {
-    let rows = snapshots::row::all(&desk.store, snapshot.snapshot).await?;
+async fn row_with(
+    context: &Context,
+    snapshot: &Snapshot,
+    code: InstitutionCode,
+) -> anyhow::Result<snapshots::row::Line> {
+    let rows = snapshots::row::all(&context.store, snapshot.snapshot).await?;
     rows.into_iter().find(|row| row.code == code.as_str()).ok_or_else(|| {
         let id = show::short(snapshot.snapshot);
         Mistaken(format!("snapshot {id} has no row with the code {code}")).into()
@@ -149,25 +158,25 @@ async fn row_with(desk: &Desk, snapshot: &Snapshot, code: InstitutionCode) -> an
 }
 
 pub(super) async fn belongs(
-    desk: &Desk,
+    context: &Context,
     snapshot: &Snapshot,
     code: &str,
     facility: &str,
-    speaker: Reasoned,
+    speaker: Speaker,
 ) -> anyhow::Result<()> {
     let code = InstitutionCode::parse(code).map_err(|error| Mistaken(error.to_string()))?;
-    let facility = desk.facility(facility).await?;
-    row_with(desk, snapshot, code).await?;
-    let stated = Speaker::from(speaker).stated();
+    let facility = context.facility(facility).await?;
+    row_with(context, snapshot, code).await?;
+    let stated = speaker.stated("")?;
     let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of };
-    let position = desk.operator.state(facility, stated, changed.into()).await?;
-    if desk.operator.shown(position).await? == Answered::Accepted {
+    let position = context.operator.state(facility, stated, changed.into()).await?;
+    if context.operator.shown(position).await? == Answered::Accepted {
         note(
             "受け付けました。反映後に `list reconcile` を実行してください / accepted; run `list reconcile` once it is shown",
         );
         return Ok(());
     }
-    apply(desk, snapshot).await
+    apply(context, snapshot).await
 }
 
 const TOLD: usize = 5;
@@ -175,7 +184,7 @@ const TOLD: usize = 5;
 const SHOWN_AT_ONCE: usize = 2000;
 
 /// What was told, and what needs a person.
-async fn report(desk: &Desk, sheets: &[Option<String>], applied: &Applied) -> anyhow::Result<()> {
+async fn report(context: &Context, sheets: &[Option<String>], applied: &Applied) -> anyhow::Result<()> {
     let Applied { facts, suggested, unmatched, odd_digits, retired } = applied;
     let known = if facts.known > 0 { format!(", {} had been told before", facts.known) } else { String::new() };
     say(&format!(
@@ -208,7 +217,7 @@ async fn report(desk: &Desk, sheets: &[Option<String>], applied: &Applied) -> an
         return Ok(());
     }
     for position in facts.places.values() {
-        if desk.operator.shown(*position).await? == Answered::Accepted {
+        if context.operator.shown(*position).await? == Answered::Accepted {
             note(
                 "受け付けました。反映は少し後です / accepted, not yet shown everywhere (is the server's projector running?)",
             );
@@ -218,8 +227,8 @@ async fn report(desk: &Desk, sheets: &[Option<String>], applied: &Applied) -> an
     Ok(())
 }
 
-const fn door(desk: &Desk) -> Door<'_> {
-    Door { store: &desk.store, operator: &desk.operator }
+const fn door(context: &Context) -> Door<'_> {
+    Door { store: &context.store, operator: &context.operator }
 }
 
 /// Says how far it is, now and then.

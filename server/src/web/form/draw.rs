@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use uuid::Uuid;
 use yomitori_facility::Text;
 
-use super::acts::material;
-use super::entered::{BACK, BY_LIMIT, FORM, WHY_LIMIT};
-use super::{Act, BY, Entered, Field, Input, Moment, SURE, WHY};
+use super::Entered;
+use super::entered::BACK;
+use crate::statement::{BY, BY_LIMIT, Field, ID, Input, Moment, SURE, Statement, WHY, WHY_LIMIT};
 use crate::web::lang::Lang;
 use crate::web::{text, when};
 
@@ -22,28 +22,27 @@ pub(in crate::web) struct Drawn<'a> {
     pub(in crate::web) now: DateTime<Utc>,
     /// What a field of an instant ahead begins with.
     pub(in crate::web) next: Option<DateTime<Utc>>,
-    /// What the person should think about; they have to say that it is meant.
-    pub(in crate::web) doubt: Option<&'a Text>,
 }
 
-/// The form of `act`.
-pub(in crate::web) fn draw(act: &Act, drawn: &Drawn<'_>) -> Markup {
-    let Drawn { lang, action, entered, who, doubt, .. } = drawn;
+/// The form of a statement. What the person should think about stands below; they have to say that it is meant.
+pub(in crate::web) fn draw(statement: &Statement, drawn: &Drawn<'_>) -> Markup {
+    let Drawn { lang, action, entered, who, .. } = drawn;
+    let doubt = entered.doubt();
     let why = match lang {
-        Lang::Ja => &act.why.ja,
-        Lang::En => &act.why.en,
+        Lang::Ja => &statement.why.ja,
+        Lang::En => &statement.why.en,
     };
     html! {
         form.entry method="post" action=(action) {
-            input type="hidden" name=(FORM) value=(Uuid::new_v4());
+            input type="hidden" name=(ID) value=(Uuid::new_v4());
             @if !entered.back().is_empty() { input type="hidden" name=(BACK) value=(entered.back()); }
-            @if let Some(note) = &act.note {
+            @if let Some(note) = &statement.note {
                 div.note {
                     p { (lang.both(note)) }
-                    @if let Some(address) = material(act) { p { a href=(address) rel="noreferrer" { (address) } } }
+                    @if let Some(address) = statement.material() { p { a href=(address) rel="noreferrer" { (address) } } }
                 }
             }
-            @for field in act.fields { (self::field(field, drawn)) }
+            @for field in statement.fields { (self::field(field, drawn)) }
             (written(*lang, entered, Line { name: WHY, label: &text::WHY_SAID, hint: None, limit: WHY_LIMIT, initial: why, required: true, autocomplete: "off" }))
             (written(*lang, entered, Line { name: BY, label: &text::WHO, hint: Some(&text::WHO_HINT), limit: BY_LIMIT, initial: who.unwrap_or_default(), required: true, autocomplete: "name" }))
             @if let Some(doubt) = doubt {
@@ -63,14 +62,22 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
     let typed = entered.typed(name);
     let hint = field.hint.as_ref();
     match &field.input {
-        Input::Line(limit) => written(
-            lang,
-            entered,
-            Line { name, label: &field.label, hint, limit: *limit, initial: "", required: false, autocomplete: "off" },
-        ),
+        Input::Line(limit) | Input::Demanded(limit) => {
+            let required = matches!(field.input, Input::Demanded(_));
+            let label = &field.label;
+            written(
+                lang,
+                entered,
+                Line { name, label, hint, limit: *limit, initial: "", required, autocomplete: "off" },
+            )
+        }
         Input::Minute(moment) => {
-            let initial = if *moment == Moment::Past { *now } else { next.unwrap_or(*now) };
-            let local = when::held(initial);
+            let required = *moment != Moment::Optional;
+            let local = match moment {
+                Moment::Past => when::held(*now),
+                Moment::Ahead => when::held(next.unwrap_or(*now)),
+                Moment::Any | Moment::Optional => String::new(),
+            };
             around(
                 lang,
                 entered,
@@ -78,7 +85,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
                 &field.label,
                 hint,
                 html! {
-                    input id=(name) type="datetime-local" name=(name) value=(typed.unwrap_or(&local)) required
+                    input id=(name) type="datetime-local" name=(name) value=(typed.unwrap_or(&local)) required[required]
                         aria-invalid=[wrong(entered, name)] autofocus[wrong(entered, name).is_some()] aria-describedby=(described(name));
                 },
             )
@@ -111,7 +118,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
                 }
             },
         ),
-        Input::Given(_) => html! {
+        Input::Given(..) => html! {
             p.given {
                 (lang.both(&field.label)) ": " code { (typed.unwrap_or("—")) }
                 input type="hidden" name=(name) value=(typed.unwrap_or_default());

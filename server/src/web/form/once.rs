@@ -1,14 +1,14 @@
 //! A form that is sent twice, by a double click or a reload, states its content once.
 //!
-//! Each drawn form carries a number of its own. What was stated under it is remembered for a while; whoever sends it
-//! again meanwhile waits for the first and gets its answer. Another instance would state it again, which the fold bears:
-//! the last statement holds, and it says the same.
+//! Each drawn form carries the identifier of its statement. What came of it is remembered for a while: the same form, sent
+//! again, waits for the first and gets its answer. Another instance would write it into the log again, where the fold
+//! counts a statement of one identifier once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
-use uuid::Uuid;
+use yomitori_proto::id::StatementId;
 
 /// Forms that are remembered.
 const REMEMBERED: usize = 4096;
@@ -16,7 +16,7 @@ const REMEMBERED: usize = 4096;
 type Stated<T> = Arc<OnceCell<T>>;
 
 /// What was stated lately, by the numbers of the forms.
-pub(in crate::web) struct Once<T>(Mutex<VecDeque<(Uuid, Stated<T>)>>);
+pub(in crate::web) struct Once<T>(Mutex<VecDeque<(StatementId, Stated<T>)>>);
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
@@ -28,14 +28,15 @@ impl<T: Copy> Once<T> {
     /// What came of stating the form with this number: of doing so now, or of the first time. A failure is not remembered.
     pub(in crate::web) async fn state<E>(
         &self,
-        form: Uuid,
+        form: Option<StatementId>,
         stating: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        let Some(form) = form else { return stating.await };
         let stated = self.of(form);
         stated.get_or_try_init(|| stating).await.copied()
     }
 
-    fn of(&self, form: Uuid) -> Stated<T> {
+    fn of(&self, form: StatementId) -> Stated<T> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, stated)) = known.iter().find(|(number, _)| *number == form) {
             return Arc::clone(stated);
@@ -58,17 +59,17 @@ mod tests {
     #[tokio::test]
     async fn two_clicks_state_once_and_a_failure_can_be_tried_again() {
         let (once, count) = (Once::<u32>::default(), AtomicU32::new(0));
-        let form = Uuid::from_u128(1);
-        let failed = once.state(form, async { Err("away") }).await;
+        let form = |number| Some(StatementId(uuid::Uuid::from_u128(number)));
+        let failed = once.state(form(1), async { Err("away") }).await;
         assert_eq!(failed, Err("away"));
         let click = || {
-            once.state(form, async {
+            once.state(form(1), async {
                 tokio::task::yield_now().await;
                 Ok::<_, &str>(count.fetch_add(1, Ordering::Relaxed))
             })
         };
         assert_eq!(tokio::join!(click(), click()), (Ok(0), Ok(0)));
-        assert_eq!(once.state(Uuid::from_u128(2), async { Ok::<_, &str>(7) }).await, Ok(7));
+        assert_eq!(once.state(form(2), async { Ok::<_, &str>(7) }).await, Ok(7));
         assert_eq!(count.into_inner(), 1);
     }
 }

@@ -132,7 +132,7 @@ pub(in crate::web) async fn show(
             section aria-labelledby="decided-title" {
                 h2 #decided-title { (lang.both(&text::DECISIONS)) }
                 ol #facts.facts data-keyed {
-                    @for entry in &decided { (timeline::fact(lang, entry, &Status::default(), as_of.now)) }
+                    @for entry in &decided { (timeline::fact(lang, entry, &Status::default(), as_of.now, None)) }
                 }
             }
         }

@@ -14,6 +14,7 @@ use yomitori_proto::id::FacilityId;
 use super::facility::{Named, named};
 use super::listing::fact;
 use super::record::{RECORDED, outcome};
+use crate::statement::ID;
 use crate::store::fleet;
 use crate::store::waiting::{self, LeftOut, Position, Record, Stopped};
 use crate::web::as_of::AsOf;
@@ -173,7 +174,7 @@ fn card(lang: Lang, stopped: &Stopped, now: DateTime<Utc>) -> Markup {
             }
             div.acts {
                 form method="post" action={ (page) "/retry" } {
-                    input type="hidden" name="form" value=(Uuid::new_v4());
+                    input type="hidden" name=(ID) value=(Uuid::new_v4());
                     button.button.primary { (lang.one(&text::RETRY)) }
                 }
                 a.button href={ (page) "/skip" } { (lang.one(&text::SKIP_RECORD)) }

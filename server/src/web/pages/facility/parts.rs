@@ -7,11 +7,12 @@ use yomitori_proto::vocabulary::Way;
 
 use super::complete;
 use super::status::{self, Acknowledged, Flag, Reader, Said, Status, Terminal};
+use crate::statement;
 use crate::store::completeness::Completeness;
 use crate::store::fleet::{self, Line};
 use crate::web::lang::Lang;
 use crate::web::word::{Tone, capital};
-use crate::web::{form, text, when, word};
+use crate::web::{text, when, word};
 
 /// A sentence, with English below Japanese: there is room for it here.
 pub(in crate::web) fn sentence(lang: Lang, said: &Said) -> Markup {
@@ -256,7 +257,7 @@ pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
             p.acts {
                 span { (lang.both(&text::MORE_TO_SAY)) ":" }
                 @for key in ["face-reader", "purchased", "reception", "restarted", "notice", "read"] {
-                    @if let Some(act) = form::find(key) { " " a href={ (path) "/record/" (key) } { (lang.one(&act.title)) } }
+                    @if let Some(act) = statement::find(key) { " " a href={ (path) "/record/" (key) } { (lang.one(&act.title)) } }
                 }
             }
         }

@@ -7,6 +7,7 @@ use yomitori_facility::{Flag, Text, Word as _};
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::time::{from_micros, to_micros};
 
+use crate::statement;
 use crate::store::fleet::{Axis, Line};
 use crate::store::past::{self, Past, View};
 use crate::store::{Store, StoreError};
@@ -28,7 +29,7 @@ pub(super) struct Then {
 /// The instant that a query string asks for.
 pub(super) fn asked(given: &Given) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(text) = given.get(AT) else { return Ok(None) };
-    let kept = when::written(text).filter(|at| from_micros(to_micros(*at)) == Some(*at));
+    let kept = statement::written(text).filter(|at| from_micros(to_micros(*at)) == Some(*at));
     kept.map(Some).ok_or_else(|| {
         Failure::parameter(
             AT,

@@ -6,6 +6,7 @@ use yomitori_facility::Text;
 use yomitori_proto::event::{Event, Origin};
 
 use super::status::Status;
+use crate::statement;
 use crate::store::fleet::{Axis, Entry, Line};
 use crate::web::form::{self, Drawn, Entered};
 use crate::web::lang::Lang;
@@ -51,7 +52,7 @@ pub(super) fn draw(
 ) -> Markup {
     let entered = Entered::default();
     let action = format!("{path}/record/intent");
-    let drawn = Drawn { lang, action: &action, entered: &entered, who, now, next: None, doubt: None };
+    let drawn = Drawn { lang, action: &action, entered: &entered, who, now, next: None };
     html! {
         section.process #opt-out aria-labelledby="process-title" {
             h2 #process-title { (lang.both(&text::OPT_OUT_PROCESS)) }
@@ -59,7 +60,7 @@ pub(super) fn draw(
                 div {
                     div #intent-now data-region { (intent(lang, line, status)) }
                     // Outside every region: a form that somebody fills in is never redrawn.
-                    @if let Some(act) = form::find("intent") {
+                    @if let Some(act) = statement::find("intent") {
                         details.change open[line.intent == "undecided"] {
                             summary { (lang.both(&text::CHANGE_INTENT)) }
                             (form::draw(act, &drawn))
@@ -100,7 +101,7 @@ fn steps(lang: Lang, path: &str, status: &Status, stated: &[Entry]) -> Markup {
             }
         }
         @if reached >= Some(2) {
-            p.acts { a href={ (path) "/record/withdrawn" } { @if let Some(act) = form::find("withdrawn") { (lang.one(&act.title)) } } }
+            p.acts { a href={ (path) "/record/withdrawn" } { @if let Some(act) = statement::find("withdrawn") { (lang.one(&act.title)) } } }
         }
     }
 }

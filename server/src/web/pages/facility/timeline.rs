@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
-use yomitori_facility::{Text, Word as _};
-use yomitori_proto::event::Origin;
+use yomitori_facility::{Text, Word as _, withdrawable};
+use yomitori_proto::event::{Event, Origin, Stated};
 
 use super::happening::{self, CONNECTIONS, DEVICES, Happening, PEOPLE, READS};
 use super::status::Status;
@@ -99,7 +99,7 @@ pub(in crate::web) fn list(
     let older = if entries.len() > shown { shown.checked_sub(1).map(|last| written(entries[last].mark)) } else { None };
     html! {
         ol #facts.facts data-keyed {
-            @for entry in &entries[..shown] { (fact(lang, entry, status, now)) }
+            @for entry in &entries[..shown] { (fact(lang, entry, status, now, withdrawal(lang, path, entry, entries))) }
             @if entries.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_FACTS)) } }
         }
         nav #older.pages data-region aria-label=(lang.one(&text::PAGES)) {
@@ -109,7 +109,31 @@ pub(in crate::web) fn list(
     }
 }
 
-pub(in crate::web) fn fact(lang: Lang, entry: &Entry, status: &Status, now: DateTime<Utc>) -> Markup {
+/// The way to withdraw a person's statement, or that somebody has.
+fn withdrawal(lang: Lang, path: &str, entry: &Entry, entries: &[Entry]) -> Option<Markup> {
+    let Origin::Person(Stated { id: Some(id), .. }) = entry.recorded.origin else { return None };
+    let withdrawn = entries.iter().any(
+        |other| matches!(&other.recorded.event, Event::StatementWithdrawn(withdrawn) if withdrawn.statement == id),
+    );
+    // What was stated of all facilities is withdrawn on the command line.
+    let can = path.starts_with("/facilities/") && withdrawable(&entry.recorded.event);
+    can.then(|| {
+        html! {
+            p.withdraw {
+                @if withdrawn { strong { (lang.both(&text::WITHDRAWN)) } }
+                @else { a href={ (path) "/record/withdraw?statement=" (id) } { (lang.one(&text::WITHDRAW)) } }
+            }
+        }
+    })
+}
+
+pub(in crate::web) fn fact(
+    lang: Lang,
+    entry: &Entry,
+    status: &Status,
+    now: DateTime<Utc>,
+    withdrawal: Option<Markup>,
+) -> Markup {
     let recorded = &entry.recorded;
     let kind = recorded.event.kind();
     let happening = Happening::of(&recorded.event, status);
@@ -128,6 +152,7 @@ pub(in crate::web) fn fact(lang: Lang, entry: &Entry, status: &Status, now: Date
                     span.evidence { (word::meter("", Some(level.key()))) " " (lang.one(&text::ALONE)) ": " (lang.one(&level.label())) }
                 }
                 (provenance(lang, entry))
+                @if let Some(withdrawal) = withdrawal { (withdrawal) }
             }
         }
     }

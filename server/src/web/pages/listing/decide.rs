@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use uuid::Uuid;
-use yomitori_facility::Text;
+use yomitori_facility::{Calendar, Text};
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{FacilityCodeChanged, Stated};
 use yomitori_proto::id::FacilityId;
@@ -21,16 +21,17 @@ use super::{address, date, kind, state as drawn_state};
 use crate::clock;
 use crate::ingest::listing::door::{Door, TakeError};
 use crate::ingest::operator::{Answered, StateError};
+use crate::statement::{self, Statement, Values};
 use crate::store::listing::Snapshot;
 use crate::store::listing::change::{self, Changed};
 use crate::store::{StoreError, fleet};
 use crate::telemetry;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
-use crate::web::form::{self, Act, Drawn, Entered, Values};
+use crate::web::form::{self, Drawn, Entered};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
-use crate::web::pages::record::{COMMON, to_mend, went_well};
+use crate::web::pages::record::{names, refused, went_well};
 use crate::web::query::Given;
 use crate::web::{Web, text, who};
 
@@ -43,14 +44,14 @@ pub(in crate::web) async fn show(
     Path((id, what)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let act = form::decision(&what).ok_or(Failure::NoPage)?;
-    let known = known(act);
+    let statement = statement::decision(&what).ok_or(Failure::NoPage)?;
+    let known = names(statement);
     let given = Given::read(query.as_deref(), &known)?;
     let typed: BTreeMap<String, String> =
         known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
     let (all, place) = named(&web.store, &id).await?;
     let who = who::of(&headers);
-    let sheet = Sheet { lang, act, snapshot: &all[place], who: who.as_deref(), trouble: None };
+    let sheet = Sheet { lang, statement, snapshot: &all[place], who: who.as_deref(), trouble: None };
     Ok(sheet.draw(&web, &uri, &Entered::prefilled(typed)).await?)
 }
 
@@ -61,21 +62,21 @@ pub(in crate::web) async fn state(
     Path((id, what)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let act = form::decision(&what).ok_or(Failure::NoPage)?;
+    let statement = statement::decision(&what).ok_or(Failure::NoPage)?;
     let (all, place) = named(&web.store, &id).await?;
     let snapshot = &all[place];
     let (parts, body) = request.into_parts();
-    let mut entered = form::read(&parts, body, &known(act)).await?;
+    let mut entered = form::read(&parts, body, &names(statement)).await?;
     let who = who::of(&parts.headers);
-    let mut sheet = Sheet { lang, act, snapshot, who: who.as_deref(), trouble: None };
-    let values = entered.values(act, clock::now());
-    let (Some(stamp), Some(values)) = (entered.stamp(), values) else {
-        sheet.trouble = Some(to_mend(&entered));
+    let mut sheet = Sheet { lang, statement, snapshot, who: who.as_deref(), trouble: None };
+    let Some(checked) = entered.checked(statement, clock::now(), &Calendar::bundled()) else {
+        sheet.trouble = Some(refused(&entered));
         return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
-    let stating = decide(&web, act, snapshot, &values, stamp.stated(clock::now()));
-    match web.stated.state(stamp.form, stating).await {
-        Ok(answered) => Ok(went_well(&address(snapshot), &stamp, answered)),
+    let (by, id) = (checked.stated.by.clone(), checked.stated.id);
+    let stating = decide(&web, statement, snapshot, &checked.values, checked.stated);
+    match web.stated.state(id, stating).await {
+        Ok(answered) => Ok(went_well(&address(snapshot), &by, answered)),
         Err(Undecided::Unfit(why)) => {
             sheet.trouble = Some(why);
             sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await
@@ -126,12 +127,12 @@ impl From<TakeError> for Undecided {
 /// Records the decision, and lets follow what follows.
 async fn decide(
     web: &Web,
-    act: &Act,
+    statement: &Statement,
     snapshot: &Snapshot,
     values: &Values,
     stated: Stated,
 ) -> Result<Answered, Undecided> {
-    match act.key {
+    match statement.key {
         "match" => belongs(web, snapshot, values, stated).await,
         "dismiss" => dismiss(web, snapshot, values, stated).await,
         _ => release(web, snapshot, &stated).await,
@@ -205,14 +206,10 @@ fn follow(web: &Web, snapshot: Snapshot) {
     });
 }
 
-fn known(act: &Act) -> Vec<&'static str> {
-    act.fields.iter().map(|field| field.name).chain(COMMON).collect()
-}
-
 /// A form with its surroundings.
 struct Sheet<'a> {
     lang: Lang,
-    act: &'static Act,
+    statement: &'static Statement,
     snapshot: &'a Snapshot,
     who: Option<&'a str>,
     trouble: Option<Text>,
@@ -224,7 +221,7 @@ impl Sheet<'_> {
     }
 
     async fn draw(self, web: &Web, uri: &Uri, entered: &Entered) -> Result<Markup, StoreError> {
-        let Self { lang, act, snapshot, who, trouble } = self;
+        let Self { lang, statement, snapshot, who, trouble } = self;
         let as_of = AsOf::of(&fleet::progress(&web.store).await?);
         let row = row(web, snapshot, entered.typed("code").unwrap_or_default()).await?;
         let facility = entered.typed("facility").and_then(|text| Uuid::parse_str(text).ok()).map(FacilityId);
@@ -233,11 +230,11 @@ impl Sheet<'_> {
             None => None,
         };
         let page = address(snapshot);
-        let action = format!("{page}/decide/{}", act.key);
-        let drawn = Drawn { lang, action: &action, entered, who, now: clock::now(), next: None, doubt: None };
+        let action = format!("{page}/decide/{}", statement.key);
+        let drawn = Drawn { lang, action: &action, entered, who, now: clock::now(), next: None };
         let main = html! {
             nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(page) { "← " (kind(lang, snapshot)) " " (date(snapshot.as_of)) } }
-            h1 { (lang.both(&act.title)) }
+            h1 { (lang.both(&statement.title)) }
             p.sub {
                 (drawn_state(lang, snapshot)) " "
                 @if let Some(row) = &row { code { (row.code) } " " span lang="ja" { (row.name) } " " }
@@ -247,10 +244,10 @@ impl Sheet<'_> {
                 }
             }
             @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
-            (form::draw(act, &drawn))
+            (form::draw(statement, &drawn))
             p.cancel { a href=(page) { (lang.one(&text::CANCEL)) } }
         };
-        let title = lang.one(&act.title).to_owned();
+        let title = lang.one(&statement.title).to_owned();
         let here = layout::here(uri);
         Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "form".to_owned(), main }.draw())
     }

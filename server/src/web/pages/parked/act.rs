@@ -10,22 +10,23 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
-use yomitori_facility::Text;
+use yomitori_facility::{Calendar, Text};
 use yomitori_proto::id::FacilityId;
 
 use super::{PATH, TRIED, address, place};
 use crate::clock;
 use crate::ingest::operator::{Answered, SkipError, StateError};
+use crate::statement::{ID, SKIP};
 use crate::store::waiting::{self, Position, Stopped};
 use crate::store::{StoreError, fleet};
 use crate::telemetry;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
-use crate::web::form::{self, Drawn, Entered, SKIP};
+use crate::web::form::{self, Drawn, Entered};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::pages::facility::{Named, named};
-use crate::web::pages::record::{COMMON, to_mend, went_well};
+use crate::web::pages::record::{names, refused, went_well};
 use crate::web::query::Given;
 use crate::web::{Web, text, who};
 
@@ -73,7 +74,7 @@ async fn stopped(web: &Web, facility: FacilityId) -> Result<Option<Stopped>, Sto
 
 async fn retry(web: &Web, facility: FacilityId, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    form::read(&parts, body, &["form"]).await?;
+    form::read(&parts, body, &[ID]).await?;
     let answered = web.operator.retry(Some(facility)).await?;
     let came = match (answered, stopped(web, facility).await?) {
         (Answered::Shown, None) => "goes_on",
@@ -87,20 +88,18 @@ const RECORD: &str = "record";
 
 async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    let known: Vec<&str> = COMMON.into_iter().chain([RECORD]).collect();
-    let mut entered = form::read(&parts, body, &known).await?;
+    let mut entered = form::read(&parts, body, &names(&SKIP)).await?;
     let (who, stopped) = (who::of(&parts.headers), stopped(web, facility).await?);
     let mut sheet = Sheet { lang, facility, stopped: stopped.as_ref(), who: who.as_deref(), trouble: None };
-    let values = entered.values(&SKIP, clock::now());
-    let (Some(stamp), Some(values)) = (entered.stamp(), values) else {
-        sheet.trouble = Some(to_mend(&entered));
+    let Some(checked) = entered.checked(&SKIP, clock::now(), &Calendar::bundled()) else {
+        sheet.trouble = Some(refused(&entered));
         return sheet.again(web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     // The form was read: it is a place.
-    let record: Position = values.word(RECORD).parse().map_err(|_| Failure::NoPage)?;
-    let stating = web.operator.skip(facility, record, stamp.stated(clock::now()));
-    match web.stated.state(stamp.form, stating).await {
-        Ok(answered) => Ok(went_well(PATH, &stamp, answered)),
+    let record: Position = checked.values.word(RECORD).parse().map_err(|_| Failure::NoPage)?;
+    let (by, id) = (checked.stated.by.clone(), checked.stated.id);
+    match web.stated.state(id, web.operator.skip(facility, record, checked.stated)).await {
+        Ok(answered) => Ok(went_well(PATH, &by, answered)),
         Err(SkipError::NotFirst) => {
             sheet.trouble = Some(text::NOT_FIRST.clone());
             sheet.again(web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await
@@ -137,7 +136,7 @@ impl Sheet<'_> {
         let as_of = AsOf::of(&fleet::progress(&web.store).await?);
         let page = address(facility);
         let action = format!("{page}/skip");
-        let drawn = Drawn { lang, action: &action, entered, who, now: clock::now(), next: None, doubt: None };
+        let drawn = Drawn { lang, action: &action, entered, who, now: clock::now(), next: None };
         let main = html! {
             nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(page) { "← " (lang.one(&text::WAITING_TITLE)) } }
             h1 { (lang.both(&SKIP.title)) }

@@ -1,18 +1,20 @@
-//! The form by which people lower what terminals collect.
+//! How much terminals may collect.
 
 use yomitori_facility::Text;
 use yomitori_proto::event::CollectionLimited;
 use yomitori_proto::vocabulary::CollectionLevel;
 
-use super::super::{Act, Field, Input};
+use super::{About, Field, Input, Statement};
 
-pub(super) static ACT: Act = Act {
+pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     key: "collection",
+    command: ["collection", "set"],
     title: Text::fixed("収集する範囲", "How much is collected"),
     note: Some(Text::fixed(
         "端末の設定より広げることはできません。つながっている端末には数秒で、ほかの端末には次の接続時に届きます。",
         "It can only lower what a terminal's own configuration allows. Terminals hear it within seconds, or when they connect next.",
     )),
+    about: About::Facility,
     fields: &[Field {
         name: "most",
         label: Text::fixed("ここまで", "No more than"),
@@ -31,6 +33,6 @@ pub(super) static ACT: Act = Act {
             "names" => CollectionLevel::Names,
             _ => CollectionLevel::Readers,
         };
-        CollectionLimited { most }.into()
+        Ok(CollectionLimited { most }.into())
     }),
-};
+}];

@@ -1,27 +1,26 @@
-//! Forms of what people do and see at the site: what was bought, how the desk stands, what hangs, which phone was read.
+//! What people do at the site: what was bought, how the desk stands, what hangs.
 
-use yomitori_facility::{FaceReaderModel, POSTER_ADDRESS, Text};
+use yomitori_facility::{FaceReaderModel, Text};
 use yomitori_proto::event::{
     FaceReaderModelSet, FaceReaderRestarted, NoticeHung, ReaderPurchased, ReaderRoleAssigned, ReceptionArranged,
-    SmartphoneReadAttested,
 };
-use yomitori_proto::id::{ReaderKey, TerminalId};
-use yomitori_proto::vocabulary::{Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReaderRole};
+use yomitori_proto::id::ReaderKey;
+use yomitori_proto::vocabulary::{Notice, PhoneNative, Purchase, PurchaseRoute, ReaderRole};
 
-use super::super::{Act, Field, Input};
-use super::past;
+use super::field::{MISSING, past};
+use super::terminal::TERMINAL;
+use super::{AT_THE_DESK, About, CHECKED, Field, Input, Problem, Statement};
 
-const AT_THE_DESK: Text = Text::fixed("受付で確認したため", "seen at the desk");
-const CHECKED: Text = Text::fixed("施設に確認したため", "the facility said so");
-
-pub(super) static ACTS: [Act; 7] = [
-    Act {
+pub(super) static STATEMENTS: [Statement; 6] = [
+    Statement {
         key: "purchased",
+        command: ["purchase", "record"],
         title: Text::fixed("購入した機器", "What was bought"),
         note: Some(Text::fixed(
             "補助を受けるための招待コードは、医療機関等向け総合ポータルサイトの「スマートフォン対応」の案内で各施設が確認します。他に渡さないでください。ここには入力しません。",
             "Each facility finds the invitation code for the subsidy on the portal for medical institutions, under \"smartphone support\". It must not be passed on, and is never entered here.",
         )),
+        about: About::Facility,
         fields: &[
             Field {
                 name: "item",
@@ -57,25 +56,29 @@ pub(super) static ACTS: [Act; 7] = [
                 "own" => PurchaseRoute::Own,
                 _ => PurchaseRoute::Unknown,
             };
-            ReaderPurchased { item, route }.into()
+            Ok(ReaderPurchased { item, route }.into())
         }),
     },
-    Act {
+    Statement {
         key: "reception",
+        command: ["reception", "record"],
         title: Text::fixed("受付の準備ができた", "The reception desk is ready"),
         note: Some(Text::fixed(
             "リーダーは顔認証付きカードリーダーの横に、金属を避けて置きます。",
             "The reader stands beside the face reader, not on metal.",
         )),
+        about: About::Facility,
         fields: &[past(Text::fixed("準備ができた日時", "Since when"))],
         why: AT_THE_DESK,
         telephones: false,
-        event: Some(|values| ReceptionArranged { arranged_at: values.at("at") }.into()),
+        event: Some(|values| Ok(ReceptionArranged { arranged_at: values.at("at") }.into())),
     },
-    Act {
+    Statement {
         key: "face-reader",
+        command: ["face-reader", "set"],
         title: Text::fixed("顔認証付きカードリーダーの機種", "Model of the face reader"),
         note: None,
+        about: About::Facility,
         fields: &[
             Field { name: "model", label: Text::fixed("機種", "Model"), hint: None, input: Input::Select(models) },
             Field {
@@ -97,28 +100,25 @@ pub(super) static ACTS: [Act; 7] = [
                 "no" => PhoneNative::No,
                 _ => PhoneNative::Unknown,
             };
-            FaceReaderModelSet { model: values.word("model").to_owned(), phone_native }.into()
+            Ok(FaceReaderModelSet { model: values.word("model").to_owned(), phone_native }.into())
         }),
     },
-    Act {
+    Statement {
         key: "reader-role",
+        command: ["reader-role", "set"],
         title: Text::fixed("リーダーの用途", "What a reader is for"),
         note: Some(Text::fixed(
             "スマートフォン用のリーダーのタップだけが、読み取りの証拠になります。",
             "Only taps on a reader for smartphones are evidence of a read.",
         )),
+        about: About::Facility,
         fields: &[
-            Field {
-                name: "terminal",
-                label: Text::fixed("端末", "Terminal"),
-                hint: None,
-                input: Input::Given(|text| text.parse::<TerminalId>().is_ok()),
-            },
+            TERMINAL,
             Field {
                 name: "reader",
                 label: Text::fixed("リーダーキー", "Reader key"),
                 hint: None,
-                input: Input::Given(|text| text.parse::<ReaderKey>().is_ok()),
+                input: Input::Given("00000000000000c1", |text| text.parse::<ReaderKey>().is_ok()),
             },
             Field {
                 name: "role",
@@ -141,24 +141,28 @@ pub(super) static ACTS: [Act; 7] = [
                 "staff_login" => ReaderRole::StaffLogin,
                 _ => ReaderRole::Other,
             };
-            let terminal = values.word("terminal").parse().expect("a form is read before its event is made");
-            let reader = values.word("reader").parse().expect("a form is read before its event is made");
-            ReaderRoleAssigned { terminal, reader, role }.into()
+            let terminal = values.word("terminal").parse().map_err(|_| Problem { field: "terminal", text: MISSING })?;
+            let reader = values.word("reader").parse().map_err(|_| Problem { field: "reader", text: MISSING })?;
+            Ok(ReaderRoleAssigned { terminal, reader, role }.into())
         }),
     },
-    Act {
+    Statement {
         key: "restarted",
+        command: ["restart", "record"],
         title: Text::fixed("顔認証付きカードリーダーを再起動した", "The face reader was restarted"),
         note: None,
+        about: About::Facility,
         fields: &[past(Text::fixed("再起動した日時", "When"))],
         why: AT_THE_DESK,
         telephones: false,
-        event: Some(|values| FaceReaderRestarted { restarted_at: values.at("at") }.into()),
+        event: Some(|values| Ok(FaceReaderRestarted { restarted_at: values.at("at") }.into())),
     },
-    Act {
+    Statement {
         key: "notice",
+        command: ["notice", "record"],
         title: Text::fixed("掲示した", "A notice was hung up"),
         note: Some(Text::fixed(POSTER_NOTE.0, POSTER_NOTE.1)),
+        about: About::Facility,
         fields: &[
             Field {
                 name: "notice",
@@ -178,44 +182,7 @@ pub(super) static ACTS: [Act; 7] = [
                 "supported_sticker" => Notice::SupportedSticker,
                 _ => Notice::NotSupportedPoster,
             };
-            NoticeHung { notice, hung_at: values.at("at") }.into()
-        }),
-    },
-    Act {
-        key: "read",
-        title: Text::fixed("スマホの読み取りを確認した", "A phone was read"),
-        note: Some(Text::fixed(
-            "誰が確認したかとともに証拠になります。技術者のテストも成功に数えられ、テストと表示されます。",
-            "With your name it is evidence. A technician's test counts too, and is shown as a test.",
-        )),
-        fields: &[
-            Field {
-                name: "os",
-                label: Text::fixed("スマホ", "Phone"),
-                hint: None,
-                input: Input::Radio(&[
-                    ("ios", Text::fixed("iPhone", "iPhone")),
-                    ("android", Text::fixed("Android", "Android")),
-                    ("unknown", Text::fixed("不明", "Not known")),
-                ]),
-            },
-            past(Text::fixed("読み取った日時", "When it was read")),
-            Field {
-                name: "test",
-                label: Text::fixed("技術者のテスト", "A technician's test"),
-                hint: None,
-                input: Input::Tick,
-            },
-        ],
-        why: AT_THE_DESK,
-        telephones: false,
-        event: Some(|values| {
-            let os = match values.word("os") {
-                "ios" => PhoneOs::Ios,
-                "android" => PhoneOs::Android,
-                _ => PhoneOs::Unknown,
-            };
-            SmartphoneReadAttested { os, read_at: values.at("at"), test: values.ticked("test") }.into()
+            Ok(NoticeHung { notice, hung_at: values.at("at") }.into())
         }),
     },
 ];
@@ -224,14 +191,6 @@ const POSTER_NOTE: (&str, &str) = (
     "スマホに対応しない施設は、日本医師会の資料を掲示します。",
     "A facility that does not support phones hangs up the medical association's material.",
 );
-
-/// Where the material for the poster is.
-pub(in crate::web::form) const fn material(act: &Act) -> Option<&'static str> {
-    match act.key.as_bytes() {
-        b"notice" => Some(POSTER_ADDRESS),
-        _ => None,
-    }
-}
 
 fn models() -> Vec<(&'static str, Text)> {
     let known = FaceReaderModel::all().iter();

@@ -1,0 +1,19 @@
+//! `flag list`: every flag, and what it means.
+
+use clap::Subcommand;
+use yomitori_facility::{Flag, Word as _};
+
+use super::output::say;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Every flag, and what it means. No server is needed.
+    List,
+}
+
+pub(super) fn list() {
+    for flag in Flag::ALL {
+        let label = flag.label();
+        say(&format!("{:<26} {} / {}", flag.key(), label.ja, label.en));
+    }
+}

@@ -1,0 +1,173 @@
+//! What was typed, checked: the event that it states, or what is wrong with it, field by field.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+use yomitori_facility::{Calendar, Opening, Text, tokyo};
+use yomitori_proto::event::{Event, Stated};
+use yomitori_proto::id::{FacilityId, StatementId};
+use yomitori_proto::vocabulary::Closes;
+
+use super::field::{BY_LIMIT, MISSING, Value, WHY_LIMIT, line};
+use super::{About, Statement};
+
+/// Who, why; under which identifier; and that a doubtful hour is meant.
+pub const BY: &str = "by";
+pub const WHY: &str = "why";
+pub const ID: &str = "id";
+pub const SURE: &str = "sure";
+
+/// What was typed, by the names of fields. What is empty was not typed.
+pub type Typed = BTreeMap<String, String>;
+
+/// What is wrong with a field.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// Its name; [`SURE`] where the person has to say that it is meant.
+    pub field: &'static str,
+    pub text: Text,
+}
+
+/// What may be recorded.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Checked {
+    pub stated: Stated,
+    /// Absent where its own door knows what follows.
+    pub event: Option<Event>,
+    pub values: Values,
+}
+
+/// The values of fields that all hold.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Values {
+    words: BTreeMap<&'static str, String>,
+    instants: BTreeMap<&'static str, DateTime<Utc>>,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Values {
+    pub(super) const fn new(now: DateTime<Utc>) -> Self {
+        Self { words: BTreeMap::new(), instants: BTreeMap::new(), now }
+    }
+
+    /// What was chosen or written; empty where a line was left empty.
+    #[must_use]
+    pub fn word(&self, name: &str) -> &str {
+        self.words.get(name).map_or("", String::as_str)
+    }
+
+    pub(super) fn line(&self, name: &str) -> Option<String> {
+        self.words.get(name).filter(|text| !text.is_empty()).cloned()
+    }
+
+    pub(super) fn ticked(&self, name: &str) -> bool {
+        self.words.contains_key(name)
+    }
+
+    pub(super) fn instant(&self, name: &str) -> Option<DateTime<Utc>> {
+        self.instants.get(name).copied()
+    }
+
+    /// The instant of a field that has to be filled in.
+    pub(super) fn at(&self, name: &str) -> DateTime<Utc> {
+        self.instant(name).unwrap_or(self.now)
+    }
+}
+
+impl Statement {
+    /// Checks what was typed, at `now`, by the call centre's calendar.
+    ///
+    /// # Errors
+    /// Every problem: of each field, of fields together, and a doubt that the person has to confirm.
+    pub fn check(&self, typed: &Typed, now: DateTime<Utc>, calendar: &Calendar) -> Result<Checked, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut values = Values::new(now);
+        for field in self.fields {
+            match field.value(given(typed, field.name), now) {
+                Ok(Value::Nothing) => {}
+                Ok(Value::Word(word)) => _ = values.words.insert(field.name, word),
+                Ok(Value::Instant(at)) => _ = values.instants.insert(field.name, at),
+                Err(text) => problems.push(Problem { field: field.name, text }),
+            }
+        }
+        let stated = stated(typed, now).map_err(|more| problems.extend(more)).ok();
+        let (Some(stated), true) = (stated, problems.is_empty()) else { return Err(problems) };
+        let event = self.event.map(|event| event(&values)).transpose().map_err(|problem| vec![problem])?;
+        let doubt = self.call_at(&values).and_then(|at| doubt(calendar, at));
+        if let Some(text) = doubt.filter(|_| given(typed, SURE).is_none()) {
+            return Err(vec![Problem { field: SURE, text }]);
+        }
+        Ok(Checked { stated, event, values })
+    }
+
+    /// Whether it may be stated of all facilities together.
+    #[must_use]
+    pub fn of_fleet(&self) -> bool {
+        self.about == About::FacilityOrFleet
+    }
+}
+
+/// Of whom an event is stated: of the fleet where no facility is meant, or where it is about the call centre.
+#[must_use]
+pub fn subject(facility: Option<FacilityId>, event: &Event) -> FacilityId {
+    match event {
+        Event::ClosureSet(closure) if closure.closes != Closes::Clinics => FacilityId::FLEET,
+        _ => facility.unwrap_or(FacilityId::FLEET),
+    }
+}
+
+/// Who states it and why, which both have to be said, and under which identifier: a new one where none is given.
+///
+/// # Errors
+/// What is wrong with each.
+pub fn stated(typed: &Typed, now: DateTime<Utc>) -> Result<Stated, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut demanded = |field: &'static str, limit: usize| {
+        let said = given(typed, field).map_or(Err(MISSING), |text| line(text, limit));
+        said.map_err(|text| problems.push(Problem { field, text })).ok()
+    };
+    let (by, why) = (demanded(BY, BY_LIMIT), demanded(WHY, WHY_LIMIT));
+    let id = given(typed, ID).map(|id| id.parse::<StatementId>()).transpose();
+    if id.is_err() {
+        let text =
+            Text::fixed("記録の識別子（UUID）ではありません。", "This is no identifier of a statement (a UUID).");
+        problems.push(Problem { field: ID, text });
+    }
+    match (by, why, id) {
+        (Some(by), Some(why), Ok(id)) => {
+            let id = id.unwrap_or_else(|| StatementId(Uuid::new_v4()));
+            Ok(Stated { by, why: Some(why), stated_at: now, id: Some(id) })
+        }
+        _ => Err(problems),
+    }
+}
+
+fn given<'a>(typed: &'a Typed, name: &str) -> Option<&'a str> {
+    typed.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+/// What stands against calling at `at`, where something does.
+fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
+    let clock = at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string();
+    match calendar.open(at) {
+        Opening::Open => None,
+        Opening::Closed => {
+            let because = calendar.closed_because(at);
+            Some(Text::new(
+                format!("{clock} はコールセンターの受付時間外です（{}）。日時を確かめてください。", because.ja),
+                format!("The call centre is closed at {clock} ({}). Check date and time.", because.en),
+            ))
+        }
+        Opening::Unconfirmed => Some(Text::new(
+            format!("{clock} はふだん受付時間内ですが、年末年始の受付は確認されていません。"),
+            format!("The call centre is usually open at {clock}; at the turn of the year that is not confirmed."),
+        )),
+        Opening::Unknown => Some(Text::new(
+            format!("{clock} の祝日が分からないため、受付時間内かどうかを確認できません。"),
+            format!(
+                "Whether the call centre is open at {clock} can't be told: the holidays of that year are not known."
+            ),
+        )),
+    }
+}

@@ -1,0 +1,58 @@
+//! That an institution code of a facility begins, ends, or is replaced by another.
+
+use yomitori_facility::Text;
+use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::event::FacilityCodeChanged;
+
+use super::{About, Field, Input, Moment, NO_WHY, Problem, Statement};
+
+pub(super) static STATEMENTS: [Statement; 1] = [Statement {
+    key: "code",
+    command: ["code", "record"],
+    title: Text::fixed("医療機関コードの変更", "A change of institution codes"),
+    note: Some(Text::fixed(
+        "追加は新しいコードだけ、廃止は古いコードだけ、移転や開設者の変更では両方を入力します。",
+        "A further code: fill in the new one only. One that ended: the old one only. After a relocation or a change of founder: both.",
+    )),
+    about: About::Facility,
+    fields: &[
+        Field {
+            name: "old",
+            label: Text::fixed("古いコード", "Code that ends"),
+            hint: Some(Text::fixed("10桁", "ten digits")),
+            input: Input::Line(20),
+        },
+        Field {
+            name: "new",
+            label: Text::fixed("新しいコード", "Code that begins"),
+            hint: Some(Text::fixed("10桁", "ten digits")),
+            input: Input::Line(20),
+        },
+        Field {
+            name: "effective",
+            label: Text::fixed("いつから", "From when on"),
+            hint: Some(Text::fixed("空欄なら今から（日本時間）", "left empty: from now on; Japan's time")),
+            input: Input::Minute(Moment::Optional),
+        },
+    ],
+    why: NO_WHY,
+    telephones: false,
+    event: Some(|values| {
+        let code = |field: &'static str| {
+            let read = |text: String| InstitutionCode::parse(&text).map(|code| code.to_string());
+            values.line(field).map(read).transpose().map_err(|error| Problem {
+                field,
+                text: Text::new(
+                    format!("医療機関コードではありません（{error}）。"),
+                    format!("No institution code: {error}."),
+                ),
+            })
+        };
+        let (old, new) = (code("old")?, code("new")?);
+        if old.is_none() && new.is_none() {
+            let text = Text::fixed("どちらかのコードを入力してください。", "Fill in one of the two codes.");
+            return Err(Problem { field: "new", text });
+        }
+        Ok(FacilityCodeChanged { old, new, effective_at: values.at("effective") }.into())
+    }),
+}];

@@ -1,0 +1,174 @@
+//! The fields of statements: what may be typed into each, with one limit each.
+
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
+use yomitori_facility::{Text, tokyo};
+use yomitori_proto::time;
+
+/// What is asked beside who and why.
+pub struct Field {
+    pub name: &'static str,
+    pub label: Text,
+    pub hint: Option<Text>,
+    pub input: Input,
+}
+
+pub(super) const JAPAN: Text = Text::fixed("日本時間", "Japan's time");
+
+/// When something happened.
+pub(super) const fn past(label: Text) -> Field {
+    Field { name: "at", label, hint: Some(JAPAN), input: Input::Minute(Moment::Past) }
+}
+
+/// How a field is filled in.
+pub enum Input {
+    /// One line of at most so many characters; may be left empty.
+    Line(usize),
+    /// The same, and has to be filled in.
+    Demanded(usize),
+    /// A minute; without an offset it is Japan's time.
+    Minute(Moment),
+    /// One of a few, all shown.
+    Radio(&'static [(&'static str, Text)]),
+    /// One of many.
+    Select(fn() -> Vec<(&'static str, Text)>),
+    Tick,
+    /// What a link or another command says and nobody makes up: an example, and whether it can be used.
+    Given(&'static str, fn(&str) -> bool),
+}
+
+/// Where an instant may lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    Past,
+    Ahead,
+    /// Past or ahead: the beginning or the end of a span, or a day from which something holds.
+    Any,
+    /// The same; may be left empty.
+    Optional,
+}
+
+/// At most so many characters.
+pub const BY_LIMIT: usize = 100;
+pub const WHY_LIMIT: usize = 500;
+/// A person's clock may be this much ahead of ours.
+const AHEAD: Duration = Duration::minutes(2);
+/// Before phones could be read anywhere; a year mistyped.
+const FIRST: &str = "2023-01-01T00:00:00Z";
+const A_YEAR: Duration = Duration::days(366);
+
+pub(super) const MISSING: Text = Text::fixed("入力してください。", "This has to be filled in.");
+const NOT_OFFERED: Text = Text::fixed("選択肢から選んでください。", "Choose one of those offered.");
+
+/// What a field holds.
+pub(super) enum Value {
+    Nothing,
+    Word(String),
+    Instant(DateTime<Utc>),
+}
+
+impl Field {
+    pub(super) fn value(&self, typed: Option<&str>, now: DateTime<Utc>) -> Result<Value, Text> {
+        match &self.input {
+            Input::Line(limit) => typed.map_or(Ok(Value::Nothing), |text| line(text, *limit).map(Value::Word)),
+            Input::Demanded(limit) => line(typed.ok_or(MISSING)?, *limit).map(Value::Word),
+            Input::Minute(Moment::Optional) if typed.is_none() => Ok(Value::Nothing),
+            Input::Minute(moment) => minute(typed.ok_or(MISSING)?, *moment, now).map(Value::Instant),
+            Input::Radio(choices) => chosen(typed, choices),
+            Input::Select(choices) => chosen(typed, &choices()),
+            Input::Given(example, fits) => {
+                let given = typed.filter(|text| fits(text)).map(str::to_owned);
+                given.map(Value::Word).ok_or_else(|| {
+                    Text::new(
+                        format!("施設の画面から開き直すか、{example} の形で指定してください。"),
+                        format!("Open it from the facility's page again, or write it such as {example}."),
+                    )
+                })
+            }
+            Input::Tick => match typed {
+                None => Ok(Value::Nothing),
+                Some("yes") => Ok(Value::Word("yes".to_owned())),
+                Some(_) => Err(NOT_OFFERED),
+            },
+        }
+    }
+}
+
+fn chosen(typed: Option<&str>, choices: &[(&'static str, Text)]) -> Result<Value, Text> {
+    let typed = typed.ok_or(Text::fixed("選んでください。", "Choose one."))?;
+    let known = choices.iter().any(|(key, _)| *key == typed);
+    if known { Ok(Value::Word(typed.to_owned())) } else { Err(NOT_OFFERED) }
+}
+
+/// One line that reads as it looks.
+pub(super) fn line(text: &str, limit: usize) -> Result<String, Text> {
+    let count = text.chars().count();
+    if count > limit {
+        return Err(Text::new(
+            format!("{limit}文字以内で入力してください（{count}文字あります）。"),
+            format!("At most {limit} characters; these are {count}."),
+        ));
+    }
+    // Beside control characters, those that make a line read otherwise than it was written.
+    let turns = |letter| matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    if text.chars().any(|letter| letter.is_control() || turns(letter)) {
+        return Err(Text::fixed("改行や制御文字は使えません。", "One line, without control characters."));
+    }
+    Ok(text.to_owned())
+}
+
+fn minute(text: &str, moment: Moment, now: DateTime<Utc>) -> Result<DateTime<Utc>, Text> {
+    let at = written(text).ok_or(Text::fixed(
+        "日時を 2026-04-01T10:30 の形で入力してください（日本時間）。",
+        "Write a date and a time such as 2026-04-01T10:30, in Japan's time.",
+    ))?;
+    let first: DateTime<Utc> = FIRST.parse().expect("an instant");
+    match moment {
+        Moment::Past if at > now + AHEAD => Err(Text::fixed(
+            "未来の日時です。済んだことだけを記録できます。",
+            "That lies ahead: record what has happened.",
+        )),
+        Moment::Ahead if at < now - AHEAD => Err(Text::fixed("過去の日時です。", "That has passed.")),
+        _ if at < first => Err(Text::fixed("年を確かめてください。", "Check the year.")),
+        _ if at > now + A_YEAR => Err(Text::fixed("1年以内の日時を入力してください。", "Within a year, please.")),
+        Moment::Past | Moment::Ahead | Moment::Any | Moment::Optional => Ok(at),
+    }
+}
+
+/// An instant as a browser's control or a person writes it: with an offset, or in Japan's time; a day alone is its
+/// beginning.
+#[must_use]
+pub fn written(text: &str) -> Option<DateTime<Utc>> {
+    const LOCAL: [&str; 4] = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    const DAYS: [&str; 2] = ["%Y-%m-%d", "%Y/%m/%d"];
+    let text = text.trim();
+    let minute = || DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%:z").ok();
+    let with_offset = || DateTime::parse_from_rfc3339(text).ok().or_else(minute).map(|at| at.to_utc());
+    let local = || LOCAL.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    let day = || DAYS.iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()?.and_hms_opt(0, 0, 0));
+    let in_japan = |at: NaiveDateTime| at.and_local_timezone(tokyo()).single().map(|at| at.to_utc());
+    let at = with_offset().or_else(|| local().or_else(day).and_then(in_japan))?;
+    time::from_micros(time::to_micros(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_offset_it_is_japan_s_time() {
+        let expected: DateTime<Utc> = "2026-04-01T01:30:00Z".parse().unwrap();
+        for text in [
+            "2026-04-01T10:30:00+09:00",
+            "2026-04-01T10:30+09:00",
+            "2026-04-01T01:30:00Z",
+            "2026-04-01T10:30",
+            " 2026-04-01 10:30:00 ",
+        ] {
+            assert_eq!(written(text), Some(expected), "{text}");
+        }
+        assert_eq!(written("2026-04-01"), "2026-03-31T15:00:00Z".parse().ok());
+        for text in ["", "tomorrow", "2026-13-01", "1026-01-01T00:00:00Z", "2026-04-01T25:00"] {
+            assert_eq!(written(text), None, "{text}");
+        }
+    }
+}

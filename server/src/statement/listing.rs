@@ -1,0 +1,68 @@
+//! What people decide about the ministry's list: whose a row is or is not, and that a doubtful list is right.
+
+use uuid::Uuid;
+use yomitori_facility::Text;
+use yomitori_proto::code::InstitutionCode;
+
+use super::{About, Field, Input, NO_WHY, Statement};
+
+/// A row is a facility's.
+pub static MATCH: Statement = Statement {
+    key: "match",
+    command: ["list", "match"],
+    title: Text::fixed("この施設の行である", "The row is this facility's"),
+    note: Some(Text::fixed(
+        "行の医療機関コードを、リストの日付からこの施設のコードとして登録し、リストを照合し直します。",
+        "The row's code becomes one of the facility's, from the date of the list, and the list is compared once more.",
+    )),
+    about: About::Other,
+    fields: &[CODE, FACILITY],
+    why: NO_WHY,
+    telephones: false,
+    event: None,
+};
+
+/// A row is none of ours.
+pub static DISMISS: Statement = Statement {
+    key: "dismiss",
+    command: ["list", "dismiss"],
+    title: Text::fixed("自施設の行ではない", "The row is none of ours"),
+    note: Some(Text::fixed(
+        "このコードの行は、後のリストでも候補として示されません。",
+        "Rows with this code are not suggested again, in later lists neither.",
+    )),
+    about: About::Other,
+    fields: &[CODE],
+    why: NO_WHY,
+    telephones: false,
+    event: None,
+};
+
+/// A doubtful list is right.
+pub static RELEASE: Statement = Statement {
+    key: "release",
+    command: ["list", "release"],
+    title: Text::fixed("保留中のリストを承認する", "Release the quarantined list"),
+    note: Some(Text::fixed(
+        "行数が減った理由を確かめてから承認してください。承認すると、載っていない施設は「掲載終了」になります。",
+        "Find out first why it has fewer rows. Once released, facilities that it does not name are no longer listed.",
+    )),
+    about: About::Other,
+    fields: &[],
+    why: NO_WHY,
+    telephones: false,
+    event: None,
+};
+
+const CODE: Field = Field {
+    name: "code",
+    label: Text::fixed("行の医療機関コード", "Code in the row"),
+    hint: None,
+    input: Input::Given("1319999015", |text| InstitutionCode::parse(text).is_ok()),
+};
+const FACILITY: Field = Field {
+    name: "facility",
+    label: Text::fixed("施設の識別子", "Identifier of the facility"),
+    hint: None,
+    input: Input::Given("018f0000-0000-7000-8000-00000000f001", |text| Uuid::parse_str(text).is_ok()),
+};
