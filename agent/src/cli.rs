@@ -38,7 +38,7 @@ const CONFIG: &str = r"C:\ProgramData\Yomitori\agent.toml";
 #[command(name = "yomitori-agent", version = VERSION, after_help = EXAMPLES)]
 struct Args {
     /// The configuration file
-    #[arg(long, global = true, env = "YOMITORI_CONFIG", default_value = CONFIG, value_name = "FILE")]
+    #[arg(long, global = true, env = "YOMITORI_AGENT_CONFIG", default_value = CONFIG, value_name = "FILE")]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,

@@ -50,7 +50,7 @@ const EXAMPLES: &str = "Examples:
 #[command(name = "yomitori-server", version, after_help = EXAMPLES)]
 struct Arguments {
     /// The configuration file.
-    #[arg(long, global = true, env = "YOMITORI_CONFIG", default_value = "/etc/yomitori/server.toml")]
+    #[arg(long, global = true, env = "YOMITORI_SERVER_CONFIG", default_value = "/etc/yomitori/server.toml")]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,

@@ -69,6 +69,9 @@ pub(crate) struct EntryId {
 pub(crate) struct Proof {
     pub(crate) at: DateTime<Utc>,
     pub(crate) from: Option<DateTime<Utc>>,
+    /// A person attested it.
+    #[serde(default)]
+    pub(crate) attested: bool,
 }
 
 /// The attempts that are kept one by one, ascending.
@@ -137,7 +140,7 @@ impl Facility {
             return (Some(proof), self.test);
         }
         let attested = list.iter().find(|attempt| attempt.grade == Grade::Attested);
-        let attested = attested.map(|attempt| Proof { at: attempt.at, from: None });
+        let attested = attested.map(|attempt| Proof { at: attempt.at, from: None, attested: true });
         let trials: Vec<&Trial> = list.iter().filter_map(|attempt| attempt.trial.as_ref()).collect();
         let mut test = self.test;
         let mut proof = None;
@@ -176,7 +179,7 @@ impl Facility {
             }
             let at = trials[index].at;
             if seen.passes(rules.at(at)) {
-                proof = Some(Proof { at: trials[index].at, from: seen.run_from });
+                proof = Some(Proof { at: trials[index].at, from: seen.run_from, attested: false });
             }
         }
         for trial in &trials[ended..] {

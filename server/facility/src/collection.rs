@@ -41,7 +41,6 @@ pub(crate) struct Collecting {
 pub struct SettingsStatus {
     pub settings_hash: u64,
     pub outcome: SettingsOutcome,
-    /// By the terminal's clock.
     pub taken_at: DateTime<Utc>,
 }
 

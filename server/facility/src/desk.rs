@@ -192,7 +192,7 @@ mod tests {
 
     fn entry(seq: u64, kind: Kind) -> Entry {
         let at = DateTime::UNIX_EPOCH + chrono::Duration::days(21_000);
-        let stamp = Stamp { place: (1, seq).into(), at, received_at: at, offset_ms: 0 };
+        let stamp = Stamp { place: (1, seq).into(), at, received_at: at, offset_ms: 0, measured: false };
         Entry { stamp, key: Some((Life(uuid::Uuid::nil()), Seq(seq))), id: None, kind }
     }
 

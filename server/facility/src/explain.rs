@@ -138,7 +138,9 @@ pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: Da
     let mut steps = Vec::new();
     for (number, recorded) in facts.iter().enumerate().filter(|(_, recorded)| recorded.received_at <= until) {
         if recorded.facility == FacilityId::FLEET {
-            if !matches!(recorded.event, Event::RulesAdopted(_) | Event::ClosureSet(_)) {
+            let matters =
+                matches!(recorded.event, Event::RulesAdopted(_) | Event::ClosureSet(_) | Event::StatementWithdrawn(_));
+            if !matters {
                 continue;
             }
             // Other rules say other things of every facility from here on.

@@ -67,7 +67,8 @@ mod tests {
         let mut history = History::default();
         for (seq, value) in observed {
             let place = Place { life: 0, seq: Seq(*seq) };
-            history.observe(Stamp { place, at: at(*seq), received_at: at(1000), offset_ms: 0 }, *value);
+            history
+                .observe(Stamp { place, at: at(*seq), received_at: at(1000), offset_ms: 0, measured: false }, *value);
         }
         history
     }

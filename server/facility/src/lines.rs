@@ -184,6 +184,11 @@ fn mistake(text: &str, error: &serde_json::Error) -> String {
     if !value.is_object() {
         return "it is no fact: a fact is an object with `facility`, `received_at`, `origin` and `event`".to_owned();
     }
+    if said.starts_with("UUID parsing failed")
+        && let Some((field, text)) = no_uuid(&value)
+    {
+        return format!("`{field}` is `{text}`: write a UUID such as 018f0000-0000-7000-8000-00000000f001");
+    }
     let mut wrong = BTreeSet::new();
     instants(&value, &mut wrong);
     match wrong.into_iter().next() {
@@ -208,6 +213,22 @@ fn plain(said: &str) -> String {
     match said.split_once("expected struct ") {
         Some((before, _)) => format!("{before}expected an object"),
         None => said,
+    }
+}
+
+/// The first field that holds a UUID, by its name, and does not.
+fn no_uuid(value: &Value) -> Option<(String, String)> {
+    const NAMES: [&str; 9] =
+        ["facility", "terminal", "life", "boot", "session", "instance", "snapshot", "id", "statement"];
+    match value {
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| match value {
+            Value::String(text) if NAMES.contains(&name.as_str()) && uuid::Uuid::parse_str(text).is_err() => {
+                Some((name.clone(), text.clone()))
+            }
+            value => no_uuid(value),
+        }),
+        Value::Array(values) => values.iter().find_map(no_uuid),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
+use yomitori_proto::event::Observed;
 
 use crate::instant::later;
 use crate::rules::RuleSet;
@@ -17,21 +18,44 @@ pub(crate) struct Stamp {
     pub(crate) received_at: DateTime<Utc>,
     /// The terminal's clock minus ours, as far as connections and steps tell.
     pub(crate) offset_ms: i64,
+    /// It came as it happened, and its arrival confirms the offset: no step changes that.
+    pub(crate) measured: bool,
 }
 
-/// A stamp in the state of a facility, which has many: place, both instants in microseconds, offset.
-type Packed = (Place, i64, i64, i64);
+/// A stamp in the state of a facility, which has many: place, both instants in microseconds, offset, 1 where it is measured.
+type Packed = (Place, i64, i64, i64, u8);
 
 impl From<Stamp> for Packed {
-    fn from(Stamp { place, at, received_at, offset_ms }: Stamp) -> Self {
-        (place, at.timestamp_micros(), received_at.timestamp_micros(), offset_ms)
+    fn from(Stamp { place, at, received_at, offset_ms, measured }: Stamp) -> Self {
+        (place, at.timestamp_micros(), received_at.timestamp_micros(), offset_ms, measured.into())
     }
 }
 
 impl From<Packed> for Stamp {
-    fn from((place, at, received_at, offset_ms): Packed) -> Self {
+    fn from((place, at, received_at, offset_ms, measured): Packed) -> Self {
         let instant = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
-        Self { place, at: instant(at), received_at: instant(received_at), offset_ms }
+        Self { place, at: instant(at), received_at: instant(received_at), offset_ms, measured: measured == 1 }
+    }
+}
+
+/// An observation that was sent sooner after it was made came as it happened.
+const LIVE_WITHIN: Duration = Duration::seconds(60);
+
+/// Whether an observation was sent as it was made. A clock that was set back meanwhile doesn't tell.
+pub(crate) fn is_live(observed: &Observed) -> bool {
+    (Duration::zero()..LIVE_WITHIN).contains(&(observed.sent_at - observed.observed_at))
+}
+
+/// By how much the clock was wrong by which an observation was made, in ms, and whether its arrival confirms that: then no
+/// step that is told later changes it. `known_ms` is what connections and steps say.
+pub(crate) fn wrong_by(observed: &Observed, received_at: DateTime<Utc>, known_ms: i64) -> (i64, bool) {
+    let seemed = observed.observed_at - received_at;
+    let close =
+        |offset_ms: i64| (seemed - Duration::try_milliseconds(offset_ms).unwrap_or_default()).abs() < LIVE_WITHIN;
+    match (is_live(observed), close(0), close(believed(known_ms))) {
+        (true, true, _) => (0, true),
+        (true, false, true) => (known_ms, true),
+        _ => (known_ms, false),
     }
 }
 
@@ -95,9 +119,12 @@ impl Clock {
 
 impl Stamp {
     /// A step that became known after this.
-    pub(crate) const fn stepped(&mut self, step: &Step) {
+    pub(crate) fn stepped(&mut self, step: &Step) {
         let Step { place, delta_ms, live } = *step;
         let (own, other) = ((self.place.life, self.place.seq.0), (place.life, place.seq.0));
+        if self.measured {
+            return;
+        }
         let before = own.0 < other.0 || (own.0 == other.0 && own.1 < other.1);
         if before && !live {
             self.offset_ms = self.offset_ms.saturating_sub(delta_ms);

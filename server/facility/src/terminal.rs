@@ -207,7 +207,8 @@ impl Terminal {
     /// When something was that is not kept with its stamp.
     fn known_at(&self, place: Place, at: DateTime<Utc>, set: &RuleSet) -> DateTime<Utc> {
         let received_at = self.heard_at.unwrap_or(at);
-        Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) }.true_at(set)
+        let offset_ms = self.clock.offset_at(place);
+        Stamp { place, at, received_at, offset_ms, measured: false }.true_at(set)
     }
 
     /// Restarts of the operating system, ascending.
@@ -269,6 +270,7 @@ impl Terminal {
     /// Takes back what a person stated of this terminal and its readers.
     pub(crate) fn withdraw_statement(&mut self, id: StatementId, rules: &Rules) {
         self.in_use.withdraw(id);
+        let nothing = Reader::default();
         for (key, reader) in &mut self.readers {
             let Some(withdrawn) = reader.withdraw(id) else { continue };
             let taps = self.window.taps.iter_mut().filter(|tap| tap.reader == *key && tap.assigned == Some(withdrawn));
@@ -277,6 +279,7 @@ impl Terminal {
                 tap.assigned = reader.assigned(|from| from <= tap_at);
             }
         }
+        self.readers.retain(|_, reader| *reader != nothing);
     }
 
     fn gap(&mut self, stamp: Stamp, gap: Gap) {

@@ -70,15 +70,11 @@ impl Desk {
 impl Desk {
     /// A certificate that ended long ago speaks for a terminal only while its facility still has it.
     async fn is_still_in_use(&self, peer: Peer) -> Result<(), Status> {
-        let statuses = facility::statuses(&self.store, Some(peer.facility)).await.map_err(|error| {
+        let state = facility::state(&self.store, peer.facility).await.map_err(|error| {
             telemetry::enrolment_refused(&error);
             Status::unavailable("the database is away; try again")
         })?;
-        let terminals = statuses.iter().filter_map(|status| status["terminals"].as_array()).flatten();
-        let name = peer.terminal.to_string();
-        let is_this = |known: &&serde_json::Value| known["terminal"] == name.as_str();
-        let is_out = |known: &serde_json::Value| known["revoked"] == true || !known["retired_at"].is_null();
-        if terminals.into_iter().find(is_this).is_some_and(|known| !is_out(known)) {
+        if state.is_some_and(|facility| facility.uses(peer.terminal)) {
             return Ok(());
         }
         telemetry::renewal_refused(peer);

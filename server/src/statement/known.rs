@@ -1,11 +1,11 @@
 //! What makes sense only for some facilities: that terminals, codes and statements are theirs.
 
-use yomitori_facility::{Text, withdrawable};
+use yomitori_facility::{Facility, Text, withdrawable};
 use yomitori_proto::event::{Event, FacilityCodeChanged, Origin, Speaker};
 use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 
 use super::Problem;
-use crate::store::{Store, StoreError, facility as facilities, fact};
+use crate::store::{Store, StoreError, facility as facilities, fact, ground};
 
 /// What speaks against stating `event` of `facility`, by what is known of it.
 ///
@@ -35,7 +35,8 @@ pub async fn problem(store: &Store, facility: FacilityId, event: &Event) -> Resu
 }
 
 async fn terminal(store: &Store, facility: FacilityId, terminal: TerminalId) -> Result<Option<Problem>, StoreError> {
-    let known = facilities::terminals(store, facility).await?;
+    let state = facilities::state(store, facility).await?;
+    let known: Vec<TerminalId> = state.iter().flat_map(Facility::terminals).collect();
     Ok((!known.contains(&terminal)).then(|| {
         let all = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let text = Text::new(
@@ -80,8 +81,19 @@ async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Resu
         Some(recorded) if matches!(recorded.origin, Origin::Person(_)) => {
             if withdrawable(&recorded.event) {
                 let text = Text::fixed("すでに取り消されています。", "It has been withdrawn already.");
-                let withdrawn = fact::is_withdrawn(store, facility, id).await?;
-                return Ok(withdrawn.then_some(Problem { field: "statement", text }));
+                if fact::is_withdrawn(store, facility, id).await? {
+                    return Ok(Some(Problem { field: "statement", text }));
+                }
+                let kept = match facilities::state(store, facility).await? {
+                    Some(state) => state.can_withdraw(id, &ground::now(store).await?.rules),
+                    // What was stated of the fleet is kept for good.
+                    None => true,
+                };
+                let text = Text::fixed(
+                    "古い記録のため、もう個別には取り消せません。改めて正しい内容を記録してください。",
+                    "It is too long ago to be withdrawn by itself; state what is right.",
+                );
+                return Ok((!kept).then_some(Problem { field: "statement", text }));
             }
             Text::fixed(
                 "この種類の記録は取り消せません。改めて正しい内容を記録してください。",

@@ -9,7 +9,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 use yomitori_facility::Facility;
-use yomitori_proto::id::{FacilityId, TerminalId};
+use yomitori_proto::id::FacilityId;
 
 use super::{CHANGED, Doing as _, Store, StoreError, belief};
 
@@ -132,6 +132,14 @@ const UPSERT: &str = "INSERT INTO facility_row SELECT * FROM incoming_facility \
 
 /// More names than this are announced as "many": a payload of NOTIFY has a limit.
 const ANNOUNCED_ONE_BY_ONE: usize = 100;
+
+/// The state of a facility, where it has one.
+///
+/// # Errors
+/// Where the database is away or holds what another version of the program wrote.
+pub async fn state(store: &Store, facility: FacilityId) -> Result<Option<Facility>, StoreError> {
+    Ok(states(store, &[facility]).await?.pop().map(|(_, state, _)| state))
+}
 
 /// The states of these facilities, where they have one, with the number of the ground by which each was folded.
 ///
@@ -262,17 +270,6 @@ pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, St
     let query = "SELECT facility_id FROM facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
     let row = store.client().await?.query_opt(query, &[&code]).await.doing("look for a code")?;
     Ok(row.map(|row| FacilityId(row.get(0))))
-}
-
-/// The terminals of a facility, those that are retired too.
-///
-/// # Errors
-/// Where the database is away.
-pub async fn terminals(store: &Store, facility: FacilityId) -> Result<Vec<TerminalId>, StoreError> {
-    let query = "SELECT (terminal ->> 'terminal')::uuid FROM projection.facility, \
-                 jsonb_array_elements(status::jsonb -> 'terminals') AS terminal WHERE facility_id = $1 ORDER BY 1";
-    let rows = store.client().await?.query(query, &[&facility.0]).await.doing("read the terminals of a facility")?;
-    Ok(rows.into_iter().map(|row| TerminalId(row.get(0))).collect())
 }
 
 /// A facility by what people call it.

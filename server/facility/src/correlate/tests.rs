@@ -17,7 +17,7 @@ const fn place(seq: u64) -> Place {
 fn tap(seq: u64, second: f64) -> Tap {
     let at = instant(second);
     Tap {
-        stamp: Stamp { place: place(seq), at, received_at: at, offset_ms: 0 },
+        stamp: Stamp { place: place(seq), at, received_at: at, offset_ms: 0, measured: false },
         reader: ReaderKey(1),
         present_ms: 1500,
         in_use: true,

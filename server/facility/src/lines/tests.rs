@@ -45,6 +45,10 @@ fn mistakes_are_told_in_words_of_the_form() {
     assert!(change("\"seq\": 1,", "\"seq\": -1,").contains("expected a whole number that is not negative"));
     assert!(change("\"in_use\": true", "\"in_use\": 1").contains("expected true or false"));
     assert!(change("\"codes\": [", "\"codes\": 7, \"x\": [").contains("expected a list"));
+    assert!(
+        change("\"by\": \"sato\"", "\"by\": \"sato\", \"id\": \"nonsense\"")
+            .contains("`id` is `nonsense`: write a UUID")
+    );
     assert!(change("\"reader\": \"", "\"reader\": \"c1\", \"x\": \"").contains("16 hexadecimal digits"));
 }
 
@@ -154,7 +158,7 @@ fn a_slip_of_the_pen_is_named_with_its_line() {
         (first().replace("facility_registered", "facility_registred"), "unknown variant `facility_registred`"),
         (first().replace("1319999015", "131999901"), "`codes`: an institution code has 10 digits, not 9"),
         (first().replace("\"prefecture\": \"13\"", "\"prefecture\": \"東京都\""), "`prefecture` is not a prefecture: 01 to 47"),
-        (first().replace("00000000f001", "f001"), "UUID parsing failed"),
+        (first().replace("00000000f001", "f001"), "write a UUID"),
         (first().replace("018f0000-0000-7000-8000-00000000f001", "00000000-0000-0000-0000-000000000000"), "needs the facility"),
         (first().replace("{\"person\": {\"by\": \"sato\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}", "{\"list\": {\"snapshot\": \"018f0000-0000-7000-8000-00000000f001\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}"), "has the origin `person`"),
         (first().replace('}', ""), "it is no JSON object on one line"),

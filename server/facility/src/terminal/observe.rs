@@ -18,7 +18,7 @@ use crate::evidence::SupersededBy;
 use crate::instant::later;
 use crate::rules::Rules;
 use crate::seen::Place;
-use crate::stamp::{Stamp, Step, believed};
+use crate::stamp::{Stamp, Step, believed, is_live, wrong_by};
 
 /// An observation with all that is needed to take it in.
 #[derive(Clone, Copy)]
@@ -39,9 +39,6 @@ pub(crate) struct Corrects {
     pub(crate) late: bool,
 }
 
-/// A step of the clock that comes sooner after it was observed came as it happened.
-const LIVE_WITHIN: Duration = Duration::seconds(60);
-
 impl Terminal {
     /// The place of an observation that is new. What was read before changes nothing but when the terminal was last heard.
     pub(crate) fn admit(&mut self, observed: &Observed, received_at: DateTime<Utc>, rules: &Rules) -> Option<Place> {
@@ -51,8 +48,9 @@ impl Terminal {
 
     /// The same, without being heard.
     pub(crate) fn number(&mut self, observed: &Observed, received_at: DateTime<Utc>, rules: &Rules) -> Option<Place> {
-        let (place, at, offset_ms) = (Place::default(), observed.observed_at, self.clock.offset_ms);
-        let made_at = Stamp { place, at, received_at, offset_ms }.true_at(rules.at(at));
+        let (place, at) = (Place::default(), observed.observed_at);
+        let (offset_ms, measured) = wrong_by(observed, received_at, self.clock.offset_ms);
+        let made_at = Stamp { place, at, received_at, offset_ms, measured }.true_at(rules.at(at));
         self.lives.admit(observed, made_at, received_at)
     }
 
@@ -116,8 +114,9 @@ impl Terminal {
 
     /// An instant that an observation names by the terminal's clock.
     fn stamp(&self, sighting: Sighting<'_>, at: DateTime<Utc>) -> Stamp {
-        let Sighting { place, received_at, .. } = sighting;
-        Stamp { place, at, received_at, offset_ms: self.clock.offset_at(place) }
+        let Sighting { observed, place, received_at, .. } = sighting;
+        let (offset_ms, measured) = wrong_by(observed, received_at, self.clock.offset_at(place));
+        Stamp { place, at, received_at, offset_ms, measured }
     }
 
     /// Since when an observation weighs for or against phones working here, if it does.
@@ -143,7 +142,7 @@ impl Terminal {
     pub(crate) fn has_result_between(&self, from: DateTime<Utc>, to: DateTime<Utc>, rules: &Rules) -> bool {
         self.window.files().iter().any(|file| {
             let offset_ms = self.clock.offset_at(file.place);
-            let stamp = Stamp { place: file.place, at: file.at, received_at: to, offset_ms };
+            let stamp = Stamp { place: file.place, at: file.at, received_at: to, offset_ms, measured: false };
             (from..=to).contains(&stamp.true_at(rules.at(file.at)))
         })
     }
@@ -155,7 +154,7 @@ impl Terminal {
 
     /// Takes in an observation that was admitted.
     pub(crate) fn take_in(&mut self, sighting: Sighting<'_>, event: &Event) {
-        let Sighting { observed, place, received_at, .. } = sighting;
+        let Sighting { observed, place, .. } = sighting;
         let stamp = self.stamp(sighting, observed.occurred_at);
         match event {
             Event::AgentStarted(event) => self.agent_started(stamp, event),
@@ -179,7 +178,8 @@ impl Terminal {
                 self.gap(stamp, Gap { from: event.from, to: event.to, source: event.source, lost: event.lost });
             }
             Event::SettingsTaken(event) => {
-                self.collecting.taken(place, observed.occurred_at.min(received_at), event);
+                let taken_at = stamp.true_at(sighting.rules.at(stamp.at));
+                self.collecting.taken(place, taken_at, event);
             }
             Event::EntryWithdrawn(event) => self.withdraw((event.life, event.seq)),
             Event::SmartphoneReadAttested(_)
@@ -228,8 +228,7 @@ impl Terminal {
         if event.delta_ms.unsigned_abs() <= rules.at(observed.occurred_at).clock_step_tolerance_ms {
             return;
         }
-        let live = observed.sent_at < later(observed.observed_at, LIVE_WITHIN);
-        let step = Step { place, delta_ms: believed(event.delta_ms), live };
+        let step = Step { place, delta_ms: believed(event.delta_ms), live: is_live(observed) };
         self.stepped(&step);
     }
 

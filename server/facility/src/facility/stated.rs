@@ -1,0 +1,295 @@
+//! What people, the server and the ministry's list state of a facility, and what becomes of it when it is withdrawn.
+
+// A new kind of event then makes this fold decide.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use std::io;
+
+use yomitori_proto::event::{Event, Origin, Recorded, Stated};
+use yomitori_proto::id::{SnapshotId, StatementId};
+
+use super::Facility;
+use crate::bounded;
+use crate::bounds::{CLOSURES, HEARD, MAINTENANCE, STATED, WITHDRAWN};
+use crate::collection::CollectionLimit;
+use crate::desk::{self, Desk, Entry};
+use crate::equipment::FaceReader;
+use crate::evidence::SupersededBy;
+use crate::rules::Rules;
+use crate::seen::Place;
+use crate::stamp::Stamp;
+use crate::terminal::{Corrects, Terminal};
+use crate::weigh::Test;
+
+impl Facility {
+    /// Takes back what is still to come: an entry of the terminal that says so, or of those whose life a person named; or a
+    /// statement.
+    pub(crate) fn take_back(&mut self, recorded: &Recorded, rules: &Rules) {
+        if let Event::StatementWithdrawn(event) = &recorded.event {
+            self.withdraw_statement(event.statement, rules);
+        }
+        let Event::EntryWithdrawn(event) = &recorded.event else { return };
+        let key = (event.life, event.seq);
+        match &recorded.origin {
+            Origin::Terminal(observed) => self.terminal(observed.terminal).withdraw(key),
+            Origin::Person(_) | Origin::Server { .. } | Origin::List { .. } => {
+                let knowing = self.terminals.values_mut().filter(|terminal| terminal.lives.knows(event.life));
+                knowing.for_each(|terminal| terminal.withdraw(key));
+            }
+        }
+    }
+
+    /// Whether a statement has not been read before.
+    pub(super) fn is_news(&mut self, recorded: &Recorded) -> bool {
+        if let Origin::Person(Stated { id: Some(id), .. }) = &recorded.origin
+            && self.withdrawn.contains(id)
+        {
+            return false;
+        }
+        let digest = digest(recorded);
+        if self.heard.contains(&digest) {
+            return false;
+        }
+        bounded::push(&mut self.heard, digest, HEARD);
+        true
+    }
+
+    /// What is stated, with what it corrects.
+    pub(super) fn stated_correcting(&mut self, recorded: &Recorded, rules: &Rules) {
+        let by = corrected_by(&recorded.event);
+        match by {
+            Some(by) => self.correcting(Corrects { by, late: false }, recorded.received_at, rules, |facility| {
+                facility.stated(recorded, rules);
+            }),
+            None => self.stated(recorded, rules),
+        }
+        if self.desk.too_many() {
+            self.settle(rules, recorded.received_at);
+        }
+    }
+
+    /// Makes a statement one that was never made, as far as it is kept by itself.
+    fn withdraw_statement(&mut self, id: StatementId, rules: &Rules) {
+        bounded::insert_once(&mut self.withdrawn, id, WITHDRAWN);
+        self.identity.withdraw(id);
+        self.terminals.values_mut().for_each(|terminal| terminal.withdraw_statement(id, rules));
+        // Of one that was only spoken of by mistake nothing is known.
+        let nothing = Terminal::default();
+        self.terminals.retain(|_, terminal| **terminal != nothing);
+        self.face_readers.withdraw(id);
+        self.purchases.values_mut().for_each(|said| _ = said.withdraw(id));
+        self.purchases.retain(|_, said| !said.is_empty());
+        self.arranged.withdraw(id);
+        self.intention.withdraw(id);
+        self.opt_out.withdraw(id);
+        self.attention.withdraw(id);
+        self.maintenance.withdraw(id);
+        self.closures.withdraw(id);
+        self.collection.withdraw(id);
+        self.desk.withdraw_statement(id);
+        self.doubt_proof();
+    }
+
+    /// Whether withdrawing a statement would change anything: not where it is forgotten, or was never made.
+    #[must_use]
+    pub fn can_withdraw(&self, id: StatementId, rules: &Rules) -> bool {
+        let mut without = self.clone();
+        without.withdraw_statement(id, rules);
+        without.withdrawn.clone_from(&self.withdrawn);
+        without != *self
+    }
+
+    /// Phones are not known to work any more where only an attested read said so, and it was withdrawn.
+    pub(super) fn doubt_proof(&mut self) {
+        let attested = || {
+            let desks = self.terminals.values().map(|terminal| &terminal.desk).chain([&self.desk]);
+            desks.flat_map(Desk::entries).any(Entry::says_read)
+        };
+        if self.proof.is_some_and(|proof| proof.attested) && !self.settled.has_attested() && !attested() {
+            // Pairs that counted because of it, and can't be looked at any more, are no reads; those to come are weighed.
+            (self.proof, self.test) = (None, Test::default());
+            self.settled.refute();
+        }
+    }
+
+    fn stated(&mut self, recorded: &Recorded, rules: &Rules) {
+        let at = recorded.occurred_at();
+        let nobody = Stated { by: String::new(), why: None, stated_at: at, id: None };
+        let stated = if let Origin::Person(stated) = &recorded.origin { stated } else { &nobody };
+        let id = stated.id;
+        match &recorded.event {
+            Event::FacilityRegistered(event) => self.identity.registered(event, stated),
+            Event::FacilityCodeChanged(event) => self.identity.code_changed(event, stated),
+            Event::TerminalEnrolled(event) => self.terminal(event.terminal).set_in_use(at, true, id),
+            Event::TerminalRetired(event) => self.terminal(event.terminal).set_in_use(at, false, id),
+            Event::ReaderRoleAssigned(event) => self.terminal(event.terminal).assign(event, at, id, rules),
+            Event::FaceReaderModelSet(event) => {
+                let (model, phone_native) = (event.model.clone(), event.phone_native);
+                self.face_readers.state(at, FaceReader { model, phone_native, stated_at: at }, id, STATED);
+            }
+            Event::ReaderPurchased(event) => {
+                self.purchases.entry(event.item).or_default().state(at, event.route, id, STATED);
+            }
+            Event::ReceptionArranged(event) => self.arranged.state(event.arranged_at, (), id, STATED),
+            Event::ListingIntentSet(event) => {
+                self.intention.set(event.intent, stated);
+                self.opt_out.intent_set(event.intent, stated);
+            }
+            Event::OptOutCallPlanned(event) => self.opt_out.planned(event.planned_at, stated),
+            Event::OptOutCallMade(event) => {
+                self.opt_out.called(event.called_at, event.reference.clone(), stated);
+            }
+            Event::OptOutAcknowledged(event) => self.opt_out.acknowledged(event.acknowledged_at, stated),
+            Event::OptOutWithdrawn(event) => self.opt_out.withdrawn(event.withdrawn_at, stated),
+            Event::AlertAcknowledged(event) => self.attention.acknowledged(&event.flag, stated),
+            Event::AlertSnoozed(event) => self.attention.snoozed(&event.flag, event.until, stated),
+            Event::MaintenanceWindowSet(event) => self.maintenance.state(event.from, event.to, id, MAINTENANCE),
+            Event::ClosureSet(event) => self.closures.state(event.from, event.to, id, CLOSURES),
+            Event::CollectionLimited(event) => {
+                self.collection.state(at, CollectionLimit::stated(event.most, stated), id, STATED);
+            }
+            Event::StatementWithdrawn(event) => self.withdraw_statement(event.statement, rules),
+            Event::TerminalConnected(event) => self.terminal(event.terminal).connected(at, event),
+            Event::TerminalDisconnected(event) => {
+                self.terminal(event.terminal).disconnected(event.session, at, event.reason);
+            }
+            Event::ListingObserved(event) => {
+                let snapshot = match recorded.origin {
+                    Origin::List { snapshot, .. } => snapshot,
+                    Origin::Person(_) | Origin::Server { .. } | Origin::Terminal(_) => SnapshotId(uuid::Uuid::nil()),
+                };
+                self.listings.observed(snapshot, event, recorded.received_at, &self.identity, &mut self.opt_out);
+            }
+            Event::SmartphoneReadAttested(_)
+            | Event::SmartphoneReadFailed(_)
+            | Event::FallbackUsed(_)
+            | Event::NoticeHung(_)
+            | Event::FaceReaderRestarted(_) => {
+                if let Some((at, kind)) = desk::said(&recorded.event) {
+                    let received_at = recorded.received_at;
+                    let stamp = Stamp { place: Place::default(), at, received_at, offset_ms: 0, measured: true };
+                    self.desk.enter(Entry { stamp, key: None, id, kind });
+                }
+            }
+            Event::EntryWithdrawn(event) => {
+                for terminal in self.terminals.values_mut().filter(|terminal| terminal.lives.knows(event.life)) {
+                    terminal.withdraw((event.life, event.seq));
+                }
+                self.doubt_proof();
+            }
+            // What only a terminal observes, and what is said of the fleet or of the log.
+            Event::AgentStarted(_)
+            | Event::AgentStopped(_)
+            | Event::TerminalRebooted(_)
+            | Event::ClockStepped(_)
+            | Event::SoftwareVersionsObserved(_)
+            | Event::ComponentStateObserved(_)
+            | Event::ReaderAttached(_)
+            | Event::ReaderDetached(_)
+            | Event::ReaderFlapping(_)
+            | Event::ReaderBlocked(_)
+            | Event::TapObserved(_)
+            | Event::LinkageResultObserved(_)
+            | Event::CollectionGap(_)
+            | Event::SettingsTaken(_)
+            | Event::RecordSkipped(_)
+            | Event::RulesAdopted(_)
+            | Event::SnapshotImported(_)
+            | Event::SnapshotReleased(_)
+            | Event::ListRowDismissed(_) => {}
+        }
+    }
+}
+
+/// What a statement may correct.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of statement corrects nothing until somebody says so")]
+const fn corrected_by(event: &Event) -> Option<SupersededBy> {
+    match event {
+        Event::ReaderRoleAssigned(_) => Some(SupersededBy::Role),
+        Event::TerminalRetired(_) | Event::TerminalEnrolled(_) => Some(SupersededBy::Retired),
+        Event::EntryWithdrawn(_) | Event::StatementWithdrawn(_) => Some(SupersededBy::Withdrawn),
+        Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => Some(SupersededBy::Entry),
+        _ => None,
+    }
+}
+
+/// Whether a statement of this kind is as if it had not been made once it is withdrawn. What is done with the log itself, and
+/// rules that were adopted, are followed by others instead.
+#[must_use]
+pub const fn withdrawable(event: &Event) -> bool {
+    match event {
+        Event::SmartphoneReadAttested(_)
+        | Event::SmartphoneReadFailed(_)
+        | Event::FallbackUsed(_)
+        | Event::NoticeHung(_)
+        | Event::FaceReaderRestarted(_)
+        | Event::FacilityRegistered(_)
+        | Event::FacilityCodeChanged(_)
+        | Event::TerminalEnrolled(_)
+        | Event::TerminalRetired(_)
+        | Event::ReaderRoleAssigned(_)
+        | Event::FaceReaderModelSet(_)
+        | Event::ReaderPurchased(_)
+        | Event::ReceptionArranged(_)
+        | Event::ListingIntentSet(_)
+        | Event::OptOutCallPlanned(_)
+        | Event::OptOutCallMade(_)
+        | Event::OptOutAcknowledged(_)
+        | Event::OptOutWithdrawn(_)
+        | Event::AlertAcknowledged(_)
+        | Event::AlertSnoozed(_)
+        | Event::MaintenanceWindowSet(_)
+        | Event::CollectionLimited(_)
+        | Event::ClosureSet(_) => true,
+        Event::AgentStarted(_)
+        | Event::AgentStopped(_)
+        | Event::TerminalRebooted(_)
+        | Event::ClockStepped(_)
+        | Event::SoftwareVersionsObserved(_)
+        | Event::ComponentStateObserved(_)
+        | Event::ReaderAttached(_)
+        | Event::ReaderDetached(_)
+        | Event::ReaderFlapping(_)
+        | Event::ReaderBlocked(_)
+        | Event::TapObserved(_)
+        | Event::LinkageResultObserved(_)
+        | Event::CollectionGap(_)
+        | Event::SettingsTaken(_)
+        | Event::EntryWithdrawn(_)
+        | Event::StatementWithdrawn(_)
+        | Event::RecordSkipped(_)
+        | Event::RulesAdopted(_)
+        | Event::SnapshotImported(_)
+        | Event::SnapshotReleased(_)
+        | Event::ListRowDismissed(_)
+        | Event::TerminalConnected(_)
+        | Event::TerminalDisconnected(_)
+        | Event::ListingObserved(_) => false,
+    }
+}
+
+/// FNV-1a over a statement's identifier; where it has none, over what is said and by whom, but not over when it arrived.
+fn digest(recorded: &Recorded) -> u64 {
+    struct Digest(u64);
+
+    impl io::Write for Digest {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            const PRIME: u64 = 0x0100_0000_01b3;
+            self.0 = bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut digest = Digest(0xcbf2_9ce4_8422_2325);
+    let written = if let Origin::Person(Stated { id: Some(id), .. }) = &recorded.origin {
+        serde_json::to_writer(&mut digest, id)
+    } else {
+        serde_json::to_writer(&mut digest, &(&recorded.origin, &recorded.event))
+    };
+    written.expect("facts have no map with other keys than texts, and the writer never fails");
+    digest.0
+}
