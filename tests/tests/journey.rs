@@ -144,14 +144,24 @@ async fn an_opt_out_is_shown_beside_eligibility_and_never_hides_it() -> Result<(
     clinic.result_of(laid_at).await?;
     browser.shows(ELIGIBLE, "Eligible", SOON).await?;
 
-    let wish =
-        ["opt-out", "record", "do-not-want", "--facility", "13-1-99-9901-5", "--by", "事務長", "--why", "人手不足"];
+    let wish = [
+        "intent",
+        "set",
+        "--intent",
+        "do_not_want",
+        "--facility",
+        "13-1-99-9901-5",
+        "--by",
+        "事務長",
+        "--why",
+        "人手不足",
+    ];
     clinic.server.run(&wish).await?;
     browser.shows(OPT_OUT, "Opts out", SOON).await?;
     browser.shows(OPT_OUT, "Call needed", SOON).await?;
     browser.shows(ELIGIBLE, "Eligible", SOON).await?;
 
-    clinic.server.run(&["opt-out", "record", "called", "--facility", CODE, "--by", "事務長"]).await?;
+    clinic.server.run(&["call", "record", "--sure", "--facility", CODE, "--by", "事務長"]).await?;
     browser.shows(OPT_OUT, "Called", SOON).await?;
     browser.shows(ELIGIBLE, "Eligible", SOON).await?;
     let status = clinic.becomes("called", |status| status["opt_out"]["key"] == "called").await?;
@@ -184,10 +194,11 @@ async fn a_physical_card_and_a_file_make_no_phone_read() -> Result<()> {
 #[tokio::test]
 async fn a_named_person_attests_what_no_reader_could_show() -> Result<()> {
     let clinic = Clinic::open("journey-attested").await?;
-    let model = ["face-reader", "set", "--facility", CODE, "--model", "canon-hi-cara", "--by", "技術者"];
+    let model = ["--model", "canon-hi-cara", "--phone-native", "unknown", "--by", "技術者"];
+    let model = [&["face-reader", "set", "--facility", CODE][..], &model].concat();
     clinic.server.run(&model).await?;
     clinic.becomes("not observable", |status| status["eligible"]["key"] == "not_observable").await?;
-    clinic.server.run(&["attest", "--facility", CODE, "--os", "ios", "--by", "受付"]).await?;
+    clinic.server.run(&["read", "record", "--facility", CODE, "--os", "ios", "--by", "受付"]).await?;
     let status = clinic.becomes("eligible", |status| status["eligible"]["key"] == "eligible").await?;
     ensure!(status["evidence"]["level"] == "attested", "{status:#}");
     Ok(())

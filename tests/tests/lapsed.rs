@@ -97,7 +97,7 @@ async fn a_terminal_that_is_retired_or_was_off_for_too_long_stays_out() -> Resul
         Ok(())
     })
     .await?;
-    let words = ["terminal", "retire", &name, "--facility", CODE, "--by", "Test", "--why", "sold"];
+    let words = ["terminal", "retire", "--terminal", &name, "--facility", CODE, "--by", "Test", "--why", "sold"];
     group.server.run(&words).await?;
     retired.launch()?;
     ancient.launch()?;

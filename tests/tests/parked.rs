@@ -350,7 +350,7 @@ async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()
     let (status, leads, text) = fleet.send(&format!("/parked/{id}/retry"), "", None).await?;
     ensure!((status, leads.as_str()) == (303, "/parked?tried=still"), "{status} {leads}: {text}");
     // Sent twice it is stated once, and the next record is not left out by it.
-    let once = format!("{good}&form=00000000-0000-4000-8000-000000000001");
+    let once = format!("{good}&id=00000000-0000-4000-8000-000000000001");
     for _ in 0..2 {
         let (status, leads, text) = fleet.send(&skip, &once, None).await?;
         ensure!((status, leads.as_str()) == (303, "/parked?recorded=shown"), "{status} {leads}: {text}");

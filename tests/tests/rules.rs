@@ -9,6 +9,8 @@ use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
 
 const CODE: &str = "1319999015";
+const UNWANTED: [&str; 10] =
+    ["intent", "set", "--intent", "do_not_want", "--facility", CODE, "--by", "Suzuki", "--why", "x"];
 
 struct Desk {
     world: World,
@@ -67,9 +69,10 @@ impl Desk {
 async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() -> Result<()> {
     let desk = Desk::open("rules").await?;
     desk.server.import(&format!("code,name,prefecture\n{CODE},きそく医院,東京都\n")).await?;
-    desk.server.run(&["attest", "--facility", CODE, "--at", "2025-10-01T10:00", "--by", "Suzuki"]).await?;
+    let read = ["read", "record", "--os", "ios", "--facility", CODE, "--at", "2025-10-01T10:00", "--by", "Suzuki"];
+    desk.server.run(&read).await?;
     desk.becomes("eligible", "eligible").await?;
-    desk.server.run(&["opt-out", "record", "do-not-want", "--facility", CODE, "--by", "Suzuki"]).await?;
+    desk.server.run(&UNWANTED).await?;
     desk.becomes("opt_out", "needed").await?;
     let stricter = desk.stricter()?;
 
@@ -151,12 +154,11 @@ async fn a_killed_server_goes_on_to_fold_facilities_anew() -> Result<()> {
 async fn a_closure_makes_a_call_odd_and_says_who_entered_it() -> Result<()> {
     let desk = Desk::open("rules-closure").await?;
     desk.server.import(&format!("code,name,prefecture\n{CODE},きそく医院,東京都\n")).await?;
-    desk.server.run(&["opt-out", "record", "do-not-want", "--facility", CODE]).await?;
-    desk.server.run(&["opt-out", "record", "called", "--facility", CODE, "--at", "2025-12-25T10:00:00+09:00"]).await?;
+    desk.server.run(&UNWANTED).await?;
+    desk.server.run(&["call", "record", "--facility", CODE, "--at", "2025-12-25T10:00:00+09:00"]).await?;
     ensure!(desk.becomes("opt_out", "called").await?["call_warning"].is_null());
-    let closure =
-        ["closure", "set", "--from", "2025-12-25", "--to", "2025-12-26", "--by", "Suzuki", "--why", "臨時休業"];
-    desk.server.run(&closure).await?;
+    let closure = ["--from", "2025-12-25", "--to", "2025-12-26", "--by", "Suzuki", "--why", "臨時休業"];
+    desk.server.run(&[&["closure", "set", "--closes", "call_centre"][..], &closure].concat()).await?;
     wait::until("the warning", PATIENCE, async || {
         let status = desk.json(&["status", "--facility", CODE]).await?;
         ensure!(status["call_warning"]["en"].is_string(), "{status}");

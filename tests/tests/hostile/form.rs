@@ -129,7 +129,7 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
     ensure!(statements(&siege).await? == before, "something of it is in the log");
 
     // What is right is taken, once, however often the very form is sent.
-    let once = format!("{GOOD}&form=00000000-0000-4000-8000-000000000001");
+    let once = format!("{GOOD}&id=00000000-0000-4000-8000-000000000001");
     let twice = tokio::join!(sender.ours(&path, once.clone()), sender.ours(&path, once));
     ensure!(twice.0?.0 == 303 && twice.1?.0 == 303);
     ensure!(statements(&siege).await? == before + 1, "stated more than once");
@@ -138,8 +138,9 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_form_makes_the_server_fail() -> Result<()> {
-    const ACTS: [&str; 6] = ["intent", "called", "call-planned", "notice", "flag-snoozed", "read"];
-    const NAMES: [&str; 9] = ["intent", "at", "by", "why", "flag", "days", "form", "sure", "back"];
+    const ACTS: [&str; 8] =
+        ["intent", "called", "call-planned", "notice", "flag-snoozed", "read", "withdraw", "maintenance"];
+    const NAMES: [&str; 9] = ["intent", "at", "by", "why", "flag", "days", "id", "sure", "back"];
     let mut chance = chance("forms")?;
     let mut siege = Siege::begin("hostile-forms-chance").await?;
     let sender = Sender::new(&siege.server.web)?;

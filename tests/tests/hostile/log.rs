@@ -59,7 +59,10 @@ async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> 
     }
     // The honest facility goes on, what is right of the victim waits behind, and every record is kept for a person.
     siege.holds().await?;
-    siege.server.run(&["opt-out", "record", "do-not-want", "--facility", VICTIM, "--by", "x"]).await?;
+    siege
+        .server
+        .run(&["intent", "set", "--intent", "do_not_want", "--facility", VICTIM, "--by", "x", "--why", "y"])
+        .await?;
     wait::until("everything to be set aside", PATIENCE, async || {
         let parked = siege.parked().await?;
         ensure!(parked == garbage + 1, "{parked} of {garbage} and one");
@@ -77,8 +80,14 @@ async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> 
     // What was set aside is known after a restart, too.
     siege.server.kill()?;
     siege.server.serve().await?;
-    siege.server.run(&["opt-out", "record", "want", "--facility", VICTIM, "--by", "x"]).await?;
-    siege.server.run(&["opt-out", "record", "do-not-want", "--facility", HONEST, "--by", "x"]).await?;
+    siege
+        .server
+        .run(&["intent", "set", "--intent", "want_listed", "--facility", VICTIM, "--by", "x", "--why", "y"])
+        .await?;
+    siege
+        .server
+        .run(&["intent", "set", "--intent", "do_not_want", "--facility", HONEST, "--by", "x", "--why", "y"])
+        .await?;
     siege.holds().await?;
     wait::until("the victim's next record to be set aside", PATIENCE, async || {
         let parked = siege.parked().await?;

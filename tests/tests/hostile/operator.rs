@@ -111,32 +111,49 @@ async fn a_statement_that_cannot_be_kept_is_refused_and_stops_no_facility() -> R
     let mut siege = Siege::begin("hostile-statements").await?;
     let before = siege.log().await?.len();
     let long = "長".repeat(2_001);
-    let record = ["opt-out", "record", "do-not-want", "--facility", VICTIM];
+    let record = ["intent", "set", "--intent", "do_not_want", "--facility", VICTIM];
     let statements: Vec<(&str, Vec<&str>)> = vec![
         ("a reason of two lines", [&record[..], &["--by", "x", "--why", "一\n二"]].concat()),
-        ("nobody", [&record[..], &["--by", ""]].concat()),
+        ("nobody", [&record[..], &["--by", "", "--why", "y"]].concat()),
         ("a reason without end", [&record[..], &["--by", "x", "--why", &long]].concat()),
-        ("a bell", [&record[..], &["--by", "x\u{7}"]].concat()),
+        ("a bell", [&record[..], &["--by", "x\u{7}", "--why", "y"]].concat()),
         (
             "an instant of another age",
-            vec!["opt-out", "record", "called", "--facility", VICTIM, "--by", "x", "--at", "1868-01-25T00:00:00+09:00"],
+            vec!["call", "record", "--sure", "--facility", VICTIM, "--by", "x", "--at", "1868-01-25T00:00:00+09:00"],
         ),
         (
             "a reference of two lines",
-            vec!["opt-out", "record", "called", "--facility", VICTIM, "--by", "x", "--reference", "1\n2"],
+            vec!["call", "record", "--sure", "--facility", VICTIM, "--by", "x", "--reference", "1\n2"],
         ),
         (
             "a model that is no word",
-            vec!["face-reader", "set", "--facility", VICTIM, "--by", "x", "--model", "Canon Hi-CARA"],
+            vec![
+                "face-reader",
+                "set",
+                "--facility",
+                VICTIM,
+                "--by",
+                "x",
+                "--model",
+                "Canon Hi-CARA",
+                "--phone-native",
+                "yes",
+            ],
         ),
-        ("a facility that nobody knows", vec!["attest", "--facility", "1319999990", "--by", "x"]),
-        ("a facility that is no code", vec!["attest", "--facility", "' OR 1=1", "--by", "x"]),
-        ("an instant that is none", vec!["attest", "--facility", VICTIM, "--by", "x", "--at", "yesterday"]),
+        (
+            "a facility that nobody knows",
+            vec!["read", "record", "--os", "ios", "--facility", "1319999990", "--by", "x"],
+        ),
+        ("a facility that is no code", vec!["read", "record", "--os", "ios", "--facility", "' OR 1=1", "--by", "x"]),
+        (
+            "an instant that is none",
+            vec!["read", "record", "--os", "ios", "--facility", VICTIM, "--by", "x", "--at", "yesterday"],
+        ),
         (
             "a reader that is none",
             vec![
-                "reader",
-                "role",
+                "reader-role",
+                "set",
                 "--facility",
                 VICTIM,
                 "--by",

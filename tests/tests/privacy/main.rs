@@ -234,17 +234,16 @@ async fn names_and_reasons_of_people_are_shown_and_never_logged_or_counted() -> 
     let server = Server::start(&world, plan).await?;
     server.import(&format!("code,name\n{CODE},{NAME}\n")).await?;
     wait::until("the facility", PATIENCE * 2, async || server.facility(CODE).await).await?;
-    let state = async |what: &str, more: &[&str]| {
-        let common = ["opt-out", "record", what, "--facility", CODE, "--by", &by, "--why", &why];
-        server.run(&[&common[..], more].concat()).await
+    let state = async |what: &[&str]| {
+        let common = ["--facility", CODE, "--by", &by, "--why", &why];
+        server.run(&[what, &common].concat()).await
     };
-    let mut said = state("do-not-want", &[]).await?;
-    said += &state("called", &["--reference", &reference]).await?;
-    said += &server.run(&["attest", "--facility", CODE, "--by", &by, "--why", &why]).await?;
+    let mut said = state(&["intent", "set", "--intent", "do_not_want"]).await?;
+    said += &state(&["call", "record", "--sure", "--reference", &reference]).await?;
+    said += &state(&["read", "record", "--os", "ios"]).await?;
     // One that is refused is told about, but not repeated.
-    let refused =
-        ["opt-out", "record", "called", "--facility", CODE, "--by", &by, "--reference", "1\n2", "--why", &why];
-    let refused = server.try_run(&refused).await?;
+    let refused = ["--facility", CODE, "--by", &by, "--reference", "1\n2", "--why", &why];
+    let refused = server.try_run(&[&["call", "record", "--sure"][..], &refused].concat()).await?;
     ensure!(refused.status.code() == Some(2), "{refused:?}");
     until(&world, "opt_out_call_made", 1).await?;
     until(&world, "smartphone_read_attested", 1).await?;
