@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use chrono::{Duration, Utc};
+use chrono::Duration;
 use reqwest::redirect::Policy;
 use serde_json::Value;
 use yomitori_proto::event::{AgentStarted, Event, FallbackUsed, LogBody, LogRecord, Observation, Speaker};
 use yomitori_proto::id::{Boot, FacilityId, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::{CollectionLevel, StartReason};
 use yomitori_server::statement::{self, Input, Moment, Statement};
+use yomitori_tests::clock;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{World, log};
@@ -158,7 +159,7 @@ impl Office {
 
 /// What is right for every field.
 fn right(statement: &Statement) -> Fields {
-    let tomorrow = (Utc::now() + Duration::days(1)).format("%Y-%m-%dT10:30").to_string();
+    let tomorrow = (clock::now() + Duration::days(1)).format("%Y-%m-%dT10:30").to_string();
     let mut fields = Fields::from([("by", "鈴木".to_owned()), ("why", format!("{} via page", statement.key))]);
     if statement.telephones {
         fields.insert("sure", "yes".to_owned());
