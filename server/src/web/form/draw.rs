@@ -42,6 +42,7 @@ pub(in crate::web) fn draw(statement: &Statement, drawn: &Drawn<'_>) -> Markup {
                     @if let Some(address) = statement.material() { p { a href=(address) rel="noreferrer" { (address) } } }
                 }
             }
+            @if let Some(mistake) = entered.mistake(ID) { p.outcome.bad role="alert" { (lang.both(mistake)) } }
             @for field in statement.fields { (self::field(field, drawn)) }
             (written(*lang, entered, Line { name: WHY, label: &text::WHY_SAID, hint: None, limit: WHY_LIMIT, initial: why, required: true, autocomplete: "off" }))
             (written(*lang, entered, Line { name: BY, label: &text::WHO, hint: Some(&text::WHO_HINT), limit: BY_LIMIT, initial: who.unwrap_or_default(), required: true, autocomplete: "name" }))
