@@ -40,12 +40,12 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     event: Some(|values| {
         let code = |field: &'static str| {
             let read = |text: String| InstitutionCode::parse(&text).map(|code| code.to_string());
-            values.line(field).map(read).transpose().map_err(|error| Problem {
-                field,
-                text: Text::new(
-                    format!("医療機関コードではありません（{error}）。"),
-                    format!("No institution code: {error}."),
-                ),
+            values.line(field).map(read).transpose().map_err(|error| {
+                // It says the same in English and in Japanese.
+                let said = error.to_string();
+                let (en, ja) = said.rsplit_once(" / ").unwrap_or((&said, &said));
+                let ja = format!("医療機関コードではありません（{ja}）。");
+                Problem { field, text: Text::new(ja, format!("No institution code: {en}.")) }
             })
         };
         let (old, new) = (code("old")?, code("new")?);
