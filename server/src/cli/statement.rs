@@ -6,14 +6,14 @@ use anyhow::Context as _;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 use serde::Serialize;
-use yomitori_facility::{Calendar, Text};
+use yomitori_facility::{Calendar, Text, withdrawable};
 use yomitori_proto::event::{Event, Stated};
 use yomitori_proto::id::{FacilityId, StatementId};
 
 use super::output::say;
 use super::{Context, Mistaken};
 use crate::clock;
-use crate::ingest::operator::Answered;
+use crate::ingest::operator::{Answered, StateError};
 use crate::statement::{
     self, About, BY, Checked, Field, ID, Input, Moment, Problem, SURE, Statement, Typed, WHY, known, subject,
 };
@@ -104,7 +104,7 @@ fn argument(field: &'static Field) -> Arg {
         Input::Radio(choices) => argument.value_name("WORD").long_help(listed(field, choices)),
         Input::Select(choices) => argument.value_name("WORD").long_help(listed(field, &choices())),
         Input::Minute(_) => argument.value_name("INSTANT"),
-        Input::Line(_) | Input::Demanded(_) => argument.value_name("TEXT"),
+        Input::Line(_) => argument.value_name("TEXT"),
         Input::Given(..) => argument.value_name("ID"),
     }
 }
@@ -123,7 +123,6 @@ fn example(statement: &Statement) -> String {
         let value = match &field.input {
             Input::Line(_) if field.name == "new" => "1319999023",
             Input::Tick | Input::Line(_) | Input::Minute(Moment::Optional) => return None,
-            Input::Demanded(_) => "TEXT",
             Input::Minute(Moment::Past) => "2026-04-01T10:30",
             Input::Minute(Moment::Ahead | Moment::Any) if field.name == "to" => "2027-01-04",
             Input::Minute(Moment::Ahead | Moment::Any) => "2026-12-29",
@@ -188,7 +187,7 @@ pub(super) async fn run(
         None => None,
     };
     let facility = subject(facility, &event);
-    if let Some(problem) = known::problem(&context.store, facility, &event).await? {
+    if let Some(problem) = known::problem(&context.store, facility, stated.id, &event).await? {
         return Err(refused(&[problem]).into());
     }
     let json = matches.get_one::<String>(FORMAT).is_some_and(|format| format == "json");
@@ -225,12 +224,17 @@ pub(super) async fn state(
     json: bool,
 ) -> anyhow::Result<()> {
     let statement = stated.id;
-    let position = context.operator.state(facility, stated, event).await.with_context(|| {
-        let id = statement.map(|id| id.to_string()).unwrap_or_default();
-        format!(
-            "record it. 記録できたか分かりません / nobody knows whether it was recorded: run it again with --id {id}"
-        )
-    })?;
+    let can_withdraw = withdrawable(&event);
+    let position = match context.operator.state(facility, stated, event).await {
+        Ok(position) => position,
+        Err(error @ StateError::Unfit(_)) => return Err(error.into()),
+        Err(error) => {
+            let id = statement.map(|id| id.to_string()).unwrap_or_default();
+            return Err(anyhow::Error::new(error).context(format!(
+                "record it. 記録できたか分かりません / nobody knows whether it was recorded: run it again with --id {id}"
+            )));
+        }
+    };
     let shown = context.operator.shown(position).await? == Answered::Shown;
     let line = facilities::lines(&context.store, Some(facility)).await?.pop();
     let mut now = BTreeMap::new();
@@ -245,10 +249,11 @@ pub(super) async fn state(
         say(&serde_json::to_string_pretty(&recorded).context("write JSON")?);
         return Ok(());
     }
-    let whom = if facility == FacilityId::FLEET {
-        "全施設 / all facilities".to_owned()
+    let code = code.unwrap_or_else(|| facility.to_string());
+    let (whom, of) = if facility == FacilityId::FLEET {
+        ("全施設 / all facilities".to_owned(), String::new())
     } else {
-        format!("{} {}", name.unwrap_or_default(), code.unwrap_or_else(|| facility.to_string()))
+        (format!("{} {code}", name.unwrap_or_default()), format!(" --facility {code}"))
     };
     let done = if shown {
         "記録しました / recorded"
@@ -260,8 +265,8 @@ pub(super) async fn state(
         let axes: Vec<String> = now.iter().map(|(axis, key)| format!("{axis} {key}")).collect();
         say(&format!("  現在 / now: {}", axes.join(", ")));
     }
-    if let Some(id) = statement {
-        say(&format!("  取り消すには / to withdraw it: yomitori-server statement withdraw --statement {id}"));
+    if let Some(id) = statement.filter(|_| can_withdraw) {
+        say(&format!("  取り消すには / to withdraw it: yomitori-server statement withdraw --statement {id}{of}"));
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use yomitori_proto::event::{Event, Stated};
 use yomitori_proto::id::{FacilityId, StatementId};
 use yomitori_proto::vocabulary::Closes;
 
+use super::Statement;
 use super::field::{BY_LIMIT, MISSING, Value, WHY_LIMIT, line};
-use super::{About, Statement};
 
 /// Who, why; under which identifier; and that a doubtful hour is meant.
 pub const BY: &str = "by";
@@ -99,12 +99,6 @@ impl Statement {
             return Err(vec![Problem { field: SURE, text }]);
         }
         Ok(Checked { stated, event, values })
-    }
-
-    /// Whether it may be stated of all facilities together.
-    #[must_use]
-    pub fn of_fleet(&self) -> bool {
-        self.about == About::FacilityOrFleet
     }
 }
 

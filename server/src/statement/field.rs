@@ -21,10 +21,8 @@ pub(super) const fn past(label: Text) -> Field {
 
 /// How a field is filled in.
 pub enum Input {
-    /// One line of at most so many characters; may be left empty.
+    /// One line; may be left empty. The most characters that it may have.
     Line(usize),
-    /// The same, and has to be filled in.
-    Demanded(usize),
     /// A minute; without an offset it is Japan's time.
     Minute(Moment),
     /// One of a few, all shown.
@@ -47,7 +45,7 @@ pub enum Moment {
     Optional,
 }
 
-/// At most so many characters.
+/// The most characters of a name and of a reason.
 pub const BY_LIMIT: usize = 100;
 pub const WHY_LIMIT: usize = 500;
 /// A person's clock may be this much ahead of ours.
@@ -70,7 +68,6 @@ impl Field {
     pub(super) fn value(&self, typed: Option<&str>, now: DateTime<Utc>) -> Result<Value, Text> {
         match &self.input {
             Input::Line(limit) => typed.map_or(Ok(Value::Nothing), |text| line(text, *limit).map(Value::Word)),
-            Input::Demanded(limit) => line(typed.ok_or(MISSING)?, *limit).map(Value::Word),
             Input::Minute(Moment::Optional) if typed.is_none() => Ok(Value::Nothing),
             Input::Minute(moment) => minute(typed.ok_or(MISSING)?, *moment, now).map(Value::Instant),
             Input::Radio(choices) => chosen(typed, choices),

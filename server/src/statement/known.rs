@@ -7,11 +7,26 @@ use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 use super::Problem;
 use crate::store::{Store, StoreError, facility as facilities, fact, ground};
 
-/// What speaks against stating `event` of `facility`, by what is known of it.
+/// What speaks against stating `event` of `facility` under `id`, by what is known of it; nothing where it was recorded already,
+/// so that it may be sent again.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn problem(store: &Store, facility: FacilityId, event: &Event) -> Result<Option<Problem>, StoreError> {
+pub async fn problem(
+    store: &Store,
+    facility: FacilityId,
+    id: Option<StatementId>,
+    event: &Event,
+) -> Result<Option<Problem>, StoreError> {
+    let problem = against(store, facility, event).await?;
+    let recorded = match id.filter(|_| problem.is_some()) {
+        Some(id) => fact::statement(store, facility, id).await?.is_some(),
+        None => false,
+    };
+    Ok(problem.filter(|_| !recorded))
+}
+
+async fn against(store: &Store, facility: FacilityId, event: &Event) -> Result<Option<Problem>, StoreError> {
     match event {
         Event::TerminalRetired(event) => terminal(store, facility, event.terminal).await,
         Event::ReaderRoleAssigned(event) => terminal(store, facility, event.terminal).await,
@@ -76,31 +91,27 @@ async fn codes(
 
 /// Whether a statement of the facility can be withdrawn.
 async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<Problem>, StoreError> {
-    let found = fact::statement(store, facility, id).await?;
-    let text = match found.map(|placed| placed.recorded) {
-        Some(recorded) if matches!(recorded.origin, Origin::Person(_)) => {
-            if withdrawable(&recorded.event) {
-                let text = Text::fixed("すでに取り消されています。", "It has been withdrawn already.");
-                if fact::is_withdrawn(store, facility, id).await? {
-                    return Ok(Some(Problem { field: "statement", text }));
-                }
-                let kept = match facilities::state(store, facility).await? {
-                    Some(state) => state.can_withdraw(id, &ground::now(store).await?.rules),
-                    // What was stated of the fleet is kept for good.
-                    None => true,
-                };
-                let text = Text::fixed(
-                    "古い記録のため、もう個別には取り消せません。改めて正しい内容を記録してください。",
-                    "It is too long ago to be withdrawn by itself; state what is right.",
-                );
-                return Ok((!kept).then_some(Problem { field: "statement", text }));
+    let found = fact::statement(store, facility, id).await?.map(|placed| placed.recorded);
+    let text = match found.filter(|recorded| matches!(recorded.origin, Origin::Person(_))) {
+        None => Text::fixed("この施設にその記録はありません。", "There is no such statement of this facility."),
+        Some(recorded) if !withdrawable(&recorded.event) => Text::fixed(
+            "この種類の記録は取り消せません。改めて正しい内容を記録してください。",
+            "A statement of this kind can't be withdrawn; state what is right.",
+        ),
+        Some(_) if fact::is_withdrawn(store, facility, id).await? => {
+            Text::fixed("すでに取り消されています。", "It has been withdrawn already.")
+        }
+        Some(_) => {
+            // What was stated of the fleet has no state, and is kept for good.
+            let Some(state) = facilities::state(store, facility).await? else { return Ok(None) };
+            if state.can_withdraw(id, &ground::now(store).await?.rules) {
+                return Ok(None);
             }
             Text::fixed(
-                "この種類の記録は取り消せません。改めて正しい内容を記録してください。",
-                "A statement of this kind can't be withdrawn; state what is right.",
+                "古い記録のため、もう個別には取り消せません。改めて正しい内容を記録してください。",
+                "It is too long ago to be withdrawn by itself; state what is right.",
             )
         }
-        _ => Text::fixed("この施設にその記録はありません。", "There is no such statement of this facility."),
     };
     Ok(Some(Problem { field: "statement", text }))
 }

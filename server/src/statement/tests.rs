@@ -158,7 +158,7 @@ proptest! {
                 Input::Minute(_) => at.clone(),
                 Input::Radio(choices) => choices[usize::from(choice)].0.to_owned(),
                 Input::Select(choices) => choices()[usize::from(choice)].0.to_owned(),
-                Input::Line(_) | Input::Demanded(_) => why.clone(),
+                Input::Line(_) => why.clone(),
                 Input::Tick => word.clone(),
                 Input::Given(example, _) => if choice { (*example).to_owned() } else { word.clone() },
             };

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use yomitori_proto::event::{Event, Origin, Recorded, Stated};
+use yomitori_proto::event::{Event, Origin, Recorded, Speaker, Stated};
 use yomitori_proto::id::{SnapshotId, StatementId};
 
 use super::Facility;
@@ -217,55 +217,17 @@ const fn corrected_by(event: &Event) -> Option<SupersededBy> {
 /// rules that were adopted, are followed by others instead.
 #[must_use]
 pub const fn withdrawable(event: &Event) -> bool {
-    match event {
-        Event::SmartphoneReadAttested(_)
-        | Event::SmartphoneReadFailed(_)
-        | Event::FallbackUsed(_)
-        | Event::NoticeHung(_)
-        | Event::FaceReaderRestarted(_)
-        | Event::FacilityRegistered(_)
-        | Event::FacilityCodeChanged(_)
-        | Event::TerminalEnrolled(_)
-        | Event::TerminalRetired(_)
-        | Event::ReaderRoleAssigned(_)
-        | Event::FaceReaderModelSet(_)
-        | Event::ReaderPurchased(_)
-        | Event::ReceptionArranged(_)
-        | Event::ListingIntentSet(_)
-        | Event::OptOutCallPlanned(_)
-        | Event::OptOutCallMade(_)
-        | Event::OptOutAcknowledged(_)
-        | Event::OptOutWithdrawn(_)
-        | Event::AlertAcknowledged(_)
-        | Event::AlertSnoozed(_)
-        | Event::MaintenanceWindowSet(_)
-        | Event::CollectionLimited(_)
-        | Event::ClosureSet(_) => true,
-        Event::AgentStarted(_)
-        | Event::AgentStopped(_)
-        | Event::TerminalRebooted(_)
-        | Event::ClockStepped(_)
-        | Event::SoftwareVersionsObserved(_)
-        | Event::ComponentStateObserved(_)
-        | Event::ReaderAttached(_)
-        | Event::ReaderDetached(_)
-        | Event::ReaderFlapping(_)
-        | Event::ReaderBlocked(_)
-        | Event::TapObserved(_)
-        | Event::LinkageResultObserved(_)
-        | Event::CollectionGap(_)
-        | Event::SettingsTaken(_)
-        | Event::EntryWithdrawn(_)
-        | Event::StatementWithdrawn(_)
-        | Event::RecordSkipped(_)
-        | Event::RulesAdopted(_)
-        | Event::SnapshotImported(_)
-        | Event::SnapshotReleased(_)
-        | Event::ListRowDismissed(_)
-        | Event::TerminalConnected(_)
-        | Event::TerminalDisconnected(_)
-        | Event::ListingObserved(_) => false,
-    }
+    let followed = matches!(
+        event,
+        Event::EntryWithdrawn(_)
+            | Event::StatementWithdrawn(_)
+            | Event::RecordSkipped(_)
+            | Event::RulesAdopted(_)
+            | Event::SnapshotImported(_)
+            | Event::SnapshotReleased(_)
+            | Event::ListRowDismissed(_)
+    );
+    matches!(event.speaker(), Speaker::Person | Speaker::Anyone) && !followed
 }
 
 /// FNV-1a over a statement's identifier; where it has none, over what is said and by whom, but not over when it arrived.
@@ -292,4 +254,23 @@ fn digest(recorded: &Recorded) -> u64 {
     };
     written.expect("facts have no map with other keys than texts, and the writer never fails");
     digest.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::EXAMPLE;
+
+    #[test]
+    fn every_kind_that_can_be_withdrawn_is_kept_by_itself() {
+        let (rules, id) = (Rules::bundled(), StatementId(uuid::Uuid::from_u128(7)));
+        let facts = EXAMPLE.lines().map(|line| serde_json::from_str::<Recorded>(line).unwrap());
+        for mut recorded in facts.filter(|recorded| withdrawable(&recorded.event)) {
+            let at = recorded.occurred_at();
+            recorded.origin = Origin::Person(Stated { by: "Sato".to_owned(), why: None, stated_at: at, id: Some(id) });
+            let mut facility = Facility::new(recorded.facility);
+            facility.apply(&recorded, &rules);
+            assert!(facility.can_withdraw(id, &rules), "{}", recorded.event.kind());
+        }
+    }
 }

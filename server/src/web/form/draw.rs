@@ -63,9 +63,8 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
     let typed = entered.typed(name);
     let hint = field.hint.as_ref();
     match &field.input {
-        Input::Line(limit) | Input::Demanded(limit) => {
-            let required = matches!(field.input, Input::Demanded(_));
-            let label = &field.label;
+        Input::Line(limit) => {
+            let (label, required) = (&field.label, false);
             written(
                 lang,
                 entered,

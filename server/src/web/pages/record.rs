@@ -78,7 +78,7 @@ pub(in crate::web) async fn state(
     };
     let event = checked.event.clone().ok_or(Failure::NoPage)?;
     let facility = subject(Some(facility), &event);
-    if let Some(problem) = known::problem(&web.store, facility, &event).await? {
+    if let Some(problem) = known::problem(&web.store, facility, checked.stated.id, &event).await? {
         entered.refuse(problem);
         sheet.trouble = Some(refused(&entered));
         return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
