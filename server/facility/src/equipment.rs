@@ -8,6 +8,7 @@ use yomitori_proto::vocabulary::{ComponentState, PhoneNative, Purchase, ReaderRo
 use crate::cause::FaceReaderModel;
 use crate::facility::Facility;
 use crate::freshness::Freshness;
+use crate::history::{History, State};
 use crate::instant::later;
 use crate::reader::Reader;
 use crate::terminal::{Presence, Terminal};
@@ -22,6 +23,13 @@ pub struct FaceReader {
     pub model: String,
     pub phone_native: PhoneNative,
     pub stated_at: DateTime<Utc>,
+}
+
+/// Whether the program is down.
+impl State for ComponentState {
+    fn holds(self) -> bool {
+        matches!(self, Self::Stopped | Self::Missing)
+    }
 }
 
 /// The equipment axis.
@@ -232,8 +240,7 @@ impl View<'_> {
         }
         // One that came when another had gone stands in its place.
         station.absent_since = gone.filter(|gone| came.is_none_or(|came| came < *gone));
-        let down = |state| matches!(state, ComponentState::Stopped | ComponentState::Missing);
-        let states = terminal.components.values().filter_map(|history| history.current(down));
+        let states = terminal.components.values().filter_map(History::current);
         station.down_since = states.filter(|(down, _)| *down).map(|(_, since)| since.true_at(self.set)).min();
         station.blocked_since = terminal.blocked.and_then(|blocked| {
             let came_since =

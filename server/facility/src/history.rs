@@ -7,33 +7,55 @@ use crate::bounds::HISTORY;
 use crate::seen::Place;
 use crate::stamp::{Stamp, Step};
 
+/// A state of a thing that a history is kept of.
+pub(crate) trait State: Copy {
+    /// What its history answers since when it has been so.
+    fn holds(self) -> bool;
+}
+
 /// The newest observations of one thing, ascending by place.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct History<T> {
     entries: Vec<(Stamp, T)>,
+    /// The first of the forgotten observations from which on all held as the oldest one that is kept.
+    began: Option<Stamp>,
+    /// The last of the forgotten observations that held otherwise.
+    broken: Option<Place>,
 }
 
 impl<T> Default for History<T> {
     fn default() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), began: None, broken: None }
     }
 }
 
-impl<T: Copy + PartialEq> History<T> {
+impl<T: State> History<T> {
     pub(crate) fn observe(&mut self, stamp: Stamp, value: T) {
-        let forgotten = bounded::insert(&mut self.entries, (stamp, value), |(stamp, _)| stamp.place, HISTORY);
-        if let Some((stamp, value)) = forgotten {
-            let (first, said) = &mut self.entries[0];
-            // Said again, not changed: it has been so since then.
-            if *said == value {
-                *first = Stamp { place: first.place, ..stamp };
+        if let Some(forgotten) = bounded::insert(&mut self.entries, (stamp, value), |(stamp, _)| stamp.place, HISTORY) {
+            self.forget(forgotten);
+        }
+    }
+
+    /// Only where a forgotten one had broken a row of the same and arrives after all of them is the beginning not exact: it is
+    /// that of the oldest one that is kept.
+    fn forget(&mut self, (stamp, value): (Stamp, T)) {
+        let holds = self.entries[0].1.holds();
+        if value.holds() == holds {
+            if self.broken.is_none_or(|broken| broken < stamp.place)
+                && self.began.is_none_or(|began| stamp.place < began.place)
+            {
+                self.began = Some(stamp);
             }
+        } else {
+            self.broken = self.broken.max(Some(stamp.place));
+            self.began = self.began.filter(|began| stamp.place < began.place);
         }
     }
 
     /// The clock was set.
     pub(crate) fn stepped(&mut self, step: &Step) {
         self.entries.iter_mut().for_each(|(stamp, _)| stamp.stepped(step));
+        self.began.iter_mut().for_each(|stamp| stamp.stepped(step));
     }
 
     /// The place of the newest observation.
@@ -41,12 +63,13 @@ impl<T: Copy + PartialEq> History<T> {
         self.entries.last().map(|(stamp, _)| stamp.place).unwrap_or_default()
     }
 
-    /// The newest observation, and since when what `part` it says has been said.
-    pub(crate) fn current<P: PartialEq>(&self, part: impl Fn(T) -> P) -> Option<(P, &Stamp)> {
-        let value = part(self.entries.last()?.1);
-        let run = self.entries.iter().rev().take_while(|(_, other)| part(*other) == value);
-        let since = run.last().map(|(stamp, _)| stamp)?;
-        Some((value, since))
+    /// Whether the newest observation holds, and since when that was so without a break.
+    pub(crate) fn current(&self) -> Option<(bool, &Stamp)> {
+        let holds = self.entries.last()?.1.holds();
+        let run = self.entries.iter().rev().take_while(|(_, other)| other.holds() == holds);
+        let (kept, first) = run.enumerate().last().map(|(index, (stamp, _))| (index + 1, stamp))?;
+        let whole = kept == self.entries.len();
+        Some((holds, self.began.as_ref().filter(|_| whole).unwrap_or(first)))
     }
 
     /// What was observed before `place` and where, newest first; all of it where no place is given.
@@ -63,6 +86,12 @@ mod tests {
 
     use super::*;
 
+    impl State for bool {
+        fn holds(self) -> bool {
+            self
+        }
+    }
+
     fn history(observed: &[(u64, bool)]) -> History<bool> {
         let mut history = History::default();
         for (seq, value) in observed {
@@ -78,7 +107,7 @@ mod tests {
     }
 
     fn current(history: &History<bool>) -> Option<(bool, DateTime<Utc>)> {
-        history.current(|value| value).map(|(value, since)| (value, since.at))
+        history.current().map(|(value, since)| (value, since.at))
     }
 
     #[test]
@@ -106,6 +135,25 @@ mod tests {
         assert_eq!(history.entries.len(), HISTORY);
         assert_eq!(current(&history), Some((true, at(1))));
         assert_eq!(history.last().seq, Seq(49));
+    }
+
+    #[test]
+    fn what_is_forgotten_late_has_no_influence_either() {
+        let mut observed = vec![(1, true), (2, false), (3, true), (4, true)];
+        observed.extend((5..14).map(|seq| (seq, true)));
+        let (late, mut on_time) = (observed.clone(), observed);
+        on_time.rotate_left(1);
+        assert_eq!(current(&history(&on_time)), Some((true, at(3))));
+        on_time.swap(0, 1);
+        assert_eq!(history(&on_time), history(&late));
+    }
+
+    #[test]
+    fn a_step_reaches_the_beginning_that_was_forgotten() {
+        let observed: Vec<(u64, bool)> = (1..20).map(|seq| (seq, true)).collect();
+        let mut history = history(&observed);
+        history.stepped(&Step { place: Place { life: 0, seq: Seq(3) }, delta_ms: 5, live: false });
+        assert_eq!(history.current().unwrap().1.offset_ms, -5);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use yomitori_proto::id::StatementId;
 use yomitori_proto::vocabulary::ReaderRole;
 
 use crate::bounds::ASSIGNED;
-use crate::history::History;
+use crate::history::{History, State};
 use crate::seen::Place;
 use crate::stamp::{Stamp, Step};
 use crate::statements::Statements;
@@ -25,6 +25,13 @@ pub(crate) struct Reader {
     /// What a person says overrides the configuration from that instant on.
     assigned: Statements<ReaderRole>,
     pub(crate) flapped: Option<Stamp>,
+}
+
+/// Whether the reader is there.
+impl State for Option<ReaderRole> {
+    fn holds(self) -> bool {
+        self.is_some()
+    }
 }
 
 impl Reader {
@@ -94,7 +101,7 @@ impl Reader {
 
     /// Whether it was there when it was last heard of, and since when that was so; `None` when it was never heard of.
     pub(crate) fn presence(&self) -> Option<(bool, &Stamp)> {
-        self.changes.current(|role| role.is_some())
+        self.changes.current()
     }
 
     /// How much it would be missed: what is there before what is gone, readers for phones before others, and the one that
