@@ -46,17 +46,12 @@ pub(crate) fn is_live(observed: &Observed) -> bool {
     (Duration::zero()..LIVE_WITHIN).contains(&(observed.sent_at - observed.observed_at))
 }
 
-/// By how much the clock was wrong by which an observation was made, in ms, and whether its arrival confirms that: then no
-/// step that is told later changes it. `known_ms` is what connections and steps say.
+/// By how much the clock was wrong by which an observation was made, in ms, and whether its arrival shows that: then no step
+/// that is told later changes it. `known_ms` is what connections and steps say; whether that fits the arrival is not asked,
+/// since it depends on which steps have been told so far.
 pub(crate) fn wrong_by(observed: &Observed, received_at: DateTime<Utc>, known_ms: i64) -> (i64, bool) {
-    let seemed = observed.observed_at - received_at;
-    let close =
-        |offset_ms: i64| (seemed - Duration::try_milliseconds(offset_ms).unwrap_or_default()).abs() < LIVE_WITHIN;
-    match (is_live(observed), close(0), close(believed(known_ms))) {
-        (true, true, _) => (0, true),
-        (true, false, true) => (known_ms, true),
-        _ => (known_ms, false),
-    }
+    let right = is_live(observed) && (observed.observed_at - received_at).abs() < LIVE_WITHIN;
+    if right { (0, true) } else { (known_ms, false) }
 }
 
 impl Stamp {
