@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{Config, ConfigError};
 use crate::daemon::{self, stop_requested};
 use crate::{VERSION, telemetry};
+use yomitori_base::error::chain;
 
 const EXAMPLES: &str = "\
 Examples / 使用例:
@@ -123,7 +124,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Todo(error)) => (error, ExitCode::from(1)),
     };
     // Where standard error is closed, the exit code has to do.
-    let _ = writeln!(io::stderr(), "yomitori-agent: {}", telemetry::chain(error.as_ref()));
+    let _ = writeln!(io::stderr(), "yomitori-agent: {}", chain(error.as_ref()));
     code
 }
 

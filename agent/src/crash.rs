@@ -1,31 +1,13 @@
-//! Named points at which the crash matrix ends the process as a power cut would: no destructor runs.
+//! What the crash matrix needs of the agent: points at which it can be ended, and a journal of what it kept.
 //!
 //! Without the feature `crash-points`, and so in every released binary, this is empty code.
 
+pub use yomitori_base::crash::point;
 use yomitori_proto::id::{Life, Seq};
-
-/// With `YOMITORI_CRASH=name:n`, the n-th passage of the point `name` is the last thing that this process does.
-#[cfg(not(feature = "crash-points"))]
-pub const fn point(_name: &str) {}
 
 /// With `YOMITORI_KEPT_JOURNAL=path`, writes down what the oracle may expect to arrive.
 #[cfg(not(feature = "crash-points"))]
 pub const fn kept(_life: Life, _after: Seq, _through: Seq) {}
-
-/// With `YOMITORI_CRASH=name:n`, the n-th passage of the point `name` is the last thing that this process does.
-#[cfg(feature = "crash-points")]
-pub fn point(name: &str) {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static PASSED: AtomicU64 = AtomicU64::new(0);
-    let Ok(wanted) = std::env::var("YOMITORI_CRASH") else { return };
-    let Some((at, count)) = wanted.split_once(':') else { return };
-    if at != name || Some(PASSED.fetch_add(1, Ordering::SeqCst) + 1) != count.parse().ok() {
-        return;
-    }
-    let pid = std::process::id().to_string();
-    let killed = std::process::Command::new("kill").args(["-9", &pid]).status();
-    panic!("kill -9 left the process alive: {killed:?}");
-}
 
 /// With `YOMITORI_KEPT_JOURNAL=path`, writes down what the oracle may expect to arrive.
 #[cfg(feature = "crash-points")]

@@ -16,7 +16,6 @@ pub mod identity;
 pub mod limit;
 pub mod recorder;
 pub mod relay;
-mod replace;
 pub mod sent;
 pub mod service;
 pub mod sources;

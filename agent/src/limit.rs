@@ -16,8 +16,8 @@ use yomitori_proto::event::SettingsTaken;
 use yomitori_proto::uplink::Settings;
 use yomitori_proto::vocabulary::{CollectionLevel, SettingsOutcome};
 
-use crate::replace::replace;
 use crate::telemetry;
+use yomitori_base::file;
 
 const FILE: &str = "limit.json";
 /// So many times without names are remembered; of more, the two oldest become one. What lies between them was told long ago.
@@ -138,7 +138,7 @@ impl Limit {
     }
 
     fn keep(&self, kept: &Kept) -> io::Result<()> {
-        replace(&self.path, &serde_json::to_vec(kept)?)
+        file::replace(&self.path, &serde_json::to_vec(kept)?)
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {

@@ -3,7 +3,6 @@
 //! INFO: a state changed. WARN: odd, and nothing is lost. ERROR: a person has to act. Never in here: names of files,
 //! readers and people, ATR bytes, tokens. A reader is its key or its catalogue identifier.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, SettingsOutcome
 
 use crate::relay::Peer;
 use crate::spool::OpenError;
+use yomitori_base::error::chain;
 
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
 pub fn init() {
@@ -37,21 +37,6 @@ pub fn init_service() {
 fn filter() -> Targets {
     let asked = std::env::var("YOMITORI_LOG").ok().and_then(|asked| asked.parse::<Targets>().ok());
     asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
-}
-
-/// An error with its causes, outermost first. What a cause only repeats is said once.
-#[must_use]
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            write!(text, ": {cause_text}").expect("a string takes all");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 type Cause<'a> = &'a (dyn std::error::Error + 'static);

@@ -31,6 +31,7 @@ use crate::log::kafka::{self, Appender};
 use crate::roles::{self, Role};
 use crate::store::{Store, facility as facilities};
 use crate::telemetry;
+use yomitori_base::error::chain;
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::id::FacilityId;
 
@@ -214,7 +215,7 @@ impl Context {
             let unknown = || Mistaken(format!("no facility is {id}; see `yomitori-server status`")).into();
             return if known { Ok(id) } else { Err(unknown()) };
         }
-        let code = InstitutionCode::parse(text).map_err(|error| Mistaken(telemetry::chain(&error)))?;
+        let code = InstitutionCode::parse(text).map_err(|error| Mistaken(chain(&error)))?;
         let found = facilities::by_code(&self.store, code.as_str()).await?;
         found.ok_or_else(|| {
             let advice = "see `yomitori-server status`, or import it with `yomitori-server facility import`";

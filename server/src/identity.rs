@@ -5,7 +5,6 @@
 
 mod lapsed;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
+use yomitori_base::file;
 use yomitori_proto::id::{FacilityId, TerminalId};
 use yomitori_proto::uplink::Peer;
 
@@ -229,15 +229,7 @@ fn hold_for(params: &mut CertificateParams, now: DateTime<Utc>, span: Duration) 
 
 /// Writes a file that only this user can read, whole or not at all.
 fn write_private(path: &Path, text: &str) -> Result<(), AuthorityError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let write = || {
-        let half = path.with_extension("new");
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&half, path)
-    };
-    write().map_err(|source| AuthorityError::File { path: path.to_owned(), source })
+    file::replace(path, text.as_bytes()).map_err(|source| AuthorityError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod crash;
 pub mod identity;
 pub mod ingest;
 pub mod log;

@@ -23,6 +23,7 @@ use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError};
 use crate::{clock, telemetry, web};
+use yomitori_base::stop;
 
 /// A part of the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -65,7 +66,7 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     tokio::spawn(async move {
-        told_to_stop().await;
+        stop::requested().await;
         telemetry::stopping();
         stopping.cancel();
     });
@@ -177,19 +178,4 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     present.await.context("watch the lease")?;
     presence::leave(&store, instance).await;
     tokio::task::spawn_blocking(move || appender.flush()).await.context("end the log")
-}
-
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => {
-            tokio::signal::ctrl_c().await.ok();
-        }
-    }
 }

@@ -2,7 +2,6 @@
 //!
 //! Never in here: names of people, what they wrote, file names, codes, message bodies. A facility or terminal is its UUID.
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use metrics::{counter, gauge, histogram};
@@ -14,6 +13,7 @@ use yomitori_proto::uplink::Peer;
 
 use crate::log::Position;
 use crate::store::token::Invalid;
+use yomitori_base::error::chain;
 
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
 pub fn init() {
@@ -38,17 +38,6 @@ pub fn count() -> PrometheusHandle {
         .expect("the buckets are not empty")
         .install_recorder()
         .expect("the process has one recorder")
-}
-
-/// An error with its causes, outermost first.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        write!(text, ": {cause}").expect("a string takes all");
-        source = cause.source();
-    }
-    text
 }
 
 type Cause<'a> = &'a (dyn std::error::Error + 'static);

@@ -17,12 +17,13 @@ use yomitori_tests::world::services::root;
 const PURE: [&str; 3] = ["yomitori-proto", "yomitori-observation", "yomitori-facility"];
 
 /// What a crate of the workspace may use of the others, in what ships.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
+    ("yomitori-base", &[]),
     ("yomitori-proto", &[]),
     ("yomitori-observation", &["yomitori-proto"]),
     ("yomitori-facility", &["yomitori-proto"]),
-    ("yomitori-agent", &["yomitori-proto", "yomitori-observation"]),
-    ("yomitori-server", &["yomitori-proto", "yomitori-facility"]),
+    ("yomitori-agent", &["yomitori-base", "yomitori-proto", "yomitori-observation"]),
+    ("yomitori-server", &["yomitori-base", "yomitori-proto", "yomitori-facility"]),
     (
         "yomitori-tests",
         &["yomitori-proto", "yomitori-observation", "yomitori-facility", "yomitori-agent", "yomitori-server"],

@@ -15,9 +15,9 @@ use crate::connect::{RELAY_WITHIN, Route, Way};
 use crate::identity::Identity;
 use crate::limit::Limit;
 use crate::spool::{self, Spool};
-use crate::telemetry::chain;
 use crate::uplink::stream::{self, StreamError};
 use crate::{clock, connect};
+use yomitori_base::error::chain;
 
 /// Prints the list, and remembers whether there is something to do.
 struct List {

@@ -55,7 +55,7 @@ mod of_windows {
         };
         telemetry::service_command_failed(error.as_ref());
         // Where standard error is closed, the event log and the exit code have to do.
-        let _ = writeln!(io::stderr(), "yomitori-agent: {}", telemetry::chain(error.as_ref()));
+        let _ = writeln!(io::stderr(), "yomitori-agent: {}", yomitori_base::error::chain(error.as_ref()));
         ExitCode::from(code)
     }
 

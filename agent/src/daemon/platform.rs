@@ -1,28 +1,12 @@
 //! What the service manager tells the agent and is told by it.
 
+use yomitori_base::stop;
 use yomitori_proto::vocabulary::StopReason;
 
 /// Waits until somebody asks the agent to end.
-#[cfg(unix)]
 pub async fn stop_requested() -> StopReason {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("a process can listen to its signals");
-    let mut interrupt = signal(SignalKind::interrupt()).expect("a process can listen to its signals");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    stop::requested().await;
     StopReason::Service
-}
-
-/// Waits until somebody asks the agent to end.
-#[cfg(not(unix))]
-pub async fn stop_requested() -> StopReason {
-    // Where the console can't be listened to, the agent ends with its process.
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => StopReason::Service,
-        Err(_) => std::future::pending().await,
-    }
 }
 
 /// Tells the service manager that the agent is at work.

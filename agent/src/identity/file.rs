@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject as _, SectionKind};
 
 use super::{CertificateError, Identity};
-use crate::replace::replace;
+use yomitori_base::file;
 
 const FILE: &str = "identity.pem";
 
@@ -53,5 +53,5 @@ pub(super) fn store(identity: &Identity, state_dir: &Path) -> Result<(), FileErr
         pem::Pem::new("CERTIFICATE", identity.certificate.to_vec()),
         pem::Pem::new("CERTIFICATE", identity.authority.to_vec()),
     ];
-    replace(&path, pem::encode_many(&sections).as_bytes()).map_err(|source| FileError::File { path, source })
+    file::replace(&path, pem::encode_many(&sections).as_bytes()).map_err(|source| FileError::File { path, source })
 }

@@ -11,6 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::connect::{RELAY_WITHIN, Route};
 use crate::identity::{self, EnrolError, FileError, Identity};
 use crate::{clock, system, telemetry};
+use yomitori_base::error::chain;
 
 /// A technician who mends a file waits for this.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -53,7 +54,7 @@ pub async fn enrolled(path: &Path) -> Config {
             Ok(config) => return config,
             Err(missing) => missing,
         };
-        let text = telemetry::chain(&missing);
+        let text = chain(&missing);
         if text != told {
             telemetry::service_waits(&missing);
             told = text;

@@ -1,8 +1,8 @@
 //! What an installer hands over to the service: a configuration, if there is none, and an enrolment token that is used
 //! once and then deleted. Both stand in one folder that only the agent and administrators may read.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::address::ServerAddress;
 use crate::config::{self, Config, ConfigError};
 use crate::identity::token::{Token, TokenError};
 use crate::{clock, system};
+use yomitori_base::file;
 
 /// What a terminal begins with.
 const SAMPLE: &str = include_str!("../../../deploy/windows/agent.toml");
@@ -72,11 +73,11 @@ impl Handover {
         };
         // Without a server there is nothing yet to configure.
         if wanted != text || (!found && self.server.is_some()) {
-            replace(path, wanted.as_bytes()).map_err(failed(path))?;
+            file::replace(path, wanted.as_bytes()).map_err(failed(path))?;
         }
         if let Some(token) = &self.token {
             let file = token_file(path);
-            replace(&file, token.text().as_bytes()).map_err(failed(&file))?;
+            file::replace(&file, token.text().as_bytes()).map_err(failed(&file))?;
         }
         Ok(())
     }
@@ -135,21 +136,4 @@ pub fn purge(path: &Path) -> Result<(), HandoverError> {
 
 fn token_file(config: &Path) -> PathBuf {
     config.with_file_name(TOKEN)
-}
-
-/// Whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let mut file: File = options.open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&new, path)
 }

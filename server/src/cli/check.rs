@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::identity::Authority;
 use crate::log::kafka;
 use crate::store::Store;
-use crate::telemetry::chain;
+use yomitori_base::error::chain;
 
 pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
     say("設定 configuration              OK");

@@ -18,7 +18,7 @@ use yomitori_proto::id::FacilityId;
 use super::instant;
 use super::output::{note, say, warn};
 use super::{Context, Mistaken};
-use crate::telemetry;
+use yomitori_base::error::chain;
 
 /// Mistakes in a file that are shown one by one.
 const SHOWN: usize = 20;
@@ -76,11 +76,11 @@ impl GroundFiles {
     /// The calendar that was given, or that of the program.
     fn calendar(&self) -> Result<Calendar, Mistaken> {
         let calendar = match &self.holidays {
-            Some(file) => Calendar::parse(&read(file)?).map_err(|error| wrong(file, &telemetry::chain(&error)))?,
+            Some(file) => Calendar::parse(&read(file)?).map_err(|error| wrong(file, &chain(&error)))?,
             None => Calendar::bundled(),
         };
         let Some(file) = &self.hours else { return Ok(calendar) };
-        let hours = Hours::parse(&text(file)?).map_err(|error| wrong(file, &telemetry::chain(&error)))?;
+        let hours = Hours::parse(&text(file)?).map_err(|error| wrong(file, &chain(&error)))?;
         Ok(calendar.with_hours(hours))
     }
 }
@@ -145,7 +145,7 @@ fn choose(explained: &mut Explained, text: &str, at: DateTime<Utc>) -> Result<()
     let ids: Vec<FacilityId> = match (text.parse::<FacilityId>(), InstitutionCode::parse(text)) {
         (Ok(id), _) => vec![id],
         (Err(_), Ok(code)) => explained.facilities.keys().filter(|id| has_code(id, &code)).copied().collect(),
-        (Err(_), Err(error)) => return Err(Mistaken(format!("--facility: {}", telemetry::chain(&error)))),
+        (Err(_), Err(error)) => return Err(Mistaken(format!("--facility: {}", chain(&error)))),
     };
     explained.facilities.retain(|id, _| ids.contains(id));
     explained.steps.retain(|step| ids.contains(&step.facility));

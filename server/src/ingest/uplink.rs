@@ -23,7 +23,8 @@ use crate::ingest::limits::Limits;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::uplink_server::Uplink;
 use crate::log::kafka::Appender;
-use crate::{clock, crash, telemetry};
+use crate::{clock, telemetry};
+use yomitori_base::crash;
 
 /// A batch is tried again for so long before the terminal has to come back later.
 const APPEND_FOR: Duration = Duration::from_secs(30);

@@ -23,7 +23,9 @@ use crate::store::generation::Number;
 use crate::store::ground::Ground;
 use crate::store::parked::Parked;
 use crate::store::{Doing as _, Store, facility, fact, parked, progress, truth};
-use crate::{clock, crash, telemetry};
+use crate::{clock, telemetry};
+use yomitori_base::crash;
+use yomitori_base::error::chain;
 
 /// Why a record waits that could be followed.
 const BEHIND: &str = "waits behind an earlier record of this facility";
@@ -119,7 +121,7 @@ impl Batch {
                 // The key is all that tells whose record this is.
                 Err(error) => {
                     let facility = FacilityId(Uuid::from_slice(&taken.key).unwrap_or(Uuid::nil()));
-                    Decoded { taken, facility, facts: Err(format!("decode: {}", telemetry::chain(&error))) }
+                    Decoded { taken, facility, facts: Err(format!("decode: {}", chain(&error))) }
                 }
             }
         };

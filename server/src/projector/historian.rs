@@ -17,7 +17,8 @@ use super::basis::Basis;
 use crate::store::ground::Ground;
 use crate::store::truth::{self, Due};
 use crate::store::{Doing as _, Store, StoreError, progress};
-use crate::{clock, crash, telemetry};
+use crate::{clock, telemetry};
+use yomitori_base::crash;
 
 /// What becomes known is expected to be no older than this.
 const SETTLES_AFTER: TimeDelta = TimeDelta::hours(1);

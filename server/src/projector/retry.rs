@@ -22,7 +22,8 @@ use crate::store::connection::Comings;
 use crate::store::ground::Ground;
 use crate::store::parked::{self, Tried, Waiting};
 use crate::store::{Doing as _, Store, StoreError, facility, fact, truth};
-use crate::{clock, crash, telemetry};
+use crate::{clock, telemetry};
+use yomitori_base::crash;
 
 /// Records folded in one go at most.
 const AT_ONCE: i64 = 1000;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Web;
 use super::as_of::AsOf;
 use crate::store::{fleet, waiting};
-use crate::telemetry;
+use yomitori_base::error::chain;
 
 /// 200 where the pages can show what is true; 503 and the reason where they can't.
 pub(super) async fn health(State(web): State<Web>) -> Response {
@@ -37,7 +37,7 @@ pub(super) async fn health(State(web): State<Web>) -> Response {
             let body = json!({
                 "status": "database_away",
                 "version": env!("CARGO_PKG_VERSION"),
-                "database": { "ok": false, "error": telemetry::chain(error) },
+                "database": { "ok": false, "error": chain(error) },
                 "live_updates": { "listening": web.live.listening() },
             });
             (StatusCode::SERVICE_UNAVAILABLE, body)

@@ -23,7 +23,8 @@ use crate::store::generation::Generation;
 use crate::store::ground::Ground;
 use crate::store::parked::Parked;
 use crate::store::{Doing as _, Store, facility, fact, parked, progress};
-use crate::{clock, config, crash};
+use crate::{clock, config};
+use yomitori_base::crash;
 
 /// Records folded in one go.
 const AT_ONCE: usize = 20_000;

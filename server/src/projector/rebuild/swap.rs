@@ -7,10 +7,11 @@ use yomitori_proto::id::FacilityId;
 
 use super::super::row;
 use super::{Rebuild, RebuildError, Told};
+use crate::clock;
 use crate::store::generation::difference::{self, Difference};
 use crate::store::progress::Progress;
 use crate::store::{Doing as _, facility, generation, progress};
-use crate::{clock, crash};
+use yomitori_base::crash;
 
 /// Rows brought up to now in one transaction.
 const FRESHENED_AT_ONCE: i64 = 500;

@@ -1,12 +1,15 @@
-//! Named points at which the crash matrix ends the process, as a power cut would: no destructor runs.
+//! Named points at which the crash matrix ends the process as a power cut would: no destructor runs.
 //!
-//! Without the feature `crash-points` this is empty code.
+//! Without the feature `crash-points`, and so in every released binary, this is empty code.
 
-/// Passes the point `name`. With the feature and `YOMITORI_CRASH=name:n`, the n-th passage is the last thing this process does.
+/// With `YOMITORI_CRASH=name:n`, the n-th passage of the point `name` is the last thing that this process does.
 #[cfg(not(feature = "crash-points"))]
-pub fn point(_name: &str) {}
+pub const fn point(_name: &str) {}
 
-/// Passes the point `name`. With the feature and `YOMITORI_CRASH=name:n`, the n-th passage is the last thing this process does.
+/// With `YOMITORI_CRASH=name:n`, the n-th passage of the point `name` is the last thing that this process does.
+///
+/// # Panics
+/// Where the process can't be killed.
 #[cfg(feature = "crash-points")]
 pub fn point(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,0 +1,25 @@
+//! The request to stop: a signal of the service manager, or Ctrl+C.
+
+/// Waits until this process is asked to stop.
+///
+/// # Panics
+/// Where a process can't listen to its signals.
+#[cfg(unix)]
+pub async fn requested() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("a process can listen to its signals");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("a process can listen to its signals");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Waits until this process is asked to stop.
+#[cfg(not(unix))]
+pub async fn requested() {
+    // Where the console can't be listened to, the program ends with its process.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
