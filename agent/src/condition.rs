@@ -13,7 +13,7 @@ use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
 /// The connection to the centre.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Centre {
+pub enum ServerLink {
     Connected,
     /// Since the last word to it; since ever, where it was never reached.
     Away {
@@ -32,7 +32,7 @@ pub struct Reader {
 /// What the board shows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Condition {
-    pub centre: Centre,
+    pub server: ServerLink,
     /// When this terminal's certificate ends.
     pub certified_until: Option<DateTime<Utc>>,
     pub readers: BTreeMap<ReaderKey, Reader>,
@@ -46,12 +46,12 @@ pub struct Condition {
 
 /// See the head of this file.
 #[derive(Debug)]
-pub struct Board(Mutex<Condition>);
+pub struct ConditionBoard(Mutex<Condition>);
 
-impl Default for Board {
+impl Default for ConditionBoard {
     fn default() -> Self {
         Self(Mutex::new(Condition {
-            centre: Centre::Away { since: None },
+            server: ServerLink::Away { since: None },
             certified_until: None,
             readers: BTreeMap::new(),
             is_blocked: false,
@@ -61,7 +61,7 @@ impl Default for Board {
     }
 }
 
-impl Board {
+impl ConditionBoard {
     /// All of it, as it is at this moment.
     #[must_use]
     pub fn condition(&self) -> Condition {
@@ -70,14 +70,14 @@ impl Board {
 
     /// The centre answers.
     pub fn connected(&self) {
-        self.now().centre = Centre::Connected;
+        self.now().server = ServerLink::Connected;
     }
 
     /// The centre does not answer; `since` counts where it was not known before.
     pub fn away(&self, since: Option<DateTime<Utc>>) {
         let mut now = self.now();
-        if !matches!(now.centre, Centre::Away { since: Some(_) }) {
-            now.centre = Centre::Away { since };
+        if !matches!(now.server, ServerLink::Away { since: Some(_) }) {
+            now.server = ServerLink::Away { since };
         }
     }
 

@@ -14,7 +14,7 @@ use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{CollectionLevel, Component, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
-use crate::connect::Way;
+use crate::connect::Mode;
 use crate::sources::desk;
 use crate::system::ProgramName;
 use document::{Section, document};
@@ -23,10 +23,10 @@ use document::{Section, document};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     pub server: ServerAddress,
-    pub way: Way,
+    pub way: Mode,
     pub state_dir: PathBuf,
-    pub linkage: Vec<Watched>,
-    pub roles: Roles,
+    pub linkage: Vec<WatchedFolder>,
+    pub roles: RoleRules,
     pub level: CollectionLevel,
     /// In bytes.
     pub spool_budget: u64,
@@ -39,7 +39,7 @@ pub struct Config {
 
 /// A linkage folder to watch.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Watched {
+pub struct WatchedFolder {
     pub folder: LinkageFolder,
     pub path: PathBuf,
 }
@@ -70,9 +70,9 @@ pub struct Program {
 
 /// Which readers are for what: the first rule that fits.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Roles(Vec<(Pattern, ReaderRole)>);
+pub struct RoleRules(Vec<(Pattern, ReaderRole)>);
 
-impl Roles {
+impl RoleRules {
     /// The role of a reader; unknown where no rule fits, as only a person can know.
     #[must_use]
     pub fn of(&self, raw: &str, name: &reader::Name) -> ReaderRole {
@@ -130,7 +130,7 @@ impl Config {
             let linkage = root.sections("linkage", |linkage| {
                 let folder = linkage.required("folder", folder);
                 let path = linkage.required("path", absolute);
-                Some(Watched { folder: folder?, path: path? })
+                Some(WatchedFolder { folder: folder?, path: path? })
             });
             let roles = root.sections("reader", |reader| {
                 let name = reader.required("name", |text| Ok(Pattern::new(text)));
@@ -149,7 +149,7 @@ impl Config {
                 way: way??,
                 state_dir: state_dir?,
                 linkage,
-                roles: Roles(roles),
+                roles: RoleRules(roles),
                 level: level.flatten().unwrap_or(CollectionLevel::Names),
                 spool_budget: budget.flatten().unwrap_or(64) * 1024 * 1024,
                 software: Software { versions: versions.unwrap_or_default(), programs },
@@ -228,7 +228,7 @@ fn desk_port(text: &str) -> Result<Option<u16>, String> {
 }
 
 /// One folder watched twice would tell every file twice.
-fn twice(root: &mut Section<'_>, linkage: &[Watched]) {
+fn twice(root: &mut Section<'_>, linkage: &[WatchedFolder]) {
     for (index, watched) in linkage.iter().enumerate() {
         if linkage.iter().take(index).any(|other| other.path == watched.path) {
             root.mistake("linkage", "names one path twice; remove one of the two");

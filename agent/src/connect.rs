@@ -3,8 +3,8 @@
 //! Two ways in: with this terminal's certificate, believing the authority that it was enrolled under ([`mutual`]); and
 //! once, before that, with nothing but the digest of the authority's certificate ([`pinned`]). Either by a [`Route`].
 
-mod door;
 mod pin;
+mod relay_listener;
 mod route;
 pub(crate) mod socket;
 
@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::identity::Identity;
-pub use route::{Listen, Route, Way};
+pub use route::{Mode, RelayAddress, Route};
 
 /// A relay calls at least so often.
 pub const RELAY_WITHIN: Duration = Duration::from_secs(60);

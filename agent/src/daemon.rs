@@ -13,15 +13,15 @@ use yomitori_observation::Sighting;
 use yomitori_proto::event::{AgentStarted, AgentStopped, TerminalRebooted};
 use yomitori_proto::vocabulary::{CollectionLevel, RebootKind, StartReason, StopReason};
 
-use crate::condition::Board;
+use crate::condition::ConditionBoard;
 use crate::config::Config;
 use crate::connect::Route;
 use crate::identity::{FileError, Identity};
 use crate::limit::Limit;
 use crate::sent::SentLog;
-use crate::sources::desk::{self, Collects, Desk};
-use crate::sources::{Outlet, Running, linkage, pcsc, terminal};
-use crate::spool::{OpenError, Spool, SpoolError, Started};
+use crate::sources::desk::{self, DeskPage, FolderCollection};
+use crate::sources::{Outlet, RunningSource, linkage, pcsc, terminal};
+use crate::spool::{EarlierStart, OpenError, Spool, SpoolError};
 use crate::uplink::{Uplink, UplinkError};
 use crate::{VERSION, clock, recorder, system, telemetry};
 
@@ -65,7 +65,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let unsent = spool.last().0 + 1 - spool.first_unacknowledged().0;
     telemetry::started(VERSION, terminal, spool.life(), unsent);
 
-    let board = Arc::new(Board::default());
+    let board = Arc::new(ConditionBoard::default());
     let limit = Arc::new(Limit::open(&config.state_dir, config.level));
     let (outlet, signals) = sync_channel(recorder::QUEUE);
     let outlet = Outlet::new(outlet, Arc::clone(&board));
@@ -100,7 +100,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     telemetry::stopping();
     platform::stopping();
     desk_closing.cancel();
-    let threads: Vec<_> = sources.into_iter().map(Running::stop).collect();
+    let threads: Vec<_> = sources.into_iter().map(RunningSource::stop).collect();
     let ended = tokio::task::spawn_blocking(|| threads.into_iter().all(|thread| thread.join().is_ok()));
     if !matches!(tokio::time::timeout(SOURCES_END_WITHIN, ended).await, Ok(Ok(true))) {
         telemetry::source_hangs();
@@ -139,7 +139,7 @@ fn start(
     limit: &Arc<Limit>,
     spool: &Spool,
     outlet: &Outlet,
-) -> Result<Vec<Running>, DaemonError> {
+) -> Result<Vec<RunningSource>, DaemonError> {
     let terminal = identity.terminal();
     let mut sources = vec![pcsc::start(terminal, config.roles.clone(), outlet.clone()).map_err(DaemonError::Thread)?];
     if watches_folders(config) {
@@ -152,17 +152,22 @@ fn start(
 }
 
 /// What the desk page needs, if there shall be one.
-fn desk(config: &Config, limit: &Arc<Limit>, spool: &Arc<Spool>, outlet: &Outlet) -> Result<Option<Desk>, SpoolError> {
+fn desk(
+    config: &Config,
+    limit: &Arc<Limit>,
+    spool: &Arc<Spool>,
+    outlet: &Outlet,
+) -> Result<Option<DeskPage>, SpoolError> {
     let Some(port) = config.desk else { return Ok(None) };
     let (counts, limit, watches) = (Arc::clone(spool), Arc::clone(limit), watches_folders(config));
-    Ok(Some(Desk {
+    Ok(Some(DeskPage {
         port,
         life: spool.life(),
         entries: spool.entries()?,
         collects: Box::new(move || match (watches, limit.level() >= CollectionLevel::Names) {
-            (false, _) => Collects::NoFolders,
-            (true, true) => Collects::Folders,
-            (true, false) => Collects::Lowered,
+            (false, _) => FolderCollection::NoFolders,
+            (true, true) => FolderCollection::Folders,
+            (true, false) => FolderCollection::Lowered,
         }),
         outlet: outlet.clone(),
         unsent: Box::new(move || counts.last().0 + 1 - counts.first_unacknowledged().0),
@@ -176,7 +181,7 @@ fn watches_folders(config: &Config) -> bool {
 /// Tells that the agent is up, and the terminal too, if it was down since the last time.
 fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
     let (boot, booted_at) = system::boot();
-    let now = Started { boot, agent_version: VERSION.to_owned() };
+    let now = EarlierStart { boot, agent_version: VERSION.to_owned() };
     let before = spool.started(&now)?;
     let reason = match &before {
         Some((before, _)) if before.boot == now.boot && before.agent_version == now.agent_version => {
@@ -186,7 +191,7 @@ fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) ->
         Some(_) | None => StartReason::Boot,
     };
     let observed_at = clock::now();
-    let Started { boot, agent_version } = now;
+    let EarlierStart { boot, agent_version } = now;
     let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: limit.level() };
     outlet.tell(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
     if let (Some((before, ended)), Some(booted_at)) = (before, booted_at)

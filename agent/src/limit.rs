@@ -30,40 +30,40 @@ const GRAIN: TimeDelta = TimeDelta::seconds(2);
 pub struct Limit {
     path: PathBuf,
     configured: CollectionLevel,
-    now: Mutex<Now>,
+    now: Mutex<LimitState>,
 }
 
 #[derive(Debug)]
-struct Now {
-    kept: Kept,
+struct LimitState {
+    kept: StoredLimit,
     /// The settings that were reported since the start of the agent.
     reported: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-struct Kept {
+struct StoredLimit {
     /// Of the settings that were understood last.
     settings_hash: u64,
     most: CollectionLevel,
     /// When names were not collected: from, and to where that is over.
-    dark: Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>,
+    paused: Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>,
 }
 
-impl Kept {
-    const NOTHING: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, dark: Vec::new() };
+impl StoredLimit {
+    const NOTHING: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, paused: Vec::new() };
 
     /// The same with other settings from `now` on.
     fn then(&self, settings_hash: u64, most: CollectionLevel, now: DateTime<Utc>) -> Self {
-        let mut next = Self { settings_hash, most, dark: self.dark.clone() };
+        let mut next = Self { settings_hash, most, paused: self.paused.clone() };
         let is_dark = |level| level < CollectionLevel::Names;
         match (is_dark(self.most), is_dark(most)) {
-            (false, true) => next.dark.push((now, None)),
-            (true, false) => next.dark.iter_mut().filter(|(_, to)| to.is_none()).for_each(|(_, to)| *to = Some(now)),
+            (false, true) => next.paused.push((now, None)),
+            (true, false) => next.paused.iter_mut().filter(|(_, to)| to.is_none()).for_each(|(_, to)| *to = Some(now)),
             (false, false) | (true, true) => {}
         }
-        if next.dark.len() > DARK {
-            let (from, _) = next.dark.remove(0);
-            next.dark[0].0 = next.dark[0].0.min(from);
+        if next.paused.len() > DARK {
+            let (from, _) = next.paused.remove(0);
+            next.paused[0].0 = next.paused[0].0.min(from);
         }
         next
     }
@@ -74,17 +74,21 @@ impl Limit {
     #[must_use]
     pub fn open(state_dir: &Path, configured: CollectionLevel) -> Self {
         let path = state_dir.join(FILE);
-        let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Kept>(&bytes)?));
+        let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<StoredLimit>(&bytes)?));
         let kept = match read {
             // A word of a newer version is no level.
             Ok(kept) if kept.most != CollectionLevel::Unknown => kept,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::NOTHING,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => StoredLimit::NOTHING,
             Ok(_) | Err(_) => {
                 telemetry::limit_unreadable();
-                Kept { most: CollectionLevel::Readers, dark: vec![(DateTime::UNIX_EPOCH, None)], ..Kept::NOTHING }
+                StoredLimit {
+                    most: CollectionLevel::Readers,
+                    paused: vec![(DateTime::UNIX_EPOCH, None)],
+                    ..StoredLimit::NOTHING
+                }
             }
         };
-        Self { path, configured, now: Mutex::new(Now { kept, reported: None }) }
+        Self { path, configured, now: Mutex::new(LimitState { kept, reported: None }) }
     }
 
     /// What may be collected now.
@@ -103,7 +107,7 @@ impl Limit {
     #[must_use]
     pub fn was_dark(&self, at: DateTime<Utc>) -> bool {
         let now = self.now();
-        now.kept.dark.iter().any(|(from, to)| *from - GRAIN <= at && to.is_none_or(|to| at < to))
+        now.kept.paused.iter().any(|(from, to)| *from - GRAIN <= at && to.is_none_or(|to| at < to))
     }
 
     /// Obeys what the centre has sent, as far as it is understood; gives what is to be reported, once since the start of
@@ -137,11 +141,11 @@ impl Limit {
         self.now().reported = None;
     }
 
-    fn keep(&self, kept: &Kept) -> io::Result<()> {
+    fn keep(&self, kept: &StoredLimit) -> io::Result<()> {
         file::replace(&self.path, &serde_json::to_vec(kept)?)
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
+    fn now(&self) -> MutexGuard<'_, LimitState> {
         // A writer that panicked has left a whole value.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }

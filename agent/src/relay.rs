@@ -13,13 +13,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry;
-pub use peer::Peer;
+pub use peer::RelayPeer;
 
 /// Who is carried, and to whom.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Relay {
-    pub server: Peer,
-    pub terminals: Vec<Peer>,
+    pub server: RelayPeer,
+    pub terminals: Vec<RelayPeer>,
 }
 
 impl Relay {

@@ -17,7 +17,7 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 /// Something that left.
 #[derive(Serialize, Clone, PartialEq, Debug)]
 #[serde(rename_all = "snake_case")]
-pub enum Sent<'a> {
+pub enum SentMessage<'a> {
     Hello {
         terminal: TerminalId,
         first_unacknowledged: Seq,
@@ -33,11 +33,11 @@ pub enum Sent<'a> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct SentLine<'a> {
     sent_at: DateTime<Utc>,
     life: Life,
     #[serde(flatten)]
-    sent: &'a Sent<'a>,
+    sent: &'a SentMessage<'a>,
 }
 
 /// The two files: the present one, and the one before it.
@@ -51,11 +51,11 @@ pub fn paths(state_dir: &Path) -> [PathBuf; 2] {
 pub struct SentLog {
     paths: [PathBuf; 2],
     life: Life,
-    now: Mutex<Now>,
+    now: Mutex<OpenLog>,
 }
 
 #[derive(Debug)]
-struct Now {
+struct OpenLog {
     file: File,
     bytes: u64,
 }
@@ -66,7 +66,7 @@ impl SentLog {
         let paths = paths(state_dir);
         let file = append(&paths[0])?;
         let bytes = file.metadata()?.len();
-        Ok(Self { paths, life, now: Mutex::new(Now { file, bytes }) })
+        Ok(Self { paths, life, now: Mutex::new(OpenLog { file, bytes }) })
     }
 
     /// When something was written last, before or after this start; `None` if never.
@@ -77,16 +77,16 @@ impl SentLog {
     }
 
     /// Writes down what is about to be sent.
-    pub fn write<'a>(&self, sent_at: DateTime<Utc>, all: impl IntoIterator<Item = Sent<'a>>) -> io::Result<()> {
+    pub fn write<'a>(&self, sent_at: DateTime<Utc>, all: impl IntoIterator<Item = SentMessage<'a>>) -> io::Result<()> {
         let mut lines = Vec::new();
         for sent in all {
-            serde_json::to_writer(&mut lines, &Line { sent_at, life: self.life, sent: &sent })?;
+            serde_json::to_writer(&mut lines, &SentLine { sent_at, life: self.life, sent: &sent })?;
             lines.push(b'\n');
         }
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if now.bytes > 0 && now.bytes + lines.len() as u64 > LIMIT {
             std::fs::rename(&self.paths[0], &self.paths[1])?;
-            *now = Now { file: append(&self.paths[0])?, bytes: 0 };
+            *now = OpenLog { file: append(&self.paths[0])?, bytes: 0 };
         }
         now.file.write_all(&lines)?;
         now.bytes += lines.len() as u64;
@@ -111,7 +111,7 @@ mod tests {
         let version = "1".repeat(1_000);
         for number in 1..=10 {
             let log = SentLog::open(dir.path(), life).unwrap();
-            let all = (0..1_000).map(|_| Sent::Hello {
+            let all = (0..1_000).map(|_| SentMessage::Hello {
                 terminal: TerminalId(Uuid::from_u128(2)),
                 first_unacknowledged: Seq(number),
                 agent_version: &version,
@@ -131,7 +131,7 @@ mod tests {
         let at: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
         let life = Life(Uuid::from_u128(1));
         let log = SentLog::open(dir.path(), life).unwrap();
-        log.write(at, [Sent::KeepAlive { last_kept: Seq(7) }, Sent::Renewal]).unwrap();
+        log.write(at, [SentMessage::KeepAlive { last_kept: Seq(7) }, SentMessage::Renewal]).unwrap();
         assert_eq!(
             std::fs::read_to_string(&paths(dir.path())[0]).unwrap(),
             "{\"sent_at\":\"2026-04-01T00:00:00Z\",\"life\":\"00000000-0000-0000-0000-000000000001\",\

@@ -1,10 +1,10 @@
 //! The agent as a service of Windows. Installed in one step: the package hands over the server's address and a token
-//! ([`handover`]), and the service begins by enrolling with them ([`first`]).
+//! ([`handover`]), and the service begins by enrolling with them ([`readiness`]).
 //!
 //! On Linux systemd starts `yomitori-agent run`, once a technician has enrolled the terminal.
 
-pub mod first;
 pub mod handover;
+pub mod readiness;
 
 #[cfg(windows)]
 mod event_log;

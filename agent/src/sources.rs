@@ -11,7 +11,7 @@ use yomitori_proto::event::CollectionGap;
 use yomitori_proto::id::Seq;
 use yomitori_proto::vocabulary::GapSource;
 
-use crate::condition::Board;
+use crate::condition::ConditionBoard;
 
 pub mod desk;
 pub mod linkage;
@@ -22,16 +22,16 @@ pub mod terminal;
 #[derive(Debug)]
 pub enum Signal {
     /// It saw something. A mark is remembered together with it, so that the same file is told once.
-    Seen { sighting: Sighting, mark: Option<Mark> },
+    Seen { sighting: Sighting, mark: Option<FileMark> },
     /// Somebody entered something, and waits until it is kept.
     Entered { sighting: Sighting, kept: oneshot::Sender<Seq> },
     /// What a mark stood for is gone.
-    Forgotten(Mark),
+    Forgotten(FileMark),
 }
 
 /// A file that was told: salted hashes of its folder and its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Mark {
+pub struct FileMark {
     pub folder: u64,
     pub name: u64,
 }
@@ -40,61 +40,61 @@ pub struct Mark {
 #[derive(Clone, Debug)]
 pub struct Outlet {
     signals: SyncSender<Signal>,
-    board: Arc<Board>,
+    board: Arc<ConditionBoard>,
 }
 
 /// The recorder is gone: the source may end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Closed;
+pub struct RecorderClosed;
 
 impl Outlet {
     /// What is told goes into `signals`; `board` learns on the way how the terminal is.
     #[must_use]
-    pub const fn new(signals: SyncSender<Signal>, board: Arc<Board>) -> Self {
+    pub const fn new(signals: SyncSender<Signal>, board: Arc<ConditionBoard>) -> Self {
         Self { signals, board }
     }
 
     /// Tells what was seen.
-    pub fn tell(&self, sighting: Sighting) -> Result<(), Closed> {
+    pub fn tell(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
         self.signal(Signal::Seen { sighting, mark: None })
     }
 
     /// Tells what was seen, without waiting for room.
-    pub fn try_tell(&self, sighting: Sighting) -> Result<(), Closed> {
+    pub fn try_tell(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
         self.board.saw(&sighting);
-        self.signals.try_send(Signal::Seen { sighting, mark: None }).map_err(|_| Closed)
+        self.signals.try_send(Signal::Seen { sighting, mark: None }).map_err(|_| RecorderClosed)
     }
 
     /// Tells of a file, or that a mark is no longer needed.
-    pub fn signal(&self, signal: Signal) -> Result<(), Closed> {
+    pub fn signal(&self, signal: Signal) -> Result<(), RecorderClosed> {
         if let Signal::Seen { sighting, .. } = &signal {
             self.board.saw(sighting);
         }
-        self.signals.send(signal).map_err(|_| Closed)
+        self.signals.send(signal).map_err(|_| RecorderClosed)
     }
 
     /// Hands in what somebody entered, without waiting for room: who stands at a desk is told at once that it did not
     /// work. The number comes once the entry is kept.
-    pub fn enter(&self, sighting: Sighting) -> Result<oneshot::Receiver<Seq>, Closed> {
+    pub fn enter(&self, sighting: Sighting) -> Result<oneshot::Receiver<Seq>, RecorderClosed> {
         let (kept, receipt) = oneshot::channel();
-        self.signals.try_send(Signal::Entered { sighting, kept }).map_err(|_| Closed)?;
+        self.signals.try_send(Signal::Entered { sighting, kept }).map_err(|_| RecorderClosed)?;
         Ok(receipt)
     }
 
     /// How the terminal is.
     #[must_use]
-    pub fn board(&self) -> &Board {
+    pub fn board(&self) -> &ConditionBoard {
         &self.board
     }
 }
 
 /// A source at work.
-pub struct Running {
+pub struct RunningSource {
     thread: JoinHandle<()>,
     stop: Box<dyn FnOnce() + Send>,
 }
 
-impl Running {
+impl RunningSource {
     /// `stop` makes the thread end soon.
     #[must_use]
     pub fn new(thread: JoinHandle<()>, stop: impl FnOnce() + Send + 'static) -> Self {
@@ -114,11 +114,11 @@ impl Running {
 #[derive(Debug)]
 struct Outage {
     source: GapSource,
-    stands: Option<Stands>,
+    stands: Option<OutageSpan>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Stands {
+struct OutageSpan {
     since: DateTime<Utc>,
     told_until: DateTime<Utc>,
 }
@@ -136,12 +136,12 @@ impl Outage {
 
     fn began(&mut self, at: DateTime<Utc>, outlet: &Outlet) {
         if self.stands.is_none() {
-            self.stands = Some(Stands { since: at, told_until: at });
+            self.stands = Some(OutageSpan { since: at, told_until: at });
             outlet.board.blind(self.source, at);
         }
     }
 
-    fn goes_on(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
+    fn goes_on(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
         match &mut self.stands {
             Some(stands) if now - stands.told_until >= Self::TOLD_EVERY => {
                 let from = std::mem::replace(&mut stands.told_until, now);
@@ -151,13 +151,13 @@ impl Outage {
         }
     }
 
-    fn ended(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
-        let Some(Stands { since, told_until }) = self.stands.take() else { return Ok(()) };
+    fn ended(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        let Some(OutageSpan { since, told_until }) = self.stands.take() else { return Ok(()) };
         outlet.board.sees(self.source, since);
         self.told(told_until, now, outlet)
     }
 
-    fn told(&self, from: DateTime<Utc>, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
+    fn told(&self, from: DateTime<Utc>, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
         outlet.tell(Sighting::now(now, CollectionGap { source: self.source, from, to: now.max(from), lost: None }))
     }
 }

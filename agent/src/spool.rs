@@ -31,7 +31,7 @@ use yomitori_proto::id::{Boot, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::GapSource;
 use yomitori_proto::{decode, encode, time, wire};
 
-use crate::sources::Mark;
+use crate::sources::FileMark;
 pub use aside::OpenError;
 use budget::Loss;
 use entries::ENTRIES;
@@ -80,18 +80,18 @@ pub struct Spool {
     life: Life,
     budget: u64,
     /// Held over a whole write, so that numbers are given in the order in which they are kept.
-    held: Mutex<Held>,
+    held: Mutex<OpenSpool>,
 }
 
-struct Held {
+struct OpenSpool {
     file: File,
-    ends: Ends,
+    ends: SpoolEnds,
     /// What found no room on the disk, until it is told.
     lost: Option<Loss>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Ends {
+struct SpoolEnds {
     last: Seq,
     released: Seq,
     bytes: u64,
@@ -99,7 +99,7 @@ struct Ends {
 
 /// What ran before in this spool.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Started {
+pub struct EarlierStart {
     pub boot: Boot,
     pub agent_version: String,
 }
@@ -165,7 +165,7 @@ impl Spool {
             (Life(life), Seq(last), Seq(released), budget::held(&observations)?)
         };
         write.commit().map_err(SpoolError::from)?;
-        let held = Held { file: File::new(database), ends: Ends { last, released, bytes }, lost: None };
+        let held = OpenSpool { file: File::new(database), ends: SpoolEnds { last, released, bytes }, lost: None };
         Ok(Some(Self { life, budget, held: Mutex::new(held) }))
     }
 
@@ -202,7 +202,7 @@ impl Spool {
 
     /// Keeps `sightings` in their order, remembers and forgets marks, all of it or nothing. Where the disk has no room
     /// ([`SpoolError::is_full`]), what wasn't kept is counted.
-    pub fn keep(&self, sightings: &[Sighting], marks: &[Mark], forgotten: &[Mark]) -> Result<Seq, SpoolError> {
+    pub fn keep(&self, sightings: &[Sighting], marks: &[FileMark], forgotten: &[FileMark]) -> Result<Seq, SpoolError> {
         let mut held = self.held();
         let mut kept = held.keep(sightings, marks, forgotten, self.budget, 100);
         for percent in IN_LESS_ROOM {
@@ -247,14 +247,14 @@ impl Spool {
     }
 
     /// The files that were told and not forgotten.
-    pub fn marks(&self) -> Result<Vec<Mark>, SpoolError> {
+    pub fn marks(&self) -> Result<Vec<FileMark>, SpoolError> {
         let mut held = self.held();
         let read = held.file.database()?.begin_read()?;
         let table = read.open_table(MARKS)?;
         let mut marks = Vec::with_capacity(usize::try_from(table.len()?).unwrap_or_default());
         for entry in table.iter()? {
             let (folder, name) = entry?.0.value();
-            marks.push(Mark { folder, name });
+            marks.push(FileMark { folder, name });
         }
         Ok(marks)
     }
@@ -268,7 +268,7 @@ impl Spool {
     }
 
     /// Notes what runs now and tells what ran before, and whether that ended in order: nothing, in a new life.
-    pub fn started(&self, now: &Started) -> Result<Option<(Started, bool)>, SpoolError> {
+    pub fn started(&self, now: &EarlierStart) -> Result<Option<(EarlierStart, bool)>, SpoolError> {
         let mut value = now.boot.to_bytes();
         value.extend_from_slice(now.agent_version.as_bytes());
         let mut held = self.held();
@@ -280,25 +280,25 @@ impl Spool {
             meta.insert(STARTED, value.as_slice())?.and_then(|before| {
                 let (boot, agent_version) = before.value().split_first_chunk::<16>()?;
                 let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
-                Some((Started { boot: Boot(Uuid::from_bytes(*boot)), agent_version }, in_order))
+                Some((EarlierStart { boot: Boot(Uuid::from_bytes(*boot)), agent_version }, in_order))
             })
         };
         write.commit()?;
         Ok(before)
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, OpenSpool> {
         // The ends change only after a commit, so a writer that panicked has left them as they were.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
+impl OpenSpool {
     fn keep(
         &mut self,
         sightings: &[Sighting],
-        marks: &[Mark],
-        forgotten: &[Mark],
+        marks: &[FileMark],
+        forgotten: &[FileMark],
         budget: u64,
         percent: u64,
     ) -> Result<Seq, SpoolError> {
@@ -359,7 +359,7 @@ impl Held {
 
 fn append(
     table: &mut redb::Table<'_, u64, &'static [u8]>,
-    ends: &mut Ends,
+    ends: &mut SpoolEnds,
     sighting: &Sighting,
 ) -> Result<Vec<u8>, SpoolError> {
     ends.last = ends.last.next();

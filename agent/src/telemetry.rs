@@ -14,7 +14,7 @@ use yomitori_observation::Sighting;
 use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, SettingsOutcome};
 
-use crate::relay::Peer;
+use crate::relay::RelayPeer;
 use crate::spool::OpenError;
 use yomitori_base::error::chain;
 
@@ -166,7 +166,7 @@ pub fn door_stranger() {
     debug!("A connection of an address that is no relay's was refused.");
 }
 
-pub fn relay_started(terminals: usize, server: &Peer) {
+pub fn relay_started(terminals: usize, server: &RelayPeer) {
     info!(version = crate::VERSION, terminals, %server, "The relay has started.");
 }
 
@@ -174,23 +174,23 @@ pub fn relay_stopped() {
     info!("The relay has stopped.");
 }
 
-pub fn relay_ready(terminal: &Peer) {
+pub fn relay_ready(terminal: &RelayPeer) {
     info!(%terminal, "A terminal can be reached.");
 }
 
-pub fn relay_lost(terminal: &Peer, error: &std::io::Error) {
+pub fn relay_lost(terminal: &RelayPeer, error: &std::io::Error) {
     warn!(%terminal, kind = ?error.kind(), "A terminal can't be reached; the relay tries again until it can.");
 }
 
-pub fn relay_carries(terminal: &Peer) {
+pub fn relay_carries(terminal: &RelayPeer) {
     info!(%terminal, "A terminal is connected to the server.");
 }
 
-pub fn relay_carried(terminal: &Peer, bytes: u64) {
+pub fn relay_carried(terminal: &RelayPeer, bytes: u64) {
     info!(%terminal, bytes, "A terminal's connection has ended.");
 }
 
-pub fn relay_without_server(terminal: &Peer, error: &std::io::Error) {
+pub fn relay_without_server(terminal: &RelayPeer, error: &std::io::Error) {
     warn!(%terminal, kind = ?error.kind(), "The server can't be reached; the terminal will ask again.");
 }
 
@@ -257,7 +257,7 @@ pub fn service_command_failed(error: Cause<'_>) {
     error!(error = chain(error), "Nothing was changed any further.");
 }
 
-pub fn service_waits(missing: &crate::service::first::Missing) {
+pub fn service_waits(missing: &crate::service::readiness::MissingSetup) {
     let missing: Cause<'_> = missing;
     warn!(error = chain(missing), "The agent waits until it can begin.");
 }

@@ -17,16 +17,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use yomitori_proto::id::Seq;
 
-use crate::condition::Board;
+use crate::condition::ConditionBoard;
 use crate::connect::Route;
 use crate::identity::{FileError, Identity, renew};
 use crate::limit::Limit;
-use crate::sent::{Sent, SentLog};
+use crate::sent::{SentLog, SentMessage};
 use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{clock, connect, telemetry};
 use backoff::Backoff;
-use stream::{Carrier, StreamError, Witness};
+use stream::{SpoolUploader, StreamError, StreamObserver};
 
 /// The certificate's age is looked at so often: a terminal that slept doesn't count the hours.
 const LOOK_AT_AGE: Duration = Duration::from_secs(3_600);
@@ -50,7 +50,7 @@ pub struct Uplink {
     pub kept: watch::Receiver<Seq>,
     pub sent: SentLog,
     /// Where it is written whether the centre answers.
-    pub board: Arc<Board>,
+    pub board: Arc<ConditionBoard>,
     /// What the centre may lower, and where it is told what became of that; simulated terminals have nothing to lower.
     pub obeys: Option<(Arc<Limit>, Outlet)>,
 }
@@ -105,8 +105,8 @@ impl Uplink {
             () = closing.cancelled() => return Ok(None),
         };
         let obeys = self.obeys.as_ref().map(|(limit, outlet)| (&**limit, outlet));
-        let witness = Witness { sent: &self.sent, board: &self.board, obeys };
-        let mut carrier = Carrier::new(&self.identity, &self.spool, Some(witness)).by(self.route.way());
+        let witness = StreamObserver { sent: &self.sent, board: &self.board, obeys };
+        let mut carrier = SpoolUploader::new(&self.identity, &self.spool, Some(witness)).by(self.route.way());
         let result = tokio::select! {
             ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
             renewed = renewed(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),
@@ -115,7 +115,7 @@ impl Uplink {
         match result {
             // It has ended while the terminal was off. The server's clock says so, whatever the one here says.
             Err(StreamError::Uncertified { .. }) => {
-                self.sent.write(clock::now(), [Sent::Renewal])?;
+                self.sent.write(clock::now(), [SentMessage::Renewal])?;
                 Ok(Some(renew(channel, &self.identity).await?))
             }
             result => result,
@@ -135,7 +135,7 @@ async fn renewed(
     loop {
         let wait = identity.renewal_in(clock::now(), jitter);
         if wait.is_zero() {
-            sent.write(clock::now(), [Sent::Renewal])?;
+            sent.write(clock::now(), [SentMessage::Renewal])?;
             match renew(channel.clone(), identity).await {
                 Ok(renewed) => return Ok(renewed),
                 Err(error) => telemetry::renewal_failed(&error, identity.days_left(clock::now())),

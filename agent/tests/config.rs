@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use yomitori_agent::config::Config;
-use yomitori_agent::connect::{Listen, Way};
+use yomitori_agent::connect::{Mode, RelayAddress};
 use yomitori_observation::reader::Name;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
@@ -156,14 +156,14 @@ fn the_way_is_direct_or_by_relays_on_one_interface() {
             .map(|config| config.way)
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     };
-    assert_eq!(way("").unwrap(), Way::Direct);
-    assert_eq!(way("way = \"direct\"").unwrap(), Way::Direct);
-    let listen = Listen {
+    assert_eq!(way("").unwrap(), Mode::Direct);
+    assert_eq!(way("way = \"direct\"").unwrap(), Mode::Direct);
+    let listen = RelayAddress {
         address: "192.168.1.10:7444".parse().unwrap(),
         relays: vec!["192.168.1.20".parse().unwrap(), "fd00::1".parse().unwrap()],
     };
     let text = "way = \"relay\"\nlisten = \"192.168.1.10:7444\"\nrelays = [\"192.168.1.20\", \"fd00::1\"]";
-    assert_eq!(way(text).unwrap(), Way::Relay(listen));
+    assert_eq!(way(text).unwrap(), Mode::Relay(listen));
     for (text, what) in [
         ("way = \"tunnel\"", "is none of the known words"),
         ("way = \"relay\"", "`uplink.listen`: is missing"),

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 use uuid::Uuid;
-use yomitori_agent::config::Watched;
+use yomitori_agent::config::WatchedFolder;
 use yomitori_agent::limit::Limit;
 use yomitori_agent::sources::linkage::start;
-use yomitori_agent::sources::{Mark, Outlet, Running, Signal};
+use yomitori_agent::sources::{FileMark, Outlet, RunningSource, Signal};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::uplink::Settings;
@@ -24,12 +24,12 @@ const FOREVER: Duration = Duration::from_secs(30);
 struct Desk {
     root: TempDir,
     limit: Arc<Limit>,
-    source: Option<Running>,
+    source: Option<RunningSource>,
     signals: Receiver<Signal>,
     told: Vec<LinkageResultObserved>,
     gaps: usize,
-    marks: Vec<Mark>,
-    forgotten: Vec<Mark>,
+    marks: Vec<FileMark>,
+    forgotten: Vec<FileMark>,
 }
 
 impl Desk {
@@ -48,7 +48,7 @@ impl Desk {
 
     fn start(&mut self) -> anyhow::Result<()> {
         let (outlet, signals) = sync_channel(1_024);
-        let watched = vec![Watched { folder: LinkageFolder::Face, path: self.face() }];
+        let watched = vec![WatchedFolder { folder: LinkageFolder::Face, path: self.face() }];
         self.signals = signals;
         self.source =
             Some(start(HERE, watched, Arc::clone(&self.limit), &self.marks, Outlet::new(outlet, Arc::default()))?);

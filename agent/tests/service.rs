@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use yomitori_agent::config::{self, Config};
-use yomitori_agent::service::first::{Missing, attempt};
 use yomitori_agent::service::handover::{self, Handover, HandoverError};
+use yomitori_agent::service::readiness::{MissingSetup, attempt};
 
 fn token() -> String {
     format!("ytm1.abcdefghijklmnopqrstuvwxyz.{}", "0f".repeat(32))
@@ -114,20 +114,20 @@ fn purging_leaves_nothing() {
 async fn a_terminal_that_nobody_enrolled_waits_and_says_for_what() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.toml");
-    assert!(matches!(attempt(&path).await, Err(Missing::Config(_))));
+    assert!(matches!(attempt(&path).await, Err(MissingSetup::Config(_))));
     let state = folder.path().join("state");
     fs::write(&path, format!("state_dir = {state:?}\nserver.address = \"https://[::1]:9\"\n")).unwrap();
-    assert!(matches!(attempt(&path).await, Err(Missing::NotEnrolled)));
+    assert!(matches!(attempt(&path).await, Err(MissingSetup::NotEnrolled)));
     // Nobody listens there: the token may still be of use, and stays.
     Handover::parse("", &token()).unwrap().write(&path).unwrap();
-    assert!(matches!(attempt(&path).await, Err(Missing::Enrol(_))));
+    assert!(matches!(attempt(&path).await, Err(MissingSetup::Enrol(_))));
     assert!(handover::token(&path).unwrap().is_some());
     // A broken certificate is no reason not to fetch a new one.
     fs::create_dir_all(&state).unwrap();
     fs::write(state.join("identity.pem"), "-----BEGIN").unwrap();
-    assert!(matches!(attempt(&path).await, Err(Missing::Enrol(_))));
+    assert!(matches!(attempt(&path).await, Err(MissingSetup::Enrol(_))));
     handover::forget(&path).unwrap();
-    assert!(matches!(attempt(&path).await, Err(Missing::Identity(_))));
+    assert!(matches!(attempt(&path).await, Err(MissingSetup::Identity(_))));
 }
 
 proptest! {

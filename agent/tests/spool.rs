@@ -6,8 +6,8 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
-use yomitori_agent::sources::Mark;
-use yomitori_agent::spool::{OpenError, Spool, Started};
+use yomitori_agent::sources::FileMark;
+use yomitori_agent::spool::{EarlierStart, OpenError, Spool};
 use yomitori_observation::Sighting;
 use yomitori_proto::event::{AgentStopped, Event, LinkageResultObserved, TapObserved};
 use yomitori_proto::id::{Boot, ReaderKey, Seq, TerminalId};
@@ -88,7 +88,7 @@ fn what_is_kept_is_there_after_a_restart_under_the_same_numbers() {
 fn marks_live_with_their_observations_until_they_are_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let spool = open(dir.path(), PLENTY).unwrap();
-    let marks = [Mark { folder: 1, name: 7 }, Mark { folder: 2, name: 7 }];
+    let marks = [FileMark { folder: 1, name: 7 }, FileMark { folder: 2, name: 7 }];
     spool.keep(&[sighting(0, 1), sighting(0, 2)], &marks, &[]).unwrap();
     spool.release(Seq(2)).unwrap();
     drop(spool);
@@ -158,8 +158,8 @@ fn the_spool_of_another_terminal_is_set_aside_and_its_loss_told() {
 #[test]
 fn what_ran_before_is_remembered() {
     let spool = Spool::in_memory(HERE, PLENTY).unwrap();
-    let one = Started { boot: Boot(Uuid::from_u128(1)), agent_version: "0.1.0".to_owned() };
-    let two = Started { boot: Boot(Uuid::from_u128(2)), ..one.clone() };
+    let one = EarlierStart { boot: Boot(Uuid::from_u128(1)), agent_version: "0.1.0".to_owned() };
+    let two = EarlierStart { boot: Boot(Uuid::from_u128(2)), ..one.clone() };
     assert_eq!(spool.started(&one).unwrap(), None);
     assert_eq!(spool.started(&two).unwrap(), Some((one, false)));
     let stopped = Sighting::now(at(1), AgentStopped { reason: StopReason::Service });

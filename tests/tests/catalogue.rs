@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use yomitori_agent::sources::desk::table;
+use yomitori_agent::sources::desk::choices;
 use yomitori_facility::{Cause, Fallback};
 
 fn identifiers(file: &str, table: &str, wanted: impl Fn(&toml::Table) -> bool) -> anyhow::Result<BTreeSet<String>> {
@@ -27,10 +27,10 @@ fn face_readers_have_the_same_names_at_the_clinic_and_at_the_centre() -> anyhow:
 #[test]
 fn the_desk_offers_every_cause_and_every_fallback_that_the_centre_knows() {
     let ids = |ids: &mut dyn Iterator<Item = &'static str>| ids.collect::<BTreeSet<_>>();
-    let causes = ids(&mut table::causes().map(|choice| choice.id));
+    let causes = ids(&mut choices::causes().map(|choice| choice.id));
     assert_eq!(causes, ids(&mut Cause::all().iter().map(|cause| cause.id.as_str())));
-    assert_eq!(table::causes().count(), causes.len(), "one is offered twice");
-    let fallbacks: Vec<_> = table::fallbacks().map(|choice| choice.id).collect();
+    assert_eq!(choices::causes().count(), causes.len(), "one is offered twice");
+    let fallbacks: Vec<_> = choices::fallbacks().map(|choice| choice.id).collect();
     let known: Vec<_> = Fallback::all().iter().map(|fallback| fallback.id.as_str()).collect();
     assert_eq!(fallbacks, known, "in the order of the notice");
 }

@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use yomitori_agent::identity::Identity;
 use yomitori_agent::service::NAME;
-use yomitori_agent::service::first::{self, Missing};
 use yomitori_agent::service::handover::{self, Handover};
+use yomitori_agent::service::readiness::{self, MissingSetup};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::services::root;
 use yomitori_tests::world::{Build, World};
@@ -144,21 +144,21 @@ async fn the_service_enrols_with_what_the_installer_said_and_uses_the_token_up()
     };
     let said = |token: &str| Handover::parse(&server.uplink, token).map_err(anyhow::Error::msg);
     write(said(&token)?)?;
-    let begun = first::attempt(&config).await?;
+    let begun = readiness::attempt(&config).await?;
     let identity = Identity::load(&begun.state_dir)?.context("not enrolled")?;
     ensure!(handover::token(&config)?.is_none(), "the token lies around");
 
     // Deployment tools say the same again with every upgrade.
     write(said(&token)?)?;
-    first::attempt(&config).await?;
+    readiness::attempt(&config).await?;
     let kept = Identity::load(&begun.state_dir)?.context("the certificate is gone")?;
     ensure!(kept.certificate() == identity.certificate() && handover::token(&config)?.is_none());
 
     // Another terminal with a token that is used up is not let in, and does not try it for ever.
     std::fs::remove_dir_all(&begun.state_dir)?;
     write(said(&token)?)?;
-    let refused = first::attempt(&config).await;
-    ensure!(matches!(refused, Err(Missing::Enrol(_))), "{refused:?}");
+    let refused = readiness::attempt(&config).await;
+    ensure!(matches!(refused, Err(MissingSetup::Enrol(_))), "{refused:?}");
     ensure!(handover::token(&config)?.is_none(), "it is tried for ever");
     Ok(())
 }

@@ -11,7 +11,7 @@ use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use super::readers;
 use crate::config::{Config, ConfigError};
-use crate::connect::{RELAY_WITHIN, Route, Way};
+use crate::connect::{Mode, RELAY_WITHIN, Route};
 use crate::identity::Identity;
 use crate::limit::Limit;
 use crate::spool::{self, Spool};
@@ -20,11 +20,11 @@ use crate::{clock, connect};
 use yomitori_base::error::chain;
 
 /// Prints the list, and remembers whether there is something to do.
-struct List {
+struct Checklist {
     todo: bool,
 }
 
-impl List {
+impl Checklist {
     fn ok(&self, what: &str, how: impl Display) -> io::Result<()> {
         writeln!(io::stdout(), "[ OK ] {what}: {how}")
     }
@@ -36,7 +36,7 @@ impl List {
 }
 
 pub(super) async fn check(path: &Path) -> io::Result<ExitCode> {
-    let mut list = List { todo: false };
+    let mut list = Checklist { todo: false };
     let config = match Config::read(path) {
         Ok(config) => config,
         Err(error) => {
@@ -59,7 +59,7 @@ pub(super) async fn check(path: &Path) -> io::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(list.todo)))
 }
 
-fn state(list: &mut List, config: &Config) -> io::Result<Option<Identity>> {
+fn state(list: &mut Checklist, config: &Config) -> io::Result<Option<Identity>> {
     let dir = &config.state_dir;
     match writable(dir) {
         Ok(()) => list.ok("状態フォルダ state", dir.display())?,
@@ -111,12 +111,12 @@ fn state(list: &mut List, config: &Config) -> io::Result<Option<Identity>> {
     Ok(Some(identity))
 }
 
-async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -> io::Result<()> {
+async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identity>) -> io::Result<()> {
     const WHAT: &str = "サーバー server";
     let address = &config.server;
     let Some(route) = route(list, config).await? else { return Ok(()) };
     let Some(identity) = identity else {
-        if config.way != Way::Direct {
+        if config.way != Mode::Direct {
             return list
                 .ok(WHAT, "登録の際に中継を通して確認します / is tried through the relay when this terminal enrols");
         }
@@ -152,9 +152,9 @@ async fn server(list: &mut List, config: &Config, identity: Option<&Identity>) -
 }
 
 /// The way to the server, if there is one and the running agent has not taken it.
-async fn route(list: &mut List, config: &Config) -> io::Result<Option<Route>> {
+async fn route(list: &mut Checklist, config: &Config) -> io::Result<Option<Route>> {
     const WHAT: &str = "中継 relay";
-    let Way::Relay(listen) = &config.way else { return Ok(Some(config.server.clone().into())) };
+    let Mode::Relay(listen) = &config.way else { return Ok(Some(config.server.clone().into())) };
     let address = listen.address;
     let route = match Route::open(config.server.clone(), config.way.clone()) {
         Ok(route) => route,
@@ -193,7 +193,7 @@ async fn route(list: &mut List, config: &Config) -> io::Result<Option<Route>> {
     Ok(Some(route))
 }
 
-fn desk(list: &mut List, config: &Config) -> io::Result<()> {
+fn desk(list: &mut Checklist, config: &Config) -> io::Result<()> {
     const WHAT: &str = "受付ページ desk";
     let Some(port) = config.desk else {
         return list.ok(WHAT, "使わない設定です / not wanted (desk.listen = \"off\")");
@@ -219,7 +219,7 @@ fn writable(dir: &Path) -> io::Result<()> {
     std::fs::remove_file(&probe)
 }
 
-fn readers_and_roles(list: &mut List, config: &Config) -> io::Result<()> {
+fn readers_and_roles(list: &mut Checklist, config: &Config) -> io::Result<()> {
     let names = readers::names();
     let mut phone = false;
     for raw in &names {
@@ -239,7 +239,7 @@ fn readers_and_roles(list: &mut List, config: &Config) -> io::Result<()> {
     }
 }
 
-fn folders(list: &mut List, config: &Config) -> io::Result<()> {
+fn folders(list: &mut Checklist, config: &Config) -> io::Result<()> {
     if config.level == CollectionLevel::Readers {
         return list.ok("連携フォルダ folder", "収集しない設定です / not collected (collection.level = \"readers\")");
     }

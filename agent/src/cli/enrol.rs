@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::Failure;
 use crate::config::Config;
-use crate::connect::{RELAY_WITHIN, Route, Way};
+use crate::connect::{Mode, RELAY_WITHIN, Route};
 use crate::identity::token::Token;
 use crate::identity::{self, Identity};
 use crate::system;
@@ -28,7 +28,7 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
     let route = Route::open(config.server.clone(), config.way.clone()).context(
         "wait for a relay at `uplink.listen` (if the agent runs already, stop it first) / エージェントを停止してから実行してください",
     )?;
-    if config.way != Way::Direct {
+    if config.way != Mode::Direct {
         writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to call.")?;
         let waited = tokio::time::timeout(RELAY_WITHIN, route.passable()).await;
         waited.context("no relay has called (start it, and look with `yomitori-agent relay --check`)")?;

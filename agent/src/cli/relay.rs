@@ -9,7 +9,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::daemon::stop_requested;
-use crate::relay::{Peer, Relay};
+use crate::relay::{Relay, RelayPeer};
 
 const EXAMPLES: &str = "\
 Examples / 使用例:
@@ -29,10 +29,10 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct RelayArgs {
     /// The server's address, as in the terminals' agent.toml
     #[arg(long, env = "YOMITORI_RELAY_SERVER", value_name = "HOST:PORT")]
-    server: Peer,
+    server: RelayPeer,
     /// A terminal, as its `uplink.listen` says; any number of them
     #[arg(long, required = true, env = "YOMITORI_RELAY_TERMINALS", value_delimiter = ',', value_name = "HOST:PORT")]
-    terminal: Vec<Peer>,
+    terminal: Vec<RelayPeer>,
     /// Only say whether terminals and server can be reached (接続確認)
     #[arg(long)]
     check: bool,
@@ -54,7 +54,7 @@ pub(super) async fn relay(args: RelayArgs) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check(server: &Peer, terminals: &[Peer]) -> io::Result<ExitCode> {
+async fn check(server: &RelayPeer, terminals: &[RelayPeer]) -> io::Result<ExitCode> {
     let mut todo = false;
     for terminal in terminals {
         let answer = match terminal.dial(WITHIN).await {
@@ -88,7 +88,7 @@ async fn check(server: &Peer, terminals: &[Peer]) -> io::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(todo)))
 }
 
-fn line(what: &str, peer: &Peer, answer: Result<impl Display, String>) -> io::Result<()> {
+fn line(what: &str, peer: &RelayPeer, answer: Result<impl Display, String>) -> io::Result<()> {
     match answer {
         Ok(how) => writeln!(io::stdout(), "[ OK ] {what}: {peer} {how}"),
         Err(why) => writeln!(io::stdout(), "[ NG ] {what}: {peer} {why}"),

@@ -79,14 +79,14 @@ mod tests {
     use super::*;
 
     #[derive(clap::Parser)]
-    struct Line {
+    struct ServiceLine {
         #[command(flatten)]
         args: ServiceArgs,
     }
 
     /// As the package writes it, with the properties filled in.
     fn parsed(line: &[&str]) -> Option<ServiceCommand> {
-        Line::try_parse_from([&["service"], line].concat()).unwrap().args.command
+        ServiceLine::try_parse_from([&["service"], line].concat()).unwrap().args.command
     }
 
     #[test]
@@ -99,6 +99,6 @@ mod tests {
         assert_eq!(parsed(&["prepare"]), prepare("", ""));
         assert_eq!(parsed(&["prepare", "--server", "", "--token", ""]), prepare("", ""));
         assert_eq!(parsed(&["prepare", "--server", "h:7443", "--token", "ytm1.x"]), prepare("h:7443", "ytm1.x"));
-        assert!(Line::try_parse_from(["service", "prepare", "--server"]).is_err());
+        assert!(ServiceLine::try_parse_from(["service", "prepare", "--server"]).is_err());
     }
 }

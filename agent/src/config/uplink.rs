@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::document::Section;
 use super::one_of;
-use crate::connect::{Listen, Way};
+use crate::connect::{Mode, RelayAddress};
 
 /// Which fields a way needs depends on it, so they are looked at together.
-pub(super) fn way(uplink: &mut Section<'_>) -> Option<Way> {
+pub(super) fn way(uplink: &mut Section<'_>) -> Option<Mode> {
     let relayed = uplink.optional("way", |text| one_of(&[("direct", false), ("relay", true)], text));
     let given = uplink.given(&["listen", "relays"]);
     let address = uplink.optional("listen", listen);
@@ -19,7 +19,7 @@ pub(super) fn way(uplink: &mut Section<'_>) -> Option<Way> {
                 "is missing; write this terminal's address on the linkage network, such as \"192.168.1.10:7444\"",
             );
         }
-        return Some(Way::Relay(Listen { address: address?, relays }));
+        return Some(Mode::Relay(RelayAddress { address: address?, relays }));
     }
     if given > 0 {
         uplink.mistake(
@@ -27,7 +27,7 @@ pub(super) fn way(uplink: &mut Section<'_>) -> Option<Way> {
             "is not \"relay\", but `listen` or `relays` is given; write way = \"relay\" or remove them",
         );
     }
-    Some(Way::Direct)
+    Some(Mode::Direct)
 }
 
 /// One interface's: what is open on all of them is open to networks that nobody thought of.

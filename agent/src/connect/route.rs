@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use yomitori_proto::vocabulary;
 
-use super::door::Door;
+use super::relay_listener::RelayListener;
 use super::socket;
 use crate::address::ServerAddress;
 
@@ -22,17 +22,17 @@ const NEXT_MEANWHILE: Duration = Duration::from_secs(3);
 
 /// How this terminal's bytes get out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Way {
+pub enum Mode {
     /// By a connection of its own.
     #[default]
     Direct,
     /// By the connection of a relay, waited for here.
-    Relay(Listen),
+    Relay(RelayAddress),
 }
 
 /// Where relays are waited for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listen {
+pub struct RelayAddress {
     /// Of one interface, never of all.
     pub address: SocketAddr,
     /// Whose connections are taken; anybody's where none is named.
@@ -43,7 +43,7 @@ pub struct Listen {
 #[derive(Debug)]
 pub struct Route {
     server: ServerAddress,
-    door: Option<Door>,
+    door: Option<RelayListener>,
 }
 
 impl From<ServerAddress> for Route {
@@ -55,20 +55,20 @@ impl From<ServerAddress> for Route {
 
 impl Route {
     /// For a command: says at once where the door can't be opened.
-    pub fn open(server: ServerAddress, way: Way) -> io::Result<Self> {
+    pub fn open(server: ServerAddress, way: Mode) -> io::Result<Self> {
         let door = match way {
-            Way::Direct => None,
-            Way::Relay(listen) => Some(Door::open(listen)?),
+            Mode::Direct => None,
+            Mode::Relay(listen) => Some(RelayListener::open(listen)?),
         };
         Ok(Self { server, door })
     }
 
     /// For the daemon: its network may come up later than itself.
     #[must_use]
-    pub fn open_in_time(server: ServerAddress, way: Way) -> Self {
+    pub fn open_in_time(server: ServerAddress, way: Mode) -> Self {
         let door = match way {
-            Way::Direct => None,
-            Way::Relay(listen) => Some(Door::open_in_time(listen)),
+            Mode::Direct => None,
+            Mode::Relay(listen) => Some(RelayListener::open_in_time(listen)),
         };
         Self { server, door }
     }
@@ -107,7 +107,11 @@ impl Route {
     }
 
     /// Whoever waits at the door may be anyone and may keep silent, so while one is tried the next is tried too.
-    async fn connect_through(&self, door: &Door, connector: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
+    async fn connect_through(
+        &self,
+        door: &RelayListener,
+        connector: &TlsConnector,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let mut tried = JoinSet::new();
         let mut last_at = None;
         loop {

@@ -20,7 +20,7 @@ pub enum CertificateError {
     Key,
 }
 
-pub(super) struct Read {
+pub(super) struct CertificateContents {
     pub(super) terminal: TerminalId,
     pub(super) facility: FacilityId,
     pub(super) not_before: DateTime<Utc>,
@@ -28,7 +28,7 @@ pub(super) struct Read {
 }
 
 /// What `certificate` says, if it is for `key` (PKCS #8).
-pub(super) fn read(certificate: &CertificateDer<'_>, key: &[u8]) -> Result<Read, CertificateError> {
+pub(super) fn read(certificate: &CertificateDer<'_>, key: &[u8]) -> Result<CertificateContents, CertificateError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::Unreadable)?;
     let key = KeyPair::try_from(&PrivatePkcs8KeyDer::from(key)).map_err(|_| CertificateError::Key)?;
     if parsed.public_key().raw != key.subject_public_key_info() {
@@ -44,7 +44,7 @@ pub(super) fn read(certificate: &CertificateDer<'_>, key: &[u8]) -> Result<Read,
         id.ok_or(CertificateError::Names)
     };
     let instant = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(CertificateError::Unreadable);
-    Ok(Read {
+    Ok(CertificateContents {
         terminal: TerminalId(named("urn:yomitori:terminal:")?),
         facility: FacilityId(named("urn:yomitori:facility:")?),
         not_before: instant(parsed.validity().not_before.timestamp())?,

@@ -11,12 +11,12 @@ use crate::connect::socket;
 
 /// `host:port`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Peer {
+pub struct RelayPeer {
     host: String,
     port: u16,
 }
 
-impl Peer {
+impl RelayPeer {
     /// A connection that is ready to carry, or why there is none `within` that time.
     pub async fn dial(&self, within: Duration) -> io::Result<TcpStream> {
         let connected = tokio::time::timeout(within, TcpStream::connect((self.host.as_str(), self.port))).await;
@@ -26,7 +26,7 @@ impl Peer {
     }
 }
 
-impl FromStr for Peer {
+impl FromStr for RelayPeer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -44,7 +44,7 @@ impl FromStr for Peer {
     }
 }
 
-impl fmt::Display for Peer {
+impl fmt::Display for RelayPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -63,18 +63,18 @@ mod tests {
     #[test]
     fn a_peer_is_a_host_and_a_port() {
         for text in ["192.168.1.10:7444", "[fd00::1]:1", "yomitori.example.jp:7443"] {
-            assert_eq!(text.parse::<Peer>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<RelayPeer>().unwrap().to_string(), text);
         }
         for text in ["", ":", "host", "host:", "host:0", "host:65536", ":80", "https://host:80", "a b:1"] {
-            assert!(text.parse::<Peer>().is_err(), "{text}");
+            assert!(text.parse::<RelayPeer>().is_err(), "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn whatever_is_written_is_a_peer_or_a_mistake(text in ".*") {
-            if let Ok(peer) = text.parse::<Peer>() {
-                prop_assert_eq!(peer.to_string().parse::<Peer>(), Ok(peer));
+            if let Ok(peer) = text.parse::<RelayPeer>() {
+                prop_assert_eq!(peer.to_string().parse::<RelayPeer>(), Ok(peer));
             }
         }
     }

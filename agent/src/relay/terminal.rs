@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Peer;
+use super::RelayPeer;
 use super::splice::splice;
 use crate::telemetry;
 
@@ -24,7 +24,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(15);
 
 /// Attends to `terminal` for ever.
-pub(super) async fn attend(terminal: Peer, server: Peer) {
+pub(super) async fn attend(terminal: RelayPeer, server: RelayPeer) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut carried = JoinSet::new();
     let (mut wait, mut lost) = (SHORTEST, false);
@@ -55,7 +55,7 @@ pub(super) async fn attend(terminal: Peer, server: Peer) {
 }
 
 /// A connection on which the terminal has begun to speak.
-async fn speaking(terminal: &Peer, lost: &mut bool) -> io::Result<TcpStream> {
+async fn speaking(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream> {
     let stream = terminal.dial(TERMINAL_WITHIN).await?;
     // A terminal that doesn't want this relay ends it at once, which is no news if it did so before.
     if tokio::time::timeout(SHORTEST, stream.readable()).await.is_err() && std::mem::take(lost) {
@@ -68,7 +68,7 @@ async fn speaking(terminal: &Peer, lost: &mut bool) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn carry(terminal: &Peer, stream: TcpStream, server: &Peer) {
+async fn carry(terminal: &RelayPeer, stream: TcpStream, server: &RelayPeer) {
     match server.dial(SERVER_WITHIN).await {
         Ok(server) => {
             telemetry::relay_carries(terminal);

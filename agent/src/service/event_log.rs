@@ -38,31 +38,31 @@ impl EventLog {
 }
 
 impl<'a> MakeWriter<'a> for EventLog {
-    type Writer = Line;
+    type Writer = EventLogLine;
 
-    fn make_writer(&'a self) -> Line {
-        Line { source: self.source, kind: EVENTLOG_INFORMATION_TYPE, id: 1 }
+    fn make_writer(&'a self) -> EventLogLine {
+        EventLogLine { source: self.source, kind: EVENTLOG_INFORMATION_TYPE, id: 1 }
     }
 
-    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Line {
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> EventLogLine {
         let (kind, id) = match *meta.level() {
             Level::ERROR => (EVENTLOG_ERROR_TYPE, 3),
             Level::WARN => (EVENTLOG_WARNING_TYPE, 2),
             _ => (EVENTLOG_INFORMATION_TYPE, 1),
         };
-        Line { source: self.source, kind, id }
+        EventLogLine { source: self.source, kind, id }
     }
 }
 
 /// One line, written at once by whoever formats it.
 #[derive(Debug)]
-pub struct Line {
+pub struct EventLogLine {
     source: HANDLE,
     kind: REPORT_EVENT_TYPE,
     id: u32,
 }
 
-impl io::Write for Line {
+impl io::Write for EventLogLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let units: Vec<u16> =

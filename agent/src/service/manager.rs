@@ -14,7 +14,7 @@ use windows_service::service_control_handler::{self, ServiceControlHandlerResult
 use windows_service::{define_windows_service, service_dispatcher};
 use yomitori_proto::vocabulary::StopReason;
 
-use super::{NAME, first};
+use super::{NAME, readiness};
 use crate::daemon::{self, DaemonError};
 use crate::telemetry;
 
@@ -50,7 +50,7 @@ fn served(_arguments: Vec<OsString>) {
         let stopped = async { stopped.await.unwrap_or(StopReason::Service) };
         tokio::pin!(stopped);
         tokio::select! {
-            config = first::enrolled(config) => daemon::run(config, stopped).await,
+            config = readiness::enrolled(config) => daemon::run(config, stopped).await,
             _ = &mut stopped => Ok(()),
         }
     });

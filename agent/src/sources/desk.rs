@@ -6,13 +6,13 @@
 //! * What can be entered is a closed list (`entry`). There is no field for a name, a number or a sentence.
 //! * An entry is confirmed once it is kept, and can be taken back.
 
+pub mod choices;
 mod day;
 mod entry;
 mod gate;
 mod page;
 mod request;
 mod state;
-pub mod table;
 mod text;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -49,14 +49,14 @@ const BIND_AGAIN: Duration = Duration::from_secs(30);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// Everything that the page needs.
-pub struct Desk {
+pub struct DeskPage {
     pub port: u16,
     /// Where entries get their numbers.
     pub life: Life,
     /// What was entered during the last day.
     pub entries: Vec<Observation>,
     /// Whether linkage folders are looked at.
-    pub collects: Box<dyn Fn() -> Collects + Send + Sync>,
+    pub collects: Box<dyn Fn() -> FolderCollection + Send + Sync>,
     pub outlet: Outlet,
     /// How many observations the centre does not have yet.
     pub unsent: Box<dyn Fn() -> u64 + Send + Sync>,
@@ -64,7 +64,7 @@ pub struct Desk {
 
 /// Whether linkage folders are looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Collects {
+pub enum FolderCollection {
     Folders,
     /// The configuration names none, or does not want it.
     NoFolders,
@@ -76,7 +76,7 @@ pub enum Collects {
 struct Shared {
     port: u16,
     life: Life,
-    collects: Box<dyn Fn() -> Collects + Send + Sync>,
+    collects: Box<dyn Fn() -> FolderCollection + Send + Sync>,
     outlet: Outlet,
     unsent: Box<dyn Fn() -> u64 + Send + Sync>,
     day: Mutex<Day>,
@@ -85,7 +85,7 @@ struct Shared {
 }
 
 /// Shows the page until `closing`.
-pub async fn serve(desk: Desk, closing: CancellationToken) {
+pub async fn serve(desk: DeskPage, closing: CancellationToken) {
     let port = desk.port;
     let shared = Arc::new(Shared {
         port,

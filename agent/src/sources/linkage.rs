@@ -19,8 +19,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::CollectionLevel;
 
-use super::{Closed, Mark, Outlet, Running};
-use crate::config::Watched;
+use super::{FileMark, Outlet, RecorderClosed, RunningSource};
+use crate::config::WatchedFolder;
 use crate::limit::Limit;
 use crate::{clock, telemetry};
 use folder::Folder;
@@ -33,11 +33,11 @@ const QUEUE: usize = 4_096;
 /// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were told before.
 pub fn start(
     terminal: TerminalId,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedFolder>,
     limit: Arc<Limit>,
-    marks: &[Mark],
+    marks: &[FileMark],
     outlet: Outlet,
-) -> std::io::Result<Running> {
+) -> std::io::Result<RunningSource> {
     let (wake, woken) = sync_channel(QUEUE);
     let folders =
         watched.into_iter().map(|watched| Folder::new(terminal, watched, Arc::clone(&limit), marks, clock::now()));
@@ -50,13 +50,13 @@ pub fn start(
         // Closed only says that nobody listens any more.
         let _ = watcher.run(&woken);
     })?;
-    Ok(Running::new(thread, move || {
+    Ok(RunningSource::new(thread, move || {
         // Where the thread has ended already, there is nobody to tell.
-        let _ = wake.send(Wake::Stop);
+        let _ = wake.send(FolderEvent::Stop);
     }))
 }
 
-enum Wake {
+enum FolderEvent {
     Named(PathBuf),
     /// Notifications were lost.
     Overflow,
@@ -76,7 +76,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn run(&mut self, woken: &Receiver<Wake>) -> Result<(), Closed> {
+    fn run(&mut self, woken: &Receiver<FolderEvent>) -> Result<(), RecorderClosed> {
         let mut rescan_at = Instant::now();
         loop {
             self.obey()?;
@@ -87,15 +87,15 @@ impl Watcher {
             let deadline = self.folders.iter().filter_map(Folder::deadline).min();
             let wait = deadline.map_or(rescan_at, |at| at.min(rescan_at)).saturating_duration_since(now.steady);
             match woken.recv_timeout(wait) {
-                Ok(Wake::Named(path)) => self.named(&path)?,
-                Ok(Wake::Overflow) => {
+                Ok(FolderEvent::Named(path)) => self.named(&path)?,
+                Ok(FolderEvent::Overflow) => {
                     telemetry::notifications_lost();
                     self.folders.iter_mut().for_each(|folder| folder.notifications_lost(&self.outlet));
                 }
-                Ok(Wake::FolderGone(path)) => {
+                Ok(FolderEvent::FolderGone(path)) => {
                     self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::unwatched);
                 }
-                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(FolderEvent::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if clock::moment().steady < rescan_at => {}
                 Err(RecvTimeoutError::Timeout) if self.sees_nothing() => rescan_at = clock::moment().steady + RESCAN,
                 Err(RecvTimeoutError::Timeout) => {
@@ -118,7 +118,7 @@ impl Watcher {
     }
 
     /// Looks up what is allowed; where less is than before, lets go of it.
-    fn obey(&mut self) -> Result<(), Closed> {
+    fn obey(&mut self) -> Result<(), RecorderClosed> {
         let level = self.limit.level();
         let before = std::mem::replace(&mut self.level, level);
         if level < before {
@@ -141,7 +141,7 @@ impl Watcher {
         self.level < CollectionLevel::Names
     }
 
-    fn named(&mut self, path: &Path) -> Result<(), Closed> {
+    fn named(&mut self, path: &Path) -> Result<(), RecorderClosed> {
         self.obey()?;
         if self.sees_nothing() {
             return Ok(());
@@ -152,22 +152,22 @@ impl Watcher {
     }
 }
 
-fn notify(folders: Vec<PathBuf>, wake: SyncSender<Wake>) -> Option<RecommendedWatcher> {
+fn notify(folders: Vec<PathBuf>, wake: SyncSender<FolderEvent>) -> Option<RecommendedWatcher> {
     let handler = move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return send(&wake, Wake::Overflow) };
+        let Ok(event) = event else { return send(&wake, FolderEvent::Overflow) };
         if event.need_rescan() {
-            send(&wake, Wake::Overflow);
+            send(&wake, FolderEvent::Overflow);
         }
         let path = match event.kind {
             EventKind::Create(kind) if kind != CreateKind::Folder => event.paths.into_iter().next(),
             EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Any)) => event.paths.into_iter().next(),
             EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
                 let gone = event.paths.into_iter().filter(|path| folders.contains(path));
-                return gone.for_each(|path| send(&wake, Wake::FolderGone(path)));
+                return gone.for_each(|path| send(&wake, FolderEvent::FolderGone(path)));
             }
             _ => None,
         };
-        path.into_iter().for_each(|path| send(&wake, Wake::Named(path)));
+        path.into_iter().for_each(|path| send(&wake, FolderEvent::Named(path)));
     };
     match RecommendedWatcher::new(handler, notify::Config::default()) {
         Ok(watcher) => Some(watcher),
@@ -178,7 +178,7 @@ fn notify(folders: Vec<PathBuf>, wake: SyncSender<Wake>) -> Option<RecommendedWa
     }
 }
 
-fn send(wake: &SyncSender<Wake>, what: Wake) {
+fn send(wake: &SyncSender<FolderEvent>, what: FolderEvent) {
     // The watcher has ended: nobody wants to know.
     let _ = wake.send(what);
 }

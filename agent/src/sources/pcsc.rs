@@ -5,7 +5,7 @@
 //!   missed otherwise.
 //! * Whatever the call does (returns at once, always; or hangs), this neither spins nor stays silent about it.
 
-mod table;
+mod readers;
 
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -19,10 +19,10 @@ use yomitori_proto::event::CollectionGap;
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{Closed, Outage, Outlet, Running};
-use crate::config::Roles;
+use super::{Outage, Outlet, RecorderClosed, RunningSource};
+use crate::config::RoleRules;
 use crate::{clock, telemetry};
-use table::Table;
+use readers::Readers;
 
 /// The wait for a change.
 const TURN: Duration = Duration::from_secs(1);
@@ -34,12 +34,12 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// Starts watching for `terminal`.
-pub fn start(terminal: TerminalId, roles: Roles, outlet: Outlet) -> std::io::Result<Running> {
+pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io::Result<RunningSource> {
     // Nothing is ever sent: the watcher ends when the other end is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
     let context = Arc::new(Mutex::new(None));
     let mut watcher = Watcher {
-        table: Table::new(terminal, roles),
+        table: Readers::new(terminal, roles),
         outlet,
         stop,
         context: Arc::clone(&context),
@@ -49,7 +49,7 @@ pub fn start(terminal: TerminalId, roles: Roles, outlet: Outlet) -> std::io::Res
         // Closed only says that nobody listens any more.
         let _ = watcher.run();
     })?;
-    Ok(Running::new(thread, move || {
+    Ok(RunningSource::new(thread, move || {
         drop(alive);
         let context: Option<Context> = context.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(context) = context {
@@ -60,7 +60,7 @@ pub fn start(terminal: TerminalId, roles: Roles, outlet: Outlet) -> std::io::Res
 }
 
 struct Watcher {
-    table: Table,
+    table: Readers,
     outlet: Outlet,
     stop: Receiver<Infallible>,
     /// The context in use, to interrupt its wait.
@@ -69,13 +69,13 @@ struct Watcher {
 }
 
 /// Why a context is no longer followed.
-enum End {
+enum ContextEnd {
     Stopped,
     Lost(Error),
 }
 
 impl Watcher {
-    fn run(&mut self) -> Result<(), Closed> {
+    fn run(&mut self) -> Result<(), RecorderClosed> {
         let mut retry = FIRST_RETRY;
         let mut said = false;
         let started_at = clock::moment();
@@ -87,8 +87,8 @@ impl Watcher {
                     retry = if worked { FIRST_RETRY } else { retry };
                     said &= !worked;
                     match end {
-                        End::Stopped => break,
-                        End::Lost(error) => error,
+                        ContextEnd::Stopped => break,
+                        ContextEnd::Lost(error) => error,
                     }
                 }
                 Err(error) => error,
@@ -112,14 +112,14 @@ impl Watcher {
     }
 
     /// Watches on `context` for as long as it works, and tells whether it ever did.
-    fn follow(&mut self, context: &Context) -> Result<(End, bool), Closed> {
+    fn follow(&mut self, context: &Context) -> Result<(ContextEnd, bool), RecorderClosed> {
         let (mut worked, mut empty_turns) = (false, 0);
         loop {
             let began = clock::moment();
             let names = match context.list_readers_owned() {
                 Ok(names) => names,
                 Err(Error::NoReadersAvailable) => Vec::new(),
-                Err(error) => return Ok((End::Lost(error), worked)),
+                Err(error) => return Ok((ContextEnd::Lost(error), worked)),
             };
             if !worked {
                 worked = true;
@@ -135,7 +135,7 @@ impl Watcher {
                 Err(Error::Timeout | Error::Cancelled) => true,
                 // It left after it was listed.
                 Err(Error::UnknownReader | Error::ReaderUnavailable) => false,
-                Err(error) => return Ok((End::Lost(error), worked)),
+                Err(error) => return Ok((ContextEnd::Lost(error), worked)),
             };
             let now = clock::moment();
             self.table.tell_ended(now, &self.outlet)?;
@@ -151,7 +151,7 @@ impl Watcher {
             }
             empty_turns = if changed { 0 } else { empty_turns + 1 };
             if self.stopped_within(if empty_turns > 1 { PAUSE } else { Duration::ZERO }) {
-                return Ok((End::Stopped, worked));
+                return Ok((ContextEnd::Stopped, worked));
             }
         }
     }

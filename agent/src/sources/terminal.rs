@@ -14,7 +14,7 @@ use yomitori_observation::blocked::{Blocked, Shown};
 use yomitori_observation::step::Steps;
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{Closed, Outlet, Running};
+use super::{Outlet, RecorderClosed, RunningSource};
 use crate::config::Software;
 use crate::{clock, system};
 use software::{Programs, Versions};
@@ -23,7 +23,7 @@ use software::{Programs, Versions};
 const TURN: Duration = Duration::from_secs(5);
 
 /// Starts looking.
-pub fn start(software: Software, outlet: Outlet) -> std::io::Result<Running> {
+pub fn start(software: Software, outlet: Outlet) -> std::io::Result<RunningSource> {
     // Nothing is ever sent: the watcher ends when the other end is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
     let mut watcher = Watcher {
@@ -37,7 +37,7 @@ pub fn start(software: Software, outlet: Outlet) -> std::io::Result<Running> {
         // Closed only says that nobody listens any more.
         let _ = watcher.run(&stop);
     })?;
-    Ok(Running::new(thread, move || drop(alive)))
+    Ok(RunningSource::new(thread, move || drop(alive)))
 }
 
 struct Watcher {
@@ -49,7 +49,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn run(&mut self, stop: &Receiver<Infallible>) -> Result<(), Closed> {
+    fn run(&mut self, stop: &Receiver<Infallible>) -> Result<(), RecorderClosed> {
         let mut look_at: Option<Instant> = None;
         loop {
             self.clock()?;
@@ -67,12 +67,12 @@ impl Watcher {
         }
     }
 
-    fn clock(&mut self) -> Result<(), Closed> {
+    fn clock(&mut self) -> Result<(), RecorderClosed> {
         let Some(running) = system::running() else { return Ok(()) };
         self.steps.look(clock::now(), running).map_or(Ok(()), |step| self.outlet.tell(step))
     }
 
-    fn readers(&mut self) -> Result<(), Closed> {
+    fn readers(&mut self) -> Result<(), RecorderClosed> {
         let condition = self.outlet.board().condition();
         let shown = if condition.blind.iter().any(|(source, _)| *source == GapSource::Pcsc) {
             Shown::Nothing

@@ -4,12 +4,12 @@ use redb::{Database, DatabaseError};
 
 use super::SpoolError;
 
-type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
+type OpenDatabase = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
 
 pub(super) struct File {
     /// `None` from an error until the next use.
     database: Option<Database>,
-    open: Option<Open>,
+    open: Option<OpenDatabase>,
 }
 
 impl File {
@@ -17,7 +17,7 @@ impl File {
         Self { database: Some(database), open: None }
     }
 
-    pub(super) fn reopened_by(&mut self, open: Open) {
+    pub(super) fn reopened_by(&mut self, open: OpenDatabase) {
         self.open = Some(open);
     }
 

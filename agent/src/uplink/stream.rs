@@ -20,12 +20,12 @@ use yomitori_proto::wire::{self, up};
 use yomitori_proto::{encode, event::Observation};
 
 use super::nudge::Nudge;
-use crate::condition::Board;
+use crate::condition::ConditionBoard;
 use crate::connect::ConnectError;
 use crate::identity::{EnrolError, Identity};
 use crate::limit::Limit;
 use crate::rpc::uplink_client::UplinkClient;
-use crate::sent::{Sent, SentLog};
+use crate::sent::{SentLog, SentMessage};
 use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{VERSION, clock, crash, telemetry};
@@ -76,27 +76,27 @@ impl From<Status> for StreamError {
 /// Who is told of a stream. Without one nothing is written down of what is sent and of whether the centre answers, as is
 /// right for simulated terminals, which nobody looks into.
 #[derive(Clone, Copy)]
-pub struct Witness<'a> {
+pub struct StreamObserver<'a> {
     pub sent: &'a SentLog,
-    pub board: &'a Board,
+    pub board: &'a ConditionBoard,
     /// What the centre may lower, and where it is told what became of that; without it, the centre has no say.
     pub obeys: Option<(&'a Limit, &'a Outlet)>,
 }
 
 /// Carries the observations of one spool.
-pub struct Carrier<'a> {
+pub struct SpoolUploader<'a> {
     identity: &'a Identity,
     spool: &'a Spool,
     way: Way,
-    witness: Option<Witness<'a>>,
+    witness: Option<StreamObserver<'a>>,
     progressed: bool,
     nudge: Nudge,
 }
 
-impl<'a> Carrier<'a> {
+impl<'a> SpoolUploader<'a> {
     /// Of one stream after another, told to `witness`.
     #[must_use]
-    pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<Witness<'a>>) -> Self {
+    pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<StreamObserver<'a>>) -> Self {
         Self { identity, spool, way: Way::Direct, witness, progressed: false, nudge: Nudge::default() }
     }
 
@@ -157,7 +157,7 @@ impl<'a> Carrier<'a> {
             Answer::Welcome(welcome) => {
                 telemetry::connected(welcome.session);
                 self.nudge.welcomed(clock::moment().steady);
-                if let Some(Witness { board, .. }) = self.witness {
+                if let Some(StreamObserver { board, .. }) = self.witness {
                     board.connected();
                 }
             }
@@ -202,7 +202,12 @@ impl<'a> Carrier<'a> {
                 Transmit::Hello { first_unacknowledged } => {
                     let terminal = self.identity.terminal();
                     let way = self.way;
-                    self.write_down([Sent::Hello { terminal, first_unacknowledged, agent_version: VERSION, way }])?;
+                    self.write_down([SentMessage::Hello {
+                        terminal,
+                        first_unacknowledged,
+                        agent_version: VERSION,
+                        way,
+                    }])?;
                     let hello = Hello {
                         terminal,
                         facility: self.identity.facility(),
@@ -220,7 +225,7 @@ impl<'a> Carrier<'a> {
                     let observations = self.spool.after(after, limit)?;
                     let last = observations.last().map_or(after, |observation| observation.seq);
                     if !observations.is_empty() {
-                        self.write_down(observations.iter().map(Sent::Observation))?;
+                        self.write_down(observations.iter().map(SentMessage::Observation))?;
                         send(up, batch(after, to_micros(now.wall), &observations)).await?;
                         crash::point("after-sent");
                         self.nudge.sent(last, clock::moment().steady);
@@ -242,13 +247,13 @@ impl<'a> Carrier<'a> {
         at: DateTime<Utc>,
         up: &mpsc::Sender<wire::Up>,
     ) -> Result<(), StreamError> {
-        self.write_down([Sent::KeepAlive { last_kept }])?;
+        self.write_down([SentMessage::KeepAlive { last_kept }])?;
         let keep_alive = wire::KeepAlive { last_kept: last_kept.0, sent_at_us: to_micros(at) };
         send(up, wire::Up { message: Some(up::Message::KeepAlive(keep_alive)) }).await
     }
 
-    fn write_down<'s>(&self, all: impl IntoIterator<Item = Sent<'s>>) -> io::Result<()> {
-        self.witness.map_or(Ok(()), |Witness { sent, .. }| sent.write(clock::now(), all))
+    fn write_down<'s>(&self, all: impl IntoIterator<Item = SentMessage<'s>>) -> io::Result<()> {
+        self.witness.map_or(Ok(()), |StreamObserver { sent, .. }| sent.write(clock::now(), all))
     }
 }
 

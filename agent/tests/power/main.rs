@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use redb::{Database, DatabaseError};
 use uuid::Uuid;
-use yomitori_agent::sources::Mark;
+use yomitori_agent::sources::FileMark;
 use yomitori_agent::spool::{Spool, SpoolError};
 use yomitori_proto::event::Event;
 use yomitori_proto::id::{Life, Seq, TerminalId};
@@ -130,7 +130,7 @@ impl World {
             sighting(self.number, random.random_range(0..3), clock_off)
         };
         let sightings: Vec<_> = (0..count).map(&mut one).collect();
-        let marks = (0..self.number % 3).map(|name| Mark { folder: 1, name: self.number + name }).collect();
+        let marks = (0..self.number % 3).map(|name| FileMark { folder: 1, name: self.number + name }).collect();
         let forgotten = self.must.marks.iter().filter(|mark| mark.name % 7 == self.number % 7).copied().collect();
         Asked::Keep { sightings, marks, forgotten }
     }

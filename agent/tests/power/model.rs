@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use yomitori_agent::sources::Mark;
+use yomitori_agent::sources::FileMark;
 use yomitori_agent::spool::{Spool, SpoolError};
 use yomitori_observation::{Sighting, shed};
 use yomitori_proto::event::{AgentStopped, CollectionGap, Event, LinkageResultObserved, Observation, TapObserved};
@@ -17,7 +17,7 @@ pub(crate) struct Content {
     pub(crate) last: u64,
     pub(crate) released: u64,
     pub(crate) held: BTreeMap<u64, Sighting>,
-    pub(crate) marks: BTreeSet<Mark>,
+    pub(crate) marks: BTreeSet<FileMark>,
 }
 
 impl Content {
@@ -41,7 +41,7 @@ impl Content {
 /// Something that was asked of the spool.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
-    Keep { sightings: Vec<Sighting>, marks: Vec<Mark>, forgotten: Vec<Mark> },
+    Keep { sightings: Vec<Sighting>, marks: Vec<FileMark>, forgotten: Vec<FileMark> },
     Release(u64),
 }
 

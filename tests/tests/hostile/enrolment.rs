@@ -117,7 +117,7 @@ async fn a_certificate_says_what_the_server_knows_and_nothing_that_was_asked_for
     let der = &given.certificate_der;
     let text = String::from_utf8_lossy(der);
     ensure!(!text.contains("evil") && !text.contains("localhost") && !text.contains(&uuid::Uuid::nil().to_string()));
-    let names = yomitori_server::identity::shown(der, clock::now()).context("its names")?.peer;
+    let names = yomitori_server::identity::terminal_certificate(der, clock::now()).context("its names")?.peer;
     ensure!((names.terminal.to_bytes(), names.facility.to_bytes()) == (given.terminal, given.facility));
     ensure!(der.windows(key.der_bytes().len()).any(|window| window == key.der_bytes()), "it is for another key");
     // The extension "basic constraints" with "it is an authority" would be these bytes.

@@ -83,7 +83,7 @@ async fn pass_on(
     // The server meets the same terminal, with a certificate that we have a key for.
     let credential = match certificate {
         Some(certificate) => {
-            let peer = identity::shown(certificate, clock::now()).context("whose certificate")?.peer;
+            let peer = identity::terminal_certificate(certificate, clock::now()).context("whose certificate")?.peer;
             Some(signer.sign(&Wish::terminal(peer))?)
         }
         None => None,

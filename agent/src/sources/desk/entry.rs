@@ -7,13 +7,13 @@ use yomitori_proto::event::{
 };
 use yomitori_proto::vocabulary::{Notice, PhoneOs};
 
-use super::table::{self, Choice};
+use super::choices::{self, Choice};
 use super::text::Text;
 
 /// What the page asks to be entered.
 #[derive(Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Asked {
+pub(super) enum EntryRequest {
     Read { os: PhoneOs },
     Failed { cause: String },
     Fallback { fallback: String },
@@ -21,18 +21,18 @@ pub(super) enum Asked {
     Restarted {},
 }
 
-impl Asked {
+impl EntryRequest {
     /// What happened `now`, if it can.
     pub(super) fn event(self, now: DateTime<Utc>) -> Option<Event> {
         Some(match self {
             Self::Read { os: PhoneOs::Unknown } | Self::Notice { notice: Notice::Unknown } => return None,
             Self::Read { os } => SmartphoneReadAttested { os, read_at: now, test: false }.into(),
             Self::Failed { cause } => {
-                table::cause(&cause)?;
+                choices::cause(&cause)?;
                 SmartphoneReadFailed { cause, read_at: now }.into()
             }
             Self::Fallback { fallback } => {
-                table::fallback(&fallback)?;
+                choices::fallback(&fallback)?;
                 FallbackUsed { fallback, used_at: now }.into()
             }
             Self::Notice { notice } => NoticeHung { notice, hung_at: now }.into(),
@@ -54,8 +54,8 @@ pub(super) fn label(event: &Event) -> Option<Text> {
             PhoneOs::Android => Text::fixed("Androidで読めた", "Read with Android"),
             PhoneOs::Unknown => Text::fixed("スマホで読めた", "Read with a phone"),
         },
-        Event::SmartphoneReadFailed(failed) => with("読めなかった", "Not read", table::cause(&failed.cause)),
-        Event::FallbackUsed(used) => with("代わり", "Instead", table::fallback(&used.fallback)),
+        Event::SmartphoneReadFailed(failed) => with("読めなかった", "Not read", choices::cause(&failed.cause)),
+        Event::FallbackUsed(used) => with("代わり", "Instead", choices::fallback(&used.fallback)),
         Event::NoticeHung(hung) => match hung.notice {
             Notice::SupportedSticker => Text::fixed("対応ステッカーを掲示", "Sticker put up"),
             Notice::NotSupportedPoster | Notice::Unknown => Text::fixed("未対応ポスターを掲示", "Poster put up"),

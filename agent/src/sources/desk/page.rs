@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{self, Choice};
+use super::choices::{self, Choice};
 use super::text::Text;
 
 pub(super) const STYLE: &str = include_str!("assets/desk.css");
@@ -55,38 +55,44 @@ impl Lang {
 struct Button {
     class: &'static str,
     key: u8,
-    does: Does,
+    does: ButtonAction,
     text: Text,
 }
 
-enum Does {
+enum ButtonAction {
     Enter(&'static str),
     Open(&'static str),
 }
 
 const BUTTONS: [Button; 7] = [
-    button("good", 1, Does::Enter(r#"{"entry":"read","os":"ios"}"#), "iPhoneで読めた", "Read with iPhone"),
-    button("good", 2, Does::Enter(r#"{"entry":"read","os":"android"}"#), "Androidで読めた", "Read with Android"),
-    button("bad", 3, Does::Open("causes"), "読めなかった…", "Could not be read"),
-    button("", 4, Does::Open("fallbacks"), "代わりの方法で受付…", "Used a fallback"),
-    button("third", 5, Does::Enter(r#"{"entry":"restarted"}"#), "顔認証機を再起動", "Face reader restarted"),
+    button("good", 1, ButtonAction::Enter(r#"{"entry":"read","os":"ios"}"#), "iPhoneで読めた", "Read with iPhone"),
+    button(
+        "good",
+        2,
+        ButtonAction::Enter(r#"{"entry":"read","os":"android"}"#),
+        "Androidで読めた",
+        "Read with Android",
+    ),
+    button("bad", 3, ButtonAction::Open("causes"), "読めなかった…", "Could not be read"),
+    button("", 4, ButtonAction::Open("fallbacks"), "代わりの方法で受付…", "Used a fallback"),
+    button("third", 5, ButtonAction::Enter(r#"{"entry":"restarted"}"#), "顔認証機を再起動", "Face reader restarted"),
     button(
         "third",
         6,
-        Does::Enter(r#"{"entry":"notice","notice":"not_supported_poster"}"#),
+        ButtonAction::Enter(r#"{"entry":"notice","notice":"not_supported_poster"}"#),
         "未対応ポスター掲示",
         "Poster: phones not read",
     ),
     button(
         "third",
         7,
-        Does::Enter(r#"{"entry":"notice","notice":"supported_sticker"}"#),
+        ButtonAction::Enter(r#"{"entry":"notice","notice":"supported_sticker"}"#),
         "対応ステッカー掲示",
         "Sticker: phones are read",
     ),
 ];
 
-const fn button(class: &'static str, key: u8, does: Does, ja: &'static str, en: &'static str) -> Button {
+const fn button(class: &'static str, key: u8, does: ButtonAction, ja: &'static str, en: &'static str) -> Button {
     Button { class, key, does, text: Text::fixed(ja, en) }
 }
 
@@ -119,8 +125,8 @@ pub(super) fn page(lang: Lang) -> String {
     let mut put = |arguments: std::fmt::Arguments<'_>| html.write_fmt(arguments).expect("a string takes all");
     for Button { class, key, does, text } in &BUTTONS {
         let does = match does {
-            Does::Enter(entry) => format!("data-entry='{entry}'"),
-            Does::Open(dialog) => format!("data-open={dialog} aria-haspopup=dialog"),
+            ButtonAction::Enter(entry) => format!("data-entry='{entry}'"),
+            ButtonAction::Open(dialog) => format!("data-open={dialog} aria-haspopup=dialog"),
         };
         let words = lang.both(text);
         put(format_args!("<button class=\"{class}\" data-key={key} {does}><kbd>{key}</kbd>{words}</button>\n"));
@@ -135,7 +141,7 @@ pub(super) fn page(lang: Lang) -> String {
         lang.of(&WHY),
         lang.both(&WHY)
     ));
-    for group in table::GROUPS {
+    for group in choices::GROUPS {
         put(format_args!("<section><h3>{}</h3>\n", lang.both(&group.title)));
         for cause in group.causes {
             put(format_args!("{}\n", choice(lang, "failed", "cause", cause)));
@@ -149,7 +155,7 @@ pub(super) fn page(lang: Lang) -> String {
         lang.of(&INSTEAD),
         lang.both(&INSTEAD)
     ));
-    for fallback in table::FALLBACKS {
+    for fallback in choices::FALLBACKS {
         put(format_args!("{}\n", choice(lang, "fallback", "fallback", fallback)));
     }
     put(format_args!("</div>{back}</body>\n</html>\n"));
@@ -163,7 +169,7 @@ fn choice(lang: Lang, entry: &str, field: &str, choice: &Choice) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::Asked;
+    use super::super::entry::EntryRequest;
     use super::*;
     use std::collections::BTreeSet;
 
@@ -174,10 +180,10 @@ mod tests {
             let entries: Vec<_> =
                 page.split("data-entry='").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
             for entry in &entries {
-                let asked: Asked = serde_json::from_str(entry).unwrap();
+                let asked: EntryRequest = serde_json::from_str(entry).unwrap();
                 assert!(asked.event(chrono::DateTime::UNIX_EPOCH).is_some(), "{entry}");
             }
-            let known = table::causes().count() + table::fallbacks().count();
+            let known = choices::causes().count() + choices::fallbacks().count();
             assert_eq!(entries.iter().collect::<BTreeSet<_>>().len(), 5 + known);
         }
     }
@@ -190,7 +196,7 @@ mod tests {
         {
             assert!(!page.contains(field), "{field}");
         }
-        let all = table::causes().chain(table::fallbacks());
+        let all = choices::causes().chain(choices::fallbacks());
         assert!(
             all.map(|choice| &choice.text)
                 .all(|text| ![&text.ja, &text.en].iter().any(|text| text.contains(['<', '&', '"', '\''])))

@@ -15,7 +15,7 @@ use yomitori_proto::id::Seq;
 
 use super::Shared;
 use super::day::Day;
-use super::entry::Asked;
+use super::entry::EntryRequest;
 use super::gate::{self, Refusal};
 use super::page::{self, Lang};
 use super::state::{self, State};
@@ -88,7 +88,7 @@ async fn route(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Answe
         "/icon.svg" if reads => Ok(written(StatusCode::OK, "image/svg+xml", page::ICON)),
         "/state" if reads => Ok(shared.state(StatusCode::OK)),
         "/entries" if *request.method() == Method::POST => {
-            let asked: Asked = read(request).await?;
+            let asked: EntryRequest = read(request).await?;
             let now = clock::now();
             enter(shared, asked.event(now).ok_or(Problem::Senseless)?, now).await
         }

@@ -5,11 +5,11 @@ use serde::Serialize;
 use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
-use super::Collects;
+use super::FolderCollection;
 use super::day::Day;
 use super::entry;
 use super::text::{self, Text};
-use crate::condition::{Centre, Condition};
+use crate::condition::{Condition, ServerLink};
 
 /// A certificate that ends so soon should have been renewed long ago.
 const CERTIFICATE_SOON: TimeDelta = TimeDelta::days(7);
@@ -22,7 +22,7 @@ const LISTED: usize = 50;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Level {
+pub(super) enum ConditionLevel {
     Good,
     /// Works, and wants looking at.
     Warn,
@@ -33,8 +33,8 @@ pub(super) enum Level {
 
 /// One thing of the terminal.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub(super) struct Line {
-    pub(super) level: Level,
+pub(super) struct ConditionRow {
+    pub(super) level: ConditionLevel,
     pub(super) name: Text,
     pub(super) is: Text,
     /// What to do about it, or why nothing need be done.
@@ -43,7 +43,7 @@ pub(super) struct Line {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct EntryRow {
     seq: u64,
     at: String,
     #[serde(flatten)]
@@ -56,43 +56,48 @@ struct Listed {
 pub(super) struct State<'a> {
     token: &'a str,
     now: String,
-    lines: Vec<Line>,
-    entries: Vec<Listed>,
+    lines: Vec<ConditionRow>,
+    entries: Vec<EntryRow>,
 }
 
 impl<'a> State<'a> {
-    pub(super) fn new(token: &'a str, lines: Vec<Line>, day: &Day, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(token: &'a str, lines: Vec<ConditionRow>, day: &Day, now: DateTime<Utc>) -> Self {
         let entries = day.today(now).take(LISTED).filter_map(|entry| {
             let text = entry::label(&entry.event)?;
-            Some(Listed { seq: entry.seq.0, at: text::clock(entry.at), text, withdrawn: entry.is_withdrawn })
+            Some(EntryRow { seq: entry.seq.0, at: text::clock(entry.at), text, withdrawn: entry.is_withdrawn })
         });
         Self { token, now: text::clock(now), lines, entries: entries.collect() }
     }
 }
 
 /// How the terminal is.
-pub(super) fn lines(condition: &Condition, unsent: u64, collects: Collects, now: DateTime<Utc>) -> Vec<Line> {
+pub(super) fn lines(
+    condition: &Condition,
+    unsent: u64,
+    collects: FolderCollection,
+    now: DateTime<Utc>,
+) -> Vec<ConditionRow> {
     let mut lines =
         vec![centre(condition, unsent, now), phone_reader(condition, now), folders(condition, collects, now)];
     lines.extend(certificate(condition, now));
     lines
 }
 
-fn line(level: Level, name: Text, is: Text, next: Option<Text>) -> Line {
-    Line { level, name, is, next }
+fn line(level: ConditionLevel, name: Text, is: Text, next: Option<Text>) -> ConditionRow {
+    ConditionRow { level, name, is, next }
 }
 
-fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> Line {
+fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRow {
     const NAME: Text = Text::fixed("センター", "Centre");
-    let since = match condition.centre {
-        Centre::Connected if unsent <= IN_PASSING => {
-            return line(Level::Good, NAME, Text::fixed("つながっています", "Connected"), None);
+    let since = match condition.server {
+        ServerLink::Connected if unsent <= IN_PASSING => {
+            return line(ConditionLevel::Good, NAME, Text::fixed("つながっています", "Connected"), None);
         }
-        Centre::Connected => {
+        ServerLink::Connected => {
             let is = Text::new(format!("送信中（残り{unsent}件）"), format!("Sending, {unsent} to go"));
-            return line(Level::Good, NAME, is, None);
+            return line(ConditionLevel::Good, NAME, is, None);
         }
-        Centre::Away { since } => since,
+        ServerLink::Away { since } => since,
     };
     let is = match since {
         Some(at) => {
@@ -109,10 +114,10 @@ fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> Line {
             "What is entered stays here and is sent by itself later ({unsent} wait). If it goes on, check the line."
         ),
     );
-    line(Level::Bad, NAME, is, Some(next))
+    line(ConditionLevel::Bad, NAME, is, Some(next))
 }
 
-fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> Line {
+fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> ConditionRow {
     const NAME: Text = Text::fixed("スマホ用リーダー", "Reader for phones");
     if let Some(since) = blind(condition, GapSource::Pcsc) {
         let at = text::when(since, now);
@@ -121,7 +126,7 @@ fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> Line {
             "カードリーダーのサービスが止まっています。端末を再起動してください。",
             "The card reader service has stopped: restart the terminal.",
         );
-        return line(Level::Bad, NAME, is, Some(next));
+        return line(ConditionLevel::Bad, NAME, is, Some(next));
     }
     let for_phones = condition.readers.values().find(|reader| reader.role == ReaderRole::Phone);
     if let Some(found) = for_phones {
@@ -131,48 +136,50 @@ fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> Line {
                 "USBケーブルやハブの接続を確認し、別の差込口でも試してください。",
                 "Check the USB cable and the hub, and try another port.",
             );
-            return line(Level::Warn, NAME, Text::fixed("接続が不安定です", "Comes and goes"), Some(next));
+            return line(ConditionLevel::Warn, NAME, Text::fixed("接続が不安定です", "Comes and goes"), Some(next));
         }
         let name = model.map(|model| model.name.as_str());
         let is = match name {
             Some(name) => Text::new(format!("使えます（{name}）"), format!("Ready ({name})")),
             None => Text::fixed("使えます", "Ready"),
         };
-        return line(Level::Good, NAME, is, None);
+        return line(ConditionLevel::Good, NAME, is, None);
     }
     if condition.readers.values().any(|reader| reader.role == ReaderRole::Unknown) {
         let next = Text::fixed(
             "どのリーダーがスマホ用か設定されていません。情報システム担当に連絡してください。",
             "Nobody has set which reader is for phones: tell your IT staff.",
         );
-        return line(Level::Warn, NAME, Text::fixed("役割が未設定です", "Role not set"), Some(next));
+        return line(ConditionLevel::Warn, NAME, Text::fixed("役割が未設定です", "Role not set"), Some(next));
     }
     if condition.is_blocked {
         let next = Text::fixed(
             "つながっていますが、USBの制限かドライバーの不足で使えません。情報システム担当に連絡してください。",
             "It is plugged in, but a restriction or a missing driver keeps it out: tell your IT staff.",
         );
-        return line(Level::Bad, NAME, Text::fixed("使えません", "Kept out"), Some(next));
+        return line(ConditionLevel::Bad, NAME, Text::fixed("使えません", "Kept out"), Some(next));
     }
     let next = Text::fixed(
         "リーダーのUSBケーブルを端末に差し直してください。",
         "Plug the reader's USB cable into the terminal again.",
     );
-    line(Level::Bad, NAME, Text::fixed("見つかりません", "Not found"), Some(next))
+    line(ConditionLevel::Bad, NAME, Text::fixed("見つかりません", "Not found"), Some(next))
 }
 
-fn folders(condition: &Condition, collects: Collects, now: DateTime<Utc>) -> Line {
+fn folders(condition: &Condition, collects: FolderCollection, now: DateTime<Utc>) -> ConditionRow {
     const NAME: Text = Text::fixed("連携フォルダ", "Linkage folder");
     match collects {
-        Collects::Folders => {}
-        Collects::NoFolders => return line(Level::Off, NAME, Text::fixed("見ない設定です", "Not looked at"), None),
-        Collects::Lowered => {
+        FolderCollection::Folders => {}
+        FolderCollection::NoFolders => {
+            return line(ConditionLevel::Off, NAME, Text::fixed("見ない設定です", "Not looked at"), None);
+        }
+        FolderCollection::Lowered => {
             let is = Text::fixed("センターの指定により見ていません", "Not looked at, as the centre has asked");
-            return line(Level::Off, NAME, is, None);
+            return line(ConditionLevel::Off, NAME, is, None);
         }
     }
     let Some(since) = blind(condition, GapSource::Folder) else {
-        return line(Level::Good, NAME, Text::fixed("見えています", "Seen"), None);
+        return line(ConditionLevel::Good, NAME, Text::fixed("見えています", "Seen"), None);
     };
     let at = text::when(since, now);
     let is = Text::new(format!("{}から開けません", at.ja), format!("Can't be opened since {}", at.en));
@@ -180,11 +187,11 @@ fn folders(condition: &Condition, collects: Collects, now: DateTime<Utc>) -> Lin
         "受付はそのまま続けられます。続くときは情報システム担当に連絡してください。",
         "Go on receiving patients. If it goes on, tell your IT staff.",
     );
-    line(Level::Bad, NAME, is, Some(next))
+    line(ConditionLevel::Bad, NAME, is, Some(next))
 }
 
 /// Said only where something has to be done.
-fn certificate(condition: &Condition, now: DateTime<Utc>) -> Option<Line> {
+fn certificate(condition: &Condition, now: DateTime<Utc>) -> Option<ConditionRow> {
     const NAME: Text = Text::fixed("端末の証明書", "Certificate");
     let until = condition.certified_until.filter(|until| *until - now < CERTIFICATE_SOON)?;
     let next = Text::fixed(
@@ -194,10 +201,10 @@ fn certificate(condition: &Condition, now: DateTime<Utc>) -> Option<Line> {
     let at = text::when(until, now);
     Some(if until <= now {
         let is = Text::new(format!("{}に切れました", at.ja), format!("Expired {}", at.en));
-        line(Level::Bad, NAME, is, Some(next))
+        line(ConditionLevel::Bad, NAME, is, Some(next))
     } else {
         let is = Text::new(format!("{}に切れます", at.ja), format!("Expires {}", at.en));
-        line(Level::Warn, NAME, is, Some(next))
+        line(ConditionLevel::Warn, NAME, is, Some(next))
     })
 }
 
@@ -208,17 +215,17 @@ fn blind(condition: &Condition, source: GapSource) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::condition::{Board, Reader};
+    use crate::condition::{ConditionBoard, Reader};
     use yomitori_proto::id::ReaderKey;
 
     fn now() -> DateTime<Utc> {
         "2026-04-02T01:30:00Z".parse().unwrap()
     }
 
-    fn shown(change: impl FnOnce(&mut Condition)) -> Vec<(Level, String)> {
-        let mut condition = Board::default().condition();
+    fn shown(change: impl FnOnce(&mut Condition)) -> Vec<(ConditionLevel, String)> {
+        let mut condition = ConditionBoard::default().condition();
         change(&mut condition);
-        lines(&condition, 300, Collects::Folders, now())
+        lines(&condition, 300, FolderCollection::Folders, now())
             .into_iter()
             .map(|line| (line.level, line.is.ja.into_owned()))
             .collect()
@@ -226,41 +233,41 @@ mod tests {
 
     #[test]
     fn it_says_plainly_what_works_and_since_when_something_does_not() {
-        let away = |since: &str| Centre::Away { since: Some(since.parse().unwrap()) };
+        let away = |since: &str| ServerLink::Away { since: Some(since.parse().unwrap()) };
         let of = |role| Reader { model: Some("sony-rc-s300".to_owned()), role };
         assert_eq!(
             shown(|_| {}),
             [
-                (Level::Bad, "まだつながっていません".to_owned()),
-                (Level::Bad, "見つかりません".to_owned()),
-                (Level::Good, "見えています".to_owned()),
+                (ConditionLevel::Bad, "まだつながっていません".to_owned()),
+                (ConditionLevel::Bad, "見つかりません".to_owned()),
+                (ConditionLevel::Good, "見えています".to_owned()),
             ]
         );
         assert_eq!(
             shown(|condition| {
-                condition.centre = away("2026-04-02T00:12:00Z");
+                condition.server = away("2026-04-02T00:12:00Z");
                 condition.readers.insert(ReaderKey(1), of(ReaderRole::Unknown));
                 condition.blind = vec![(GapSource::Folder, now()), (GapSource::Folder, now() - TimeDelta::hours(12))];
                 condition.certified_until = Some(now() - TimeDelta::hours(1));
             }),
             [
-                (Level::Bad, "09:12からつながりません".to_owned()),
-                (Level::Warn, "役割が未設定です".to_owned()),
-                (Level::Bad, "4月1日 22:30から開けません".to_owned()),
-                (Level::Bad, "09:30に切れました".to_owned()),
+                (ConditionLevel::Bad, "09:12からつながりません".to_owned()),
+                (ConditionLevel::Warn, "役割が未設定です".to_owned()),
+                (ConditionLevel::Bad, "4月1日 22:30から開けません".to_owned()),
+                (ConditionLevel::Bad, "09:30に切れました".to_owned()),
             ]
         );
         assert_eq!(
             shown(|condition| {
-                condition.centre = Centre::Connected;
+                condition.server = ServerLink::Connected;
                 condition.readers.insert(ReaderKey(1), of(ReaderRole::Unknown));
                 condition.readers.insert(ReaderKey(2), of(ReaderRole::Phone));
                 condition.certified_until = Some(now() + TimeDelta::days(20));
             }),
             [
-                (Level::Good, "送信中（残り300件）".to_owned()),
-                (Level::Good, "使えます（Sony RC-S300）".to_owned()),
-                (Level::Good, "見えています".to_owned()),
+                (ConditionLevel::Good, "送信中（残り300件）".to_owned()),
+                (ConditionLevel::Good, "使えます（Sony RC-S300）".to_owned()),
+                (ConditionLevel::Good, "見えています".to_owned()),
             ]
         );
     }

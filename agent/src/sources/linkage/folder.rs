@@ -14,9 +14,9 @@ use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::{CollectionLevel, GapSource};
 
 use super::header::Headers;
-use crate::config::Watched;
+use crate::config::WatchedFolder;
 use crate::limit::Limit;
-use crate::sources::{Closed, Mark, Outage, Outlet, Signal};
+use crate::sources::{FileMark, Outage, Outlet, RecorderClosed, Signal};
 use crate::telemetry;
 
 /// A mark is forgotten so long after its file went: its notification may come later than a listing that has told it.
@@ -27,12 +27,12 @@ const GRAIN: Duration = Duration::from_secs(3);
 const LIST_ANYWAY: Duration = Duration::from_secs(60);
 
 pub(super) struct Folder {
-    watched: Watched,
+    watched: WatchedFolder,
     terminal: TerminalId,
     id: u64,
     /// Files that were told, each with the time when it was first missed.
     told: BTreeMap<u64, Option<Instant>>,
-    listed: Option<Listed>,
+    listed: Option<KnownFile>,
     is_watched: bool,
     said_unwatchable: bool,
     /// The folder can't be seen.
@@ -46,7 +46,7 @@ pub(super) struct Folder {
     well_at: DateTime<Utc>,
 }
 
-struct Listed {
+struct KnownFile {
     modified: SystemTime,
     at: Instant,
     settled: bool,
@@ -55,9 +55,9 @@ struct Listed {
 impl Folder {
     pub(super) fn new(
         terminal: TerminalId,
-        watched: Watched,
+        watched: WatchedFolder,
         limit: Arc<Limit>,
-        marks: &[Mark],
+        marks: &[FileMark],
         now: DateTime<Utc>,
     ) -> Self {
         let id = salted(terminal, 0, watched.path.as_os_str().as_encoded_bytes());
@@ -109,7 +109,7 @@ impl Folder {
     }
 
     /// A notification named a file.
-    pub(super) fn named(&mut self, name: &OsStr, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn named(&mut self, name: &OsStr, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.tell(name, |now| now, now, outlet)
     }
 
@@ -119,12 +119,12 @@ impl Folder {
     }
 
     /// Looks again at files that were not finished.
-    pub(super) fn read_on(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn read_on(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.headers.look(now, outlet)
     }
 
     /// Whether the folder is there, and when it changed last.
-    pub(super) fn check(&mut self, now: Moment, outlet: &Outlet) -> Result<Option<SystemTime>, Closed> {
+    pub(super) fn check(&mut self, now: Moment, outlet: &Outlet) -> Result<Option<SystemTime>, RecorderClosed> {
         match fs::metadata(self.path()).and_then(|folder| folder.modified()) {
             Ok(modified) => Ok(Some(modified)),
             Err(error) => self.missing(&error, now, outlet).map(|()| None),
@@ -132,7 +132,7 @@ impl Folder {
     }
 
     /// Lists the folder if it may have changed.
-    pub(super) fn rescan(&mut self, modified: SystemTime, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn rescan(&mut self, modified: SystemTime, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let unchanged = self.listed.as_ref().is_some_and(|listed| {
             listed.settled && listed.modified == modified && now.steady - listed.at < LIST_ANYWAY
         });
@@ -141,7 +141,7 @@ impl Folder {
                 return self.missing(&error, now, outlet);
             }
             let age = SystemTime::from(now.wall).duration_since(modified).unwrap_or_default();
-            self.listed = Some(Listed { modified, at: now.steady, settled: age > GRAIN });
+            self.listed = Some(KnownFile { modified, at: now.steady, settled: age > GRAIN });
             self.lost.ended(now.wall, outlet)?;
             if self.missing.stands() {
                 telemetry::folder_back(self.watched.folder);
@@ -152,13 +152,13 @@ impl Folder {
         self.forget(now.steady, outlet)
     }
 
-    pub(super) fn stop(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn stop(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.headers.stop(outlet)?;
         self.lost.ended(now, outlet)?;
         self.missing.ended(now, outlet)
     }
 
-    fn missing(&mut self, error: &std::io::Error, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    fn missing(&mut self, error: &std::io::Error, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.listed = None;
         if !self.missing.stands() {
             telemetry::folder_missing(self.watched.folder, error);
@@ -167,7 +167,7 @@ impl Folder {
         self.missing.goes_on(now.wall, outlet)
     }
 
-    fn list(&mut self, now: Moment, outlet: &Outlet) -> Result<std::io::Result<()>, Closed> {
+    fn list(&mut self, now: Moment, outlet: &Outlet) -> Result<std::io::Result<()>, RecorderClosed> {
         let entries = match fs::read_dir(self.path()) {
             Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
@@ -197,7 +197,7 @@ impl Folder {
         occurred_at: impl FnOnce(DateTime<Utc>) -> DateTime<Utc>,
         now: Moment,
         outlet: &Outlet,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), RecorderClosed> {
         let text = name.to_string_lossy();
         let hash = salted(self.terminal, self.id, text.as_bytes());
         if let Some(missed_since) = self.told.get_mut(&hash) {
@@ -214,7 +214,7 @@ impl Folder {
             return Ok(());
         }
         let seen = linkage::observe(self.watched.folder, &text, 0, at);
-        let mark = Mark { folder: self.id, name: hash };
+        let mark = FileMark { folder: self.id, name: hash };
         let sighting = Sighting { occurred_at, observed_at: at, event: seen.clone().into() };
         if self.limit.level() == CollectionLevel::Headers && linkage::has_header(seen.kind) {
             self.headers.seen(self.watched.path.join(name), seen, sighting, mark, now, outlet)
@@ -223,10 +223,10 @@ impl Folder {
         }
     }
 
-    fn forget(&mut self, now: Instant, outlet: &Outlet) -> Result<(), Closed> {
+    fn forget(&mut self, now: Instant, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let is_over = |missed: &Option<Instant>| missed.is_some_and(|since| now - since >= FORGET_AFTER);
         for (name, _) in self.told.extract_if(.., |_, missed| is_over(missed)) {
-            outlet.signal(Signal::Forgotten(Mark { folder: self.id, name }))?;
+            outlet.signal(Signal::Forgotten(FileMark { folder: self.id, name }))?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use yomitori_observation::{Moment, Sighting};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::vocabulary::ReadOutcome;
 
-use crate::sources::{Closed, Mark, Outlet, Signal};
+use crate::sources::{FileMark, Outlet, RecorderClosed, Signal};
 
 /// A file that is still being written is looked at again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -21,17 +21,17 @@ const AGAIN: Duration = Duration::from_millis(20);
 const GIVE_UP: Duration = Duration::from_secs(2);
 
 /// A file that was seen and whose header is not known yet.
-struct Waiting {
+struct PendingHeader {
     path: PathBuf,
     seen: LinkageResultObserved,
     sighting: Sighting,
-    mark: Mark,
+    mark: FileMark,
     since: Instant,
     again_at: Instant,
 }
 
 /// What the header of a file says.
-enum Look {
+enum HeaderState {
     Said(Header),
     /// It ends early; so far it says this.
     Unfinished(Header),
@@ -41,7 +41,7 @@ enum Look {
 
 /// The files that wait for their headers.
 #[derive(Default)]
-pub(super) struct Headers(Vec<Waiting>);
+pub(super) struct Headers(Vec<PendingHeader>);
 
 impl Headers {
     /// A result was seen at `path`: tells it as soon as its outcome is known, or can't be.
@@ -50,11 +50,11 @@ impl Headers {
         path: PathBuf,
         seen: LinkageResultObserved,
         sighting: Sighting,
-        mark: Mark,
+        mark: FileMark,
         now: Moment,
         outlet: &Outlet,
-    ) -> Result<(), Closed> {
-        self.0.push(Waiting { path, seen, sighting, mark, since: now.steady, again_at: now.steady });
+    ) -> Result<(), RecorderClosed> {
+        self.0.push(PendingHeader { path, seen, sighting, mark, since: now.steady, again_at: now.steady });
         self.look(now, outlet)
     }
 
@@ -64,17 +64,17 @@ impl Headers {
     }
 
     /// Looks at the files whose time has come.
-    pub(super) fn look(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
-        let due = |waiting: &mut Waiting| waiting.again_at <= now.steady;
+    pub(super) fn look(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        let due = |waiting: &mut PendingHeader| waiting.again_at <= now.steady;
         let mut unfinished = Vec::new();
         for mut waiting in self.0.extract_if(.., due) {
             match look(&waiting.path) {
-                Look::Unfinished(_) if now.steady.saturating_duration_since(waiting.since) < GIVE_UP => {
+                HeaderState::Unfinished(_) if now.steady.saturating_duration_since(waiting.since) < GIVE_UP => {
                     waiting.again_at = now.steady + AGAIN;
                     unfinished.push(waiting);
                 }
-                Look::Said(header) | Look::Unfinished(header) => waiting.tell(header, outlet)?,
-                Look::Gone => waiting.tell(unreadable(), outlet)?,
+                HeaderState::Said(header) | HeaderState::Unfinished(header) => waiting.tell(header, outlet)?,
+                HeaderState::Gone => waiting.tell(unreadable(), outlet)?,
             }
         }
         self.0.append(&mut unfinished);
@@ -82,16 +82,16 @@ impl Headers {
     }
 
     /// Tells what waits, as far as it is known: called when the agent stops.
-    pub(super) fn stop(&mut self, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn stop(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.0.drain(..).try_for_each(|waiting| match look(&waiting.path) {
-            Look::Said(header) | Look::Unfinished(header) => waiting.tell(header, outlet),
-            Look::Gone => waiting.tell(unreadable(), outlet),
+            HeaderState::Said(header) | HeaderState::Unfinished(header) => waiting.tell(header, outlet),
+            HeaderState::Gone => waiting.tell(unreadable(), outlet),
         })
     }
 }
 
-impl Waiting {
-    fn tell(self, header: Header, outlet: &Outlet) -> Result<(), Closed> {
+impl PendingHeader {
+    fn tell(self, header: Header, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let Self { seen, mut sighting, mark, .. } = self;
         let Header { outcome, error_code } = header;
         sighting.event = Event::LinkageResultObserved(LinkageResultObserved { outcome, error_code, ..seen });
@@ -103,12 +103,12 @@ const fn unreadable() -> Header {
     Header { outcome: ReadOutcome::Unreadable, error_code: None }
 }
 
-fn look(path: &std::path::Path) -> Look {
+fn look(path: &std::path::Path) -> HeaderState {
     // A link or a pipe of that name is none of the official software's.
     if !fs::symlink_metadata(path).is_ok_and(|file| file.is_file()) {
-        return Look::Gone;
+        return HeaderState::Gone;
     }
-    let Ok(mut file) = File::open(path) else { return Look::Gone };
+    let Ok(mut file) = File::open(path) else { return HeaderState::Gone };
     let mut reading = Reading::default();
     let mut byte = [0];
     loop {
@@ -116,12 +116,12 @@ fn look(path: &std::path::Path) -> Look {
             Ok(0) => break,
             Ok(_) => {
                 if let Some(header) = reading.take(byte[0]) {
-                    return Look::Said(header);
+                    return HeaderState::Said(header);
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return Look::Gone,
+            Err(_) => return HeaderState::Gone,
         }
     }
-    Look::Unfinished(reading.end())
+    HeaderState::Unfinished(reading.end())
 }

@@ -11,7 +11,7 @@ use yomitori_proto::event::{ComponentStateObserved, SoftwareVersionsObserved};
 use yomitori_proto::vocabulary::{Component, ComponentState};
 
 use crate::config::{Program, VersionFiles};
-use crate::sources::{Closed, Outlet};
+use crate::sources::{Outlet, RecorderClosed};
 use crate::{clock, system};
 
 /// The three files, and what was told of them.
@@ -28,7 +28,7 @@ impl Versions {
     }
 
     /// Tells the versions at the first look, and whenever one is another.
-    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let VersionFiles { com_app, distro_app, auth } = &self.files;
         let files = [com_app, distro_app, auth].map(Option::as_deref);
         let changed = files.map(|file| file?.metadata().and_then(|file| file.modified()).ok());
@@ -65,7 +65,7 @@ impl Programs {
     }
 
     /// Tells the state of each at the first look, and whenever it is another.
-    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         for Program { component, name, path } in &self.programs {
             let is_there = path.as_ref().is_none_or(|path| path.exists());
             let state = if is_there { system::state(name) } else { Some(ComponentState::Missing) };

@@ -13,7 +13,7 @@ use tonic::transport::Channel;
 use yomitori_agent::connect::{self, Route};
 use yomitori_agent::identity::Identity;
 use yomitori_agent::spool::Spool;
-use yomitori_agent::uplink::stream::Carrier;
+use yomitori_agent::uplink::stream::SpoolUploader;
 use yomitori_observation::Sighting;
 use yomitori_proto::id::Seq;
 
@@ -166,7 +166,7 @@ impl Fleet {
             kept.push(sender);
             let (terminal, closing) = (Arc::clone(terminal), closing.clone());
             carrying.spawn(async move {
-                let mut carrier = Carrier::new(&terminal.identity, &terminal.spool, None);
+                let mut carrier = SpoolUploader::new(&terminal.identity, &terminal.spool, None);
                 Ok(carrier.carry(channel, &mut receiver, &closing).await?)
             });
         }

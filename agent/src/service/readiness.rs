@@ -21,7 +21,7 @@ const SPREAD: Duration = Duration::from_secs(30);
 
 /// What is still missing before the agent can work.
 #[derive(Debug, thiserror::Error)]
-pub enum Missing {
+pub enum MissingSetup {
     #[error("read the configuration")]
     Config(#[from] ConfigError),
     #[error("know who this terminal is")]
@@ -39,7 +39,7 @@ pub enum Missing {
     Enrol(#[from] EnrolError),
 }
 
-impl Missing {
+impl MissingSetup {
     /// Whether the next attempt goes over the network.
     const fn is_away(&self) -> bool {
         matches!(self, Self::Enrol(_))
@@ -65,33 +65,34 @@ pub async fn enrolled(path: &Path) -> Config {
 }
 
 /// Tries once to find the terminal configured and enrolled, or to enrol it.
-pub async fn attempt(path: &Path) -> Result<Config, Missing> {
+pub async fn attempt(path: &Path) -> Result<Config, MissingSetup> {
     let config = Config::read(path)?;
     let known = Identity::load(&config.state_dir);
     if let Ok(Some(identity)) = &known
         && identity.not_after() > clock::now()
     {
         // An installer that is run again says again what it said at first.
-        handover::forget(path).map_err(Missing::Folder)?;
+        handover::forget(path).map_err(MissingSetup::Folder)?;
         return Ok(config);
     }
-    let Some(token) = handover::token(path).map_err(Missing::Folder)? else {
+    let Some(token) = handover::token(path).map_err(MissingSetup::Folder)? else {
         // A certificate that has run out may still be renewed.
-        return if known?.is_some() { Ok(config) } else { Err(Missing::NotEnrolled) };
+        return if known?.is_some() { Ok(config) } else { Err(MissingSetup::NotEnrolled) };
     };
-    system::private_folder(&config.state_dir).map_err(Missing::Folder)?;
-    let route = Route::open(config.server.clone(), config.way.clone()).map_err(|error| Missing::Relay(Some(error)))?;
-    tokio::time::timeout(RELAY_WITHIN, route.passable()).await.map_err(|_| Missing::Relay(None))?;
+    system::private_folder(&config.state_dir).map_err(MissingSetup::Folder)?;
+    let route =
+        Route::open(config.server.clone(), config.way.clone()).map_err(|error| MissingSetup::Relay(Some(error)))?;
+    tokio::time::timeout(RELAY_WITHIN, route.passable()).await.map_err(|_| MissingSetup::Relay(None))?;
     match identity::enrol(&route.into(), &token).await {
         Ok(identity) => {
             identity.store(&config.state_dir)?;
-            handover::forget(path).map_err(Missing::Folder)?;
+            handover::forget(path).map_err(MissingSetup::Folder)?;
             telemetry::enrolled(identity.terminal());
             Ok(config)
         }
         Err(error) => {
             if is_final(&error) {
-                handover::forget(path).map_err(Missing::Folder)?;
+                handover::forget(path).map_err(MissingSetup::Folder)?;
             }
             Err(error.into())
         }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::route::Listen;
+use super::route::RelayAddress;
 use super::socket;
 use crate::telemetry;
 
@@ -28,20 +28,20 @@ const OPEN_AGAIN: Duration = Duration::from_secs(10);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
-pub(super) struct Door {
-    hall: Arc<Hall>,
+pub(super) struct RelayListener {
+    hall: Arc<WaitingRoom>,
     _porter: AbortOnDropHandle<()>,
 }
 
 /// Who waits.
 #[derive(Debug, Default)]
-struct Hall {
-    guests: Mutex<Guests>,
+struct WaitingRoom {
+    guests: Mutex<WaitingRelays>,
     came: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Guests {
+struct WaitingRelays {
     /// The newest last.
     waiting: VecDeque<(IpAddr, TcpStream)>,
     /// Who was tried in vain, the latest last.
@@ -50,13 +50,13 @@ struct Guests {
     proven: Option<IpAddr>,
 }
 
-impl Door {
-    pub(super) fn open(listen: Listen) -> io::Result<Self> {
+impl RelayListener {
+    pub(super) fn open(listen: RelayAddress) -> io::Result<Self> {
         let listener = bind(&listen)?;
         Ok(Self::with_porter(|hall| async move { receive(&hall, &listener, &listen).await }))
     }
 
-    pub(super) fn open_in_time(listen: Listen) -> Self {
+    pub(super) fn open_in_time(listen: RelayAddress) -> Self {
         Self::with_porter(|hall| async move {
             let mut told = false;
             let listener = loop {
@@ -73,8 +73,8 @@ impl Door {
         })
     }
 
-    fn with_porter<F: Future<Output = ()> + Send + 'static>(receive: impl FnOnce(Arc<Hall>) -> F) -> Self {
-        let hall = Arc::new(Hall::default());
+    fn with_porter<F: Future<Output = ()> + Send + 'static>(receive: impl FnOnce(Arc<WaitingRoom>) -> F) -> Self {
+        let hall = Arc::new(WaitingRoom::default());
         let porter = tokio::spawn(receive(Arc::clone(&hall)));
         Self { hall, _porter: AbortOnDropHandle::new(porter) }
     }
@@ -105,13 +105,13 @@ impl Door {
     }
 }
 
-impl Hall {
-    fn guests(&self) -> std::sync::MutexGuard<'_, Guests> {
+impl WaitingRoom {
+    fn guests(&self) -> std::sync::MutexGuard<'_, WaitingRelays> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Guests {
+impl WaitingRelays {
     fn come(&mut self, address: IpAddr, stream: TcpStream) {
         self.waiting.retain(|(_, stream)| silent(stream));
         if self.of(address) >= OF_ONE_ADDRESS {
@@ -175,14 +175,14 @@ fn silent(stream: &TcpStream) -> bool {
     matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-fn bind(listen: &Listen) -> io::Result<TcpListener> {
+fn bind(listen: &RelayAddress) -> io::Result<TcpListener> {
     // The standard library lets a port be taken again at once after a restart.
     let listener = StdListener::bind(listen.address)?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }
 
-async fn receive(hall: &Hall, listener: &TcpListener, listen: &Listen) {
+async fn receive(hall: &WaitingRoom, listener: &TcpListener, listen: &RelayAddress) {
     loop {
         let (stream, address) = match listener.accept().await {
             Ok((stream, address)) => (stream, address.ip().to_canonical()),
@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn who_speaks_first_or_leaves_is_not_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut guests = Guests::default();
+        let mut guests = WaitingRelays::default();
         let ((mut noisy, first), (leaving, second), (_relay, third)) =
             (pair(&listener).await, pair(&listener).await, pair(&listener).await);
         for (last, stream) in [(1, first), (2, second), (3, third)] {
@@ -239,9 +239,9 @@ mod tests {
     #[tokio::test]
     async fn strangers_who_fill_the_door_do_not_keep_a_relay_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut guests = Guests::default();
+        let mut guests = WaitingRelays::default();
         let mut open = Vec::new();
-        let mut come = async |guests: &mut Guests, last| {
+        let mut come = async |guests: &mut WaitingRelays, last| {
             let (there, here) = pair(&listener).await;
             open.push(there);
             guests.come(address(last), here);

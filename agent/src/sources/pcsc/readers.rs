@@ -10,8 +10,8 @@ use yomitori_observation::{Moment, Sighting, reader};
 use yomitori_proto::event::{ReaderAttached, ReaderDetached};
 use yomitori_proto::id::{ReaderKey, TerminalId};
 
-use crate::config::Roles;
-use crate::sources::{Closed, Outlet};
+use crate::config::RoleRules;
+use crate::sources::{Outlet, RecorderClosed};
 use crate::telemetry;
 
 /// pcsc-lite takes 16 states a call, and one is for readers that come and go.
@@ -19,29 +19,29 @@ const LIMIT: usize = 15;
 /// How long readers count as attached while the resource manager is away: a restart is no detaching.
 const GRACE: Duration = Duration::from_secs(5);
 
-pub(super) struct Table {
+pub(super) struct Readers {
     terminal: TerminalId,
-    roles: Roles,
+    roles: RoleRules,
     taps: Taps,
     flaps: Flaps,
     /// Of the readers, and the notification of readers that come and go.
     states: Vec<ReaderState>,
-    attached: Vec<Attached>,
+    attached: Vec<AttachedReader>,
     lost_at: Option<Instant>,
     /// No reader was ever listed.
     is_new: bool,
     too_many: bool,
 }
 
-struct Attached {
+struct AttachedReader {
     name: CString,
     key: ReaderKey,
     /// What the last look gave; PC/SC's own memory of it isn't relied upon.
     last: Option<Snapshot>,
 }
 
-impl Table {
-    pub(super) fn new(terminal: TerminalId, roles: Roles) -> Self {
+impl Readers {
+    pub(super) fn new(terminal: TerminalId, roles: RoleRules) -> Self {
         Self {
             terminal,
             roles,
@@ -61,7 +61,7 @@ impl Table {
     }
 
     /// The readers are these.
-    pub(super) fn listed(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn listed(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.is_new = false;
         self.lost_at = None;
         if names.len() > LIMIT && !self.too_many {
@@ -123,7 +123,7 @@ impl Table {
     }
 
     /// The resource manager is away.
-    pub(super) fn lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.states.clear();
         let lost_at = *self.lost_at.get_or_insert_with(|| {
             for reader in &mut self.attached {
@@ -142,20 +142,20 @@ impl Table {
         self.taps.deadline()
     }
 
-    pub(super) fn tell_ended(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn tell_ended(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.taps.ended(now).into_iter().try_for_each(|tap| outlet.tell(tap))
     }
 
-    pub(super) fn stop(&mut self, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    pub(super) fn stop(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.taps.stop(now).into_iter().try_for_each(|tap| outlet.tell(tap))
     }
 
-    fn attach(&mut self, name: &CString, now: Moment, outlet: &Outlet) -> Result<(), Closed> {
+    fn attach(&mut self, name: &CString, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let raw = name.to_string_lossy();
         let parsed = reader::Name::parse(&raw);
         let (key, model) = (parsed.key(self.terminal), reader::model(&parsed));
         telemetry::reader_attached(key, model.map(|model| model.id.as_str()));
-        self.attached.push(Attached { name: name.clone(), key, last: None });
+        self.attached.push(AttachedReader { name: name.clone(), key, last: None });
         outlet.tell(Sighting::now(
             now.wall,
             ReaderAttached {
@@ -172,8 +172,8 @@ impl Table {
         &mut self,
         now: Moment,
         outlet: &Outlet,
-        is_gone: impl Fn(&Attached) -> bool,
-    ) -> Result<Vec<ReaderKey>, Closed> {
+        is_gone: impl Fn(&AttachedReader) -> bool,
+    ) -> Result<Vec<ReaderKey>, RecorderClosed> {
         let mut gone = Vec::new();
         for reader in self.attached.extract_if(.., |reader| is_gone(reader)) {
             telemetry::reader_detached(reader.key);
