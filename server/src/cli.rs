@@ -7,7 +7,7 @@ mod explain;
 mod facility;
 mod flag;
 mod instant;
-mod list;
+mod listing;
 mod log;
 mod output;
 mod parked;
@@ -26,7 +26,7 @@ use anyhow::Context as _;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Config;
-use crate::ingest::operator::{Operator, StateError};
+use crate::ingest::operator::{Operator, StatementError};
 use crate::log::kafka::{self, Appender};
 use crate::roles::{self, Role};
 use crate::store::{Store, facility as facilities};
@@ -74,7 +74,7 @@ enum Command {
     Facility(facility::Command),
     /// The ministry's list: what it says of our facilities, snapshot by snapshot.
     #[command(subcommand)]
-    List(list::Command),
+    List(listing::Command),
     /// The terminals of a facility.
     #[command(subcommand)]
     Terminal(terminal::Command),
@@ -83,7 +83,7 @@ enum Command {
     Log(log::Command),
     /// Fold the whole log anew beside what is shown, look at what would change, and exchange the two.
     #[command(after_help = rebuild::EXAMPLES)]
-    Rebuild(rebuild::Rebuild),
+    Rebuild(rebuild::RebuildArguments),
     /// The rules by which facilities are judged.
     #[command(
         subcommand,
@@ -103,23 +103,23 @@ enum Command {
     #[command(subcommand, after_help = parked::EXAMPLES)]
     Parked(parked::Command),
     /// How each axis of a facility came to be what it is, event by event.
-    Explain(explain::Explain),
+    Explain(explain::ExplainArguments),
     /// What is known of every facility, or of one; or what was true or was shown at an earlier instant.
     #[command(
         after_help = "Examples:\n  yomitori-server status\n  yomitori-server status --facility 1319999015 --format json\n  yomitori-server status --as-of 2026-04-01T10:30     # what was true, by today's knowledge\n  yomitori-server status --known-at 2026-04-01T10:30  # what was shown then"
     )]
-    Status(status::Status),
+    Status(status::StatusArguments),
     /// Which facilities would change sides under other rules, and why. Nothing is changed.
     #[command(
         after_help = "Examples:\n  yomitori-server what-if --rules rules.toml\n  yomitori-server what-if --rules rules.toml --format csv > changes.csv"
     )]
-    WhatIf(what_if::WhatIf),
+    WhatIf(what_if::WhatIfArguments),
 }
 
 /// What somebody asked for can't be, and they can mend it: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Mistaken(String);
+struct UsageError(String);
 
 /// Runs the command line of this process.
 #[must_use]
@@ -139,10 +139,10 @@ pub fn run() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let mistaken = error.downcast_ref::<Mistaken>().is_some();
+    let mistaken = error.downcast_ref::<UsageError>().is_some();
     let theirs = mistaken
         || error.downcast_ref::<crate::config::ConfigError>().is_some()
-        || matches!(error.downcast_ref(), Some(StateError::Unfit(_)));
+        || matches!(error.downcast_ref(), Some(StatementError::Invalid(_)));
     output::failed(error, mistaken);
     ExitCode::from(if theirs { 2 } else { 1 })
 }
@@ -165,7 +165,7 @@ async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate(&config()?).await?,
         Command::Check => return check::check(&config()?).await,
         Command::Facility(command) => facility::run(&context()?, command).await?,
-        Command::List(command) => list::run(&context()?, command).await?,
+        Command::List(command) => listing::run(&context()?, command).await?,
         Command::Terminal(command) => terminal::run(&config()?, &context()?, command).await?,
         Command::Log(command) => return log::run(&config()?, command).await,
         Command::Rebuild(command) => rebuild::run(&config()?, command).await?,
@@ -212,14 +212,14 @@ impl Context {
     async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
         if let Ok(id) = text.parse() {
             let known = !facilities::lines(&self.store, Some(id)).await?.is_empty();
-            let unknown = || Mistaken(format!("no facility is {id}; see `yomitori-server status`")).into();
+            let unknown = || UsageError(format!("no facility is {id}; see `yomitori-server status`")).into();
             return if known { Ok(id) } else { Err(unknown()) };
         }
-        let code = InstitutionCode::parse(text).map_err(|error| Mistaken(chain(&error)))?;
+        let code = InstitutionCode::parse(text).map_err(|error| UsageError(chain(&error)))?;
         let found = facilities::by_code(&self.store, code.as_str()).await?;
         found.ok_or_else(|| {
             let advice = "see `yomitori-server status`, or import it with `yomitori-server facility import`";
-            Mistaken(format!("no facility has the code {code}; {advice}")).into()
+            UsageError(format!("no facility has the code {code}; {advice}")).into()
         })
     }
 }

@@ -164,7 +164,7 @@ impl Authority {
     }
 
     /// TLS 1.3 for the uplink: a certificate of our own for `names`; a client certificate is verified where one is shown.
-    /// One that has lapsed is let in too, to be renewed and for nothing else: see [`Shown::is_current`].
+    /// One that has lapsed is let in too, to be renewed and for nothing else: see [`TerminalCertificate::is_current`].
     ///
     /// # Errors
     /// Where no certificate can be made for `names`.
@@ -179,7 +179,7 @@ impl Authority {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
 
         let tls = |e: Box<dyn std::error::Error + Send + Sync>| AuthorityError::Tls(e);
-        let clients = lapsed::Clients::of(&self.certificate)?;
+        let clients = lapsed::ClientVerifier::of(&self.certificate)?;
         let mut config = rustls::ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
             .with_client_cert_verifier(Arc::new(clients))
             .with_single_cert(chain, key)
@@ -191,7 +191,7 @@ impl Authority {
 
 /// What a certificate that TLS has verified says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Shown {
+pub struct TerminalCertificate {
     pub peer: Peer,
     /// It has not ended yet. Else its owner may ask for a new one, and nothing more.
     pub is_current: bool,
@@ -199,7 +199,7 @@ pub struct Shown {
 
 /// Reads a certificate that TLS has verified; `None` where it isn't a terminal's.
 #[must_use]
-pub fn shown(certificate_der: &[u8], now: DateTime<Utc>) -> Option<Shown> {
+pub fn terminal_certificate(certificate_der: &[u8], now: DateTime<Utc>) -> Option<TerminalCertificate> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate_der).ok()?;
     let names = &certificate.subject_alternative_name().ok()??.value.general_names;
     let find = |prefix: &str| {
@@ -212,7 +212,7 @@ pub fn shown(certificate_der: &[u8], now: DateTime<Utc>) -> Option<Shown> {
         terminal: TerminalId(find("urn:yomitori:terminal:")?),
         facility: FacilityId(find("urn:yomitori:facility:")?),
     };
-    Some(Shown { peer, is_current: now.timestamp() <= certificate.validity().not_after.timestamp() })
+    Some(TerminalCertificate { peer, is_current: now.timestamp() <= certificate.validity().not_after.timestamp() })
 }
 
 fn named(common_name: &str) -> DistinguishedName {
@@ -251,9 +251,15 @@ mod tests {
         let csr = request.serialize_request(&key).unwrap();
         let asked = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
         let certificate = again.certify(&CertificateRequest::read(csr.der()).unwrap(), asked, now).unwrap();
-        assert_eq!(shown(&certificate, now), Some(Shown { peer: asked, is_current: true }));
+        assert_eq!(
+            terminal_certificate(&certificate, now),
+            Some(TerminalCertificate { peer: asked, is_current: true })
+        );
         let later = now + TERMINAL_CERTIFICATE_FOR + Duration::from_secs(1);
-        assert_eq!(shown(&certificate, later), Some(Shown { peer: asked, is_current: false }));
+        assert_eq!(
+            terminal_certificate(&certificate, later),
+            Some(TerminalCertificate { peer: asked, is_current: false })
+        );
         assert!(!String::from_utf8_lossy(&certificate).contains("evil"));
         assert!(CertificateRequest::read(b"not a request").is_err());
     }

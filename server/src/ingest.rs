@@ -3,7 +3,6 @@
 //! Nothing here reads the projection to decide what is true; a statement is accepted as a fact, and contradictions are
 //! shown by the fold. What is acknowledged has been confirmed by the log.
 
-pub mod door;
 pub mod enrol;
 pub mod limits;
 pub mod listing;
@@ -11,6 +10,7 @@ pub mod master;
 pub mod operator;
 pub mod presence;
 pub mod table;
+pub mod tls;
 pub mod uplink;
 
 /// The gRPC services, generated from the contracts.

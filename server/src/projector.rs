@@ -4,10 +4,10 @@
 //! leaves either all of a batch or nothing. Who owns a partition is settled twice: by a session lock, so that two
 //! instances share the work, and by the expected place, so that one that lost its lock without knowing can't write.
 
-mod basis;
 mod batch;
-mod historian;
+mod history_builder;
 mod owner;
+mod policy;
 pub mod rebuild;
 mod refold;
 mod retry;
@@ -29,14 +29,14 @@ use crate::config;
 use crate::log::kafka::{Reader, TopicError};
 use crate::log::{self, Position};
 use crate::store::generation::{self, Generation};
-use crate::store::ground::Ground;
+use crate::store::policy::Policy;
 use crate::store::{Store, StoreError, progress};
 use crate::{clock, telemetry};
 
-use self::basis::Basis;
-use self::batch::{Batch, Folded, Taken};
+use self::batch::{Batch, FoldedBatch, RawRecord};
 use self::owner::Owner;
-use self::rebuild::{Rebuild, RebuildError, Told};
+use self::policy::CurrentPolicy;
+use self::rebuild::{Rebuild, RebuildError, RebuildProgress};
 use self::refold::Refold;
 use self::retry::Retry;
 use self::state::States;
@@ -78,7 +78,7 @@ pub enum ProjectionError {
 
 /// Projects until `stop`. A failure pauses it; it goes on from the last commit.
 pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
-    tokio::spawn(historian::run(store.clone(), stop.clone()));
+    tokio::spawn(history_builder::run(store.clone(), stop.clone()));
     while !stop.is_cancelled() {
         let mut projector = Projector { store: store.clone(), kafka: kafka.clone() };
         let ended = tokio::select! {
@@ -114,7 +114,7 @@ impl Projector {
         owner.claim(&self.store).await?;
         // Whoever held a partition before may have set records aside until it was taken.
         let mut states = States::open(&self.store).await?;
-        let mut basis = Basis::now(&self.store).await?;
+        let mut current = CurrentPolicy::now(&self.store).await?;
         let (mut refold, mut retry) = (Refold::default(), Retry::default());
         let mut swept_at = tokio::time::Instant::now();
         let mut checked_at = swept_at;
@@ -125,7 +125,7 @@ impl Projector {
             // What is to be written or folded anew waits for nothing but what has come in.
             let busy = folded.is_some() || refold.pending() || retry.pending();
             let wait = if busy { Duration::ZERO } else { IDLE };
-            let next = fold_next(&self.store, &reader, wait, &basis.ground, &mut states, &mut owner);
+            let next = fold_next(&self.store, &reader, wait, &current.policy, &mut states, &mut owner);
             let (written, next) = tokio::join!(write(&self.store, folded.take()), next);
             written?;
             folded = next?;
@@ -137,19 +137,19 @@ impl Projector {
                 states.trim();
             }
             if refold.pending() {
-                refold.step(&self.store, &basis.ground, &owner).await?;
+                refold.step(&self.store, &current.policy, &owner).await?;
             }
             if retry.pending() {
-                retry.step(&self.store, &basis.ground, &mut states, &owner).await?;
+                retry.step(&self.store, &current.policy, &mut states, &owner).await?;
             }
             if idle {
                 swept_at = tokio::time::Instant::now();
-                if basis.renew(&self.store).await? {
-                    telemetry::ground_changed(basis.ground.rules.version());
+                if current.renew(&self.store).await? {
+                    telemetry::policy_changed(current.policy.rules.version());
                     states.forget();
                     refold.begin();
                 }
-                state::sweep(&self.store, &basis.ground, &mut states, &owner).await?;
+                state::sweep(&self.store, &current.policy, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
                     // What was remembered of a partition is worth nothing once somebody else has held it.
                     states = States::open(&self.store).await?;
@@ -176,8 +176,8 @@ impl Projector {
             Ordering::Less if generation::adopt(&self.store, FOLD).await? => Ok(generation::live(&self.store).await?),
             Ordering::Less => {
                 telemetry::rebuilding(live.fold, FOLD);
-                let mut told = Told { done: 0, of: 0, waits: false };
-                let tell = &mut |now: Told| {
+                let mut told = RebuildProgress { done: 0, of: 0, waits: false };
+                let tell = &mut |now: RebuildProgress| {
                     if now.done.saturating_sub(told.done) >= TELL_EVERY || now.of != told.of {
                         telemetry::rebuilt_so_far(now.done, now.of);
                         told = now;
@@ -220,18 +220,18 @@ async fn fold_next(
     store: &Store,
     reader: &Reader,
     wait: Duration,
-    ground: &Ground,
+    policy: &Policy,
     states: &mut States,
     owner: &mut Owner,
-) -> Result<Option<Folded>, ProjectionError> {
+) -> Result<Option<FoldedBatch>, ProjectionError> {
     let taken = next_batch(reader, wait).await?;
     if taken.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Batch::decode(taken).fold_ahead(store, ground, states, owner).await?))
+    Ok(Some(Batch::decode(taken).fold_ahead(store, policy, states, owner).await?))
 }
 
-async fn write(store: &Store, folded: Option<Folded>) -> Result<(), ProjectionError> {
+async fn write(store: &Store, folded: Option<FoldedBatch>) -> Result<(), ProjectionError> {
     match folded {
         Some(folded) => folded.write(store).await,
         None => Ok(()),
@@ -239,7 +239,7 @@ async fn write(store: &Store, folded: Option<Folded>) -> Result<(), ProjectionEr
 }
 
 /// Waits for a record, then takes what else is there already.
-async fn next_batch(reader: &Reader, wait: Duration) -> Result<Vec<Taken>, KafkaError> {
+async fn next_batch(reader: &Reader, wait: Duration) -> Result<Vec<RawRecord>, KafkaError> {
     let mut taken = Vec::new();
     let Ok(first) = tokio::time::timeout(wait, reader.recv()).await else { return Ok(taken) };
     taken.push(take(&first?));
@@ -253,8 +253,8 @@ async fn next_batch(reader: &Reader, wait: Duration) -> Result<Vec<Taken>, Kafka
     Ok(taken)
 }
 
-fn take(message: &rdkafka::message::BorrowedMessage<'_>) -> Taken {
-    Taken {
+fn take(message: &rdkafka::message::BorrowedMessage<'_>) -> RawRecord {
+    RawRecord {
         position: Position { partition: message.partition(), offset: message.offset() },
         key: message.key().unwrap_or_default().to_vec(),
         payload: message.payload().unwrap_or_default().to_vec(),

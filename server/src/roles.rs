@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::identity::Authority;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
-use crate::ingest::{door, enrol::Desk, limits, presence, uplink::Line};
+use crate::ingest::{enrol::EnrolService, limits, presence, tls, uplink::UplinkService};
 use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError};
@@ -149,7 +149,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     let open = TaskTracker::new();
     let present = tokio::spawn(presence::watch(store.clone(), operator.clone(), instance, stop.clone()));
 
-    let line = Line {
+    let line = UplinkService {
         appender: Arc::clone(&appender),
         operator: operator.clone(),
         instance,
@@ -158,7 +158,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         open: open.clone(),
     };
     let line = UplinkServer::new(line).max_decoding_message_size(MESSAGE_LIMIT);
-    let desk = EnrolmentServer::new(Desk { store: store.clone(), authority, operator })
+    let desk = EnrolmentServer::new(EnrolService { store: store.clone(), authority, operator })
         .max_decoding_message_size(ENROLMENT_LIMIT);
     let served = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -166,7 +166,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         .max_concurrent_streams(STREAMS_LIMIT)
         .add_service(line)
         .add_service(desk)
-        .serve_with_incoming_shutdown(door::open(listener, tls, stop.clone()), stop.clone().cancelled_owned());
+        .serve_with_incoming_shutdown(tls::accept(listener, tls, stop.clone()), stop.clone().cancelled_owned());
     tokio::select! {
         served = served => served.context("serve terminals")?,
         // A connection that never ends must not keep the server from ending.

@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use yomitori_facility::Text;
 use yomitori_proto::event::Event;
 
-pub use self::check::{BY, Checked, ID, Problem, SURE, Typed, Values, WHY, stated, subject};
+pub use self::check::{BY, ID, Problem, RawValues, SURE, ValidStatement, Values, WHY, stated, subject};
 pub use self::field::{BY_LIMIT, Field, Input, Moment, WHY_LIMIT, written};
 pub use self::listing::{DISMISS, MATCH, RELEASE};
 pub use self::parked::SKIP;
@@ -37,22 +37,22 @@ pub struct Statement {
     pub title: Text,
     /// What to know before filling it in.
     pub note: Option<Text>,
-    pub about: About,
+    pub about: Subject,
     pub fields: &'static [Field],
     /// What is mostly said as "why"; empty where only the person can know.
     pub why: Text,
     /// It is about a call: number and hours stand beside it, and an hour at which nobody answers is asked about.
     pub telephones: bool,
     /// What it states; absent where its own door knows what follows.
-    event: Option<Stating>,
+    event: Option<MakeEvent>,
 }
 
 /// Makes the event of values that hold one by one.
-type Stating = fn(&Values) -> Result<Event, Problem>;
+type MakeEvent = fn(&Values) -> Result<Event, Problem>;
 
 /// What a statement is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum About {
+pub enum Subject {
     Facility,
     /// One facility where one is named, else all of them.
     FacilityOrFleet,

@@ -5,7 +5,6 @@
 //!
 //! One noun a file. This module never reads the log and never draws a page.
 
-pub mod belief;
 pub mod call;
 pub mod completeness;
 pub mod connection;
@@ -14,16 +13,17 @@ pub mod facility;
 pub mod fact;
 pub mod fleet;
 pub mod generation;
-pub mod ground;
 pub mod lease;
 pub mod limit;
 pub mod listing;
 pub mod parked;
 pub mod past;
+pub mod policy;
 pub mod progress;
 pub mod snapshot;
+pub mod status_history;
+pub mod status_shown;
 pub mod token;
-pub mod truth;
 pub mod waiting;
 
 use std::cmp::Ordering;
@@ -51,8 +51,8 @@ pub enum StoreError {
     Unreachable(#[source] deadpool_postgres::PoolError),
     #[error("prepare the pool of database connections")]
     Pool(#[source] deadpool_postgres::BuildError),
-    #[error("{doing}")]
-    Query { doing: &'static str, source: tokio_postgres::Error },
+    #[error("failed to {context}")]
+    Query { context: &'static str, source: tokio_postgres::Error },
     #[error("read what the database holds: {what}")]
     Broken { what: &'static str, source: serde_json::Error },
     #[error("bring the database to this version's schema")]
@@ -69,13 +69,13 @@ pub enum StoreError {
 }
 
 /// Names what a query was for, should it fail.
-pub(crate) trait Doing<T> {
-    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+pub(crate) trait QueryContext<T> {
+    fn context(self, context: &'static str) -> Result<T, StoreError>;
 }
 
-impl<T> Doing<T> for Result<T, tokio_postgres::Error> {
-    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Query { doing, source })
+impl<T> QueryContext<T> for Result<T, tokio_postgres::Error> {
+    fn context(self, context: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Query { context, source })
     }
 }
 
@@ -148,12 +148,15 @@ impl Store {
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let mut client = self.client().await?;
         // Two servers that start at once must not migrate side by side.
-        client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.doing("wait for the migration lock")?;
+        client
+            .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
+            .await
+            .context("wait for the migration lock")?;
         // The history of migrations has always been where a connection without a search path puts it.
-        client.execute("SET search_path = public", &[]).await.doing("begin the migration")?;
+        client.execute("SET search_path = public", &[]).await.context("begin the migration")?;
         let report = migrations::migrations::runner().run_async(&mut **client).await.map_err(StoreError::Migrate);
-        client.execute("RESET search_path", &[]).await.doing("end the migration")?;
-        client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.doing("end the migration")?;
+        client.execute("RESET search_path", &[]).await.context("end the migration")?;
+        client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.context("end the migration")?;
         Ok(report?.applied_migrations().iter().map(ToString::to_string).collect())
     }
 
@@ -170,10 +173,10 @@ impl Store {
             .unwrap_or(0);
         let client = self.client().await?;
         let there = "SELECT to_regclass('public.refinery_schema_history') IS NOT NULL";
-        let there: bool = client.query_one(there, &[]).await.doing("look for the schema")?.get(0);
+        let there: bool = client.query_one(there, &[]).await.context("look for the schema")?.get(0);
         let found = if there {
             let version = "SELECT coalesce(max(version), 0)::int8 FROM public.refinery_schema_history";
-            let version: i64 = client.query_one(version, &[]).await.doing("read the schema version")?.get(0);
+            let version: i64 = client.query_one(version, &[]).await.context("read the schema version")?.get(0);
             u32::try_from(version).unwrap_or(0)
         } else {
             0

@@ -12,7 +12,7 @@ use yomitori_proto::id::{FacilityId, Session};
 use yomitori_proto::uplink::Peer;
 
 use crate::log::Position;
-use crate::store::token::Invalid;
+use crate::store::token::TokenRejection;
 use yomitori_base::error::chain;
 
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
@@ -141,7 +141,7 @@ pub fn enrolment_refused(error: Cause<'_>) {
     info!(error = chain(error), "an enrolment failed");
 }
 
-pub fn token_refused(invalid: Invalid) {
+pub fn token_refused(invalid: TokenRejection) {
     counter!("fleet_server_enrolments_refused_total").increment(1);
     info!(reason = ?invalid, "an enrolment token was refused");
 }
@@ -196,7 +196,7 @@ pub fn facility_still_parked(facility: FacilityId, position: Position, reason: &
     );
 }
 
-pub fn ground_changed(rules: u32) {
+pub fn policy_changed(rules: u32) {
     info!(rules.version = rules, "other rules or closures hold: every facility is folded anew");
 }
 

@@ -7,7 +7,8 @@
 mod api;
 mod as_of;
 mod assets;
-mod centre;
+mod call_centre;
+mod csv;
 mod error;
 mod form;
 mod guard;
@@ -17,7 +18,6 @@ mod layout;
 mod live;
 mod pages;
 mod query;
-mod sheet;
 mod text;
 mod when;
 mod who;
@@ -38,13 +38,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use self::error::{Carried, Failure};
+use self::error::{Failure, FailureExtension};
 use self::form::Once;
 use self::lang::{LANG, Lang};
 use self::live::Live;
 use self::pages::fleet::Summaries;
 use self::pages::listing::decide;
-use crate::ingest::operator::{Answered, Operator};
+use crate::ingest::operator::{Operator, StatementOutcome};
 use crate::store::Store;
 
 /// Pages that read the database at the same time; the pool is shared with ingest and projection.
@@ -63,7 +63,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 struct Web {
     store: Store,
     operator: Operator,
-    stated: Arc<Once<Answered>>,
+    stated: Arc<Once<StatementOutcome>>,
     metrics: PrometheusHandle,
     live: Live,
     summaries: Arc<Summaries>,
@@ -118,7 +118,7 @@ fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: Can
         .route("/parked/{facility}", get(pages::parked::one))
         .route("/parked/{facility}/{what}", post(pages::parked::act::state).layer(sent).get(pages::parked::act::show))
         .route("/rules", get(pages::rules::show))
-        .route("/facilities.csv", get(sheet::show))
+        .route("/facilities.csv", get(csv::show))
         .route("/facilities/{code}", get(pages::facility::show))
         .route("/api/v1/calls", get(api::calls))
         .route("/api/v1/listing", get(api::listing::all))
@@ -160,7 +160,7 @@ async fn frame(mut request: Request, next: Next) -> Response {
         }
         Err(failure) => failure.into_response(),
     };
-    if let Some(Carried(failure)) = response.extensions_mut().remove::<Carried>() {
+    if let Some(FailureExtension(failure)) = response.extensions_mut().remove::<FailureExtension>() {
         response = if program { failure.problem() } else { failure.page(lang) };
     }
     let headers = response.headers_mut();

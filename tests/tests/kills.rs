@@ -208,7 +208,7 @@ impl Matrix {
             let records = tokio::task::spawn_blocking(move || feed.is_in_the_log()).await??;
             let query = "SELECT (SELECT coalesce(sum(next_offset), 0)::int8 FROM projection.progress), \
                          (SELECT count(*) FROM projection.parked), \
-                         (SELECT count(DISTINCT ground) FROM projection.facility_row)";
+                         (SELECT count(DISTINCT policy_hash) FROM projection.facility_row)";
             let row = self.store.query_one(query, &[]).await?;
             let (folded, parked, grounds): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
             ensure!(folded.cast_unsigned() == records, "{folded} of {records} are folded");

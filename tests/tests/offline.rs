@@ -92,7 +92,7 @@ async fn after_thirty_days_offline_everything_arrives_in_order_and_once() -> Res
     let row = store.query_one(query, &[&expected]).await?;
     let figures: [i64; 5] = [row.get(0), row.get(1), row.get(2), row.get(3), row.get(4)];
     ensure!(figures == [expected, expected, 1, expected, 1], "{figures:?}");
-    let disorder = "SELECT count(*) FROM (SELECT seq, lag(seq) OVER (ORDER BY log_offset, place) AS before \
+    let disorder = "SELECT count(*) FROM (SELECT seq, lag(seq) OVER (ORDER BY log_offset, index_in_record) AS before \
                     FROM projection.fact WHERE seq IS NOT NULL) AS in_log WHERE seq <= before";
     let disorder: i64 = store.query_one(disorder, &[]).await?.get(0);
     ensure!(disorder == 0, "{disorder} are out of order");

@@ -83,7 +83,7 @@ impl Fleet {
     /// The days of the facility's planned maintenances in the order of the log, once there are so many.
     async fn days(&self, code: &str, count: usize) -> Result<Vec<String>> {
         let query = "SELECT event->>'from' FROM analytics.fact WHERE facility_id = $1 AND kind = 'maintenance_window_set' \
-                     ORDER BY partition, log_offset, place";
+                     ORDER BY partition, log_offset, index_in_record";
         let store = self.world.store().await?;
         wait::until(&format!("{count} maintenances of {code}"), PATIENCE, async || {
             let rows = store.query(query, &[&FacilityId::of_code(code).0]).await?;

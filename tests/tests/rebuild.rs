@@ -100,12 +100,11 @@ async fn whatever_log_and_store_disagree_about_is_named_and_mended() -> Result<(
     ensure!(report["facts"] == expected && report["facilities"] == 1 + FACILITIES, "{report}");
 
     let store = desk.world.store().await?;
-    let tap =
-        "(SELECT ctid FROM projection.fact WHERE kind = 'tap_observed' ORDER BY partition, log_offset, place LIMIT 1";
+    let tap = "(SELECT ctid FROM projection.fact WHERE kind = 'tap_observed' ORDER BY partition, log_offset, index_in_record LIMIT 1";
     store.batch_execute(&format!(
         "DELETE FROM projection.fact WHERE ctid = {tap});
          UPDATE projection.fact SET received_at = received_at + interval '1 second' WHERE ctid = {tap} OFFSET 3);
-         INSERT INTO projection.fact SELECT (jsonb_populate_record(f, '{{\"place\": 99}}')).* FROM projection.fact f \
+         INSERT INTO projection.fact SELECT (jsonb_populate_record(f, '{{\"index_in_record\": 99}}')).* FROM projection.fact f \
          WHERE ctid = {tap} OFFSET 5);
          UPDATE projection.facility_row SET state = replace(state, 'さいこうちく', 'にせ') WHERE code = '{CODE}';
          DELETE FROM projection.facility_row WHERE ctid = (SELECT ctid FROM projection.facility_row WHERE code IS NULL LIMIT 1);

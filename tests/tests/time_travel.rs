@@ -95,7 +95,7 @@ async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
     desk.server.run(&["rebuild", "swap"]).await?;
     let mended = desk.becomes("eligible", "eligible").await?;
     ensure!(axes(&desk.shown(mended).await?, "eligible") == ["eligible", "not_yet"]);
-    let kept = "SELECT count(*) FROM registry.belief WHERE known_from > $1";
+    let kept = "SELECT count(*) FROM registry.status_shown WHERE known_from > $1";
     let kept: i64 = store.query_one(kept, &[&tampered]).await?.get(0);
     ensure!(kept == 2, "{kept} rows say that the exchange showed something else");
 

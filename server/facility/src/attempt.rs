@@ -16,12 +16,12 @@ use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::ReaderRole;
 
 use crate::correlate::{Match, ResultOf, Tap};
-use crate::desk::{Entry, Kind};
+use crate::desk::{DeskEntry, DeskEntryKind};
 use crate::evidence::{Doubt, Grade, Level};
 use crate::facility::Facility;
 use crate::instant::later;
 use crate::rules::{RuleSet, Rules};
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 use crate::terminal::Terminal;
 use crate::weigh::{Test, Trial, Weight};
 
@@ -34,11 +34,11 @@ pub(crate) struct Attempt {
     pub(crate) known_at: DateTime<Utc>,
     pub(crate) terminal: Option<TerminalId>,
     /// Absent where only people saw it.
-    pub(crate) tap: Option<Place>,
+    pub(crate) tap: Option<SeqPosition>,
     pub(crate) grade: Grade,
     pub(crate) doubt: Option<Doubt>,
     /// Nothing lay there for as long as a phone does, or nothing ever came of it, or somebody says so.
-    pub(crate) failed: Failed,
+    pub(crate) failed: Failure,
     pub(crate) mute: bool,
     pub(crate) in_use: bool,
     /// A technician's.
@@ -50,7 +50,7 @@ pub(crate) struct Attempt {
 
 /// Whether an attempt failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Failed {
+pub(crate) enum Failure {
     No,
     Yes,
     /// Where no result comes until then.
@@ -85,7 +85,7 @@ pub(crate) struct Attempts {
 
 /// An attempt and its level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Graded {
+pub(crate) struct GradedAttempt {
     pub(crate) at: DateTime<Utc>,
     /// When the server heard of it.
     pub(crate) known_at: DateTime<Utc>,
@@ -93,7 +93,7 @@ pub(crate) struct Graded {
 }
 
 /// What names an attempt while it is kept: a tap, or an instant for which a desk has an entry, and which of its entries.
-pub(crate) type Key = (Option<TerminalId>, Option<Place>, DateTime<Utc>, usize);
+pub(crate) type AttemptKey = (Option<TerminalId>, Option<SeqPosition>, DateTime<Utc>, usize);
 
 impl Facility {
     /// What happened at the desk, as far as it is kept; `passed` tells whether an instant has come.
@@ -202,7 +202,7 @@ impl Attempt {
 
 impl Attempts {
     /// Each attempt and its level.
-    pub(crate) fn levels(&self) -> BTreeMap<Key, Graded> {
+    pub(crate) fn levels(&self) -> BTreeMap<AttemptKey, GradedAttempt> {
         let works = self.proof.is_some();
         let mut list: Vec<_> = self.list.iter().map(|attempt| (attempt, attempt.grade.level(works))).collect();
         list.sort_by_key(|(_, level)| Reverse(*level));
@@ -211,7 +211,7 @@ impl Attempts {
             let entered_at = if tap.is_some() { DateTime::UNIX_EPOCH } else { *at };
             let name = |which| (*terminal, *tap, entered_at, which);
             let same = levels.range(name(0)..=name(usize::MAX)).count();
-            levels.insert(name(same), Graded { at: *at, known_at: *known_at, level });
+            levels.insert(name(same), GradedAttempt { at: *at, known_at: *known_at, level });
         }
         levels
     }
@@ -263,9 +263,9 @@ fn attempt(
         }
     };
     let failed = match result {
-        ResultOf::Failed => Failed::Yes,
-        ResultOf::None if !unseen && !short => Failed::From(over_at),
-        ResultOf::None | ResultOf::Unread | ResultOf::Confirmed => Failed::No,
+        ResultOf::Failed => Failure::Yes,
+        ResultOf::None if !unseen && !short => Failure::From(over_at),
+        ResultOf::None | ResultOf::Unread | ResultOf::Confirmed => Failure::No,
     };
     let weighs = !short && !tap.mute && (!unseen || delay_ms.is_some());
     Some(Attempt {
@@ -296,7 +296,7 @@ fn doubted(trial: &Trial, set: &RuleSet, is_over: impl Fn() -> bool) -> Option<D
 
 /// When the same patient tried again, for each attempt of a terminal: the next one decides.
 fn retries(terminal: &Terminal, attempts: &[Attempt], rules: &Rules) -> Vec<Option<DateTime<Utc>>> {
-    let readers: BTreeMap<Place, _> = terminal.taps().map(|tap| (tap.stamp.place, tap.reader)).collect();
+    let readers: BTreeMap<SeqPosition, _> = terminal.taps().map(|tap| (tap.stamp.place, tap.reader)).collect();
     let reader = |attempt: &Attempt| attempt.tap.and_then(|place| readers.get(&place));
     let retried = |attempt: &Attempt| {
         let again = later(attempt.at, rules.at(attempt.at).retry_within);
@@ -314,11 +314,11 @@ fn attach(
     list: &mut Vec<Attempt>,
     first: usize,
     desk: Option<TerminalId>,
-    entries: &[Entry],
+    entries: &[DeskEntry],
     rules: &Rules,
     counts: impl Fn(DateTime<Utc>) -> bool,
 ) {
-    let said: Vec<(EntryId, DateTime<Utc>, &Entry)> = entries
+    let said: Vec<(EntryId, DateTime<Utc>, &DeskEntry)> = entries
         .iter()
         .enumerate()
         .map(|(index, entry)| (EntryId { desk, index }, entry.stamp.true_at(rules.at(entry.stamp.at)), entry))
@@ -326,15 +326,15 @@ fn attach(
         .collect();
     let known = list.len();
     // Reads first: whoever saw one is believed before somebody else's failure is looked for.
-    for saying in [Saying::Read, Saying::Failed, Saying::Fallback] {
-        let said: Vec<_> = said.iter().filter(|(_, _, entry)| Saying::of(entry) == saying).collect();
+    for saying in [EntryClaim::Read, EntryClaim::Failed, EntryClaim::Fallback] {
+        let said: Vec<_> = said.iter().filter(|(_, _, entry)| EntryClaim::of(entry) == saying).collect();
         let mut edges = Vec::new();
         for (number, (_, at, _)) in said.iter().enumerate() {
             let set = rules.at(*at);
             for (index, attempt) in list.iter().enumerate().take(known).skip(first) {
                 let near = later(attempt.at, -set.entry_before) <= *at && *at <= later(attempt.at, set.entry_after);
                 // What signed-in people say is often what the desk page says already; on one page two reads are two.
-                let free = attempt.grade != Grade::Attested || (saying == Saying::Read && desk.is_none());
+                let free = attempt.grade != Grade::Attested || (saying == EntryClaim::Read && desk.is_none());
                 if near && free {
                     // What one says is mostly said afterwards.
                     edges.push((*at < attempt.at, (*at - attempt.at).abs(), number, index));
@@ -351,7 +351,7 @@ fn attach(
                 belongs(&mut list[index], *id, *at, entry);
             }
         }
-        if saying != Saying::Fallback {
+        if saying != EntryClaim::Fallback {
             let left = said.iter().zip(given).filter(|(_, given)| !given);
             list.extend(left.map(|((id, at, entry), _)| alone(*id, *at, entry)));
         }
@@ -360,34 +360,37 @@ fn attach(
 
 /// What an entry says of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Saying {
+enum EntryClaim {
     Read,
     Failed,
     Fallback,
 }
 
-impl Saying {
-    fn of(entry: &Entry) -> Self {
+impl EntryClaim {
+    fn of(entry: &DeskEntry) -> Self {
         match &entry.kind {
             _ if entry.says_read() => Self::Read,
-            Kind::Failed { .. } => Self::Failed,
-            Kind::Read { .. } | Kind::Fallback { .. } | Kind::Notice { .. } | Kind::Restarted => Self::Fallback,
+            DeskEntryKind::Failed { .. } => Self::Failed,
+            DeskEntryKind::Read { .. }
+            | DeskEntryKind::Fallback { .. }
+            | DeskEntryKind::Notice { .. }
+            | DeskEntryKind::Restarted => Self::Fallback,
         }
     }
 }
 
 /// An entry says more of an attempt.
-fn belongs(attempt: &mut Attempt, id: EntryId, at: DateTime<Utc>, entry: &Entry) {
+fn belongs(attempt: &mut Attempt, id: EntryId, at: DateTime<Utc>, entry: &DeskEntry) {
     attempt.entries.push(id);
     if entry.says_read() {
         attempt.at = attempt.at.min(at);
-        (attempt.grade, attempt.doubt, attempt.failed) = (Grade::Attested, None, Failed::No);
+        (attempt.grade, attempt.doubt, attempt.failed) = (Grade::Attested, None, Failure::No);
         attempt.test |= entry.is_test();
         attempt.trial = None;
         return;
     }
-    if matches!(entry.kind, Kind::Failed { .. }) {
-        attempt.failed = Failed::Yes;
+    if matches!(entry.kind, DeskEntryKind::Failed { .. }) {
+        attempt.failed = Failure::Yes;
     }
     if attempt.grade > Grade::TapOnly {
         (attempt.grade, attempt.doubt) = (Grade::Denied, Some(Doubt::Entered));
@@ -398,7 +401,7 @@ fn belongs(attempt: &mut Attempt, id: EntryId, at: DateTime<Utc>, entry: &Entry)
 }
 
 /// An entry without a tap.
-fn alone(id: EntryId, at: DateTime<Utc>, entry: &Entry) -> Attempt {
+fn alone(id: EntryId, at: DateTime<Utc>, entry: &DeskEntry) -> Attempt {
     let read = entry.says_read();
     Attempt {
         at,
@@ -407,7 +410,7 @@ fn alone(id: EntryId, at: DateTime<Utc>, entry: &Entry) -> Attempt {
         tap: None,
         grade: if read { Grade::Attested } else { Grade::Stated },
         doubt: None,
-        failed: if read { Failed::No } else { Failed::Yes },
+        failed: if read { Failure::No } else { Failure::Yes },
         mute: false,
         in_use: true,
         test: entry.is_test(),

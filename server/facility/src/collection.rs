@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use yomitori_proto::event::{SettingsTaken, Stated};
 use yomitori_proto::vocabulary::{CollectionLevel, SettingsOutcome};
 
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 use crate::view::View;
 
 /// Somebody has said how much may be collected at the facility.
@@ -32,8 +32,8 @@ impl CollectionLimit {
 pub(crate) struct Collecting {
     level: CollectionLevel,
     /// Where it said so.
-    said: Option<Place>,
-    settings: Option<(Place, SettingsStatus)>,
+    said: Option<SeqPosition>,
+    settings: Option<(SeqPosition, SettingsStatus)>,
 }
 
 /// The settings that a terminal has taken last.
@@ -45,13 +45,13 @@ pub struct SettingsStatus {
 }
 
 impl Collecting {
-    pub(crate) fn started(&mut self, place: Place, level: CollectionLevel) {
+    pub(crate) fn started(&mut self, place: SeqPosition, level: CollectionLevel) {
         if self.said.is_none_or(|known| known < place) {
             (self.level, self.said) = (level, Some(place));
         }
     }
 
-    pub(crate) fn taken(&mut self, place: Place, at: DateTime<Utc>, event: &SettingsTaken) {
+    pub(crate) fn taken(&mut self, place: SeqPosition, at: DateTime<Utc>, event: &SettingsTaken) {
         self.started(place, event.collection);
         if self.settings.is_none_or(|(known, _)| known < place) {
             let SettingsTaken { settings_hash, outcome, .. } = *event;

@@ -17,7 +17,7 @@ use crate::bounds::{FILES, TAPS};
 use crate::cause;
 use crate::instant::later;
 use crate::rules::RuleSet;
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 use crate::stamp::{Clock, Stamp};
 
 /// The newest taps and files, each ascending by place.
@@ -37,7 +37,7 @@ pub(crate) struct Tap {
     pub(crate) in_use: bool,
     pub(crate) mute: bool,
     /// What the reader was for by the terminal's configuration, and where that says so.
-    pub(crate) configured: Option<(Place, ReaderRole)>,
+    pub(crate) configured: Option<(SeqPosition, ReaderRole)>,
     /// What the reader was for as a person had said by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) assigned: Option<(DateTime<Utc>, ReaderRole)>,
@@ -57,7 +57,7 @@ pub(crate) struct Tap {
 /// A face reader ended a transaction.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct File {
-    pub(crate) place: Place,
+    pub(crate) place: SeqPosition,
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub(crate) at: DateTime<Utc>,
     /// `at` is from the file's name, which has whole seconds.
@@ -116,7 +116,7 @@ impl Tap {
         self.stamp.at
     }
 
-    const fn place(&self) -> Place {
+    const fn place(&self) -> SeqPosition {
         self.stamp.place
     }
 }
@@ -173,8 +173,8 @@ impl Window {
 
     /// Whether what is about to come in at `at` is newer than all that is here, and nothing near it has been shown for
     /// longer than the late window: then it can only add a pair, and corrects nothing.
-    pub(crate) fn in_order(&self, place: Place, at: DateTime<Utc>, now: DateTime<Utc>, set: &RuleSet) -> bool {
-        let around = Around::new(at, set);
+    pub(crate) fn in_order(&self, place: SeqPosition, at: DateTime<Utc>, now: DateTime<Utc>, set: &RuleSet) -> bool {
+        let around = NearWindow::new(at, set);
         let shown_since = later(now, -(set.late_window + set.correlation_to));
         let newer_than = |tap: &Tap| {
             tap.place() < place
@@ -227,7 +227,7 @@ impl Window {
     }
 
     /// When the newest observation before `place` happened, where no step of the clock lies between.
-    pub(crate) fn newest_at(&self, place: Place, clock: &Clock) -> Option<DateTime<Utc>> {
+    pub(crate) fn newest_at(&self, place: SeqPosition, clock: &Clock) -> Option<DateTime<Utc>> {
         let taps = self.taps.iter().map(|tap| (tap.place(), tap.at()));
         let files = self.files.iter().map(|file| (file.place, file.at));
         let others = taps.chain(files).filter(|(other, _)| *other != place && !clock.stepped(*other, place));
@@ -325,7 +325,7 @@ impl Window {
 const AT_ONCE: usize = 16;
 
 /// How many of the files before `place` came within the half hour before another one of them, on average, in hundredths.
-fn usual(files: &[File], place: Place, set: &RuleSet) -> u32 {
+fn usual(files: &[File], place: SeqPosition, set: &RuleSet) -> u32 {
     let before = &files[..files.partition_point(|file| file.place < place)];
     let within = |later: &File, file: &File| file.at < later.at && later.at - file.at <= set.unrelated_window;
     let pairs: usize = before.iter().map(|later| before.iter().filter(|file| within(later, file)).count()).sum();
@@ -338,9 +338,9 @@ fn milliseconds(duration: Duration) -> u32 {
 }
 
 /// The instants that are worth a closer look: comparing is much cheaper than subtracting.
-struct Around(DateTime<Utc>, DateTime<Utc>);
+struct NearWindow(DateTime<Utc>, DateTime<Utc>);
 
-impl Around {
+impl NearWindow {
     fn new(at: DateTime<Utc>, set: &RuleSet) -> Self {
         let margin = set.correlation_to + Duration::seconds(1);
         Self(later(at, -margin), later(at, margin))

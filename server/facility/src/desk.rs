@@ -22,9 +22,9 @@ use crate::stamp::{Stamp, Step};
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Desk {
     /// Attested reads, failures and fallbacks, ascending by instant, then by place.
-    entries: Vec<Entry>,
+    entries: Vec<DeskEntry>,
     /// Notices and restarts, in the same order.
-    notices: Vec<Entry>,
+    notices: Vec<DeskEntry>,
     /// Withdrawals that came before their entries.
     pending: BTreeSet<(Life, Seq)>,
     settled_fallbacks: BTreeMap<String, u32>,
@@ -32,7 +32,7 @@ pub(crate) struct Desk {
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct DeskEntry {
     pub(crate) stamp: Stamp,
     /// By which an entry of a terminal's desk page is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,12 +40,12 @@ pub(crate) struct Entry {
     /// By which a signed-in person's entry is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<StatementId>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: DeskEntryKind,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
+pub(crate) enum DeskEntryKind {
     Read { os: PhoneOs, test: bool },
     Failed { cause: String },
     Fallback { fallback: String },
@@ -54,16 +54,16 @@ pub(crate) enum Kind {
 }
 
 /// What was said of the desk, and when it happened.
-pub(crate) type Said = (DateTime<Utc>, Kind);
+pub(crate) type DeskStatement = (DateTime<Utc>, DeskEntryKind);
 
 /// What an event says of the desk, where it says something of it.
-pub(crate) fn said(event: &Event) -> Option<Said> {
+pub(crate) fn desk_statement(event: &Event) -> Option<DeskStatement> {
     Some(match event {
-        Event::SmartphoneReadAttested(event) => (event.read_at, Kind::Read { os: event.os, test: event.test }),
-        Event::SmartphoneReadFailed(event) => (event.read_at, Kind::Failed { cause: event.cause.clone() }),
-        Event::FallbackUsed(event) => (event.used_at, Kind::Fallback { fallback: event.fallback.clone() }),
-        Event::NoticeHung(event) => (event.hung_at, Kind::Notice { notice: event.notice }),
-        Event::FaceReaderRestarted(event) => (event.restarted_at, Kind::Restarted),
+        Event::SmartphoneReadAttested(event) => (event.read_at, DeskEntryKind::Read { os: event.os, test: event.test }),
+        Event::SmartphoneReadFailed(event) => (event.read_at, DeskEntryKind::Failed { cause: event.cause.clone() }),
+        Event::FallbackUsed(event) => (event.used_at, DeskEntryKind::Fallback { fallback: event.fallback.clone() }),
+        Event::NoticeHung(event) => (event.hung_at, DeskEntryKind::Notice { notice: event.notice }),
+        Event::FaceReaderRestarted(event) => (event.restarted_at, DeskEntryKind::Restarted),
         _ => return None,
     })
 }
@@ -72,14 +72,16 @@ const OTHER: &str = "Other";
 
 impl Desk {
     /// Takes in what was said, unless it was taken back before it came.
-    pub(crate) fn enter(&mut self, entry: Entry) {
+    pub(crate) fn enter(&mut self, entry: DeskEntry) {
         if entry.key.is_some_and(|key| self.pending.remove(&key)) {
             return;
         }
         let (list, most) = match entry.kind {
             // More than are kept: the facility counts the oldest, and lets it go.
-            Kind::Read { .. } | Kind::Failed { .. } | Kind::Fallback { .. } => (&mut self.entries, usize::MAX),
-            Kind::Notice { .. } | Kind::Restarted => (&mut self.notices, NOTICES),
+            DeskEntryKind::Read { .. } | DeskEntryKind::Failed { .. } | DeskEntryKind::Fallback { .. } => {
+                (&mut self.entries, usize::MAX)
+            }
+            DeskEntryKind::Notice { .. } | DeskEntryKind::Restarted => (&mut self.notices, NOTICES),
         };
         bounded::insert(list, entry, |entry| (entry.stamp.at, entry.key, entry.id), most);
     }
@@ -92,14 +94,14 @@ impl Desk {
     pub(crate) fn settle(&mut self, index: usize) {
         let entry = self.entries.remove(index);
         match &entry.kind {
-            Kind::Fallback { fallback } => one_more(&mut self.settled_fallbacks, fallback),
-            Kind::Failed { cause } => one_more(&mut self.settled_causes, cause),
-            Kind::Read { .. } | Kind::Notice { .. } | Kind::Restarted => {}
+            DeskEntryKind::Fallback { fallback } => one_more(&mut self.settled_fallbacks, fallback),
+            DeskEntryKind::Failed { cause } => one_more(&mut self.settled_causes, cause),
+            DeskEntryKind::Read { .. } | DeskEntryKind::Notice { .. } | DeskEntryKind::Restarted => {}
         }
     }
 
     /// Takes an entry back; gives it where it stood.
-    pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<Entry> {
+    pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<DeskEntry> {
         for list in [&mut self.entries, &mut self.notices] {
             if let Some(index) = list.iter().position(|entry| entry.key == Some(key)) {
                 return Some(list.remove(index));
@@ -116,7 +118,7 @@ impl Desk {
     }
 
     /// The attested reads, failures and fallbacks, oldest first.
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[DeskEntry] {
         &self.entries
     }
 
@@ -131,7 +133,7 @@ impl Desk {
     }
 
     /// The notices and restarts, oldest first.
-    pub(crate) fn notices(&self) -> &[Entry] {
+    pub(crate) fn notices(&self) -> &[DeskEntry] {
         &self.notices
     }
 
@@ -151,26 +153,26 @@ impl Desk {
         }
         for entry in &self.entries {
             match &entry.kind {
-                Kind::Fallback { fallback } => add(fallbacks, fallback, 1),
-                Kind::Failed { cause } => add(causes, cause, 1),
-                Kind::Read { .. } | Kind::Notice { .. } | Kind::Restarted => {}
+                DeskEntryKind::Fallback { fallback } => add(fallbacks, fallback, 1),
+                DeskEntryKind::Failed { cause } => add(causes, cause, 1),
+                DeskEntryKind::Read { .. } | DeskEntryKind::Notice { .. } | DeskEntryKind::Restarted => {}
             }
         }
     }
 }
 
-impl Entry {
+impl DeskEntry {
     /// Whether this says that a phone was read: also where the insurance turned out not to be valid.
     pub(crate) fn says_read(&self) -> bool {
         match &self.kind {
-            Kind::Read { .. } => true,
-            Kind::Failed { cause } => Cause::of(cause).is_some_and(|cause| cause.read_succeeds),
-            Kind::Fallback { .. } | Kind::Notice { .. } | Kind::Restarted => false,
+            DeskEntryKind::Read { .. } => true,
+            DeskEntryKind::Failed { cause } => Cause::of(cause).is_some_and(|cause| cause.read_succeeds),
+            DeskEntryKind::Fallback { .. } | DeskEntryKind::Notice { .. } | DeskEntryKind::Restarted => false,
         }
     }
 
     pub(crate) const fn is_test(&self) -> bool {
-        matches!(self.kind, Kind::Read { test: true, .. })
+        matches!(self.kind, DeskEntryKind::Read { test: true, .. })
     }
 }
 
@@ -190,10 +192,10 @@ fn add(counts: &mut BTreeMap<String, u32>, id: &str, more: u32) {
 mod tests {
     use super::*;
 
-    fn entry(seq: u64, kind: Kind) -> Entry {
+    fn entry(seq: u64, kind: DeskEntryKind) -> DeskEntry {
         let at = DateTime::UNIX_EPOCH + chrono::Duration::days(21_000);
         let stamp = Stamp { place: (1, seq).into(), at, received_at: at, offset_ms: 0, measured: false };
-        Entry { stamp, key: Some((Life(uuid::Uuid::nil()), Seq(seq))), id: None, kind }
+        DeskEntry { stamp, key: Some((Life(uuid::Uuid::nil()), Seq(seq))), id: None, kind }
     }
 
     #[test]
@@ -213,9 +215,9 @@ mod tests {
         let mut desk = Desk::default();
         assert!(desk.withdraw(key(1)).is_none());
         for seq in [1, 2] {
-            desk.enter(entry(seq, Kind::Read { os: PhoneOs::Ios, test: seq == 2 }));
+            desk.enter(entry(seq, DeskEntryKind::Read { os: PhoneOs::Ios, test: seq == 2 }));
         }
-        assert_eq!(desk.entries().iter().map(Entry::is_test).collect::<Vec<_>>(), [true]);
+        assert_eq!(desk.entries().iter().map(DeskEntry::is_test).collect::<Vec<_>>(), [true]);
         assert!(desk.withdraw(key(2)).is_some());
         assert!(desk.withdraw(key(2)).is_none());
         assert!(desk.entries().is_empty());
@@ -225,8 +227,8 @@ mod tests {
     fn what_is_settled_stays_counted_and_notices_make_room_for_themselves() {
         let mut desk = Desk::default();
         for seq in 0..2 * NOTICES as u64 {
-            desk.enter(entry(seq, Kind::Notice { notice: Notice::SupportedSticker }));
-            desk.enter(entry(1000 + seq, Kind::Failed { cause: "PatientDevice.PinWrong".to_owned() }));
+            desk.enter(entry(seq, DeskEntryKind::Notice { notice: Notice::SupportedSticker }));
+            desk.enter(entry(1000 + seq, DeskEntryKind::Failed { cause: "PatientDevice.PinWrong".to_owned() }));
         }
         assert_eq!((desk.notices().len(), desk.entries().len()), (NOTICES, 2 * NOTICES));
         desk.settle(0);

@@ -16,7 +16,7 @@ use yomitori_proto::id::{StatementId, TerminalId};
 
 use crate::bounds::STATED;
 use crate::calendar::Calendar;
-use crate::due::Moment;
+use crate::due::LookAt;
 use crate::facility::Facility;
 use crate::rules::Rules;
 use crate::statements::Statements;
@@ -156,7 +156,7 @@ pub struct FlagStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub terminals: Vec<TerminalId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub acknowledged: Option<Acknowledged>,
+    pub acknowledged: Option<Acknowledgement>,
     /// Quiet until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
@@ -164,21 +164,21 @@ pub struct FlagStatus {
 
 /// Who has seen a flag.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Acknowledged {
+pub struct Acknowledgement {
     pub by: String,
     pub at: DateTime<Utc>,
 }
 
 /// What people said of flags.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Attention {
+pub(crate) struct FlagStatements {
     /// By whom.
     acknowledged: BTreeMap<Flag, Statements<String>>,
     /// Until when it is to be quiet.
     snoozed: BTreeMap<Flag, Statements<DateTime<Utc>>>,
 }
 
-impl Attention {
+impl FlagStatements {
     /// A word of another version is kept in the log and has no meaning here.
     pub(crate) fn acknowledged(&mut self, flag: &str, stated: &Stated) {
         if let Ok(flag) = flag.parse() {
@@ -207,7 +207,7 @@ impl Attention {
 /// The flags that stand at `now`.
 #[must_use]
 pub fn standing(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> BTreeSet<Flag> {
-    let moment = Moment::new(now);
+    let moment = LookAt::new(now);
     let view = View::new(facility, rules, calendar, &moment);
     view.flags(&view.axes())
 }
@@ -232,7 +232,7 @@ impl View<'_> {
                     next: self.flag_next(flag),
                     since,
                     terminals: self.flag_terminals(flag),
-                    acknowledged: acknowledged.map(|(at, by)| Acknowledged { by: by.clone(), at }),
+                    acknowledged: acknowledged.map(|(at, by)| Acknowledgement { by: by.clone(), at }),
                     snoozed_until: snoozed.map(|(_, until)| *until),
                 }
             })

@@ -1,6 +1,6 @@
 //! When a facility changes although nothing happens.
 //!
-//! Whatever compares an instant with "now" asks [`Moment::passed`], and the earliest instant that had not passed is the
+//! Whatever compares an instant with "now" asks [`LookAt::passed`], and the earliest instant that had not passed is the
 //! one at which an answer changes first. So nothing can be forgotten here.
 
 use std::cell::Cell;
@@ -14,12 +14,12 @@ use crate::status::status;
 
 /// The instant for which a facility is looked at.
 #[derive(Debug)]
-pub(crate) struct Moment {
+pub(crate) struct LookAt {
     now: DateTime<Utc>,
     next: Cell<Option<DateTime<Utc>>>,
 }
 
-impl Moment {
+impl LookAt {
     pub(crate) const fn new(now: DateTime<Utc>) -> Self {
         Self { now, next: Cell::new(None) }
     }

@@ -43,7 +43,7 @@ pub enum Equipment {
         since: Option<DateTime<Utc>>,
     },
     Incomplete {
-        missing: Missing,
+        missing: MissingPart,
     },
     Ready {
         since: Option<DateTime<Utc>>,
@@ -61,7 +61,7 @@ pub enum Equipment {
 /// What is missing for phones to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Missing {
+pub enum MissingPart {
     /// Bought, and not connected.
     Reader,
     /// Connected, and nobody has said that it is for phones.
@@ -91,7 +91,7 @@ words! {
         Degraded = "degraded", "不具合あり", "degraded";
         Offline = "offline", "端末が応答なし", "offline";
     }
-    Missing {
+    MissingPart {
         Reader = "reader", "リーダーの接続", "the reader is not connected";
         Role = "role", "リーダーの用途の設定", "the role of the reader is not set";
         Permission = "permission", "リーダーの使用許可", "the reader is not permitted";
@@ -306,13 +306,13 @@ impl View<'_> {
         }
         let bought = self.facility.purchases.contains_key(&Purchase::Reader);
         if live.iter().any(|station| station.role_missing) {
-            Equipment::Incomplete { missing: Missing::Role }
+            Equipment::Incomplete { missing: MissingPart::Role }
         } else if blocked.is_some() {
-            Equipment::Incomplete { missing: Missing::Permission }
+            Equipment::Incomplete { missing: MissingPart::Permission }
         } else if live.iter().any(|station| station.unfit) {
-            Equipment::Incomplete { missing: Missing::FitReader }
+            Equipment::Incomplete { missing: MissingPart::FitReader }
         } else if bought {
-            Equipment::Incomplete { missing: Missing::Reader }
+            Equipment::Incomplete { missing: MissingPart::Reader }
         } else if heard {
             Equipment::None { since: self.first_enrolled_at() }
         } else {
@@ -327,7 +327,7 @@ impl View<'_> {
         match (retired, self.facility.face_reader()) {
             (Some(since), _) => Equipment::None { since: Some(since) },
             (None, Some(face_reader)) if native => Equipment::Ready { since: Some(face_reader.stated_at) },
-            (None, _) if bought => Equipment::Incomplete { missing: Missing::Reader },
+            (None, _) if bought => Equipment::Incomplete { missing: MissingPart::Reader },
             (None, _) => Equipment::Unknown,
         }
     }

@@ -13,7 +13,7 @@ use yomitori_proto::vocabulary::Closes;
 
 use crate::calendar::Calendar;
 use crate::discrepancy::Flag;
-use crate::due::Moment;
+use crate::due::LookAt;
 use crate::evidence::{ReadStatus, reads};
 use crate::facility::Facility;
 use crate::rules::{RuleError, Rules};
@@ -105,14 +105,14 @@ impl Fleet {
 
 /// How it came, and what it came to.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Explained {
+pub struct Explanation {
     pub steps: Vec<Step>,
     pub facilities: BTreeMap<FacilityId, Facility>,
     /// The rules and the calendar by then.
     pub fleet: Fleet,
 }
 
-impl Explained {
+impl Explanation {
     /// The whole state of a facility at `now`, where a fact is about it.
     #[must_use]
     pub fn status(&self, facility: FacilityId, now: DateTime<Utc>) -> Option<Status> {
@@ -121,7 +121,7 @@ impl Explained {
     }
 }
 
-impl Explained {
+impl Explanation {
     /// The newest attempts of a facility one by one.
     #[must_use]
     pub fn reads(&self, facility: FacilityId, now: DateTime<Utc>) -> Vec<ReadStatus> {
@@ -132,9 +132,9 @@ impl Explained {
 
 /// Folds `facts`, in the order of the log, for whatever facilities they are about, as far as they were known at `until`.
 #[must_use]
-pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: DateTime<Utc>) -> Explained {
+pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: DateTime<Utc>) -> Explanation {
     let mut fleet = Fleet::new(rules.clone(), calendar.clone());
-    let mut told: BTreeMap<FacilityId, Told> = BTreeMap::new();
+    let mut told: BTreeMap<FacilityId, ExplainedFacility> = BTreeMap::new();
     let mut steps = Vec::new();
     for (number, recorded) in facts.iter().enumerate().filter(|(_, recorded)| recorded.received_at <= until) {
         if recorded.facility == FacilityId::FLEET {
@@ -157,7 +157,7 @@ pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: Da
             }
             continue;
         }
-        let told = told.entry(recorded.facility).or_insert_with(|| Told::new(recorded, &fleet));
+        let told = told.entry(recorded.facility).or_insert_with(|| ExplainedFacility::new(recorded, &fleet));
         told.wait(&fleet, recorded.received_at, &mut steps);
         told.facts.push(number);
         told.facility.apply(recorded, &fleet.rules);
@@ -168,7 +168,7 @@ pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: Da
         told.step(&fleet, until, StepCause::TimePassed, &mut steps);
     }
     let facilities = told.into_iter().map(|(id, told)| (id, told.facility)).collect();
-    Explained { steps, facilities, fleet }
+    Explanation { steps, facilities, fleet }
 }
 
 /// What is different where a facility is folded and judged by other rules: empty where they change nothing. `one` and
@@ -180,7 +180,7 @@ pub fn difference(
     calendar: &Calendar,
     now: DateTime<Utc>,
 ) -> Vec<Change> {
-    let picture = |(facility, rules): (&Facility, &Rules)| Picture::of(facility, rules, calendar, now).0;
+    let picture = |(facility, rules): (&Facility, &Rules)| AxisWords::of(facility, rules, calendar, now).0;
     picture(one).changes(&picture(other))
 }
 
@@ -199,18 +199,18 @@ fn fact(number: usize, recorded: &Recorded) -> StepCause {
 }
 
 /// One facility, as far as it has been told.
-struct Told {
+struct ExplainedFacility {
     facility: Facility,
     /// The numbers of the facts that it was told.
     facts: Vec<usize>,
-    picture: Picture,
+    picture: AxisWords,
     at: DateTime<Utc>,
     due: Option<DateTime<Utc>>,
 }
 
 /// Every axis and flag, by name.
 #[derive(Clone)]
-struct Picture {
+struct AxisWords {
     axes: Vec<(&'static str, &'static str, String, Text)>,
     flags: BTreeSet<Flag>,
     sentences: BTreeMap<Flag, Text>,
@@ -219,11 +219,11 @@ struct Picture {
 /// More steps of mere waiting than this between two facts say nothing new.
 const WAITS: usize = 1000;
 
-impl Told {
+impl ExplainedFacility {
     fn new(recorded: &Recorded, fleet: &Fleet) -> Self {
         let facility = Facility::new(recorded.facility);
         let at = recorded.received_at;
-        let (picture, due) = Picture::of(&facility, &fleet.rules, &fleet.calendar, at);
+        let (picture, due) = AxisWords::of(&facility, &fleet.rules, &fleet.calendar, at);
         Self { facility, facts: Vec::new(), picture, at, due }
     }
 
@@ -245,7 +245,7 @@ impl Told {
     fn step(&mut self, fleet: &Fleet, at: DateTime<Utc>, cause: StepCause, steps: &mut Vec<Step>) {
         // Facts may reach the log out of order; time doesn't run backwards for it.
         self.at = self.at.max(at);
-        let (picture, due) = Picture::of(&self.facility, &fleet.rules, &fleet.calendar, self.at);
+        let (picture, due) = AxisWords::of(&self.facility, &fleet.rules, &fleet.calendar, self.at);
         let changes = self.picture.changes(&picture);
         (self.picture, self.due) = (picture, due);
         if cause != StepCause::TimePassed || !changes.is_empty() {
@@ -254,14 +254,14 @@ impl Told {
     }
 }
 
-impl Picture {
+impl AxisWords {
     fn of(
         facility: &Facility,
         rules: &Rules,
         calendar: &Calendar,
         now: DateTime<Utc>,
     ) -> (Self, Option<DateTime<Utc>>) {
-        let moment = Moment::new(now);
+        let moment = LookAt::new(now);
         let view = View::new(facility, rules, calendar, &moment);
         let axes = view.axes();
         let flags = view.flags(&axes);

@@ -22,7 +22,7 @@ use yomitori_proto::vocabulary::{Purchase, PurchaseRoute};
 use crate::attempt::Proof;
 use crate::collection::CollectionLimit;
 use crate::desk::Desk;
-use crate::discrepancy::Attention;
+use crate::discrepancy::FlagStatements;
 use crate::equipment::FaceReader;
 use crate::evidence::{Superseded, SupersededBy, Tally};
 use crate::identity::Identity;
@@ -31,7 +31,7 @@ use crate::listing::Listings;
 use crate::opt_out::OptOut;
 use crate::rules::Rules;
 use crate::statements::Statements;
-use crate::terminal::{Corrects, Sighting, Terminal};
+use crate::terminal::{Arrival, CorrectionScope, Terminal};
 use crate::weigh::Test;
 
 pub use stated::withdrawable;
@@ -63,7 +63,7 @@ pub struct Facility {
     pub(crate) maintenance: Statements<DateTime<Utc>>,
     /// When it is closed, each until an instant.
     pub(crate) closures: Statements<DateTime<Utc>>,
-    pub(crate) attention: Attention,
+    pub(crate) attention: FlagStatements,
     pub(crate) collection: Statements<CollectionLimit>,
     /// Digests of the newest statements: one that arrives twice counts once.
     heard: Vec<u64>,
@@ -106,7 +106,7 @@ impl Facility {
             listings: Listings::default(),
             maintenance: Statements::default(),
             closures: Statements::default(),
-            attention: Attention::default(),
+            attention: FlagStatements::default(),
             collection: Statements::default(),
             heard: Vec::new(),
             withdrawn: BTreeSet::new(),
@@ -183,11 +183,12 @@ impl Facility {
         };
         let Some(place) = place else { return };
         let now = self.received_at.unwrap_or(received_at);
-        let sighting = Sighting { observed, place, received_at, now, rules };
+        let sighting = Arrival { observed, place, received_at, now, rules };
         let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
         let corrects = terminal.corrects(sighting, event, entries);
-        let weighed =
-            || self.is_weighed_since(sighting, event).then_some(Corrects { by: SupersededBy::Result, late: false });
+        let weighed = || {
+            self.is_weighed_since(sighting, event).then_some(CorrectionScope { by: SupersededBy::Result, late: false })
+        };
         if let Some(corrects) = corrects.or_else(weighed) {
             self.correcting(corrects, received_at, rules, |facility| {
                 facility.terminal(observed.terminal).take_in(sighting, event);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded;
 use crate::bounds::HISTORY;
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 use crate::stamp::{Stamp, Step};
 
 /// A state of a thing that a history is kept of.
@@ -20,7 +20,7 @@ pub(crate) struct History<T> {
     /// The first of the forgotten observations from which on all held as the oldest one that is kept.
     began: Option<Stamp>,
     /// The last of the forgotten observations that held otherwise.
-    broken: Option<Place>,
+    broken: Option<SeqPosition>,
 }
 
 impl<T> Default for History<T> {
@@ -59,7 +59,7 @@ impl<T: State> History<T> {
     }
 
     /// The place of the newest observation.
-    pub(crate) fn last(&self) -> Place {
+    pub(crate) fn last(&self) -> SeqPosition {
         self.entries.last().map(|(stamp, _)| stamp.place).unwrap_or_default()
     }
 
@@ -73,7 +73,7 @@ impl<T: State> History<T> {
     }
 
     /// What was observed before `place` and where, newest first; all of it where no place is given.
-    pub(crate) fn before(&self, place: Option<Place>) -> impl Iterator<Item = (Place, T)> {
+    pub(crate) fn before(&self, place: Option<SeqPosition>) -> impl Iterator<Item = (SeqPosition, T)> {
         let before = move |(stamp, _): &&(Stamp, T)| place.is_none_or(|place| stamp.place < place);
         self.entries.iter().rev().filter(before).map(|(stamp, value)| (stamp.place, *value))
     }
@@ -95,7 +95,7 @@ mod tests {
     fn history(observed: &[(u64, bool)]) -> History<bool> {
         let mut history = History::default();
         for (seq, value) in observed {
-            let place = Place { life: 0, seq: Seq(*seq) };
+            let place = SeqPosition { life: 0, seq: Seq(*seq) };
             history
                 .observe(Stamp { place, at: at(*seq), received_at: at(1000), offset_ms: 0, measured: false }, *value);
         }
@@ -152,7 +152,7 @@ mod tests {
     fn a_step_reaches_the_beginning_that_was_forgotten() {
         let observed: Vec<(u64, bool)> = (1..20).map(|seq| (seq, true)).collect();
         let mut history = history(&observed);
-        history.stepped(&Step { place: Place { life: 0, seq: Seq(3) }, delta_ms: 5, live: false });
+        history.stepped(&Step { place: SeqPosition { life: 0, seq: Seq(3) }, delta_ms: 5, live: false });
         assert_eq!(history.current().unwrap().1.offset_ms, -5);
     }
 
@@ -160,7 +160,10 @@ mod tests {
     fn before_a_place_only_what_came_before_it_counts() {
         let history = history(&[(1, true), (3, false)]);
         let before = |seq| {
-            history.before(Some(Place { life: 0, seq: Seq(seq) })).next().map(|(place, value)| (place.seq.0, value))
+            history
+                .before(Some(SeqPosition { life: 0, seq: Seq(seq) }))
+                .next()
+                .map(|(place, value)| (place.seq.0, value))
         };
         assert_eq!(
             [before(1), before(2), before(3), before(4)],

@@ -27,7 +27,7 @@ pub enum HoursError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct HoursDocument {
     telephone: String,
     open: BTreeMap<String, (String, String)>,
 }
@@ -44,7 +44,7 @@ impl Hours {
 
     /// Reads hours from TOML.
     pub fn parse(document: &str) -> Result<Self, HoursError> {
-        let document: Document = toml::from_str(document)?;
+        let document: HoursDocument = toml::from_str(document)?;
         let mut week = [None; 7];
         for (name, (from, to)) in document.open {
             let weekday: Weekday = name.parse().map_err(|_| HoursError::Weekday(name.clone()))?;

@@ -16,15 +16,15 @@ use crate::view::View;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Identity {
     /// What was said, which may be typed in any order; what is older is in `before`.
-    acts: Vec<Act>,
-    before: Held,
+    acts: Vec<IdentityAct>,
+    before: Registration,
     /// What follows from both.
-    now: Held,
+    now: Registration,
 }
 
 /// Name, codes and places.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-struct Held {
+struct Registration {
     name: Option<String>,
     address: Option<String>,
     /// Prefectures in two digits, each from an instant on, ascending; the first one from the beginning.
@@ -34,15 +34,15 @@ struct Held {
 
 /// A registration, or a change of codes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-struct Act {
+struct IdentityAct {
     stated_at: DateTime<Utc>,
-    kind: ActKind,
+    kind: IdentityActKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<StatementId>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-enum ActKind {
+enum IdentityActKind {
     Registered(FacilityRegistered),
     CodeChanged { old: Option<String>, new: Option<String>, effective_at: DateTime<Utc> },
 }
@@ -81,14 +81,14 @@ impl Identity {
     pub(crate) fn registered(&mut self, event: &FacilityRegistered, stated: &Stated) {
         let mut event = event.clone();
         event.codes.iter_mut().for_each(|code| *code = written(code));
-        self.said(Act { stated_at: stated.stated_at, kind: ActKind::Registered(event), id: stated.id });
+        self.said(IdentityAct { stated_at: stated.stated_at, kind: IdentityActKind::Registered(event), id: stated.id });
     }
 
     pub(crate) fn code_changed(&mut self, event: &FacilityCodeChanged, stated: &Stated) {
         let FacilityCodeChanged { old, new, effective_at } = event;
         let (old, new) = (old.as_deref().map(written), new.as_deref().map(written));
-        let kind = ActKind::CodeChanged { old, new, effective_at: *effective_at };
-        self.said(Act { stated_at: stated.stated_at, kind, id: stated.id });
+        let kind = IdentityActKind::CodeChanged { old, new, effective_at: *effective_at };
+        self.said(IdentityAct { stated_at: stated.stated_at, kind, id: stated.id });
     }
 
     /// Makes a registration or a change of codes one that was never stated.
@@ -109,7 +109,7 @@ impl Identity {
     }
 
     /// Takes in a statement.
-    fn said(&mut self, act: Act) {
+    fn said(&mut self, act: IdentityAct) {
         self.acts.push(act);
         self.replay();
     }
@@ -121,8 +121,8 @@ impl Identity {
             self.acts.iter().filter(|act| act.is_registration()).map(|act| act.stated_at).collect();
         let stood_at = |at: DateTime<Utc>| registered_at.iter().copied().filter(|known| *known <= at).max();
         self.acts.sort_by_cached_key(|act| match &act.kind {
-            ActKind::Registered(_) => (act.stated_at, None, act.stated_at),
-            ActKind::CodeChanged { effective_at, .. } => {
+            IdentityActKind::Registered(_) => (act.stated_at, None, act.stated_at),
+            IdentityActKind::CodeChanged { effective_at, .. } => {
                 let from = stood_at(act.stated_at).map_or(*effective_at, |stood| stood.max(*effective_at));
                 (from, Some(*effective_at), act.stated_at)
             }
@@ -157,16 +157,23 @@ impl Identity {
     }
 }
 
-impl Act {
+impl IdentityAct {
     const fn is_registration(&self) -> bool {
-        matches!(self.kind, ActKind::Registered(_))
+        matches!(self.kind, IdentityActKind::Registered(_))
     }
 }
 
-impl Held {
-    fn apply(&mut self, act: &Act) {
+impl Registration {
+    fn apply(&mut self, act: &IdentityAct) {
         match &act.kind {
-            ActKind::Registered(FacilityRegistered { name, prefecture, codes, address, moved_at, correction }) => {
+            IdentityActKind::Registered(FacilityRegistered {
+                name,
+                prefecture,
+                codes,
+                address,
+                moved_at,
+                correction,
+            }) => {
                 self.name = Some(name.clone());
                 if address.is_some() {
                     self.address.clone_from(address);
@@ -174,7 +181,7 @@ impl Held {
                 self.placed(prefecture, *moved_at, *correction, act.stated_at);
                 codes.iter().for_each(|code| self.registered(code, act.stated_at));
             }
-            ActKind::CodeChanged { old, new, effective_at } => {
+            IdentityActKind::CodeChanged { old, new, effective_at } => {
                 if let Some(old) = old {
                     self.ended(old, *effective_at);
                 }

@@ -48,13 +48,13 @@ pub use bounds::{BOUNDS, Bound};
 pub use calendar::{Calendar, CalendarError, Opening};
 pub use cause::{Cause, FaceReaderModel, Fallback};
 pub use collection::{CollectionLimit, SettingsStatus};
-pub use discrepancy::{Acknowledged, Flag, FlagStatus, Severity, UnknownFlag, standing};
+pub use discrepancy::{Acknowledgement, Flag, FlagStatus, Severity, UnknownFlag, standing};
 pub use due::due;
-pub use equipment::{Equipment, FaceReader, Missing, ReaderStatus, Trouble};
+pub use equipment::{Equipment, FaceReader, MissingPart, ReaderStatus, Trouble};
 pub use evidence::{
     Doubt, DoubtCount, Eligible, Evidence, Level, LevelCount, ReadStatus, Superseded, SupersededBy, reads,
 };
-pub use explain::{Change, EXAMPLE, Explained, Fleet, Step, StepCause, difference, explain};
+pub use explain::{Change, EXAMPLE, Explanation, Fleet, Step, StepCause, difference, explain};
 pub use facility::{FOLD, Facility, fold, withdrawable};
 pub use freshness::{Freshness, TerminalStatus};
 pub use hours::{Hours, HoursError};
@@ -66,7 +66,7 @@ pub use opt_out::OptOutStatus;
 pub use readiness::{POSTER_ADDRESS, ReadinessStep, StepKind};
 pub use rules::{Burst, Delay, RuleError, RuleSet, Rules};
 pub use seen::Hole;
-pub use status::{FaceReaderStatus, PurchaseStatus, Status, Tallied, status};
+pub use status::{CountedWord, FaceReaderStatus, PurchaseStatus, Status, status};
 pub use terminal::{Gap, Versions};
 pub use text::{Axis, Text, Word};
-pub use timeline::{Head, Span, Timeline, Words, look, takes_back, timeline, true_from};
+pub use timeline::{StatusWords, Timeline, TimelineHead, TimelineSpan, look, takes_back, timeline, valid_from};

@@ -22,7 +22,7 @@ pub const FORM: &str = include_str!("../data/form.txt");
 
 /// A fact and the line that it stands in, counted from 1.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Line {
+pub struct EventLine {
     pub number: usize,
     pub recorded: Recorded,
 }
@@ -39,14 +39,14 @@ pub struct LineError {
 ///
 /// # Errors
 /// Where a line is no fact of the documented form.
-pub fn read(bytes: &[u8]) -> Result<Vec<Line>, Vec<LineError>> {
+pub fn read(bytes: &[u8]) -> Result<Vec<EventLine>, Vec<LineError>> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut lines = Vec::new();
     let mut mistakes = Vec::new();
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let read = str::from_utf8(line).map_err(|_| "it is not UTF-8: save the file as UTF-8".to_owned());
         match read.map(str::trim).and_then(|text| if text.is_empty() { Ok(None) } else { fact(text).map(Some) }) {
-            Ok(Some(recorded)) => lines.push(Line { number, recorded }),
+            Ok(Some(recorded)) => lines.push(EventLine { number, recorded }),
             Ok(None) => {}
             Err(mistake) => mistakes.push(LineError { number, mistake }),
         }

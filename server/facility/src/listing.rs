@@ -22,7 +22,7 @@ use crate::word::words;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Listings {
     /// Ascending by date, then snapshot.
-    sights: Vec<Sight>,
+    sights: Vec<SnapshotSighting>,
     /// What the forgotten ones said, and until when.
     before: Option<(Listing, DateTime<Utc>)>,
     /// The date of a snapshot that was ahead of its import: the newest such.
@@ -34,7 +34,7 @@ pub(crate) struct Listings {
 
 /// What one snapshot says of the facility, all its codes together.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Sight {
+pub(crate) struct SnapshotSighting {
     pub(crate) as_of: DateTime<Utc>,
     pub(crate) snapshot: SnapshotId,
     pub(crate) coverage: Coverage,
@@ -124,7 +124,7 @@ impl Coverage {
     }
 }
 
-impl Sight {
+impl SnapshotSighting {
     pub(crate) fn covers(&self, identity: &Identity) -> bool {
         self.coverage.covers(identity, self.as_of)
     }
@@ -153,7 +153,7 @@ impl Listings {
         }
         let codes: Vec<String> = event.code.iter().map(|code| crate::identity::written(code)).collect();
         let coverage = Coverage::parse(&event.coverage);
-        let same = |known: &&mut Sight| known.snapshot == snapshot && known.as_of == as_of;
+        let same = |known: &&mut SnapshotSighting| known.snapshot == snapshot && known.as_of == as_of;
         if let Some(known) = self.sights.iter_mut().find(same) {
             known.listed |= event.listed;
             known.coverage = known.coverage.clone().min(coverage);
@@ -165,7 +165,7 @@ impl Listings {
             }
             return;
         }
-        let sight = Sight { as_of, snapshot, coverage, listed: event.listed, codes };
+        let sight = SnapshotSighting { as_of, snapshot, coverage, listed: event.listed, codes };
         let forgotten = bounded::insert(&mut self.sights, sight, |sight| (sight.as_of, sight.snapshot), SIGHTS);
         if let Some(oldest) = forgotten {
             let before = self.before.take().map_or(Listing::Unknown, |(listing, _)| listing);
@@ -181,24 +181,24 @@ impl Listings {
     }
 
     /// Every snapshot that is kept, ascending by date, and whether its absence means something.
-    pub(crate) fn sights<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (&'a Sight, bool)> {
+    pub(crate) fn sights<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (&'a SnapshotSighting, bool)> {
         self.sights.iter().map(|sight| (sight, sight.covers(identity)))
     }
 
     /// The newest snapshot that covers the facility and doesn't name it.
-    pub(crate) fn newest_absence(&self, identity: &Identity) -> Option<&Sight> {
+    pub(crate) fn newest_absence(&self, identity: &Identity) -> Option<&SnapshotSighting> {
         self.sights.iter().rev().find(|sight| !sight.listed && sight.covers(identity))
     }
 
     /// The newest snapshot that names the facility.
-    pub(crate) fn last_row(&self) -> Option<&Sight> {
+    pub(crate) fn last_row(&self) -> Option<&SnapshotSighting> {
         self.sights.iter().rev().find(|sight| sight.listed)
     }
 }
 
 /// What a later snapshot makes of the listing.
-fn step(listing: Listing, sight: &Sight, identity: &Identity) -> Listing {
-    let Sight { as_of, listed, .. } = *sight;
+fn step(listing: Listing, sight: &SnapshotSighting, identity: &Identity) -> Listing {
+    let SnapshotSighting { as_of, listed, .. } = *sight;
     if listed {
         return match listing {
             Listing::Listed { since, .. } => Listing::Listed { since, last_seen_at: as_of },

@@ -18,7 +18,7 @@ use yomitori_proto::vocabulary::Intent;
 
 use crate::bounded;
 use crate::bounds::ACTS;
-use crate::listing::Sight;
+use crate::listing::SnapshotSighting;
 
 pub use axis::OptOutStatus;
 pub(crate) use process::Process;
@@ -27,7 +27,7 @@ pub(crate) use process::Process;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OptOut {
     /// Ascending by when they were done.
-    acts: Vec<Act>,
+    acts: Vec<OptOutAct>,
     before: Process,
     /// Until when acts and lists are in `before`.
     forgotten_until: Option<DateTime<Utc>>,
@@ -35,9 +35,9 @@ pub(crate) struct OptOut {
 
 /// Something that people did.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub(crate) struct Act {
+pub(crate) struct OptOutAct {
     pub(crate) at: DateTime<Utc>,
-    pub(crate) what: What,
+    pub(crate) what: OptOutActKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<StatementId>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Act {
 /// What they did; of several at one instant the process takes them in this order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum What {
+pub(crate) enum OptOutActKind {
     /// A wish not to be listed.
     Unwanted,
     Planned {
@@ -61,25 +61,25 @@ pub(crate) enum What {
 
 impl OptOut {
     pub(crate) fn planned(&mut self, for_at: DateTime<Utc>, stated: &Stated) {
-        self.did(stated.stated_at, What::Planned { for_at }, stated);
+        self.did(stated.stated_at, OptOutActKind::Planned { for_at }, stated);
     }
 
     pub(crate) fn called(&mut self, at: DateTime<Utc>, reference: Option<String>, stated: &Stated) {
-        self.did(at, What::Called { by: stated.by.clone(), reference }, stated);
+        self.did(at, OptOutActKind::Called { by: stated.by.clone(), reference }, stated);
     }
 
     pub(crate) fn acknowledged(&mut self, at: DateTime<Utc>, stated: &Stated) {
-        self.did(at, What::Acknowledged, stated);
+        self.did(at, OptOutActKind::Acknowledged, stated);
     }
 
     pub(crate) fn withdrawn(&mut self, at: DateTime<Utc>, stated: &Stated) {
-        self.did(at, What::Withdrawn, stated);
+        self.did(at, OptOutActKind::Withdrawn, stated);
     }
 
     /// A new "do not want" after a withdrawal begins anew.
     pub(crate) fn intent_set(&mut self, intent: Intent, stated: &Stated) {
         if matches!(intent, Intent::DoNotWant) {
-            self.did(stated.stated_at, What::Unwanted, stated);
+            self.did(stated.stated_at, OptOutActKind::Unwanted, stated);
         }
     }
 
@@ -88,8 +88,8 @@ impl OptOut {
         self.acts.retain(|act| act.id != Some(id));
     }
 
-    fn did(&mut self, at: DateTime<Utc>, what: What, stated: &Stated) {
-        let act = Act { at, what, id: stated.id };
+    fn did(&mut self, at: DateTime<Utc>, what: OptOutActKind, stated: &Stated) {
+        let act = OptOutAct { at, what, id: stated.id };
         if self.acts.contains(&act) || self.forgotten_until.is_some_and(|until| at <= until) {
             return;
         }
@@ -101,7 +101,7 @@ impl OptOut {
 
     /// A snapshot is forgotten: what followed from it, and from all that was done before it, is kept. `covers` tells
     /// whether its absence means something.
-    pub(crate) fn forget(&mut self, sight: &Sight, covers: bool) {
+    pub(crate) fn forget(&mut self, sight: &SnapshotSighting, covers: bool) {
         if self.forgotten_until.is_some_and(|until| sight.as_of <= until) {
             return;
         }
@@ -114,7 +114,7 @@ impl OptOut {
     }
 
     /// How far it has got by acts and lists together. `sights` ascend by date.
-    pub(crate) fn process<'a>(&self, sights: impl Iterator<Item = (&'a Sight, bool)>) -> Process {
+    pub(crate) fn process<'a>(&self, sights: impl Iterator<Item = (&'a SnapshotSighting, bool)>) -> Process {
         let mut process = self.before.clone();
         let known = |at| self.forgotten_until.is_none_or(|until| until < at);
         let sights: Vec<_> = sights.filter(|(sight, _)| known(sight.as_of)).collect();

@@ -8,7 +8,7 @@ use yomitori_proto::vocabulary::ReaderRole;
 
 use crate::bounds::ASSIGNED;
 use crate::history::{History, State};
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 use crate::stamp::{Stamp, Step};
 use crate::statements::Statements;
 
@@ -16,7 +16,7 @@ use crate::statements::Statements;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Reader {
     /// The observation that the three below are from.
-    described: Place,
+    described: SeqPosition,
     pub(crate) model: Option<String>,
     pub(crate) vid: Option<u16>,
     pub(crate) pid: Option<u16>,
@@ -77,7 +77,7 @@ impl Reader {
     }
 
     /// The role that was configured on the terminal before `place`, and where it says so.
-    pub(crate) fn configured(&self, place: Option<Place>) -> Option<(Place, ReaderRole)> {
+    pub(crate) fn configured(&self, place: Option<SeqPosition>) -> Option<(SeqPosition, ReaderRole)> {
         self.changes.before(place).find_map(|(place, role)| Some((place, role?)))
     }
 
@@ -95,7 +95,7 @@ impl Reader {
     }
 
     /// Where the reader was last heard of.
-    pub(crate) fn last(&self) -> Place {
+    pub(crate) fn last(&self) -> SeqPosition {
         self.changes.last()
     }
 
@@ -106,7 +106,7 @@ impl Reader {
 
     /// How much it would be missed: what is there before what is gone, readers for phones before others, and the one that
     /// was heard of last before others.
-    pub(crate) fn importance(&self) -> (bool, bool, Place) {
+    pub(crate) fn importance(&self) -> (bool, bool, SeqPosition) {
         let there = self.presence().is_some_and(|(there, _)| there);
         (self.role(|_| true) == ReaderRole::Phone, there, self.last())
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use yomitori_proto::vocabulary::{Notice, PhoneNative, Purchase, ReaderRole};
 
-use crate::desk::{Entry, Kind};
+use crate::desk::{DeskEntry, DeskEntryKind};
 use crate::equipment::Equipment;
 use crate::terminal::Presence;
 use crate::text::{Text, Word};
@@ -111,10 +111,13 @@ impl View<'_> {
     }
 
     fn hung_at(&self, notice: Notice) -> Option<DateTime<Utc>> {
-        self.desk_notices().filter(|entry| entry.kind == Kind::Notice { notice }).map(|entry| self.said_at(entry)).max()
+        self.desk_notices()
+            .filter(|entry| entry.kind == DeskEntryKind::Notice { notice })
+            .map(|entry| self.said_at(entry))
+            .max()
     }
 
-    fn said_at(&self, entry: &Entry) -> DateTime<Utc> {
+    fn said_at(&self, entry: &DeskEntry) -> DateTime<Utc> {
         entry.stamp.true_at(self.rules.at(entry.stamp.at))
     }
 
@@ -202,7 +205,7 @@ impl View<'_> {
     }
 
     fn reader_restart(&self) -> ReadinessStep {
-        let restarts = self.desk_notices().filter(|entry| entry.kind == Kind::Restarted);
+        let restarts = self.desk_notices().filter(|entry| entry.kind == DeskEntryKind::Restarted);
         let restarted = restarts.map(|entry| self.said_at(entry)).max();
         let restarted_at = restarted.filter(|at| self.set.counts_since <= *at);
         step(

@@ -16,20 +16,20 @@ use crate::instant::later;
 /// Where an observation stands among all of its terminal: independent of every clock but for the order of lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "(u32, u64)", into = "(u32, u64)")]
-pub(crate) struct Place {
+pub(crate) struct SeqPosition {
     /// Ascending in the order of lives; the numbers leave room for lives that come between.
     pub(crate) life: u32,
     pub(crate) seq: Seq,
 }
 
-impl From<(u32, u64)> for Place {
+impl From<(u32, u64)> for SeqPosition {
     fn from((life, seq): (u32, u64)) -> Self {
         Self { life, seq: Seq(seq) }
     }
 }
 
-impl From<Place> for (u32, u64) {
-    fn from(place: Place) -> Self {
+impl From<SeqPosition> for (u32, u64) {
+    fn from(place: SeqPosition) -> Self {
         (place.life, place.seq.0)
     }
 }
@@ -37,7 +37,7 @@ impl From<Place> for (u32, u64) {
 /// The lives of one terminal, ascending.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Lives {
-    lives: Vec<Seen>,
+    lives: Vec<LifeNumbers>,
     /// Until when lives that are forgotten observed something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     forgotten_until: Option<DateTime<Utc>>,
@@ -47,7 +47,7 @@ pub(crate) struct Lives {
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-struct Seen {
+struct LifeNumbers {
     id: Life,
     number: u32,
     /// When the first observation that arrived was made.
@@ -96,7 +96,7 @@ impl Lives {
         observed: &Observed,
         made_at: DateTime<Utc>,
         received_at: DateTime<Utc>,
-    ) -> Option<Place> {
+    ) -> Option<SeqPosition> {
         let index = match self.lives.iter().rposition(|seen| seen.id == observed.life) {
             Some(index) => index,
             None => self.begin(observed.life, made_at)?,
@@ -108,7 +108,7 @@ impl Lives {
             if seen.digests.len() > DIGESTS {
                 seen.digests.pop_front();
             }
-            return Some(Place { life: seen.number, seq: observed.seq });
+            return Some(SeqPosition { life: seen.number, seq: observed.seq });
         }
         if seen.is_another(observed, digest) {
             self.reused_at = self.reused_at.max(Some(received_at));
@@ -117,9 +117,9 @@ impl Lives {
     }
 
     /// Where an observation stands that has been admitted.
-    pub(crate) fn place(&self, observed: &Observed) -> Option<Place> {
+    pub(crate) fn place(&self, observed: &Observed) -> Option<SeqPosition> {
         let seen = self.lives.iter().find(|seen| seen.id == observed.life)?;
-        Some(Place { life: seen.number, seq: observed.seq })
+        Some(SeqPosition { life: seen.number, seq: observed.seq })
     }
 
     /// Where the life stands that was just named first; `None` where one that old may have been forgotten.
@@ -137,7 +137,7 @@ impl Lives {
             (Some(before), Some(behind)) => before.midpoint(behind),
         };
         let digests = VecDeque::new();
-        let life = Seen { id, number, began_at: made_at, runs: Vec::with_capacity(1), given_up: false, digests };
+        let life = LifeNumbers { id, number, began_at: made_at, runs: Vec::with_capacity(1), given_up: false, digests };
         self.lives.insert(index, life);
         // Two machines go on from one spool while it is new.
         let newest = self.lives.len().saturating_sub(2);
@@ -156,21 +156,21 @@ impl Lives {
     }
 
     /// The last observation of the present life before which nothing is missing: where, and when by the terminal's clock.
-    pub(crate) fn complete_until(&self) -> Option<(Place, DateTime<Utc>)> {
+    pub(crate) fn complete_until(&self) -> Option<(SeqPosition, DateTime<Utc>)> {
         let seen = self.lives.last()?;
         let run = seen.runs.first().filter(|run| run.from <= 1)?;
-        Some((Place { life: seen.number, seq: Seq(run.to) }, run.at))
+        Some((SeqPosition { life: seen.number, seq: Seq(run.to) }, run.at))
     }
 
     /// What is missing, the oldest life first, and where the observation behind it stands; by the terminal's clock.
-    pub(crate) fn holes(&self) -> Vec<(Place, Hole)> {
+    pub(crate) fn holes(&self) -> Vec<(SeqPosition, Hole)> {
         let mut holes = Vec::new();
         for seen in &self.lives {
             let (mut next, mut after) = (1, None);
             for run in &seen.runs {
                 if run.from > next {
                     let (from, to) = (Seq(next), Seq(run.from - 1));
-                    let behind = Place { life: seen.number, seq: Seq(run.from) };
+                    let behind = SeqPosition { life: seen.number, seq: Seq(run.from) };
                     holes.push((behind, Hole { life: seen.id, from, to, after, before: run.began_at }));
                 }
                 (next, after) = (run.to.saturating_add(1), Some(run.at));
@@ -182,7 +182,7 @@ impl Lives {
     /// Whether anything is missing, or was given up.
     pub(crate) fn incomplete(&self) -> bool {
         let complete =
-            |seen: &Seen| seen.runs.len() <= 1 && seen.runs.iter().all(|run| run.from <= 1) && !seen.given_up;
+            |seen: &LifeNumbers| seen.runs.len() <= 1 && seen.runs.iter().all(|run| run.from <= 1) && !seen.given_up;
         !self.lives.iter().all(complete)
     }
 
@@ -200,7 +200,7 @@ fn digest(observed: &Observed) -> u32 {
     u32::try_from((mixed ^ (mixed >> 32)) & u64::from(u32::MAX)).unwrap_or_default()
 }
 
-impl Seen {
+impl LifeNumbers {
     /// Whether a number that was read before was that of another observation, as far as that can be told.
     fn is_another(&self, observed: &Observed, digest: u32) -> bool {
         let seq = observed.seq.0;

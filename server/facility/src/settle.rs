@@ -28,12 +28,12 @@ impl Facility {
             let mut gone: Vec<EntryId> = Vec::new();
             for number in 0..beyond + AT_ONCE {
                 let attempt = match list {
-                    List::Taps(id) => {
+                    FullList::Taps(id) => {
                         let Some(terminal) = self.terminals.get_mut(&id) else { break };
                         let Some(place) = terminal.forget_oldest_tap() else { break };
                         attempts.list.iter().find(|attempt| attempt.terminal == Some(id) && attempt.tap == Some(place))
                     }
-                    List::Entries(desk) => {
+                    FullList::Entries(desk) => {
                         let entry = EntryId { desk, index: number };
                         let attempt = attempts.list.iter().find(|attempt| attempt.entries.contains(&entry));
                         if gone.contains(&entry) {
@@ -65,15 +65,15 @@ impl Facility {
     }
 
     /// A list that holds more than it may, and how much.
-    fn beyond(&self) -> Option<(List, usize)> {
+    fn beyond(&self) -> Option<(FullList, usize)> {
         let entries = |count: usize| count.checked_sub(ENTRIES).filter(|beyond| *beyond > 0);
         if let Some(beyond) = entries(self.desk.entries().len()) {
-            return Some((List::Entries(None), beyond));
+            return Some((FullList::Entries(None), beyond));
         }
         self.terminals.iter().find_map(|(id, terminal)| {
             let taps = terminal.taps().count().checked_sub(TAPS).filter(|beyond| *beyond > 0);
-            let taps = taps.map(|beyond| (List::Taps(*id), beyond));
-            taps.or_else(|| Some((List::Entries(Some(*id)), entries(terminal.desk.entries().len())?)))
+            let taps = taps.map(|beyond| (FullList::Taps(*id), beyond));
+            taps.or_else(|| Some((FullList::Entries(Some(*id)), entries(terminal.desk.entries().len())?)))
         })
     }
 
@@ -100,7 +100,7 @@ impl Facility {
 
 /// What is too long.
 #[derive(Clone, Copy)]
-enum List {
+enum FullList {
     Taps(TerminalId),
     /// Of a terminal's desk page, or of signed-in people.
     Entries(Option<TerminalId>),

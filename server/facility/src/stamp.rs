@@ -6,13 +6,13 @@ use yomitori_proto::event::Observed;
 
 use crate::instant::later;
 use crate::rules::RuleSet;
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 
 /// An instant by a terminal's clock.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(from = "Packed", into = "Packed")]
 pub(crate) struct Stamp {
-    pub(crate) place: Place,
+    pub(crate) place: SeqPosition,
     pub(crate) at: DateTime<Utc>,
     /// By the server's clock.
     pub(crate) received_at: DateTime<Utc>,
@@ -23,7 +23,7 @@ pub(crate) struct Stamp {
 }
 
 /// A stamp in the state of a facility, which has many: place, both instants in microseconds, offset, 1 where it is measured.
-type Packed = (Place, i64, i64, i64, u8);
+type Packed = (SeqPosition, i64, i64, i64, u8);
 
 impl From<Stamp> for Packed {
     fn from(Stamp { place, at, received_at, offset_ms, measured }: Stamp) -> Self {
@@ -74,7 +74,7 @@ pub(crate) const fn believed(offset_ms: i64) -> i64 {
 /// A step of a terminal's wall clock.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Step {
-    pub(crate) place: Place,
+    pub(crate) place: SeqPosition,
     pub(crate) delta_ms: i64,
     /// It came as it happened: what a connection said of the clock was true until then. Otherwise it had happened before
     /// the connection.
@@ -92,7 +92,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// By how much it was wrong at `place`.
-    pub(crate) fn offset_at(&self, place: Place) -> i64 {
+    pub(crate) fn offset_at(&self, place: SeqPosition) -> i64 {
         let later = self.steps.iter().filter(|step| place < step.place);
         later.fold(self.offset_ms, |offset, step| offset.saturating_sub(step.delta_ms))
     }
@@ -106,7 +106,7 @@ impl Clock {
     }
 
     /// Whether the clock was set between two places.
-    pub(crate) fn stepped(&self, one: Place, other: Place) -> bool {
+    pub(crate) fn stepped(&self, one: SeqPosition, other: SeqPosition) -> bool {
         let (first, last) = (one.min(other), one.max(other));
         self.steps.iter().any(|step| first < step.place && step.place < last)
     }

@@ -11,9 +11,9 @@ use yomitori_proto::vocabulary::{PhoneNative, Purchase, PurchaseRoute};
 use crate::calendar::Calendar;
 use crate::cause::{Cause, FaceReaderModel, Fallback};
 use crate::collection::CollectionLimit;
-use crate::desk::Entry;
+use crate::desk::DeskEntry;
 use crate::discrepancy::FlagStatus;
-use crate::due::Moment;
+use crate::due::LookAt;
 use crate::equipment::{Equipment, ReaderStatus};
 use crate::evidence::{Eligible, Evidence, Superseded};
 use crate::facility::Facility;
@@ -66,8 +66,8 @@ pub struct Status {
     /// How much people let terminals collect; absent where nobody has said.
     pub collection_limit: Option<CollectionLimit>,
     pub readiness: Vec<ReadinessStep>,
-    pub fallbacks: Vec<Tallied>,
-    pub failure_causes: Vec<Tallied>,
+    pub fallbacks: Vec<CountedWord>,
+    pub failure_causes: Vec<CountedWord>,
     /// Most urgent first.
     pub flags: Vec<FlagStatus>,
 }
@@ -93,7 +93,7 @@ pub struct PurchaseStatus {
 
 /// How often a fallback was used, or a cause named.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Tallied {
+pub struct CountedWord {
     pub id: String,
     pub count: u32,
     /// Absent where the table doesn't know the identifier.
@@ -104,14 +104,14 @@ pub struct Tallied {
 /// What `facility` is at `now`.
 #[must_use]
 pub fn status(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Status {
-    let moment = Moment::new(now);
+    let moment = LookAt::new(now);
     let status = View::new(facility, rules, calendar, &moment).status();
     Status { due_at: moment.next(), ..status }
 }
 
 impl View<'_> {
     /// Notices and restarts, signed-in people's and terminals' together.
-    pub(crate) fn desk_notices(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn desk_notices(&self) -> impl Iterator<Item = &DeskEntry> {
         let desks = self.facility.terminals.values().map(|terminal| &terminal.desk);
         std::iter::once(&self.facility.desk).chain(desks).flat_map(|desk| desk.notices())
     }
@@ -182,7 +182,7 @@ impl View<'_> {
             .collect()
     }
 
-    fn tallied(&self) -> (Vec<Tallied>, Vec<Tallied>) {
+    fn tallied(&self) -> (Vec<CountedWord>, Vec<CountedWord>) {
         let (mut fallbacks, mut causes) = (BTreeMap::new(), BTreeMap::new());
         self.facility.desk.counts(&mut fallbacks, &mut causes);
         for terminal in self.facility.terminals.values() {
@@ -190,11 +190,11 @@ impl View<'_> {
         }
         let fallbacks = fallbacks.into_iter().map(|(id, count)| {
             let known = Fallback::of(&id);
-            Tallied { label: known.map(Fallback::label), next: known.map(Fallback::next_step), id, count }
+            CountedWord { label: known.map(Fallback::label), next: known.map(Fallback::next_step), id, count }
         });
         let causes = causes.into_iter().map(|(id, count)| {
             let known = Cause::of(&id);
-            Tallied { label: known.map(Cause::sentence), next: known.map(Cause::next_step), id, count }
+            CountedWord { label: known.map(Cause::sentence), next: known.map(Cause::next_step), id, count }
         });
         (fallbacks.collect(), causes.collect())
     }

@@ -21,11 +21,11 @@ use crate::history::History;
 use crate::instant::later;
 use crate::reader::Reader;
 use crate::rules::{RuleSet, Rules};
-use crate::seen::{Hole, Lives, Place};
+use crate::seen::{Hole, Lives, SeqPosition};
 use crate::stamp::{Clock, Stamp, Step, believed};
 use crate::statements::Statements;
 
-pub(crate) use observe::{Corrects, Sighting};
+pub(crate) use observe::{Arrival, CorrectionScope};
 
 /// What is known of one terminal.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -53,10 +53,10 @@ pub(crate) struct Terminal {
     pub(crate) started: Option<Stamp>,
     pub(crate) blocked: Option<Stamp>,
     pub(crate) components: BTreeMap<Component, History<ComponentState>>,
-    pub(crate) versions: Option<(Place, Versions)>,
+    pub(crate) versions: Option<(SeqPosition, Versions)>,
     window: Window,
     /// The first tap of a phone's length that the official software was seen to take.
-    first_taken: Option<Place>,
+    first_taken: Option<SeqPosition>,
     pub(crate) desk: Desk,
     /// Ascending by place.
     gaps: Vec<(Stamp, Gap)>,
@@ -191,7 +191,7 @@ impl Terminal {
     /// Observations that were made and never arrived.
     pub(crate) fn holes(&self, set: &RuleSet) -> Vec<Hole> {
         let holes = self.lives.holes().into_iter();
-        let corrected = |(place, hole): (Place, Hole)| Hole {
+        let corrected = |(place, hole): (SeqPosition, Hole)| Hole {
             before: self.known_at(place, hole.before, set),
             after: hole.after.map(|after| self.known_at(place, after, set)),
             ..hole
@@ -205,7 +205,7 @@ impl Terminal {
     }
 
     /// When something was that is not kept with its stamp.
-    fn known_at(&self, place: Place, at: DateTime<Utc>, set: &RuleSet) -> DateTime<Utc> {
+    fn known_at(&self, place: SeqPosition, at: DateTime<Utc>, set: &RuleSet) -> DateTime<Utc> {
         let received_at = self.heard_at.unwrap_or(at);
         let offset_ms = self.clock.offset_at(place);
         Stamp { place, at, received_at, offset_ms, measured: false }.true_at(set)
@@ -244,7 +244,7 @@ impl Terminal {
     }
 
     /// Lets the oldest tap go; first those on a reader that a person has said is not for phones.
-    pub(crate) fn forget_oldest_tap(&mut self) -> Option<Place> {
+    pub(crate) fn forget_oldest_tap(&mut self) -> Option<SeqPosition> {
         let taps = &self.window.taps;
         let for_others = |tap: &&Tap| !matches!(tap.role(), ReaderRole::Phone | ReaderRole::Unknown);
         let place = taps.iter().find(for_others).or(taps.first())?.stamp.place;
@@ -253,7 +253,7 @@ impl Terminal {
     }
 
     /// Lets a tap go that was counted.
-    pub(crate) fn forget_tap(&mut self, place: Place) {
+    pub(crate) fn forget_tap(&mut self, place: SeqPosition) {
         self.window.taps.retain(|tap| tap.stamp.place != place);
     }
 

@@ -9,7 +9,7 @@ use yomitori_proto::event::{Event, Recorded};
 use yomitori_proto::id::FacilityId;
 
 use crate::calendar::Calendar;
-use crate::due::Moment;
+use crate::due::LookAt;
 use crate::evidence::Evidence;
 use crate::facility::Facility;
 use crate::rules::Rules;
@@ -18,7 +18,7 @@ use crate::view::View;
 
 /// What a row of a facility says in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Words {
+pub struct StatusWords {
     pub code: Option<String>,
     pub name: String,
     pub prefecture: String,
@@ -36,7 +36,7 @@ pub struct Words {
 
 /// A facility as it was at an instant, with everything in it that was so until then.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Head {
+pub struct TimelineHead {
     pub facility: Facility,
     pub through: DateTime<Utc>,
 }
@@ -45,14 +45,14 @@ pub struct Head {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Timeline {
     /// Ascending, each until the next; those of an earlier head stand before them.
-    pub entries: Vec<(DateTime<Utc>, Words)>,
+    pub entries: Vec<(DateTime<Utc>, StatusWords)>,
     /// To go on from: as it was at `settled`.
-    pub head: Head,
+    pub head: TimelineHead,
 }
 
 /// The span that is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
+pub struct TimelineSpan {
     /// What becomes known later is expected to be no older than this.
     pub settled: DateTime<Utc>,
     pub until: DateTime<Utc>,
@@ -63,7 +63,7 @@ const WAITS: usize = 10_000;
 
 /// From when on a fact was so, whenever it was said. For what people say of an opt-out see [`timeline`].
 #[must_use]
-pub fn true_from(recorded: &Recorded) -> DateTime<Utc> {
+pub fn valid_from(recorded: &Recorded) -> DateTime<Utc> {
     let said = recorded.occurred_at().min(recorded.received_at);
     let so = match &recorded.event {
         Event::SmartphoneReadAttested(event) => event.read_at,
@@ -92,18 +92,18 @@ pub const fn takes_back(recorded: &Recorded) -> bool {
 #[must_use]
 pub fn timeline(
     facility: FacilityId,
-    head: Option<Head>,
+    head: Option<TimelineHead>,
     facts: &[Recorded],
     rules: &Rules,
     calendar: &Calendar,
-    span: Span,
+    span: TimelineSpan,
 ) -> Timeline {
     let since = head.as_ref().map(|head| head.through);
     let facts = ordered(facts, since);
     // A clock that was set back takes nothing out of a head.
     let through = span.settled.max(since.unwrap_or(span.settled));
     let (state, last) = match head {
-        Some(Head { facility, through }) => {
+        Some(TimelineHead { facility, through }) => {
             let (words, due) = look(&facility, rules, calendar, through);
             (facility, Some((words, due)))
         }
@@ -111,7 +111,7 @@ pub fn timeline(
     };
     // What a head knows of numbers is what had come by then.
     let mut numbers = state.clone();
-    let mut telling = Telling { rules, calendar, state, last, entries: Vec::new() };
+    let mut telling = TimelineBuilder { rules, calendar, state, last, entries: Vec::new() };
     let facts = telling.admitted(facts, &mut numbers, through);
     let mut settled = None;
     for (place, (at, recorded)) in facts.iter().enumerate() {
@@ -128,15 +128,15 @@ pub fn timeline(
     telling.wait(span.until);
     let mut facility = settled.unwrap_or_else(|| telling.state.clone());
     facility.number_as(&numbers);
-    Timeline { entries: telling.entries, head: Head { facility, through } }
+    Timeline { entries: telling.entries, head: TimelineHead { facility, through } }
 }
 
 /// What is known after `since`, each from when it was so. A facility bears its name from the beginning.
 fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Utc>, &Recorded)> {
-    let begun = facts.iter().map(true_from).min();
+    let begun = facts.iter().map(valid_from).min();
     let mut named = since.is_some();
     let dated = |recorded| {
-        let mut at = true_from(recorded);
+        let mut at = valid_from(recorded);
         if !named && matches!(recorded.event, Event::FacilityRegistered(_)) {
             named = true;
             at = begun.map_or(at, |begun| begun.min(at));
@@ -150,16 +150,16 @@ fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Ut
     facts
 }
 
-struct Telling<'a> {
+struct TimelineBuilder<'a> {
     rules: &'a Rules,
     calendar: &'a Calendar,
     state: Facility,
     /// What was true last, and until when it stays so by itself; nothing before the first fact.
-    last: Option<(Words, Option<DateTime<Utc>>)>,
-    entries: Vec<(DateTime<Utc>, Words)>,
+    last: Option<(StatusWords, Option<DateTime<Utc>>)>,
+    entries: Vec<(DateTime<Utc>, StatusWords)>,
 }
 
-impl Telling<'_> {
+impl TimelineBuilder<'_> {
     /// The facts whose numbers are new. All numbers are known from the beginning, as nothing is missing that came later; and
     /// what was taken back is taken back before it comes.
     fn admitted<'a>(
@@ -212,8 +212,8 @@ pub fn look(
     rules: &Rules,
     calendar: &Calendar,
     now: DateTime<Utc>,
-) -> (Words, Option<DateTime<Utc>>) {
-    let moment = Moment::new(now);
+) -> (StatusWords, Option<DateTime<Utc>>) {
+    let moment = LookAt::new(now);
     let view = View::new(facility, rules, calendar, &moment);
     let axes = view.axes();
     let level = match &axes.evidence.value {
@@ -221,7 +221,7 @@ pub fn look(
         Evidence::Plausible { level, .. } => Some(level.key()),
         Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => None,
     };
-    let words = Words {
+    let words = StatusWords {
         code: view.codes().into_iter().find(|code| code.valid).map(|code| code.code),
         name: facility.identity.name().cloned().unwrap_or_default(),
         prefecture: facility.identity.prefecture(|from| view.passed(from)).cloned().unwrap_or_default(),

@@ -7,7 +7,7 @@ use yomitori_proto::id::TerminalId;
 
 use crate::calendar::Calendar;
 use crate::discrepancy::Flag;
-use crate::due::Moment;
+use crate::due::LookAt;
 use crate::equipment::Equipment;
 use crate::evidence::{Eligible, Evidence, Total};
 use crate::facility::Facility;
@@ -27,7 +27,7 @@ pub(crate) struct View<'a> {
     /// The rules in force at the moment.
     pub(crate) set: &'a RuleSet,
     pub(crate) calendar: &'a Calendar,
-    moment: &'a Moment,
+    moment: &'a LookAt,
 }
 
 /// Every axis.
@@ -44,7 +44,7 @@ pub(crate) struct Axes {
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(facility: &'a Facility, rules: &'a Rules, calendar: &'a Calendar, moment: &'a Moment) -> Self {
+    pub(crate) fn new(facility: &'a Facility, rules: &'a Rules, calendar: &'a Calendar, moment: &'a LookAt) -> Self {
         for change in rules.changes() {
             moment.passed(change);
         }

@@ -50,7 +50,7 @@ pub(crate) struct Weight {
 
 /// Where the test stands after some taps.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(from = "StoredTest", into = "StoredTest")]
 pub(crate) struct Test {
     /// The weight of all beginnings so far.
     weight: f64,
@@ -74,7 +74,7 @@ pub(crate) struct Chance {
 
 /// A test as it is written: whole numbers, so that what is read again is the same to the last bit.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredTest {
     weight_ln_millionths: i64,
     taps: u32,
     taken: bool,
@@ -88,7 +88,7 @@ struct Stored {
 
 const MILLION: f64 = 1e6;
 
-impl From<Test> for Stored {
+impl From<Test> for StoredTest {
     fn from(test: Test) -> Self {
         let whole = |number: f64| (number * MILLION).round().clamp(-1e15, 1e15) as i64;
         Self {
@@ -104,8 +104,8 @@ impl From<Test> for Stored {
     }
 }
 
-impl From<Stored> for Test {
-    fn from(stored: Stored) -> Self {
+impl From<StoredTest> for Test {
+    fn from(stored: StoredTest) -> Self {
         let number = |whole: i64| whole as f64 / MILLION;
         Self {
             weight: number(stored.weight_ln_millionths).exp(),
@@ -233,7 +233,7 @@ impl Test {
 
     /// The same, as it would be read again.
     pub(crate) fn rounded(self) -> Self {
-        Stored::from(self).into()
+        StoredTest::from(self).into()
     }
 
     /// Whether phones work here, as far as `set` asks.

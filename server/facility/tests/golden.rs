@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use chrono::TimeDelta;
-use yomitori_facility::{Calendar, Facility, Rules, Span, look, status, timeline};
+use yomitori_facility::{Calendar, Facility, Rules, TimelineSpan, look, status, timeline};
 use yomitori_proto::decode;
 use yomitori_proto::event::{Event, Recorded};
 use yomitori_proto::id::FacilityId;
@@ -52,7 +52,7 @@ fn every_record_that_was_ever_written_can_be_folded() {
     let id = all[0].facility;
     assert!(all.iter().all(|fact| fact.facility == id), "the golden files tell of one facility");
     let until = all.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
-    let told = timeline(id, None, &all, &rules, &calendar, Span { settled: until, until });
+    let told = timeline(id, None, &all, &rules, &calendar, TimelineSpan { settled: until, until });
     let last = &told.entries.last().expect("something was so").1;
     assert_eq!((last.intent, last.opt_out, last.listing), ("do_not_want", "planned", "listed"), "{last:?}");
 }

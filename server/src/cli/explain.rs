@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
-use yomitori_facility::lines::{self, FORM, Line};
-use yomitori_facility::{Calendar, EXAMPLE, Explained, Hours, Rules, explain};
+use yomitori_facility::lines::{self, EventLine, FORM};
+use yomitori_facility::{Calendar, EXAMPLE, Explanation, Hours, Rules, explain};
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{Event, Recorded};
 use yomitori_proto::id::FacilityId;
 
 use super::instant;
 use super::output::{note, say, warn};
-use super::{Context, Mistaken};
+use super::{Context, UsageError};
 use yomitori_base::error::chain;
 
 /// Mistakes in a file that are shown one by one.
@@ -25,7 +25,7 @@ const SHOWN: usize = 20;
 
 #[derive(Args)]
 #[command(after_long_help = FORM, group(ArgGroup::new("what").required(true).args(["code", "events", "example"])))]
-pub(super) struct Explain {
+pub(super) struct ExplainArguments {
     /// One of the institution codes of a facility, or its identifier: the facts are those of the server.
     code: Option<String>,
     /// A file of facts, one a line (see below); `-` reads standard input. No server is needed.
@@ -42,14 +42,14 @@ pub(super) struct Explain {
     #[arg(long, value_parser = instant::parse)]
     at: Option<DateTime<Utc>>,
     #[command(flatten)]
-    ground: GroundFiles,
+    policy: PolicyFiles,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 /// What to judge by.
 #[derive(Args)]
-pub(super) struct GroundFiles {
+pub(super) struct PolicyFiles {
     /// Rules (TOML) in place of those of the program and of any that were adopted; `rules export` prints some.
     #[arg(long)]
     rules: Option<PathBuf>,
@@ -67,14 +67,14 @@ pub(super) enum Format {
     Json,
 }
 
-impl GroundFiles {
+impl PolicyFiles {
     /// The rules that were given, or those of the program.
-    fn rules(&self) -> Result<Rules, Mistaken> {
+    fn rules(&self) -> Result<Rules, UsageError> {
         self.rules.as_deref().map_or_else(|| Ok(Rules::bundled()), read_rules)
     }
 
     /// The calendar that was given, or that of the program.
-    fn calendar(&self) -> Result<Calendar, Mistaken> {
+    fn calendar(&self) -> Result<Calendar, UsageError> {
         let calendar = match &self.holidays {
             Some(file) => Calendar::parse(&read(file)?).map_err(|error| wrong(file, &chain(&error)))?,
             None => Calendar::bundled(),
@@ -86,7 +86,10 @@ impl GroundFiles {
 }
 
 /// Explains a file of facts, or what the server knows of a facility.
-pub(super) async fn run(asked: Explain, context: impl FnOnce() -> anyhow::Result<Context>) -> anyhow::Result<()> {
+pub(super) async fn run(
+    asked: ExplainArguments,
+    context: impl FnOnce() -> anyhow::Result<Context>,
+) -> anyhow::Result<()> {
     match (&asked.code, &asked.events) {
         (Some(code), _) => stored::explain(&context()?, code, &asked).await,
         (None, Some(file)) => Ok(of_file(file, &asked)?),
@@ -97,8 +100,8 @@ pub(super) async fn run(asked: Explain, context: impl FnOnce() -> anyhow::Result
     }
 }
 
-fn of_file(file: &Path, asked: &Explain) -> Result<(), Mistaken> {
-    let (rules, calendar) = (asked.ground.rules()?, asked.ground.calendar()?);
+fn of_file(file: &Path, asked: &ExplainArguments) -> Result<(), UsageError> {
+    let (rules, calendar) = (asked.policy.rules()?, asked.policy.calendar()?);
     let mut lines = lines::read(&read(file)?).map_err(|mistakes| {
         let mut told: Vec<String> = mistakes.iter().take(SHOWN).map(|mistake| format!("  - {mistake}")).collect();
         if mistakes.len() > SHOWN {
@@ -107,7 +110,7 @@ fn of_file(file: &Path, asked: &Explain) -> Result<(), Mistaken> {
         let advice = "see `yomitori-server explain --help` for the form";
         wrong(file, &format!("nothing was computed; {advice}\n{}", told.join("\n")))
     })?;
-    if asked.ground.rules.is_some() {
+    if asked.policy.rules.is_some() {
         lines.retain(|line| {
             let adopts = matches!(line.recorded.event, Event::RulesAdopted(_));
             if adopts {
@@ -117,7 +120,7 @@ fn of_file(file: &Path, asked: &Explain) -> Result<(), Mistaken> {
         });
     }
     let (numbers, facts): (Vec<usize>, Vec<Recorded>) =
-        lines.into_iter().map(|Line { number, recorded }| (number, recorded)).unzip();
+        lines.into_iter().map(|EventLine { number, recorded }| (number, recorded)).unzip();
     let Some(last) = facts.iter().map(|recorded| recorded.received_at).max() else {
         return Err(wrong(file, "there is no fact in it"));
     };
@@ -137,7 +140,7 @@ fn of_file(file: &Path, asked: &Explain) -> Result<(), Mistaken> {
 }
 
 /// Leaves one facility: by its identifier, or by a code that it has or had.
-fn choose(explained: &mut Explained, text: &str, at: DateTime<Utc>) -> Result<(), Mistaken> {
+fn choose(explained: &mut Explanation, text: &str, at: DateTime<Utc>) -> Result<(), UsageError> {
     let has_code = |id: &FacilityId, code: &InstitutionCode| {
         let codes = explained.status(*id, at).map(|status| status.codes).unwrap_or_default();
         codes.iter().any(|known| known.code == code.as_str())
@@ -145,40 +148,40 @@ fn choose(explained: &mut Explained, text: &str, at: DateTime<Utc>) -> Result<()
     let ids: Vec<FacilityId> = match (text.parse::<FacilityId>(), InstitutionCode::parse(text)) {
         (Ok(id), _) => vec![id],
         (Err(_), Ok(code)) => explained.facilities.keys().filter(|id| has_code(id, &code)).copied().collect(),
-        (Err(_), Err(error)) => return Err(Mistaken(format!("--facility: {}", chain(&error)))),
+        (Err(_), Err(error)) => return Err(UsageError(format!("--facility: {}", chain(&error)))),
     };
     explained.facilities.retain(|id, _| ids.contains(id));
     explained.steps.retain(|step| ids.contains(&step.facility));
     if explained.facilities.is_empty() {
-        return Err(Mistaken(format!("no fact is about facility `{text}`")));
+        return Err(UsageError(format!("no fact is about facility `{text}`")));
     }
     Ok(())
 }
 
-pub(super) fn read_rules(file: &Path) -> Result<Rules, Mistaken> {
+pub(super) fn read_rules(file: &Path) -> Result<Rules, UsageError> {
     Rules::parse(&text(file)?).map_err(|mistakes| {
         let mistakes: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
         wrong(file, &format!("these rules can't be used\n{}", mistakes.join("\n")))
     })
 }
 
-pub(super) fn wrong(file: &Path, what: &str) -> Mistaken {
-    Mistaken(format!("`{}`: {what}", file.display()))
+pub(super) fn wrong(file: &Path, what: &str) -> UsageError {
+    UsageError(format!("`{}`: {what}", file.display()))
 }
 
-pub(super) fn text(file: &Path) -> Result<String, Mistaken> {
+pub(super) fn text(file: &Path) -> Result<String, UsageError> {
     String::from_utf8(read(file)?).map_err(|_| wrong(file, "it is not UTF-8"))
 }
 
 /// The bytes of a file, or of standard input.
-fn read(file: &Path) -> Result<Vec<u8>, Mistaken> {
+fn read(file: &Path) -> Result<Vec<u8>, UsageError> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
     } else {
         std::fs::read(file).map(|read| bytes = read)
     };
-    read.map_err(|error| Mistaken(format!("read `{}`: {error}", file.display())))?;
+    read.map_err(|error| UsageError(format!("read `{}`: {error}", file.display())))?;
     Ok(bytes)
 }
 

@@ -1,6 +1,6 @@
 //! `facility`: the facilities that are watched, from a table or one at a time.
 
-mod one;
+mod detail;
 
 use std::path::PathBuf;
 
@@ -13,14 +13,14 @@ use yomitori_proto::event::{Event, Stated};
 use yomitori_proto::id::StatementId;
 
 use super::Context;
-use super::list::{read_file, refused};
+use super::listing::{read_file, refused};
 use super::output::{note, say, warn};
-use super::statement::Speaker;
+use super::statement::Attribution;
 use crate::clock;
-use crate::ingest::listing::door;
 use crate::ingest::listing::entry::Scope;
 use crate::ingest::listing::format::Format;
-use crate::ingest::master::{self, BUREAU, Change, Plan, Planned};
+use crate::ingest::listing::import;
+use crate::ingest::master::{self, BUREAU, Change, Plan, PlannedChange};
 use crate::ingest::table::{self, Mistake};
 use crate::store::listing as snapshots;
 
@@ -62,10 +62,10 @@ pub(super) enum Command {
         #[arg(long)]
         register: bool,
         #[command(flatten)]
-        speaker: Speaker,
+        speaker: Attribution,
     },
     /// Register one facility, or change its name, codes or address.
-    Register(one::Register),
+    Register(detail::Register),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -96,7 +96,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         Command::Import { file, preview, prefecture, kind, register, speaker } => {
             (file, preview, prefecture, kind, register, speaker)
         }
-        Command::Register(command) => return one::register(context, command).await,
+        Command::Register(command) => return detail::register(context, command).await,
     };
     let name = file.display().to_string();
     let bytes = read_file(&file)?;
@@ -107,7 +107,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         master::read(&table, &Format::of_masters(), scope)
     });
     // What is registered is read while the file is.
-    let (master, known) = tokio::join!(reading, door::directory(&context.store, clock::now()));
+    let (master, known) = tokio::join!(reading, import::directory(&context.store, clock::now()));
     let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
     let master = master.context("read the file")?.map_err(refused)?;
     for warning in master.warnings.iter().take(SHOWN) {
@@ -131,9 +131,9 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     let Plan { planned, unchanged, unknown } = plan;
     let total = planned.len();
     let new = planned.iter().filter(|planned| planned.change == Change::New).count();
-    let stating = planned.into_iter().map(|Planned { facility, event, .. }| {
+    let stating = planned.into_iter().map(|PlannedChange { facility, event, .. }| {
         let stated = Stated { id: Some(StatementId(Uuid::new_v4())), ..stated.clone() };
-        context.operator.state(facility, stated, event)
+        context.operator.record(facility, stated, event)
     });
     let mut stating = stream::iter(stating).buffer_unordered(AT_ONCE);
     let (mut done, mut last) = (0_usize, None);
@@ -147,7 +147,7 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     drop(stating);
     match last {
         Some(position) if total <= SHOWN_AT_ONCE => {
-            context.operator.shown(position).await?;
+            context.operator.wait_until_projected(position).await?;
         }
         Some(_) => note("反映は順次進みます / recorded; what is shown follows within a few minutes"),
         None => {}

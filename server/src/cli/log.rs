@@ -9,7 +9,7 @@ use crate::projector::verify::{self, Report};
 use crate::store::Store;
 
 use super::output::say;
-use super::rebuild::Bar;
+use super::rebuild::ProgressBar;
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server log verify
@@ -35,7 +35,7 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<Exi
     let Command::Verify { format } = command;
     let store = Store::open(&config.database)?;
     store.check_schema().await?;
-    let mut bar = Bar::new();
+    let mut bar = ProgressBar::new();
     let report = verify::verify(&store, &config.kafka, &mut |told| bar.tell(told)).await?;
     bar.end();
     match format {

@@ -10,11 +10,11 @@ use yomitori_proto::id::FacilityId;
 
 use super::output::{note, say};
 use super::rules::Format;
-use super::statement::Speaker;
-use super::{Context, Mistaken};
-use crate::ingest::operator::{Answered, SkipError};
+use super::statement::Attribution;
+use super::{Context, UsageError};
+use crate::ingest::operator::{SkipError, StatementOutcome};
 use crate::log::Position;
-use crate::store::waiting::{self, Record, Stopped};
+use crate::store::waiting::{self, ParkedFacility, QueuedRecord};
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server parked list
@@ -60,7 +60,7 @@ pub(super) enum Command {
         /// A code, an identifier, or `fleet`.
         facility: String,
         #[command(flatten)]
-        speaker: Speaker,
+        speaker: Attribution,
         #[command(flatten)]
         shape: Shape,
     },
@@ -89,7 +89,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
 }
 
 /// The parked facility that `text` names.
-async fn parked(context: &Context, text: &str) -> anyhow::Result<Stopped> {
+async fn parked(context: &Context, text: &str) -> anyhow::Result<ParkedFacility> {
     let facility = match text.parse() {
         // What registers it may be among what waits.
         Ok(id) => id,
@@ -99,11 +99,11 @@ async fn parked(context: &Context, text: &str) -> anyhow::Result<Stopped> {
     let found = waiting::stopped(&context.store, Some(facility), 1, 0).await?.pop();
     found.ok_or_else(|| {
         let none = "この施設の記録は止まっていません / nothing of it waits";
-        Mistaken(format!("{text}: {none}; see `yomitori-server parked list`")).into()
+        UsageError(format!("{text}: {none}; see `yomitori-server parked list`")).into()
     })
 }
 
-async fn all(context: &Context) -> anyhow::Result<Vec<Stopped>> {
+async fn all(context: &Context) -> anyhow::Result<Vec<ParkedFacility>> {
     let mut found = Vec::new();
     loop {
         let place = i64::try_from(found.len()).unwrap_or(i64::MAX);
@@ -132,15 +132,15 @@ async fn list(context: &Context, shape: &Shape) -> anyhow::Result<()> {
 }
 
 /// Two lines of one parked facility.
-fn told(stopped: &Stopped) {
-    let Stopped { since, records, first, reason, .. } = stopped;
+fn told(stopped: &ParkedFacility) {
+    let ParkedFacility { since, records, first, reason, .. } = stopped;
     say(&format!("{}  {} から / since, {records} 件 / records wait", called(stopped), minute(*since)));
     let tried = stopped.tried_at.map(|at| format!("（再試行 / tried again {}）", minute(at))).unwrap_or_default();
     say(&format!("  {first}  {reason}{tried}"));
 }
 
 /// The facility by what people call it; its identifier where it has no code.
-fn called(stopped: &Stopped) -> String {
+fn called(stopped: &ParkedFacility) -> String {
     if stopped.facility_id == FacilityId::FLEET {
         return "fleet 全体の記録 / what is said of all".to_owned();
     }
@@ -152,8 +152,8 @@ fn minute(at: DateTime<Utc>) -> String {
     at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
 }
 
-async fn show(context: &Context, stopped: &Stopped, shape: &Shape) -> anyhow::Result<()> {
-    let mut records: Vec<Record> = Vec::new();
+async fn show(context: &Context, stopped: &ParkedFacility, shape: &Shape) -> anyhow::Result<()> {
+    let mut records: Vec<QueuedRecord> = Vec::new();
     if shape.format == Format::Text {
         told(stopped);
         say("place        bytes     set aside         holds, and why it waits");
@@ -171,16 +171,16 @@ async fn show(context: &Context, stopped: &Stopped, shape: &Shape) -> anyhow::Re
     }
     if shape.format == Format::Json {
         #[derive(Serialize)]
-        struct Shown<'a> {
-            facility: &'a Stopped,
-            records: &'a [Record],
+        struct FacilityDocument<'a> {
+            facility: &'a ParkedFacility,
+            records: &'a [QueuedRecord],
         }
-        return json(&Shown { facility: stopped, records: &records });
+        return json(&FacilityDocument { facility: stopped, records: &records });
     }
     Ok(())
 }
 
-fn line(record: &Record) {
+fn line(record: &QueuedRecord) {
     let held = record.kinds.as_ref().map_or_else(
         || "?".to_owned(),
         |kinds| kinds.iter().map(|(kind, count)| format!("{kind} ×{count}")).collect::<Vec<_>>().join(", "),
@@ -189,7 +189,7 @@ fn line(record: &Record) {
     say(&format!("{place:<12} {:<9} {at}  [{held}] {}", record.bytes, record.reason));
 }
 
-async fn retry(context: &Context, before: Vec<Stopped>, shape: &Shape) -> anyhow::Result<()> {
+async fn retry(context: &Context, before: Vec<ParkedFacility>, shape: &Shape) -> anyhow::Result<()> {
     let only = match before.as_slice() {
         [one] => Some(one.facility_id),
         _ => None,
@@ -198,12 +198,12 @@ async fn retry(context: &Context, before: Vec<Stopped>, shape: &Shape) -> anyhow
     came(context, &before, answered, shape).await
 }
 
-async fn skip(context: &Context, stopped: &Stopped, stated: Stated, shape: &Shape) -> anyhow::Result<()> {
+async fn skip(context: &Context, stopped: &ParkedFacility, stated: Stated, shape: &Shape) -> anyhow::Result<()> {
     let answered = match context.operator.skip(stopped.facility_id, stopped.first, stated).await {
         Ok(answered) => answered,
         Err(SkipError::NotFirst) => {
             let moved = "the record is no longer the first that waits: look again with `yomitori-server parked show`";
-            return Err(Mistaken(moved.to_owned()).into());
+            return Err(UsageError(moved.to_owned()).into());
         }
         Err(SkipError::State(error)) => return Err(error.into()),
         Err(SkipError::Store(error)) => return Err(error.into()),
@@ -215,20 +215,25 @@ async fn skip(context: &Context, stopped: &Stopped, stated: Stated, shape: &Shap
 }
 
 /// Tells which of these facilities go on, and which are still parked.
-async fn came(context: &Context, before: &[Stopped], answered: Answered, shape: &Shape) -> anyhow::Result<()> {
+async fn came(
+    context: &Context,
+    before: &[ParkedFacility],
+    answered: StatementOutcome,
+    shape: &Shape,
+) -> anyhow::Result<()> {
     let still = all(context).await?;
-    let still: Vec<&Stopped> =
+    let still: Vec<&ParkedFacility> =
         still.iter().filter(|still| before.iter().any(|was| was.facility_id == still.facility_id)).collect();
     if shape.format == Format::Json {
         #[derive(Serialize)]
-        struct Came<'a> {
+        struct RetryDocument<'a> {
             /// Whether the projector has done it already.
             done: bool,
-            still_parked: &'a [&'a Stopped],
+            still_parked: &'a [&'a ParkedFacility],
         }
-        return json(&Came { done: answered == Answered::Shown, still_parked: &still });
+        return json(&RetryDocument { done: answered == StatementOutcome::Shown, still_parked: &still });
     }
-    if answered == Answered::Accepted {
+    if answered == StatementOutcome::Accepted {
         say("受け付けました。処理は少し後です / accepted, not done yet (is the server's projector running?)");
     }
     for was in before.iter().filter(|was| !still.iter().any(|still| still.facility_id == was.facility_id)) {

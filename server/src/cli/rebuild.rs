@@ -8,9 +8,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::projector::rebuild::{Rebuild as Rebuilding, Told};
+use crate::projector::rebuild::{Rebuild as Rebuilding, RebuildProgress};
 use crate::store::Store;
-use crate::store::generation::difference::{Changed, Difference, Presence};
+use crate::store::generation::difference::{Difference, FacilityDifference, Presence};
 
 use super::output::{note, say};
 
@@ -23,7 +23,7 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Rebuild {
+pub(super) struct RebuildArguments {
     #[command(subcommand)]
     step: Option<Step>,
     /// Write the facts anew as well; by itself where the database has none.
@@ -50,11 +50,11 @@ enum Format {
     Json,
 }
 
-pub(super) async fn run(config: &Config, command: Rebuild) -> anyhow::Result<()> {
+pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::Result<()> {
     let store = Store::open(&config.database)?;
     store.check_schema().await?;
-    let mut bar = Bar::new();
-    let tell = &mut |told: Told| bar.tell(told);
+    let mut bar = ProgressBar::new();
+    let tell = &mut |told: RebuildProgress| bar.tell(told);
     match command.step {
         None => {
             let rebuild = Rebuilding::begin(&store, &config.kafka, command.facts).await?;
@@ -96,7 +96,7 @@ pub(super) async fn run(config: &Config, command: Rebuild) -> anyhow::Result<()>
 
 fn show(difference: &Difference) {
     for facility in &difference.facilities {
-        let Changed { code, name, presence, columns, .. } = facility;
+        let FacilityDifference { code, name, presence, columns, .. } = facility;
         let who = format!("{} {}", code.as_deref().unwrap_or("-"), name.as_deref().unwrap_or("-"));
         match presence {
             Presence::OnlyLive => say(&format!("- {who} (消える / would be gone)")),
@@ -130,7 +130,7 @@ fn word(value: &Value) -> String {
 }
 
 /// A bar with an estimate: one line that is drawn again where a person looks on, a line now and then elsewhere.
-pub(super) struct Bar {
+pub(super) struct ProgressBar {
     began: Instant,
     told_at: Option<Instant>,
     drawn: bool,
@@ -138,7 +138,7 @@ pub(super) struct Bar {
     full: bool,
 }
 
-impl Bar {
+impl ProgressBar {
     const WIDTH: usize = 30;
     const EVERY: Duration = Duration::from_secs(5);
 
@@ -146,7 +146,7 @@ impl Bar {
         Self { began: Instant::now(), told_at: None, drawn: false, full: false }
     }
 
-    pub(super) fn tell(&mut self, told: Told) {
+    pub(super) fn tell(&mut self, told: RebuildProgress) {
         // A later round takes in what came meanwhile: little, and not worth a bar of its own.
         if told.of == 0 || self.full {
             return;
@@ -175,11 +175,11 @@ impl Bar {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-fn line(told: Told, took: Duration) -> String {
-    let Told { done, of, waits } = told;
+fn line(told: RebuildProgress, took: Duration) -> String {
+    let RebuildProgress { done, of, waits } = told;
     let part = done as f64 / of as f64;
-    let filled = usize::try_from(done * 30 / of.max(1)).unwrap_or(0).min(Bar::WIDTH);
-    let bar: String = (0..Bar::WIDTH).map(|at| if at < filled { '#' } else { '.' }).collect();
+    let filled = usize::try_from(done * 30 / of.max(1)).unwrap_or(0).min(ProgressBar::WIDTH);
+    let bar: String = (0..ProgressBar::WIDTH).map(|at| if at < filled { '#' } else { '.' }).collect();
     let left = match (done, done == of) {
         (0, _) => String::new(),
         (_, true) => format!("{} 秒 / took {} s", took.as_secs(), took.as_secs()),
@@ -198,11 +198,11 @@ mod tests {
 
     #[test]
     fn a_bar_says_how_far_and_how_long() {
-        let told = |done| Told { done, of: 200, waits: false };
+        let told = |done| RebuildProgress { done, of: 200, waits: false };
         let ten = Duration::from_secs(10);
         assert!(line(told(0), ten).starts_with("[..............................]   0.0 % 0/200 records"));
         assert!(line(told(50), ten).contains("25.0 % 50/200 records あと 30 秒 / 30 s left"));
         assert!(line(told(200), ten).starts_with("[##############################] 100.0 %"));
-        assert!(line(Told { waits: true, ..told(1) }, ten).contains("go first"));
+        assert!(line(RebuildProgress { waits: true, ..told(1) }, ten).contains("go first"));
     }
 }

@@ -13,11 +13,11 @@ use yomitori_proto::id::FacilityId;
 use yomitori_proto::vocabulary::Closes;
 
 use super::output::{note, say};
-use super::statement::{Speaker, state};
-use super::{Context, Mistaken, explain};
+use super::statement::{Attribution, state};
+use super::{Context, UsageError, explain};
 use crate::clock;
-use crate::store::fact::Placed;
-use crate::store::{facility as facilities, ground};
+use crate::store::fact::StoredFact;
+use crate::store::{facility as facilities, policy};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -33,7 +33,7 @@ pub(super) enum Command {
         /// The whole document (TOML), with a higher version than the one in force.
         file: PathBuf,
         #[command(flatten)]
-        speaker: Speaker,
+        speaker: Attribution,
     },
     /// Print the rules in force, with their comments.
     Export {
@@ -48,11 +48,11 @@ pub(super) enum Closure {
     /// The closures that are usual in the year to come (New Year, Obon), as commands to be changed and run.
     Propose,
     /// Every closure, and who said so.
-    List(Listed),
+    List(ListArguments),
 }
 
 #[derive(Args)]
-pub(super) struct Listed {
+pub(super) struct ListArguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -65,32 +65,32 @@ pub(super) enum Format {
 
 /// One adoption or closure, with who, when and why.
 #[derive(Serialize)]
-struct Said<'a> {
+struct PolicyStatement<'a> {
     by: &'a str,
     why: Option<&'a str>,
     at: DateTime<Utc>,
     #[serde(flatten)]
-    what: What,
+    what: PolicyChange,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum What {
+enum PolicyChange {
     Adopted { version: u32 },
     Closed { from: DateTime<Utc>, to: DateTime<Utc>, closes: Closes },
 }
 
-fn said(placed: &Placed) -> Option<Said<'_>> {
+fn said(placed: &StoredFact) -> Option<PolicyStatement<'_>> {
     let (by, why) = match &placed.recorded.origin {
         Origin::Person(stated) => (stated.by.as_str(), stated.why.as_deref()),
         Origin::Server { .. } | Origin::List { .. } | Origin::Terminal(_) => ("-", None),
     };
     let what = match &placed.recorded.event {
-        Event::RulesAdopted(event) => What::Adopted { version: event.version },
-        Event::ClosureSet(event) => What::Closed { from: event.from, to: event.to, closes: event.closes },
+        Event::RulesAdopted(event) => PolicyChange::Adopted { version: event.version },
+        Event::ClosureSet(event) => PolicyChange::Closed { from: event.from, to: event.to, closes: event.closes },
         _ => return None,
     };
-    Some(Said { by, why, at: placed.recorded.occurred_at(), what })
+    Some(PolicyStatement { by, why, at: placed.recorded.occurred_at(), what })
 }
 
 fn minute(at: DateTime<Utc>) -> String {
@@ -100,7 +100,7 @@ fn minute(at: DateTime<Utc>) -> String {
 pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Export { bundled: true } => say(Rules::BUNDLED.trim_end()),
-        Command::Export { bundled: false } => say(document(&ground::said(&context()?.store).await?).trim_end()),
+        Command::Export { bundled: false } => say(document(&policy::statements(&context()?.store).await?).trim_end()),
         Command::Show { format } => show(&context()?, format).await?,
         Command::Adopt { file, speaker } => {
             let document = explain::text(&file)?;
@@ -112,7 +112,7 @@ pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, comma
 }
 
 /// The document in force.
-fn document(said: &[Placed]) -> &str {
+fn document(said: &[StoredFact]) -> &str {
     let adopted = said.iter().rev().find_map(|placed| match &placed.recorded.event {
         Event::RulesAdopted(event) if Rules::parse(&event.document).is_ok() => Some(event.document.as_str()),
         _ => None,
@@ -121,28 +121,28 @@ fn document(said: &[Placed]) -> &str {
 }
 
 async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
-    let ground = ground::now(&context.store).await?;
-    let all = ground::said(&context.store).await?;
-    let adoptions: Vec<Said<'_>> =
-        all.iter().rev().filter_map(said).filter(|said| matches!(said.what, What::Adopted { .. })).collect();
-    let behind = facilities::count_behind(&context.store, ground.number).await?;
+    let policy = policy::now(&context.store).await?;
+    let all = policy::statements(&context.store).await?;
+    let adoptions: Vec<PolicyStatement<'_>> =
+        all.iter().rev().filter_map(said).filter(|said| matches!(said.what, PolicyChange::Adopted { .. })).collect();
+    let behind = facilities::count_behind(&context.store, policy.hash).await?;
     if format == Format::Json {
         #[derive(Serialize)]
-        struct Shown<'a> {
+        struct RulesDocument<'a> {
             version: u32,
             facilities_behind: i64,
-            adopted: Vec<Said<'a>>,
+            adopted: Vec<PolicyStatement<'a>>,
         }
-        let shown = Shown { version: ground.rules.version(), facilities_behind: behind, adopted: adoptions };
+        let shown = RulesDocument { version: policy.rules.version(), facilities_behind: behind, adopted: adoptions };
         say(&serde_json::to_string_pretty(&shown).context("write JSON")?);
         return Ok(());
     }
-    say(&format!("現行の規則 / rules in force: version {}", ground.rules.version()));
+    say(&format!("現行の規則 / rules in force: version {}", policy.rules.version()));
     if adoptions.is_empty() {
         say("  プログラム付属の規則です / those that come with the program; nobody has adopted others");
     }
-    for Said { by, why, at, what } in &adoptions {
-        if let What::Adopted { version } = what {
+    for PolicyStatement { by, why, at, what } in &adoptions {
+        if let PolicyChange::Adopted { version } = what {
             say(&format!("  version {version:<4} {}  {by}（{}）", minute(*at), why.unwrap_or("-")));
         }
     }
@@ -152,15 +152,15 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Speaker) -> anyhow::Result<()> {
-    let ground = ground::now(&context.store).await?;
-    if *rules == ground.rules {
+async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Attribution) -> anyhow::Result<()> {
+    let policy = policy::now(&context.store).await?;
+    if *rules == policy.rules {
         say("同じ規則がすでに有効です / these very rules are in force already; nothing was recorded");
         return Ok(());
     }
-    let (version, known) = (rules.version(), ground.rules.version());
+    let (version, known) = (rules.version(), policy.rules.version());
     if version <= known {
-        return Err(Mistaken(format!(
+        return Err(UsageError(format!(
             "version {known} is in force: give the document a higher one, such as `version = {}`",
             known.saturating_add(1)
         ))
@@ -179,16 +179,16 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
             propose();
             Ok(())
         }
-        Closure::List(Listed { format }) => {
-            let all = ground::said(&context.store).await?;
-            let closures: Vec<Said<'_>> =
-                all.iter().filter_map(said).filter(|said| matches!(said.what, What::Closed { .. })).collect();
+        Closure::List(ListArguments { format }) => {
+            let all = policy::statements(&context.store).await?;
+            let closures: Vec<PolicyStatement<'_>> =
+                all.iter().filter_map(said).filter(|said| matches!(said.what, PolicyChange::Closed { .. })).collect();
             if format == Format::Json {
                 say(&serde_json::to_string_pretty(&closures).context("write JSON")?);
                 return Ok(());
             }
-            for Said { by, why, at, what } in &closures {
-                if let What::Closed { from, to, closes } = what {
+            for PolicyStatement { by, why, at, what } in &closures {
+                if let PolicyChange::Closed { from, to, closes } = what {
                     let (from, to, at) = (minute(*from), minute(*to), minute(*at));
                     let label = closes.label();
                     say(&format!("{from} – {to}  {} / {}  {by}, {at}（{}）", label.ja, label.en, why.unwrap_or("-")));

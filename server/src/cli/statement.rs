@@ -11,13 +11,14 @@ use yomitori_proto::event::{Event, Stated};
 use yomitori_proto::id::{FacilityId, StatementId};
 
 use super::output::say;
-use super::{Context, Mistaken};
+use super::{Context, UsageError};
 use crate::clock;
-use crate::ingest::operator::{Answered, StateError};
+use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::statement::{
-    self, About, BY, Checked, Field, ID, Input, Moment, Problem, SURE, Statement, Typed, WHY, known, subject,
+    self, BY, Field, ID, Input, Moment, Problem, RawValues, SURE, Statement, Subject, ValidStatement, WHY, known,
+    subject,
 };
-use crate::store::{facility as facilities, ground};
+use crate::store::{facility as facilities, policy};
 
 const FACILITY: &str = "facility";
 const FORMAT: &str = "format";
@@ -75,7 +76,7 @@ fn command(statement: &'static Statement, verb: &'static str) -> Command {
     let facility = Arg::new(FACILITY)
         .long(FACILITY)
         .value_name("CODE")
-        .required(statement.about == About::Facility)
+        .required(statement.about == Subject::Facility)
         .help("One of the facility's institution codes, or its identifier");
     command = command.arg(facility).args(statement.fields.iter().map(argument));
     if statement.telephones {
@@ -137,8 +138,8 @@ fn example(statement: &Statement) -> String {
 }
 
 /// What was typed; what a page fills in beforehand is filled in here too.
-fn typed(statement: &Statement, matches: &ArgMatches) -> Typed {
-    let mut typed = Typed::new();
+fn typed(statement: &Statement, matches: &ArgMatches) -> RawValues {
+    let mut typed = RawValues::new();
     for field in statement.fields {
         let word = match &field.input {
             Input::Tick => matches.get_flag(field.name).then(|| "yes".to_owned()),
@@ -179,9 +180,11 @@ pub(super) async fn run(
         Ok(_) | Err(_) => {}
     }
     let context = context()?;
-    let calendar = if statement.telephones { ground::now(&context.store).await?.calendar } else { bundled };
+    let calendar = if statement.telephones { policy::now(&context.store).await?.calendar } else { bundled };
     let checked = statement.check(&typed, clock::now(), &calendar).map_err(|problems| refused(&problems))?;
-    let Checked { stated, event: Some(event), .. } = checked else { anyhow::bail!("record a statement of this kind") };
+    let ValidStatement { stated, event: Some(event), .. } = checked else {
+        anyhow::bail!("record a statement of this kind")
+    };
     let facility = match matches.get_one::<String>(FACILITY) {
         Some(text) => Some(context.facility(text).await?),
         None => None,
@@ -195,17 +198,17 @@ pub(super) async fn run(
 }
 
 /// Every problem with the option that it is about.
-fn refused(problems: &[Problem]) -> Mistaken {
+fn refused(problems: &[Problem]) -> UsageError {
     let lines = problems.iter().map(|Problem { field, text }| {
         let advice = if *field == SURE { " (--sure / 確かめた場合は --sure)" } else { "" };
         format!("--{}: {} / {}{advice}", field.replace('_', "-"), text.ja, text.en)
     });
-    Mistaken(lines.collect::<Vec<_>>().join("\n"))
+    UsageError(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// What was recorded, and what holds now.
 #[derive(Serialize)]
-struct Recorded {
+struct RecordedDocument {
     statement: Option<StatementId>,
     facility: FacilityId,
     name: Option<String>,
@@ -225,9 +228,9 @@ pub(super) async fn state(
 ) -> anyhow::Result<()> {
     let statement = stated.id;
     let can_withdraw = withdrawable(&event);
-    let position = match context.operator.state(facility, stated, event).await {
+    let position = match context.operator.record(facility, stated, event).await {
         Ok(position) => position,
-        Err(error @ StateError::Unfit(_)) => return Err(error.into()),
+        Err(error @ StatementError::Invalid(_)) => return Err(error.into()),
         Err(error) => {
             let id = statement.map(|id| id.to_string()).unwrap_or_default();
             return Err(anyhow::Error::new(error).context(format!(
@@ -235,7 +238,7 @@ pub(super) async fn state(
             )));
         }
     };
-    let shown = context.operator.shown(position).await? == Answered::Shown;
+    let shown = context.operator.wait_until_projected(position).await? == StatementOutcome::Shown;
     let line = facilities::lines(&context.store, Some(facility)).await?.pop();
     let mut now = BTreeMap::new();
     if let Some(line) = &line {
@@ -245,7 +248,7 @@ pub(super) async fn state(
     }
     let (name, code) = (line.as_ref().map(|line| line.name.clone()), line.and_then(|line| line.code));
     if json {
-        let recorded = Recorded { statement, facility, name, code, shown, now };
+        let recorded = RecordedDocument { statement, facility, name, code, shown, now };
         say(&serde_json::to_string_pretty(&recorded).context("write JSON")?);
         return Ok(());
     }
@@ -273,7 +276,7 @@ pub(super) async fn state(
 
 /// Who says so, and why, beside other arguments.
 #[derive(Args)]
-pub(super) struct Speaker {
+pub(super) struct Attribution {
     /// Who states it; by default who is logged in here.
     #[arg(long)]
     by: Option<String>,
@@ -285,9 +288,9 @@ pub(super) struct Speaker {
     id: Option<String>,
 }
 
-impl Speaker {
+impl Attribution {
     /// A statement of theirs, made now; `why` is said where they don't.
-    pub(super) fn stated(self, why: &str) -> Result<Stated, Mistaken> {
+    pub(super) fn stated(self, why: &str) -> Result<Stated, UsageError> {
         let Self { by, why: said, id } = self;
         let said = said.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
         let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, said), (ID, id)];

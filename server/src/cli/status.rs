@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use super::output::{note, say};
 use super::{Context, instant};
 use crate::store::facility as facilities;
-use crate::store::past::{self, Past, View};
+use crate::store::past::{self, PastStatus, PastView};
 
 #[derive(Args)]
-pub(super) struct Status {
+pub(super) struct StatusArguments {
     /// One of the institution codes of a facility; without it, all facilities.
     #[arg(long)]
     facility: Option<String>,
@@ -30,19 +30,19 @@ enum Format {
     Json,
 }
 
-pub(super) async fn run(context: &Context, command: Status) -> anyhow::Result<()> {
+pub(super) async fn run(context: &Context, command: StatusArguments) -> anyhow::Result<()> {
     let facility = match &command.facility {
         Some(code) => Some(context.facility(code).await?),
         None => None,
     };
-    let view = command.as_of.map(|at| (View::AsOf, at)).or(command.known_at.map(|at| (View::KnownAt, at)));
+    let view = command.as_of.map(|at| (PastView::AsOf, at)).or(command.known_at.map(|at| (PastView::KnownAt, at)));
     if let Some((view, at)) = view {
         let past = past::at(&context.store, view, at, facility).await?;
         match command.format {
             Format::Table => table(&past.into_iter().map(line).collect::<Vec<_>>()),
             Format::Json => say(&serde_json::to_string_pretty(&past).context("write JSON")?),
         }
-        let lag = if view == View::AsOf { past::lag(&context.store).await? } else { 0 };
+        let lag = if view == PastView::AsOf { past::lag(&context.store).await? } else { 0 };
         if lag > 0 {
             note(&format!("{lag} 施設を再計算中です / {lag} facilities are being told anew: ask again in a while"));
         }
@@ -59,10 +59,10 @@ pub(super) async fn run(context: &Context, command: Status) -> anyhow::Result<()
     Ok(())
 }
 
-fn line(past: Past) -> facilities::Line {
-    let Past { code, name, eligible, evidence, evidence_level, intent, opt_out, listing, freshness, .. } = past;
+fn line(past: PastStatus) -> facilities::StatusLine {
+    let PastStatus { code, name, eligible, evidence, evidence_level, intent, opt_out, listing, freshness, .. } = past;
     let last_success_at = None;
-    facilities::Line {
+    facilities::StatusLine {
         code,
         name,
         eligible,
@@ -76,7 +76,7 @@ fn line(past: Past) -> facilities::Line {
     }
 }
 
-fn table(lines: &[facilities::Line]) {
+fn table(lines: &[facilities::StatusLine]) {
     if lines.is_empty() {
         note("医療機関がまだありません / no facility yet: import some with `yomitori-server facility import`");
         return;

@@ -13,16 +13,16 @@ use yomitori_proto::id::FacilityId;
 use super::output::{note, say};
 use super::{Context, explain, instant};
 use crate::clock;
-use crate::store::facility::{self as facilities, Named};
+use crate::store::facility::{self as facilities, FacilityName};
 use crate::store::fact;
-use crate::store::ground::{self, Ground};
+use crate::store::policy::{self, Policy};
 
 /// Facilities that are looked at in one go.
 const AT_ONCE: i64 = 500;
 const TELL_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 #[derive(Args)]
-pub(super) struct WhatIf {
+pub(super) struct WhatIfArguments {
     /// The other rules (TOML); `rules export` prints those in force, to begin with.
     #[arg(long)]
     rules: PathBuf,
@@ -44,7 +44,7 @@ enum Format {
 
 /// A facility that changes sides.
 #[derive(Serialize)]
-struct Changed<'a> {
+struct FacilityChanges<'a> {
     facility: FacilityId,
     code: Option<&'a str>,
     name: &'a str,
@@ -52,19 +52,19 @@ struct Changed<'a> {
     changes: Vec<Change>,
 }
 
-pub(super) async fn run(context: &Context, asked: WhatIf) -> anyhow::Result<()> {
+pub(super) async fn run(context: &Context, asked: WhatIfArguments) -> anyhow::Result<()> {
     let other = explain::read_rules(&asked.rules)?;
     let at = asked.at.unwrap_or_else(clock::now);
-    let ground = ground::at(&context.store, at).await?;
+    let policy = policy::at(&context.store, at).await?;
     let total = facilities::count(&context.store).await?;
     note(&format!(
         "現行の規則 {} 版と {} 版を {total} 施設で比べます / comparing rules {} with {} over {total} facilities",
-        ground.rules.version(),
+        policy.rules.version(),
         other.version(),
-        ground.rules.version(),
+        policy.rules.version(),
         other.version()
     ));
-    let mut told = Told::new(asked.format)?;
+    let mut told = ChangeReport::new(asked.format)?;
     let (mut after, mut looked_at) = (None, 0);
     let mut told_at = tokio::time::Instant::now();
     loop {
@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context, asked: WhatIf) -> anyhow::Result<()> 
         let Some(last) = named.last() else { break };
         after = Some(last.facility);
         looked_at += named.len();
-        for (named, changes) in changes(context, named, &ground, &other, at).await? {
+        for (named, changes) in changes(context, named, &policy, &other, at).await? {
             told.tell(&named, changes)?;
         }
         if told_at.elapsed() >= TELL_EVERY {
@@ -87,11 +87,11 @@ pub(super) async fn run(context: &Context, asked: WhatIf) -> anyhow::Result<()> 
 /// Who of `named` changes sides.
 async fn changes(
     context: &Context,
-    named: Vec<Named>,
-    ground: &Ground,
+    named: Vec<FacilityName>,
+    policy: &Policy,
     other: &Rules,
     at: DateTime<Utc>,
-) -> anyhow::Result<Vec<(Named, Vec<Change>)>> {
+) -> anyhow::Result<Vec<(FacilityName, Vec<Change>)>> {
     let ids: Vec<FacilityId> = named.iter().map(|named| named.facility).collect();
     let mut folded: BTreeMap<FacilityId, [Facility; 2]> =
         ids.iter().map(|id| (*id, [Facility::new(*id), Facility::new(*id)])).collect();
@@ -99,14 +99,14 @@ async fn changes(
         let recorded = placed.recorded;
         let known = recorded.received_at <= at;
         if let Some([now, then]) = folded.get_mut(&recorded.facility).filter(|_| known) {
-            now.apply(&recorded, &ground.rules);
+            now.apply(&recorded, &policy.rules);
             then.apply(&recorded, other);
         }
     })
     .await?;
     let changed = named.into_iter().filter_map(|named| {
         let [now, then] = folded.get(&named.facility)?;
-        let mut changes = difference((now, &ground.rules), (then, other), &ground.calendar, at);
+        let mut changes = difference((now, &policy.rules), (then, other), &policy.calendar, at);
         // A date or a count may differ without anything changing sides.
         changes.retain(|change| change.from != change.to);
         (!changes.is_empty()).then_some((named, changes))
@@ -115,14 +115,14 @@ async fn changes(
 }
 
 /// What was found, told as it is found.
-struct Told {
+struct ChangeReport {
     format: Format,
     facilities: usize,
     /// How many facilities make each change.
     changes: BTreeMap<String, usize>,
 }
 
-impl Told {
+impl ChangeReport {
     fn new(format: Format) -> anyhow::Result<Self> {
         if format == Format::Csv {
             say(&row(&["facility", "code", "name", "prefecture", "axis", "from", "to", "why_ja", "why_en"])?);
@@ -130,12 +130,12 @@ impl Told {
         Ok(Self { format, facilities: 0, changes: BTreeMap::new() })
     }
 
-    fn tell(&mut self, named: &Named, changes: Vec<Change>) -> anyhow::Result<()> {
+    fn tell(&mut self, named: &FacilityName, changes: Vec<Change>) -> anyhow::Result<()> {
         self.facilities += 1;
         for change in &changes {
             *self.changes.entry(arrow(change)).or_default() += 1;
         }
-        let Named { facility, code, name, prefecture } = named;
+        let FacilityName { facility, code, name, prefecture } = named;
         match self.format {
             Format::Text => {
                 say(&format!("{} {name}", code.as_deref().unwrap_or("-")));
@@ -144,7 +144,7 @@ impl Told {
                 }
             }
             Format::Json => {
-                let changed = Changed { facility: *facility, code: code.as_deref(), name, prefecture, changes };
+                let changed = FacilityChanges { facility: *facility, code: code.as_deref(), name, prefecture, changes };
                 say(&serde_json::to_string(&changed).context("write JSON")?);
             }
             Format::Csv => {

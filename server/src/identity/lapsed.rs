@@ -17,9 +17,9 @@ use super::AuthorityError;
 /// Off for longer than this, a terminal is enrolled anew.
 const RENEWABLE_FOR: Duration = Duration::from_secs(400 * 24 * 3600);
 
-pub(super) struct Clients(Arc<dyn ClientCertVerifier>);
+pub(super) struct ClientVerifier(Arc<dyn ClientCertVerifier>);
 
-impl Clients {
+impl ClientVerifier {
     /// Takes what `authority` has signed, and whoever shows nothing.
     pub(super) fn of(authority: &CertificateDer<'static>) -> Result<Self, AuthorityError> {
         let mut roots = rustls::RootCertStore::empty();
@@ -29,13 +29,13 @@ impl Clients {
     }
 }
 
-impl fmt::Debug for Clients {
+impl fmt::Debug for ClientVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clients")
     }
 }
 
-impl ClientCertVerifier for Clients {
+impl ClientCertVerifier for ClientVerifier {
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -14,10 +14,10 @@ use yomitori_proto::wire;
 
 use crate::clock;
 use crate::identity::{Authority, CertificateRequest, RequestError};
-use crate::ingest::door::Caller;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::enrolment_server::Enrolment;
-use crate::store::token::{self, Redeemed};
+use crate::ingest::tls::Caller;
+use crate::store::token::{self, TokenUse};
 use crate::store::{Store, StoreError, facility};
 use crate::telemetry;
 
@@ -49,13 +49,13 @@ fn hash(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The enrolment service.
-pub struct Desk {
+pub struct EnrolService {
     pub store: Store,
     pub authority: Arc<Authority>,
     pub operator: Operator,
 }
 
-impl Desk {
+impl EnrolService {
     fn certify(&self, request: &CertificateRequest, peer: Peer) -> Result<wire::Identity, Status> {
         let certificate = self.authority.certify(request, peer, clock::now()).map_err(|error| unusable(&error))?;
         Ok(wire::Identity {
@@ -67,7 +67,7 @@ impl Desk {
     }
 }
 
-impl Desk {
+impl EnrolService {
     /// A certificate that ended long ago speaks for a terminal only while its facility still has it.
     async fn is_still_in_use(&self, peer: Peer) -> Result<(), Status> {
         let state = facility::state(&self.store, peer.facility).await.map_err(|error| {
@@ -85,7 +85,7 @@ impl Desk {
 }
 
 #[tonic::async_trait]
-impl Enrolment for Desk {
+impl Enrolment for EnrolService {
     async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::Identity>, Status> {
         let wire::EnrolRequest { token, csr_der } = request.into_inner();
         let secret = token.split('.').nth(1).unwrap_or_default();
@@ -99,8 +99,8 @@ impl Enrolment for Desk {
                 Status::unavailable("the database is away; try again")
             })?;
         let peer = match redeemed {
-            Ok(Redeemed::First { facility }) => Peer { terminal: new, facility },
-            Ok(Redeemed::Again { facility, terminal }) => Peer { terminal, facility },
+            Ok(TokenUse::First { facility }) => Peer { terminal: new, facility },
+            Ok(TokenUse::Again { facility, terminal }) => Peer { terminal, facility },
             Err(invalid) => {
                 telemetry::token_refused(invalid);
                 return Err(Status::unauthenticated(
@@ -111,7 +111,7 @@ impl Enrolment for Desk {
         let identity = self.certify(&asked, peer)?;
         let stated = Stated { by: "enrolment".to_owned(), why: None, stated_at: clock::now(), id: None };
         let enrolled = TerminalEnrolled { terminal: peer.terminal };
-        self.operator.state(peer.facility, stated, enrolled.into()).await.map_err(|error| {
+        self.operator.record(peer.facility, stated, enrolled.into()).await.map_err(|error| {
             telemetry::append_failed(&error);
             Status::unavailable("the log is away; try again with the same token")
         })?;

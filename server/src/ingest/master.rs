@@ -7,24 +7,24 @@ use std::collections::BTreeMap;
 
 use yomitori_proto::code::{InstitutionCode, Prefecture};
 
-pub use plan::{Change, Plan, Planned, plan};
+pub use plan::{Change, Plan, PlannedChange, plan};
 
-use super::listing::entry::{self, Line, Scope};
+use super::listing::entry::{self, ListingRow, Scope};
 use super::listing::format::Format;
-use super::table::{MISTAKES_TOLD, Mistake, Table};
+use super::table::{MISTAKES_TOLD, Mistake, RowSource};
 
 /// A table that can be imported.
 #[derive(Debug, Default)]
 pub struct Master {
     /// The format that it is in.
     pub format: String,
-    pub facilities: Vec<Facility>,
+    pub facilities: Vec<MasterFacility>,
     pub warnings: Vec<Mistake>,
 }
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facility {
+pub struct MasterFacility {
     pub sheet: Option<String>,
     /// As the editor counts.
     pub row: u32,
@@ -42,10 +42,10 @@ pub const BUREAU: &str = "bureau-master";
 ///
 /// # Errors
 /// With what is wrong, row by row: then nothing may be imported.
-pub fn read(table: &Table, formats: &[Format], scope: Scope) -> Result<Master, Vec<Mistake>> {
+pub fn read(table: &RowSource, formats: &[Format], scope: Scope) -> Result<Master, Vec<Mistake>> {
     let format = entry::detect(formats, table, scope)?;
     let lines = entry::lines(table, format, scope)?;
-    let sheet = |line: &Line| table.sheets.get(usize::from(line.sheet)).and_then(|sheet| sheet.name.clone());
+    let sheet = |line: &ListingRow| table.sheets.get(usize::from(line.sheet)).and_then(|sheet| sheet.name.clone());
     let mut master = Master { format: format.id.clone(), ..Master::default() };
     let mut mistakes = Vec::new();
     let mut seen: BTreeMap<InstitutionCode, u32> = BTreeMap::new();
@@ -63,8 +63,8 @@ pub fn read(table: &Table, formats: &[Format], scope: Scope) -> Result<Master, V
             return Err(mistakes);
         }
         let sheet = sheet(&line);
-        let Line { row, codes, name, prefecture, address, .. } = line;
-        master.facilities.push(Facility { sheet, row, codes, name, prefecture, address });
+        let ListingRow { row, codes, name, prefecture, address, .. } = line;
+        master.facilities.push(MasterFacility { sheet, row, codes, name, prefecture, address });
     }
     if mistakes.is_empty() { Ok(master) } else { Err(mistakes) }
 }

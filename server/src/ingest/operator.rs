@@ -22,10 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Why a statement was not recorded.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub enum StatementError {
     /// Whoever states it can mend it.
     #[error("state what can't be recorded")]
-    Unfit(#[source] DecodeError),
+    Invalid(#[source] DecodeError),
     #[error("record it")]
     Append(#[from] AppendError),
 }
@@ -37,14 +37,14 @@ pub enum SkipError {
     #[error("leave out a record that is not the first one that waits")]
     NotFirst,
     #[error(transparent)]
-    State(#[from] StateError),
+    State(#[from] StatementError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// How far a statement got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answered {
+pub enum StatementOutcome {
     /// What one reads now has it.
     Shown,
     /// It is in the log; the projection will follow.
@@ -69,9 +69,9 @@ impl Operator {
     ///
     /// # Errors
     /// Where a text is not of the form that the log keeps, or where the log did not confirm.
-    pub async fn state(&self, facility: FacilityId, stated: Stated, event: Event) -> Result<Position, StateError> {
-        let record = record(facility, Origin::Person(stated), event);
-        decode::log_record(&encode::log_record_bytes(&record)).map_err(StateError::Unfit)?;
+    pub async fn record(&self, facility: FacilityId, stated: Stated, event: Event) -> Result<Position, StatementError> {
+        let record = log_record(facility, Origin::Person(stated), event);
+        decode::log_record(&encode::log_record_bytes(&record)).map_err(StatementError::Invalid)?;
         Ok(self.appender.append(&record).await?)
     }
 
@@ -79,21 +79,21 @@ impl Operator {
     ///
     /// # Errors
     /// Where the log did not confirm.
-    pub async fn notice(
+    pub async fn record_from_server(
         &self,
         facility: FacilityId,
         instance: Instance,
         event: Event,
     ) -> Result<Position, AppendError> {
         let origin = Origin::Server { instance, stated_at: clock::now() };
-        self.appender.append(&record(facility, origin, event)).await
+        self.appender.append(&log_record(facility, origin, event)).await
     }
 
     /// Records what a snapshot of the ministry's list says of a facility.
     ///
     /// # Errors
     /// Where the log did not confirm.
-    pub async fn relay(
+    pub async fn record_from_list(
         &self,
         facility: FacilityId,
         snapshot: SnapshotId,
@@ -101,14 +101,14 @@ impl Operator {
         observed: ListingObserved,
     ) -> Result<Position, AppendError> {
         let origin = Origin::List { snapshot, stated_at };
-        self.appender.append(&record(facility, origin, observed.into())).await
+        self.appender.append(&log_record(facility, origin, observed.into())).await
     }
 
     /// Waits until what stands at `position` can be read, for as long as a person would.
     ///
     /// # Errors
     /// Where the database is away.
-    pub async fn shown(&self, position: Position) -> Result<Answered, StoreError> {
+    pub async fn wait_until_projected(&self, position: Position) -> Result<StatementOutcome, StoreError> {
         wait(SHOWN_WITHIN, || progress::reached(&self.store, position)).await
     }
 
@@ -117,44 +117,49 @@ impl Operator {
     ///
     /// # Errors
     /// Where another record is the first by now, or the log did not confirm, or the database is away.
-    pub async fn skip(&self, facility: FacilityId, record: Position, stated: Stated) -> Result<Answered, SkipError> {
+    pub async fn skip(
+        &self,
+        facility: FacilityId,
+        record: Position,
+        stated: Stated,
+    ) -> Result<StatementOutcome, SkipError> {
         if waiting::first(&self.store, facility).await? != Some(record) {
             return Err(SkipError::NotFirst);
         }
         let skipped = RecordSkipped { partition: record.partition, offset: record.offset };
-        self.state(facility, stated, skipped.into()).await?;
+        self.record(facility, stated, skipped.into()).await?;
         let gone = || async { Ok(waiting::first(&self.store, facility).await? != Some(record)) };
         // It is in the log; where the database is away, it will be left out later.
-        Ok(wait(TRIED_WITHIN, gone).await.unwrap_or(Answered::Accepted))
+        Ok(wait(TRIED_WITHIN, gone).await.unwrap_or(StatementOutcome::Accepted))
     }
 
     /// Asks the projector to fold the waiting records of a facility, or of all, once more. Nothing is stated by it.
     ///
     /// # Errors
     /// Where the database is away.
-    pub async fn retry(&self, facility: Option<FacilityId>) -> Result<Answered, StoreError> {
+    pub async fn retry(&self, facility: Option<FacilityId>) -> Result<StatementOutcome, StoreError> {
         let asked_at = parked::ask(&self.store, facility).await?;
         wait(TRIED_WITHIN, || waiting::tried(&self.store, facility, asked_at)).await
     }
 }
 
 /// Waits until `done`, for `limit` at most.
-async fn wait<D>(limit: Duration, done: impl Fn() -> D) -> Result<Answered, StoreError>
+async fn wait<D>(limit: Duration, done: impl Fn() -> D) -> Result<StatementOutcome, StoreError>
 where
     D: Future<Output = Result<bool, StoreError>>,
 {
     let until = tokio::time::Instant::now() + limit;
     loop {
         if done().await? {
-            return Ok(Answered::Shown);
+            return Ok(StatementOutcome::Shown);
         }
         if tokio::time::Instant::now() >= until {
-            return Ok(Answered::Accepted);
+            return Ok(StatementOutcome::Accepted);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-fn record(facility: FacilityId, origin: Origin, event: Event) -> LogRecord {
+fn log_record(facility: FacilityId, origin: Origin, event: Event) -> LogRecord {
     LogRecord { facility, received_at: clock::now(), body: LogBody::Statement { origin, event } }
 }

@@ -38,7 +38,7 @@ pub async fn watch(store: Store, operator: Operator, instance: Instance, stop: C
                         reason: DisconnectReason::InstanceLost,
                     };
                     // Whatever fails is found again at the next tick.
-                    if let Err(error) = operator.notice(orphan.facility, instance, gone.into()).await {
+                    if let Err(error) = operator.record_from_server(orphan.facility, instance, gone.into()).await {
                         telemetry::append_failed(&error);
                         break;
                     }

@@ -23,13 +23,13 @@ pub const MISTAKES_TOLD: usize = 20;
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub struct RowSource {
     /// Those that are visible and hold something, in their order. A CSV is one sheet without a name.
-    pub sheets: Vec<Sheet>,
+    pub sheets: Vec<Worksheet>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sheet {
+pub struct Worksheet {
     pub name: Option<String>,
     /// Ascending by number; rows in which nothing stands are left out.
     pub rows: Vec<Row>,
@@ -43,12 +43,12 @@ pub struct Row {
     text: Box<str>,
     /// Where each cell ends in `text`.
     ends: Box<[u32]>,
-    odd: Vec<(usize, Odd)>,
+    odd: Vec<(usize, CellDefect)>,
 }
 
 /// Why a cell does not simply hold what it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Odd {
+pub enum CellDefect {
     /// It is computed, and what it shows may be stale.
     Formula,
     /// It lies under its neighbour.
@@ -90,7 +90,7 @@ impl fmt::Display for Mistake {
 
 impl Row {
     /// The cells from the first column on; `odd` says which of them are not what they seem.
-    fn new(number: u32, cells: impl IntoIterator<Item: AsRef<str>>, odd: Vec<(usize, Odd)>) -> Self {
+    fn new(number: u32, cells: impl IntoIterator<Item: AsRef<str>>, odd: Vec<(usize, CellDefect)>) -> Self {
         let mut text = String::new();
         let mut ends = Vec::new();
         for cell in cells {
@@ -120,7 +120,7 @@ impl Row {
     }
 
     #[must_use]
-    pub fn odd(&self, column: usize) -> Option<Odd> {
+    pub fn odd(&self, column: usize) -> Option<CellDefect> {
         self.odd.iter().find(|(place, _)| *place == column).map(|(_, odd)| *odd)
     }
 
@@ -129,7 +129,7 @@ impl Row {
     }
 }
 
-impl Odd {
+impl CellDefect {
     /// What a person can do about it.
     #[must_use]
     pub const fn advice(self) -> &'static str {
@@ -145,13 +145,13 @@ impl Odd {
 ///
 /// # Errors
 /// With the one thing that keeps it from being read.
-pub fn read(bytes: &[u8]) -> Result<Table, Mistake> {
+pub fn read(bytes: &[u8]) -> Result<RowSource, Mistake> {
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(Mistake::file(format!("the file is larger than {} MiB", FILE_LIMIT / MIB as u64)));
     }
     let table = match Kind::of(bytes) {
         Kind::Workbook => workbook::read(bytes)?,
-        Kind::Text => Table { sheets: vec![Sheet { name: None, rows: text::rows(&text::decode(bytes)?)? }] },
+        Kind::Text => RowSource { sheets: vec![Worksheet { name: None, rows: text::rows(&text::decode(bytes)?)? }] },
         Kind::Other(what) => return Err(Mistake::file(what)),
     };
     if table.sheets.iter().all(|sheet| sheet.rows.is_empty()) {

@@ -18,10 +18,10 @@ use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, R
 use yomitori_proto::vocabulary::DisconnectReason;
 use yomitori_proto::wire;
 
-use crate::ingest::door::Caller;
 use crate::ingest::limits::Limits;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::uplink_server::Uplink;
+use crate::ingest::tls::Caller;
 use crate::log::kafka::Appender;
 use crate::{clock, telemetry};
 use yomitori_base::crash;
@@ -39,7 +39,7 @@ const BATCH_LIMIT: u32 = 2000;
 const ANSWERS: usize = 16;
 
 /// The uplink service.
-pub struct Line {
+pub struct UplinkService {
     pub appender: Arc<Appender>,
     pub operator: Operator,
     pub instance: Instance,
@@ -50,7 +50,7 @@ pub struct Line {
 }
 
 #[tonic::async_trait]
-impl Uplink for Line {
+impl Uplink for UplinkService {
     type CarryStream = ReceiverStream<Result<wire::Down, Status>>;
 
     async fn carry(&self, request: Request<Streaming<wire::Up>>) -> Result<Response<Self::CarryStream>, Status> {
@@ -95,7 +95,7 @@ struct Stream {
 }
 
 /// Why a stream ended.
-enum End {
+enum StreamEnd {
     Closed,
     Lost,
     Refused(Status),
@@ -111,21 +111,23 @@ impl Stream {
                     Ok(()) => continue,
                     Err(end) => break end,
                 },
-                () = stop.cancelled() => break End::Refused(Status::unavailable("the server restarts; come back soon")),
+                () = stop.cancelled() => break StreamEnd::Refused(Status::unavailable("the server restarts; come back soon")),
                 message = tokio::time::timeout(SILENCE_LIMIT, incoming.message()) => message,
             };
             let message = match message {
                 Ok(Ok(Some(message))) => message,
-                Ok(Ok(None)) => break End::Closed,
+                Ok(Ok(None)) => break StreamEnd::Closed,
                 Ok(Err(error)) if is_malformed(&error) => {
-                    break End::Refused(Status::invalid_argument("the message was not understood, or is too large"));
+                    break StreamEnd::Refused(Status::invalid_argument(
+                        "the message was not understood, or is too large",
+                    ));
                 }
-                Ok(Err(_)) | Err(_) => break End::Lost,
+                Ok(Err(_)) | Err(_) => break StreamEnd::Lost,
             };
             let carried = match receiver.handle(message) {
                 Ok(Some(effect)) => self.carry_out(&mut receiver, effect).await,
                 Ok(None) => Ok(()),
-                Err(refusal) => Err(End::Refused(self.refuse(&refusal))),
+                Err(refusal) => Err(StreamEnd::Refused(self.refuse(&refusal))),
             };
             if let Err(end) = carried {
                 break end;
@@ -134,7 +136,7 @@ impl Stream {
         self.finish(end).await;
     }
 
-    async fn carry_out(&mut self, receiver: &mut Receiver, effect: Effect) -> Result<(), End> {
+    async fn carry_out(&mut self, receiver: &mut Receiver, effect: Effect) -> Result<(), StreamEnd> {
         let answer: Option<Answer> = match effect {
             Effect::Greet { hello, welcome } => {
                 let connected = TerminalConnected {
@@ -168,12 +170,12 @@ impl Stream {
         }
     }
 
-    async fn answer(&self, answer: Answer) -> Result<(), End> {
-        self.answers.send(Ok(answer.into())).await.map_err(|_| End::Lost)
+    async fn answer(&self, answer: Answer) -> Result<(), StreamEnd> {
+        self.answers.send(Ok(answer.into())).await.map_err(|_| StreamEnd::Lost)
     }
 
     /// Tells the terminal how much it may collect, where that is something else than it was told.
-    async fn settle(&mut self) -> Result<(), End> {
+    async fn settle(&mut self) -> Result<(), StreamEnd> {
         let settings = self.limits.of(self.peer.facility);
         let Some(settings) = settings.filter(|_| self.told != Some(settings)) else { return Ok(()) };
         self.told = Some(Some(settings));
@@ -185,7 +187,7 @@ impl Stream {
         life: Life,
         sent_at: chrono::DateTime<chrono::Utc>,
         observations: Vec<Observation>,
-    ) -> Result<(), End> {
+    ) -> Result<(), StreamEnd> {
         let count = observations.len();
         let body = LogBody::Terminal { terminal: self.peer.terminal, life, sent_at, observations };
         let record = LogRecord { facility: self.peer.facility, received_at: clock::now(), body };
@@ -194,7 +196,7 @@ impl Stream {
         while let Err(error) = self.appender.append(&record).await {
             telemetry::append_failed(&error);
             if began.elapsed() > APPEND_FOR {
-                return Err(End::Refused(Status::unavailable("the log is away; come back later")));
+                return Err(StreamEnd::Refused(Status::unavailable("the log is away; come back later")));
             }
             tokio::time::sleep(APPEND_AGAIN_AFTER).await;
         }
@@ -203,10 +205,10 @@ impl Stream {
         Ok(())
     }
 
-    async fn notice(&self, event: yomitori_proto::event::Event) -> Result<(), End> {
-        self.operator.notice(self.peer.facility, self.instance, event).await.map(drop).map_err(|error| {
+    async fn notice(&self, event: yomitori_proto::event::Event) -> Result<(), StreamEnd> {
+        self.operator.record_from_server(self.peer.facility, self.instance, event).await.map(drop).map_err(|error| {
             telemetry::append_failed(&error);
-            End::Refused(Status::unavailable("the log is away; come back later"))
+            StreamEnd::Refused(Status::unavailable("the log is away; come back later"))
         })
     }
 
@@ -218,13 +220,13 @@ impl Stream {
         }
     }
 
-    async fn finish(self, end: End) {
+    async fn finish(self, end: StreamEnd) {
         let (reason, why) = match &end {
-            End::Closed => (DisconnectReason::Closed, "closed"),
-            End::Lost => (DisconnectReason::Lost, "lost"),
-            End::Refused(_) => (DisconnectReason::Closed, "sent away"),
+            StreamEnd::Closed => (DisconnectReason::Closed, "closed"),
+            StreamEnd::Lost => (DisconnectReason::Lost, "lost"),
+            StreamEnd::Refused(_) => (DisconnectReason::Closed, "sent away"),
         };
-        if let End::Refused(status) = end {
+        if let StreamEnd::Refused(status) = end {
             // The terminal may have gone already.
             self.answers.send(Err(status)).await.ok();
         }

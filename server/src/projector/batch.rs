@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use yomitori_facility::{Facility, Rules, fold, takes_back, true_from};
+use yomitori_facility::{Facility, Rules, fold, takes_back, valid_from};
 use yomitori_proto::decode;
 use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
-use super::historian;
+use super::history_builder;
 use super::owner::Owner;
 use super::state::States;
 use super::{ProjectionError, row};
 use crate::log::Position;
-use crate::store::connection::Comings;
-use crate::store::fact::Placed;
-use crate::store::generation::Number;
-use crate::store::ground::Ground;
-use crate::store::parked::Parked;
-use crate::store::{Doing as _, Store, facility, fact, parked, progress, truth};
+use crate::store::connection::ConnectionChanges;
+use crate::store::fact::StoredFact;
+use crate::store::generation::GenerationNumber;
+use crate::store::parked::ParkedRecord;
+use crate::store::policy::Policy;
+use crate::store::{QueryContext as _, Store, facility, fact, parked, progress, status_history};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 use yomitori_base::error::chain;
@@ -31,7 +31,7 @@ use yomitori_base::error::chain;
 const BEHIND: &str = "waits behind an earlier record of this facility";
 
 /// A record as it came from the log.
-pub(super) struct Taken {
+pub(super) struct RawRecord {
     pub(super) position: Position,
     pub(super) key: Vec<u8>,
     pub(super) payload: Vec<u8>,
@@ -39,27 +39,27 @@ pub(super) struct Taken {
 
 /// Records that were decoded, and those that could not be.
 pub(super) struct Batch {
-    records: Vec<Decoded>,
+    records: Vec<DecodedRecord>,
     /// The place after the last record, and when that one was taken in.
     ends: BTreeMap<i32, (i64, Option<DateTime<Utc>>)>,
 }
 
-struct Decoded {
-    taken: Taken,
+struct DecodedRecord {
+    taken: RawRecord,
     facility: FacilityId,
     facts: Result<Vec<Recorded>, String>,
 }
 
 /// A batch that is folded and not yet written.
-pub(super) struct Folded {
-    generation: Number,
+pub(super) struct FoldedBatch {
+    generation: GenerationNumber,
     /// Where each partition has to stand, and its next offset afterwards.
     moves: Vec<(Position, i64)>,
-    facts: Vec<Placed>,
+    facts: Vec<StoredFact>,
     duplicates: usize,
-    rows: Vec<facility::Row>,
+    rows: Vec<facility::FacilityRow>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
-    parked: Vec<Parked>,
+    parked: Vec<ParkedRecord>,
     /// Since when something else was so of these than was known.
     late: BTreeMap<FacilityId, DateTime<Utc>>,
     /// Facilities of which people left records out.
@@ -68,28 +68,28 @@ pub(super) struct Folded {
     took: Duration,
 }
 
-impl Folded {
+impl FoldedBatch {
     /// Writes all of it in one transaction, or nothing.
     pub(super) async fn write(self, store: &Store) -> Result<(), ProjectionError> {
         let began = tokio::time::Instant::now();
         let mut client = store.client().await?;
-        let transaction = client.transaction().await.doing("begin a batch")?;
+        let transaction = client.transaction().await.context("begin a batch")?;
         for (expected, next) in self.moves {
             if !progress::advance(&transaction, self.generation, expected, next, self.now).await? {
                 return Err(ProjectionError::Fenced { partition: expected.partition });
             }
         }
         fact::copy(&transaction, &self.facts).await?;
-        let mut comings = Comings::default();
+        let mut comings = ConnectionChanges::default();
         self.facts.iter().for_each(|placed| comings.take(&placed.recorded));
         comings.write(&transaction).await?;
         facility::show(&transaction, &self.rows).await?;
         fact::raise_high_water(&transaction, &self.marks).await?;
-        truth::late(&transaction, &self.late).await?;
+        status_history::late(&transaction, &self.late).await?;
         parked::park(&transaction, &self.parked, self.now).await?;
         parked::ask_for(&transaction, &self.left_out).await?;
         crash::point("before-commit");
-        transaction.commit().await.doing("commit a batch")?;
+        transaction.commit().await.context("commit a batch")?;
         crash::point("after-commit");
         let took = self.took + began.elapsed();
         telemetry::batch_folded(self.facts.len(), self.duplicates, self.rows.len(), took);
@@ -100,28 +100,30 @@ impl Folded {
 /// What a batch comes to.
 #[derive(Default)]
 pub(super) struct Outcome {
-    pub(super) facts: Vec<Placed>,
+    pub(super) facts: Vec<StoredFact>,
     pub(super) duplicates: usize,
     pub(super) facilities: BTreeMap<FacilityId, Facility>,
     pub(super) partitions: BTreeMap<FacilityId, i32>,
     pub(super) marks: BTreeMap<(TerminalId, Life), Seq>,
-    pub(super) parked: Vec<Parked>,
+    pub(super) parked: Vec<ParkedRecord>,
     pub(super) newly_parked: BTreeSet<FacilityId>,
 }
 
 impl Batch {
-    pub(super) fn decode(taken: Vec<Taken>) -> Self {
+    pub(super) fn decode(taken: Vec<RawRecord>) -> Self {
         let mut ends = BTreeMap::new();
-        let decoded = |taken: Taken| {
+        let decoded = |taken: RawRecord| {
             let record = decode::log_record(&taken.payload);
             let received_at = record.as_ref().ok().map(|record| record.received_at);
             ends.insert(taken.position.partition, (taken.position.offset + 1, received_at));
             match record {
-                Ok(record) => Decoded { taken, facility: record.facility, facts: Ok(record.into_facts().collect()) },
+                Ok(record) => {
+                    DecodedRecord { taken, facility: record.facility, facts: Ok(record.into_facts().collect()) }
+                }
                 // The key is all that tells whose record this is.
                 Err(error) => {
                     let facility = FacilityId(Uuid::from_slice(&taken.key).unwrap_or(Uuid::nil()));
-                    Decoded { taken, facility, facts: Err(format!("decode: {}", chain(&error))) }
+                    DecodedRecord { taken, facility, facts: Err(format!("decode: {}", chain(&error))) }
                 }
             }
         };
@@ -134,13 +136,13 @@ impl Batch {
     pub(super) async fn fold_ahead(
         self,
         store: &Store,
-        ground: &Ground,
+        policy: &Policy,
         states: &mut States,
         owner: &mut Owner,
-    ) -> Result<Folded, ProjectionError> {
+    ) -> Result<FoldedBatch, ProjectionError> {
         let began = tokio::time::Instant::now();
         let (facilities, lives) = self.touched();
-        states.load(store, ground, &facilities, &lives).await?;
+        states.load(store, policy, &facilities, &lives).await?;
         let mut moves = Vec::with_capacity(self.ends.len());
         for (&partition, &(next, received_at)) in &self.ends {
             let expected = owner.advance(partition, next, received_at);
@@ -148,21 +150,21 @@ impl Batch {
         }
         let left_out = self.left_out();
         let Outcome { facts, duplicates, facilities, partitions, marks, parked, newly_parked } =
-            self.fold(ground, states);
+            self.fold(policy, states);
         // The first of each facility is what stopped it.
         let mut stopped = BTreeSet::new();
-        for Parked { facility, position, reason, .. } in &parked {
+        for ParkedRecord { facility, position, reason, .. } in &parked {
             if stopped.insert(*facility) && !states.parked.contains(facility) {
                 telemetry::facility_parked(*facility, *position, reason);
             }
         }
         crash::point("after-fold");
         let now = clock::now();
-        let row = |(id, facility)| row::row(facility, partitions[id], ground, now);
+        let row = |(id, facility)| row::row(facility, partitions[id], policy, now);
         let rows = facilities.iter().map(row).collect::<Result<_, _>>()?;
         states.keep(facilities, marks.clone(), newly_parked);
         states.left_out.extend(&left_out);
-        Ok(Folded {
+        Ok(FoldedBatch {
             generation: owner.generation(),
             late: late(&facts, now),
             moves,
@@ -192,9 +194,9 @@ impl Batch {
     }
 
     /// Folds it on top of `states`, which have to be loaded.
-    pub(super) fn fold(self, ground: &Ground, states: &States) -> Outcome {
+    pub(super) fn fold(self, policy: &Policy, states: &States) -> Outcome {
         let mut outcome = Outcome::default();
-        for Decoded { taken, facility, facts } in self.records {
+        for DecodedRecord { taken, facility, facts } in self.records {
             if states.left_out.contains(&(facility, taken.position)) {
                 continue;
             }
@@ -202,12 +204,12 @@ impl Batch {
             let folded = match facts {
                 // What is left out is in the way of itself.
                 Ok(facts) if behind && !facts.iter().all(|fact| left_out(fact).is_some()) => Err(BEHIND.to_owned()),
-                Ok(facts) => outcome.take(taken.position, facility, facts, ground, states),
+                Ok(facts) => outcome.take(taken.position, facility, facts, policy, states),
                 Err(reason) => Err(reason),
             };
             if let Err(reason) = folded {
                 outcome.newly_parked.insert(facility);
-                outcome.parked.push(Parked { position: taken.position, facility, reason, record: taken.payload });
+                outcome.parked.push(ParkedRecord { position: taken.position, facility, reason, record: taken.payload });
             }
         }
         outcome
@@ -215,12 +217,12 @@ impl Batch {
 }
 
 /// Of which facilities something became known that was so long ago, and since when it was.
-fn late(facts: &[Placed], now: DateTime<Utc>) -> BTreeMap<FacilityId, DateTime<Utc>> {
+fn late(facts: &[StoredFact], now: DateTime<Utc>) -> BTreeMap<FacilityId, DateTime<Utc>> {
     let mut late: BTreeMap<FacilityId, DateTime<Utc>> = BTreeMap::new();
     for recorded in facts.iter().map(|placed| &placed.recorded) {
         // Since when what is taken back had been so stands in another fact.
-        let at = if takes_back(recorded) { DateTime::UNIX_EPOCH } else { true_from(recorded) };
-        if recorded.facility != FacilityId::FLEET && historian::is_late(at, now) {
+        let at = if takes_back(recorded) { DateTime::UNIX_EPOCH } else { valid_from(recorded) };
+        if recorded.facility != FacilityId::FLEET && history_builder::is_late(at, now) {
             late.entry(recorded.facility).and_modify(|from| *from = at.min(*from)).or_insert(at);
         }
     }
@@ -244,7 +246,7 @@ impl Outcome {
         position: Position,
         id: FacilityId,
         facts: Vec<Recorded>,
-        ground: &Ground,
+        policy: &Policy,
         states: &States,
     ) -> Result<(), String> {
         let mut marks: BTreeMap<(TerminalId, Life), Seq> = BTreeMap::new();
@@ -259,18 +261,18 @@ impl Outcome {
                 }
                 marks.insert(life, observed.seq);
             }
-            fresh.push(Placed { position, place, recorded });
+            fresh.push(StoredFact { position, index_in_record: place, recorded });
         }
         // Rules and closures are facts about the fleet, and that a record is left out is one about the log.
         if id != FacilityId::FLEET && !fresh.iter().all(|placed| left_out(&placed.recorded).is_some()) {
             let before = self.facilities.remove(&id).unwrap_or_else(|| states.facility(id));
             // The fold can't panic; should it all the same, only this facility stops.
-            let after = catch_unwind(AssertUnwindSafe(|| folded(before, &fresh, &ground.rules)));
+            let after = catch_unwind(AssertUnwindSafe(|| folded(before, &fresh, &policy.rules)));
             self.partitions.insert(id, position.partition);
             let Ok(after) = after else {
                 // What it was went with the panic; what it had come to in this batch follows once more from its facts.
-                let mine = |placed: &&Placed| placed.recorded.facility == id;
-                let again = folded(states.facility(id), self.facts.iter().filter(mine), &ground.rules);
+                let mine = |placed: &&StoredFact| placed.recorded.facility == id;
+                let again = folded(states.facility(id), self.facts.iter().filter(mine), &policy.rules);
                 self.facilities.insert(id, again);
                 return Err("fold: it panicked".to_owned());
             };
@@ -282,6 +284,6 @@ impl Outcome {
     }
 }
 
-fn folded<'a>(before: Facility, facts: impl IntoIterator<Item = &'a Placed>, rules: &Rules) -> Facility {
+fn folded<'a>(before: Facility, facts: impl IntoIterator<Item = &'a StoredFact>, rules: &Rules) -> Facility {
     facts.into_iter().fold(before, |facility, placed| fold(facility, &placed.recorded, rules))
 }

@@ -7,7 +7,7 @@ use tokio_postgres::{Client, NoTls, Transaction};
 
 use crate::log::Position;
 use crate::projector::ProjectionError;
-use crate::store::generation::Number;
+use crate::store::generation::GenerationNumber;
 use crate::store::{Store, progress};
 use crate::telemetry;
 
@@ -21,19 +21,23 @@ pub(super) struct Owner {
     locks: Client,
     /// The number by which the database knows the connection of the locks.
     session: i32,
-    generation: Number,
+    generation: GenerationNumber,
     partitions: i32,
-    places: BTreeMap<i32, Place>,
+    places: BTreeMap<i32, PartitionState>,
 }
 
-struct Place {
+struct PartitionState {
     next_offset: i64,
     /// Of the last record folded, by the clock of whoever took it in.
     received_at: Option<DateTime<Utc>>,
 }
 
 impl Owner {
-    pub(super) async fn connect(store: &Store, generation: Number, partitions: i32) -> Result<Self, ProjectionError> {
+    pub(super) async fn connect(
+        store: &Store,
+        generation: GenerationNumber,
+        partitions: i32,
+    ) -> Result<Self, ProjectionError> {
         let (locks, connection) = store.address().connect(NoTls).await.map_err(ProjectionError::Locks)?;
         // Its end shows at the next use of `locks`.
         tokio::spawn(connection);
@@ -64,7 +68,7 @@ impl Owner {
             let row = self.locks.query_one(lock, &[&LOCKS, &partition]).await.map_err(ProjectionError::Locks)?;
             if row.get(0) {
                 let start = progress::start(store, partition).await?;
-                self.places.insert(partition, Place { next_offset: start.offset, received_at: None });
+                self.places.insert(partition, PartitionState { next_offset: start.offset, received_at: None });
                 changed = true;
             }
         }
@@ -120,7 +124,7 @@ impl Owner {
     }
 
     /// The generation that is folded into: another one may be live by the time that it is written.
-    pub(super) const fn generation(&self) -> Number {
+    pub(super) const fn generation(&self) -> GenerationNumber {
         self.generation
     }
 

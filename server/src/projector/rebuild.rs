@@ -5,7 +5,7 @@
 //! Facts are what the log says, under any fold: they are taken over, and the new generation never overtakes the live one.
 //! Only where the store has none, or its facts are not to be trusted, it brings its own, and reads to the end of the log.
 
-mod courtesy;
+mod live_lag;
 pub(super) mod partition;
 mod swap;
 
@@ -19,14 +19,14 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 use yomitori_facility::FOLD;
 
-use self::courtesy::Courtesy;
-use self::partition::{Job, Span};
+use self::live_lag::LiveLagGate;
+use self::partition::{Span, WorkerContext};
 use super::ProjectionError;
 use crate::log::Position;
 use crate::log::kafka::{self, TopicError};
 use crate::store::generation::{self, Generation};
-use crate::store::ground::{self, Ground};
-use crate::store::{Doing as _, Store, StoreError, parked, progress};
+use crate::store::policy::{self, Policy};
+use crate::store::{QueryContext as _, Store, StoreError, parked, progress};
 use crate::{clock, config};
 
 /// Held by whoever builds: two would write into each other's generation.
@@ -71,7 +71,7 @@ pub enum RebuildError {
 
 /// How far it is, in records of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Told {
+pub struct RebuildProgress {
     pub done: u64,
     pub of: u64,
     /// It lets the live projection go first.
@@ -83,7 +83,7 @@ pub struct Rebuild {
     live: Store,
     shadow: Store,
     kafka: config::Kafka,
-    ground: Ground,
+    policy: Policy,
     generation: Generation,
     /// Was there before, and is gone on with.
     resumed: bool,
@@ -106,13 +106,13 @@ impl Rebuild {
         if let Some(found) = generation::shadow(live).await?
             && found.with_facts == with_facts
             && found.number > generation::live(live).await?.number
-            && let Some(ground) = ground_of(live, found).await?
+            && let Some(policy) = policy_of(live, found).await?
         {
-            return Self::of(live, kafka, ground, found, true, lock);
+            return Self::of(live, kafka, policy, found, true, lock);
         }
         let begun = generation::begin(live, FOLD, with_facts, clock::now()).await?;
-        let ground = ground::at(live, begun.begun_at).await?;
-        Self::of(live, kafka, ground, begun, false, lock)
+        let policy = policy::at(live, begun.begun_at).await?;
+        Self::of(live, kafka, policy, begun, false, lock)
     }
 
     /// What was built, or was live before the last exchange.
@@ -122,8 +122,8 @@ impl Rebuild {
     pub async fn open(live: &Store, kafka: &config::Kafka) -> Result<Self, RebuildError> {
         let lock = lock(live).await?;
         let found = generation::shadow(live).await?.ok_or(RebuildError::Nothing)?;
-        let ground = ground_of(live, found).await?.ok_or(RebuildError::Other)?;
-        Self::of(live, kafka, ground, found, true, lock)
+        let policy = policy_of(live, found).await?.ok_or(RebuildError::Other)?;
+        Self::of(live, kafka, policy, found, true, lock)
     }
 
     /// Forgets the generation beside the live one; says whether there was one.
@@ -139,13 +139,13 @@ impl Rebuild {
     fn of(
         live: &Store,
         kafka: &config::Kafka,
-        ground: Ground,
+        policy: Policy,
         generation: Generation,
         resumed: bool,
         lock: Client,
     ) -> Result<Self, RebuildError> {
         let (live, shadow) = (live.clone(), live.shadow()?);
-        Ok(Self { live, shadow, kafka: kafka.clone(), ground, generation, resumed, _lock: lock })
+        Ok(Self { live, shadow, kafka: kafka.clone(), policy, generation, resumed, _lock: lock })
     }
 
     /// Whether an earlier call began it.
@@ -164,8 +164,8 @@ impl Rebuild {
     ///
     /// # Errors
     /// Where the log or the database is away, or the log has lost records. What was written stays, to go on with.
-    pub async fn build(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Result<(), RebuildError> {
-        let courtesy = Courtesy::begin(&self.live, &self.kafka);
+    pub async fn build(&self, tell: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
+        let courtesy = LiveLagGate::begin(&self.live, &self.kafka);
         loop {
             let spans = self.spans(&self.live).await?;
             let left: u64 = spans.iter().map(Span::records).sum();
@@ -202,21 +202,21 @@ impl Rebuild {
     async fn fold(
         &self,
         mut spans: Vec<Span>,
-        courtesy: Option<&Courtesy>,
-        tell: &mut (dyn FnMut(Told) + Send),
+        courtesy: Option<&LiveLagGate>,
+        tell: &mut (dyn FnMut(RebuildProgress) + Send),
     ) -> Result<(), RebuildError> {
         // The longest first: the cores end together.
         spans.retain(|span| span.records() > 0);
         spans.sort_by_key(Span::records);
         let done = Arc::new(AtomicU64::new(0));
         let of = spans.iter().map(Span::records).sum();
-        let waits = || courtesy.is_some_and(Courtesy::waits);
-        let job = Arc::new(Job {
+        let waits = || courtesy.is_some_and(LiveLagGate::waits);
+        let job = Arc::new(WorkerContext {
             shadow: self.shadow.clone(),
             kafka: self.kafka.clone(),
-            ground: self.ground.clone(),
+            policy: self.policy.clone(),
             generation: self.generation,
-            gate: courtesy.map(Courtesy::gate),
+            gate: courtesy.map(LiveLagGate::gate),
             done: Arc::clone(&done),
         });
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -233,21 +233,21 @@ impl Rebuild {
                     Some(ended) => ended.expect("a worker does not panic")?,
                     None => break,
                 },
-                _ = tick.tick() => tell(Told { done: done.load(Ordering::Relaxed), of, waits: waits() }),
+                _ = tick.tick() => tell(RebuildProgress { done: done.load(Ordering::Relaxed), of, waits: waits() }),
             }
         }
-        tell(Told { done: of, of, waits: false });
+        tell(RebuildProgress { done: of, of, waits: false });
         Ok(())
     }
 }
 
-/// The ground by which a generation is folded: what held when it was begun. `None` where rows of it are of another, or the
+/// The policy by which a generation is folded: what held when it was begun. `None` where rows of it are of another, or the
 /// fold is: then it is of no use to this program.
-async fn ground_of(live: &Store, generation: Generation) -> Result<Option<Ground>, StoreError> {
-    let ground = ground::at(live, generation.begun_at).await?;
-    let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE ground <> $1)";
-    let row = live.client().await?.query_one(query, &[&ground.number]).await.doing("look at a generation's rules")?;
-    Ok((generation.fold == FOLD && !row.get::<_, bool>(0)).then_some(ground))
+async fn policy_of(live: &Store, generation: Generation) -> Result<Option<Policy>, StoreError> {
+    let policy = policy::at(live, generation.begun_at).await?;
+    let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE policy_hash <> $1)";
+    let row = live.client().await?.query_one(query, &[&policy.hash]).await.context("look at a generation's rules")?;
+    Ok((generation.fold == FOLD && !row.get::<_, bool>(0)).then_some(policy))
 }
 
 async fn lock(store: &Store) -> Result<Client, RebuildError> {

@@ -1,8 +1,8 @@
 //! Folding facilities anew under other rules: from their facts, many at a time, beside what comes in.
 //!
-//! Every row says by which ground it was folded, so whoever starts again goes on where the last one stopped. A facility is
-//! never looked at under two grounds: what is remembered is forgotten when the ground changes, and whatever is loaded
-//! afterwards is folded anew if its row is of another ground.
+//! Every row says by which policy it was folded, so whoever starts again goes on where the last one stopped. A facility is
+//! never looked at under two policies: what is remembered is forgotten when the policy changes, and whatever is loaded
+//! afterwards is folded anew if its row is of another policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use yomitori_proto::id::FacilityId;
 
 use super::owner::Owner;
 use super::{ProjectionError, row, state};
-use crate::store::ground::Ground;
+use crate::store::policy::Policy;
 use crate::store::{Store, StoreError, facility, fact};
 use crate::{clock, telemetry};
 
@@ -29,7 +29,7 @@ pub(super) struct Refold {
 }
 
 impl Refold {
-    /// Looks at all facilities once more: at the start, for partitions that are new here, and under another ground.
+    /// Looks at all facilities once more: at the start, for partitions that are new here, and under another policy.
     pub(super) fn begin(&mut self) {
         *self = Self { pending: true, ..Self::default() };
     }
@@ -39,30 +39,30 @@ impl Refold {
     }
 
     /// Folds the next facilities anew.
-    pub(super) async fn step(&mut self, store: &Store, ground: &Ground, owner: &Owner) -> Result<(), ProjectionError> {
+    pub(super) async fn step(&mut self, store: &Store, policy: &Policy, owner: &Owner) -> Result<(), ProjectionError> {
         let partitions: Vec<i32> = owner.positions().map(|position| position.partition).collect();
-        let behind = facility::behind(store, ground.number, &partitions, self.after, AT_ONCE).await?;
+        let behind = facility::behind(store, policy.hash, &partitions, self.after, AT_ONCE).await?;
         let Some((last, _)) = behind.last() else {
             self.pending = false;
             if self.done > 0 {
-                telemetry::folded_anew(self.done, ground.rules.version());
+                telemetry::folded_anew(self.done, policy.rules.version());
             }
             return Ok(());
         };
         let last = *last;
         let ids: Vec<FacilityId> = behind.iter().map(|(id, _)| *id).collect();
-        let folded = anew(store, &ids, &ground.rules).await?;
+        let folded = anew(store, &ids, &policy.rules).await?;
         let now = clock::now();
-        let rows: Vec<facility::Row> = behind
+        let rows: Vec<facility::FacilityRow> = behind
             .iter()
-            .filter_map(|(id, partition)| Some(row::row(folded.get(id)?, *partition, ground, now)))
+            .filter_map(|(id, partition)| Some(row::row(folded.get(id)?, *partition, policy, now)))
             .collect::<Result<_, _>>()?;
         state::write(store, owner, &rows).await?;
         self.after = Some(last);
         let before = self.done;
         self.done += behind.len();
         if before / TELL_EVERY != self.done / TELL_EVERY {
-            telemetry::folding_anew(self.done, ground.rules.version());
+            telemetry::folding_anew(self.done, policy.rules.version());
         }
         Ok(())
     }

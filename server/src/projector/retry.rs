@@ -13,15 +13,15 @@ use tokio_postgres::Transaction;
 use yomitori_facility::{Facility, Rules};
 use yomitori_proto::id::FacilityId;
 
-use super::batch::{Batch, Folded, Outcome, Taken};
+use super::batch::{Batch, FoldedBatch, Outcome, RawRecord};
 use super::owner::Owner;
 use super::state::States;
 use super::{ProjectionError, row};
 use crate::log::Position;
-use crate::store::connection::Comings;
-use crate::store::ground::Ground;
-use crate::store::parked::{self, Tried, Waiting};
-use crate::store::{Doing as _, Store, StoreError, facility, fact, truth};
+use crate::store::connection::ConnectionChanges;
+use crate::store::parked::{self, RetryOutcome, WaitingRecord};
+use crate::store::policy::Policy;
+use crate::store::{QueryContext as _, Store, StoreError, facility, fact, status_history};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 
@@ -53,7 +53,7 @@ impl Retry {
     }
 
     /// Tries the facilities of which a batch says that a record is left out, once that is written.
-    pub(super) fn after(&mut self, folded: Option<&Folded>) {
+    pub(super) fn after(&mut self, folded: Option<&FoldedBatch>) {
         self.wanted.extend(folded.into_iter().flat_map(|folded| &folded.left_out));
     }
 
@@ -65,7 +65,7 @@ impl Retry {
     pub(super) async fn step(
         &mut self,
         store: &Store,
-        ground: &Ground,
+        policy: &Policy,
         states: &mut States,
         owner: &Owner,
     ) -> Result<(), ProjectionError> {
@@ -75,7 +75,7 @@ impl Retry {
         let left_out: Vec<Position> = states.left_out_of(id).filter(|place| owner.owns(place.partition)).collect();
         let there = parked::there(store, id, &left_out).await?;
         if !there.is_empty() {
-            return take_back(store, ground, states, owner, id, &there).await;
+            return take_back(store, policy, states, owner, id, &there).await;
         }
         let waiting = parked::first(store, id, &partitions(owner), AT_ONCE, BYTES_AT_ONCE).await?;
         if waiting.is_empty() {
@@ -83,7 +83,7 @@ impl Retry {
                 states.parked.remove(&id);
             }
             self.wanted.remove(&id);
-        } else if fold(store, ground, states, owner, id, waiting).await? {
+        } else if fold(store, policy, states, owner, id, waiting).await? {
             self.wanted.remove(&id);
         }
         Ok(())
@@ -98,50 +98,50 @@ fn partitions(owner: &Owner) -> Vec<i32> {
 /// stuck again.
 async fn fold(
     store: &Store,
-    ground: &Ground,
+    policy: &Policy,
     states: &mut States,
     owner: &Owner,
     id: FacilityId,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingRecord>,
 ) -> Result<bool, ProjectionError> {
     let tried: BTreeSet<Position> = waiting.iter().map(|waiting| waiting.position).collect();
     let left_out = states.left_out_of(id).filter(|place| tried.contains(place)).count();
-    let taken = waiting.into_iter().map(|Waiting { position, record }| Taken {
+    let taken = waiting.into_iter().map(|WaitingRecord { position, record }| RawRecord {
         position,
         key: id.0.as_bytes().to_vec(),
         payload: record,
     });
     let batch = Batch::decode(taken.collect());
     let (facilities, lives) = batch.touched();
-    states.load(store, ground, &facilities, &lives).await?;
+    states.load(store, policy, &facilities, &lives).await?;
     states.parked.remove(&id);
-    let Outcome { facts, facilities, partitions, marks, parked, newly_parked, .. } = batch.fold(ground, states);
+    let Outcome { facts, facilities, partitions, marks, parked, newly_parked, .. } = batch.fold(policy, states);
     // Until the next step has seen that nothing more of it waits.
     states.parked.insert(id);
 
     let now = clock::now();
-    let row = |(id, facility)| row::row(facility, partitions[id], ground, now);
-    let rows: Vec<facility::Row> = facilities.iter().map(row).collect::<Result<_, _>>()?;
+    let row = |(id, facility)| row::row(facility, partitions[id], policy, now);
+    let rows: Vec<facility::FacilityRow> = facilities.iter().map(row).collect::<Result<_, _>>()?;
     let reasons: Vec<(Position, String)> = parked.into_iter().map(|parked| (parked.position, parked.reason)).collect();
     let waits: BTreeSet<Position> = reasons.iter().map(|(position, _)| *position).collect();
     let gone: Vec<Position> = tried.difference(&waits).copied().collect();
 
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.doing("begin a retry")?;
+    let transaction = client.transaction().await.context("begin a retry")?;
     owner.fence(&transaction, tried.iter().map(|place| place.partition)).await?;
     // A generation that was built beside may have come without these facts being taken out of it.
     parked::take_back(&transaction, id, &tried).await?;
     fact::copy(&transaction, &facts).await?;
-    let mut comings = Comings::default();
+    let mut comings = ConnectionChanges::default();
     facts.iter().for_each(|placed| comings.take(&placed.recorded));
     comings.write(&transaction).await?;
     facility::show(&transaction, &rows).await?;
     tell_anew(&transaction, id).await?;
     fact::raise_high_water(&transaction, &marks).await?;
-    let tried = Tried { gone, reasons };
+    let tried = RetryOutcome { gone, reasons };
     parked::tried(&transaction, &tried).await?;
     crash::point("before-retry");
-    transaction.commit().await.doing("commit a retry")?;
+    transaction.commit().await.context("commit a retry")?;
     crash::point("after-retry");
 
     telemetry::facility_retried(id, tried.gone.len() - left_out, left_out);
@@ -156,23 +156,23 @@ async fn fold(
 /// Takes back what was folded of these records, and folds the facility as it is without them.
 async fn take_back(
     store: &Store,
-    ground: &Ground,
+    policy: &Policy,
     states: &mut States,
     owner: &Owner,
     id: FacilityId,
     records: &BTreeSet<Position>,
 ) -> Result<(), ProjectionError> {
     let Some(partition) = records.first().map(|place| place.partition) else { return Ok(()) };
-    let facility = without(store, id, records, &ground.rules).await?;
+    let facility = without(store, id, records, &policy.rules).await?;
     let rows =
-        if id == FacilityId::FLEET { Vec::new() } else { vec![row::row(&facility, partition, ground, clock::now())?] };
+        if id == FacilityId::FLEET { Vec::new() } else { vec![row::row(&facility, partition, policy, clock::now())?] };
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.doing("begin to take facts back")?;
+    let transaction = client.transaction().await.context("begin to take facts back")?;
     owner.fence(&transaction, records.iter().map(|place| place.partition)).await?;
     parked::take_back(&transaction, id, records).await?;
     facility::show(&transaction, &rows).await?;
     tell_anew(&transaction, id).await?;
-    transaction.commit().await.doing("commit what is taken back")?;
+    transaction.commit().await.context("commit what is taken back")?;
     telemetry::facility_retried(id, 0, records.len());
     states.replace(facility);
     Ok(())
@@ -208,5 +208,5 @@ async fn without(
 /// Facts came or went that may have been so at any time: what was true is told from the beginning.
 async fn tell_anew(transaction: &Transaction<'_>, id: FacilityId) -> Result<(), StoreError> {
     let late = BTreeMap::from_iter((id != FacilityId::FLEET).then_some((id, DateTime::UNIX_EPOCH)));
-    truth::late(transaction, &late).await
+    status_history::late(transaction, &late).await
 }

@@ -5,15 +5,20 @@ use unicode_normalization::UnicodeNormalization as _;
 use yomitori_facility::{Evidence, Facility, Status, Word as _, status};
 
 use crate::store::StoreError;
-use crate::store::facility::Row;
-use crate::store::ground::Ground;
+use crate::store::facility::FacilityRow;
+use crate::store::policy::Policy;
 
 /// The row of `facility` as it is `now`.
 ///
 /// # Errors
 /// Where the state can't be written as JSON.
-pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: DateTime<Utc>) -> Result<Row, StoreError> {
-    let seen = status(facility, &ground.rules, &ground.calendar, now);
+pub(super) fn row(
+    facility: &Facility,
+    partition: i32,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<FacilityRow, StoreError> {
+    let seen = status(facility, &policy.rules, &policy.calendar, now);
     let json = |text: Result<String, _>, what| text.map_err(|source| StoreError::Broken { what, source });
     let codes: Vec<String> = seen.codes.iter().filter(|code| code.valid).map(|code| code.code.clone()).collect();
     let (level, first_success_at, last_success_at) = match &seen.evidence.value {
@@ -24,7 +29,7 @@ pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: Dat
         Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => (None, None, None),
     };
     let readers = seen.readers.iter().filter(|reader| reader.present).count();
-    Ok(Row {
+    Ok(FacilityRow {
         facility_id: facility.id,
         partition,
         code: codes.first().cloned(),
@@ -48,7 +53,7 @@ pub(super) fn row(facility: &Facility, partition: i32, ground: &Ground, now: Dat
         state: json(serde_json::to_string(facility), "a facility's state")?,
         due_at: seen.due_at,
         folded_at: now,
-        ground: ground.number,
+        policy_hash: policy.hash,
         address: seen.address.clone(),
         held_codes: json(serde_json::to_string(&seen.codes), "a facility's codes")?,
         codes,

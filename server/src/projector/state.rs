@@ -9,8 +9,8 @@ use super::owner::Owner;
 use super::{ProjectionError, refold, row};
 use crate::clock;
 use crate::log::Position;
-use crate::store::ground::Ground;
-use crate::store::{Doing as _, Store, StoreError, facility, fact, parked};
+use crate::store::policy::Policy;
+use crate::store::{QueryContext as _, Store, StoreError, facility, fact, parked};
 
 /// Above this many remembered facilities, all are forgotten: plain, and rare.
 const REMEMBERED: usize = 60_000;
@@ -49,16 +49,16 @@ impl States {
         }
     }
 
-    /// Another ground: what was folded by the one before is worth nothing.
+    /// Another policy: what was folded by the one before is worth nothing.
     pub(super) fn forget(&mut self) {
         self.facilities.clear();
     }
 
-    /// Makes sure that these are remembered, folded by `ground`.
+    /// Makes sure that these are remembered, folded by `policy`.
     pub(super) async fn load(
         &mut self,
         store: &Store,
-        ground: &Ground,
+        policy: &Policy,
         facilities: &BTreeSet<FacilityId>,
         lives: &BTreeSet<(TerminalId, Life)>,
     ) -> Result<(), StoreError> {
@@ -67,11 +67,11 @@ impl States {
         if !unknown.is_empty() {
             let found = facility::states(store, &unknown).await?;
             let behind: Vec<FacilityId> =
-                found.iter().filter(|(_, _, number)| *number != ground.number).map(|(id, _, _)| *id).collect();
+                found.iter().filter(|(_, _, number)| *number != policy.hash).map(|(id, _, _)| *id).collect();
             self.facilities.extend(unknown.into_iter().map(|id| (id, Facility::new(id))));
             self.facilities.extend(found.into_iter().map(|(id, facility, _)| (id, facility)));
             if !behind.is_empty() {
-                self.facilities.extend(refold::anew(store, &behind, &ground.rules).await?);
+                self.facilities.extend(refold::anew(store, &behind, &policy.rules).await?);
             }
         }
         let unknown: Vec<(TerminalId, Life)> =
@@ -130,7 +130,7 @@ impl States {
 /// Recomputes the rows of facilities that changed although nothing happened.
 pub(super) async fn sweep(
     store: &Store,
-    ground: &Ground,
+    policy: &Policy,
     states: &mut States,
     owner: &Owner,
 ) -> Result<(), ProjectionError> {
@@ -140,20 +140,20 @@ pub(super) async fn sweep(
     if due.is_empty() {
         return Ok(());
     }
-    states.load(store, ground, &due.keys().copied().collect(), &BTreeSet::new()).await?;
-    let rows: Vec<facility::Row> = due
+    states.load(store, policy, &due.keys().copied().collect(), &BTreeSet::new()).await?;
+    let rows: Vec<facility::FacilityRow> = due
         .iter()
-        .map(|(&id, &partition)| row::row(&states.facility(id), partition, ground, now))
+        .map(|(&id, &partition)| row::row(&states.facility(id), partition, policy, now))
         .collect::<Result<_, _>>()?;
     write(store, owner, &rows).await
 }
 
 /// Writes rows that follow from nothing new, unless somebody else has taken over and folded further.
-pub(super) async fn write(store: &Store, owner: &Owner, rows: &[facility::Row]) -> Result<(), ProjectionError> {
+pub(super) async fn write(store: &Store, owner: &Owner, rows: &[facility::FacilityRow]) -> Result<(), ProjectionError> {
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.doing("begin to write facilities")?;
+    let transaction = client.transaction().await.context("begin to write facilities")?;
     owner.fence(&transaction, rows.iter().map(|row| row.partition)).await?;
     facility::show(&transaction, rows).await?;
-    transaction.commit().await.doing("commit facilities")?;
+    transaction.commit().await.context("commit facilities")?;
     Ok(())
 }

@@ -12,14 +12,14 @@ use yomitori_proto::id::FacilityId;
 
 use super::batch::Outcome;
 use super::rebuild::partition::{Span, take};
-use super::rebuild::{RebuildError, Told};
+use super::rebuild::{RebuildError, RebuildProgress};
 use super::state::States;
 use crate::config;
 use crate::log::Position;
 use crate::log::kafka;
-use crate::store::fact::Placed;
-use crate::store::ground::{self, Ground};
-use crate::store::snapshot::Snapshot;
+use crate::store::fact::StoredFact;
+use crate::store::policy::{self, Policy};
+use crate::store::snapshot::DbSnapshot;
 use crate::store::{Store, StoreError, parked};
 
 /// Facilities and lives compared in one go.
@@ -105,9 +105,9 @@ impl fmt::Display for Disagreement {
 pub async fn verify(
     store: &Store,
     kafka: &config::Kafka,
-    tell: &mut (dyn FnMut(Told) + Send),
+    tell: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<Report, RebuildError> {
-    let snapshot = Snapshot::open(store).await?;
+    let snapshot = DbSnapshot::open(store).await?;
     // In this order: the moment is held from its first question on, and the log goes on growing.
     let places = snapshot.places().await?;
     let asked = kafka.clone();
@@ -125,23 +125,23 @@ pub async fn verify(
         spans.push(Span { from: Position { partition, offset: 0 }, to });
     }
     let of = spans.iter().map(Span::records).sum();
-    let ground = ground::now(store).await?;
+    let policy = policy::now(store).await?;
     let left_out = parked::left_out(store).await?;
-    let mut verifying = Verifying { snapshot, ground, left_out, report: Report::default() };
+    let mut verifying = Verifier { snapshot, policy, left_out, report: Report::default() };
     for span in spans {
-        verifying.partition(kafka, span, &mut |done| tell(Told { done, of, waits: false })).await?;
+        verifying.partition(kafka, span, &mut |done| tell(RebuildProgress { done, of, waits: false })).await?;
     }
     Ok(verifying.report)
 }
 
-struct Verifying {
-    snapshot: Snapshot,
-    ground: Ground,
+struct Verifier {
+    snapshot: DbSnapshot,
+    policy: Policy,
     left_out: BTreeSet<(FacilityId, Position)>,
     report: Report,
 }
 
-impl Verifying {
+impl Verifier {
     async fn partition(
         &mut self,
         kafka: &config::Kafka,
@@ -154,7 +154,7 @@ impl Verifying {
         let mut next = span.from;
         while next.offset < span.to {
             let (batch, after) = block_in_place(|| take(&reader, Span { from: next, to: span.to }))?;
-            let outcome = block_in_place(|| batch.fold(&self.ground, &states));
+            let outcome = block_in_place(|| batch.fold(&self.policy, &states));
             let held = self.snapshot.facts(next, after).await?;
             self.facts(&outcome, held);
             parked.extend(outcome.parked.iter().map(|parked| parked.position.offset));
@@ -187,13 +187,13 @@ impl Verifying {
         Ok(())
     }
 
-    fn facts(&mut self, outcome: &Outcome, held: Vec<Placed>) {
+    fn facts(&mut self, outcome: &Outcome, held: Vec<StoredFact>) {
         self.report.facts += outcome.facts.len() as u64;
         self.report.repeated += outcome.duplicates as u64;
-        let place = |placed: &Placed| (placed.position, placed.place);
-        let mut held: BTreeMap<_, Placed> = held.into_iter().map(|placed| (place(&placed), placed)).collect();
+        let place = |placed: &StoredFact| (placed.position, placed.index_in_record);
+        let mut held: BTreeMap<_, StoredFact> = held.into_iter().map(|placed| (place(&placed), placed)).collect();
         for expected in &outcome.facts {
-            let Placed { position: Position { partition, offset }, place: at, recorded } = expected;
+            let StoredFact { position: Position { partition, offset }, index_in_record: at, recorded } = expected;
             let (partition, offset, at) = (*partition, *offset, *at);
             let (kind, facility) = (recorded.event.kind(), recorded.facility);
             match held.remove(&place(expected)) {
@@ -202,9 +202,9 @@ impl Verifying {
                 None => self.found(Disagreement::FactMissing { partition, offset, place: at, kind, facility }),
             }
         }
-        for Placed { position: Position { partition, offset }, place, recorded } in held.into_values() {
+        for StoredFact { position: Position { partition, offset }, index_in_record, recorded } in held.into_values() {
             let (kind, facility) = (recorded.event.kind(), recorded.facility);
-            self.found(Disagreement::FactInvented { partition, offset, place, kind, facility });
+            self.found(Disagreement::FactInvented { partition, offset, place: index_in_record, kind, facility });
         }
     }
 
@@ -225,7 +225,7 @@ impl Verifying {
                 missing.remove(&held.facility);
                 match expected.get(&held.facility) {
                     None => self.found(Disagreement::FacilityInvented { facility: held.facility }),
-                    Some(_) if held.ground != self.ground.number => self.report.behind += 1,
+                    Some(_) if held.policy_hash != self.policy.hash => self.report.behind += 1,
                     Some(expected) => self.state(expected, &held.state)?,
                 }
             }

@@ -5,7 +5,7 @@ use yomitori_proto::event::{FallbackUsed, SmartphoneReadAttested, SmartphoneRead
 use yomitori_proto::vocabulary::PhoneOs;
 
 use super::field::past;
-use super::{AT_THE_DESK, About, Field, Input, Statement};
+use super::{AT_THE_DESK, Field, Input, Statement, Subject};
 
 pub(super) static STATEMENTS: [Statement; 3] = [
     Statement {
@@ -16,7 +16,7 @@ pub(super) static STATEMENTS: [Statement; 3] = [
             "誰が確認したかとともに証拠になります。技術者のテストも成功に数えられ、テストと表示されます。",
             "With your name it is evidence. A technician's test counts too, and is shown as a test.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             Field {
                 name: "os",
@@ -52,7 +52,7 @@ pub(super) static STATEMENTS: [Statement; 3] = [
         command: ["failure", "record"],
         title: Text::fixed("スマホを読み取れなかった", "A phone was not read"),
         note: None,
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             Field { name: "cause", label: Text::fixed("原因", "Cause"), hint: None, input: Input::Select(causes) },
             past(Text::fixed("試した日時", "When it was tried")),
@@ -68,7 +68,7 @@ pub(super) static STATEMENTS: [Statement; 3] = [
         command: ["fallback", "record"],
         title: Text::fixed("代わりの方法で確認した", "Something else was used instead"),
         note: None,
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             Field {
                 name: "fallback", label: Text::fixed("方法", "What"), hint: None, input: Input::Select(fallbacks)

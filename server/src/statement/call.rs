@@ -4,7 +4,7 @@ use yomitori_facility::Text;
 use yomitori_proto::event::{OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned, OptOutWithdrawn};
 
 use super::field::{JAPAN, past};
-use super::{About, Field, Input, Moment, NO_WHY, Statement};
+use super::{Field, Input, Moment, NO_WHY, Statement, Subject};
 
 const NOT_WANTED: Text = Text::fixed("掲載を希望しないため", "listing is not wanted");
 
@@ -14,7 +14,7 @@ pub(super) static STATEMENTS: [Statement; 4] = [
         command: ["planned-call", "set"],
         title: Text::fixed("電話の予定", "Plan the call"),
         note: None,
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[Field {
             name: "at",
             label: Text::fixed("いつ電話するか", "When to call"),
@@ -33,7 +33,7 @@ pub(super) static STATEMENTS: [Statement; 4] = [
             "コールセンターに、この施設の掲載を希望しないことを伝えた後に記録してください。",
             "Record it after telling the call centre that this facility shall not be listed.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             past(Text::fixed("電話した日時", "When the call was made")),
             Field {
@@ -57,7 +57,7 @@ pub(super) static STATEMENTS: [Statement; 4] = [
             "コールセンターが申出を受け付けたと分かったら記録してください。リストへの反映は、後のリストで確認されます。",
             "Record it when the call centre has confirmed the opt-out. Whether the list follows is seen in a later list.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[past(Text::fixed("受け付けられた日時", "When it was confirmed"))],
         why: Text::fixed("コールセンターの回答", "the call centre said so"),
         telephones: false,
@@ -71,7 +71,7 @@ pub(super) static STATEMENTS: [Statement; 4] = [
             "コールセンターに取り下げを伝えた後に記録してください。掲載に戻るまでの日数は公表されていません。",
             "Record it after telling the call centre. How long it takes to be listed again was never published.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[past(Text::fixed("取り下げた日時", "When it was withdrawn"))],
         why: NO_WHY,
         telephones: false,

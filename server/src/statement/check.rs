@@ -19,7 +19,7 @@ pub const ID: &str = "id";
 pub const SURE: &str = "sure";
 
 /// What was typed, by the names of fields. What is empty was not typed.
-pub type Typed = BTreeMap<String, String>;
+pub type RawValues = BTreeMap<String, String>;
 
 /// What is wrong with a field.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ pub struct Problem {
 
 /// What may be recorded.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Checked {
+pub struct ValidStatement {
     pub stated: Stated,
     /// Absent where its own door knows what follows.
     pub event: Option<Event>,
@@ -80,7 +80,12 @@ impl Statement {
     ///
     /// # Errors
     /// Every problem: of each field, of fields together, and a doubt that the person has to confirm.
-    pub fn check(&self, typed: &Typed, now: DateTime<Utc>, calendar: &Calendar) -> Result<Checked, Vec<Problem>> {
+    pub fn check(
+        &self,
+        typed: &RawValues,
+        now: DateTime<Utc>,
+        calendar: &Calendar,
+    ) -> Result<ValidStatement, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut values = Values::new(now);
         for field in self.fields {
@@ -98,7 +103,7 @@ impl Statement {
         if let Some(text) = doubt.filter(|_| given(typed, SURE).is_none()) {
             return Err(vec![Problem { field: SURE, text }]);
         }
-        Ok(Checked { stated, event, values })
+        Ok(ValidStatement { stated, event, values })
     }
 }
 
@@ -115,7 +120,7 @@ pub fn subject(facility: Option<FacilityId>, event: &Event) -> FacilityId {
 ///
 /// # Errors
 /// What is wrong with each.
-pub fn stated(typed: &Typed, now: DateTime<Utc>) -> Result<Stated, Vec<Problem>> {
+pub fn stated(typed: &RawValues, now: DateTime<Utc>) -> Result<Stated, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut demanded = |field: &'static str, limit: usize| {
         let said = given(typed, field).map_or(Err(MISSING), |text| line(text, limit));
@@ -137,7 +142,7 @@ pub fn stated(typed: &Typed, now: DateTime<Utc>) -> Result<Stated, Vec<Problem>>
     }
 }
 
-fn given<'a>(typed: &'a Typed, name: &str) -> Option<&'a str> {
+fn given<'a>(typed: &'a RawValues, name: &str) -> Option<&'a str> {
     typed.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 

@@ -4,7 +4,7 @@ use yomitori_facility::Text;
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::FacilityCodeChanged;
 
-use super::{About, Field, Input, Moment, NO_WHY, Problem, Statement};
+use super::{Field, Input, Moment, NO_WHY, Problem, Statement, Subject};
 
 pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     key: "code",
@@ -14,7 +14,7 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         "追加は新しいコードだけ、廃止は古いコードだけ、移転や開設者の変更では両方を入力します。",
         "A further code: fill in the new one only. One that ended: the old one only. After a relocation or a change of founder: both.",
     )),
-    about: About::Facility,
+    about: Subject::Facility,
     fields: &[
         Field {
             name: "old",

@@ -4,7 +4,7 @@ use yomitori_facility::Text;
 use yomitori_proto::event::CollectionLimited;
 use yomitori_proto::vocabulary::CollectionLevel;
 
-use super::{About, Field, Input, Statement};
+use super::{Field, Input, Statement, Subject};
 
 pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     key: "collection",
@@ -14,7 +14,7 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         "端末の設定より広げることはできません。つながっている端末には数秒で、ほかの端末には次の接続時に届きます。",
         "It can only lower what a terminal's own configuration allows. Terminals hear it within seconds, or when they connect next.",
     )),
-    about: About::Facility,
+    about: Subject::Facility,
     fields: &[Field {
         name: "most",
         label: Text::fixed("ここまで", "No more than"),

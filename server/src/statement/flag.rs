@@ -4,7 +4,7 @@ use chrono::Duration;
 use yomitori_facility::{Flag, Text, Word as _};
 use yomitori_proto::event::{AlertAcknowledged, AlertSnoozed};
 
-use super::{About, Field, Input, NO_WHY, Statement};
+use super::{Field, Input, NO_WHY, Statement, Subject};
 
 const FLAG: Field =
     Field { name: "flag", label: Text::fixed("項目", "Flag"), hint: None, input: Input::Select(flags) };
@@ -18,7 +18,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
             "項目は消えません。誰が確認したかが表示されます。",
             "The flag stays; who has seen it is shown beside it.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[FLAG],
         why: NO_WHY,
         telephones: false,
@@ -29,7 +29,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
         command: ["flag", "snooze"],
         title: Text::fixed("要確認の項目を保留する", "Snooze a flag"),
         note: None,
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             FLAG,
             Field {

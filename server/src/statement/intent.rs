@@ -4,7 +4,7 @@ use yomitori_facility::Text;
 use yomitori_proto::event::ListingIntentSet;
 use yomitori_proto::vocabulary::Intent;
 
-use super::{About, Field, Input, NO_WHY, Statement};
+use super::{Field, Input, NO_WHY, Statement, Subject};
 
 pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     key: "intent",
@@ -14,7 +14,7 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         "希望しない場合、コールセンターへの電話が要るかどうかは自動で判定されます。",
         "Where it shall not be listed, whether a call is needed follows by itself.",
     )),
-    about: About::Facility,
+    about: Subject::Facility,
     fields: &[Field {
         name: "intent",
         label: Text::fixed("意向", "Intent"),

@@ -5,7 +5,7 @@ use yomitori_proto::event::{Event, FacilityCodeChanged, Origin, Speaker};
 use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 
 use super::Problem;
-use crate::store::{Store, StoreError, facility as facilities, fact, ground};
+use crate::store::{Store, StoreError, facility as facilities, fact, policy};
 
 /// What speaks against stating `event` of `facility` under `id`, by what is known of it; nothing where it was recorded already,
 /// so that it may be sent again.
@@ -104,7 +104,7 @@ async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Resu
         Some(_) => {
             // What was stated of the fleet has no state, and is kept for good.
             let Some(state) = facilities::state(store, facility).await? else { return Ok(None) };
-            if state.can_withdraw(id, &ground::now(store).await?.rules) {
+            if state.can_withdraw(id, &policy::now(store).await?.rules) {
                 return Ok(None);
             }
             Text::fixed(

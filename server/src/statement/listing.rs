@@ -4,7 +4,7 @@ use uuid::Uuid;
 use yomitori_facility::Text;
 use yomitori_proto::code::InstitutionCode;
 
-use super::{About, Field, Input, NO_WHY, Statement};
+use super::{Field, Input, NO_WHY, Statement, Subject};
 
 /// A row is a facility's.
 pub static MATCH: Statement = Statement {
@@ -15,7 +15,7 @@ pub static MATCH: Statement = Statement {
         "行の医療機関コードを、リストの日付からこの施設のコードとして登録し、リストを照合し直します。",
         "The row's code becomes one of the facility's, from the date of the list, and the list is compared once more.",
     )),
-    about: About::Other,
+    about: Subject::Other,
     fields: &[CODE, FACILITY],
     why: NO_WHY,
     telephones: false,
@@ -31,7 +31,7 @@ pub static DISMISS: Statement = Statement {
         "このコードの行は、後のリストでも候補として示されません。",
         "Rows with this code are not suggested again, in later lists neither.",
     )),
-    about: About::Other,
+    about: Subject::Other,
     fields: &[CODE],
     why: NO_WHY,
     telephones: false,
@@ -47,7 +47,7 @@ pub static RELEASE: Statement = Statement {
         "行数が減った理由を確かめてから承認してください。承認すると、載っていない施設は「掲載終了」になります。",
         "Find out first why it has fewer rows. Once released, facilities that it does not name are no longer listed.",
     )),
-    about: About::Other,
+    about: Subject::Other,
     fields: &[],
     why: NO_WHY,
     telephones: false,

@@ -2,7 +2,7 @@
 
 use yomitori_facility::Text;
 
-use super::{About, Field, Input, NO_WHY, Statement};
+use super::{Field, Input, NO_WHY, Statement, Subject};
 use crate::log::Position;
 
 /// The first waiting record is left out for good.
@@ -14,7 +14,7 @@ pub static SKIP: Statement = Statement {
         "この記録は今後も読み込まれません（ログには残ります）。待っている後の記録は、続けて自動で反映されます。",
         "This record is left out for good (it stays in the log). What waits behind it is then folded by itself.",
     )),
-    about: About::Other,
+    about: Subject::Other,
     fields: &[Field {
         name: "record",
         label: Text::fixed("記録の位置", "Place of the record"),

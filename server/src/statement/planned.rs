@@ -5,7 +5,7 @@ use yomitori_proto::event::{ClosureSet, Event, MaintenanceWindowSet};
 use yomitori_proto::vocabulary::Closes;
 
 use super::field::JAPAN;
-use super::{About, Field, Input, Moment, NO_WHY, Problem, Statement, Values};
+use super::{Field, Input, Moment, NO_WHY, Problem, Statement, Subject, Values};
 
 const FROM: Field =
     Field { name: "from", label: Text::fixed("開始", "From"), hint: Some(JAPAN), input: Input::Minute(Moment::Any) };
@@ -25,7 +25,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
             "この間の端末の途絶やリーダーの取り外しは、要確認になりません。",
             "Silent terminals and missing readers are expected then, and raise no flag.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[FROM, TO],
         why: NO_WHY,
         telephones: false,
@@ -39,7 +39,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
             "診療所の休業中の日は診療日に数えません。コールセンターの休業は、全施設について記録します。",
             "Days on which clinics are closed are no opening days. That the call centre is closed is stated of all facilities.",
         )),
-        about: About::FacilityOrFleet,
+        about: Subject::FacilityOrFleet,
         fields: &[
             Field {
                 name: "closes",

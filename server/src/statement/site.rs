@@ -9,7 +9,7 @@ use yomitori_proto::vocabulary::{Notice, PhoneNative, Purchase, PurchaseRoute, R
 
 use super::field::{MISSING, past};
 use super::terminal::TERMINAL;
-use super::{AT_THE_DESK, About, CHECKED, Field, Input, Problem, Statement};
+use super::{AT_THE_DESK, CHECKED, Field, Input, Problem, Statement, Subject};
 
 pub(super) static STATEMENTS: [Statement; 6] = [
     Statement {
@@ -20,7 +20,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
             "補助を受けるための招待コードは、医療機関等向け総合ポータルサイトの「スマートフォン対応」の案内で各施設が確認します。他に渡さないでください。ここには入力しません。",
             "Each facility finds the invitation code for the subsidy on the portal for medical institutions, under \"smartphone support\". It must not be passed on, and is never entered here.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             Field {
                 name: "item",
@@ -67,7 +67,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
             "リーダーは顔認証付きカードリーダーの横に、金属を避けて置きます。",
             "The reader stands beside the face reader, not on metal.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[past(Text::fixed("準備ができた日時", "Since when"))],
         why: AT_THE_DESK,
         telephones: false,
@@ -78,7 +78,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
         command: ["face-reader", "set"],
         title: Text::fixed("顔認証付きカードリーダーの機種", "Model of the face reader"),
         note: None,
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             Field { name: "model", label: Text::fixed("機種", "Model"), hint: None, input: Input::Select(models) },
             Field {
@@ -111,7 +111,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
             "スマートフォン用のリーダーのタップだけが、読み取りの証拠になります。",
             "Only taps on a reader for smartphones are evidence of a read.",
         )),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             TERMINAL,
             Field {
@@ -151,7 +151,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
         command: ["restart", "record"],
         title: Text::fixed("顔認証付きカードリーダーを再起動した", "The face reader was restarted"),
         note: None,
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[past(Text::fixed("再起動した日時", "When"))],
         why: AT_THE_DESK,
         telephones: false,
@@ -162,7 +162,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
         command: ["notice", "record"],
         title: Text::fixed("掲示した", "A notice was hung up"),
         note: Some(Text::fixed(POSTER_NOTE.0, POSTER_NOTE.1)),
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[
             Field {
                 name: "notice",

@@ -5,7 +5,7 @@ use yomitori_proto::event::TerminalRetired;
 use yomitori_proto::id::TerminalId;
 
 use super::field::MISSING;
-use super::{About, Field, Input, NO_WHY, Problem, Statement};
+use super::{Field, Input, NO_WHY, Problem, Statement, Subject};
 
 pub(super) const TERMINAL: Field = Field {
     name: "terminal",
@@ -22,7 +22,7 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         "以後、この端末の記録は保存されますが、数えられません。応答がなくても要確認になりません。",
         "What it sends from now on is kept and doesn't count, and its silence raises no flag.",
     )),
-    about: About::Facility,
+    about: Subject::Facility,
     fields: &[TERMINAL],
     why: NO_WHY,
     telephones: false,

@@ -17,7 +17,7 @@ fn now() -> DateTime<Utc> {
     "2026-04-01T01:30:00Z".parse().unwrap()
 }
 
-fn typed(fields: &[(&str, &str)]) -> Typed {
+fn typed(fields: &[(&str, &str)]) -> RawValues {
     fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 

@@ -5,7 +5,7 @@ use yomitori_proto::event::{EntryWithdrawn, StatementWithdrawn};
 use yomitori_proto::id::{Life, Seq, StatementId};
 
 use super::field::MISSING;
-use super::{About, Field, Input, NO_WHY, Problem, Statement};
+use super::{Field, Input, NO_WHY, Problem, Statement, Subject};
 
 pub(super) static STATEMENTS: [Statement; 2] = [
     Statement {
@@ -16,7 +16,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
             "取り消すと、はじめから記録しなかったのと同じになります。元の記録と取り消しは経過に残ります。",
             "Then it is as if it had never been stated. The statement and its withdrawal both stay in the timeline.",
         )),
-        about: About::FacilityOrFleet,
+        about: Subject::FacilityOrFleet,
         fields: &[Field {
             name: "statement",
             label: Text::fixed("取り消す記録", "The statement"),
@@ -36,7 +36,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
         command: ["entry", "withdraw"],
         title: Text::fixed("受付画面の入力を取り消す", "Withdraw an entry of the desk page"),
         note: None,
-        about: About::Facility,
+        about: Subject::Facility,
         fields: &[Field {
             name: "entry",
             label: Text::fixed("取り消す入力", "The entry"),

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fleet::{LINE, Line};
-use super::{Doing as _, Store, StoreError};
+use super::fleet::{LINE, StatusRow};
+use super::{QueryContext as _, Store, StoreError};
 
 /// The stages, the most urgent first: a word, and when it holds. The first that holds counts.
 const STAGES: [(&str, &str); 9] = [
@@ -32,7 +32,7 @@ const SOME: &str = "(opt_out IN ('needed', 'planned', 'called', 'acknowledged') 
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Call {
     #[serde(flatten)]
-    pub line: Line,
+    pub line: StatusRow,
     pub stage: String,
     /// Since when the stage holds; for a planned call, until when.
     pub since: Option<DateTime<Utc>>,
@@ -68,7 +68,7 @@ pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> R
         stage()
     );
     let keys: &[&str] = &KEYS;
-    let rows = store.client().await?.query(&sql, &[&of, &keys]).await.doing("look for calls to make")?;
+    let rows = store.client().await?.query(&sql, &[&of, &keys]).await.context("look for calls to make")?;
     let call = |row: tokio_postgres::Row| Call {
         stage: row.get(18),
         since: row.get(19),
@@ -86,7 +86,7 @@ pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> R
 /// Where the database is away.
 pub async fn counts(store: &Store) -> Result<Vec<(String, i64)>, StoreError> {
     let sql = format!("SELECT {} AS stage, count(*) FROM projection.facility WHERE {SOME} GROUP BY stage", stage());
-    let rows = store.client().await?.query(&sql, &[]).await.doing("count calls to make")?;
+    let rows = store.client().await?.query(&sql, &[]).await.context("count calls to make")?;
     Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use yomitori_proto::id::{FacilityId, Life, TerminalId};
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// What of one life of a terminal has arrived.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -57,13 +57,13 @@ pub async fn of(store: &Store, facility: FacilityId) -> Result<Vec<Completeness>
     let query = "SELECT terminal_id, life, coalesce(current, false), complete_up_to, received_up_to, received, holes \
                  FROM analytics.completeness WHERE facility_id = $1 \
                  ORDER BY terminal_id, current DESC NULLS LAST, complete_up_to DESC NULLS LAST, life";
-    let doing = "ask how complete a facility is";
+    let context = "ask how complete a facility is";
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.doing(doing)?;
+    let transaction = client.transaction().await.context(context)?;
     // Years of one facility are sorted in memory, and compiling the query would take longer than running it.
-    transaction.batch_execute("SET LOCAL jit = off; SET LOCAL work_mem = '32MB'").await.doing(doing)?;
-    let rows = transaction.query(query, &[&facility.0]).await.doing(doing)?;
-    transaction.commit().await.doing(doing)?;
+    transaction.batch_execute("SET LOCAL jit = off; SET LOCAL work_mem = '32MB'").await.context(context)?;
+    let rows = transaction.query(query, &[&facility.0]).await.context(context)?;
+    transaction.commit().await.context(context)?;
     rows.iter().map(completeness).collect()
 }
 

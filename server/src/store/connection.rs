@@ -8,11 +8,11 @@ use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Session, TerminalId};
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// An open stream whose server instance is gone.
 #[derive(Clone, Copy, Debug)]
-pub struct Orphan {
+pub struct OrphanStream {
     pub terminal: TerminalId,
     pub facility: FacilityId,
     pub session: Session,
@@ -20,27 +20,27 @@ pub struct Orphan {
 
 /// Who came and who left, in the order of the log: written at once, however many they are.
 #[derive(Default)]
-pub struct Comings {
-    opened: BTreeMap<TerminalId, Opened>,
+pub struct ConnectionChanges {
+    opened: BTreeMap<TerminalId, OpenStream>,
     /// Left in the session that they had come in: whatever is noted of them is over.
     gone: BTreeSet<TerminalId>,
     /// Left in a session that was not seen to begin.
     closed: BTreeSet<(TerminalId, Session)>,
 }
 
-struct Opened {
+struct OpenStream {
     facility: FacilityId,
     session: Session,
     instance: Uuid,
     at: DateTime<Utc>,
 }
 
-impl Comings {
+impl ConnectionChanges {
     /// Follows a terminal's coming and going; any other fact changes nothing.
     pub fn take(&mut self, recorded: &Recorded) {
         let Origin::Server { instance, stated_at } = &recorded.origin else { return };
         if let Event::TerminalConnected(connected) = &recorded.event {
-            let opened = Opened {
+            let opened = OpenStream {
                 facility: recorded.facility,
                 session: connected.session,
                 instance: instance.0,
@@ -65,14 +65,14 @@ impl Comings {
         if !self.gone.is_empty() {
             let gone: Vec<Uuid> = self.gone.iter().map(|terminal| terminal.0).collect();
             let delete = "DELETE FROM connection WHERE terminal_id = ANY($1)";
-            transaction.execute(delete, &[&gone]).await.doing("note terminals that left")?;
+            transaction.execute(delete, &[&gone]).await.context("note terminals that left")?;
         }
         if !self.closed.is_empty() {
             let (terminals, sessions): (Vec<Uuid>, Vec<Uuid>) =
                 self.closed.iter().map(|(terminal, session)| (terminal.0, session.0)).unzip();
             let delete = "DELETE FROM connection c USING unnest($1::uuid[], $2::uuid[]) AS l (terminal_id, session) \
                           WHERE c.terminal_id = l.terminal_id AND c.session = l.session";
-            transaction.execute(delete, &[&terminals, &sessions]).await.doing("note terminals that left")?;
+            transaction.execute(delete, &[&terminals, &sessions]).await.context("note terminals that left")?;
         }
         if !self.opened.is_empty() {
             let opened = || self.opened.values();
@@ -88,7 +88,7 @@ impl Comings {
             transaction
                 .execute(upsert, &[&terminals, &facilities, &sessions, &instances, &at])
                 .await
-                .doing("note connected terminals")?;
+                .context("note connected terminals")?;
         }
         Ok(())
     }
@@ -98,12 +98,12 @@ impl Comings {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn orphans(store: &Store, limit: i64) -> Result<Vec<Orphan>, StoreError> {
+pub async fn orphans(store: &Store, limit: i64) -> Result<Vec<OrphanStream>, StoreError> {
     let query = "SELECT c.terminal_id, c.facility_id, c.session FROM projection.connection c \
                  LEFT JOIN registry.lease l ON l.instance = c.instance AND l.expires_at > now() \
                  WHERE l.instance IS NULL ORDER BY c.connected_at LIMIT $1";
-    let rows = store.client().await?.query(query, &[&limit]).await.doing("look for streams of lost instances")?;
-    let orphan = |row: tokio_postgres::Row| Orphan {
+    let rows = store.client().await?.query(query, &[&limit]).await.context("look for streams of lost instances")?;
+    let orphan = |row: tokio_postgres::Row| OrphanStream {
         terminal: TerminalId(row.get(0)),
         facility: FacilityId(row.get(1)),
         session: Session(row.get(2)),

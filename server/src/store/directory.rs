@@ -8,11 +8,11 @@ use serde::Deserialize;
 use uuid::Uuid;
 use yomitori_proto::id::FacilityId;
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// A facility as it is registered.
 #[derive(Debug, Clone)]
-pub struct Registered {
+pub struct RegisteredFacility {
     pub facility: FacilityId,
     pub name: String,
     /// Two digits.
@@ -32,16 +32,16 @@ pub struct DatedCode {
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn each(store: &Store, mut take: impl FnMut(Registered)) -> Result<(), StoreError> {
+pub async fn each(store: &Store, mut take: impl FnMut(RegisteredFacility)) -> Result<(), StoreError> {
     let query = "SELECT facility_id, name, prefecture, address, held_codes FROM projection.facility_row";
-    let doing = "read the registered facilities";
+    let context = "read the registered facilities";
     let client = store.client().await?;
     let no_parameters: [&Uuid; 0] = [];
-    let mut rows = pin!(client.query_raw(query, no_parameters).await.doing(doing)?);
-    while let Some(row) = rows.try_next().await.doing(doing)? {
+    let mut rows = pin!(client.query_raw(query, no_parameters).await.context(context)?);
+    while let Some(row) = rows.try_next().await.context(context)? {
         let codes = serde_json::from_str(row.get(4));
         let codes = codes.map_err(|source| StoreError::Broken { what: "a facility's codes", source })?;
-        take(Registered {
+        take(RegisteredFacility {
             facility: FacilityId(row.get(0)),
             name: row.get(1),
             prefecture: row.get(2),

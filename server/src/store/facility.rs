@@ -11,11 +11,11 @@ use uuid::Uuid;
 use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
 
-use super::{CHANGED, Doing as _, Store, StoreError, belief};
+use super::{CHANGED, QueryContext as _, Store, StoreError, status_shown};
 
 /// The columns of `projection.facility_row`.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct FacilityRow {
     pub facility_id: FacilityId,
     pub partition: i32,
     pub code: Option<String>,
@@ -42,8 +42,8 @@ pub struct Row {
     pub state: String,
     pub due_at: Option<DateTime<Utc>>,
     pub folded_at: DateTime<Utc>,
-    /// The number of the ground by which it was folded.
-    pub ground: i64,
+    /// The hash of the policy by which it was folded.
+    pub policy_hash: i64,
     pub address: Option<String>,
     /// Every code that it has or had, as JSON.
     pub held_codes: String,
@@ -51,7 +51,7 @@ pub struct Row {
     pub codes: Vec<String>,
 }
 
-impl Row {
+impl FacilityRow {
     fn columns(&self) -> [&(dyn ToSql + Sync); 26] {
         [
             &self.facility_id.0,
@@ -77,14 +77,14 @@ impl Row {
             &self.state,
             &self.due_at,
             &self.folded_at,
-            &self.ground,
+            &self.policy_hash,
             &self.address,
             &self.held_codes,
         ]
     }
 }
 
-/// The types of [`Row::columns`].
+/// The types of [`FacilityRow::columns`].
 const COLUMN_TYPES: [Type; 26] = [
     Type::UUID,
     Type::INT4,
@@ -121,13 +121,13 @@ const INCOMING: &str = "CREATE TEMP TABLE IF NOT EXISTS incoming_facility (LIKE 
 const UPSERT: &str = "INSERT INTO facility_row SELECT * FROM incoming_facility \
                       ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
                       evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
-                      opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, ground, \
+                      opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, policy_hash, \
                       address, held_codes) = \
                       (EXCLUDED.partition, EXCLUDED.code, EXCLUDED.name, EXCLUDED.prefecture, EXCLUDED.search, \
                       EXCLUDED.eligible, EXCLUDED.evidence, EXCLUDED.evidence_level, EXCLUDED.first_success_at, \
                       EXCLUDED.last_success_at, EXCLUDED.equipment, EXCLUDED.readers_present, EXCLUDED.intent, \
                       EXCLUDED.opt_out, EXCLUDED.listing, EXCLUDED.freshness, EXCLUDED.last_seen_at, EXCLUDED.flags, \
-                      EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.ground, \
+                      EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.policy_hash, \
                       EXCLUDED.address, EXCLUDED.held_codes)";
 
 /// More names than this are announced as "many": a payload of NOTIFY has a limit.
@@ -141,14 +141,14 @@ pub async fn state(store: &Store, facility: FacilityId) -> Result<Option<Facilit
     Ok(states(store, &[facility]).await?.pop().map(|(_, state, _)| state))
 }
 
-/// The states of these facilities, where they have one, with the number of the ground by which each was folded.
+/// The states of these facilities, where they have one, with the hash of the policy by which each was folded.
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
 pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility, i64)>, StoreError> {
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
-    let query = "SELECT facility_id, state, ground FROM facility_row WHERE facility_id = ANY($1)";
-    let rows = store.client().await?.query(query, &[&ids]).await.doing("read facilities")?;
+    let query = "SELECT facility_id, state, policy_hash FROM facility_row WHERE facility_id = ANY($1)";
+    let rows = store.client().await?.query(query, &[&ids]).await.context("read facilities")?;
     rows.into_iter()
         .map(|row| {
             let state = serde_json::from_str(row.get(1));
@@ -164,7 +164,7 @@ pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(Fac
 /// Where the database is away.
 pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(FacilityId, i32)>, StoreError> {
     let query = "SELECT facility_id, partition FROM facility_row WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-    let rows = store.client().await?.query(query, &[&now, &limit]).await.doing("look for facilities that are due")?;
+    let rows = store.client().await?.query(query, &[&now, &limit]).await.context("look for facilities that are due")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
 
@@ -172,12 +172,12 @@ pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(F
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn show(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
+pub async fn show(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     copy(transaction, rows).await?;
-    belief::note(transaction, "incoming_facility").await?;
+    status_shown::note(transaction, "incoming_facility").await?;
     put(transaction, rows).await?;
     announce(transaction, rows).await
 }
@@ -186,7 +186,7 @@ pub async fn show(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), Sto
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
+pub async fn write(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -194,71 +194,72 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), St
     put(transaction, rows).await
 }
 
-async fn copy(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
-    let doing = "write facilities";
+async fn copy(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
+    let context = "write facilities";
     // Copied in and then moved over: much faster than values in a statement.
-    transaction.batch_execute(INCOMING).await.doing(doing)?;
-    let sink = transaction.copy_in("COPY incoming_facility FROM STDIN BINARY").await.doing(doing)?;
+    transaction.batch_execute(INCOMING).await.context(context)?;
+    let sink = transaction.copy_in("COPY incoming_facility FROM STDIN BINARY").await.context(context)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMN_TYPES));
     for row in rows {
-        writer.as_mut().write(&row.columns()).await.doing(doing)?;
+        writer.as_mut().write(&row.columns()).await.context(context)?;
     }
-    writer.finish().await.doing(doing)?;
+    writer.finish().await.context(context)?;
     Ok(())
 }
 
-async fn put(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
-    transaction.execute(UPSERT, &[]).await.doing("write facilities")?;
+async fn put(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
+    transaction.execute(UPSERT, &[]).await.context("write facilities")?;
     let (ids, codes): (Vec<Uuid>, Vec<&str>) =
         rows.iter().flat_map(|row| row.codes.iter().map(|code| (row.facility_id.0, code.as_str()))).unzip();
     let touched: Vec<Uuid> = rows.iter().map(|row| row.facility_id.0).collect();
     let forget = "DELETE FROM facility_code WHERE facility_id = ANY($1) AND (facility_id, code) NOT IN \
                   (SELECT * FROM unnest($2::uuid[], $3::text[]))";
-    transaction.execute(forget, &[&touched, &ids, &codes]).await.doing("drop old codes")?;
+    transaction.execute(forget, &[&touched, &ids, &codes]).await.context("drop old codes")?;
     let insert = "INSERT INTO facility_code (facility_id, code) \
                   SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING";
-    transaction.execute(insert, &[&ids, &codes]).await.doing("write codes")?;
+    transaction.execute(insert, &[&ids, &codes]).await.context("write codes")?;
     Ok(())
 }
 
 /// Tells whoever listens which facilities changed; they hear it when the transaction has committed.
-async fn announce(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), StoreError> {
+async fn announce(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     let payload = if rows.len() > ANNOUNCED_ONE_BY_ONE {
         "many".to_owned()
     } else {
         rows.iter().map(|row| row.facility_id.to_string()).collect::<Vec<_>>().join(" ")
     };
-    transaction.execute("SELECT pg_notify($1, $2)", &[&CHANGED, &payload]).await.doing("announce a change")?;
+    transaction.execute("SELECT pg_notify($1, $2)", &[&CHANGED, &payload]).await.context("announce a change")?;
     Ok(())
 }
 
-/// Up to `limit` facilities of these partitions behind `after`, ordered by identifier, that were folded by another ground.
+/// Up to `limit` facilities of these partitions behind `after`, ordered by identifier, that were folded by another policy.
 ///
 /// # Errors
 /// Where the database is away.
 pub async fn behind(
     store: &Store,
-    ground: i64,
+    policy_hash: i64,
     partitions: &[i32],
     after: Option<FacilityId>,
     limit: i64,
 ) -> Result<Vec<(FacilityId, i32)>, StoreError> {
     let query = "SELECT facility_id, partition FROM projection.facility \
-                 WHERE ground <> $1 AND partition = ANY($2) AND ($3::uuid IS NULL OR facility_id > $3) \
+                 WHERE policy_hash <> $1 AND partition = ANY($2) AND ($3::uuid IS NULL OR facility_id > $3) \
                  ORDER BY facility_id LIMIT $4";
     let client = store.client().await?;
-    let rows = client.query(query, &[&ground, &partitions, &after.map(|id| id.0), &limit]).await;
-    let rows = rows.doing("look for facilities of another ground")?;
+    let rows = client.query(query, &[&policy_hash, &partitions, &after.map(|id| id.0), &limit]).await;
+    let rows = rows.context("look for facilities of another policy")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
 
-/// How many facilities were folded by another ground.
+/// How many facilities were folded by another policy.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn count_behind(store: &Store, ground: i64) -> Result<i64, StoreError> {
-    let query = "SELECT count(*) FROM projection.facility WHERE ground <> $1";
-    let row = store.client().await?.query_one(query, &[&ground]).await.doing("count facilities of another ground")?;
+pub async fn count_behind(store: &Store, policy_hash: i64) -> Result<i64, StoreError> {
+    let query = "SELECT count(*) FROM projection.facility WHERE policy_hash <> $1";
+    let row =
+        store.client().await?.query_one(query, &[&policy_hash]).await.context("count facilities of another policy")?;
     Ok(row.get(0))
 }
 
@@ -268,13 +269,13 @@ pub async fn count_behind(store: &Store, ground: i64) -> Result<i64, StoreError>
 /// Where the database is away.
 pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, StoreError> {
     let query = "SELECT facility_id FROM facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
-    let row = store.client().await?.query_opt(query, &[&code]).await.doing("look for a code")?;
+    let row = store.client().await?.query_opt(query, &[&code]).await.context("look for a code")?;
     Ok(row.map(|row| FacilityId(row.get(0))))
 }
 
 /// A facility by what people call it.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub struct FacilityName {
     pub facility: FacilityId,
     pub code: Option<String>,
     pub name: String,
@@ -285,11 +286,11 @@ pub struct Named {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Result<Vec<Named>, StoreError> {
+pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Result<Vec<FacilityName>, StoreError> {
     let query = "SELECT facility_id, code, name, prefecture FROM projection.facility \
                  WHERE $1::uuid IS NULL OR facility_id > $1 ORDER BY facility_id LIMIT $2";
-    let rows = store.client().await?.query(query, &[&after.map(|id| id.0), &limit]).await.doing("read facilities")?;
-    let named = |row: tokio_postgres::Row| Named {
+    let rows = store.client().await?.query(query, &[&after.map(|id| id.0), &limit]).await.context("read facilities")?;
+    let named = |row: tokio_postgres::Row| FacilityName {
         facility: FacilityId(row.get(0)),
         code: row.get(1),
         name: row.get(2),
@@ -304,7 +305,7 @@ pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Resu
 /// Where the database is away.
 pub async fn count(store: &Store) -> Result<i64, StoreError> {
     let row = store.client().await?.query_one("SELECT count(*) FROM projection.facility", &[]).await;
-    Ok(row.doing("count the facilities")?.get(0))
+    Ok(row.context("count the facilities")?.get(0))
 }
 
 /// The whole status of a facility, or of all, ordered by prefecture and name.
@@ -314,13 +315,13 @@ pub async fn count(store: &Store) -> Result<i64, StoreError> {
 pub async fn statuses(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Value>, StoreError> {
     let query = "SELECT status FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
                  ORDER BY prefecture, name, facility_id";
-    let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.doing("read facilities")?;
+    let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.context("read facilities")?;
     Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }
 
 /// What a table on a terminal shows of a facility.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct StatusLine {
     pub code: Option<String>,
     pub name: String,
     pub eligible: String,
@@ -337,12 +338,12 @@ pub struct Line {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn lines(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Line>, StoreError> {
+pub async fn lines(store: &Store, facility: Option<FacilityId>) -> Result<Vec<StatusLine>, StoreError> {
     let query = "SELECT code, name, eligible, evidence, evidence_level, last_success_at, opt_out, freshness, intent, \
                  listing FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
                  ORDER BY prefecture, name, facility_id";
-    let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.doing("read facilities")?;
-    let line = |row: tokio_postgres::Row| Line {
+    let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.context("read facilities")?;
+    let line = |row: tokio_postgres::Row| StatusLine {
         code: row.get(0),
         name: row.get(1),
         eligible: row.get(2),

@@ -11,14 +11,14 @@ use uuid::Uuid;
 use yomitori_proto::event::{Observed, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, StatementId, TerminalId};
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
-/// A fact with its place in the log; `place` counts within one record.
+/// A fact with its position in the log; `index_in_record` counts within one record.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Placed {
+pub struct StoredFact {
     pub position: Position,
-    pub place: i32,
+    pub index_in_record: i32,
     pub recorded: Recorded,
 }
 
@@ -34,7 +34,7 @@ pub async fn high_water(
     let ids: Vec<Uuid> = lives.iter().map(|(_, life)| life.0).collect();
     let query = "SELECT terminal_id, life, seq FROM high_water \
                  WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
-    let rows = client.query(query, &[&terminals, &ids]).await.doing("read high-water marks")?;
+    let rows = client.query(query, &[&terminals, &ids]).await.context("read high-water marks")?;
     let mark = |row: Row| {
         let seq: i64 = row.get(2);
         ((TerminalId(row.get(0)), Life(row.get(1))), Seq(seq.cast_unsigned()))
@@ -59,7 +59,7 @@ pub async fn raise_high_water(
     let upsert = "INSERT INTO high_water (terminal_id, life, seq) \
                   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[]) \
                   ON CONFLICT (terminal_id, life) DO UPDATE SET seq = EXCLUDED.seq";
-    transaction.execute(upsert, &[&terminals, &lives, &seqs]).await.doing("raise high-water marks")?;
+    transaction.execute(upsert, &[&terminals, &lives, &seqs]).await.context("raise high-water marks")?;
     Ok(())
 }
 
@@ -67,12 +67,12 @@ pub async fn raise_high_water(
 ///
 /// # Errors
 /// Where the database is away or a fact is already there.
-pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(), StoreError> {
+pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result<(), StoreError> {
     if facts.is_empty() {
         return Ok(());
     }
-    let doing = "write facts";
-    let statement = "COPY fact (partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
+    let context = "write facts";
+    let statement = "COPY fact (partition, log_offset, index_in_record, facility_id, kind, occurred_at, received_at, \
                      terminal_id, life, seq, observed_at, sent_at, origin, event) FROM STDIN BINARY";
     let types = [
         Type::INT4,
@@ -90,9 +90,9 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
         Type::TEXT,
         Type::TEXT,
     ];
-    let sink = transaction.copy_in(statement).await.doing(doing)?;
+    let sink = transaction.copy_in(statement).await.context(context)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-    for Placed { position, place, recorded } in facts {
+    for StoredFact { position, index_in_record, recorded } in facts {
         let broken = |source| StoreError::Broken { what: "a fact", source };
         let observed = recorded.observed();
         let origin = match &recorded.origin {
@@ -105,7 +105,7 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
             .write(&[
                 &position.partition,
                 &position.offset,
-                place,
+                index_in_record,
                 &recorded.facility.0,
                 &recorded.event.kind(),
                 &recorded.occurred_at(),
@@ -119,9 +119,9 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
                 &event,
             ])
             .await
-            .doing(doing)?;
+            .context(context)?;
     }
-    writer.finish().await.doing(doing)?;
+    writer.finish().await.context(context)?;
     Ok(())
 }
 
@@ -129,9 +129,9 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[Placed]) -> Result<(),
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn of_fleet(store: &Store) -> Result<Vec<Placed>, StoreError> {
+pub async fn of_fleet(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
     let mut facts = Vec::new();
-    each(store, &[FacilityId::FLEET], |placed| facts.push(placed)).await?;
+    each(store, &[FacilityId::FLEET], |stored| facts.push(stored)).await?;
     Ok(facts)
 }
 
@@ -140,45 +140,54 @@ pub async fn of_fleet(store: &Store) -> Result<Vec<Placed>, StoreError> {
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn each(store: &Store, facilities: &[FacilityId], mut take: impl FnMut(Placed)) -> Result<(), StoreError> {
+pub async fn each(
+    store: &Store,
+    facilities: &[FacilityId],
+    mut take: impl FnMut(StoredFact),
+) -> Result<(), StoreError> {
     let query = format!(
         "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = ANY($1) \
-         ORDER BY facility_id, partition, log_offset, place"
+         ORDER BY facility_id, partition, log_offset, index_in_record"
     );
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
-    let doing = "read the facts of facilities";
+    let context = "read the facts of facilities";
     let client = store.client().await?;
-    let mut rows = pin!(client.query_raw(&query, [&ids]).await.doing(doing)?);
-    while let Some(row) = rows.try_next().await.doing(doing)? {
-        take(placed(&row)?);
+    let mut rows = pin!(client.query_raw(&query, [&ids]).await.context(context)?);
+    while let Some(row) = rows.try_next().await.context(context)? {
+        take(stored_fact(&row)?);
     }
     Ok(())
 }
 
-/// The observation of a facility that stands at a place of a life.
+/// The observation of a facility that stands at a number of a life.
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn observed(store: &Store, facility: FacilityId, life: Life, seq: Seq) -> Result<Option<Placed>, StoreError> {
+pub async fn observed(
+    store: &Store,
+    facility: FacilityId,
+    life: Life,
+    seq: Seq,
+) -> Result<Option<StoredFact>, StoreError> {
     let query =
         format!("SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND life = $2 AND seq = $3 LIMIT 1");
     let client = store.client().await?;
     let row = client.query_opt(&query, &[&facility.0, &life.0, &seq.0.cast_signed()]).await;
-    row.doing("look for an observation")?.as_ref().map(placed).transpose()
+    row.context("look for an observation")?.as_ref().map(stored_fact).transpose()
 }
 
 /// The statement of a facility, or of the fleet, that has this identifier.
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<Placed>, StoreError> {
+pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<StoredFact>, StoreError> {
     let query = format!(
         "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND position($2 in origin) > 0 \
          ORDER BY partition, log_offset LIMIT 1"
     );
     let client = store.client().await?;
     let row = client.query_opt(&query, &[&facility.0, &format!("\"id\":\"{id}\"")]).await;
-    row.doing("look for a statement")?.as_ref().map(placed).transpose()
+    row.context("look for a statement")?.as_ref().map(stored_fact).transpose()
 }
 
 /// Whether a statement of a facility, or of the fleet, was withdrawn.
@@ -190,15 +199,15 @@ pub async fn is_withdrawn(store: &Store, facility: FacilityId, id: StatementId) 
                  AND position($2 in event) > 0)";
     let client = store.client().await?;
     let row = client.query_one(query, &[&facility.0, &id.to_string()]).await;
-    Ok(row.doing("look for a withdrawal")?.get(0))
+    Ok(row.context("look for a withdrawal")?.get(0))
 }
 
-/// What [`placed`] reads, in its order.
-pub(super) const COLUMNS: &str = "partition, log_offset, place, facility_id, received_at, event, origin, \
+/// What [`stored`] reads, in its order.
+pub(super) const COLUMNS: &str = "partition, log_offset, index_in_record, facility_id, received_at, event, origin, \
                                   terminal_id, life, seq, occurred_at, observed_at, sent_at";
 
 /// A fact from its row.
-pub(super) fn placed(row: &Row) -> Result<Placed, StoreError> {
+pub(super) fn stored_fact(row: &Row) -> Result<StoredFact, StoreError> {
     let broken = |source| StoreError::Broken { what: "a fact", source };
     let origin = match row.get::<_, Option<Uuid>>(7) {
         Some(terminal) => Origin::Terminal(Observed {
@@ -211,9 +220,9 @@ pub(super) fn placed(row: &Row) -> Result<Placed, StoreError> {
         }),
         None => serde_json::from_str(row.get(6)).map_err(broken)?,
     };
-    Ok(Placed {
+    Ok(StoredFact {
         position: Position { partition: row.get(0), offset: row.get(1) },
-        place: row.get(2),
+        index_in_record: row.get(2),
         recorded: Recorded {
             facility: FacilityId(row.get(3)),
             received_at: row.get(4),

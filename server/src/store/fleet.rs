@@ -14,14 +14,14 @@ use tokio_postgres::Row;
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
-use super::fact::{COLUMNS, Placed, placed};
-use super::{Doing as _, Store, StoreError};
+use super::fact::{COLUMNS, StoredFact, stored_fact};
+use super::{QueryContext as _, Store, StoreError};
 
 pub use filter::{Axis, Column, Filter, OPTED_OUT_SOMEHOW, Order, SearchWord};
 
 /// A facility as one row: every axis as a word.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Line {
+pub struct StatusRow {
     pub facility_id: FacilityId,
     pub code: Option<String>,
     pub name: String,
@@ -46,7 +46,7 @@ pub(super) const LINE: &str = "facility_id, code, name, prefecture, eligible, ev
                     last_success_at, equipment, readers_present, intent, opt_out, listing, freshness, last_seen_at, \
                     flags, folded_at";
 
-impl From<Row> for Line {
+impl From<Row> for StatusRow {
     fn from(row: Row) -> Self {
         Self {
             facility_id: FacilityId(row.get(0)),
@@ -81,15 +81,15 @@ pub async fn page(
     order: Order,
     limit: i64,
     offset: i64,
-) -> Result<Vec<Line>, StoreError> {
+) -> Result<Vec<StatusRow>, StoreError> {
     let clauses = filter.clauses();
     let sql = format!(
         "SELECT {LINE} FROM projection.facility WHERE {} ORDER BY {} LIMIT {limit} OFFSET {offset}",
         clauses.sql,
         order.sql()
     );
-    let rows = store.client().await?.query(&sql, &clauses.parameters()).await.doing("read facilities")?;
-    Ok(rows.into_iter().map(Line::from).collect())
+    let rows = store.client().await?.query(&sql, &clauses.parameters()).await.context("read facilities")?;
+    Ok(rows.into_iter().map(StatusRow::from).collect())
 }
 
 /// The rows after a facility, in the one order that the API has; from the beginning without one.
@@ -101,7 +101,7 @@ pub async fn after(
     filter: &Filter,
     after: Option<FacilityId>,
     limit: i64,
-) -> Result<Vec<Line>, StoreError> {
+) -> Result<Vec<StatusRow>, StoreError> {
     let mut clauses = filter.clauses();
     if let Some(FacilityId(id)) = after {
         let place = clauses.bind(id);
@@ -114,8 +114,8 @@ pub async fn after(
         "SELECT {LINE} FROM projection.facility WHERE {} ORDER BY prefecture, name, facility_id LIMIT {limit}",
         clauses.sql
     );
-    let rows = store.client().await?.query(&sql, &clauses.parameters()).await.doing("read facilities")?;
-    Ok(rows.into_iter().map(Line::from).collect())
+    let rows = store.client().await?.query(&sql, &clauses.parameters()).await.context("read facilities")?;
+    Ok(rows.into_iter().map(StatusRow::from).collect())
 }
 
 /// Every row that passes, as the database sends them: memory doesn't grow with the fleet.
@@ -126,28 +126,28 @@ pub async fn every(
     store: &Store,
     filter: &Filter,
     order: Order,
-) -> Result<impl Stream<Item = Result<Line, StoreError>> + Send + use<>, StoreError> {
+) -> Result<impl Stream<Item = Result<StatusRow, StoreError>> + Send + use<>, StoreError> {
     let clauses = filter.clauses();
     let sql = format!("SELECT {LINE} FROM projection.facility WHERE {} ORDER BY {}", clauses.sql, order.sql());
     let client = store.client().await?;
-    let rows = client.query_raw(&sql, clauses.parameters()).await.doing("read facilities")?;
+    let rows = client.query_raw(&sql, clauses.parameters()).await.context("read facilities")?;
     // The connection goes back to the pool with the stream, not before.
     let held = rows.map_ok(move |row| {
         let _ = &client;
-        Line::from(row)
+        StatusRow::from(row)
     });
-    Ok(held.map_err(|source| StoreError::Query { doing: "read facilities", source }))
+    Ok(held.map_err(|source| StoreError::Query { context: "read facilities", source }))
 }
 
 /// The flags of these facilities as the projector wrote them, with severity, sentence and next step.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn attention(store: &Store, lines: &[Line]) -> Result<BTreeMap<FacilityId, Value>, StoreError> {
+pub async fn attention(store: &Store, lines: &[StatusRow]) -> Result<BTreeMap<FacilityId, Value>, StoreError> {
     let flagged = lines.iter().filter(|line| !line.flags.is_empty());
     let ids: Vec<uuid::Uuid> = flagged.map(|line| line.facility_id.0).collect();
     let sql = "SELECT facility_id, status->'flags' FROM projection.facility WHERE facility_id = ANY($1)";
-    let rows = store.client().await?.query(sql, &[&ids]).await.doing("read flags")?;
+    let rows = store.client().await?.query(sql, &[&ids]).await.context("read flags")?;
     let flags = |row: Row| (FacilityId(row.get(0)), row.get::<_, Option<Value>>(1).unwrap_or_default());
     Ok(rows.into_iter().map(flags).collect())
 }
@@ -159,7 +159,7 @@ pub async fn attention(store: &Store, lines: &[Line]) -> Result<BTreeMap<Facilit
 pub async fn count(store: &Store, filter: &Filter) -> Result<i64, StoreError> {
     let clauses = filter.clauses();
     let sql = format!("SELECT count(*) FROM projection.facility WHERE {}", clauses.sql);
-    Ok(store.client().await?.query_one(&sql, &clauses.parameters()).await.doing("count facilities")?.get(0))
+    Ok(store.client().await?.query_one(&sql, &clauses.parameters()).await.context("count facilities")?.get(0))
 }
 
 /// Counts over the whole fleet.
@@ -183,7 +183,7 @@ pub async fn summary(store: &Store) -> Result<Summary, StoreError> {
          count(*) FILTER (WHERE eligible = 'not_observable'), count(*) FILTER (WHERE {OPTED_OUT_SOMEHOW}), \
          count(*) FILTER (WHERE freshness = 'silent') FROM projection.facility"
     );
-    let row = store.client().await?.query_one(&sql, &[]).await.doing("count the fleet")?;
+    let row = store.client().await?.query_one(&sql, &[]).await.context("count the fleet")?;
     Ok(Summary {
         total: row.get(0),
         eligible: row.get(1),
@@ -198,7 +198,7 @@ pub async fn summary(store: &Store) -> Result<Summary, StoreError> {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Detail {
     #[serde(flatten)]
-    pub line: Line,
+    pub line: StatusRow,
     pub codes: Vec<String>,
     pub status: Value,
     /// Records of it that could not be followed, and those waiting behind them.
@@ -216,13 +216,13 @@ pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail
          (SELECT count(*) FROM projection.parked p WHERE p.facility_id = f.facility_id) \
          FROM projection.facility f WHERE facility_id = $1"
     );
-    let row = store.client().await?.query_opt(&sql, &[&facility.0]).await.doing("read a facility")?;
+    let row = store.client().await?.query_opt(&sql, &[&facility.0]).await.context("read a facility")?;
     Ok(row.map(|row| Detail { status: row.get(18), codes: row.get(19), parked: row.get(20), line: row.into() }))
 }
 
 /// The place of a fact in a timeline: what is older comes after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
+pub struct TimelineCursor {
     pub occurred_at: DateTime<Utc>,
     pub offset: i64,
     pub place: i32,
@@ -230,8 +230,8 @@ pub struct Mark {
 
 /// A fact of a timeline.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Entry {
-    pub mark: Mark,
+pub struct TimelineEntry {
+    pub mark: TimelineCursor,
     pub recorded: Recorded,
 }
 
@@ -243,16 +243,17 @@ pub async fn timeline(
     store: &Store,
     facility: FacilityId,
     kinds: &[&str],
-    before: Option<Mark>,
+    before: Option<TimelineCursor>,
     limit: i64,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<TimelineEntry>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM projection.fact \
          WHERE facility_id = $1 AND ($2 OR kind = ANY($3)) AND occurred_at <= $4 \
-         AND (occurred_at, log_offset, place) < ($4, $5, $6) \
-         ORDER BY occurred_at DESC, log_offset DESC, place DESC LIMIT $7"
+         AND (occurred_at, log_offset, index_in_record) < ($4, $5, $6) \
+         ORDER BY occurred_at DESC, log_offset DESC, index_in_record DESC LIMIT $7"
     );
-    let before = before.unwrap_or(Mark { occurred_at: DateTime::<Utc>::MAX_UTC, offset: i64::MAX, place: i32::MAX });
+    let before =
+        before.unwrap_or(TimelineCursor { occurred_at: DateTime::<Utc>::MAX_UTC, offset: i64::MAX, place: i32::MAX });
     // The latest instant that PostgreSQL and every clock of ours can name.
     let latest = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(before.occurred_at);
     let occurred_at = before.occurred_at.min(latest);
@@ -261,18 +262,21 @@ pub async fn timeline(
         .await?
         .query(&sql, &[&facility.0, &kinds.is_empty(), &kinds, &occurred_at, &before.offset, &before.place, &limit])
         .await
-        .doing("read a timeline")?;
+        .context("read a timeline")?;
     rows.iter().map(entry).collect()
 }
 
-fn entry(row: &Row) -> Result<Entry, StoreError> {
-    let Placed { position, place, recorded } = placed(row)?;
-    Ok(Entry { mark: Mark { occurred_at: recorded.occurred_at(), offset: position.offset, place }, recorded })
+fn entry(row: &Row) -> Result<TimelineEntry, StoreError> {
+    let StoredFact { position, index_in_record: place, recorded } = stored_fact(row)?;
+    Ok(TimelineEntry {
+        mark: TimelineCursor { occurred_at: recorded.occurred_at(), offset: position.offset, place },
+        recorded,
+    })
 }
 
 /// How far one partition of the log has been folded.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Place {
+pub struct PartitionProgress {
     pub partition: i32,
     pub next_offset: i64,
     #[serde(default)]
@@ -286,10 +290,10 @@ pub struct Place {
 
 /// How true the projection is.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Progress {
+pub struct ProjectionProgress {
     /// By the database's clock, when it was asked.
     pub now: DateTime<Utc>,
-    pub places: Vec<Place>,
+    pub places: Vec<PartitionProgress>,
     pub parked_facilities: i64,
     /// What could not be followed, and what waits behind it.
     pub parked_records: i64,
@@ -299,12 +303,12 @@ pub struct Progress {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn progress(store: &Store) -> Result<Progress, StoreError> {
+pub async fn progress(store: &Store) -> Result<ProjectionProgress, StoreError> {
     let sql = "SELECT now(), coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.partition) FROM projection.progress p), '[]'), \
                p.facilities, p.records \
                FROM (SELECT count(DISTINCT facility_id) AS facilities, count(*) AS records FROM projection.parked) p";
-    let row = store.client().await?.query_one(sql, &[]).await.doing("ask how far the log is folded")?;
+    let row = store.client().await?.query_one(sql, &[]).await.context("ask how far the log is folded")?;
     let places = serde_json::from_value(row.get(1));
     let places = places.map_err(|source| StoreError::Broken { what: "the projection's progress", source })?;
-    Ok(Progress { now: row.get(0), places, parked_facilities: row.get(2), parked_records: row.get(3) })
+    Ok(ProjectionProgress { now: row.get(0), places, parked_facilities: row.get(2), parked_records: row.get(3) })
 }

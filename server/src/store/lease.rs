@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use yomitori_proto::id::Instance;
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// Keeps the lease of `instance` for another `span`.
 ///
@@ -13,7 +13,7 @@ use super::{Doing as _, Store, StoreError};
 pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<(), StoreError> {
     let upsert = "INSERT INTO registry.lease (instance, expires_at) VALUES ($1, now() + $2 * interval '1 second') \
                   ON CONFLICT (instance) DO UPDATE SET expires_at = EXCLUDED.expires_at";
-    store.client().await?.execute(upsert, &[&instance.0, &span.as_secs_f64()]).await.doing("renew the lease")?;
+    store.client().await?.execute(upsert, &[&instance.0, &span.as_secs_f64()]).await.context("renew the lease")?;
     Ok(())
 }
 
@@ -23,6 +23,6 @@ pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<
 /// Where the database is away.
 pub async fn release(store: &Store, instance: Instance) -> Result<(), StoreError> {
     let delete = "DELETE FROM registry.lease WHERE instance = $1 OR expires_at < now() - interval '1 day'";
-    store.client().await?.execute(delete, &[&instance.0]).await.doing("give the lease back")?;
+    store.client().await?.execute(delete, &[&instance.0]).await.context("give the lease back")?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::vocabulary::CollectionLevel;
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// The limits of all facilities that have one.
 ///
@@ -14,8 +14,8 @@ use super::{Doing as _, Store, StoreError};
 pub async fn all(store: &Store) -> Result<BTreeMap<FacilityId, CollectionLevel>, StoreError> {
     let query = "SELECT DISTINCT ON (facility_id) facility_id, event::jsonb->'collection_limited'->>'most' \
                  FROM projection.fact WHERE kind = 'collection_limited' \
-                 ORDER BY facility_id, log_offset DESC, place DESC";
-    let rows = store.client().await?.query(query, &[]).await.doing("read how much may be collected")?;
+                 ORDER BY facility_id, log_offset DESC, index_in_record DESC";
+    let rows = store.client().await?.query(query, &[]).await.context("read how much may be collected")?;
     let limit = |row: tokio_postgres::Row| {
         let most = serde_json::from_value(row.get::<_, Option<String>>(1).into());
         let most = most.map_err(|source| StoreError::Broken { what: "how much may be collected", source })?;

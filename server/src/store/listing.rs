@@ -11,11 +11,11 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// A snapshot as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Snapshot {
+pub struct ListSnapshot {
     pub snapshot: SnapshotId,
     pub source: String,
     pub coverage: String,
@@ -31,13 +31,13 @@ pub struct Snapshot {
     pub why: Option<String>,
     /// Set where it has far fewer rows than the one before: how many that one has.
     pub rows_before: Option<i32>,
-    pub released: Option<Released>,
+    pub released: Option<Release>,
     pub applied_at: Option<DateTime<Utc>>,
 }
 
 /// Who let a doubtful snapshot pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Released {
+pub struct Release {
     pub at: DateTime<Utc>,
     pub by: String,
     pub why: String,
@@ -46,7 +46,7 @@ pub struct Released {
 const COLUMNS: &str = "snapshot_id, source, coverage, as_of, sha256, format, sheets, row_count, imported_at, imported_by, why, \
                        rows_before, released_at, released_by, released_why, applied_at";
 
-impl Snapshot {
+impl ListSnapshot {
     /// Kept and not believed.
     #[must_use]
     pub const fn quarantined(&self) -> bool {
@@ -78,7 +78,7 @@ impl Snapshot {
             imported_by: row.get(9),
             why: row.get(10),
             rows_before: row.get(11),
-            released: released.map(|at| Released {
+            released: released.map(|at| Release {
                 at,
                 by: row.get::<_, Option<String>>(13).unwrap_or_default(),
                 why: row.get::<_, Option<String>>(14).unwrap_or_default(),
@@ -92,20 +92,20 @@ impl Snapshot {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn all(store: &Store) -> Result<Vec<Snapshot>, StoreError> {
+pub async fn all(store: &Store) -> Result<Vec<ListSnapshot>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot ORDER BY as_of DESC, imported_at DESC");
-    let rows = store.client().await?.query(&query, &[]).await.doing("read the snapshots")?;
-    Ok(rows.iter().map(Snapshot::of).collect())
+    let rows = store.client().await?.query(&query, &[]).await.context("read the snapshots")?;
+    Ok(rows.iter().map(ListSnapshot::of).collect())
 }
 
 /// One snapshot.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn find(store: &Store, snapshot: SnapshotId) -> Result<Option<Snapshot>, StoreError> {
+pub async fn find(store: &Store, snapshot: SnapshotId) -> Result<Option<ListSnapshot>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot WHERE snapshot_id = $1");
-    let row = store.client().await?.query_opt(&query, &[&snapshot.0]).await.doing("look for a snapshot")?;
-    Ok(row.as_ref().map(Snapshot::of))
+    let row = store.client().await?.query_opt(&query, &[&snapshot.0]).await.context("look for a snapshot")?;
+    Ok(row.as_ref().map(ListSnapshot::of))
 }
 
 /// How many rows the last snapshot of a kind has that is believed and not later than `as_of`.
@@ -121,7 +121,7 @@ pub async fn rows_before(
     let query = "SELECT row_count FROM registry.snapshot WHERE source = $1 AND coverage = $2 AND as_of <= $3 \
                  AND (rows_before IS NULL OR released_at IS NOT NULL) ORDER BY as_of DESC, imported_at DESC LIMIT 1";
     let client = store.client().await?;
-    let row = client.query_opt(query, &[&source, &coverage, &as_of]).await.doing("look for the snapshot before")?;
+    let row = client.query_opt(query, &[&source, &coverage, &as_of]).await.context("look for the snapshot before")?;
     Ok(row.map(|row| row.get(0)))
 }
 
@@ -129,12 +129,12 @@ pub async fn rows_before(
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn release(store: &Store, snapshot: SnapshotId, released: &Released) -> Result<bool, StoreError> {
+pub async fn release(store: &Store, snapshot: SnapshotId, released: &Release) -> Result<bool, StoreError> {
     let update = "UPDATE registry.snapshot SET released_at = $2, released_by = $3, released_why = $4 \
                   WHERE snapshot_id = $1 AND rows_before IS NOT NULL AND released_at IS NULL";
-    let Released { at, by, why } = released;
+    let Release { at, by, why } = released;
     let client = store.client().await?;
-    Ok(client.execute(update, &[&snapshot.0, at, by, why]).await.doing("release a snapshot")? == 1)
+    Ok(client.execute(update, &[&snapshot.0, at, by, why]).await.context("release a snapshot")? == 1)
 }
 
 /// Every facility it covers has been told.
@@ -143,7 +143,7 @@ pub async fn release(store: &Store, snapshot: SnapshotId, released: &Released) -
 /// Where the database is away.
 pub async fn applied(store: &Store, snapshot: SnapshotId, at: DateTime<Utc>) -> Result<(), StoreError> {
     let update = "UPDATE registry.snapshot SET applied_at = coalesce(applied_at, $2) WHERE snapshot_id = $1";
-    store.client().await?.execute(update, &[&snapshot.0, &at]).await.doing("finish a snapshot")?;
+    store.client().await?.execute(update, &[&snapshot.0, &at]).await.context("finish a snapshot")?;
     Ok(())
 }
 
@@ -152,8 +152,8 @@ pub async fn applied(store: &Store, snapshot: SnapshotId, at: DateTime<Utc>) -> 
 /// # Errors
 /// Where the database is away.
 pub async fn tell(store: &Store, snapshot: SnapshotId, facilities: &[Uuid], codes: &[&str]) -> Result<(), StoreError> {
-    let insert = "INSERT INTO registry.snapshot_told (snapshot_id, facilities, codes) VALUES ($1, $2, $3)";
-    store.client().await?.execute(insert, &[&snapshot.0, &facilities, &codes]).await.doing("note who was told")?;
+    let insert = "INSERT INTO registry.snapshot_recorded (snapshot_id, facilities, codes) VALUES ($1, $2, $3)";
+    store.client().await?.execute(insert, &[&snapshot.0, &facilities, &codes]).await.context("note who was told")?;
     Ok(())
 }
 
@@ -162,8 +162,8 @@ pub async fn tell(store: &Store, snapshot: SnapshotId, facilities: &[Uuid], code
 /// # Errors
 /// Where the database is away.
 pub async fn told(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId, String)>, StoreError> {
-    let query = "SELECT unnest(facilities), unnest(codes) FROM registry.snapshot_told WHERE snapshot_id = $1";
-    let rows = store.client().await?.query(query, &[&snapshot.0]).await.doing("read who was told")?;
+    let query = "SELECT unnest(facilities), unnest(codes) FROM registry.snapshot_recorded WHERE snapshot_id = $1";
+    let rows = store.client().await?.query(query, &[&snapshot.0]).await.context("read who was told")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
 
@@ -174,7 +174,7 @@ pub async fn told(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId
 pub async fn dismissed(store: &Store) -> Result<BTreeSet<String>, StoreError> {
     let query = "SELECT event->>'code' FROM analytics.fact \
                  WHERE facility_id = $1 AND kind = 'list_row_dismissed'";
-    let rows = store.client().await?.query(query, &[&FacilityId::FLEET.0]).await.doing("read the dismissed rows")?;
+    let rows = store.client().await?.query(query, &[&FacilityId::FLEET.0]).await.context("read the dismissed rows")?;
     Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }
 
@@ -191,8 +191,8 @@ pub async fn instants(store: &Store) -> Result<(Instants, Instants), StoreError>
                         FROM analytics.fact WHERE kind = 'opt_out_acknowledged' GROUP BY facility_id";
     let client = store.client().await?;
     let pairs = |rows: Vec<Row>| rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect();
-    let successes = client.query(successes, &[]).await.doing("read first successes")?;
-    let acknowledged = client.query(acknowledged, &[]).await.doing("read acknowledgements")?;
+    let successes = client.query(successes, &[]).await.context("read first successes")?;
+    let acknowledged = client.query(acknowledged, &[]).await.context("read acknowledgements")?;
     Ok((pairs(successes), pairs(acknowledged)))
 }
 
@@ -203,6 +203,6 @@ pub async fn instants(store: &Store) -> Result<(Instants, Instants), StoreError>
 pub async fn listed(store: &Store, facilities: &[Uuid]) -> Result<Vec<(SnapshotId, FacilityId)>, StoreError> {
     let query = "SELECT DISTINCT r.snapshot_id, r.facility_id FROM registry.snapshot_row r \
                  JOIN registry.snapshot s USING (snapshot_id) WHERE s.applied_at IS NOT NULL AND r.facility_id = ANY($1)";
-    let rows = store.client().await?.query(query, &[&facilities]).await.doing("read what snapshots name")?;
+    let rows = store.client().await?.query(query, &[&facilities]).await.context("read what snapshots name")?;
     Ok(rows.into_iter().map(|row| (SnapshotId(row.get(0)), FacilityId(row.get(1)))).collect())
 }

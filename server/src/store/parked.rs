@@ -8,12 +8,12 @@ use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 use yomitori_proto::id::FacilityId;
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
 /// A record set aside.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Parked {
+pub struct ParkedRecord {
     pub position: Position,
     pub facility: FacilityId,
     pub reason: String,
@@ -22,7 +22,7 @@ pub struct Parked {
 
 /// A record that waits.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Waiting {
+pub struct WaitingRecord {
     pub position: Position,
     pub record: Vec<u8>,
 }
@@ -33,7 +33,7 @@ pub struct Waiting {
 /// Where the database is away.
 pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreError> {
     let query = "SELECT DISTINCT facility_id FROM parked";
-    let rows = store.client().await?.query(query, &[]).await.doing("read the parked facilities")?;
+    let rows = store.client().await?.query(query, &[]).await.context("read the parked facilities")?;
     Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
 }
 
@@ -45,7 +45,7 @@ pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreErro
 pub async fn take_asked(store: &Store, partitions: &[i32]) -> Result<BTreeSet<FacilityId>, StoreError> {
     let update = "UPDATE parked SET asked_at = NULL WHERE asked_at IS NOT NULL AND partition = ANY($1) \
                   RETURNING facility_id";
-    let rows = store.client().await?.query(update, &[&partitions]).await.doing("look for what is to be retried")?;
+    let rows = store.client().await?.query(update, &[&partitions]).await.context("look for what is to be retried")?;
     Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
 }
 
@@ -55,7 +55,7 @@ pub async fn take_asked(store: &Store, partitions: &[i32]) -> Result<BTreeSet<Fa
 /// Where the database is away.
 pub async fn waits(store: &Store, facility: FacilityId) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT 1 FROM parked WHERE facility_id = $1)";
-    let row = store.client().await?.query_one(query, &[&facility.0]).await.doing("look for waiting records")?;
+    let row = store.client().await?.query_one(query, &[&facility.0]).await.context("look for waiting records")?;
     Ok(row.get(0))
 }
 
@@ -70,7 +70,7 @@ pub async fn first(
     partitions: &[i32],
     limit: i64,
     bytes: i64,
-) -> Result<Vec<Waiting>, StoreError> {
+) -> Result<Vec<WaitingRecord>, StoreError> {
     let query = "SELECT partition, log_offset, record FROM ( \
                      SELECT *, sum(octet_length(record)) OVER place AS size, row_number() OVER place AS number \
                      FROM (SELECT * FROM parked WHERE facility_id = $1 AND partition = ANY($2) \
@@ -78,8 +78,9 @@ pub async fn first(
                      WINDOW place AS (ORDER BY partition, log_offset)) w \
                  WHERE number = 1 OR size <= $4 ORDER BY partition, log_offset";
     let client = store.client().await?;
-    let rows = client.query(query, &[&facility.0, &partitions, &limit, &bytes]).await.doing("read waiting records")?;
-    Ok(rows.into_iter().map(|row| Waiting { position: position(&row), record: row.get(2) }).collect())
+    let rows =
+        client.query(query, &[&facility.0, &partitions, &limit, &bytes]).await.context("read waiting records")?;
+    Ok(rows.into_iter().map(|row| WaitingRecord { position: position(&row), record: row.get(2) }).collect())
 }
 
 /// The records that people left out, with the facilities that they are of: as the facts say that are shown, and those that
@@ -96,7 +97,7 @@ pub async fn left_out(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>,
         )
     };
     let query = format!("{} UNION {}", of("fact"), of("projection.fact"));
-    let rows = store.client().await?.query(&query, &[]).await.doing("read which records were left out")?;
+    let rows = store.client().await?.query(&query, &[]).await.context("read which records were left out")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(2)), position(&row))).collect())
 }
 
@@ -114,7 +115,7 @@ pub async fn there(
                  JOIN unnest($2::int[], $3::int8[]) AS r (partition, log_offset) \
                  ON f.partition = r.partition AND f.log_offset = r.log_offset WHERE f.facility_id = $1";
     let client = store.client().await?;
-    let rows = client.query(query, &[&facility.0, &partitions, &offsets]).await.doing("look for facts of records")?;
+    let rows = client.query(query, &[&facility.0, &partitions, &offsets]).await.context("look for facts of records")?;
     Ok(rows.iter().map(position).collect())
 }
 
@@ -126,14 +127,18 @@ fn position(row: &Row) -> Position {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn park(transaction: &Transaction<'_>, parked: &[Parked], now: DateTime<Utc>) -> Result<(), StoreError> {
+pub async fn park(
+    transaction: &Transaction<'_>,
+    parked: &[ParkedRecord],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let insert = "INSERT INTO parked (partition, log_offset, facility_id, reason, record, parked_at) \
                   VALUES ($1, $2, $3, $4, $5, $6)";
-    for Parked { position, facility, reason, record } in parked {
+    for ParkedRecord { position, facility, reason, record } in parked {
         transaction
             .execute(insert, &[&position.partition, &position.offset, &facility.0, reason, record, &now])
             .await
-            .doing("park a record")?;
+            .context("park a record")?;
     }
     Ok(())
 }
@@ -144,7 +149,7 @@ pub async fn park(transaction: &Transaction<'_>, parked: &[Parked], now: DateTim
 /// Where the database is away.
 pub async fn ask_for(transaction: &Transaction<'_>, facilities: &BTreeSet<FacilityId>) -> Result<(), StoreError> {
     for facility in facilities {
-        transaction.execute(ASK, &[&Some(facility.0)]).await.doing("ask for a retry")?;
+        transaction.execute(ASK, &[&Some(facility.0)]).await.context("ask for a retry")?;
     }
     Ok(())
 }
@@ -162,14 +167,14 @@ const ASK: &str = "UPDATE parked p SET asked_at = clock_timestamp() \
 /// Where the database is away.
 pub async fn ask(store: &Store, facility: Option<FacilityId>) -> Result<DateTime<Utc>, StoreError> {
     let client = store.client().await?;
-    let at = client.query_one("SELECT clock_timestamp()", &[]).await.doing("ask for the time")?.get(0);
-    client.execute(ASK, &[&facility.map(|id| id.0)]).await.doing("ask for a retry")?;
+    let at = client.query_one("SELECT clock_timestamp()", &[]).await.context("ask for the time")?.get(0);
+    client.execute(ASK, &[&facility.map(|id| id.0)]).await.context("ask for a retry")?;
     Ok(at)
 }
 
 /// What came of a retry.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Tried {
+pub struct RetryOutcome {
     /// Folded or left out: they wait no longer.
     pub gone: Vec<Position>,
     /// Why these could not be followed, now.
@@ -180,15 +185,15 @@ pub struct Tried {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn tried(transaction: &Transaction<'_>, tried: &Tried) -> Result<(), StoreError> {
+pub async fn tried(transaction: &Transaction<'_>, tried: &RetryOutcome) -> Result<(), StoreError> {
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = tried.gone.iter().map(|p| (p.partition, p.offset)).unzip();
     let delete = "DELETE FROM parked p USING unnest($1::int[], $2::int8[]) AS g (partition, log_offset) \
                   WHERE p.partition = g.partition AND p.log_offset = g.log_offset";
-    transaction.execute(delete, &[&partitions, &offsets]).await.doing("take records out of the queue")?;
+    transaction.execute(delete, &[&partitions, &offsets]).await.context("take records out of the queue")?;
     let update = "UPDATE parked SET reason = $3, tried_at = clock_timestamp() \
                   WHERE partition = $1 AND log_offset = $2";
     for (Position { partition, offset }, reason) in &tried.reasons {
-        transaction.execute(update, &[partition, offset, reason]).await.doing("note why a record waits")?;
+        transaction.execute(update, &[partition, offset, reason]).await.context("note why a record waits")?;
     }
     Ok(())
 }
@@ -208,16 +213,16 @@ pub async fn take_back(
                   RETURNING f.terminal_id, f.life";
     let rows = transaction.query(delete, &[&facility.0, &partitions, &offsets]).await;
     let lives: BTreeSet<(Uuid, Uuid)> = rows
-        .doing("take facts back")?
+        .context("take facts back")?
         .iter()
         .filter_map(|row| Some((row.get::<_, Option<Uuid>>(0)?, row.get::<_, Option<Uuid>>(1)?)))
         .collect();
     for (terminal, life) in lives {
         let delete = "DELETE FROM high_water WHERE terminal_id = $1 AND life = $2";
-        transaction.execute(delete, &[&terminal, &life]).await.doing("lower a mark")?;
+        transaction.execute(delete, &[&terminal, &life]).await.context("lower a mark")?;
         let insert = "INSERT INTO high_water (terminal_id, life, seq) SELECT terminal_id, life, max(seq) FROM fact \
                       WHERE facility_id = $1 AND terminal_id = $2 AND life = $3 GROUP BY terminal_id, life";
-        transaction.execute(insert, &[&facility.0, &terminal, &life]).await.doing("lower a mark")?;
+        transaction.execute(insert, &[&facility.0, &terminal, &life]).await.context("lower a mark")?;
     }
     Ok(())
 }

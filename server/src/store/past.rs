@@ -6,11 +6,11 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 use yomitori_proto::id::FacilityId;
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// Which past.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum View {
+pub enum PastView {
     /// What was true, by all that is known now.
     AsOf,
     /// What was shown: what we believed.
@@ -19,7 +19,7 @@ pub enum View {
 
 /// What a facility was, or was taken for, at an instant.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Past {
+pub struct PastStatus {
     pub facility: FacilityId,
     /// Since when it had been so, or had been shown so.
     pub from: DateTime<Utc>,
@@ -43,21 +43,21 @@ pub struct Past {
 /// Where the database is away.
 pub async fn at(
     store: &Store,
-    view: View,
+    view: PastView,
     at: DateTime<Utc>,
     facility: Option<FacilityId>,
-) -> Result<Vec<Past>, StoreError> {
+) -> Result<Vec<PastStatus>, StoreError> {
     let (function, from) = match view {
-        View::AsOf => ("status_as_of", "true_from"),
-        View::KnownAt => ("status_known_at", "known_from"),
+        PastView::AsOf => ("status_as_of", "valid_from"),
+        PastView::KnownAt => ("status_known_at", "known_from"),
     };
     let query = format!(
         "SELECT facility_id, {from}, code, name, prefecture, eligible, evidence, evidence_level, equipment, intent, \
          opt_out, listing, freshness, flags FROM analytics.{function}($1, $2) ORDER BY prefecture, name, facility_id"
     );
     let facility: Option<Uuid> = facility.map(|id| id.0);
-    let rows = store.client().await?.query(&query, &[&at, &facility]).await.doing("read what was at an instant")?;
-    let past = |row: Row| Past {
+    let rows = store.client().await?.query(&query, &[&at, &facility]).await.context("read what was at an instant")?;
+    let past = |row: Row| PastStatus {
         facility: FacilityId(row.get(0)),
         from: row.get(1),
         code: row.get(2),
@@ -82,6 +82,6 @@ pub async fn at(
 /// Where the database is away.
 pub async fn lag(store: &Store) -> Result<i64, StoreError> {
     let query = "SELECT facilities FROM analytics.status_as_of_lag";
-    let row = store.client().await?.query_one(query, &[]).await.doing("count facilities that are being told anew")?;
+    let row = store.client().await?.query_one(query, &[]).await.context("count facilities that are being told anew")?;
     Ok(row.get(0))
 }

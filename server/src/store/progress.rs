@@ -5,8 +5,8 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 
-use super::generation::Number;
-use super::{Doing as _, Store, StoreError};
+use super::generation::GenerationNumber;
+use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
 /// The place of one partition up to which the store is true.
@@ -25,7 +25,7 @@ pub struct Progress {
 /// Where the database is away.
 pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
     let query = "SELECT partition, next_offset, folded_at, checked_at FROM progress ORDER BY partition";
-    let rows = store.client().await?.query(query, &[]).await.doing("read how far the log is folded")?;
+    let rows = store.client().await?.query(query, &[]).await.context("read how far the log is folded")?;
     let progress = |row: tokio_postgres::Row| Progress {
         next: Position { partition: row.get(0), offset: row.get(1) },
         folded_at: row.get(2),
@@ -40,7 +40,7 @@ pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
 /// Where the database is away.
 pub async fn behind(store: &Store) -> Result<i64, StoreError> {
     let query = "SELECT coalesce(sum(greatest(end_offset - next_offset, 0)), 0)::int8 FROM progress";
-    let row = store.client().await?.query_one(query, &[]).await.doing("read how far the log is folded")?;
+    let row = store.client().await?.query_one(query, &[]).await.context("read how far the log is folded")?;
     Ok(row.get(0))
 }
 
@@ -53,9 +53,9 @@ pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError
     let insert = "INSERT INTO progress (partition, next_offset, generation) SELECT $1, 0, number FROM generation \
                   ON CONFLICT DO NOTHING";
     let client = store.client().await?;
-    client.execute(insert, &[&partition]).await.doing("begin a partition")?;
+    client.execute(insert, &[&partition]).await.context("begin a partition")?;
     let query = "SELECT next_offset FROM progress WHERE partition = $1 FOR UPDATE";
-    let row = client.query_one(query, &[&partition]).await.doing("read a partition's place")?;
+    let row = client.query_one(query, &[&partition]).await.context("read a partition's place")?;
     Ok(Position { partition, offset: row.get(0) })
 }
 
@@ -66,7 +66,7 @@ pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError
 /// Where the database is away.
 pub async fn advance(
     transaction: &Transaction<'_>,
-    generation: Number,
+    generation: GenerationNumber,
     expected: Position,
     next: i64,
     now: DateTime<Utc>,
@@ -76,7 +76,7 @@ pub async fn advance(
     let moved = transaction
         .execute(update, &[&generation.0, &expected.partition, &expected.offset, &next, &now])
         .await
-        .doing("move a partition's place")?;
+        .context("move a partition's place")?;
     Ok(moved == 1)
 }
 
@@ -84,10 +84,14 @@ pub async fn advance(
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn stands(transaction: &Transaction<'_>, generation: Number, expected: Position) -> Result<bool, StoreError> {
+pub async fn stands(
+    transaction: &Transaction<'_>,
+    generation: GenerationNumber,
+    expected: Position,
+) -> Result<bool, StoreError> {
     let query = "SELECT 1 FROM progress WHERE generation = $1 AND partition = $2 AND next_offset = $3 FOR SHARE";
     let found = transaction.query_opt(query, &[&generation.0, &expected.partition, &expected.offset]).await;
-    Ok(found.doing("look at a partition's place")?.is_some())
+    Ok(found.context("look at a partition's place")?.is_some())
 }
 
 /// Whether the record at `position` has been folded.
@@ -97,7 +101,7 @@ pub async fn stands(transaction: &Transaction<'_>, generation: Number, expected:
 pub async fn reached(store: &Store, position: Position) -> Result<bool, StoreError> {
     let query = "SELECT coalesce((SELECT next_offset > $2 FROM progress WHERE partition = $1), false)";
     let client = store.client().await?;
-    let row = client.query_one(query, &[&position.partition, &position.offset]).await.doing("ask for a place")?;
+    let row = client.query_one(query, &[&position.partition, &position.offset]).await.context("ask for a place")?;
     Ok(row.get(0))
 }
 
@@ -110,6 +114,6 @@ pub async fn checked(store: &Store, ends: &[Position], now: DateTime<Utc>) -> Re
     let update = "UPDATE progress p SET end_offset = e.end_offset, checked_at = $3 \
                   FROM unnest($1::int[], $2::int8[]) AS e (partition, end_offset) WHERE p.partition = e.partition";
     let client = store.client().await?;
-    client.execute(update, &[&partitions, &offsets, &now]).await.doing("note the ends of the partitions")?;
+    client.execute(update, &[&partitions, &offsets, &now]).await.context("note the ends of the partitions")?;
     Ok(())
 }

@@ -6,33 +6,33 @@ use serde_json::Value;
 use tokio_postgres::{Client, NoTls, Row};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
-use super::fact::{self, Placed};
-use super::{Doing as _, Store, StoreError};
+use super::fact::{self, StoredFact};
+use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
 /// What the store held when this was opened. It ends with its value.
-pub struct Snapshot {
+pub struct DbSnapshot {
     client: Client,
 }
 
 /// A facility as its row holds it.
-pub struct Held {
+pub struct FacilityState {
     pub facility: FacilityId,
-    /// The number of the ground by which it was folded.
-    pub ground: i64,
+    /// The hash of the policy by which it was folded.
+    pub policy_hash: i64,
     pub state: Value,
 }
 
-impl Snapshot {
+impl DbSnapshot {
     /// Holds the present moment fast, on a connection of its own.
     ///
     /// # Errors
     /// Where the database is away.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
-        let doing = "hold a moment of the store";
-        let (client, connection) = store.address().connect(NoTls).await.doing(doing)?;
+        let context = "hold a moment of the store";
+        let (client, connection) = store.address().connect(NoTls).await.context(context)?;
         tokio::spawn(connection);
-        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.doing(doing)?;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.context(context)?;
         Ok(Self { client })
     }
 
@@ -41,7 +41,7 @@ impl Snapshot {
         query: &str,
         given: &[&(dyn tokio_postgres::types::ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        self.client.query(query, given).await.doing("read a moment of the store")
+        self.client.query(query, given).await.context("read a moment of the store")
     }
 
     /// The next offset of every partition.
@@ -57,13 +57,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where the database is away or holds what can't be read.
-    pub async fn facts(&self, from: Position, to: i64) -> Result<Vec<Placed>, StoreError> {
+    pub async fn facts(&self, from: Position, to: i64) -> Result<Vec<StoredFact>, StoreError> {
         let query = format!(
             "SELECT {} FROM projection.fact WHERE partition = $1 AND log_offset >= $2 AND log_offset < $3 \
-             ORDER BY log_offset, place",
+             ORDER BY log_offset, index_in_record",
             fact::COLUMNS
         );
-        self.rows(&query, &[&from.partition, &from.offset, &to]).await?.iter().map(fact::placed).collect()
+        self.rows(&query, &[&from.partition, &from.offset, &to]).await?.iter().map(fact::stored_fact).collect()
     }
 
     /// Up to `limit` facilities of `partition` behind `after`, ordered by identifier.
@@ -75,14 +75,14 @@ impl Snapshot {
         partition: i32,
         after: Option<FacilityId>,
         limit: i64,
-    ) -> Result<Vec<Held>, StoreError> {
-        let query = "SELECT facility_id, ground, state FROM projection.facility_row \
+    ) -> Result<Vec<FacilityState>, StoreError> {
+        let query = "SELECT facility_id, policy_hash, state FROM projection.facility_row \
                      WHERE partition = $1 AND ($2::uuid IS NULL OR facility_id > $2) ORDER BY facility_id LIMIT $3";
         let rows = self.rows(query, &[&partition, &after.map(|id| id.0), &limit]).await?;
         let held = |row: &Row| {
             let state = serde_json::from_str(row.get(2));
             let state = state.map_err(|source| StoreError::Broken { what: "a facility's state", source })?;
-            Ok(Held { facility: FacilityId(row.get(0)), ground: row.get(1), state })
+            Ok(FacilityState { facility: FacilityId(row.get(0)), policy_hash: row.get(1), state })
         };
         rows.iter().map(held).collect()
     }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use yomitori_proto::id::{FacilityId, TerminalId};
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 
 /// What a token let in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Redeemed {
+pub enum TokenUse {
     /// The first use: the terminal is new.
     First { facility: FacilityId },
     /// The same terminal asks again, as the first answer was lost.
@@ -16,7 +16,7 @@ pub enum Redeemed {
 
 /// Why a token lets nobody in. The three are not told apart to whoever shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Invalid {
+pub enum TokenRejection {
     Unknown,
     Expired,
     Used,
@@ -36,7 +36,7 @@ pub async fn issue(
     let insert =
         "INSERT INTO registry.enrolment_token (hash, facility_id, issued_at, expires_at) VALUES ($1, $2, $3, $4)";
     let client = store.client().await?;
-    client.execute(insert, &[&hash, &facility.0, &now, &expires_at]).await.doing("keep a token")?;
+    client.execute(insert, &[&hash, &facility.0, &now, &expires_at]).await.context("keep a token")?;
     Ok(())
 }
 
@@ -50,25 +50,25 @@ pub async fn redeem(
     key_hash: &[u8],
     terminal: TerminalId,
     now: DateTime<Utc>,
-) -> Result<Result<Redeemed, Invalid>, StoreError> {
+) -> Result<Result<TokenUse, TokenRejection>, StoreError> {
     let client = store.client().await?;
     let update = "UPDATE registry.enrolment_token SET used_at = $4, terminal_id = $3, key_hash = $2 \
                   WHERE hash = $1 AND used_at IS NULL AND expires_at > $4 RETURNING facility_id";
-    let first = client.query_opt(update, &[&hash, &key_hash, &terminal.0, &now]).await.doing("use a token")?;
+    let first = client.query_opt(update, &[&hash, &key_hash, &terminal.0, &now]).await.context("use a token")?;
     if let Some(row) = first {
-        return Ok(Ok(Redeemed::First { facility: FacilityId(row.get(0)) }));
+        return Ok(Ok(TokenUse::First { facility: FacilityId(row.get(0)) }));
     }
     let query = "SELECT facility_id, terminal_id, used_at IS NOT NULL, coalesce(key_hash = $2, false) \
                  FROM registry.enrolment_token WHERE hash = $1";
-    let Some(row) = client.query_opt(query, &[&hash, &key_hash]).await.doing("look at a token")? else {
-        return Ok(Err(Invalid::Unknown));
+    let Some(row) = client.query_opt(query, &[&hash, &key_hash]).await.context("look at a token")? else {
+        return Ok(Err(TokenRejection::Unknown));
     };
     let (used, same_key): (bool, bool) = (row.get(2), row.get(3));
     Ok(match row.get::<_, Option<uuid::Uuid>>(1) {
         Some(terminal) if same_key => {
-            Ok(Redeemed::Again { facility: FacilityId(row.get(0)), terminal: TerminalId(terminal) })
+            Ok(TokenUse::Again { facility: FacilityId(row.get(0)), terminal: TerminalId(terminal) })
         }
-        Some(_) | None if used => Err(Invalid::Used),
-        Some(_) | None => Err(Invalid::Expired),
+        Some(_) | None if used => Err(TokenRejection::Used),
+        Some(_) | None => Err(TokenRejection::Expired),
     })
 }

@@ -9,12 +9,12 @@ use tokio_postgres::Row;
 use yomitori_proto::decode;
 use yomitori_proto::id::FacilityId;
 
-use super::{Doing as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError};
 pub use crate::log::Position;
 
 /// A facility of which records wait.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Stopped {
+pub struct ParkedFacility {
     pub facility_id: FacilityId,
     /// Absent where the facility has none, or where its registration waits too.
     pub code: Option<String>,
@@ -33,7 +33,7 @@ pub struct Stopped {
 
 /// A record that waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Record {
+pub struct QueuedRecord {
     #[serde(serialize_with = "written")]
     pub place: Position,
     pub bytes: i64,
@@ -54,7 +54,7 @@ fn written<S: Serializer>(position: &Position, serializer: S) -> Result<S::Ok, S
 /// Where the database is away.
 pub async fn counts(store: &Store) -> Result<(i64, i64), StoreError> {
     let query = "SELECT count(DISTINCT facility_id), count(*) FROM projection.parked";
-    let row = store.client().await?.query_one(query, &[]).await.doing("count waiting records")?;
+    let row = store.client().await?.query_one(query, &[]).await.context("count waiting records")?;
     Ok((row.get(0), row.get(1)))
 }
 
@@ -67,7 +67,7 @@ pub async fn stopped(
     facility: Option<FacilityId>,
     limit: i64,
     offset: i64,
-) -> Result<Vec<Stopped>, StoreError> {
+) -> Result<Vec<ParkedFacility>, StoreError> {
     let query = "SELECT q.facility_id, f.code, f.name, q.since, q.records, q.bytes, \
                         p.partition, p.log_offset, p.reason, p.tried_at \
                  FROM (SELECT facility_id, min(parked_at) AS since, count(*) AS records, \
@@ -79,7 +79,7 @@ pub async fn stopped(
                  ORDER BY q.since, q.facility_id LIMIT $2 OFFSET $3";
     let client = store.client().await?;
     let rows = client.query(query, &[&facility.map(|id| id.0), &limit, &offset]).await;
-    let stopped = |row: Row| Stopped {
+    let stopped = |row: Row| ParkedFacility {
         facility_id: FacilityId(row.get(0)),
         code: row.get(1),
         name: row.get(2),
@@ -90,7 +90,7 @@ pub async fn stopped(
         reason: row.get(8),
         tried_at: row.get(9),
     };
-    Ok(rows.doing("read which facilities are parked")?.into_iter().map(stopped).collect())
+    Ok(rows.context("read which facilities are parked")?.into_iter().map(stopped).collect())
 }
 
 /// The place of the facility's first waiting record.
@@ -100,7 +100,7 @@ pub async fn stopped(
 pub async fn first(store: &Store, facility: FacilityId) -> Result<Option<Position>, StoreError> {
     let query = "SELECT partition, log_offset FROM projection.parked WHERE facility_id = $1 \
                  ORDER BY partition, log_offset LIMIT 1";
-    let row = store.client().await?.query_opt(query, &[&facility.0]).await.doing("look for a waiting record")?;
+    let row = store.client().await?.query_opt(query, &[&facility.0]).await.context("look for a waiting record")?;
     Ok(row.map(|row| Position { partition: row.get(0), offset: row.get(1) }))
 }
 
@@ -114,13 +114,13 @@ pub async fn tried(store: &Store, facility: Option<FacilityId>, asked_at: DateTi
                      WHERE $1::uuid IS NULL OR facility_id = $1 ORDER BY facility_id, partition, log_offset) f \
                  WHERE tried_at IS NULL OR tried_at < $2)";
     let client = store.client().await?;
-    let row = client.query_one(query, &[&facility.map(|id| id.0), &asked_at]).await.doing("look for a retry")?;
+    let row = client.query_one(query, &[&facility.map(|id| id.0), &asked_at]).await.context("look for a retry")?;
     Ok(row.get(0))
 }
 
 /// A record that a person has left out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct LeftOut {
+pub struct SkippedRecord {
     pub facility_id: FacilityId,
     pub name: Option<String>,
     #[serde(serialize_with = "written")]
@@ -134,14 +134,14 @@ pub struct LeftOut {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<LeftOut>, StoreError> {
+pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, StoreError> {
     let query = "SELECT s.facility_id, f.name, (s.event->>'partition')::int, (s.event->>'offset')::int8, \
                         s.said_by, s.said_why, s.occurred_at \
                  FROM analytics.fact s LEFT JOIN projection.facility f ON f.facility_id = s.facility_id \
                  WHERE s.kind = 'record_skipped' AND s.said_by IS NOT NULL \
                  ORDER BY s.occurred_at DESC, s.partition, s.log_offset DESC LIMIT $1";
-    let rows = store.client().await?.query(query, &[&limit]).await.doing("read which records were left out")?;
-    let left_out = |row: Row| LeftOut {
+    let rows = store.client().await?.query(query, &[&limit]).await.context("read which records were left out")?;
+    let left_out = |row: Row| SkippedRecord {
         facility_id: FacilityId(row.get(0)),
         name: row.get(1),
         place: Position { partition: row.get(2), offset: row.get(3) },
@@ -161,7 +161,7 @@ pub async fn records(
     facility: FacilityId,
     after: Option<Position>,
     limit: i64,
-) -> Result<Vec<Record>, StoreError> {
+) -> Result<Vec<QueuedRecord>, StoreError> {
     let query = "SELECT partition, log_offset, record, reason, parked_at, tried_at FROM projection.parked \
                  WHERE facility_id = $1 AND (partition, log_offset) > ($2, $3) ORDER BY partition, log_offset LIMIT $4";
     let after = after.unwrap_or(Position { partition: -1, offset: -1 });
@@ -169,7 +169,7 @@ pub async fn records(
     let rows = client.query(query, &[&facility.0, &after.partition, &after.offset, &limit]).await;
     let record = |row: Row| {
         let bytes: &[u8] = row.get(2);
-        Record {
+        QueuedRecord {
             place: Position { partition: row.get(0), offset: row.get(1) },
             bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
             kinds: kinds(bytes),
@@ -178,7 +178,7 @@ pub async fn records(
             tried_at: row.get(5),
         }
     };
-    Ok(rows.doing("read waiting records")?.into_iter().map(record).collect())
+    Ok(rows.context("read waiting records")?.into_iter().map(record).collect())
 }
 
 fn kinds(bytes: &[u8]) -> Option<BTreeMap<&'static str, usize>> {

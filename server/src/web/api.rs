@@ -12,14 +12,14 @@ use yomitori_proto::event::{Event, Origin};
 
 use super::Web;
 use super::as_of::AsOf;
-use super::centre::{self, Centre};
+use super::call_centre::{self, CallCentre};
 use super::error::Failure;
 use super::pages::facility::{Named, named};
-use super::query::{AskedByProgram, Given};
+use super::query::{ApiQuery, QueryParameters};
 use crate::clock;
 use crate::store::call::{self, Call};
 use crate::store::completeness::{self, Completeness};
-use crate::store::fleet::{self, Detail, Entry, Line};
+use crate::store::fleet::{self, Detail, StatusRow, TimelineEntry};
 
 /// Facts that come with a facility.
 const RECENT: i64 = 50;
@@ -28,7 +28,7 @@ const RECENT: i64 = 50;
 pub(super) struct Facilities {
     #[serde(flatten)]
     as_of: AsOf,
-    facilities: Vec<Line>,
+    facilities: Vec<StatusRow>,
     /// The address of what follows; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Facilities {
 
 /// `/api/v1/facilities`.
 pub(super) async fn facilities(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<Facilities>, Failure> {
-    let asked = AskedByProgram::read(query.as_deref())?;
+    let asked = ApiQuery::read(query.as_deref())?;
     let rows = fleet::after(&web.store, &asked.filter, asked.after, asked.limit + 1);
     let (progress, mut facilities) = tokio::try_join!(fleet::progress(&web.store), rows)?;
     let wanted = usize::try_from(asked.limit).unwrap_or(usize::MAX);
@@ -64,7 +64,7 @@ pub(super) async fn facility(
     Path(code): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<OneFacility>, Failure> {
-    Given::read(query.as_deref(), &[])?;
+    QueryParameters::read(query.as_deref(), &[])?;
     let Named { facility, .. } = named(&web.store, &code).await?;
     let (progress, detail, completeness, timeline) = tokio::try_join!(
         fleet::progress(&web.store),
@@ -81,7 +81,7 @@ pub(super) async fn facility(
 pub(super) struct Calls {
     #[serde(flatten)]
     as_of: AsOf,
-    call_centre: Centre,
+    call_centre: CallCentre,
     /// How many there are at each stage, the most urgent stage first.
     stages: Vec<Stage>,
     calls: Vec<Call>,
@@ -97,7 +97,7 @@ struct Stage {
 
 /// `/api/v1/calls`: by page, as urgency changes while one reads.
 pub(super) async fn calls(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<Calls>, Failure> {
-    let given = Given::read(query.as_deref(), &["stage", "page", "limit"])?;
+    let given = QueryParameters::read(query.as_deref(), &["stage", "page", "limit"])?;
     let stage = given.one_of("stage", &call::KEYS)?;
     let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
     let store = &web.store;
@@ -105,7 +105,7 @@ pub(super) async fn calls(State(web): State<Web>, RawQuery(query): RawQuery) -> 
         fleet::progress(store),
         call::counts(store),
         call::page(store, stage, limit + 1, (page - 1) * limit),
-        centre::calendar(store),
+        call_centre::calendar(store),
     )?;
     let count = |key: &str| counts.iter().find(|(stage, _)| stage == key).map_or(0, |(_, count)| *count);
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -113,14 +113,14 @@ pub(super) async fn calls(State(web): State<Web>, RawQuery(query): RawQuery) -> 
     calls.truncate(wanted);
     Ok(Json(Calls {
         as_of: AsOf::of(&progress),
-        call_centre: Centre::of(&calendar, clock::now()),
+        call_centre: CallCentre::of(&calendar, clock::now()),
         stages: call::KEYS.map(|stage| Stage { stage, count: count(stage) }).into(),
         calls,
         next,
     }))
 }
 
-fn fact(entry: &Entry) -> Value {
+fn fact(entry: &TimelineEntry) -> Value {
     let recorded = &entry.recorded;
     let (origin, event): (&Origin, &Event) = (&recorded.origin, &recorded.event);
     json!({

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::lang::Lang;
 use super::{text, when};
-use crate::store::fleet::{Place, Progress};
+use crate::store::fleet::{PartitionProgress, ProjectionProgress};
 
 /// A projector looks at the end of the log far more often than this.
 const LOOKS_WITHIN: Duration = Duration::seconds(20);
@@ -28,8 +28,8 @@ pub(super) struct AsOf {
 }
 
 impl AsOf {
-    pub(super) fn of(progress: &Progress) -> Self {
-        let Progress { now, places, parked_facilities, parked_records } = progress;
+    pub(super) fn of(progress: &ProjectionProgress) -> Self {
+        let ProjectionProgress { now, places, parked_facilities, parked_records } = progress;
         let measured: Option<Vec<(i64, DateTime<Utc>)>> = places.iter().map(measured).collect();
         let measured = measured.filter(|places| !places.is_empty());
         let last_folded = places.iter().filter_map(|place| place.folded_at).max();
@@ -73,7 +73,7 @@ impl AsOf {
 }
 
 /// How far behind a partition is, and up to when it is true; `None` where no projector has said.
-fn measured(place: &Place) -> Option<(i64, DateTime<Utc>)> {
+fn measured(place: &PartitionProgress) -> Option<(i64, DateTime<Utc>)> {
     let (end, checked_at) = (place.end_offset?, place.checked_at?);
     let behind = (end - place.next_offset).max(0);
     let true_until = if behind == 0 { checked_at } else { place.folded_at.unwrap_or(DateTime::UNIX_EPOCH) };
@@ -88,13 +88,13 @@ mod tests {
         format!("2026-04-01T{time}Z").parse().unwrap()
     }
 
-    fn place(next_offset: i64, folded: &str, end: Option<(i64, &str)>) -> Place {
+    fn place(next_offset: i64, folded: &str, end: Option<(i64, &str)>) -> PartitionProgress {
         let (end_offset, checked_at) = (end.map(|(end, _)| end), end.map(|(_, checked)| at(checked)));
-        Place { partition: 0, next_offset, folded_at: Some(at(folded)), end_offset, checked_at }
+        PartitionProgress { partition: 0, next_offset, folded_at: Some(at(folded)), end_offset, checked_at }
     }
 
-    fn check(places: Vec<Place>) -> AsOf {
-        AsOf::of(&Progress { now: at("09:00:00"), places, parked_facilities: 0, parked_records: 0 })
+    fn check(places: Vec<PartitionProgress>) -> AsOf {
+        AsOf::of(&ProjectionProgress { now: at("09:00:00"), places, parked_facilities: 0, parked_records: 0 })
     }
 
     #[test]

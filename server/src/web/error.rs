@@ -50,7 +50,7 @@ pub(super) enum Failure {
 
 /// How a failed answer travels from a handler to the frame.
 #[derive(Clone)]
-pub(super) struct Carried(pub(super) Arc<Failure>);
+pub(super) struct FailureExtension(pub(super) Arc<Failure>);
 
 impl Failure {
     pub(super) fn parameter(name: &str, ja: impl Into<String>, en: impl Into<String>) -> Self {
@@ -216,7 +216,7 @@ impl From<StoreError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
-        response.extensions_mut().insert(Carried(Arc::new(self)));
+        response.extensions_mut().insert(FailureExtension(Arc::new(self)));
         response
     }
 }

@@ -7,7 +7,7 @@ use yomitori_facility::Text;
 use super::as_of::AsOf;
 use super::error::Failure;
 use super::lang::{LANG, Lang};
-use super::query::{Given, PAGE_ROWS};
+use super::query::{PAGE_ROWS, QueryParameters};
 use super::{assets, text};
 
 /// A page before its surroundings are drawn.
@@ -99,7 +99,7 @@ fn places(lang: Lang, here: &str) -> Markup {
 }
 
 /// From page to page of a list with `total` rows.
-pub(super) fn pages(lang: Lang, given: &Given, path: &str, page: i64, total: i64) -> Markup {
+pub(super) fn pages(lang: Lang, given: &QueryParameters, path: &str, page: i64, total: i64) -> Markup {
     let last = (total + PAGE_ROWS - 1) / PAGE_ROWS;
     let link = |page: i64| given.link(path, &[("page", (page > 1).then(|| page.to_string()).as_deref())]);
     html! {

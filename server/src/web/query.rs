@@ -22,9 +22,9 @@ const PAGES: i64 = 100_000;
 
 /// The parameters of a query string, each known and given once. What is empty is absent: forms send it so.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Given(BTreeMap<String, String>);
+pub(super) struct QueryParameters(BTreeMap<String, String>);
 
-impl Given {
+impl QueryParameters {
     /// Reads a query string in which only `known` names and the language may stand.
     pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Failure> {
         let mut given = BTreeMap::new();
@@ -159,19 +159,19 @@ const COLUMNS: [(&str, Column); 6] = [
 
 /// What a list of facilities was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Asked {
-    pub(super) given: Given,
+pub(super) struct FleetQuery {
+    pub(super) given: QueryParameters,
     pub(super) filter: Filter,
     pub(super) order: Order,
     /// From 1.
     pub(super) page: i64,
 }
 
-impl Asked {
+impl FleetQuery {
     /// Of the page and of the CSV file.
     pub(super) fn of_page(query: Option<&str>) -> Result<Self, Failure> {
         let known: Vec<&str> = CHOOSING.into_iter().chain(ORDERING).collect();
-        let given = Given::read(query, &known)?;
+        let given = QueryParameters::read(query, &known)?;
         let keys = COLUMNS.map(|(key, _)| key);
         let sort = given.one_of("sort", &keys)?.unwrap_or("place");
         let column = COLUMNS.iter().find(|(key, _)| *key == sort).map_or(Column::Place, |(_, column)| *column);
@@ -187,17 +187,17 @@ impl Asked {
 
 /// What the API was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct AskedByProgram {
-    pub(super) given: Given,
+pub(super) struct ApiQuery {
+    pub(super) given: QueryParameters,
     pub(super) filter: Filter,
     pub(super) after: Option<FacilityId>,
     pub(super) limit: i64,
 }
 
-impl AskedByProgram {
+impl ApiQuery {
     pub(super) fn read(query: Option<&str>) -> Result<Self, Failure> {
         let known: Vec<&str> = CHOOSING.into_iter().chain(["after", "limit"]).collect();
-        let given = Given::read(query, &known)?;
+        let given = QueryParameters::read(query, &known)?;
         let after = given.get("after").map(str::parse).transpose().map_err(|_| {
             Failure::parameter(
                 "after",
@@ -210,7 +210,7 @@ impl AskedByProgram {
     }
 }
 
-fn filter(given: &Given) -> Result<Filter, Failure> {
+fn filter(given: &QueryParameters) -> Result<Filter, Failure> {
     let mut filter = Filter { words: given.get("q").map(SearchWord::all).unwrap_or_default(), ..Filter::default() };
     if filter.words.len() > WORDS_LIMIT {
         return Err(Failure::parameter(
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     fn named(query: &str) -> Option<String> {
-        match Asked::of_page(Some(query)) {
+        match FleetQuery::of_page(Some(query)) {
             Err(Failure::Parameter { name, .. }) => Some(name),
             Ok(_) | Err(_) => None,
         }
@@ -274,14 +274,14 @@ mod tests {
 
     #[test]
     fn what_a_form_leaves_empty_is_absent() {
-        let asked = Asked::of_page(Some("q=&eligible=&prefecture=&evidence=+&lang=en")).unwrap();
+        let asked = FleetQuery::of_page(Some("q=&eligible=&prefecture=&evidence=+&lang=en")).unwrap();
         assert!(asked.filter.passes_all());
         assert_eq!(asked.given.link("/", &[]), "/");
     }
 
     #[test]
     fn a_link_changes_only_what_it_says() {
-        let asked = Asked::of_page(Some("q=%E8%AA%AD&eligible=eligible&page=3")).unwrap();
+        let asked = FleetQuery::of_page(Some("q=%E8%AA%AD&eligible=eligible&page=3")).unwrap();
         assert_eq!(asked.given.link("/", &[("page", None)]), "/?eligible=eligible&q=%E8%AA%AD");
         assert_eq!(asked.offset(), 200);
     }
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_prefecture_may_be_written_in_any_way() {
         for written in ["13", "%EF%BC%91%EF%BC%93", "%E6%9D%B1%E4%BA%AC", "tokyo"] {
-            let asked = Asked::of_page(Some(&format!("prefecture={written}"))).unwrap();
+            let asked = FleetQuery::of_page(Some(&format!("prefecture={written}"))).unwrap();
             assert_eq!(asked.filter.prefecture, Prefecture::from_number(13), "{written}");
         }
     }
@@ -297,17 +297,17 @@ mod tests {
     proptest! {
         #[test]
         fn no_query_string_panics(query in ".{0,300}", limit in any::<i64>(), after in "[0-9a-f-]{0,40}") {
-            Asked::of_page(Some(&query)).ok();
-            AskedByProgram::read(Some(&query)).ok();
-            AskedByProgram::read(Some(&format!("limit={limit}&after={after}"))).ok();
+            FleetQuery::of_page(Some(&query)).ok();
+            ApiQuery::read(Some(&query)).ok();
+            ApiQuery::read(Some(&format!("limit={limit}&after={after}"))).ok();
         }
 
         #[test]
         fn a_link_says_what_was_asked(q in "\\PC{0,40}", page in 1..PAGES) {
             let query = Serializer::new(String::new()).append_pair("q", &q).append_pair("page", &page.to_string()).finish();
-            if let Ok(asked) = Asked::of_page(Some(&query)) {
+            if let Ok(asked) = FleetQuery::of_page(Some(&query)) {
                 let link = asked.given.link("/", &[]);
-                let again = Asked::of_page(link.split_once('?').map(|(_, query)| query)).unwrap();
+                let again = FleetQuery::of_page(link.split_once('?').map(|(_, query)| query)).unwrap();
                 prop_assert_eq!(asked, again);
             }
         }

@@ -49,14 +49,14 @@ pub async fn measure(facilities: u64, events: u64, report: &Report) -> Result<()
         "s",
     ));
     server.kill()?;
-    for table in ["registry.truth", "projection.facility_row"] {
+    for table in ["registry.status_history", "projection.facility_row"] {
         store.batch_execute(&format!("VACUUM ANALYZE {table}")).await?;
     }
-    let entries: i64 = store.query_one("SELECT count(*) FROM registry.truth", &[]).await?.get(0);
+    let entries: i64 = store.query_one("SELECT count(*) FROM registry.status_history", &[]).await?.get(0);
     report.say(&format!("  {entries} entries"));
 
     // In the middle of what is told, so that half of the entries are in the future of the question.
-    let middle = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY true_from) FROM registry.truth";
+    let middle = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY valid_from) FROM registry.status_history";
     let at: DateTime<Utc> = store.query_one(middle, &[]).await?.get(0);
     let mut longest = Duration::ZERO;
     for _ in 0..WHOLE {

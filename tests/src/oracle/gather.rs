@@ -80,7 +80,7 @@ pub async fn stored(client: &mut Client) -> Result<Stored> {
         .read_only(true)
         .start()
         .await?;
-    let query = "SELECT partition, log_offset, place, facility_id, kind, occurred_at, received_at, \
+    let query = "SELECT partition, log_offset, index_in_record, facility_id, kind, occurred_at, received_at, \
                  terminal_id, life, seq, origin, event, observed_at, sent_at FROM projection.fact";
     let fact = |row: &tokio_postgres::Row| {
         let number: (Option<Uuid>, Option<Uuid>, Option<i64>) = (row.get(7), row.get(8), row.get(9));

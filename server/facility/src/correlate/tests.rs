@@ -10,8 +10,8 @@ fn instant(second: f64) -> DateTime<Utc> {
     start + Duration::milliseconds((second * 1000.0) as i64)
 }
 
-const fn place(seq: u64) -> Place {
-    Place { life: 0, seq: Seq(seq) }
+const fn place(seq: u64) -> SeqPosition {
+    SeqPosition { life: 0, seq: Seq(seq) }
 }
 
 fn tap(seq: u64, second: f64) -> Tap {

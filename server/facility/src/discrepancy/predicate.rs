@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{Flag, Severity};
-use crate::attempt::{Attempt, Failed};
+use crate::attempt::{Attempt, Failure};
 use crate::cause::Cause;
-use crate::equipment::{Equipment, Missing, Trouble};
+use crate::equipment::{Equipment, MissingPart, Trouble};
 use crate::evidence::Evidence;
 use crate::instant::later;
 use crate::intent::Wish;
@@ -52,16 +52,16 @@ impl View<'_> {
             Flag::CodeMismatch => listed && !self.strange_codes().is_empty(),
             Flag::FailureBurst => self.burst(&self.failures(axes), self.set.failure_burst),
             Flag::ReaderRoleMissing => {
-                matches!(equipment, Equipment::Incomplete { missing: Missing::Role }) || self.concerns_any(flag)
+                matches!(equipment, Equipment::Incomplete { missing: MissingPart::Role }) || self.concerns_any(flag)
             }
             Flag::ReaderBlocked => {
                 matches!(
                     equipment,
                     Equipment::Degraded { reason: Trouble::ReaderBlocked, .. }
-                        | Equipment::Incomplete { missing: Missing::Permission }
+                        | Equipment::Incomplete { missing: MissingPart::Permission }
                 )
             }
-            Flag::ReaderUnfit => matches!(equipment, Equipment::Incomplete { missing: Missing::FitReader }),
+            Flag::ReaderUnfit => matches!(equipment, Equipment::Incomplete { missing: MissingPart::FitReader }),
             Flag::ReaderMissing
             | Flag::ReaderUnstable
             | Flag::SoftwareDown
@@ -114,9 +114,9 @@ impl View<'_> {
 
     fn failed<'a>(&'a self, axes: &'a Axes) -> impl Iterator<Item = &'a Attempt> {
         axes.total.attempts.list.iter().filter(|attempt| match attempt.failed {
-            Failed::Yes => true,
-            Failed::From(at) => self.passed(at),
-            Failed::No => false,
+            Failure::Yes => true,
+            Failure::From(at) => self.passed(at),
+            Failure::No => false,
         })
     }
 

@@ -6,7 +6,7 @@ use yomitori_proto::id::TerminalId;
 
 use super::{Doubt, Level};
 use crate::calendar::Calendar;
-use crate::due::Moment;
+use crate::due::LookAt;
 use crate::facility::Facility;
 use crate::rules::Rules;
 use crate::text::{Text, Word as _};
@@ -33,7 +33,7 @@ pub struct ReadStatus {
 /// The newest attempts, ascending, as far as they are kept one by one (see [`crate::BOUNDS`]).
 #[must_use]
 pub fn reads(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Vec<ReadStatus> {
-    let moment = Moment::new(now);
+    let moment = LookAt::new(now);
     let view = View::new(facility, rules, calendar, &moment);
     let attempts = facility.attempts(rules, |at| view.passed(at));
     let works = attempts.proof.is_some();

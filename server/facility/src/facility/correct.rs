@@ -6,19 +6,19 @@ use chrono::{DateTime, Utc};
 use yomitori_proto::event::{Event, Observed};
 
 use super::Facility;
-use crate::attempt::{Graded, Key};
+use crate::attempt::{AttemptKey, GradedAttempt};
 use crate::bounded;
 use crate::bounds::SUPERSEDED;
 use crate::evidence::{Level, Superseded, SupersededBy};
 use crate::instant::later;
 use crate::rules::Rules;
-use crate::terminal::{Corrects, Sighting};
+use crate::terminal::{Arrival, CorrectionScope};
 
 impl Facility {
     /// Whether phones working here has been weighed for an instant at which this observation should have been known: taps of
     /// all terminals are weighed together, and one may be heard later than another of what happened before.
-    pub(super) fn is_weighed_since(&self, sighting: Sighting<'_>, event: &Event) -> bool {
-        let Sighting { observed: Observed { terminal: own, .. }, now, rules, .. } = sighting;
+    pub(super) fn is_weighed_since(&self, sighting: Arrival<'_>, event: &Event) -> bool {
+        let Arrival { observed: Observed { terminal: own, .. }, now, rules, .. } = sighting;
         let from = self.terminals.get(own).and_then(|terminal| terminal.weighs_from(sighting, event));
         let Some(from) = from.filter(|_| self.proof.is_none()) else { return false };
         self.terminals.iter().any(|(id, terminal)| {
@@ -31,7 +31,7 @@ impl Facility {
     /// than the late window.
     pub(super) fn correcting(
         &mut self,
-        Corrects { by, late }: Corrects,
+        CorrectionScope { by, late }: CorrectionScope,
         received_at: DateTime<Utc>,
         rules: &Rules,
         change: impl FnOnce(&mut Self),
@@ -41,11 +41,11 @@ impl Facility {
         let before = seen(self);
         change(self);
         let after = seen(self);
-        let fell = Shown::of(&after).fell_from(&Shown::of(&before));
-        let keys: BTreeSet<&Key> = before.keys().chain(after.keys()).collect();
+        let fell = EvidenceShown::of(&after).fell_from(&EvidenceShown::of(&before));
+        let keys: BTreeSet<&AttemptKey> = before.keys().chain(after.keys()).collect();
         for key in keys {
             let (was, now) = (before.get(key), after.get(key));
-            let Some(Graded { at: read_at, known_at, .. }) = was.or(now) else { continue };
+            let Some(GradedAttempt { at: read_at, known_at, .. }) = was.or(now) else { continue };
             let moved = fell && was.zip(now).is_some_and(|(was, now)| was.at != now.at);
             let (was, now) = (was.map(|graded| graded.level), now.map(|graded| graded.level));
             if (was == now && !moved) || was.max(now) <= Some(Level::TapOnly) {
@@ -64,13 +64,13 @@ impl Facility {
 }
 
 /// What is shown of evidence: how many reads, from when on, how strong; the same of what is plausible.
-struct Shown {
+struct EvidenceShown {
     best: Option<Level>,
     counts: [(u32, Option<DateTime<Utc>>); 4],
 }
 
-impl Shown {
-    fn of(levels: &BTreeMap<Key, Graded>) -> Self {
+impl EvidenceShown {
+    fn of(levels: &BTreeMap<AttemptKey, GradedAttempt>) -> Self {
         let least = [Level::Plausible, Level::Correlated, Level::HeaderConfirmed, Level::Attested];
         let counts = least.map(|least| {
             let reads = levels.values().filter(|graded| graded.level >= least);

@@ -12,13 +12,13 @@ use super::Facility;
 use crate::bounded;
 use crate::bounds::{CLOSURES, HEARD, MAINTENANCE, STATED, WITHDRAWN};
 use crate::collection::CollectionLimit;
-use crate::desk::{self, Desk, Entry};
+use crate::desk::{self, Desk, DeskEntry};
 use crate::equipment::FaceReader;
 use crate::evidence::SupersededBy;
 use crate::rules::Rules;
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 use crate::stamp::Stamp;
-use crate::terminal::{Corrects, Terminal};
+use crate::terminal::{CorrectionScope, Terminal};
 use crate::weigh::Test;
 
 impl Facility {
@@ -58,7 +58,7 @@ impl Facility {
     pub(super) fn stated_correcting(&mut self, recorded: &Recorded, rules: &Rules) {
         let by = corrected_by(&recorded.event);
         match by {
-            Some(by) => self.correcting(Corrects { by, late: false }, recorded.received_at, rules, |facility| {
+            Some(by) => self.correcting(CorrectionScope { by, late: false }, recorded.received_at, rules, |facility| {
                 facility.stated(recorded, rules);
             }),
             None => self.stated(recorded, rules),
@@ -103,7 +103,7 @@ impl Facility {
     pub(super) fn doubt_proof(&mut self) {
         let attested = || {
             let desks = self.terminals.values().map(|terminal| &terminal.desk).chain([&self.desk]);
-            desks.flat_map(Desk::entries).any(Entry::says_read)
+            desks.flat_map(Desk::entries).any(DeskEntry::says_read)
         };
         if self.proof.is_some_and(|proof| proof.attested) && !self.settled.has_attested() && !attested() {
             // Pairs that counted because of it, and can't be looked at any more, are no reads; those to come are weighed.
@@ -165,10 +165,10 @@ impl Facility {
             | Event::FallbackUsed(_)
             | Event::NoticeHung(_)
             | Event::FaceReaderRestarted(_) => {
-                if let Some((at, kind)) = desk::said(&recorded.event) {
+                if let Some((at, kind)) = desk::desk_statement(&recorded.event) {
                     let received_at = recorded.received_at;
-                    let stamp = Stamp { place: Place::default(), at, received_at, offset_ms: 0, measured: true };
-                    self.desk.enter(Entry { stamp, key: None, id, kind });
+                    let stamp = Stamp { place: SeqPosition::default(), at, received_at, offset_ms: 0, measured: true };
+                    self.desk.enter(DeskEntry { stamp, key: None, id, kind });
                 }
             }
             Event::EntryWithdrawn(event) => {

@@ -12,7 +12,7 @@ use yomitori_proto::vocabulary::{
 use super::*;
 use crate::explain::EXAMPLE;
 
-fn example() -> Vec<Line> {
+fn example() -> Vec<EventLine> {
     read(EXAMPLE.as_bytes()).unwrap()
 }
 

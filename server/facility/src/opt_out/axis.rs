@@ -62,7 +62,7 @@ impl View<'_> {
     ) -> Axis<OptOutStatus> {
         let unwanted = matches!(wish, Wish::DoNotWant { .. });
         let listed = matches!(listing, Listing::Listed { .. });
-        let cause = Cause::of(total, listed);
+        let cause = OptOutCause::of(total, listed);
         let needed = unwanted && cause.is_some();
         let status = if let Some((snapshot, as_of)) = process.reflected {
             OptOutStatus::Reflected { snapshot, as_of }
@@ -83,7 +83,13 @@ impl View<'_> {
         Axis::new(status, why)
     }
 
-    fn opt_out_why(&self, status: &OptOutStatus, process: &Process, unwanted: bool, cause: Option<Cause>) -> Text {
+    fn opt_out_why(
+        &self,
+        status: &OptOutStatus,
+        process: &Process,
+        unwanted: bool,
+        cause: Option<OptOutCause>,
+    ) -> Text {
         match status {
             OptOutStatus::NotNeeded if unwanted && process.planned_at.is_some() => Text::fixed(
                 "電話の予定がありますが、読み取りの成功も掲載もないため、電話は不要です。",
@@ -100,11 +106,11 @@ impl View<'_> {
                 "一度リストから消えた後、再び掲載されました。",
                 "The facility was taken off the list and is listed again.",
             ),
-            OptOutStatus::Needed if cause == Some(Cause::Listed) => Text::fixed(
+            OptOutStatus::Needed if cause == Some(OptOutCause::Listed) => Text::fixed(
                 "掲載を希望していませんが、リストに掲載されています。",
                 "Listing is not wanted, and the list names the facility.",
             ),
-            OptOutStatus::Needed if cause == Some(Cause::Plausible) => Text::fixed(
+            OptOutStatus::Needed if cause == Some(OptOutCause::Plausible) => Text::fixed(
                 "掲載を希望していません。スマートフォンの読み取りが成功した可能性があり、成功していれば掲載の対象になります。電話しておけば安全です。",
                 "Listing is not wanted, and a smartphone read may have succeeded: if it has, the facility qualifies. A call costs little.",
             ),
@@ -175,14 +181,14 @@ impl View<'_> {
 
 /// Why a call is needed where the group does not want to be listed: the strongest reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cause {
+enum OptOutCause {
     Listed,
     Read,
     /// A read may have succeeded, and nobody denies it.
     Plausible,
 }
 
-impl Cause {
+impl OptOutCause {
     fn of(total: &Total, listed: bool) -> Option<Self> {
         if listed {
             Some(Self::Listed)

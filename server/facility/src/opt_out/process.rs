@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::id::SnapshotId;
 
-use super::{Act, What};
-use crate::listing::Sight;
+use super::{OptOutAct, OptOutActKind};
+use crate::listing::SnapshotSighting;
 
 /// How far an opt-out has got.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -29,31 +29,31 @@ pub(crate) struct Call {
 
 impl Process {
     /// The next act.
-    pub(super) fn act(&mut self, act: &Act) {
+    pub(super) fn act(&mut self, act: &OptOutAct) {
         let at = act.at;
         match &act.what {
-            What::Unwanted => self.withdrawn_at = None,
-            What::Planned { for_at } => self.planned_at = Some(*for_at),
-            What::Called { by, reference } => {
+            OptOutActKind::Unwanted => self.withdrawn_at = None,
+            OptOutActKind::Planned { for_at } => self.planned_at = Some(*for_at),
+            OptOutActKind::Called { by, reference } => {
                 // A call after the list had been corrected, or after a withdrawal, begins another process.
                 if self.reflected.is_some() || self.withdrawn_at.is_some() {
                     *self = self.begun_again();
                 }
                 self.call = Some(Call { called_at: at, by: by.clone(), reference: reference.clone() });
             }
-            What::Acknowledged => {
+            OptOutActKind::Acknowledged => {
                 if self.withdrawn_at.is_some() {
                     *self = Self::default();
                 }
                 self.acknowledged_at = Some(at);
             }
-            What::Withdrawn => *self = Self { withdrawn_at: Some(at), ..Self::default() },
+            OptOutActKind::Withdrawn => *self = Self { withdrawn_at: Some(at), ..Self::default() },
         }
     }
 
     /// What the lists of the next date say, each with whether its absence means something. Where they contradict each
     /// other, nothing follows.
-    pub(super) fn list(&mut self, sights: &[(&Sight, bool)]) {
+    pub(super) fn list(&mut self, sights: &[(&SnapshotSighting, bool)]) {
         let named = sights.iter().any(|(sight, _)| sight.listed);
         let absent = sights.iter().find(|(sight, covers)| !sight.listed && *covers);
         match (named, absent, self.reflected) {
@@ -111,9 +111,9 @@ mod tests {
         opt_out
     }
 
-    fn sight(on: u32, listed: bool) -> Sight {
+    fn sight(on: u32, listed: bool) -> SnapshotSighting {
         let snapshot = SnapshotId(uuid::Uuid::from_u128(u128::from(on) * 2 + u128::from(listed)));
-        Sight { as_of: day(on), snapshot, coverage: Coverage::Full, listed, codes: Vec::new() }
+        SnapshotSighting { as_of: day(on), snapshot, coverage: Coverage::Full, listed, codes: Vec::new() }
     }
 
     fn after(words: &[&str], lists: &[(u32, bool)]) -> String {

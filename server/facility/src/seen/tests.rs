@@ -12,9 +12,9 @@ fn life(number: u128) -> Life {
     Life(uuid::Uuid::from_u128(number))
 }
 
-fn seen(seqs: &[u64]) -> (Seen, Vec<bool>) {
+fn seen(seqs: &[u64]) -> (LifeNumbers, Vec<bool>) {
     let (id, digests) = (life(0), VecDeque::new());
-    let mut seen = Seen { id, number: 0, began_at: at(0), runs: Vec::new(), given_up: false, digests };
+    let mut seen = LifeNumbers { id, number: 0, began_at: at(0), runs: Vec::new(), given_up: false, digests };
     let new = seqs.iter().map(|seq| seen.insert(*seq, at(0))).collect();
     (seen, new)
 }
@@ -24,7 +24,7 @@ fn runs(seqs: &[u64]) -> Vec<(u64, u64)> {
 }
 
 /// An observation made at `made_s`.
-fn observe(lives: &mut Lives, number: u128, seq: u64, made_s: i64) -> Option<Place> {
+fn observe(lives: &mut Lives, number: u128, seq: u64, made_s: i64) -> Option<SeqPosition> {
     let terminal = TerminalId(uuid::Uuid::nil());
     let made_at = at(made_s);
     let observed = Observed {

@@ -13,18 +13,18 @@ use yomitori_proto::vocabulary::{CollectionLevel, LinkageKind, Medium, ReaderRol
 
 use super::{Gap, Terminal, Versions};
 use crate::correlate::{File, Tap};
-use crate::desk::{self, Entry};
+use crate::desk::{self, DeskEntry};
 use crate::evidence::SupersededBy;
 use crate::instant::later;
 use crate::rules::Rules;
-use crate::seen::Place;
+use crate::seen::SeqPosition;
 use crate::stamp::{Stamp, Step, believed, is_live, wrong_by};
 
 /// An observation with all that is needed to take it in.
 #[derive(Clone, Copy)]
-pub(crate) struct Sighting<'a> {
+pub(crate) struct Arrival<'a> {
     pub(crate) observed: &'a Observed,
-    pub(crate) place: Place,
+    pub(crate) place: SeqPosition,
     pub(crate) received_at: DateTime<Utc>,
     /// When the newest fact of the facility reached the server.
     pub(crate) now: DateTime<Utc>,
@@ -33,7 +33,7 @@ pub(crate) struct Sighting<'a> {
 
 /// What an observation may correct that had been shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Corrects {
+pub(crate) struct CorrectionScope {
     pub(crate) by: SupersededBy,
     /// It happened long before what had been observed by then.
     pub(crate) late: bool,
@@ -41,14 +41,24 @@ pub(crate) struct Corrects {
 
 impl Terminal {
     /// The place of an observation that is new. What was read before changes nothing but when the terminal was last heard.
-    pub(crate) fn admit(&mut self, observed: &Observed, received_at: DateTime<Utc>, rules: &Rules) -> Option<Place> {
+    pub(crate) fn admit(
+        &mut self,
+        observed: &Observed,
+        received_at: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Option<SeqPosition> {
         self.heard(received_at);
         self.number(observed, received_at, rules)
     }
 
     /// The same, without being heard.
-    pub(crate) fn number(&mut self, observed: &Observed, received_at: DateTime<Utc>, rules: &Rules) -> Option<Place> {
-        let (place, at) = (Place::default(), observed.observed_at);
+    pub(crate) fn number(
+        &mut self,
+        observed: &Observed,
+        received_at: DateTime<Utc>,
+        rules: &Rules,
+    ) -> Option<SeqPosition> {
+        let (place, at) = (SeqPosition::default(), observed.observed_at);
         let (offset_ms, measured) = wrong_by(observed, received_at, self.clock.offset_ms);
         let made_at = Stamp { place, at, received_at, offset_ms, measured }.true_at(rules.at(at));
         self.lives.admit(observed, made_at, received_at)
@@ -63,17 +73,17 @@ impl Terminal {
     )]
     pub(crate) fn corrects(
         &self,
-        sighting: Sighting<'_>,
+        sighting: Arrival<'_>,
         event: &Event,
         entries: impl Fn(DateTime<Utc>) -> bool,
-    ) -> Option<Corrects> {
-        let Sighting { observed, place, now, rules, .. } = sighting;
+    ) -> Option<CorrectionScope> {
+        let Arrival { observed, place, now, rules, .. } = sighting;
         let at = observed.occurred_at;
         let (at, touches, is_file) = match event {
             Event::TapObserved(event) if !may_be_phone(event.medium) => return None,
             Event::TapObserved(_) => {
                 if entries(self.true_at(sighting, at)) {
-                    return Some(Corrects { by: SupersededBy::Result, late: false });
+                    return Some(CorrectionScope { by: SupersededBy::Result, late: false });
                 }
                 // One that comes late counts where it was, also without a file.
                 (at, true, false)
@@ -86,17 +96,17 @@ impl Terminal {
             Event::ReaderAttached(event) => {
                 let later = |tap: &Tap| tap.reader == event.reader && place < tap.stamp.place;
                 let touches = self.window.taps.iter().any(later);
-                return touches.then_some(Corrects { by: SupersededBy::Role, late: true });
+                return touches.then_some(CorrectionScope { by: SupersededBy::Role, late: true });
             }
             Event::ClockStepped(_) => {
-                return Some(Corrects { by: SupersededBy::ClockStep, late: self.is_late(place, at, rules) });
+                return Some(CorrectionScope { by: SupersededBy::ClockStep, late: self.is_late(place, at, rules) });
             }
             Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => {
                 let entry = entry(self, sighting, event)?;
                 let touches = self.has_pair_near(entry.stamp.true_at(rules.at(entry.stamp.at)), rules);
-                return touches.then_some(Corrects { by: SupersededBy::Entry, late: false });
+                return touches.then_some(CorrectionScope { by: SupersededBy::Entry, late: false });
             }
-            Event::EntryWithdrawn(_) => return Some(Corrects { by: SupersededBy::Withdrawn, late: false }),
+            Event::EntryWithdrawn(_) => return Some(CorrectionScope { by: SupersededBy::Withdrawn, late: false }),
             _ => return None,
         };
         // What comes in order and late finds windows over in which it has a part.
@@ -104,24 +114,24 @@ impl Terminal {
         if !touches || (self.window.in_order(place, at, now, rules.at(at)) && !over()) {
             return None;
         }
-        Some(Corrects { by: SupersededBy::Result, late: self.is_late(place, at, rules) })
+        Some(CorrectionScope { by: SupersededBy::Result, late: self.is_late(place, at, rules) })
     }
 
     /// When something really was that is observed at `at` by the terminal's clock.
-    fn true_at(&self, sighting: Sighting<'_>, at: DateTime<Utc>) -> DateTime<Utc> {
+    fn true_at(&self, sighting: Arrival<'_>, at: DateTime<Utc>) -> DateTime<Utc> {
         self.stamp(sighting, at).true_at(sighting.rules.at(at))
     }
 
     /// An instant that an observation names by the terminal's clock.
-    fn stamp(&self, sighting: Sighting<'_>, at: DateTime<Utc>) -> Stamp {
-        let Sighting { observed, place, received_at, .. } = sighting;
+    fn stamp(&self, sighting: Arrival<'_>, at: DateTime<Utc>) -> Stamp {
+        let Arrival { observed, place, received_at, .. } = sighting;
         let (offset_ms, measured) = wrong_by(observed, received_at, self.clock.offset_at(place));
         Stamp { place, at, received_at, offset_ms, measured }
     }
 
     /// Since when an observation weighs for or against phones working here, if it does.
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is no tap and no result is not weighed")]
-    pub(crate) fn weighs_from(&self, sighting: Sighting<'_>, event: &Event) -> Option<DateTime<Utc>> {
+    pub(crate) fn weighs_from(&self, sighting: Arrival<'_>, event: &Event) -> Option<DateTime<Utc>> {
         let at = match event {
             Event::TapObserved(event) => may_be_phone(event.medium).then_some(sighting.observed.occurred_at),
             Event::LinkageResultObserved(event) => file(sighting, event).map(|file| file.at),
@@ -147,14 +157,14 @@ impl Terminal {
         })
     }
 
-    fn is_late(&self, place: Place, at: DateTime<Utc>, rules: &Rules) -> bool {
+    fn is_late(&self, place: SeqPosition, at: DateTime<Utc>, rules: &Rules) -> bool {
         let newest_at = self.window.newest_at(place, &self.clock);
         newest_at.is_some_and(|newest_at| later(at, rules.at(at).late_window) < newest_at)
     }
 
     /// Takes in an observation that was admitted.
-    pub(crate) fn take_in(&mut self, sighting: Sighting<'_>, event: &Event) {
-        let Sighting { observed, place, .. } = sighting;
+    pub(crate) fn take_in(&mut self, sighting: Arrival<'_>, event: &Event) {
+        let Arrival { observed, place, .. } = sighting;
         let stamp = self.stamp(sighting, observed.occurred_at);
         match event {
             Event::AgentStarted(event) => self.agent_started(stamp, event),
@@ -223,8 +233,8 @@ impl Terminal {
         }
     }
 
-    fn clock_stepped(&mut self, sighting: Sighting<'_>, event: &ClockStepped) {
-        let Sighting { observed, place, rules, .. } = sighting;
+    fn clock_stepped(&mut self, sighting: Arrival<'_>, event: &ClockStepped) {
+        let Arrival { observed, place, rules, .. } = sighting;
         if event.delta_ms.unsigned_abs() <= rules.at(observed.occurred_at).clock_step_tolerance_ms {
             return;
         }
@@ -258,7 +268,7 @@ impl Terminal {
         }
     }
 
-    fn versions(&mut self, place: Place, event: &SoftwareVersionsObserved) {
+    fn versions(&mut self, place: SeqPosition, event: &SoftwareVersionsObserved) {
         if self.versions.as_ref().is_some_and(|(known, _)| place < *known) {
             return;
         }
@@ -280,8 +290,8 @@ impl Terminal {
         }
     }
 
-    fn tap(&mut self, sighting: Sighting<'_>, event: &TapObserved) {
-        let Sighting { observed, place, rules, .. } = sighting;
+    fn tap(&mut self, sighting: Arrival<'_>, event: &TapObserved) {
+        let Arrival { observed, place, rules, .. } = sighting;
         let at = observed.occurred_at;
         if !may_be_phone(event.medium) {
             return;
@@ -318,7 +328,7 @@ impl Terminal {
         self.window.tap(tap, set);
     }
 
-    fn result(&mut self, sighting: Sighting<'_>, event: &LinkageResultObserved) {
+    fn result(&mut self, sighting: Arrival<'_>, event: &LinkageResultObserved) {
         if let Some(file) = file(sighting, event) {
             let set = sighting.rules.at(file.at);
             self.window.file(file, set);
@@ -360,16 +370,16 @@ const fn may_be_phone(medium: Medium) -> bool {
 }
 
 /// What the desk page said.
-fn entry(terminal: &Terminal, sighting: Sighting<'_>, event: &Event) -> Option<Entry> {
+fn entry(terminal: &Terminal, sighting: Arrival<'_>, event: &Event) -> Option<DeskEntry> {
     let observed = sighting.observed;
-    let (at, kind) = desk::said(event)?;
+    let (at, kind) = desk::desk_statement(event)?;
     let stamp = terminal.stamp(sighting, at);
-    Some(Entry { stamp, key: Some((observed.life, observed.seq)), id: None, kind })
+    Some(DeskEntry { stamp, key: Some((observed.life, observed.seq)), id: None, kind })
 }
 
 /// The result of a face reader, if it is one.
-fn file(sighting: Sighting<'_>, event: &LinkageResultObserved) -> Option<File> {
-    let Sighting { observed, place, .. } = sighting;
+fn file(sighting: Arrival<'_>, event: &LinkageResultObserved) -> Option<File> {
+    let Arrival { observed, place, .. } = sighting;
     if event.kind != LinkageKind::FaceResult {
         return None;
     }

@@ -48,12 +48,12 @@ fn read(read_at: DateTime<Utc>) -> SmartphoneReadAttested {
 }
 
 fn all(facts: &[Recorded], until: DateTime<Utc>) -> Timeline {
-    let span = Span { settled: until, until };
+    let span = TimelineSpan { settled: until, until };
     timeline(HERE, None, facts, &Rules::bundled(), &Calendar::bundled(), span)
 }
 
 /// What an axis was at an instant.
-fn was(timeline: &Timeline, at: DateTime<Utc>, word: impl Fn(&Words) -> &'static str) -> &'static str {
+fn was(timeline: &Timeline, at: DateTime<Utc>, word: impl Fn(&StatusWords) -> &'static str) -> &'static str {
     timeline.entries.iter().rev().find(|(from, _)| *from <= at).map_or("nothing", |(_, words)| word(words))
 }
 
@@ -106,11 +106,11 @@ fn going_on_from_a_head_tells_what_telling_all_of_it_tells() {
     let whole = all(&facts, until);
     for known in [1, 7, 30, 60, facts.len()] {
         let now = facts[known - 1].received_at + TimeDelta::seconds(1);
-        let span = Span { settled: now - TimeDelta::hours(1), until: now };
+        let span = TimelineSpan { settled: now - TimeDelta::hours(1), until: now };
         let before = timeline(HERE, None, &facts[..known], &rules, &calendar, span);
         let through = before.head.through;
         let since: Vec<Recorded> = facts.iter().filter(|fact| fact.occurred_at() > through).cloned().collect();
-        let span = Span { settled: until, until };
+        let span = TimelineSpan { settled: until, until };
         let after = timeline(HERE, Some(before.head), &since, &rules, &calendar, span);
         let told: Vec<_> =
             before.entries.into_iter().filter(|(from, _)| *from <= through).chain(after.entries).collect();
@@ -126,7 +126,7 @@ fn the_last_entry_is_what_is_shown_now() {
     let id = example.iter().map(|fact| fact.facility).find(|id| *id != FacilityId::FLEET).unwrap();
     let facts: Vec<Recorded> = example.into_iter().filter(|fact| fact.facility == id).collect();
     let until = facts.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
-    let told = timeline(id, None, &facts, &rules, &calendar, Span { settled: until, until });
+    let told = timeline(id, None, &facts, &rules, &calendar, TimelineSpan { settled: until, until });
     let mut shown = Facility::new(id);
     facts.iter().for_each(|fact| shown.apply(fact, &rules));
     assert_eq!(told.entries.last().unwrap().1, look(&shown, &rules, &calendar, until).0);
@@ -207,7 +207,7 @@ fn whether_it_qualifies_is_judged_by_the_rules_in_force() {
     let first = at("2026-04-01T09:00");
     let facts = [&[registered(first)], &seen_read(first)[..]].concat();
     let until = at("2026-07-01T09:00");
-    let told = timeline(HERE, None, &facts, &rules, &Calendar::bundled(), Span { settled: until, until });
+    let told = timeline(HERE, None, &facts, &rules, &Calendar::bundled(), TimelineSpan { settled: until, until });
     let eligible = |day| was(&told, at(day), |words| words.eligible);
     assert_eq!([eligible("2026-05-01T09:00"), eligible("2026-06-02T09:00")], ["eligible", "not_yet"]);
     let evidence = |day| was(&told, at(day), |words| words.evidence);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
-use yomitori_facility::{Change, Explained, ReadStatus, ReadinessStep, Status, Step, StepCause, Text};
+use yomitori_facility::{Change, Explanation, ReadStatus, ReadinessStep, Status, Step, StepCause, Text};
 
 use super::Format;
 use crate::cli::output::say;
@@ -13,21 +13,21 @@ use crate::cli::output::say;
 struct Document<'a> {
     at: DateTime<Utc>,
     rules_version: u32,
-    facilities: Vec<Whole<'a>>,
+    facilities: Vec<ExplainDocument<'a>>,
 }
 
 #[derive(Serialize)]
-struct Whole<'a> {
+struct ExplainDocument<'a> {
     #[serde(flatten)]
     status: Status,
     /// The newest attempts one by one, each with what stands against it.
     reads: Vec<ReadStatus>,
-    steps: Vec<Shown<'a>>,
+    steps: Vec<StepDocument<'a>>,
 }
 
 /// One step.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct StepDocument<'a> {
     at: DateTime<Utc>,
     /// Where the fact stands; absent where only time passed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,17 +44,21 @@ struct Shown<'a> {
 
 /// Prints it; `place` tells where the fact of a number stands.
 pub(super) fn explained(
-    explained: &Explained,
+    explained: &Explanation,
     at: DateTime<Utc>,
     format: Format,
     place: impl Fn(usize) -> Option<String>,
 ) {
-    let facilities: Vec<Whole<'_>> = explained
+    let facilities: Vec<ExplainDocument<'_>> = explained
         .facilities
         .keys()
         .filter_map(|id| {
             let steps = explained.steps.iter().filter(|step| step.facility == *id).map(|step| shown(step, &place));
-            Some(Whole { status: explained.status(*id, at)?, reads: explained.reads(*id, at), steps: steps.collect() })
+            Some(ExplainDocument {
+                status: explained.status(*id, at)?,
+                reads: explained.reads(*id, at),
+                steps: steps.collect(),
+            })
         })
         .collect();
     match format {
@@ -66,8 +70,8 @@ pub(super) fn explained(
     }
 }
 
-fn shown<'a>(step: &'a Step, place: impl Fn(usize) -> Option<String>) -> Shown<'a> {
-    let passed = Shown {
+fn shown<'a>(step: &'a Step, place: impl Fn(usize) -> Option<String>) -> StepDocument<'a> {
+    let passed = StepDocument {
         at: step.at,
         place: None,
         kind: "time_passed",
@@ -78,7 +82,7 @@ fn shown<'a>(step: &'a Step, place: impl Fn(usize) -> Option<String>) -> Shown<'
     };
     match &step.cause {
         StepCause::TimePassed => passed,
-        StepCause::Fact { number, kind, by, why, occurred_at } => Shown {
+        StepCause::Fact { number, kind, by, why, occurred_at } => StepDocument {
             place: place(*number),
             kind,
             by: Some(by),
@@ -97,8 +101,8 @@ fn both(text: &Text) -> String {
     format!("{} / {}", text.ja, text.en)
 }
 
-fn text(whole: &Whole<'_>) {
-    let Whole { status, reads, steps } = whole;
+fn text(whole: &ExplainDocument<'_>) {
+    let ExplainDocument { status, reads, steps } = whole;
     let codes: Vec<&str> = status.codes.iter().map(|code| code.code.as_str()).collect();
     say(&format!("■ {} {} {}", status.name.as_deref().unwrap_or("?"), codes.join(" "), status.facility));
     for step in steps {

@@ -3,19 +3,19 @@
 use yomitori_facility::explain as explain_facts;
 use yomitori_proto::event::{Event, Origin, Recorded, Speaker, Stated};
 
-use super::{Explain, show};
+use super::{ExplainArguments, show};
 use crate::cli::Context;
 use crate::clock;
-use crate::store::fact::{self, Placed};
-use crate::store::ground;
+use crate::store::fact::{self, StoredFact};
+use crate::store::policy;
 
-pub(super) async fn explain(context: &Context, code: &str, asked: &Explain) -> anyhow::Result<()> {
+pub(super) async fn explain(context: &Context, code: &str, asked: &ExplainArguments) -> anyhow::Result<()> {
     let facility = context.facility(code).await?;
-    let (rules, calendar) = (asked.ground.rules()?, asked.ground.calendar()?);
+    let (rules, calendar) = (asked.policy.rules()?, asked.policy.calendar()?);
     let mut own = Vec::new();
     fact::each(&context.store, &[facility], |placed| own.push(placed)).await?;
-    let mut fleet = ground::said(&context.store).await?;
-    if asked.ground.rules.is_some() {
+    let mut fleet = policy::statements(&context.store).await?;
+    if asked.policy.rules.is_some() {
         fleet.retain(|placed| !matches!(placed.recorded.event, Event::RulesAdopted(_)));
     }
     let facts = merged(fleet, own);
@@ -28,7 +28,7 @@ pub(super) async fn explain(context: &Context, code: &str, asked: &Explain) -> a
 }
 
 /// By what it is withdrawn: an entry of the desk page, a person's statement; of everything else its place in the log.
-fn place(Placed { position, place, recorded }: &Placed) -> String {
+fn place(StoredFact { position, index_in_record: place, recorded }: &StoredFact) -> String {
     match (&recorded.origin, recorded.event.speaker()) {
         (Origin::Terminal(observed), Speaker::Anyone) => format!("{}/{}", observed.life, observed.seq),
         (Origin::Person(Stated { id: Some(id), .. }), _) => id.to_string(),
@@ -37,7 +37,7 @@ fn place(Placed { position, place, recorded }: &Placed) -> String {
 }
 
 /// What was said of the fleet, where it was received between what is known of the facility. Each keeps its order.
-fn merged(fleet: Vec<Placed>, own: Vec<Placed>) -> Vec<Placed> {
+fn merged(fleet: Vec<StoredFact>, own: Vec<StoredFact>) -> Vec<StoredFact> {
     let mut facts = Vec::with_capacity(fleet.len() + own.len());
     let mut fleet = fleet.into_iter().peekable();
     for placed in own {

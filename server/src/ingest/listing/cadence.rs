@@ -8,7 +8,7 @@ use yomitori_proto::id::FacilityId;
 
 /// A snapshot that was applied.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct AppliedSnapshot {
     pub source: String,
     pub coverage: String,
     pub as_of: DateTime<Utc>,
@@ -66,11 +66,11 @@ pub struct Cadence {
 /// acknowledged.
 #[must_use]
 pub fn measure(
-    snapshots: &[Seen],
+    snapshots: &[AppliedSnapshot],
     successes: &[(FacilityId, DateTime<Utc>)],
     acknowledgements: &[(FacilityId, DateTime<Utc>)],
 ) -> Cadence {
-    let mut sorted: Vec<&Seen> = snapshots.iter().collect();
+    let mut sorted: Vec<&AppliedSnapshot> = snapshots.iter().collect();
     sorted.sort_by_key(|seen| seen.as_of);
     Cadence {
         kinds: kinds(&sorted),
@@ -79,12 +79,12 @@ pub fn measure(
     }
 }
 
-fn kinds(sorted: &[&Seen]) -> Vec<Kind> {
-    let mut by_kind: BTreeMap<(&str, &str), Vec<&Seen>> = BTreeMap::new();
+fn kinds(sorted: &[&AppliedSnapshot]) -> Vec<Kind> {
+    let mut by_kind: BTreeMap<(&str, &str), Vec<&AppliedSnapshot>> = BTreeMap::new();
     for seen in sorted {
         by_kind.entry((&seen.source, &seen.coverage)).or_default().push(seen);
     }
-    let kind = |((source, coverage), all): ((&str, &str), Vec<&Seen>)| {
+    let kind = |((source, coverage), all): ((&str, &str), Vec<&AppliedSnapshot>)| {
         let steps = all.iter().zip(all.iter().skip(1)).map(|(one, next)| days(one.as_of, next.as_of)).collect();
         let delays = all.iter().map(|seen| days(seen.as_of, seen.imported_at)).collect();
         Some(Kind {
@@ -99,8 +99,8 @@ fn kinds(sorted: &[&Seen]) -> Vec<Kind> {
     by_kind.into_iter().filter_map(kind).collect()
 }
 
-fn after_success(sorted: &[&Seen], successes: &[(FacilityId, DateTime<Utc>)]) -> Lag {
-    let mut spans = Spans::default();
+fn after_success(sorted: &[&AppliedSnapshot], successes: &[(FacilityId, DateTime<Utc>)]) -> Lag {
+    let mut spans = Intervals::default();
     for (facility, at) in successes {
         match sorted.iter().find(|seen| seen.listed.contains(facility)) {
             None => spans.waiting += 1,
@@ -114,8 +114,8 @@ fn after_success(sorted: &[&Seen], successes: &[(FacilityId, DateTime<Utc>)]) ->
     spans.lag()
 }
 
-fn after_acknowledgement(sorted: &[&Seen], acknowledgements: &[(FacilityId, DateTime<Utc>)]) -> Lag {
-    let mut spans = Spans::default();
+fn after_acknowledgement(sorted: &[&AppliedSnapshot], acknowledgements: &[(FacilityId, DateTime<Utc>)]) -> Lag {
+    let mut spans = Intervals::default();
     for (facility, at) in acknowledgements {
         // Gone can only be seen in the kinds of list that had named it.
         let Some(last) = sorted.iter().rev().find(|seen| seen.listed.contains(facility)) else { continue };
@@ -129,19 +129,22 @@ fn after_acknowledgement(sorted: &[&Seen], acknowledgements: &[(FacilityId, Date
     spans.lag()
 }
 
-fn same_kind<'a>(sorted: &'a [&'a Seen], of: &'a Seen) -> impl Iterator<Item = &'a Seen> {
+fn same_kind<'a>(
+    sorted: &'a [&'a AppliedSnapshot],
+    of: &'a AppliedSnapshot,
+) -> impl Iterator<Item = &'a AppliedSnapshot> {
     sorted.iter().copied().filter(|seen| seen.source == of.source && seen.coverage == of.coverage)
 }
 
 #[derive(Default)]
-struct Spans {
+struct Intervals {
     followed: Vec<f64>,
     at_least: Vec<f64>,
     waiting: usize,
     before: usize,
 }
 
-impl Spans {
+impl Intervals {
     fn followed(&mut self, at: DateTime<Utc>, seen: DateTime<Utc>, not_yet: Option<DateTime<Utc>>) {
         self.followed.push(days(at, seen));
         self.at_least.push(not_yet.map_or(0.0, |not_yet| days(at, not_yet).max(0.0)));
@@ -177,8 +180,8 @@ mod tests {
         FacilityId(uuid::Uuid::from_u128(number))
     }
 
-    fn seen(as_of: i64, listed: &[u128]) -> Seen {
-        Seen {
+    fn seen(as_of: i64, listed: &[u128]) -> AppliedSnapshot {
+        AppliedSnapshot {
             source: "mhlw".to_owned(),
             coverage: "full".to_owned(),
             as_of: day(as_of),

@@ -3,11 +3,11 @@
 use yomitori_proto::code::{InstitutionCode, Prefecture, Table as FeeTable};
 
 use super::format::{Format, Layout, Place};
-use crate::ingest::table::{MISTAKES_TOLD, Mistake, Row, Sheet, Table};
+use crate::ingest::table::{MISTAKES_TOLD, Mistake, Row, RowSource, Worksheet};
 
 /// One code of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ListingEntry {
     /// Counts from 0 over all sheets.
     pub sheet: u16,
     /// As the editor counts.
@@ -19,16 +19,16 @@ pub struct Entry {
 
 /// What a file says.
 #[derive(Debug, Clone, Default)]
-pub struct Entries {
+pub struct ListingEntries {
     pub sheets: Vec<Option<String>>,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ListingEntry>,
     /// Rows whose kind of facility was not said and was told by the check digit.
     pub inferred: usize,
 }
 
 /// One row with all its codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct ListingRow {
     pub sheet: u16,
     pub row: u32,
     /// At least one.
@@ -55,7 +55,7 @@ const TRIED: usize = 5;
 ///
 /// # Errors
 /// With what keeps each of them from being it.
-pub fn detect<'a>(formats: &'a [Format], table: &Table, scope: Scope) -> Result<&'a Format, Vec<Mistake>> {
+pub fn detect<'a>(formats: &'a [Format], table: &RowSource, scope: Scope) -> Result<&'a Format, Vec<Mistake>> {
     let mut reasons = Vec::new();
     for format in formats {
         match fits(format, table, scope) {
@@ -72,7 +72,7 @@ pub fn detect<'a>(formats: &'a [Format], table: &Table, scope: Scope) -> Result<
     Err(reasons)
 }
 
-fn fits(format: &Format, table: &Table, scope: Scope) -> Result<(), Mistake> {
+fn fits(format: &Format, table: &RowSource, scope: Scope) -> Result<(), Mistake> {
     for sheet in &table.sheets {
         let layout = format.layout(sheet)?;
         if layout.width > 0 {
@@ -94,23 +94,23 @@ fn fits(format: &Format, table: &Table, scope: Scope) -> Result<(), Mistake> {
 ///
 /// # Errors
 /// With what is wrong, row by row: then nothing of the file may be used.
-pub fn read(table: &Table, format: &Format, scope: Scope) -> Result<Entries, Vec<Mistake>> {
+pub fn read(table: &RowSource, format: &Format, scope: Scope) -> Result<ListingEntries, Vec<Mistake>> {
     let lines = lines(table, format, scope)?;
     let sheets = table.sheets.iter().map(|sheet| sheet.name.clone()).collect();
     let inferred = lines.iter().filter(|line| line.inferred).count();
     let mut entries = Vec::with_capacity(lines.len());
-    for Line { sheet, row, codes, name, address, .. } in lines {
-        let entry = |code| Entry { sheet, row, code, name: name.clone(), address: address.clone() };
+    for ListingRow { sheet, row, codes, name, address, .. } in lines {
+        let entry = |code| ListingEntry { sheet, row, code, name: name.clone(), address: address.clone() };
         entries.extend(codes.into_iter().map(entry));
     }
-    Ok(Entries { sheets, entries, inferred })
+    Ok(ListingEntries { sheets, entries, inferred })
 }
 
 /// Reads all rows.
 ///
 /// # Errors
 /// With what is wrong, row by row: then nothing of the file may be used.
-pub fn lines(table: &Table, format: &Format, scope: Scope) -> Result<Vec<Line>, Vec<Mistake>> {
+pub fn lines(table: &RowSource, format: &Format, scope: Scope) -> Result<Vec<ListingRow>, Vec<Mistake>> {
     let mut lines = Vec::new();
     let mut mistakes = Vec::new();
     for (number, sheet) in (0..).zip(&table.sheets) {
@@ -131,16 +131,16 @@ pub fn lines(table: &Table, format: &Format, scope: Scope) -> Result<Vec<Line>, 
     if mistakes.is_empty() { Ok(lines) } else { Err(mistakes) }
 }
 
-fn data<'a>(sheet: &'a Sheet, layout: &'a Layout) -> impl Iterator<Item = &'a Row> {
+fn data<'a>(sheet: &'a Worksheet, layout: &'a Layout) -> impl Iterator<Item = &'a Row> {
     sheet.rows.iter().skip(layout.skip).filter(|row| layout.keyed(row))
 }
 
-fn in_sheet(sheet: &Sheet, mistake: Mistake) -> Mistake {
+fn in_sheet(sheet: &Worksheet, mistake: Mistake) -> Mistake {
     Mistake { sheet: mistake.sheet.or_else(|| sheet.name.clone()), ..mistake }
 }
 
 /// A row of a CSV that is cut off or shifted has another width than its titles; sheets leave empty cells out.
-fn whole(sheet: &Sheet, row: &Row, layout: &Layout) -> Result<(), Mistake> {
+fn whole(sheet: &Worksheet, row: &Row, layout: &Layout) -> Result<(), Mistake> {
     if sheet.name.is_some() || layout.width == 0 || row.width() == layout.width {
         return Ok(());
     }
@@ -148,7 +148,7 @@ fn whole(sheet: &Sheet, row: &Row, layout: &Layout) -> Result<(), Mistake> {
     Err(Mistake { row: Some(row.number), ..Mistake::file(what) })
 }
 
-fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -> Result<Line, Mistake> {
+fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -> Result<ListingRow, Mistake> {
     let Codes { codes, inferred, prefecture } = codes(row, format, layout, scope)?;
     let name = match &layout.name {
         Some(place) => text(row, place, NAME_LIMIT)?,
@@ -159,7 +159,7 @@ fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -
     }
     let address = layout.address.as_ref().map(|place| text(row, place, ADDRESS_LIMIT)).transpose()?;
     let address = address.filter(|address| !address.is_empty());
-    Ok(Line { sheet, row: row.number, codes, inferred, prefecture, name, address })
+    Ok(ListingRow { sheet, row: row.number, codes, inferred, prefecture, name, address })
 }
 
 /// The cell as one line.

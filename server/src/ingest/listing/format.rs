@@ -4,7 +4,7 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization as _;
 use yomitori_proto::code::Table;
 
-use crate::ingest::table::{self, Mistake, Row, Sheet};
+use crate::ingest::table::{self, Mistake, Row, Worksheet};
 
 const PREFECTURE_WORKBOOK: &str = include_str!("../../../data/list_formats/prefecture_workbook.toml");
 const PLAIN: &str = include_str!("../../../data/list_formats/plain.toml");
@@ -162,7 +162,7 @@ impl Format {
     ///
     /// # Errors
     /// Where its titles are not there.
-    pub fn layout(&self, sheet: &Sheet) -> Result<Layout, Mistake> {
+    pub fn layout(&self, sheet: &Worksheet) -> Result<Layout, Mistake> {
         let columns = &self.columns;
         let Some(within) = self.rows.titles_within else {
             let first = self.rows.first.unwrap_or(1);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
-use super::cadence::{Cadence, Seen, measure};
+use super::cadence::{AppliedSnapshot, Cadence, measure};
 use crate::store::listing as snapshots;
 use crate::store::{Store, StoreError};
 
@@ -23,8 +23,8 @@ pub async fn measured(store: &Store) -> Result<Cadence, StoreError> {
         listed.entry(snapshot).or_default().insert(facility);
     }
     let applied = snapshots::all(store).await?.into_iter().filter(|snapshot| snapshot.applied_at.is_some());
-    let seen: Vec<Seen> = applied
-        .map(|snapshot| Seen {
+    let seen: Vec<AppliedSnapshot> = applied
+        .map(|snapshot| AppliedSnapshot {
             listed: listed.remove(&snapshot.snapshot).unwrap_or_default(),
             source: snapshot.source,
             coverage: snapshot.coverage,

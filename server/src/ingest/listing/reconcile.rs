@@ -2,7 +2,7 @@
 
 use super::coverage::Coverage;
 use super::directory::Directory;
-use super::entry::Entry;
+use super::entry::ListingEntry;
 use super::suggest::{Index, Suggestion};
 use yomitori_proto::code::InstitutionCode;
 
@@ -17,7 +17,7 @@ pub struct Match {
 
 /// What a facility is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tiding {
+pub struct Finding {
     /// Its place in the directory.
     pub facility: u32,
     /// The code in the row; `None`: no row names it, and the snapshot covers it.
@@ -26,47 +26,47 @@ pub struct Tiding {
 
 /// What comes of a snapshot.
 #[derive(Debug, Clone, Default)]
-pub struct Reconciled {
+pub struct Reconciliation {
     /// One an entry, in their order.
     pub matches: Vec<Option<Match>>,
     /// Ascending by facility; all that a facility is told stands together.
-    pub tidings: Vec<Tiding>,
+    pub findings: Vec<Finding>,
     /// The places of entries whose check digit fails.
     pub odd_digits: Vec<usize>,
 }
 
 /// Finds whose `entries` are, by code and by nothing else.
 #[must_use]
-pub fn reconcile(entries: &[Entry], directory: &Directory, coverage: &Coverage) -> Reconciled {
-    let mut found = Reconciled { matches: Vec::with_capacity(entries.len()), ..Reconciled::default() };
+pub fn reconcile(entries: &[ListingEntry], directory: &Directory, coverage: &Coverage) -> Reconciliation {
+    let mut found = Reconciliation { matches: Vec::with_capacity(entries.len()), ..Reconciliation::default() };
     for (place, entry) in entries.iter().enumerate() {
         let mut holders = directory.holders(entry.code).peekable();
         let first = holders.peek().map(|held| Match { facility: held.facility, retired: held.retired });
         found.matches.push(first);
-        found.tidings.extend(holders.map(|held| Tiding { facility: held.facility, code: Some(entry.code) }));
+        found.findings.extend(holders.map(|held| Finding { facility: held.facility, code: Some(entry.code) }));
         if !entry.code.check_digit_holds() {
             found.odd_digits.push(place);
         }
     }
-    found.tidings.sort_unstable();
-    found.tidings.dedup();
-    let mut listed = found.tidings.iter().map(|tiding| tiding.facility).peekable();
+    found.findings.sort_unstable();
+    found.findings.dedup();
+    let mut listed = found.findings.iter().map(|tiding| tiding.facility).peekable();
     let mut absent = Vec::new();
     for (place, facility) in (0..).zip(&directory.facilities) {
         while listed.next_if(|listed| *listed < place).is_some() {}
         if listed.peek() != Some(&place) && coverage.covers(facility.prefecture) {
-            absent.push(Tiding { facility: place, code: None });
+            absent.push(Finding { facility: place, code: None });
         }
     }
-    found.tidings.extend(absent);
-    found.tidings.sort_unstable();
+    found.findings.extend(absent);
+    found.findings.sort_unstable();
     found
 }
 
 /// For entries that are nobody's but resemble somebody: the place of the entry, and whom. Takes as long as all the rest.
 #[must_use]
-pub fn suggestions(entries: &[Entry], directory: &Directory) -> Vec<(usize, Vec<Suggestion>)> {
-    let nobodys = |entry: &Entry| directory.holders(entry.code).next().is_none();
+pub fn suggestions(entries: &[ListingEntry], directory: &Directory) -> Vec<(usize, Vec<Suggestion>)> {
+    let nobodys = |entry: &ListingEntry| directory.holders(entry.code).next().is_none();
     let mut unmatched = entries.iter().enumerate().filter(|(_, entry)| nobodys(entry)).peekable();
     if unmatched.peek().is_none() {
         return Vec::new();

@@ -13,7 +13,7 @@ use super::coverage::Coverage;
 
 /// What makes a snapshot this one: the same file with the same words is the same snapshot, however often it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct SnapshotIdentity {
     /// Where the file is from.
     pub source: String,
     pub coverage: Coverage,
@@ -21,7 +21,7 @@ pub struct Identity {
     pub sha256: [u8; 32],
 }
 
-impl Identity {
+impl SnapshotIdentity {
     #[must_use]
     pub fn new(source: String, coverage: Coverage, as_of: DateTime<Utc>, file: &[u8]) -> Self {
         Self { source, coverage, as_of, sha256: Sha256::digest(file).into() }
@@ -43,11 +43,11 @@ impl Identity {
 
 /// Its date has not come yet: no facility would believe it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ahead {
+pub struct DatedAhead {
     pub as_of: DateTime<Utc>,
 }
 
-impl Ahead {
+impl DatedAhead {
     /// What is the matter, and what to do.
     #[must_use]
     pub fn text(&self) -> Text {
@@ -61,26 +61,26 @@ impl Ahead {
     }
 }
 
-impl fmt::Display for Ahead {
+impl fmt::Display for DatedAhead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text();
         write!(f, "{} / {}", text.ja, text.en)
     }
 }
 
-impl Error for Ahead {}
+impl Error for DatedAhead {}
 
 /// Refuses a list that is dated later than `now`.
 ///
 /// # Errors
 /// Where it is.
-pub fn dated(as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Ahead> {
-    if as_of > now { Err(Ahead { as_of }) } else { Ok(()) }
+pub fn dated(as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), DatedAhead> {
+    if as_of > now { Err(DatedAhead { as_of }) } else { Ok(()) }
 }
 
 /// Why a snapshot is kept and not believed: it has far fewer rows than the last of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shrunken {
+pub struct Shrinkage {
     pub rows: usize,
     pub before: usize,
 }
@@ -90,10 +90,10 @@ const ENOUGH_PERCENT: usize = 90;
 
 /// Whether `rows` are too few after a snapshot of `before`.
 #[must_use]
-pub const fn shrunken(rows: usize, before: Option<usize>) -> Option<Shrunken> {
+pub const fn shrunken(rows: usize, before: Option<usize>) -> Option<Shrinkage> {
     match before {
         Some(before) if rows.saturating_mul(100) < before.saturating_mul(ENOUGH_PERCENT) => {
-            Some(Shrunken { rows, before })
+            Some(Shrinkage { rows, before })
         }
         Some(_) | None => None,
     }
@@ -131,13 +131,13 @@ mod tests {
     #[test]
     fn a_snapshot_is_known_by_all_that_describes_it() {
         let at = DateTime::UNIX_EPOCH;
-        let one = Identity::new("mhlw".to_owned(), Coverage::Full, at, b"rows");
-        assert_eq!(one.id(), Identity::new("mhlw".to_owned(), Coverage::Full, at, b"rows").id());
+        let one = SnapshotIdentity::new("mhlw".to_owned(), Coverage::Full, at, b"rows");
+        assert_eq!(one.id(), SnapshotIdentity::new("mhlw".to_owned(), Coverage::Full, at, b"rows").id());
         let others = [
-            Identity::new("mhlw2".to_owned(), Coverage::Full, at, b"rows"),
-            Identity::new("mhlw".to_owned(), Coverage::Query("full".to_owned()), at, b"rows"),
-            Identity::new("mhlw".to_owned(), Coverage::Full, at + chrono::Duration::days(1), b"rows"),
-            Identity::new("mhlw".to_owned(), Coverage::Full, at, b"other rows"),
+            SnapshotIdentity::new("mhlw2".to_owned(), Coverage::Full, at, b"rows"),
+            SnapshotIdentity::new("mhlw".to_owned(), Coverage::Query("full".to_owned()), at, b"rows"),
+            SnapshotIdentity::new("mhlw".to_owned(), Coverage::Full, at + chrono::Duration::days(1), b"rows"),
+            SnapshotIdentity::new("mhlw".to_owned(), Coverage::Full, at, b"other rows"),
         ];
         assert!(others.iter().all(|other| other.id() != one.id()));
     }

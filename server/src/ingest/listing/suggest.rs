@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use yomitori_proto::code::{InstitutionCode, Prefecture, Table};
 
-use super::directory::{Directory, Facility};
-use super::entry::Entry;
+use super::directory::{Directory, DirectoryFacility};
+use super::entry::ListingEntry;
 use super::normal;
 
 /// Why a facility is suggested.
@@ -66,7 +66,7 @@ impl<'a> Index<'a> {
             names
         };
         let addresses = || {
-            let address = |(place, facility): (u32, &Facility)| {
+            let address = |(place, facility): (u32, &DirectoryFacility)| {
                 let address = facility.address.as_deref().and_then(normal::address)?;
                 Some((hash(facility.prefecture, &address), place))
             };
@@ -85,7 +85,7 @@ impl<'a> Index<'a> {
 
     /// The likeliest facilities first.
     #[must_use]
-    pub fn suggest(&self, entry: &Entry) -> Vec<Suggestion> {
+    pub fn suggest(&self, entry: &ListingEntry) -> Vec<Suggestion> {
         let prefecture = Some(entry.code.prefecture());
         let mut found: BTreeMap<u32, Vec<Reason>> = BTreeMap::new();
         for place in self.at_address(prefecture, entry) {
@@ -123,7 +123,7 @@ impl<'a> Index<'a> {
         suggestions
     }
 
-    fn named(&self, prefecture: Option<Prefecture>, entry: &Entry) -> Vec<u32> {
+    fn named(&self, prefecture: Option<Prefecture>, entry: &ListingEntry) -> Vec<u32> {
         let mut places = Vec::new();
         for name in normal::names(&entry.name) {
             let hits = range(&self.names, hash(prefecture, &name));
@@ -137,7 +137,7 @@ impl<'a> Index<'a> {
         places
     }
 
-    fn at_address(&self, prefecture: Option<Prefecture>, entry: &Entry) -> Vec<u32> {
+    fn at_address(&self, prefecture: Option<Prefecture>, entry: &ListingEntry) -> Vec<u32> {
         let Some(address) = entry.address.as_deref().and_then(normal::address) else { return Vec::new() };
         let hits = range(&self.addresses, hash(prefecture, &address));
         let same = |place: &u32| {

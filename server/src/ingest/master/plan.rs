@@ -7,12 +7,12 @@ use yomitori_proto::id::FacilityId;
 
 use super::super::listing::directory::{self, Directory};
 use super::super::table::{MISTAKES_TOLD, Mistake};
-use super::Facility;
+use super::MasterFacility;
 
 /// What an import comes to.
 #[derive(Debug, Default)]
 pub struct Plan {
-    pub planned: Vec<Planned>,
+    pub planned: Vec<PlannedChange>,
     pub unchanged: usize,
     /// Facilities that are not registered and were not to be.
     pub unknown: usize,
@@ -20,7 +20,7 @@ pub struct Plan {
 
 /// One facility that is registered or changed.
 #[derive(Debug, PartialEq)]
-pub struct Planned {
+pub struct PlannedChange {
     pub facility: FacilityId,
     pub change: Change,
     pub event: Event,
@@ -38,7 +38,7 @@ pub enum Change {
 ///
 /// # Errors
 /// Where a row mixes up facilities that are two.
-pub fn plan(facilities: Vec<Facility>, known: &Directory, known_only: bool) -> Result<Plan, Vec<Mistake>> {
+pub fn plan(facilities: Vec<MasterFacility>, known: &Directory, known_only: bool) -> Result<Plan, Vec<Mistake>> {
     let mut plan = Plan::default();
     let mut mistakes = Vec::new();
     let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
@@ -52,7 +52,7 @@ pub fn plan(facilities: Vec<Facility>, known: &Directory, known_only: bool) -> R
                     match known.facility(place).map(|there| (there, differences(&facility, there, known, place))) {
                         Some((there, differs)) if !differs.is_empty() => {
                             let change = Change::Differs(differs);
-                            plan.planned.push(Planned { facility: there.id, change, event: event(facility) });
+                            plan.planned.push(PlannedChange { facility: there.id, change, event: event(facility) });
                         }
                         Some(_) | None => plan.unchanged += 1,
                     }
@@ -63,7 +63,7 @@ pub fn plan(facilities: Vec<Facility>, known: &Directory, known_only: bool) -> R
                 // A row without a code is no facility.
                 let Some(first) = facility.codes.first() else { continue };
                 let id = FacilityId::of_code(first.as_str());
-                plan.planned.push(Planned { facility: id, change: Change::New, event: event(facility) });
+                plan.planned.push(PlannedChange { facility: id, change: Change::New, event: event(facility) });
             }
             Err(mistake) => mistakes.push(mistake),
         }
@@ -75,7 +75,7 @@ pub fn plan(facilities: Vec<Facility>, known: &Directory, known_only: bool) -> R
 }
 
 /// The place of the facility that a row is about.
-fn there(facility: &Facility, known: &Directory) -> Result<Option<u32>, Mistake> {
+fn there(facility: &MasterFacility, known: &Directory) -> Result<Option<u32>, Mistake> {
     let mut found = None;
     for code in &facility.codes {
         let Some(held) = known.holders(*code).next() else { continue };
@@ -91,13 +91,13 @@ fn there(facility: &Facility, known: &Directory) -> Result<Option<u32>, Mistake>
     Ok(found.map(|(place, _)| place))
 }
 
-fn about(facility: &Facility, what: String) -> Mistake {
+fn about(facility: &MasterFacility, what: String) -> Mistake {
     Mistake { sheet: facility.sheet.clone(), row: Some(facility.row), ..Mistake::file(what) }
 }
 
 fn differences(
-    facility: &Facility,
-    there: &directory::Facility,
+    facility: &MasterFacility,
+    there: &directory::DirectoryFacility,
     known: &Directory,
     place: u32,
 ) -> Vec<(Box<str>, Box<str>)> {
@@ -112,15 +112,15 @@ fn differences(
     if let Some(address) = facility.address.as_ref().filter(|address| there.address.as_ref() != Some(*address)) {
         differs.push((there.address.clone().unwrap_or_else(|| "-".into()), address.clone()));
     }
-    let has = |held: directory::Held| held.facility == place && !held.retired;
+    let has = |held: directory::CodeHolder| held.facility == place && !held.retired;
     for code in facility.codes.iter().filter(|code| !known.holders(**code).any(has)) {
         differs.push(("-".into(), code.as_str().into()));
     }
     differs
 }
 
-fn event(facility: Facility) -> Event {
-    let Facility { codes, name, prefecture, address, .. } = facility;
+fn event(facility: MasterFacility) -> Event {
+    let MasterFacility { codes, name, prefecture, address, .. } = facility;
     let codes = codes.iter().map(ToString::to_string).collect();
     let prefecture = prefecture.to_string();
     let address = address.map(Into::into);

@@ -71,7 +71,8 @@ fn known() -> Directory {
     let facility = |code: &str, name: &str| {
         let code = InstitutionCode::parse(code).unwrap();
         let id = FacilityId::of_code(code.as_str());
-        let known = directory::Facility { id, name: name.into(), prefecture: Some(code.prefecture()), address: None };
+        let known =
+            directory::DirectoryFacility { id, name: name.into(), prefecture: Some(code.prefecture()), address: None };
         (known, (id, code, false))
     };
     let (facilities, codes): (Vec<_>, Vec<_>) =

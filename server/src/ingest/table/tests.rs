@@ -125,8 +125,11 @@ fn formulas_merged_cells_and_errors_are_marked() {
     );
     let table = read(&bytes).unwrap();
     let [first, second] = table.sheets[0].rows.as_slice() else { panic!("{table:?}") };
-    assert_eq!((first.odd(0), first.odd(1)), (Some(Odd::Formula), Some(Odd::Broken)));
-    assert_eq!((second.odd(0), second.odd(1), second.odd(2)), (None, Some(Odd::Merged), Some(Odd::Merged)));
+    assert_eq!((first.odd(0), first.odd(1)), (Some(CellDefect::Formula), Some(CellDefect::Broken)));
+    assert_eq!(
+        (second.odd(0), second.odd(1), second.odd(2)),
+        (None, Some(CellDefect::Merged), Some(CellDefect::Merged))
+    );
     let all = "<mergeCell ref='A1:XFD1048576'/>".repeat(20_000);
     let merged = format!(
         "<worksheet><sheetData>{}</sheetData><mergeCells>{all}</mergeCells></worksheet>",

@@ -13,7 +13,7 @@ use quick_xml::Reader;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{MIB, Mistake, Table};
+use super::{MIB, Mistake, RowSource};
 
 /// Parts that hold names of other parts.
 const SMALL_PART: usize = 4 * MIB;
@@ -26,7 +26,7 @@ const SHEET_LIMIT: usize = 64;
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
 /// Reads every visible sheet that holds something.
-pub(super) fn read(bytes: &[u8]) -> Result<Table, Mistake> {
+pub(super) fn read(bytes: &[u8]) -> Result<RowSource, Mistake> {
     let archive = ZipArchive::new(Cursor::new(bytes));
     let mut archive =
         archive.map_err(|_| Mistake::file("it is no whole XLSX file: it breaks off or is damaged; fetch it again"))?;
@@ -38,7 +38,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Table, Mistake> {
         Some(path) => parts::strings(&mut archive, path)?,
         None => Vec::new(),
     };
-    let visible: Vec<&parts::Listed> = contents.sheets.iter().filter(|sheet| sheet.visible).collect();
+    let visible: Vec<&parts::WorksheetRef> = contents.sheets.iter().filter(|sheet| sheet.visible).collect();
     if visible.len() > SHEET_LIMIT {
         return Err(Mistake::file(format!("it has {} sheets; at most {SHEET_LIMIT} are read", visible.len())));
     }
@@ -48,13 +48,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Table, Mistake> {
         let sheet = sheet::read(part(&mut archive, &listed.path, SHEET_PART).map_err(in_sheet)?, &strings);
         let rows = sheet.map_err(in_sheet)?;
         if !rows.is_empty() {
-            sheets.push(super::Sheet { name: Some(listed.name.clone()), rows });
+            sheets.push(super::Worksheet { name: Some(listed.name.clone()), rows });
         }
     }
-    Ok(Table { sheets })
+    Ok(RowSource { sheets })
 }
 
-type Xml<'a> = Reader<BufReader<Limited<Box<dyn Read + 'a>>>>;
+type Xml<'a> = Reader<BufReader<LimitedReader<Box<dyn Read + 'a>>>>;
 
 /// The XML of one part, unpacked as it is read.
 fn part<'a>(archive: &'a mut Archive<'_>, path: &str, limit: usize) -> Result<Xml<'a>, Mistake> {
@@ -65,8 +65,10 @@ fn part<'a>(archive: &'a mut Archive<'_>, path: &str, limit: usize) -> Result<Xm
         }
         _ => Mistake::file(format!("it is damaged: the part `{path}` can't be unpacked")),
     })?;
-    let mut xml =
-        Reader::from_reader(BufReader::new(Limited { inner: Box::new(entry) as Box<dyn Read + 'a>, left: limit }));
+    let mut xml = Reader::from_reader(BufReader::new(LimitedReader {
+        inner: Box::new(entry) as Box<dyn Read + 'a>,
+        left: limit,
+    }));
     let config = xml.config_mut();
     config.expand_empty_elements = true;
     config.check_end_names = true;
@@ -74,14 +76,14 @@ fn part<'a>(archive: &'a mut Archive<'_>, path: &str, limit: usize) -> Result<Xm
 }
 
 /// Stops a part that unpacks to more than any list needs.
-struct Limited<R> {
+struct LimitedReader<R> {
     inner: R,
     left: usize,
 }
 
 const TOO_LARGE: &str = "it unpacks to far more than any list holds; nothing of it was read";
 
-impl<R: Read> Read for Limited<R> {
+impl<R: Read> Read for LimitedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(count).ok_or_else(|| std::io::Error::other(TOO_LARGE))?;

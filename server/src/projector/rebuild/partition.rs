@@ -18,11 +18,11 @@ use super::super::state::States;
 use super::super::{ProjectionError, row};
 use crate::log::Position;
 use crate::log::kafka::{self, Replayer};
-use crate::store::connection::Comings;
+use crate::store::connection::ConnectionChanges;
 use crate::store::generation::Generation;
-use crate::store::ground::Ground;
-use crate::store::parked::Parked;
-use crate::store::{Doing as _, Store, facility, fact, parked, progress};
+use crate::store::parked::ParkedRecord;
+use crate::store::policy::Policy;
+use crate::store::{QueryContext as _, Store, facility, fact, parked, progress};
 use crate::{clock, config};
 use yomitori_base::crash;
 
@@ -51,17 +51,17 @@ impl Span {
 }
 
 /// What all workers of a rebuild share.
-pub(super) struct Job {
+pub(super) struct WorkerContext {
     pub(super) shadow: Store,
     pub(super) kafka: config::Kafka,
-    pub(super) ground: Ground,
+    pub(super) policy: Policy,
     pub(super) generation: Generation,
     /// Open while the live projection keeps up.
     pub(super) gate: Option<watch::Receiver<bool>>,
     pub(super) done: Arc<AtomicU64>,
 }
 
-impl Job {
+impl WorkerContext {
     pub(super) async fn fold(self: Arc<Self>, span: Span) -> Result<(), ProjectionError> {
         let reader = kafka::replayer(&self.kafka, span.from)?;
         let mut states = States::open(&self.shadow).await?;
@@ -77,7 +77,7 @@ impl Job {
     async fn write(&self, reader: &Replayer, states: &mut States, span: Span) -> Result<Position, ProjectionError> {
         let Span { from, to } = span;
         let mut client = self.shadow.client().await?;
-        let transaction = client.transaction().await.doing("begin to write a generation")?;
+        let transaction = client.transaction().await.context("begin to write a generation")?;
         let mut next = from;
         let mut changes = Changes::default();
         let until = Instant::now() + WRITE_EVERY;
@@ -88,8 +88,8 @@ impl Job {
             }
             let (batch, after) = block_in_place(|| take(reader, Span { from: next, to }))?;
             let (facilities, lives) = batch.touched();
-            states.load(&self.shadow, &self.ground, &facilities, &lives).await?;
-            let mut outcome = block_in_place(|| batch.fold(&self.ground, states));
+            states.load(&self.shadow, &self.policy, &facilities, &lives).await?;
+            let mut outcome = block_in_place(|| batch.fold(&self.policy, states));
             crash::point("rebuild-after-fold");
             if self.generation.with_facts {
                 fact::copy(&transaction, &outcome.facts).await?;
@@ -108,7 +108,7 @@ impl Job {
             return Err(ProjectionError::Fenced { partition: from.partition });
         }
         crash::point("rebuild-before-commit");
-        transaction.commit().await.doing("commit a part of a generation")?;
+        transaction.commit().await.context("commit a part of a generation")?;
         crash::point("rebuild-after-commit");
         Ok(next)
     }
@@ -123,7 +123,7 @@ impl Job {
         let changed: Vec<FacilityId> = changed.iter().copied().collect();
         for some in changed.chunks(ROWS_AT_ONCE) {
             let now = clock::now();
-            let row = |id: &FacilityId| row::row(&states.facility(*id), partition, &self.ground, now);
+            let row = |id: &FacilityId| row::row(&states.facility(*id), partition, &self.policy, now);
             let rows = block_in_place(|| some.iter().map(row).collect::<Result<Vec<_>, _>>())?;
             facility::write(transaction, &rows).await?;
         }
@@ -136,8 +136,8 @@ impl Job {
 struct Changes {
     facilities: BTreeSet<FacilityId>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
-    parked: Vec<Parked>,
-    comings: Comings,
+    parked: Vec<ParkedRecord>,
+    comings: ConnectionChanges,
 }
 
 impl Changes {

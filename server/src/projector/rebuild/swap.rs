@@ -6,11 +6,11 @@ use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
 
 use super::super::row;
-use super::{Rebuild, RebuildError, Told};
+use super::{Rebuild, RebuildError, RebuildProgress};
 use crate::clock;
 use crate::store::generation::difference::{self, Difference};
 use crate::store::progress::Progress;
-use crate::store::{Doing as _, facility, generation, progress};
+use crate::store::{QueryContext as _, facility, generation, progress};
 use yomitori_base::crash;
 
 /// Rows brought up to now in one transaction.
@@ -22,10 +22,10 @@ impl Rebuild {
     ///
     /// # Errors
     /// Where the log or the database is away, or somebody reads for too long: then nothing has changed.
-    pub async fn swap(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Result<(), RebuildError> {
+    pub async fn swap(&self, tell: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
         self.build(tell).await?;
         let mut client = self.live.client().await?;
-        let transaction = client.transaction().await.doing("begin the exchange")?;
+        let transaction = client.transaction().await.context("begin the exchange")?;
         generation::hold(&transaction).await?;
         let spans = self.spans(&self.live).await?;
         self.fold(spans, None, &mut |_| ()).await?;
@@ -37,7 +37,7 @@ impl Rebuild {
         crash::point("swap-before-exchange");
         generation::exchange(&transaction, self.with_facts()).await?;
         crash::point("swap-before-commit");
-        transaction.commit().await.doing("commit the exchange")?;
+        transaction.commit().await.context("commit the exchange")?;
         crash::point("swap-after-commit");
         Ok(())
     }
@@ -51,7 +51,7 @@ impl Rebuild {
     ///
     /// # Errors
     /// Where the log or the database is away.
-    pub async fn difference(&self, tell: &mut (dyn FnMut(Told) + Send)) -> Result<Difference, RebuildError> {
+    pub async fn difference(&self, tell: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<Difference, RebuildError> {
         self.build(tell).await?;
         self.freshen().await?;
         Ok(difference::between(&self.live).await?)
@@ -68,12 +68,12 @@ impl Rebuild {
             }
             let ids: Vec<FacilityId> = due.keys().copied().collect();
             let states = facility::states(&self.shadow, &ids).await?;
-            let row = |(id, state, _): &(FacilityId, Facility, i64)| row::row(state, due[id], &self.ground, now);
+            let row = |(id, state, _): &(FacilityId, Facility, i64)| row::row(state, due[id], &self.policy, now);
             let rows = states.iter().map(row).collect::<Result<Vec<_>, _>>()?;
             let mut client = self.shadow.client().await?;
-            let transaction = client.transaction().await.doing("bring a generation up to now")?;
+            let transaction = client.transaction().await.context("bring a generation up to now")?;
             facility::write(&transaction, &rows).await?;
-            transaction.commit().await.doing("bring a generation up to now")?;
+            transaction.commit().await.context("bring a generation up to now")?;
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::IsolationLevel;
 use yomitori_proto::id::FacilityId;
 
-use crate::store::{Doing as _, Store, StoreError};
+use crate::store::{QueryContext as _, Store, StoreError};
 
 /// What is compared, in the order in which it is told.
 const COMPARED: [&str; 16] = [
@@ -34,18 +34,18 @@ pub struct Difference {
     pub compared: i64,
     /// Facilities of which the log says something that one of the generations has not folded yet: they were not compared.
     pub moving: i64,
-    pub facilities: Vec<Changed>,
+    pub facilities: Vec<FacilityDifference>,
 }
 
 /// A facility whose row would be another one.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Changed {
+pub struct FacilityDifference {
     pub facility: FacilityId,
     pub code: Option<String>,
     pub name: Option<String>,
     /// There now, and not afterwards; or the reverse.
     pub presence: Presence,
-    pub columns: Vec<Column>,
+    pub columns: Vec<ColumnDifference>,
 }
 
 /// In which of the two a facility is.
@@ -59,7 +59,7 @@ pub enum Presence {
 
 /// One column of a row.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Column {
+pub struct ColumnDifference {
     pub name: &'static str,
     pub live: Value,
     pub beside: Value,
@@ -70,10 +70,10 @@ pub struct Column {
 /// # Errors
 /// Where the database is away, or there is nothing beside the live one.
 pub async fn between(store: &Store) -> Result<Difference, StoreError> {
-    let doing = "compare the generations";
+    let context = "compare the generations";
     let mut client = store.client().await?;
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    let snapshot = snapshot.start().await.doing(doing)?;
+    let snapshot = snapshot.start().await.context(context)?;
     let ahead = "SELECT DISTINCT f.facility_id FROM projection.fact f \
                  JOIN shadow.progress s USING (partition) JOIN projection.progress l USING (partition) \
                  WHERE f.log_offset >= least(s.next_offset, l.next_offset)";
@@ -82,7 +82,7 @@ pub async fn between(store: &Store) -> Result<Difference, StoreError> {
         "WITH moving AS ({ahead}) SELECT (SELECT count(*) FROM moving), (SELECT count(*) FROM projection.facility_row \
          FULL JOIN shadow.facility_row USING (facility_id) WHERE facility_id NOT IN (SELECT facility_id FROM moving))"
     );
-    let counted = snapshot.query_one(&count, &[]).await.doing(doing)?;
+    let counted = snapshot.query_one(&count, &[]).await.context(context)?;
     let query = format!(
         "WITH moving AS ({ahead}), l AS (SELECT facility_id, {list} FROM projection.facility_row), \
          s AS (SELECT facility_id, {list} FROM shadow.facility_row) \
@@ -90,12 +90,12 @@ pub async fn between(store: &Store) -> Result<Difference, StoreError> {
          WHERE l IS DISTINCT FROM s AND facility_id NOT IN (SELECT facility_id FROM moving) \
          ORDER BY coalesce(l.prefecture, s.prefecture), coalesce(l.name, s.name), facility_id"
     );
-    let rows = snapshot.query(&query, &[]).await.doing(doing)?;
+    let rows = snapshot.query(&query, &[]).await.context(context)?;
     let facilities = rows.iter().map(|row| changed(FacilityId(row.get(0)), row.get(1), row.get(2))).collect();
     Ok(Difference { compared: counted.get(1), moving: counted.get(0), facilities })
 }
 
-fn changed(facility: FacilityId, live: Option<Value>, beside: Option<Value>) -> Changed {
+fn changed(facility: FacilityId, live: Option<Value>, beside: Option<Value>) -> FacilityDifference {
     let presence = match (&live, &beside) {
         (Some(_), None) => Presence::OnlyLive,
         (None, Some(_)) => Presence::OnlyBeside,
@@ -110,8 +110,8 @@ fn changed(facility: FacilityId, live: Option<Value>, beside: Option<Value>) -> 
     let text = |name| [&live, &beside].into_iter().find_map(|row| row.get(name)?.as_str().map(str::to_owned));
     let columns = COMPARED
         .into_iter()
-        .map(|name| Column { name, live: of(&live, name), beside: of(&beside, name) })
+        .map(|name| ColumnDifference { name, live: of(&live, name), beside: of(&beside, name) })
         .filter(|column| column.live != column.beside)
         .collect();
-    Changed { facility, code: text("code"), name: text("name"), presence, columns }
+    FacilityDifference { facility, code: text("code"), name: text("name"), presence, columns }
 }

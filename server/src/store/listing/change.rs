@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use yomitori_proto::id::SnapshotId;
 
-use super::super::Doing as _;
+use super::super::QueryContext as _;
 use super::row::Unmatched;
 use super::{Store, StoreError, row};
 
@@ -28,17 +28,17 @@ pub struct Tally {
 /// Where the database is away.
 pub async fn tally(store: &Store, snapshot: SnapshotId) -> Result<Tally, StoreError> {
     let query = "SELECT count(facility_id), count(*) - count(facility_id), count(*) FILTER (WHERE retired), \
-                 (SELECT count(DISTINCT s.place) FROM registry.snapshot_suggestion s \
-                  JOIN registry.snapshot_row u ON u.snapshot_id = s.snapshot_id AND u.place = s.place \
+                 (SELECT count(DISTINCT s.row_index) FROM registry.snapshot_suggestion s \
+                  JOIN registry.snapshot_row u ON u.snapshot_id = s.snapshot_id AND u.row_index = s.row_index \
                   WHERE s.snapshot_id = $1 AND u.facility_id IS NULL) \
                  FROM registry.snapshot_row WHERE snapshot_id = $1";
-    let row = store.client().await?.query_one(query, &[&snapshot.0]).await.doing("count the rows of a snapshot")?;
+    let row = store.client().await?.query_one(query, &[&snapshot.0]).await.context("count the rows of a snapshot")?;
     Ok(Tally { ours: row.get(0), unmatched: row.get(1), retired: row.get(2), suggested: row.get(3) })
 }
 
 /// Which rows of a pair of snapshots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Which {
+pub enum Side {
     /// In the later one and not in the earlier.
     Appeared,
     /// In the earlier one and not in the later.
@@ -47,7 +47,7 @@ pub enum Which {
 
 /// One row that came or went.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Changed {
+pub struct RowChange {
     pub code: String,
     pub name: String,
     pub facility: Option<Uuid>,
@@ -66,10 +66,10 @@ pub struct Count {
 const ONLY_IN: &str = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND NOT EXISTS \
                        (SELECT 1 FROM registry.snapshot_row o WHERE o.snapshot_id = $2 AND o.code = r.code)";
 
-const fn sides(which: Which, before: SnapshotId, after: SnapshotId) -> (Uuid, Uuid) {
+const fn sides(which: Side, before: SnapshotId, after: SnapshotId) -> (Uuid, Uuid) {
     match which {
-        Which::Appeared => (after.0, before.0),
-        Which::Disappeared => (before.0, after.0),
+        Side::Appeared => (after.0, before.0),
+        Side::Disappeared => (before.0, after.0),
     }
 }
 
@@ -77,10 +77,10 @@ const fn sides(which: Which, before: SnapshotId, after: SnapshotId) -> (Uuid, Uu
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn count(store: &Store, which: Which, before: SnapshotId, after: SnapshotId) -> Result<Count, StoreError> {
+pub async fn count(store: &Store, which: Side, before: SnapshotId, after: SnapshotId) -> Result<Count, StoreError> {
     let (of, other) = sides(which, before, after);
     let query = format!("SELECT count(*), count(r.facility_id) {ONLY_IN}");
-    let row = store.client().await?.query_one(&query, &[&of, &other]).await.doing("compare two snapshots")?;
+    let row = store.client().await?.query_one(&query, &[&of, &other]).await.context("compare two snapshots")?;
     Ok(Count { rows: row.get(0), ours: row.get(1) })
 }
 
@@ -90,12 +90,12 @@ pub async fn count(store: &Store, which: Which, before: SnapshotId, after: Snaps
 /// Where the database is away.
 pub async fn changed(
     store: &Store,
-    which: Which,
+    which: Side,
     before: SnapshotId,
     after: SnapshotId,
     limit: i64,
     offset: i64,
-) -> Result<Vec<Changed>, StoreError> {
+) -> Result<Vec<RowChange>, StoreError> {
     let (of, other) = sides(which, before, after);
     rows(store, &format!("{ONLY_IN} ORDER BY r.facility_id IS NULL, r.code"), &[&of, &other], limit, offset).await
 }
@@ -104,8 +104,9 @@ pub async fn changed(
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) -> Result<Vec<Changed>, StoreError> {
-    let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.facility_id IS NOT NULL ORDER BY r.place";
+pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) -> Result<Vec<RowChange>, StoreError> {
+    let from =
+        "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.facility_id IS NOT NULL ORDER BY r.row_index";
     rows(store, from, &[&snapshot.0], limit, offset).await
 }
 
@@ -113,8 +114,8 @@ pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) 
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn with_code(store: &Store, snapshot: SnapshotId, code: &str) -> Result<Option<Changed>, StoreError> {
-    let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.code = $2 ORDER BY r.place";
+pub async fn with_code(store: &Store, snapshot: SnapshotId, code: &str) -> Result<Option<RowChange>, StoreError> {
+    let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.code = $2 ORDER BY r.row_index";
     Ok(rows(store, from, &[&snapshot.0, &code], 1, 0).await?.pop())
 }
 
@@ -124,13 +125,14 @@ async fn rows(
     parameters: &[&(dyn ToSql + Sync)],
     limit: i64,
     offset: i64,
-) -> Result<Vec<Changed>, StoreError> {
+) -> Result<Vec<RowChange>, StoreError> {
     let query = format!(
         "SELECT p.*, f.name FROM (SELECT r.code, r.name, r.facility_id {from} LIMIT {limit} OFFSET {offset}) p \
          LEFT JOIN projection.facility f ON f.facility_id = p.facility_id"
     );
-    let rows = store.client().await?.query(&query, parameters).await.doing("read the rows of a snapshot")?;
-    let changed = |row: Row| Changed { code: row.get(0), name: row.get(1), facility: row.get(2), known_as: row.get(3) };
+    let rows = store.client().await?.query(&query, parameters).await.context("read the rows of a snapshot")?;
+    let changed =
+        |row: Row| RowChange { code: row.get(0), name: row.get(1), facility: row.get(2), known_as: row.get(3) };
     Ok(rows.into_iter().map(changed).collect())
 }
 
@@ -145,14 +147,14 @@ pub async fn unmatched(
     offset: i64,
 ) -> Result<Vec<Unmatched>, StoreError> {
     let query = format!(
-        "SELECT p.place, p.sheet, p.row, p.code, p.name, p.address, p.facility_id, p.retired, \
+        "SELECT p.row_index, p.sheet, p.row, p.code, p.name, p.address, p.facility_id, p.retired, \
          s.facility_id, f.code, f.name, s.reasons FROM \
-         (SELECT r.*, EXISTS (SELECT 1 FROM registry.snapshot_suggestion s WHERE s.snapshot_id = $1 AND s.place = r.place) \
+         (SELECT r.*, EXISTS (SELECT 1 FROM registry.snapshot_suggestion s WHERE s.snapshot_id = $1 AND s.row_index = r.row_index) \
           AS resembles FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.facility_id IS NULL \
-          ORDER BY resembles DESC, r.place LIMIT {limit} OFFSET {offset}) p \
-         LEFT JOIN registry.snapshot_suggestion s ON s.snapshot_id = $1 AND s.place = p.place \
-         LEFT JOIN projection.facility f ON f.facility_id = s.facility_id ORDER BY p.resembles DESC, p.place, s.rank"
+          ORDER BY resembles DESC, r.row_index LIMIT {limit} OFFSET {offset}) p \
+         LEFT JOIN registry.snapshot_suggestion s ON s.snapshot_id = $1 AND s.row_index = p.row_index \
+         LEFT JOIN projection.facility f ON f.facility_id = s.facility_id ORDER BY p.resembles DESC, p.row_index, s.rank"
     );
-    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.doing("read unmatched rows")?;
+    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.context("read unmatched rows")?;
     Ok(row::gathered(&rows))
 }

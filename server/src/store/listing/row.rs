@@ -9,13 +9,13 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 use yomitori_proto::id::SnapshotId;
 
-use super::super::{Doing as _, Store, StoreError};
-use super::Snapshot;
+use super::super::{QueryContext as _, Store, StoreError};
+use super::ListSnapshot;
 
 /// One code of one row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
-    pub place: i32,
+pub struct SnapshotRow {
+    pub row_index: i32,
     pub sheet: i16,
     /// As the editor counts.
     pub row: i32,
@@ -28,8 +28,8 @@ pub struct Line {
 
 /// Whose a row may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Suggested {
-    pub place: i32,
+pub struct SuggestionRow {
+    pub row_index: i32,
     /// 0 is the likeliest.
     pub rank: i16,
     pub facility: Uuid,
@@ -40,7 +40,7 @@ pub struct Suggested {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmatched {
     #[serde(flatten)]
-    pub line: Line,
+    pub line: SnapshotRow,
     /// The likeliest first.
     pub suggestions: Vec<Candidate>,
 }
@@ -54,11 +54,11 @@ pub struct Candidate {
     pub reasons: Vec<String>,
 }
 
-const COLUMNS: &str = "place, sheet, row, code, name, address, facility_id, retired";
+const COLUMNS: &str = "row_index, sheet, row, code, name, address, facility_id, retired";
 
-fn line(row: &tokio_postgres::Row) -> Line {
-    Line {
-        place: row.get(0),
+fn line(row: &tokio_postgres::Row) -> SnapshotRow {
+    SnapshotRow {
+        row_index: row.get(0),
         sheet: row.get(1),
         row: row.get(2),
         code: row.get(3),
@@ -73,13 +73,17 @@ fn line(row: &tokio_postgres::Row) -> Line {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn keep(store: &Store, snapshot: &Snapshot, lines: impl Iterator<Item = Line>) -> Result<bool, StoreError> {
+pub async fn keep(
+    store: &Store,
+    snapshot: &ListSnapshot,
+    lines: impl Iterator<Item = SnapshotRow>,
+) -> Result<bool, StoreError> {
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.doing("begin a snapshot")?;
+    let transaction = client.transaction().await.context("begin a snapshot")?;
     let insert = "INSERT INTO registry.snapshot (snapshot_id, source, coverage, as_of, sha256, format, sheets, row_count, \
                   imported_at, imported_by, why, rows_before) \
                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
-    let Snapshot { source, coverage, as_of, sha256, format, sheets, rows, imported_at, imported_by, .. } = snapshot;
+    let ListSnapshot { source, coverage, as_of, sha256, format, sheets, rows, imported_at, imported_by, .. } = snapshot;
     let new = transaction
         .execute(
             insert,
@@ -99,51 +103,51 @@ pub async fn keep(store: &Store, snapshot: &Snapshot, lines: impl Iterator<Item 
             ],
         )
         .await
-        .doing("keep a snapshot")?;
+        .context("keep a snapshot")?;
     if new == 0 {
         return Ok(false);
     }
     copy(&transaction, snapshot.snapshot, lines).await?;
-    transaction.commit().await.doing("keep a snapshot")?;
+    transaction.commit().await.context("keep a snapshot")?;
     Ok(true)
 }
 
 async fn copy(
     transaction: &Transaction<'_>,
     snapshot: SnapshotId,
-    lines: impl Iterator<Item = Line>,
+    lines: impl Iterator<Item = SnapshotRow>,
 ) -> Result<(), StoreError> {
-    let doing = "keep the rows of a snapshot";
-    let statement = "COPY registry.snapshot_row (snapshot_id, place, sheet, row, code, name, address, facility_id, retired) \
+    let context = "keep the rows of a snapshot";
+    let statement = "COPY registry.snapshot_row (snapshot_id, row_index, sheet, row, code, name, address, facility_id, retired) \
                      FROM STDIN BINARY";
     let types =
         [Type::UUID, Type::INT4, Type::INT2, Type::INT4, Type::TEXT, Type::TEXT, Type::TEXT, Type::UUID, Type::BOOL];
-    let sink = transaction.copy_in(statement).await.doing(doing)?;
+    let sink = transaction.copy_in(statement).await.context(context)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-    for Line { place, sheet, row, code, name, address, facility, retired } in lines {
+    for SnapshotRow { row_index, sheet, row, code, name, address, facility, retired } in lines {
         let fields: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
-            [&snapshot.0, &place, &sheet, &row, &code, &name, &address, &facility, &retired];
-        writer.as_mut().write(&fields).await.doing(doing)?;
+            [&snapshot.0, &row_index, &sheet, &row, &code, &name, &address, &facility, &retired];
+        writer.as_mut().write(&fields).await.context(context)?;
     }
-    writer.finish().await.doing(doing)?;
+    writer.finish().await.context(context)?;
     Ok(())
 }
 
 async fn suggest(
     transaction: &Transaction<'_>,
     snapshot: SnapshotId,
-    suggested: &[Suggested],
+    suggested: &[SuggestionRow],
 ) -> Result<(), StoreError> {
-    let doing = "keep suggestions";
+    let context = "keep suggestions";
     let statement =
-        "COPY registry.snapshot_suggestion (snapshot_id, place, rank, facility_id, reasons) FROM STDIN BINARY";
+        "COPY registry.snapshot_suggestion (snapshot_id, row_index, rank, facility_id, reasons) FROM STDIN BINARY";
     let types = [Type::UUID, Type::INT4, Type::INT2, Type::UUID, Type::TEXT_ARRAY];
-    let sink = transaction.copy_in(statement).await.doing(doing)?;
+    let sink = transaction.copy_in(statement).await.context(context)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-    for Suggested { place, rank, facility, reasons } in suggested {
-        writer.as_mut().write(&[&snapshot.0, place, rank, facility, reasons]).await.doing(doing)?;
+    for SuggestionRow { row_index, rank, facility, reasons } in suggested {
+        writer.as_mut().write(&[&snapshot.0, row_index, rank, facility, reasons]).await.context(context)?;
     }
-    writer.finish().await.doing(doing)?;
+    writer.finish().await.context(context)?;
     Ok(())
 }
 
@@ -155,21 +159,21 @@ pub async fn rematch(
     store: &Store,
     snapshot: SnapshotId,
     matches: &[(i32, Option<Uuid>, bool)],
-    suggested: &[Suggested],
+    suggested: &[SuggestionRow],
 ) -> Result<(), StoreError> {
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.doing("begin to match again")?;
-    let places: Vec<i32> = matches.iter().map(|(place, ..)| *place).collect();
+    let transaction = client.transaction().await.context("begin to match again")?;
+    let indexes: Vec<i32> = matches.iter().map(|(row_index, ..)| *row_index).collect();
     let facilities: Vec<Option<Uuid>> = matches.iter().map(|(_, facility, _)| *facility).collect();
     let retired: Vec<bool> = matches.iter().map(|(.., retired)| *retired).collect();
     let update = "UPDATE registry.snapshot_row r SET facility_id = m.facility_id, retired = m.retired \
-                  FROM unnest($2::int4[], $3::uuid[], $4::bool[]) AS m (place, facility_id, retired) \
-                  WHERE r.snapshot_id = $1 AND r.place = m.place";
-    transaction.execute(update, &[&snapshot.0, &places, &facilities, &retired]).await.doing("match rows again")?;
+                  FROM unnest($2::int4[], $3::uuid[], $4::bool[]) AS m (row_index, facility_id, retired) \
+                  WHERE r.snapshot_id = $1 AND r.row_index = m.row_index";
+    transaction.execute(update, &[&snapshot.0, &indexes, &facilities, &retired]).await.context("match rows again")?;
     let forget = "DELETE FROM registry.snapshot_suggestion WHERE snapshot_id = $1";
-    transaction.execute(forget, &[&snapshot.0]).await.doing("forget suggestions")?;
+    transaction.execute(forget, &[&snapshot.0]).await.context("forget suggestions")?;
     suggest(&transaction, snapshot, suggested).await?;
-    transaction.commit().await.doing("match rows again")
+    transaction.commit().await.context("match rows again")
 }
 
 /// Rows with `code` resemble nobody any more.
@@ -178,8 +182,8 @@ pub async fn rematch(
 /// Where the database is away.
 pub async fn dismiss(store: &Store, code: &str) -> Result<(), StoreError> {
     let delete = "DELETE FROM registry.snapshot_suggestion s USING registry.snapshot_row r \
-                  WHERE r.snapshot_id = s.snapshot_id AND r.place = s.place AND r.code = $1";
-    store.client().await?.execute(delete, &[&code]).await.doing("dismiss a row")?;
+                  WHERE r.snapshot_id = s.snapshot_id AND r.row_index = s.row_index AND r.code = $1";
+    store.client().await?.execute(delete, &[&code]).await.context("dismiss a row")?;
     Ok(())
 }
 
@@ -187,9 +191,9 @@ pub async fn dismiss(store: &Store, code: &str) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<Line>, StoreError> {
-    let query = format!("SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 ORDER BY place");
-    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.doing("read the rows of a snapshot")?;
+pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>, StoreError> {
+    let query = format!("SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 ORDER BY row_index");
+    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.context("read the rows of a snapshot")?;
     Ok(rows.iter().map(line).collect())
 }
 
@@ -197,11 +201,11 @@ pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<Line>, Store
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<Line>, StoreError> {
+pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>, StoreError> {
     let query = format!(
-        "SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NOT NULL ORDER BY place"
+        "SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NOT NULL ORDER BY row_index"
     );
-    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.doing("read the rows of a snapshot")?;
+    let rows = store.client().await?.query(&query, &[&snapshot.0]).await.context("read the rows of a snapshot")?;
     Ok(rows.iter().map(line).collect())
 }
 
@@ -211,7 +215,7 @@ pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<Line>, S
 /// Where the database is away.
 pub async fn unmatched_count(store: &Store, snapshot: SnapshotId) -> Result<i64, StoreError> {
     let query = "SELECT count(*) FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NULL";
-    let row = store.client().await?.query_one(query, &[&snapshot.0]).await.doing("count unmatched rows")?;
+    let row = store.client().await?.query_one(query, &[&snapshot.0]).await.context("count unmatched rows")?;
     Ok(row.get(0))
 }
 
@@ -220,14 +224,14 @@ pub async fn unmatched_count(store: &Store, snapshot: SnapshotId) -> Result<i64,
 /// # Errors
 /// Where the database is away.
 pub async fn unmatched(store: &Store, snapshot: SnapshotId, all: bool) -> Result<Vec<Unmatched>, StoreError> {
-    let query = "SELECT r.place, r.sheet, r.row, r.code, r.name, r.address, r.facility_id, r.retired, \
+    let query = "SELECT r.row_index, r.sheet, r.row, r.code, r.name, r.address, r.facility_id, r.retired, \
                  s.facility_id, f.code, f.name, s.reasons \
                  FROM registry.snapshot_row r \
-                 LEFT JOIN registry.snapshot_suggestion s ON s.snapshot_id = r.snapshot_id AND s.place = r.place \
+                 LEFT JOIN registry.snapshot_suggestion s ON s.snapshot_id = r.snapshot_id AND s.row_index = r.row_index \
                  LEFT JOIN projection.facility f ON f.facility_id = s.facility_id \
                  WHERE r.snapshot_id = $1 AND r.facility_id IS NULL AND ($2 OR s.facility_id IS NOT NULL) \
-                 ORDER BY r.place, s.rank";
-    let rows = store.client().await?.query(query, &[&snapshot.0, &all]).await.doing("read unmatched rows")?;
+                 ORDER BY r.row_index, s.rank";
+    let rows = store.client().await?.query(query, &[&snapshot.0, &all]).await.context("read unmatched rows")?;
     Ok(gathered(&rows))
 }
 
@@ -236,7 +240,7 @@ pub(super) fn gathered(rows: &[tokio_postgres::Row]) -> Vec<Unmatched> {
     let mut found: Vec<Unmatched> = Vec::new();
     for row in rows {
         let line = line(row);
-        if found.last().is_none_or(|last| last.line.place != line.place) {
+        if found.last().is_none_or(|last| last.line.row_index != line.row_index) {
             found.push(Unmatched { line, suggestions: Vec::new() });
         }
         if let (Some(last), Some(facility)) = (found.last_mut(), row.get(8)) {

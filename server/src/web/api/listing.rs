@@ -9,13 +9,13 @@ use crate::ingest::listing::cadence::Cadence;
 use crate::ingest::listing::measured::measured;
 use crate::store::fleet;
 use crate::store::listing::change::{self, Tally};
-use crate::store::listing::{self as snapshots, Snapshot};
+use crate::store::listing::{self as snapshots, ListSnapshot};
 use crate::web::Web;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::pages::listing::snapshot::{Rows, VIEWS, named, rows};
 use crate::web::pages::listing::{Newest, newest};
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 
 #[derive(Serialize)]
 pub(in crate::web) struct All {
@@ -31,19 +31,19 @@ pub(in crate::web) struct All {
 #[derive(Serialize)]
 struct Described {
     #[serde(flatten)]
-    snapshot: Snapshot,
+    snapshot: ListSnapshot,
     state: &'static str,
 }
 
-impl From<Snapshot> for Described {
-    fn from(snapshot: Snapshot) -> Self {
+impl From<ListSnapshot> for Described {
+    fn from(snapshot: ListSnapshot) -> Self {
         Self { state: snapshot.state(), snapshot }
     }
 }
 
 /// `/api/v1/listing`.
 pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<All>, Failure> {
-    Given::read(query.as_deref(), &[])?;
+    QueryParameters::read(query.as_deref(), &[])?;
     let store = &web.store;
     let (progress, all, cadence) = tokio::try_join!(fleet::progress(store), snapshots::all(store), measured(store))?;
     let newest = newest(store, &all).await?;
@@ -71,7 +71,7 @@ pub(in crate::web) async fn one(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<One>, Failure> {
-    let given = Given::read(query.as_deref(), &["show", "page", "limit"])?;
+    let given = QueryParameters::read(query.as_deref(), &["show", "page", "limit"])?;
     let show = given.one_of("show", &VIEWS)?.unwrap_or(VIEWS[0]);
     let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
     let store = &web.store;

@@ -5,13 +5,13 @@ use axum::extract::{Path, RawQuery, State};
 use serde::Serialize;
 
 use crate::store::fleet;
-use crate::store::waiting::{self, LeftOut, Record, Stopped};
+use crate::store::waiting::{self, ParkedFacility, QueuedRecord, SkippedRecord};
 use crate::web::Web;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::pages::facility::{Named, named};
 use crate::web::pages::parked::after;
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 
 /// Records that were left out, in one answer.
 const LEFT_OUT: i64 = 100;
@@ -21,16 +21,16 @@ pub(in crate::web) struct All {
     #[serde(flatten)]
     as_of: AsOf,
     /// Those that were stopped first come first.
-    facilities: Vec<Stopped>,
+    facilities: Vec<ParkedFacility>,
     /// What people left out, the newest first.
-    left_out: Vec<LeftOut>,
+    left_out: Vec<SkippedRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 /// `/api/v1/parked`.
 pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<All>, Failure> {
-    let given = Given::read(query.as_deref(), &["page", "limit"])?;
+    let given = QueryParameters::read(query.as_deref(), &["page", "limit"])?;
     let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
     let store = &web.store;
     let (progress, mut facilities, left_out) = tokio::try_join!(
@@ -50,9 +50,9 @@ pub(in crate::web) struct One {
     #[serde(flatten)]
     as_of: AsOf,
     /// Absent where nothing of it waits.
-    facility: Option<Stopped>,
+    facility: Option<ParkedFacility>,
     /// In the order of the log.
-    records: Vec<Record>,
+    records: Vec<QueuedRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -63,7 +63,7 @@ pub(in crate::web) async fn one(
     Path(facility): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<One>, Failure> {
-    let given = Given::read(query.as_deref(), &["after", "limit"])?;
+    let given = QueryParameters::read(query.as_deref(), &["after", "limit"])?;
     let (after, limit) = (after(&given)?, given.number("limit", 1, 1000, 100)?);
     let Named { facility, written } = named(&web.store, &facility).await?;
     let store = &web.store;

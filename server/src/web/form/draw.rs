@@ -44,8 +44,8 @@ pub(in crate::web) fn draw(statement: &Statement, drawn: &Drawn<'_>) -> Markup {
             }
             @if let Some(mistake) = entered.mistake(ID) { p.outcome.bad role="alert" { (lang.both(mistake)) } }
             @for field in statement.fields { (self::field(field, drawn)) }
-            (written(*lang, entered, Line { name: WHY, label: &text::WHY_SAID, hint: None, limit: WHY_LIMIT, initial: why, required: true, autocomplete: "off" }))
-            (written(*lang, entered, Line { name: BY, label: &text::WHO, hint: Some(&text::WHO_HINT), limit: BY_LIMIT, initial: who.unwrap_or_default(), required: true, autocomplete: "name" }))
+            (written(*lang, entered, FormRow { name: WHY, label: &text::WHY_SAID, hint: None, limit: WHY_LIMIT, initial: why, required: true, autocomplete: "off" }))
+            (written(*lang, entered, FormRow { name: BY, label: &text::WHO, hint: Some(&text::WHO_HINT), limit: BY_LIMIT, initial: who.unwrap_or_default(), required: true, autocomplete: "name" }))
             @if let Some(doubt) = doubt {
                 div.doubt role="alert" {
                     p { (lang.both(doubt)) }
@@ -68,7 +68,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
             written(
                 lang,
                 entered,
-                Line { name, label, hint, limit: *limit, initial: "", required, autocomplete: "off" },
+                FormRow { name, label, hint, limit: *limit, initial: "", required, autocomplete: "off" },
             )
         }
         Input::Minute(moment) => {
@@ -135,7 +135,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
 }
 
 /// A field of one line.
-struct Line<'a> {
+struct FormRow<'a> {
     name: &'static str,
     label: &'a Text,
     hint: Option<&'a Text>,
@@ -145,8 +145,8 @@ struct Line<'a> {
     autocomplete: &'static str,
 }
 
-fn written(lang: Lang, entered: &Entered, line: Line<'_>) -> Markup {
-    let Line { name, label, hint, limit, initial, required, autocomplete } = line;
+fn written(lang: Lang, entered: &Entered, line: FormRow<'_>) -> Markup {
+    let FormRow { name, label, hint, limit, initial, required, autocomplete } = line;
     around(
         lang,
         entered,

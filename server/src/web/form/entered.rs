@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use yomitori_facility::{Calendar, Text};
 
-use crate::statement::{Checked, Problem, SURE, Statement};
+use crate::statement::{Problem, SURE, Statement, ValidStatement};
 use crate::web::error::Failure;
 
 /// Where to go on.
@@ -102,7 +102,7 @@ impl Entered {
         statement: &Statement,
         now: DateTime<Utc>,
         calendar: &Calendar,
-    ) -> Option<Checked> {
+    ) -> Option<ValidStatement> {
         let checked = statement.check(&self.typed, now, calendar);
         checked.map_err(|problems| problems.into_iter().for_each(|problem| self.refuse(problem))).ok()
     }

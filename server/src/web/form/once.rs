@@ -13,10 +13,10 @@ use yomitori_proto::id::StatementId;
 /// Forms that are remembered.
 const REMEMBERED: usize = 4096;
 
-type Stated<T> = Arc<OnceCell<T>>;
+type Outcome<T> = Arc<OnceCell<T>>;
 
 /// What was stated lately, by the numbers of the forms.
-pub(in crate::web) struct Once<T>(Mutex<VecDeque<(StatementId, Stated<T>)>>);
+pub(in crate::web) struct Once<T>(Mutex<VecDeque<(StatementId, Outcome<T>)>>);
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
@@ -36,7 +36,7 @@ impl<T: Copy> Once<T> {
         stated.get_or_try_init(|| stating).await.copied()
     }
 
-    fn of(&self, form: StatementId) -> Stated<T> {
+    fn of(&self, form: StatementId) -> Outcome<T> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, stated)) = known.iter().find(|(number, _)| *number == form) {
             return Arc::clone(stated);
@@ -44,7 +44,7 @@ impl<T: Copy> Once<T> {
         if known.len() == REMEMBERED {
             known.pop_front();
         }
-        let stated = Stated::default();
+        let stated = Outcome::default();
         known.push_back((form, Arc::clone(&stated)));
         stated
     }

@@ -9,20 +9,20 @@ use maud::{Markup, html};
 use serde_json::Value;
 use yomitori_facility::Text;
 
-use super::facility::parts::sentence;
+use super::facility::sections::sentence;
 use super::facility::status::{Axis, Flag, Intention};
 use super::fleet::address;
 use super::record::{RECORDED, outcome};
 use crate::store::call::{self, Call, KEYS};
 use crate::store::fleet::{self, Axis as Column};
 use crate::web::as_of::AsOf;
+use crate::web::csv::prefecture;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
-use crate::web::query::{Given, PAGE_ROWS};
-use crate::web::sheet::prefecture;
+use crate::web::query::{PAGE_ROWS, QueryParameters};
 use crate::web::word::Tone;
-use crate::web::{Web, centre, text, when, word};
+use crate::web::{Web, call_centre, text, when, word};
 
 /// `/calls`.
 pub(in crate::web) async fn show(
@@ -31,7 +31,7 @@ pub(in crate::web) async fn show(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = Given::read(query.as_deref(), &["stage", "page", RECORDED])?;
+    let given = QueryParameters::read(query.as_deref(), &["stage", "page", RECORDED])?;
     let outcome = outcome(lang, &given)?;
     let given = given.without(RECORDED);
     let stage = given.one_of("stage", &KEYS)?;
@@ -41,7 +41,7 @@ pub(in crate::web) async fn show(
         fleet::progress(store),
         call::counts(store),
         call::page(store, stage, PAGE_ROWS, (page - 1) * PAGE_ROWS),
-        centre::calendar(store),
+        call_centre::calendar(store),
     )?;
     let as_of = AsOf::of(&progress);
     let count = |key: &str| counts.iter().find(|(stage, _)| stage == key).map_or(0, |(_, count)| *count);
@@ -49,7 +49,7 @@ pub(in crate::web) async fn show(
     let main = html! {
         (outcome)
         h1 { (lang.both(&text::CALLS_TITLE)) }
-        div #centre data-region { (centre::draw(lang, &calendar, as_of.now)) }
+        div #centre data-region { (call_centre::draw(lang, &calendar, as_of.now)) }
         section aria-label=(lang.one(&text::CALLS)) {
             nav #stages.choices data-region aria-label=(lang.one(&text::FILTERS)) {
                 a href="/calls" aria-current=[stage.is_none().then_some("true")] {

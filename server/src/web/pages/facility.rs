@@ -1,10 +1,10 @@
 //! `/facilities/{code}`: one facility, what each axis says and why, its readers and terminals, and what happened.
 
-mod complete;
-mod happening;
-pub(in crate::web) mod parts;
+mod completeness;
+mod entry_text;
 mod past;
 mod process;
+pub(in crate::web) mod sections;
 pub(in crate::web) mod status;
 pub(in crate::web) mod timeline;
 
@@ -20,16 +20,16 @@ use yomitori_proto::id::FacilityId;
 use self::status::Status;
 use crate::store::facility::by_code;
 use crate::store::fleet::{self, Axis, Detail};
-use crate::store::{Store, completeness};
+use crate::store::{self, Store};
 use crate::web::as_of::AsOf;
+use crate::web::csv::prefecture;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::pages::fleet::{evidence, wish};
 use crate::web::pages::parked;
 use crate::web::pages::record::{RECORDED, outcome};
-use crate::web::query::Given;
-use crate::web::sheet::prefecture;
+use crate::web::query::QueryParameters;
 use crate::web::{Web, text, when, who, word};
 
 /// What a path names, and how it should have been written.
@@ -59,7 +59,7 @@ pub(in crate::web) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let known: Vec<&str> = timeline::PARAMETERS.into_iter().chain([RECORDED, past::AT]).collect();
-    let given = Given::read(query.as_deref(), &known)?;
+    let given = QueryParameters::read(query.as_deref(), &known)?;
     let outcome = outcome(lang, &given)?;
     let given = given.without(RECORDED);
     let then = past::asked(&given)?;
@@ -75,7 +75,7 @@ pub(in crate::web) async fn show(
     let (progress, detail, completeness, entries, stated, then) = tokio::try_join!(
         fleet::progress(store),
         fleet::detail(store, facility),
-        completeness::of(store, facility),
+        store::completeness::of(store, facility),
         fleet::timeline(store, facility, asked.kinds, asked.before, timeline::FACTS + 1),
         fleet::timeline(store, facility, &process::KINDS, None, process::FACTS),
         past::read(store, facility, then),
@@ -87,11 +87,11 @@ pub(in crate::web) async fn show(
         nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/" { "← " (lang.one(&text::FLEET)) } }
         (outcome)
         div #head data-region { (head(lang, &detail, &as_of)) }
-        div #flags data-region { (parts::flags(lang, &path, &status)) }
+        div #flags data-region { (sections::flags(lang, &path, &status)) }
         (process::draw(lang, &path, &detail.line, &status, &stated, who::of(&headers).as_deref(), as_of.now))
-        (parts::axes(lang, &detail.line, &status))
-        div #devices data-region { (parts::terminals(lang, &path, &status, &completeness, as_of.now)) }
-        div #steps data-region { (parts::steps(lang, &path, &status)) }
+        (sections::axes(lang, &detail.line, &status))
+        div #devices data-region { (sections::terminals(lang, &path, &status, &completeness, as_of.now)) }
+        div #steps data-region { (sections::steps(lang, &path, &status)) }
         (past::draw(lang, &path, &detail.line, then.as_ref()))
         (timeline::draw(lang, &path, &given, &asked, &entries, &status, as_of.now))
     };

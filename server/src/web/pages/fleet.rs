@@ -15,15 +15,15 @@ use serde_json::Value;
 use yomitori_facility::Text;
 use yomitori_proto::id::FacilityId;
 
-use super::facility::parts::sentence;
+use super::facility::sections::sentence;
 use super::facility::status::Flag;
-use crate::store::fleet::{self, Axis, Line};
+use crate::store::fleet::{self, Axis, StatusRow};
 use crate::web::as_of::AsOf;
+use crate::web::csv::prefecture;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{Page, grouped};
-use crate::web::query::{Asked, PAGE_ROWS};
-use crate::web::sheet::prefecture;
+use crate::web::query::{FleetQuery, PAGE_ROWS};
 use crate::web::{Web, layout, text, when, word};
 
 pub(in crate::web) use summary::Summaries;
@@ -38,7 +38,7 @@ pub(in crate::web) async fn show(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let asked = Asked::of_page(query.as_deref())?;
+    let asked = FleetQuery::of_page(query.as_deref())?;
     let store = &web.store;
     let counted =
         async { if asked.filter.passes_all() { Ok(None) } else { fleet::count(store, &asked.filter).await.map(Some) } };
@@ -65,8 +65,8 @@ pub(in crate::web) async fn show(
 
 struct List<'a> {
     lang: Lang,
-    asked: &'a Asked,
-    lines: &'a [Line],
+    asked: &'a FleetQuery,
+    lines: &'a [StatusRow],
     attention: &'a BTreeMap<FacilityId, Value>,
     /// How many facilities pass the filter.
     total: i64,
@@ -142,7 +142,7 @@ impl List<'_> {
         }
     }
 
-    fn row(&self, line: &Line) -> Markup {
+    fn row(&self, line: &StatusRow) -> Markup {
         let lang = self.lang;
         let label = |text: &Text| match lang {
             Lang::Ja => format!("{} {}", text.ja, text.en),
@@ -183,7 +183,7 @@ impl List<'_> {
     }
 
     /// The flags in a few words; opened, what each means and what to do next.
-    fn flags(&self, line: &Line) -> Markup {
+    fn flags(&self, line: &StatusRow) -> Markup {
         let lang = self.lang;
         let standing: Vec<Flag> =
             self.attention.get(&line.facility_id).and_then(|flags| Vec::deserialize(flags).ok()).unwrap_or_default();
@@ -222,12 +222,12 @@ impl List<'_> {
 }
 
 /// The page of a facility.
-pub(in crate::web) fn address(line: &Line) -> String {
+pub(in crate::web) fn address(line: &StatusRow) -> String {
     line.code.as_ref().map_or_else(|| format!("/facilities/{}", line.facility_id), |code| format!("/facilities/{code}"))
 }
 
 /// What the group wants, and how far an opt-out has got. It stands beside eligibility and takes nothing away from it.
-pub(in crate::web) fn wish(lang: Lang, line: &Line) -> Markup {
+pub(in crate::web) fn wish(lang: Lang, line: &StatusRow) -> Markup {
     html! {
         (word::chip(lang, Axis::Intent, &line.intent))
         @if line.opt_out != "not_needed" { " " (word::chip(lang, Axis::OptOut, &line.opt_out)) }
@@ -235,7 +235,7 @@ pub(in crate::web) fn wish(lang: Lang, line: &Line) -> Markup {
 }
 
 /// The ladder, and its level in words.
-pub(in crate::web) fn evidence(lang: Lang, line: &Line) -> Markup {
+pub(in crate::web) fn evidence(lang: Lang, line: &StatusRow) -> Markup {
     let (level, seen) = (line.evidence_level.as_deref(), line.evidence.as_str());
     html! {
         (word::meter(seen, level)) " "

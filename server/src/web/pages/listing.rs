@@ -18,35 +18,35 @@ use yomitori_proto::id::FacilityId;
 use super::facility::status::Status;
 use super::facility::timeline;
 use super::record::{RECORDED, outcome};
-use crate::store::listing::change::{self, Count, Tally, Which};
-use crate::store::listing::{self, Snapshot};
+use crate::store::listing::change::{self, Count, Side, Tally};
+use crate::store::listing::{self, ListSnapshot};
 use crate::store::{Store, StoreError, fleet};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
-use crate::web::query::{Given, PAGE_ROWS};
+use crate::web::query::{PAGE_ROWS, QueryParameters};
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
 /// The newest snapshot of a kind that is believed, and what it changed.
 #[derive(Serialize)]
 pub(in crate::web) struct Newest {
-    pub(in crate::web) snapshot: Snapshot,
+    pub(in crate::web) snapshot: ListSnapshot,
     tally: Tally,
     /// Since the one before, where there is one.
-    change: Option<Change>,
+    change: Option<SnapshotChange>,
 }
 
 #[derive(Serialize)]
-struct Change {
-    before: Snapshot,
+struct SnapshotChange {
+    before: ListSnapshot,
     appeared: Count,
     disappeared: Count,
 }
 
 /// Of every kind, the newest one; `all` are all snapshots, the newest first.
-pub(in crate::web) async fn newest(store: &Store, all: &[Snapshot]) -> Result<Vec<Newest>, StoreError> {
+pub(in crate::web) async fn newest(store: &Store, all: &[ListSnapshot]) -> Result<Vec<Newest>, StoreError> {
     let mut kinds: Vec<Newest> = Vec::new();
     for snapshot in all.iter().filter(|snapshot| !snapshot.quarantined()) {
         if kinds.iter().any(|newest| same_kind(&newest.snapshot, snapshot)) {
@@ -56,9 +56,9 @@ pub(in crate::web) async fn newest(store: &Store, all: &[Snapshot]) -> Result<Ve
         let change = match before(all, snapshot) {
             Some(before) => {
                 let (old, new) = (before.snapshot, snapshot.snapshot);
-                let appeared = change::count(store, Which::Appeared, old, new).await?;
-                let disappeared = change::count(store, Which::Disappeared, old, new).await?;
-                Some(Change { before: before.clone(), appeared, disappeared })
+                let appeared = change::count(store, Side::Appeared, old, new).await?;
+                let disappeared = change::count(store, Side::Disappeared, old, new).await?;
+                Some(SnapshotChange { before: before.clone(), appeared, disappeared })
             }
             None => None,
         };
@@ -73,12 +73,12 @@ pub(in crate::web) async fn newest(store: &Store, all: &[Snapshot]) -> Result<Ve
 /// As many kinds are compared on one page; there are 47 prefectures.
 const KINDS: usize = 60;
 
-fn same_kind(one: &Snapshot, other: &Snapshot) -> bool {
+fn same_kind(one: &ListSnapshot, other: &ListSnapshot) -> bool {
     one.source == other.source && one.coverage == other.coverage
 }
 
 /// The believed one of the same kind before `snapshot`.
-fn before<'a>(all: &'a [Snapshot], snapshot: &Snapshot) -> Option<&'a Snapshot> {
+fn before<'a>(all: &'a [ListSnapshot], snapshot: &ListSnapshot) -> Option<&'a ListSnapshot> {
     let place = all.iter().position(|other| other.snapshot == snapshot.snapshot)?;
     all[place + 1..].iter().find(|other| same_kind(other, snapshot) && !other.quarantined())
 }
@@ -94,7 +94,7 @@ pub(in crate::web) async fn show(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = Given::read(query.as_deref(), &["page", RECORDED])?;
+    let given = QueryParameters::read(query.as_deref(), &["page", RECORDED])?;
     let outcome = outcome(lang, &given)?;
     let given = given.without(RECORDED);
     let page = given.number("page", 1, 100_000, 1)?;
@@ -106,7 +106,7 @@ pub(in crate::web) async fn show(
     )?;
     let kinds = newest(store, &all).await?;
     let as_of = AsOf::of(&progress);
-    let doubtful: Vec<&Snapshot> = all.iter().filter(|snapshot| snapshot.quarantined()).collect();
+    let doubtful: Vec<&ListSnapshot> = all.iter().filter(|snapshot| snapshot.quarantined()).collect();
     let first = usize::try_from((page - 1) * PAGE_ROWS).unwrap_or(usize::MAX);
     let rows = all.iter().skip(first).take(usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX));
     let main = html! {
@@ -150,12 +150,12 @@ pub(in crate::web) async fn show(
 }
 
 /// A snapshot's own page.
-pub(in crate::web) fn address(snapshot: &Snapshot) -> String {
+pub(in crate::web) fn address(snapshot: &ListSnapshot) -> String {
     format!("/listing/{}", snapshot.snapshot)
 }
 
 /// Source and coverage, as people say them.
-pub(in crate::web) fn kind(lang: Lang, snapshot: &Snapshot) -> String {
+pub(in crate::web) fn kind(lang: Lang, snapshot: &ListSnapshot) -> String {
     let coverage = match snapshot.coverage.split_once(':') {
         Some(("prefecture", number)) => number.parse::<Prefecture>().map_or_else(
             |_| snapshot.coverage.clone(),
@@ -174,7 +174,7 @@ pub(in crate::web) fn date(at: DateTime<Utc>) -> String {
 }
 
 /// How far a snapshot got.
-pub(in crate::web) fn state(lang: Lang, snapshot: &Snapshot) -> Markup {
+pub(in crate::web) fn state(lang: Lang, snapshot: &ListSnapshot) -> Markup {
     match snapshot.state() {
         "applied" => word::sign(Tone::Good, lang.one(&text::APPLIED)),
         "quarantined" => word::sign(Tone::Bad, lang.one(&text::QUARANTINED)),
@@ -201,7 +201,7 @@ fn card(lang: Lang, newest: &Newest, now: DateTime<Utc>) -> Markup {
                     @if tally.suggested > 0 { " " (word::sign(Tone::Warn, &lang.one(&text::RESEMBLING).replace("{n}", &grouped(tally.suggested)))) }
                 }))
                 @if tally.retired > 0 { (fact(lang, &text::RETIRED_CODES, html! { (grouped(tally.retired)) })) }
-                @if let Some(Change { before, appeared, disappeared }) = change {
+                @if let Some(SnapshotChange { before, appeared, disappeared }) = change {
                     (fact(lang, &text::SINCE_BEFORE, html! {
                         (date(before.as_of)) ": "
                         a href={ (page) "?show=appeared" } { "+" (grouped(appeared.rows)) (of_ours(lang, *appeared)) } " "
@@ -222,7 +222,7 @@ pub(super) fn fact(lang: Lang, label: &Text, value: Markup) -> Markup {
 }
 
 /// Why a snapshot is not believed, and what a person can do.
-pub(super) fn doubtful(lang: Lang, snapshot: &Snapshot) -> Markup {
+pub(super) fn doubtful(lang: Lang, snapshot: &ListSnapshot) -> Markup {
     let before = i64::from(snapshot.rows_before.unwrap_or(0));
     let rows = i64::from(snapshot.rows);
     let percent = if before > 0 { rows * 100 / before } else { 0 };
@@ -247,7 +247,7 @@ pub(super) fn doubtful(lang: Lang, snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn table<'a>(lang: Lang, snapshots: impl Iterator<Item = &'a Snapshot>) -> Markup {
+fn table<'a>(lang: Lang, snapshots: impl Iterator<Item = &'a ListSnapshot>) -> Markup {
     let headings = [&text::LIST_DATE, &text::KIND, &text::ROWS, &text::STATE, &text::IMPORTED];
     html! {
         table.readers.plain {

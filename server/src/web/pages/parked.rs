@@ -16,12 +16,12 @@ use super::listing::fact;
 use super::record::{RECORDED, outcome};
 use crate::statement::ID;
 use crate::store::fleet;
-use crate::store::waiting::{self, LeftOut, Position, Record, Stopped};
+use crate::store::waiting::{self, ParkedFacility, Position, QueuedRecord, SkippedRecord};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
-use crate::web::query::{Given, PAGE_ROWS};
+use crate::web::query::{PAGE_ROWS, QueryParameters};
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
@@ -38,7 +38,7 @@ pub(in crate::web) async fn show(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = Given::read(query.as_deref(), &["page", RECORDED, TRIED])?;
+    let given = QueryParameters::read(query.as_deref(), &["page", RECORDED, TRIED])?;
     let (outcome, tried) = (outcome(lang, &given)?, tried(lang, &given)?);
     let given = given.without(RECORDED).without(TRIED);
     let page = given.number("page", 1, 100_000, 1)?;
@@ -78,7 +78,7 @@ pub(in crate::web) async fn one(
     Path(facility): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = Given::read(query.as_deref(), &["after"])?;
+    let given = QueryParameters::read(query.as_deref(), &["after"])?;
     let after = after(&given)?;
     let Named { facility, .. } = named(&web.store, &facility).await?;
     let store = &web.store;
@@ -111,7 +111,7 @@ pub(in crate::web) async fn one(
 }
 
 /// Behind which record a page begins.
-pub(in crate::web) fn after(given: &Given) -> Result<Option<Position>, Failure> {
+pub(in crate::web) fn after(given: &QueryParameters) -> Result<Option<Position>, Failure> {
     let read = |text: &str| text.parse::<Position>();
     given.get("after").map(read).transpose().map_err(|_| {
         Failure::parameter("after", "「次へ」のリンクから開いてください。", "a place in the log such as 2:17.")
@@ -123,7 +123,7 @@ pub(in crate::web) fn address(facility: FacilityId) -> String {
     format!("{PATH}/{facility}")
 }
 
-fn tried(lang: Lang, given: &Given) -> Result<Markup, Failure> {
+fn tried(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
     let said = given.one_of(TRIED, &["goes_on", "still", "asked"])?.map(|said| match said {
         "goes_on" => (&text::GOES_ON, "good"),
         "still" => (&text::STILL_PARKED, "warn"),
@@ -155,7 +155,7 @@ pub(super) fn place(lang: Lang, position: Position) -> Markup {
     html! { (lang.one(&text::PLACE)) " " code { (position) } }
 }
 
-fn card(lang: Lang, stopped: &Stopped, now: DateTime<Utc>) -> Markup {
+fn card(lang: Lang, stopped: &ParkedFacility, now: DateTime<Utc>) -> Markup {
     let page = address(stopped.facility_id);
     html! {
         li.card data-key=(stopped.facility_id) {
@@ -183,7 +183,7 @@ fn card(lang: Lang, stopped: &Stopped, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn row(lang: Lang, record: &Record, now: DateTime<Utc>) -> Markup {
+fn row(lang: Lang, record: &QueuedRecord, now: DateTime<Utc>) -> Markup {
     html! {
         li.card.row data-key=(record.place) {
             div { code { (record.place) } " " small { (grouped(record.bytes)) " B" } }
@@ -201,8 +201,8 @@ fn row(lang: Lang, record: &Record, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn said(lang: Lang, left_out: &LeftOut, now: DateTime<Utc>) -> Markup {
-    let LeftOut { facility_id, name: named, place: at, by, why, at: said_at } = left_out;
+fn said(lang: Lang, left_out: &SkippedRecord, now: DateTime<Utc>) -> Markup {
+    let SkippedRecord { facility_id, name: named, place: at, by, why, at: said_at } = left_out;
     html! {
         li.card.row data-key={ (at) "." (said_at.timestamp_micros()) } {
             div { (place(lang, *at)) }

@@ -16,8 +16,8 @@ use yomitori_proto::id::FacilityId;
 
 use super::facility::{Named, named};
 use crate::clock;
-use crate::ingest::operator::{Answered, StateError};
-use crate::statement::{self, BY, Checked, ID, SURE, Statement, WHY, known, subject};
+use crate::ingest::operator::{StatementError, StatementOutcome};
+use crate::statement::{self, BY, ID, SURE, Statement, ValidStatement, WHY, known, subject};
 use crate::store::StoreError;
 use crate::store::fleet::{self, Axis, Detail};
 use crate::telemetry;
@@ -26,8 +26,8 @@ use crate::web::error::Failure;
 use crate::web::form::{self, Drawn, Entered};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
-use crate::web::query::Given;
-use crate::web::{Web, centre, text, who, word};
+use crate::web::query::QueryParameters;
+use crate::web::{Web, call_centre, text, who, word};
 
 /// What every form has beside its own fields.
 pub(in crate::web) const COMMON: [&str; 5] = [BY, WHY, SURE, ID, "back"];
@@ -45,13 +45,14 @@ pub(in crate::web) async fn show(
 ) -> Result<Markup, Failure> {
     let statement = statement::find(&key).ok_or(Failure::NoPage)?;
     let known = names(statement);
-    let given = Given::read(query.as_deref(), &known)?;
+    let given = QueryParameters::read(query.as_deref(), &known)?;
     let typed: BTreeMap<String, String> =
         known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
     let Named { facility, written } = named(&web.store, &code).await?;
     let detail = fleet::detail(&web.store, facility).await?.ok_or(Failure::Unwatched { asked: written.clone() })?;
     let who = who::of(&headers);
-    let sheet = Sheet { lang, statement, written: &written, detail: &detail, who: who.as_deref(), trouble: None };
+    let sheet =
+        StatementForm { lang, statement, written: &written, detail: &detail, who: who.as_deref(), trouble: None };
     Ok(sheet.draw(&web, &uri, &Entered::prefilled(typed)).await?)
 }
 
@@ -68,7 +69,8 @@ pub(in crate::web) async fn state(
     let (parts, body) = request.into_parts();
     let mut entered = form::read(&parts, body, &names(statement)).await?;
     let who = who::of(&parts.headers);
-    let mut sheet = Sheet { lang, statement, written: &written, detail: &detail, who: who.as_deref(), trouble: None };
+    let mut sheet =
+        StatementForm { lang, statement, written: &written, detail: &detail, who: who.as_deref(), trouble: None };
 
     let now = clock::now();
     let calendar = calendar(&web, statement).await?;
@@ -89,8 +91,8 @@ pub(in crate::web) async fn state(
             let path = if back { "/calls".to_owned() } else { format!("/facilities/{written}") };
             Ok(went_well(&path, &checked.stated.by, answered))
         }
-        Err(StateError::Unfit(error)) => Err(Failure::Form(Text::new(error.to_string(), error.to_string()))),
-        Err(StateError::Append(error)) => {
+        Err(StatementError::Invalid(error)) => Err(Failure::Form(Text::new(error.to_string(), error.to_string()))),
+        Err(StatementError::Append(error)) => {
             telemetry::append_failed(&error);
             sheet.trouble = Some(text::NOT_TAKEN.clone());
             sheet.again(&web, &parts.uri, &entered, StatusCode::SERVICE_UNAVAILABLE).await
@@ -99,20 +101,25 @@ pub(in crate::web) async fn state(
 }
 
 /// States it once, however often the form is sent.
-async fn record(web: &Web, facility: FacilityId, checked: &Checked, event: Event) -> Result<Answered, StateError> {
+async fn record(
+    web: &Web,
+    facility: FacilityId,
+    checked: &ValidStatement,
+    event: Event,
+) -> Result<StatementOutcome, StatementError> {
     let stating = async {
-        let position = web.operator.state(facility, checked.stated.clone(), event).await?;
+        let position = web.operator.record(facility, checked.stated.clone(), event).await?;
         // It is in the log; where the database is away, it will be shown later.
-        Ok(web.operator.shown(position).await.unwrap_or(Answered::Accepted))
+        Ok(web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted))
     };
     web.stated.state(checked.stated.id, stating).await
 }
 
 /// Goes on at `path`, which says what came of it.
-pub(in crate::web) fn went_well(path: &str, by: &str, answered: Answered) -> Response {
+pub(in crate::web) fn went_well(path: &str, by: &str, answered: StatementOutcome) -> Response {
     let said = match answered {
-        Answered::Shown => "shown",
-        Answered::Accepted => "accepted",
+        StatementOutcome::Shown => "shown",
+        StatementOutcome::Accepted => "accepted",
     };
     let mut response = Redirect::to(&format!("{path}?{RECORDED}={said}")).into_response();
     response.headers_mut().append(header::SET_COOKIE, who::cookie(by));
@@ -129,7 +136,7 @@ pub(in crate::web) fn refused(entered: &Entered) -> Text {
 }
 
 /// What came of the form that led here.
-pub(in crate::web) fn outcome(lang: Lang, given: &Given) -> Result<Markup, Failure> {
+pub(in crate::web) fn outcome(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
     let said = given.one_of(RECORDED, &["shown", "accepted"])?;
     let said = said.map(|said| if said == "shown" { (&text::RECORDED, "good") } else { (&text::ACCEPTED, "warn") });
     Ok(html! {
@@ -144,11 +151,11 @@ pub(in crate::web) fn names(statement: &Statement) -> Vec<&'static str> {
 
 /// By which the hours of a call are checked.
 async fn calendar(web: &Web, statement: &Statement) -> Result<Calendar, StoreError> {
-    if statement.telephones { centre::calendar(&web.store).await } else { Ok(Calendar::bundled()) }
+    if statement.telephones { call_centre::calendar(&web.store).await } else { Ok(Calendar::bundled()) }
 }
 
 /// A form with its surroundings.
-struct Sheet<'a> {
+struct StatementForm<'a> {
     lang: Lang,
     statement: &'static Statement,
     written: &'a str,
@@ -158,7 +165,7 @@ struct Sheet<'a> {
     trouble: Option<Text>,
 }
 
-impl Sheet<'_> {
+impl StatementForm<'_> {
     async fn again(self, web: &Web, uri: &Uri, entered: &Entered, status: StatusCode) -> Result<Response, Failure> {
         Ok((status, self.draw(web, uri, entered).await?).into_response())
     }
@@ -166,7 +173,7 @@ impl Sheet<'_> {
     async fn draw(self, web: &Web, uri: &Uri, entered: &Entered) -> Result<Markup, StoreError> {
         let Self { lang, statement, written, detail, who, trouble } = self;
         let calendar: Option<Calendar> =
-            if statement.telephones { Some(centre::calendar(&web.store).await?) } else { None };
+            if statement.telephones { Some(call_centre::calendar(&web.store).await?) } else { None };
         let as_of = AsOf::of(&fleet::progress(&web.store).await?);
         let now = clock::now();
         let next = calendar.as_ref().and_then(|calendar| calendar.next_opening(now));
@@ -186,7 +193,7 @@ impl Sheet<'_> {
                 }
             }
             @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
-            @if let Some(calendar) = &calendar { (centre::draw(lang, calendar, now)) }
+            @if let Some(calendar) = &calendar { (call_centre::draw(lang, calendar, now)) }
             (form::draw(statement, &drawn))
             p.cancel { a href=(back) { (lang.one(&text::CANCEL)) } }
         };

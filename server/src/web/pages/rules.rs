@@ -10,12 +10,12 @@ use yomitori_proto::id::FacilityId;
 
 use super::facility::status::Status;
 use super::facility::timeline;
-use crate::store::{fleet, ground};
+use crate::store::{fleet, policy};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 use crate::web::{Web, text, when};
 
 const PATH: &str = "/rules";
@@ -27,21 +27,21 @@ pub(in crate::web) async fn show(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = Given::read(query.as_deref(), &["before"])?;
+    let given = QueryParameters::read(query.as_deref(), &["before"])?;
     let asked = timeline::Asked::read(&given)?;
     let store = &web.store;
-    let (progress, ground, entries) = tokio::try_join!(
+    let (progress, policy, entries) = tokio::try_join!(
         fleet::progress(store),
-        ground::now(store),
+        policy::now(store),
         fleet::timeline(store, FacilityId::FLEET, asked.kinds, asked.before, timeline::FACTS + 1),
     )?;
     let as_of = AsOf::of(&progress);
-    let set = ground.rules.at(as_of.now);
+    let set = policy.rules.at(as_of.now);
     let (first, last) = (set.correlation_from.num_seconds(), set.correlation_to.num_seconds());
     let main = html! {
         h1 { (lang.both(&text::RULES_TITLE)) }
         dl #rules.verdict data-region {
-            div { dt { (lang.both(&text::RULES_VERSION)) } dd.big { (ground.rules.version()) } }
+            div { dt { (lang.both(&text::RULES_VERSION)) } dd.big { (policy.rules.version()) } }
             div { dt { (lang.both(&text::COUNTS_SINCE)) } dd { (when::exact(set.counts_since)) } }
             div { dt { (lang.both(&text::LEVEL_THAT_SUFFICES)) } dd { (lang.both(&set.level_that_suffices.label())) } }
             div { dt { (lang.both(&text::CORRELATION_WINDOW)) } dd { (first) " – " (last) " s" } }

@@ -1,6 +1,6 @@
 //! Whose a row is, and what every covered facility is told.
 
-use super::super::directory::Facility;
+use super::super::directory::DirectoryFacility;
 use super::*;
 use proptest::prelude::*;
 use yomitori_proto::id::FacilityId;
@@ -15,9 +15,9 @@ fn code(text: &str) -> InstitutionCode {
     InstitutionCode::parse(text).unwrap()
 }
 
-fn facility(number: u128, name: &str, prefecture: u8) -> Facility {
+fn facility(number: u128, name: &str, prefecture: u8) -> DirectoryFacility {
     let prefecture = yomitori_proto::code::Prefecture::from_number(prefecture);
-    Facility { id: id(number), name: name.into(), prefecture, address: None }
+    DirectoryFacility { id: id(number), name: name.into(), prefecture, address: None }
 }
 
 /// 1 has two codes and a retired one; 2 and 3 one each, 3 in Kyoto.
@@ -33,12 +33,12 @@ fn directory() -> Directory {
     Directory::new(facilities, codes)
 }
 
-fn entry(row: u32, text: &str, name: &str) -> Entry {
-    Entry { sheet: 0, row, code: code(text), name: name.into(), address: None }
+fn entry(row: u32, text: &str, name: &str) -> ListingEntry {
+    ListingEntry { sheet: 0, row, code: code(text), name: name.into(), address: None }
 }
 
-fn told(found: &Reconciled) -> Vec<(u32, Option<&str>)> {
-    found.tidings.iter().map(|tiding| (tiding.facility, tiding.code.as_ref().map(InstitutionCode::as_str))).collect()
+fn told(found: &Reconciliation) -> Vec<(u32, Option<&str>)> {
+    found.findings.iter().map(|tiding| (tiding.facility, tiding.code.as_ref().map(InstitutionCode::as_str))).collect()
 }
 
 #[test]
@@ -70,17 +70,17 @@ fn absence_is_told_only_where_the_snapshot_covers() {
     let tokyo = "prefecture:13".parse().unwrap();
     assert_eq!(told(&reconcile(&[], &directory(), &tokyo)), [(0, None), (1, None)]);
     assert_eq!(told(&reconcile(&[], &directory(), &Coverage::Full)).len(), 3);
-    assert!(reconcile(&[], &directory(), &Coverage::Query("x".to_owned())).tidings.is_empty());
+    assert!(reconcile(&[], &directory(), &Coverage::Query("x".to_owned())).findings.is_empty());
 }
 
 proptest! {
     #[test]
     fn every_covered_facility_is_told_and_none_both_ways(rows in proptest::collection::vec(0..CODES.len(), 0..12)) {
-        let entries: Vec<Entry> = rows.iter().map(|at| entry(1, CODES[*at], "名")).collect();
+        let entries: Vec<ListingEntry> = rows.iter().map(|at| entry(1, CODES[*at], "名")).collect();
         let found = reconcile(&entries, &directory(), &Coverage::Full);
         prop_assert_eq!(found.matches.len(), entries.len());
         for place in 0..3_u32 {
-            let told: Vec<_> = found.tidings.iter().filter(|tiding| tiding.facility == place).collect();
+            let told: Vec<_> = found.findings.iter().filter(|tiding| tiding.facility == place).collect();
             prop_assert!(!told.is_empty());
             prop_assert!(told.len() == 1 || told.iter().all(|tiding| tiding.code.is_some()));
         }

@@ -12,7 +12,7 @@ fn directory() -> Directory {
     ];
     let id = |number: usize| FacilityId(uuid::Uuid::from_u128(number as u128));
     let code = |text: &str| InstitutionCode::parse(text).unwrap();
-    let known = facilities.iter().enumerate().map(|(number, (text, name, address))| Facility {
+    let known = facilities.iter().enumerate().map(|(number, (text, name, address))| DirectoryFacility {
         id: id(number),
         name: (*name).into(),
         prefecture: Some(code(text).prefecture()),
@@ -23,7 +23,7 @@ fn directory() -> Directory {
 }
 
 fn suggest(code: &str, name: &str, address: Option<&str>) -> Vec<(u32, Vec<Reason>)> {
-    let entry = Entry {
+    let entry = ListingEntry {
         sheet: 0,
         row: 1,
         code: InstitutionCode::parse(code).unwrap(),
@@ -52,8 +52,8 @@ fn what_a_row_resembles_is_suggested_with_its_reasons() {
 
 #[test]
 fn a_name_that_many_bear_suggests_nobody() {
-    let facilities: Vec<Facility> = (0..20)
-        .map(|number| Facility {
+    let facilities: Vec<DirectoryFacility> = (0..20)
+        .map(|number| DirectoryFacility {
             id: FacilityId(uuid::Uuid::from_u128(number)),
             name: "佐藤医院".into(),
             prefecture: Prefecture::from_number(13),
@@ -62,6 +62,6 @@ fn a_name_that_many_bear_suggests_nobody() {
         .collect();
     let directory = Directory::new(facilities, []);
     let code = InstitutionCode::parse("1319999015").unwrap();
-    let entry = Entry { sheet: 0, row: 1, code, name: "佐藤医院".into(), address: None };
+    let entry = ListingEntry { sheet: 0, row: 1, code, name: "佐藤医院".into(), address: None };
     assert!(Index::new(&directory).suggest(&entry).is_empty());
 }

@@ -9,12 +9,12 @@ use super::{Archive, SMALL_PART, STRINGS_PART, Xml, damaged, part};
 
 /// What the workbook says that it holds.
 pub(super) struct Contents {
-    pub(super) sheets: Vec<Listed>,
+    pub(super) sheets: Vec<WorksheetRef>,
     /// The path of the shared texts.
     pub(super) strings: Option<String>,
 }
 
-pub(super) struct Listed {
+pub(super) struct WorksheetRef {
     pub(super) name: String,
     pub(super) visible: bool,
     pub(super) path: String,
@@ -36,25 +36,25 @@ pub(super) fn contents(archive: &mut Archive<'_>) -> Result<Contents, Mistake> {
             && to.is("worksheet")
         {
             let visible = attribute(element, "state").is_none_or(|state| state == "visible");
-            sheets.push(Listed { name, visible, path: to.path.clone() });
+            sheets.push(WorksheetRef { name, visible, path: to.path.clone() });
         }
     })?;
     Ok(Contents { sheets, strings })
 }
 
 /// What a relation leads to.
-struct To {
+struct Relation {
     kind: String,
     path: String,
 }
 
-impl To {
+impl Relation {
     fn is(&self, kind: &str) -> bool {
         self.kind.rsplit('/').next() == Some(kind)
     }
 }
 
-fn relations(archive: &mut Archive<'_>, path: &str, folder: &str) -> Result<BTreeMap<String, To>, Mistake> {
+fn relations(archive: &mut Archive<'_>, path: &str, folder: &str) -> Result<BTreeMap<String, Relation>, Mistake> {
     let mut relations = BTreeMap::new();
     elements(part(archive, path, SMALL_PART)?, "Relationship", |element| {
         let (id, kind) = (attribute(element, "Id"), attribute(element, "Type"));
@@ -64,7 +64,7 @@ fn relations(archive: &mut Archive<'_>, path: &str, folder: &str) -> Result<BTre
                 None if folder.is_empty() => target,
                 None => format!("{folder}/{target}"),
             };
-            relations.insert(id, To { kind, path });
+            relations.insert(id, Relation { kind, path });
         }
     })?;
     Ok(relations)

@@ -2,7 +2,7 @@
 
 use quick_xml::events::{BytesStart, Event};
 
-use super::super::{CELL_LIMIT, COLUMN_LIMIT, Mistake, Odd, ROW_LIMIT, Row, column, letter};
+use super::super::{CELL_LIMIT, COLUMN_LIMIT, CellDefect, Mistake, ROW_LIMIT, Row, column, letter};
 use super::parts::{attribute, rich_text};
 use super::{Xml, damaged};
 
@@ -16,7 +16,7 @@ const MERGED_LIMIT: usize = 2_000_000;
 struct Line {
     number: u32,
     cells: Vec<(usize, String)>,
-    odd: Vec<(usize, Odd)>,
+    odd: Vec<(usize, CellDefect)>,
     next_column: usize,
 }
 
@@ -98,7 +98,7 @@ impl Line {
         Ok((at, kind))
     }
 
-    fn put(&mut self, at: usize, text: String, odd: Option<Odd>) -> Result<(), Mistake> {
+    fn put(&mut self, at: usize, text: String, odd: Option<CellDefect>) -> Result<(), Mistake> {
         if text.len() > CELL_LIMIT {
             return Err(self.at(at, Mistake::file(format!("it is longer than {CELL_LIMIT} bytes"))));
         }
@@ -135,17 +135,17 @@ impl Line {
 }
 
 /// The value of a cell that has just begun.
-fn cell(xml: &mut Xml<'_>, kind: Option<&str>, strings: &[Box<str>]) -> Result<(String, Option<Odd>), Mistake> {
+fn cell(xml: &mut Xml<'_>, kind: Option<&str>, strings: &[Box<str>]) -> Result<(String, Option<CellDefect>), Mistake> {
     let mut buffer = Vec::new();
     let mut value = String::new();
-    let mut odd = (kind == Some("e")).then_some(Odd::Broken);
+    let mut odd = (kind == Some("e")).then_some(CellDefect::Broken);
     loop {
         buffer.clear();
         match xml.read_event_into(&mut buffer).map_err(|error| damaged(&error))? {
             Event::Start(element) => match element.local_name().as_ref() {
                 "f" => {
                     rich_text(xml, "f")?;
-                    odd = Some(Odd::Formula);
+                    odd = Some(CellDefect::Formula);
                 }
                 "v" => value = rich_text(xml, "v")?,
                 "is" => value = rich_text(xml, "is")?,
@@ -189,7 +189,7 @@ fn mark(rows: &mut [Row], element: &BytesStart<'_>, marked: &mut usize) -> Resul
     for row in rows.iter_mut().skip(first).take_while(|row| row.number <= bottom) {
         for at in left..=right.min(COLUMN_LIMIT - 1) {
             if (row.number, at) != (top, left) && row.odd(at).is_none() {
-                row.odd.push((at, Odd::Merged));
+                row.odd.push((at, CellDefect::Merged));
             }
             *marked += 1;
         }

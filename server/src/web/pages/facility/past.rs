@@ -8,26 +8,26 @@ use yomitori_proto::id::FacilityId;
 use yomitori_proto::time::{from_micros, to_micros};
 
 use crate::statement;
-use crate::store::fleet::{Axis, Line};
-use crate::store::past::{self, Past, View};
+use crate::store::fleet::{Axis, StatusRow};
+use crate::store::past::{self, PastStatus, PastView};
 use crate::store::{Store, StoreError};
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 use crate::web::{text, when, word};
 
 /// The instant that is asked for.
 pub(super) const AT: &str = "at";
 
 /// What is to be told of an instant.
-pub(super) struct Then {
+pub(super) struct PastSection {
     at: DateTime<Utc>,
-    was: Option<Past>,
-    shown: Option<Past>,
+    was: Option<PastStatus>,
+    shown: Option<PastStatus>,
 }
 
 /// The instant that a query string asks for.
-pub(super) fn asked(given: &Given) -> Result<Option<DateTime<Utc>>, Failure> {
+pub(super) fn asked(given: &QueryParameters) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(text) = given.get(AT) else { return Ok(None) };
     let kept = statement::written(text).filter(|at| from_micros(to_micros(*at)) == Some(*at));
     kept.map(Some).ok_or_else(|| {
@@ -43,17 +43,17 @@ pub(super) async fn read(
     store: &Store,
     facility: FacilityId,
     at: Option<DateTime<Utc>>,
-) -> Result<Option<Then>, StoreError> {
+) -> Result<Option<PastSection>, StoreError> {
     let Some(at) = at else { return Ok(None) };
     let (was, shown) = tokio::try_join!(
-        past::at(store, View::AsOf, at, Some(facility)),
-        past::at(store, View::KnownAt, at, Some(facility)),
+        past::at(store, PastView::AsOf, at, Some(facility)),
+        past::at(store, PastView::KnownAt, at, Some(facility)),
     )?;
-    Ok(Some(Then { at, was: was.into_iter().next(), shown: shown.into_iter().next() }))
+    Ok(Some(PastSection { at, was: was.into_iter().next(), shown: shown.into_iter().next() }))
 }
 
 /// What is told of an axis: its heading, and its word then and now.
-type Row = (&'static Text, Axis, fn(&Past) -> &str, fn(&Line) -> &str);
+type Row = (&'static Text, Axis, fn(&PastStatus) -> &str, fn(&StatusRow) -> &str);
 
 const ROWS: [Row; 7] = [
     (&text::ELIGIBLE, Axis::Eligible, |past| &past.eligible, |line| &line.eligible),
@@ -65,7 +65,7 @@ const ROWS: [Row; 7] = [
     (&text::FRESHNESS, Axis::Freshness, |past| &past.freshness, |line| &line.freshness),
 ];
 
-pub(super) fn draw(lang: Lang, path: &str, now: &Line, then: Option<&Then>) -> Markup {
+pub(super) fn draw(lang: Lang, path: &str, now: &StatusRow, then: Option<&PastSection>) -> Markup {
     let written = then.map(|then| when::held(then.at));
     html! {
         section.past #past aria-labelledby="past-title" {
@@ -128,6 +128,6 @@ fn flags(lang: Lang, keys: Option<&[String]>) -> Markup {
     }
 }
 
-fn since(lang: Lang, past: Option<&Past>) -> Markup {
+fn since(lang: Lang, past: Option<&PastStatus>) -> Markup {
     html! { @match past { Some(past) => (when::clock(past.from)), None => (lang.one(&text::PAST_NOTHING)) } }
 }

@@ -7,7 +7,7 @@ use yomitori_proto::event::{Event, Origin};
 
 use super::status::Status;
 use crate::statement;
-use crate::store::fleet::{Axis, Entry, Line};
+use crate::store::fleet::{Axis, StatusRow, TimelineEntry};
 use crate::web::form::{self, Drawn, Entered};
 use crate::web::lang::Lang;
 use crate::web::word::Tone;
@@ -44,9 +44,9 @@ static STEPS: [Step; 5] = [
 pub(super) fn draw(
     lang: Lang,
     path: &str,
-    line: &Line,
+    line: &StatusRow,
     status: &Status,
-    stated: &[Entry],
+    stated: &[TimelineEntry],
     who: Option<&str>,
     now: DateTime<Utc>,
 ) -> Markup {
@@ -73,7 +73,7 @@ pub(super) fn draw(
     }
 }
 
-fn intent(lang: Lang, line: &Line, status: &Status) -> Markup {
+fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
     html! {
         p { (word::chip(lang, Axis::Intent, &line.intent)) }
         @if let Some(said) = status.intent_history.first() {
@@ -85,7 +85,7 @@ fn intent(lang: Lang, line: &Line, status: &Status) -> Markup {
     }
 }
 
-fn steps(lang: Lang, path: &str, status: &Status, stated: &[Entry]) -> Markup {
+fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> Markup {
     let key = status.process.key.as_str();
     let reached = STAGES.iter().position(|stage| *stage == key);
     // What was said before a withdrawal belongs to another process.
@@ -113,7 +113,7 @@ fn step(
     step: &Step,
     reached: Option<usize>,
     place: usize,
-    current: &[Entry],
+    current: &[TimelineEntry],
 ) -> Markup {
     let Step { stage, label, recorded_as } = step;
     let done = reached >= Some(place);
@@ -163,7 +163,7 @@ fn step(
 }
 
 /// When it happened, who says so and why.
-fn said(lang: Lang, entry: &Entry) -> Markup {
+fn said(lang: Lang, entry: &TimelineEntry) -> Markup {
     let (at, reference) = match &entry.recorded.event {
         Event::OptOutCallPlanned(planned) => (Some(planned.planned_at), None),
         Event::OptOutCallMade(made) => (Some(made.called_at), made.reference.as_ref()),

@@ -5,12 +5,12 @@ use maud::{Markup, html};
 use yomitori_facility::{Text, Word as _, withdrawable};
 use yomitori_proto::event::{Event, Origin, Stated};
 
-use super::happening::{self, CONNECTIONS, DEVICES, Happening, PEOPLE, READS};
+use super::entry_text::{self, CONNECTIONS, DEVICES, EntryText, PEOPLE, READS};
 use super::status::Status;
-use crate::store::fleet::{Entry, Mark};
+use crate::store::fleet::{TimelineCursor, TimelineEntry};
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 use crate::web::{text, when, word};
 
 /// Facts on one page.
@@ -31,11 +31,11 @@ const CHOICES: [(&str, &Text, &[&str]); 5] = [
 pub(in crate::web) struct Asked {
     choice: &'static str,
     pub(in crate::web) kinds: &'static [&'static str],
-    pub(in crate::web) before: Option<Mark>,
+    pub(in crate::web) before: Option<TimelineCursor>,
 }
 
 impl Asked {
-    pub(in crate::web) fn read(given: &Given) -> Result<Self, Failure> {
+    pub(in crate::web) fn read(given: &QueryParameters) -> Result<Self, Failure> {
         let keys = CHOICES.map(|(key, _, _)| key);
         let choice = given.one_of("show", &keys)?.unwrap_or("all");
         let kinds = CHOICES.iter().find(|(key, _, _)| *key == choice).map_or(&[][..], |(_, _, kinds)| kinds);
@@ -50,14 +50,14 @@ impl Asked {
     }
 }
 
-fn mark(text: &str) -> Option<Mark> {
+fn mark(text: &str) -> Option<TimelineCursor> {
     let mut parts = text.splitn(3, '.');
     let micros = parts.next()?.parse().ok()?;
     let occurred_at = yomitori_proto::time::from_micros(micros)?;
-    Some(Mark { occurred_at, offset: parts.next()?.parse().ok()?, place: parts.next()?.parse().ok()? })
+    Some(TimelineCursor { occurred_at, offset: parts.next()?.parse().ok()?, place: parts.next()?.parse().ok()? })
 }
 
-fn written(mark: Mark) -> String {
+fn written(mark: TimelineCursor) -> String {
     format!("{}.{}.{}", mark.occurred_at.timestamp_micros(), mark.offset, mark.place)
 }
 
@@ -65,9 +65,9 @@ fn written(mark: Mark) -> String {
 pub(super) fn draw(
     lang: Lang,
     path: &str,
-    given: &Given,
+    given: &QueryParameters,
     asked: &Asked,
-    entries: &[Entry],
+    entries: &[TimelineEntry],
     status: &Status,
     now: DateTime<Utc>,
 ) -> Markup {
@@ -89,9 +89,9 @@ pub(super) fn draw(
 pub(in crate::web) fn list(
     lang: Lang,
     path: &str,
-    given: &Given,
+    given: &QueryParameters,
     asked: &Asked,
-    entries: &[Entry],
+    entries: &[TimelineEntry],
     status: &Status,
     now: DateTime<Utc>,
 ) -> Markup {
@@ -110,7 +110,7 @@ pub(in crate::web) fn list(
 }
 
 /// The way to withdraw a person's statement, or that somebody has.
-fn withdrawal(lang: Lang, path: &str, entry: &Entry, entries: &[Entry]) -> Option<Markup> {
+fn withdrawal(lang: Lang, path: &str, entry: &TimelineEntry, entries: &[TimelineEntry]) -> Option<Markup> {
     let Origin::Person(Stated { id: Some(id), .. }) = entry.recorded.origin else { return None };
     let withdrawn = entries.iter().any(
         |other| matches!(&other.recorded.event, Event::StatementWithdrawn(withdrawn) if withdrawn.statement == id),
@@ -129,16 +129,16 @@ fn withdrawal(lang: Lang, path: &str, entry: &Entry, entries: &[Entry]) -> Optio
 
 pub(in crate::web) fn fact(
     lang: Lang,
-    entry: &Entry,
+    entry: &TimelineEntry,
     status: &Status,
     now: DateTime<Utc>,
     withdrawal: Option<Markup>,
 ) -> Markup {
     let recorded = &entry.recorded;
     let kind = recorded.event.kind();
-    let happening = Happening::of(&recorded.event, status);
+    let happening = EntryText::of(&recorded.event, status);
     html! {
-        li.fact.(happening::family(kind)) data-key=(written(entry.mark)) {
+        li.fact.(entry_text::family(kind)) data-key=(written(entry.mark)) {
             div.at {
                 span.clock { (when::exact(recorded.occurred_at())) } " "
                 (when::ago(lang, recorded.occurred_at(), now))
@@ -159,14 +159,14 @@ pub(in crate::web) fn fact(
 }
 
 /// Who says so, when they said it where that is later, and why.
-fn provenance(lang: Lang, entry: &Entry) -> Markup {
+fn provenance(lang: Lang, entry: &TimelineEntry) -> Markup {
     let recorded = &entry.recorded;
     let delay = recorded.received_at - recorded.occurred_at();
     html! {
         p.by {
             @match &recorded.origin {
                 Origin::Terminal(observed) => {
-                    (lang.one(&text::BY_TERMINAL)) " " code { (happening::short(observed.terminal)) } " #" (observed.seq)
+                    (lang.one(&text::BY_TERMINAL)) " " code { (entry_text::short(observed.terminal)) } " #" (observed.seq)
                 }
                 Origin::Person(stated) => {
                     span.person { (stated.by) }
@@ -193,7 +193,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_mark_comes_back_from_its_link(micros in 0..253_402_300_799_000_000_i64, offset in any::<i64>(), place in any::<i32>()) {
-            let there = Mark { occurred_at: yomitori_proto::time::from_micros(micros).unwrap(), offset, place };
+            let there = TimelineCursor { occurred_at: yomitori_proto::time::from_micros(micros).unwrap(), offset, place };
             prop_assert_eq!(mark(&written(there)), Some(there));
         }
 

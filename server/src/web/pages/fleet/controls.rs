@@ -5,9 +5,9 @@ use yomitori_facility::{Flag, Text, Word as _};
 use yomitori_proto::code::Prefecture;
 
 use crate::store::fleet::Axis;
+use crate::web::csv::prefecture;
 use crate::web::lang::Lang;
-use crate::web::query::{ANY_STAGE, Asked, parameter};
-use crate::web::sheet::prefecture;
+use crate::web::query::{ANY_STAGE, FleetQuery, parameter};
 use crate::web::word::SEVERITIES;
 use crate::web::{text, word};
 
@@ -23,7 +23,7 @@ const SHOWN: [(Axis, &Text); 8] = [
     (Axis::Freshness, &text::FRESHNESS),
 ];
 
-pub(super) fn form(lang: Lang, asked: &Asked) -> Markup {
+pub(super) fn form(lang: Lang, asked: &FleetQuery) -> Markup {
     let given = &asked.given;
     let named: Vec<&str> =
         SHOWN.iter().map(|(axis, _)| parameter(*axis)).chain(["q", "prefecture", "flag", "severity", "page"]).collect();

@@ -11,17 +11,17 @@ use crate::store::fleet::{self, Summary};
 use crate::store::{Store, StoreError};
 use crate::web::lang::Lang;
 use crate::web::layout::grouped;
-use crate::web::query::{ANY_STAGE, Asked};
+use crate::web::query::{ANY_STAGE, FleetQuery};
 use crate::web::text;
 
 /// The counts. Where the fleet is so large that counting takes a while, it is done for a tenth of the time at most.
 #[derive(Default)]
-pub(in crate::web) struct Summaries(Mutex<Option<Counted>>);
+pub(in crate::web) struct Summaries(Mutex<Option<CachedSummary>>);
 
 /// Counting is this quick for all but the largest fleets.
 const QUICK: Duration = Duration::from_millis(100);
 
-struct Counted {
+struct CachedSummary {
     summary: Summary,
     ended: Instant,
     took: Duration,
@@ -31,7 +31,7 @@ impl Summaries {
     pub(super) async fn get(&self, store: &Store) -> Result<Summary, StoreError> {
         // Whoever comes while somebody counts, waits for that count.
         let mut counted = self.0.lock().await;
-        if let Some(Counted { summary, ended, took }) = &*counted
+        if let Some(CachedSummary { summary, ended, took }) = &*counted
             && *took > QUICK
             && ended.elapsed() < *took * 9
         {
@@ -41,7 +41,7 @@ impl Summaries {
         drop(store.client().await?);
         let began = Instant::now();
         let summary = fleet::summary(store).await?;
-        *counted = Some(Counted { summary: summary.clone(), ended: Instant::now(), took: began.elapsed() });
+        *counted = Some(CachedSummary { summary: summary.clone(), ended: Instant::now(), took: began.elapsed() });
         Ok(summary)
     }
 }
@@ -55,7 +55,7 @@ struct Tile {
     choice: Option<(&'static str, &'static str)>,
 }
 
-pub(super) fn tiles(lang: Lang, asked: &Asked, summary: &Summary) -> Markup {
+pub(super) fn tiles(lang: Lang, asked: &FleetQuery, summary: &Summary) -> Markup {
     let tiles = [
         Tile { class: "all", label: &text::ALL, count: summary.total, choice: None },
         Tile { class: "good", label: &text::ELIGIBLE, count: summary.eligible, choice: Some(("eligible", "eligible")) },
@@ -91,7 +91,7 @@ fn link(choice: Option<(&str, &str)>) -> String {
     choice.map_or_else(|| "/".to_owned(), |(name, value)| format!("/?{name}={value}"))
 }
 
-fn chosen(asked: &Asked, choice: Option<(&str, &str)>) -> bool {
+fn chosen(asked: &FleetQuery, choice: Option<(&str, &str)>) -> bool {
     let filters: Vec<(&str, &str)> = asked.given.others(&["sort", "dir", "page"]).collect();
     choice.map_or_else(|| filters.is_empty(), |choice| filters == [choice])
 }

@@ -15,7 +15,7 @@ use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 use crate::web::{Web, text};
 
 /// `/listing/cadence`.
@@ -25,7 +25,7 @@ pub(in crate::web) async fn show(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    Given::read(query.as_deref(), &[])?;
+    QueryParameters::read(query.as_deref(), &[])?;
     let (progress, measured) = tokio::try_join!(fleet::progress(&web.store), measured(&web.store))?;
     let as_of = AsOf::of(&progress);
     let main = html! {

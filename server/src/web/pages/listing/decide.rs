@@ -19,11 +19,11 @@ use yomitori_proto::id::FacilityId;
 use super::snapshot::named;
 use super::{address, date, kind, state as drawn_state};
 use crate::clock;
-use crate::ingest::listing::door::{Door, TakeError};
-use crate::ingest::operator::{Answered, StateError};
+use crate::ingest::listing::import::{ImportError, SnapshotImport};
+use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::statement::{self, Statement, Values};
-use crate::store::listing::Snapshot;
-use crate::store::listing::change::{self, Changed};
+use crate::store::listing::ListSnapshot;
+use crate::store::listing::change::{self, RowChange};
 use crate::store::{StoreError, fleet};
 use crate::telemetry;
 use crate::web::as_of::AsOf;
@@ -32,7 +32,7 @@ use crate::web::form::{self, Drawn, Entered};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::pages::record::{names, refused, went_well};
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 use crate::web::{Web, text, who};
 
 /// `GET /listing/{snapshot}/decide/{what}`.
@@ -46,12 +46,12 @@ pub(in crate::web) async fn show(
 ) -> Result<Markup, Failure> {
     let statement = statement::decision(&what).ok_or(Failure::NoPage)?;
     let known = names(statement);
-    let given = Given::read(query.as_deref(), &known)?;
+    let given = QueryParameters::read(query.as_deref(), &known)?;
     let typed: BTreeMap<String, String> =
         known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
     let (all, place) = named(&web.store, &id).await?;
     let who = who::of(&headers);
-    let sheet = Sheet { lang, statement, snapshot: &all[place], who: who.as_deref(), trouble: None };
+    let sheet = DecisionForm { lang, statement, snapshot: &all[place], who: who.as_deref(), trouble: None };
     Ok(sheet.draw(&web, &uri, &Entered::prefilled(typed)).await?)
 }
 
@@ -68,7 +68,7 @@ pub(in crate::web) async fn state(
     let (parts, body) = request.into_parts();
     let mut entered = form::read(&parts, body, &names(statement)).await?;
     let who = who::of(&parts.headers);
-    let mut sheet = Sheet { lang, statement, snapshot, who: who.as_deref(), trouble: None };
+    let mut sheet = DecisionForm { lang, statement, snapshot, who: who.as_deref(), trouble: None };
     let Some(checked) = entered.checked(statement, clock::now(), &Calendar::bundled()) else {
         sheet.trouble = Some(refused(&entered));
         return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
@@ -77,12 +77,12 @@ pub(in crate::web) async fn state(
     let stating = decide(&web, statement, snapshot, &checked.values, checked.stated);
     match web.stated.state(id, stating).await {
         Ok(answered) => Ok(went_well(&address(snapshot), &by, answered)),
-        Err(Undecided::Unfit(why)) => {
+        Err(DecisionError::Unfit(why)) => {
             sheet.trouble = Some(why);
             sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await
         }
-        Err(Undecided::Store(error)) => Err(error.into()),
-        Err(Undecided::Log(error)) => {
+        Err(DecisionError::Store(error)) => Err(error.into()),
+        Err(DecisionError::Log(error)) => {
             telemetry::append_failed(&error);
             sheet.trouble = Some(text::NOT_TAKEN.clone());
             sheet.again(&web, &parts.uri, &entered, StatusCode::SERVICE_UNAVAILABLE).await
@@ -91,34 +91,34 @@ pub(in crate::web) async fn state(
 }
 
 /// Why nothing was decided, or nobody knows.
-enum Undecided {
+enum DecisionError {
     /// It makes no sense for this snapshot.
     Unfit(Text),
     Store(StoreError),
-    Log(TakeError),
+    Log(ImportError),
 }
 
-impl From<StoreError> for Undecided {
+impl From<StoreError> for DecisionError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<StateError> for Undecided {
-    fn from(error: StateError) -> Self {
+impl From<StatementError> for DecisionError {
+    fn from(error: StatementError) -> Self {
         match error {
-            StateError::Unfit(error) => Self::Unfit(Text::new(error.to_string(), error.to_string())),
-            StateError::Append(_) => Self::Log(error.into()),
+            StatementError::Invalid(error) => Self::Unfit(Text::new(error.to_string(), error.to_string())),
+            StatementError::Append(_) => Self::Log(error.into()),
         }
     }
 }
 
-impl From<TakeError> for Undecided {
-    fn from(error: TakeError) -> Self {
+impl From<ImportError> for DecisionError {
+    fn from(error: ImportError) -> Self {
         match error {
-            TakeError::State(error) => error.into(),
-            TakeError::Store(error) => error.into(),
-            TakeError::Ahead(ahead) => Self::Unfit(ahead.text()),
+            ImportError::State(error) => error.into(),
+            ImportError::Store(error) => error.into(),
+            ImportError::Ahead(ahead) => Self::Unfit(ahead.text()),
             error => Self::Log(error),
         }
     }
@@ -128,10 +128,10 @@ impl From<TakeError> for Undecided {
 async fn decide(
     web: &Web,
     statement: &Statement,
-    snapshot: &Snapshot,
+    snapshot: &ListSnapshot,
     values: &Values,
     stated: Stated,
-) -> Result<Answered, Undecided> {
+) -> Result<StatementOutcome, DecisionError> {
     match statement.key {
         "match" => belongs(web, snapshot, values, stated).await,
         "dismiss" => dismiss(web, snapshot, values, stated).await,
@@ -140,36 +140,46 @@ async fn decide(
 }
 
 /// A doubtful snapshot is believed from now on.
-async fn release(web: &Web, snapshot: &Snapshot, stated: &Stated) -> Result<Answered, Undecided> {
+async fn release(web: &Web, snapshot: &ListSnapshot, stated: &Stated) -> Result<StatementOutcome, DecisionError> {
     if !snapshot.quarantined() {
-        return Err(Undecided::Unfit(text::NOT_IN_QUARANTINE.clone()));
+        return Err(DecisionError::Unfit(text::NOT_IN_QUARANTINE.clone()));
     }
     door(web).release(snapshot, stated).await?;
     follow(web, snapshot.clone());
-    Ok(Answered::Shown)
+    Ok(StatementOutcome::Shown)
 }
 
 /// The row is none of ours, whatever it resembles.
-async fn dismiss(web: &Web, snapshot: &Snapshot, values: &Values, stated: Stated) -> Result<Answered, Undecided> {
+async fn dismiss(
+    web: &Web,
+    snapshot: &ListSnapshot,
+    values: &Values,
+    stated: Stated,
+) -> Result<StatementOutcome, DecisionError> {
     let row = nobodys(web, snapshot, values).await?;
-    let code = InstitutionCode::parse(&row.code).map_err(|_| Undecided::Unfit(text::NO_ROWS.clone()))?;
+    let code = InstitutionCode::parse(&row.code).map_err(|_| DecisionError::Unfit(text::NO_ROWS.clone()))?;
     let position = door(web).dismiss(snapshot.snapshot, code, stated).await?;
     // It is in the log; where the database is away, it will be shown later.
-    Ok(web.operator.shown(position).await.unwrap_or(Answered::Accepted))
+    Ok(web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted))
 }
 
 /// The row's code becomes one of the facility's, from the date of the list.
-async fn belongs(web: &Web, snapshot: &Snapshot, values: &Values, stated: Stated) -> Result<Answered, Undecided> {
+async fn belongs(
+    web: &Web,
+    snapshot: &ListSnapshot,
+    values: &Values,
+    stated: Stated,
+) -> Result<StatementOutcome, DecisionError> {
     let row = nobodys(web, snapshot, values).await?;
     let facility = Uuid::parse_str(values.word("facility")).map(FacilityId).ok();
     let known = match facility {
         Some(facility) => fleet::detail(&web.store, facility).await?,
         None => None,
     };
-    let known = known.ok_or(Undecided::Unfit(text::NO_SUCH_FACILITY.clone()))?;
+    let known = known.ok_or(DecisionError::Unfit(text::NO_SUCH_FACILITY.clone()))?;
     let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of };
-    let position = web.operator.state(known.line.facility_id, stated, changed.into()).await?;
-    let answered = web.operator.shown(position).await.unwrap_or(Answered::Accepted);
+    let position = web.operator.record(known.line.facility_id, stated, changed.into()).await?;
+    let answered = web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted);
     // What is doubtful is told to nobody before it is released.
     if !snapshot.quarantined() {
         follow(web, snapshot.clone());
@@ -178,17 +188,17 @@ async fn belongs(web: &Web, snapshot: &Snapshot, values: &Values, stated: Stated
 }
 
 /// The row that is decided about, as long as it is nobody's.
-async fn nobodys(web: &Web, snapshot: &Snapshot, values: &Values) -> Result<Changed, Undecided> {
-    let row = row(web, snapshot, values.word("code")).await?.ok_or(Undecided::Unfit(text::NO_ROWS.clone()))?;
-    if row.facility.is_some() { Err(Undecided::Unfit(text::ROW_IS_OURS.clone())) } else { Ok(row) }
+async fn nobodys(web: &Web, snapshot: &ListSnapshot, values: &Values) -> Result<RowChange, DecisionError> {
+    let row = row(web, snapshot, values.word("code")).await?.ok_or(DecisionError::Unfit(text::NO_ROWS.clone()))?;
+    if row.facility.is_some() { Err(DecisionError::Unfit(text::ROW_IS_OURS.clone())) } else { Ok(row) }
 }
 
-const fn door(web: &Web) -> Door<'_> {
-    Door { store: &web.store, operator: &web.operator }
+const fn door(web: &Web) -> SnapshotImport<'_> {
+    SnapshotImport { store: &web.store, operator: &web.operator }
 }
 
 /// The row that a form is about.
-async fn row(web: &Web, snapshot: &Snapshot, code: &str) -> Result<Option<Changed>, StoreError> {
+async fn row(web: &Web, snapshot: &ListSnapshot, code: &str) -> Result<Option<RowChange>, StoreError> {
     match InstitutionCode::parse(code) {
         Ok(code) => change::with_code(&web.store, snapshot.snapshot, code.as_str()).await,
         Err(_) => Ok(None),
@@ -196,7 +206,7 @@ async fn row(web: &Web, snapshot: &Snapshot, code: &str) -> Result<Option<Change
 }
 
 /// Tells the facilities what follows, one snapshot at a time, while people go on.
-fn follow(web: &Web, snapshot: Snapshot) {
+fn follow(web: &Web, snapshot: ListSnapshot) {
     let web = web.clone();
     tokio::spawn(async move {
         let _turn = web.applying.acquire().await;
@@ -207,15 +217,15 @@ fn follow(web: &Web, snapshot: Snapshot) {
 }
 
 /// A form with its surroundings.
-struct Sheet<'a> {
+struct DecisionForm<'a> {
     lang: Lang,
     statement: &'static Statement,
-    snapshot: &'a Snapshot,
+    snapshot: &'a ListSnapshot,
     who: Option<&'a str>,
     trouble: Option<Text>,
 }
 
-impl Sheet<'_> {
+impl DecisionForm<'_> {
     async fn again(self, web: &Web, uri: &Uri, entered: &Entered, status: StatusCode) -> Result<Response, Failure> {
         Ok((status, self.draw(web, uri, entered).await?).into_response())
     }

@@ -10,16 +10,16 @@ use yomitori_facility::Text;
 use yomitori_proto::id::SnapshotId;
 
 use super::{before, date, doubtful, fact, kind, state};
-use crate::store::listing::change::{self, Changed, Tally, Which};
+use crate::store::listing::change::{self, RowChange, Side, Tally};
 use crate::store::listing::row::{Candidate, Unmatched};
-use crate::store::listing::{self, Snapshot};
+use crate::store::listing::{self, ListSnapshot};
 use crate::store::{Store, fleet};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
 use crate::web::pages::record::{RECORDED, outcome};
-use crate::web::query::{Given, PAGE_ROWS};
+use crate::web::query::{PAGE_ROWS, QueryParameters};
 use crate::web::{Web, text, when};
 
 /// What can be looked at.
@@ -28,11 +28,11 @@ pub(in crate::web) const VIEWS: [&str; 4] = ["unmatched", "ours", "appeared", "d
 /// A page of rows.
 pub(in crate::web) enum Rows {
     Unmatched(Vec<Unmatched>),
-    Plain(Vec<Changed>),
+    Plain(Vec<RowChange>),
 }
 
 /// The snapshot of an identifier, with all of them.
-pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<(Vec<Snapshot>, usize), Failure> {
+pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<(Vec<ListSnapshot>, usize), Failure> {
     let id = Uuid::parse_str(text).map_err(|_| Failure::NoPage)?;
     let all = listing::all(store).await?;
     let place = all.iter().position(|snapshot| snapshot.snapshot == SnapshotId(id)).ok_or(Failure::NoPage)?;
@@ -42,8 +42,8 @@ pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<(Vec<Snap
 /// A page of one view of a snapshot, and how many rows the view has.
 pub(in crate::web) async fn rows(
     store: &Store,
-    all: &[Snapshot],
-    snapshot: &Snapshot,
+    all: &[ListSnapshot],
+    snapshot: &ListSnapshot,
     tally: Tally,
     view: &str,
     (limit, page): (i64, i64),
@@ -51,8 +51,8 @@ pub(in crate::web) async fn rows(
     let (id, offset) = (snapshot.snapshot, (page - 1) * limit);
     let which = match view {
         "ours" => return Ok((Rows::Plain(change::ours(store, id, limit, offset).await?), tally.ours)),
-        "appeared" => Which::Appeared,
-        "disappeared" => Which::Disappeared,
+        "appeared" => Side::Appeared,
+        "disappeared" => Side::Disappeared,
         _ => return Ok((Rows::Unmatched(change::unmatched(store, id, limit, offset).await?), tally.unmatched)),
     };
     let Some(before) = before(all, snapshot) else { return Ok((Rows::Plain(Vec::new()), 0)) };
@@ -70,7 +70,7 @@ pub(in crate::web) async fn show(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = Given::read(query.as_deref(), &["show", "page", RECORDED])?;
+    let given = QueryParameters::read(query.as_deref(), &["show", "page", RECORDED])?;
     let outcome = outcome(lang, &given)?;
     let given = given.without(RECORDED);
     let view = given.one_of("show", &VIEWS)?.unwrap_or(VIEWS[0]);
@@ -117,7 +117,7 @@ pub(in crate::web) async fn show(
     Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
 }
 
-fn facts(lang: Lang, snapshot: &Snapshot, tally: Tally) -> Markup {
+fn facts(lang: Lang, snapshot: &ListSnapshot, tally: Tally) -> Markup {
     html! {
         dl #facts.facts-of data-region {
             (fact(lang, &text::STATE, state(lang, snapshot)))
@@ -137,7 +137,7 @@ fn facts(lang: Lang, snapshot: &Snapshot, tally: Tally) -> Markup {
     }
 }
 
-fn plain(lang: Lang, place: usize, row: &Changed) -> Markup {
+fn plain(lang: Lang, place: usize, row: &RowChange) -> Markup {
     html! {
         li.card.row data-key={ (place) "-" (row.code) } {
             div { code { (row.code) } }
@@ -154,7 +154,7 @@ fn plain(lang: Lang, place: usize, row: &Changed) -> Markup {
 fn nobodys(lang: Lang, path: &str, row: &Unmatched) -> Markup {
     let line = &row.line;
     html! {
-        li.card.row data-key=(line.place) {
+        li.card.row data-key=(line.row_index) {
             div { code { (line.code) } " " small { (lang.one(&text::ROW).replace("{n}", &line.row.to_string())) } }
             div {
                 span lang="ja" { (line.name) }

@@ -15,9 +15,9 @@ use yomitori_proto::id::FacilityId;
 
 use super::{PATH, TRIED, address, place};
 use crate::clock;
-use crate::ingest::operator::{Answered, SkipError, StateError};
+use crate::ingest::operator::{SkipError, StatementError, StatementOutcome};
 use crate::statement::{ID, SKIP};
-use crate::store::waiting::{self, Position, Stopped};
+use crate::store::waiting::{self, ParkedFacility, Position};
 use crate::store::{StoreError, fleet};
 use crate::telemetry;
 use crate::web::as_of::AsOf;
@@ -27,7 +27,7 @@ use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::pages::facility::{Named, named};
 use crate::web::pages::record::{names, refused, went_well};
-use crate::web::query::Given;
+use crate::web::query::QueryParameters;
 use crate::web::{Web, text, who};
 
 /// `GET /parked/{facility}/skip`.
@@ -39,7 +39,7 @@ pub(in crate::web) async fn show(
     Path((facility, what)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    Given::read(query.as_deref(), &[])?;
+    QueryParameters::read(query.as_deref(), &[])?;
     if what != "skip" {
         return Err(Failure::NoPage);
     }
@@ -49,7 +49,7 @@ pub(in crate::web) async fn show(
     };
     let entered = Entered::prefilled(BTreeMap::from([(RECORD.to_owned(), stopped.first.to_string())]));
     let who = who::of(&headers);
-    let sheet = Sheet { lang, facility, stopped: Some(&stopped), who: who.as_deref(), trouble: None };
+    let sheet = SkipForm { lang, facility, stopped: Some(&stopped), who: who.as_deref(), trouble: None };
     Ok(sheet.draw(&web, &uri, &entered).await?.into_response())
 }
 
@@ -68,7 +68,7 @@ pub(in crate::web) async fn state(
     }
 }
 
-async fn stopped(web: &Web, facility: FacilityId) -> Result<Option<Stopped>, StoreError> {
+async fn stopped(web: &Web, facility: FacilityId) -> Result<Option<ParkedFacility>, StoreError> {
     Ok(waiting::stopped(&web.store, Some(facility), 1, 0).await?.pop())
 }
 
@@ -77,9 +77,9 @@ async fn retry(web: &Web, facility: FacilityId, request: Request) -> Result<Resp
     form::read(&parts, body, &[ID]).await?;
     let answered = web.operator.retry(Some(facility)).await?;
     let came = match (answered, stopped(web, facility).await?) {
-        (Answered::Shown, None) => "goes_on",
-        (Answered::Shown, Some(_)) => "still",
-        (Answered::Accepted, _) => "asked",
+        (StatementOutcome::Shown, None) => "goes_on",
+        (StatementOutcome::Shown, Some(_)) => "still",
+        (StatementOutcome::Accepted, _) => "asked",
     };
     Ok(Redirect::to(&format!("{PATH}?{TRIED}={came}")).into_response())
 }
@@ -90,7 +90,7 @@ async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> 
     let (parts, body) = request.into_parts();
     let mut entered = form::read(&parts, body, &names(&SKIP)).await?;
     let (who, stopped) = (who::of(&parts.headers), stopped(web, facility).await?);
-    let mut sheet = Sheet { lang, facility, stopped: stopped.as_ref(), who: who.as_deref(), trouble: None };
+    let mut sheet = SkipForm { lang, facility, stopped: stopped.as_ref(), who: who.as_deref(), trouble: None };
     let Some(checked) = entered.checked(&SKIP, clock::now(), &Calendar::bundled()) else {
         sheet.trouble = Some(refused(&entered));
         return sheet.again(web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
@@ -104,10 +104,10 @@ async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> 
             sheet.trouble = Some(text::NOT_FIRST.clone());
             sheet.again(web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await
         }
-        Err(SkipError::State(StateError::Unfit(error))) => {
+        Err(SkipError::State(StatementError::Invalid(error))) => {
             Err(Failure::Form(Text::new(error.to_string(), error.to_string())))
         }
-        Err(SkipError::State(StateError::Append(error))) => {
+        Err(SkipError::State(StatementError::Append(error))) => {
             telemetry::append_failed(&error);
             sheet.trouble = Some(text::NOT_TAKEN.clone());
             sheet.again(web, &parts.uri, &entered, StatusCode::SERVICE_UNAVAILABLE).await
@@ -117,16 +117,16 @@ async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> 
 }
 
 /// The form with its surroundings.
-struct Sheet<'a> {
+struct SkipForm<'a> {
     lang: Lang,
     facility: FacilityId,
-    stopped: Option<&'a Stopped>,
+    stopped: Option<&'a ParkedFacility>,
     who: Option<&'a str>,
     /// Why it was not recorded.
     trouble: Option<Text>,
 }
 
-impl Sheet<'_> {
+impl SkipForm<'_> {
     async fn again(self, web: &Web, uri: &Uri, entered: &Entered, status: StatusCode) -> Result<Response, Failure> {
         Ok((status, self.draw(web, uri, entered).await?).into_response())
     }

@@ -17,12 +17,12 @@ const PATIENCE: usize = 4;
 const ABSENT_AFTER: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 
 /// Looks again and again whether the live projection keeps up.
-pub(super) struct Courtesy {
+pub(super) struct LiveLagGate {
     go: watch::Receiver<bool>,
     looks: JoinHandle<()>,
 }
 
-impl Courtesy {
+impl LiveLagGate {
     pub(super) fn begin(live: &Store, kafka: &config::Kafka) -> Self {
         let (tell, go) = watch::channel(true);
         let (live, kafka) = (live.clone(), kafka.clone());
@@ -48,7 +48,7 @@ impl Courtesy {
     }
 }
 
-impl Drop for Courtesy {
+impl Drop for LiveLagGate {
     fn drop(&mut self) {
         self.looks.abort();
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::happening::collected_by;
+use super::entry_text::collected_by;
 use crate::store::completeness::{Completeness, Hole};
 use crate::web::lang::Lang;
 use crate::web::{text, when};

@@ -14,7 +14,7 @@ use crate::web::lang::Lang;
 use crate::web::{when, word};
 
 /// A line of the timeline.
-pub(super) struct Happening {
+pub(super) struct EntryText {
     pub(super) title: Text,
     pub(super) details: Vec<Text>,
     /// What it would be worth if nothing else were known.
@@ -120,11 +120,11 @@ fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> Text {
     plain(format!("{} – {}", when::clock(from), when::clock(to)))
 }
 
-fn happening(ja: &'static str, en: &'static str, details: Vec<Text>) -> Happening {
-    Happening { title: Text::fixed(ja, en), details, level: None }
+fn happening(ja: &'static str, en: &'static str, details: Vec<Text>) -> EntryText {
+    EntryText { title: Text::fixed(ja, en), details, level: None }
 }
 
-impl Happening {
+impl EntryText {
     pub(super) fn of(event: &Event, status: &Status) -> Self {
         Self::read(event, status).or_else(|| Self::device(event, status)).unwrap_or_else(|| Self::statement(event))
     }
@@ -355,7 +355,7 @@ impl Happening {
     }
 }
 
-fn tapped(tap: &TapObserved, status: &Status) -> Happening {
+fn tapped(tap: &TapObserved, status: &Status) -> EntryText {
     let role = status.role(tap.reader);
     let for_phones = role == ReaderRole::Phone;
     let seconds = std::time::Duration::from_millis(tap.present_ms.into()).as_secs_f64();
@@ -376,7 +376,7 @@ fn tapped(tap: &TapObserved, status: &Status) -> Happening {
     } else {
         Text::fixed("リーダーへのタップ", "Tap on a reader")
     };
-    Happening { title, details, level: for_phones.then_some(Level::TapOnly) }
+    EntryText { title, details, level: for_phones.then_some(Level::TapOnly) }
 }
 
 fn reader_name(key: ReaderKey, status: &Status) -> Text {

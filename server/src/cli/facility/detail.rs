@@ -7,8 +7,8 @@ use yomitori_proto::event::FacilityRegistered;
 use yomitori_proto::id::FacilityId;
 
 use crate::cli::output::warn;
-use crate::cli::statement::{Speaker, state};
-use crate::cli::{Context, Mistaken, instant};
+use crate::cli::statement::{Attribution, state};
+use crate::cli::{Context, UsageError, instant};
 use crate::store::facility as facilities;
 
 #[derive(Args)]
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Register {
     #[arg(long)]
     correction: bool,
     #[command(flatten)]
-    speaker: Speaker,
+    speaker: Attribution,
 }
 
 pub(super) async fn register(context: &Context, command: Register) -> anyhow::Result<()> {
@@ -41,7 +41,7 @@ pub(super) async fn register(context: &Context, command: Register) -> anyhow::Re
         known = known.or(facilities::by_code(&context.store, code.as_str()).await?);
     }
     // The first code makes the identifier, so that registering twice is registering once.
-    let first = codes.first().ok_or_else(|| Mistaken("give at least one --code".to_owned()))?;
+    let first = codes.first().ok_or_else(|| UsageError("give at least one --code".to_owned()))?;
     let facility = known.unwrap_or_else(|| FacilityId::of_code(first.as_str()));
     let prefecture = format!("{:02}", prefecture.unwrap_or_else(|| first.prefecture()).number());
     let codes = codes.iter().map(ToString::to_string).collect();
@@ -50,8 +50,8 @@ pub(super) async fn register(context: &Context, command: Register) -> anyhow::Re
 }
 
 /// A code as people write it; a check digit that is odd is told and borne.
-fn read(text: &str) -> Result<InstitutionCode, Mistaken> {
-    let code = InstitutionCode::parse(text).map_err(|error| Mistaken(format!("`{text}`: {error}")))?;
+fn read(text: &str) -> Result<InstitutionCode, UsageError> {
+    let code = InstitutionCode::parse(text).map_err(|error| UsageError(format!("`{text}`: {error}")))?;
     if !code.check_digit_holds() {
         warn(&format!("{code}: the check digit is unusual; it is taken as it is / 検査数字が通常と異なります"));
     }

@@ -11,12 +11,12 @@ use tokio::task::block_in_place;
 use tokio::time::Instant;
 use tokio_postgres::IsolationLevel;
 use tokio_util::sync::CancellationToken;
-use yomitori_facility::{FOLD, Span, timeline};
+use yomitori_facility::{FOLD, TimelineSpan, timeline};
 
-use super::basis::Basis;
-use crate::store::ground::Ground;
-use crate::store::truth::{self, Due};
-use crate::store::{Doing as _, Store, StoreError, progress};
+use super::policy::CurrentPolicy;
+use crate::store::policy::Policy;
+use crate::store::status_history::{self, PendingFacility};
+use crate::store::{QueryContext as _, Store, StoreError, progress};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 
@@ -38,7 +38,7 @@ pub(super) fn is_late(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 
 /// Tells until `stop`.
 pub(super) async fn run(store: Store, stop: CancellationToken) {
-    let mut historian = Historian { store, basis: None };
+    let mut historian = HistoryBuilder { store, current: None };
     loop {
         let began = Instant::now();
         // As much rest as work: the live projection comes first.
@@ -47,7 +47,7 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
             Ok(_) => began.elapsed(),
             Err(error) => {
                 telemetry::history_failed(&error);
-                historian.basis = None;
+                historian.current = None;
                 PAUSE_AFTER_FAILURE
             }
         };
@@ -57,59 +57,59 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
     }
 }
 
-struct Historian {
+struct HistoryBuilder {
     store: Store,
     /// Unknown at the start and after a failure.
-    basis: Option<Basis>,
+    current: Option<CurrentPolicy>,
 }
 
-impl Historian {
+impl HistoryBuilder {
     /// Tells what is due next; says of how many facilities.
     async fn tell(&mut self) -> Result<usize, StoreError> {
         if progress::behind(&self.store).await? > FAR_BEHIND {
             return Ok(0);
         }
-        let ground = renewed(&mut self.basis, &self.store).await?;
-        let doing = "begin to tell what was true";
+        let policy = renewed(&mut self.current, &self.store).await?;
+        let context = "begin to tell what was true";
         let mut client = self.store.client().await?;
         // What is due and what is known are of one instant: what comes later is due again.
         let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-        let transaction = transaction.start().await.doing(doing)?;
-        let due = truth::due(&transaction, AT_ONCE).await?;
+        let transaction = transaction.start().await.context(context)?;
+        let due = status_history::due(&transaction, AT_ONCE).await?;
         if due.is_empty() {
             return Ok(0);
         }
         let mut told = Vec::with_capacity(due.len());
-        for Due { facility, late_from } in due {
-            let head = truth::head(&transaction, facility, ground.number, FOLD).await?;
+        for PendingFacility { facility, late_from } in due {
+            let head = status_history::head(&transaction, facility, policy.hash, FOLD).await?;
             let head = head.filter(|head| late_from.is_none_or(|from| from > head.through));
             let kept = head.as_ref().map(|head| head.through);
-            let facts = truth::facts(&transaction, facility, kept).await?;
+            let facts = status_history::facts(&transaction, facility, kept).await?;
             let until = clock::now();
-            let span = Span { settled: until - SETTLES_AFTER, until };
-            let timeline = block_in_place(|| timeline(facility, head, &facts, &ground.rules, &ground.calendar, span));
+            let span = TimelineSpan { settled: until - SETTLES_AFTER, until };
+            let timeline = block_in_place(|| timeline(facility, head, &facts, &policy.rules, &policy.calendar, span));
             told.push((facility, kept, timeline));
         }
-        truth::write(&transaction, &told, ground.number, FOLD).await?;
+        status_history::write(&transaction, &told, policy.hash, FOLD).await?;
         crash::point("history-before-commit");
-        transaction.commit().await.doing("commit what was true")?;
+        transaction.commit().await.context("commit what was true")?;
         telemetry::history_told(told.len());
         Ok(told.len())
     }
 }
 
 /// By what is told now; where that is something else than before, all is due.
-async fn renewed<'a>(basis: &'a mut Option<Basis>, store: &Store) -> Result<&'a Ground, StoreError> {
-    let (now, other) = match basis.take() {
+async fn renewed<'a>(current: &'a mut Option<CurrentPolicy>, store: &Store) -> Result<&'a Policy, StoreError> {
+    let (now, other) = match current.take() {
         Some(mut now) => {
             let other = now.renew(store).await?;
             (now, other)
         }
-        None => (Basis::now(store).await?, true),
+        None => (CurrentPolicy::now(store).await?, true),
     };
-    let Basis { ground, .. } = basis.insert(now);
+    let CurrentPolicy { policy, .. } = current.insert(now);
     if other {
-        truth::outdated(store, ground.number, FOLD).await?;
+        status_history::outdated(store, policy.hash, FOLD).await?;
     }
-    Ok(ground)
+    Ok(policy)
 }

@@ -6,19 +6,19 @@ use yomitori_facility::{Calendar, Fleet, Rules};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
-use super::fact::Placed;
-use super::{Doing as _, Store, StoreError, fact};
+use super::fact::StoredFact;
+use super::{QueryContext as _, Store, StoreError, fact};
 
 /// What a facility is judged by.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Ground {
+pub struct Policy {
     pub rules: Rules,
     pub calendar: Calendar,
-    /// Two grounds of one number say the same of every facility.
-    pub number: i64,
+    /// Two policies of one number say the same of every facility.
+    pub hash: i64,
 }
 
-impl Ground {
+impl Policy {
     /// What comes with this version of the program, and what was said of the fleet since.
     #[must_use]
     pub fn of<'a>(said: impl IntoIterator<Item = &'a Recorded>) -> Self {
@@ -29,8 +29,8 @@ impl Ground {
         }
         let Fleet { rules, calendar, .. } = fleet;
         let digest = Sha256::digest(format!("{rules:?}{calendar:?}"));
-        let number = digest.first_chunk().copied().map(i64::from_be_bytes).expect("a digest has 32 bytes");
-        Self { rules, calendar, number }
+        let hash = digest.first_chunk().copied().map(i64::from_be_bytes).expect("a digest has 32 bytes");
+        Self { rules, calendar, hash }
     }
 }
 
@@ -38,26 +38,26 @@ impl Ground {
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn now(store: &Store) -> Result<Ground, StoreError> {
-    Ok(Ground::of(said(store).await?.iter().map(|placed| &placed.recorded)))
+pub async fn now(store: &Store) -> Result<Policy, StoreError> {
+    Ok(Policy::of(statements(store).await?.iter().map(|placed| &placed.recorded)))
 }
 
 /// What was in force at `at`.
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Ground, StoreError> {
-    let said = said(store).await?;
-    Ok(Ground::of(said.iter().map(|placed| &placed.recorded).filter(|recorded| recorded.received_at <= at)))
+pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> {
+    let said = statements(store).await?;
+    Ok(Policy::of(said.iter().map(|placed| &placed.recorded).filter(|recorded| recorded.received_at <= at)))
 }
 
 /// Every adoption and every closure, in their order.
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
-pub async fn said(store: &Store) -> Result<Vec<Placed>, StoreError> {
-    let of_ground = |placed: &Placed| KINDS.contains(&placed.recorded.event.kind());
-    Ok(fact::of_fleet(store).await?.into_iter().filter(of_ground).collect())
+pub async fn statements(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
+    let of_policy = |placed: &StoredFact| KINDS.contains(&placed.recorded.event.kind());
+    Ok(fact::of_fleet(store).await?.into_iter().filter(of_policy).collect())
 }
 
 /// The place of the newest of them.
@@ -68,7 +68,7 @@ pub async fn newest(store: &Store) -> Result<Option<i64>, StoreError> {
     let query = "SELECT max(log_offset) FROM projection.fact WHERE facility_id = $1 AND kind = ANY($2)";
     let client = store.client().await?;
     let row = client.query_one(query, &[&FacilityId::FLEET.0, &KINDS.as_slice()]).await;
-    Ok(row.doing("look for the newest rules")?.get(0))
+    Ok(row.context("look for the newest rules")?.get(0))
 }
 
 const KINDS: [&str; 3] = ["rules_adopted", "closure_set", "statement_withdrawn"];

@@ -8,15 +8,15 @@ use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use yomitori_facility::{Head, Timeline, Words};
+use yomitori_facility::{StatusWords, Timeline, TimelineHead};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
-use super::{Doing as _, Store, StoreError, fact};
+use super::{QueryContext as _, Store, StoreError, fact};
 
 /// A facility to be told anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Due {
+pub struct PendingFacility {
     pub facility: FacilityId,
     /// Nothing that was so before has changed.
     pub late_from: Option<DateTime<Utc>>,
@@ -35,9 +35,8 @@ pub async fn late(
     }
     let ids: Vec<Uuid> = facilities.keys().map(|id| id.0).collect();
     let from: Vec<DateTime<Utc>> = facilities.values().copied().collect();
-    let insert =
-        "INSERT INTO registry.truth_due (facility_id, late_from) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])";
-    transaction.execute(insert, &[&ids, &from]).await.doing("note what became known late")?;
+    let insert = "INSERT INTO registry.status_history_pending (facility_id, late_from) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])";
+    transaction.execute(insert, &[&ids, &from]).await.context("note what became known late")?;
     Ok(())
 }
 
@@ -47,14 +46,14 @@ pub async fn late(
 /// # Errors
 /// Where the database is away.
 pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
-    let doing = "note that all is to be told anew";
-    let forget = "DELETE FROM registry.truth_head h \
+    let context = "note that all is to be told anew";
+    let forget = "DELETE FROM registry.status_history_head h \
                   WHERE NOT EXISTS (SELECT FROM projection.facility_row f WHERE f.facility_id = h.facility_id)";
-    transaction.execute(forget, &[]).await.doing(doing)?;
+    transaction.execute(forget, &[]).await.context(context)?;
     if with_facts {
-        let insert = "INSERT INTO registry.truth_due (facility_id, late_from) \
+        let insert = "INSERT INTO registry.status_history_pending (facility_id, late_from) \
                       SELECT facility_id, '-infinity' FROM projection.facility_row";
-        transaction.execute(insert, &[]).await.doing(doing)?;
+        transaction.execute(insert, &[]).await.context(context)?;
     }
     Ok(())
 }
@@ -63,49 +62,56 @@ pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn outdated(store: &Store, ground: i64, fold: i32) -> Result<u64, StoreError> {
-    let insert = "INSERT INTO registry.truth_due (facility_id) SELECT facility_id FROM registry.truth_head h \
-                  WHERE (ground <> $1 OR fold <> $2) \
-                  AND NOT EXISTS (SELECT FROM registry.truth_due d WHERE d.facility_id = h.facility_id)";
+pub async fn outdated(store: &Store, policy_hash: i64, fold: i32) -> Result<u64, StoreError> {
+    let insert = "INSERT INTO registry.status_history_pending (facility_id) SELECT facility_id FROM registry.status_history_head h \
+                  WHERE (policy_hash <> $1 OR fold <> $2) \
+                  AND NOT EXISTS (SELECT FROM registry.status_history_pending d WHERE d.facility_id = h.facility_id)";
     let client = store.client().await?;
-    client.execute(insert, &[&ground, &fold]).await.doing("look for what was told by other rules")
+    client.execute(insert, &[&policy_hash, &fold]).await.context("look for what was told by other rules")
 }
 
 /// Up to `limit` facilities that are due, the longest first; none where another instance is at it.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Due>, StoreError> {
+pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<PendingFacility>, StoreError> {
     const LOCK: i64 = 0x796f_6d69_7472_7574;
-    let doing = "look for facilities to be told anew";
-    if !transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await.doing(doing)?.get::<_, bool>(0) {
+    let context = "look for facilities to be told anew";
+    if !transaction
+        .query_one("SELECT pg_try_advisory_xact_lock($1)", &[&LOCK])
+        .await
+        .context(context)?
+        .get::<_, bool>(0)
+    {
         return Ok(Vec::new());
     }
     let query = "SELECT facility_id, CASE WHEN isfinite(min(late_from)) THEN min(late_from) \
                                           WHEN min(late_from) IS NOT NULL THEN 'epoch' END \
-                 FROM registry.truth_due WHERE facility_id IN \
-                 (SELECT facility_id FROM registry.truth_due ORDER BY number LIMIT $1) GROUP BY facility_id";
-    let rows = transaction.query(query, &[&limit]).await.doing(doing)?;
-    Ok(rows.iter().map(|row| Due { facility: FacilityId(row.get(0)), late_from: row.get(1) }).collect())
+                 FROM registry.status_history_pending WHERE facility_id IN \
+                 (SELECT facility_id FROM registry.status_history_pending ORDER BY number LIMIT $1) GROUP BY facility_id";
+    let rows = transaction.query(query, &[&limit]).await.context(context)?;
+    Ok(rows.iter().map(|row| PendingFacility { facility: FacilityId(row.get(0)), late_from: row.get(1) }).collect())
 }
 
-/// Where the telling of a facility goes on, if it was told by this ground and this version of the fold.
+/// Where the telling of a facility goes on, if it was told by this policy and this version of the fold.
 ///
 /// # Errors
 /// Where the database is away or holds what can't be read.
 pub async fn head(
     transaction: &Transaction<'_>,
     facility: FacilityId,
-    ground: i64,
+    policy_hash: i64,
     fold: i32,
-) -> Result<Option<Head>, StoreError> {
-    let query = "SELECT through, state FROM registry.truth_head WHERE facility_id = $1 AND ground = $2 AND fold = $3";
-    let row =
-        transaction.query_opt(query, &[&facility.0, &ground, &fold]).await.doing("read where a telling goes on")?;
+) -> Result<Option<TimelineHead>, StoreError> {
+    let query = "SELECT through, state FROM registry.status_history_head WHERE facility_id = $1 AND policy_hash = $2 AND fold = $3";
+    let row = transaction
+        .query_opt(query, &[&facility.0, &policy_hash, &fold])
+        .await
+        .context("read where a telling goes on")?;
     row.map(|row| {
         let facility = serde_json::from_str(row.get(1));
         let facility = facility.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
-        Ok(Head { facility, through: row.get(0) })
+        Ok(TimelineHead { facility, through: row.get(0) })
     })
     .transpose()
 }
@@ -121,36 +127,41 @@ pub async fn facts(
 ) -> Result<Vec<Recorded>, StoreError> {
     let query = format!(
         "SELECT {} FROM projection.fact WHERE facility_id = $1 AND ($2::timestamptz IS NULL OR occurred_at > $2) \
-         ORDER BY partition, log_offset, place",
+         ORDER BY partition, log_offset, index_in_record",
         fact::COLUMNS
     );
-    let rows = transaction.query(&query, &[&facility.0, &since]).await.doing("read the facts of a facility")?;
-    rows.iter().map(|row| fact::placed(row).map(|placed| placed.recorded)).collect()
+    let rows = transaction.query(&query, &[&facility.0, &since]).await.context("read the facts of a facility")?;
+    rows.iter().map(|row| fact::stored_fact(row).map(|placed| placed.recorded)).collect()
 }
 
 /// Facilities that were told, each with what is to be kept of what was told before: everything up to an instant.
-pub type Told = Vec<(FacilityId, Option<DateTime<Utc>>, Timeline)>;
+pub type BuiltHistories = Vec<(FacilityId, Option<DateTime<Utc>>, Timeline)>;
 
 /// Writes what was told, and takes these facilities off the list; what became due since `transaction` began stays on it.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn write(transaction: &Transaction<'_>, told: &Told, ground: i64, fold: i32) -> Result<(), StoreError> {
-    let doing = "write what was true";
+pub async fn write(
+    transaction: &Transaction<'_>,
+    told: &BuiltHistories,
+    policy_hash: i64,
+    fold: i32,
+) -> Result<(), StoreError> {
+    let context = "write what was true";
     let ids: Vec<Uuid> = told.iter().map(|(id, _, _)| id.0).collect();
     let kept: Vec<Option<DateTime<Utc>>> = told.iter().map(|(_, kept, _)| *kept).collect();
-    let forget = "DELETE FROM registry.truth t USING unnest($1::uuid[], $2::timestamptz[]) AS told(facility_id, kept) \
-                  WHERE t.facility_id = told.facility_id AND (kept IS NULL OR t.true_from > kept)";
-    transaction.execute(forget, &[&ids, &kept]).await.doing(doing)?;
-    let copy = "COPY registry.truth (facility_id, true_from, code, name, prefecture, eligible, evidence, \
+    let forget = "DELETE FROM registry.status_history t USING unnest($1::uuid[], $2::timestamptz[]) AS told(facility_id, kept) \
+                  WHERE t.facility_id = told.facility_id AND (kept IS NULL OR t.valid_from > kept)";
+    transaction.execute(forget, &[&ids, &kept]).await.context(context)?;
+    let copy = "COPY registry.status_history (facility_id, valid_from, code, name, prefecture, eligible, evidence, \
                 evidence_level, equipment, intent, opt_out, listing, freshness, flags) FROM STDIN BINARY";
     let mut types = [const { Type::TEXT }; 14];
     (types[0], types[1], types[13]) = (Type::UUID, Type::TIMESTAMPTZ, Type::TEXT_ARRAY);
-    let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(copy).await.doing(doing)?, &types));
+    let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(copy).await.context(context)?, &types));
     for (facility, _, timeline) in told {
         for (from, words) in &timeline.entries {
-            let Words { code, name, prefecture, eligible, evidence, evidence_level, .. } = words;
-            let Words { equipment, intent, opt_out, listing, freshness, flags, .. } = words;
+            let StatusWords { code, name, prefecture, eligible, evidence, evidence_level, .. } = words;
+            let StatusWords { equipment, intent, opt_out, listing, freshness, flags, .. } = words;
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
                 &facility.0,
                 from,
@@ -167,21 +178,21 @@ pub async fn write(transaction: &Transaction<'_>, told: &Told, ground: i64, fold
                 freshness,
                 flags,
             ];
-            writer.as_mut().write(&row).await.doing(doing)?;
+            writer.as_mut().write(&row).await.context(context)?;
         }
     }
-    writer.finish().await.doing(doing)?;
+    writer.finish().await.context(context)?;
     let through: Vec<DateTime<Utc>> = told.iter().map(|(_, _, timeline)| timeline.head.through).collect();
     let states = told.iter().map(|(_, _, timeline)| serde_json::to_string(&timeline.head.facility));
     let states = states.collect::<Result<Vec<_>, _>>();
     let states = states.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
-    let heads = "INSERT INTO registry.truth_head (facility_id, through, state, ground, fold) \
+    let heads = "INSERT INTO registry.status_history_head (facility_id, through, state, policy_hash, fold) \
                  SELECT facility_id, through, state, $4, $5 \
                  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS told(facility_id, through, state) \
-                 ON CONFLICT (facility_id) DO UPDATE SET (through, state, ground, fold) = \
-                 (EXCLUDED.through, EXCLUDED.state, EXCLUDED.ground, EXCLUDED.fold)";
-    transaction.execute(heads, &[&ids, &through, &states, &ground, &fold]).await.doing(doing)?;
-    let done = "DELETE FROM registry.truth_due WHERE facility_id = ANY($1)";
-    transaction.execute(done, &[&ids]).await.doing(doing)?;
+                 ON CONFLICT (facility_id) DO UPDATE SET (through, state, policy_hash, fold) = \
+                 (EXCLUDED.through, EXCLUDED.state, EXCLUDED.policy_hash, EXCLUDED.fold)";
+    transaction.execute(heads, &[&ids, &through, &states, &policy_hash, &fold]).await.context(context)?;
+    let done = "DELETE FROM registry.status_history_pending WHERE facility_id = ANY($1)";
+    transaction.execute(done, &[&ids]).await.context(context)?;
     Ok(())
 }

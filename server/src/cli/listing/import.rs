@@ -8,29 +8,29 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::FacilityCodeChanged;
 
 use super::super::output::{note, say, warn};
-use super::super::statement::Speaker;
-use super::super::{Context, Mistaken};
-use super::{Import, show};
+use super::super::statement::Attribution;
+use super::super::{Context, UsageError};
+use super::{ImportArguments, show};
 use crate::clock;
-use crate::ingest::listing::door::{self, Applied, Door, Taken};
-use crate::ingest::listing::entry::{self, Entries, Scope};
+use crate::ingest::listing::entry::{self, ListingEntries, Scope};
 use crate::ingest::listing::format::Format as Mapping;
-use crate::ingest::listing::snapshot::{Identity, dated};
-use crate::ingest::operator::Answered;
+use crate::ingest::listing::import::{self, ImportOutcome, ImportReport, SnapshotImport};
+use crate::ingest::listing::snapshot::{SnapshotIdentity, dated};
+use crate::ingest::operator::StatementOutcome;
 use crate::ingest::table::{self, Mistake};
-use crate::store::listing::{self as snapshots, Released, Snapshot};
+use crate::store::listing::{self as snapshots, ListSnapshot, Release};
 
 const SOURCE_LIMIT: usize = 200;
 
-pub(super) async fn take(context: &Context, import: Import) -> anyhow::Result<()> {
-    let Import { file, source, as_of, coverage, format, speaker } = import;
+pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::Result<()> {
+    let ImportArguments { file, source, as_of, coverage, format, speaker } = import;
     let name = file.display().to_string();
     if source.trim().is_empty() || source.chars().count() > SOURCE_LIMIT || source.contains(char::is_control) {
-        return Err(Mistaken("--source must be a short text: where the file is from".to_owned()).into());
+        return Err(UsageError("--source must be a short text: where the file is from".to_owned()).into());
     }
-    dated(as_of, clock::now()).map_err(|ahead| Mistaken(format!("--as-of: {ahead}")))?;
+    dated(as_of, clock::now()).map_err(|ahead| UsageError(format!("--as-of: {ahead}")))?;
     let bytes = read_file(&file)?;
-    let identity = Identity::new(source.trim().to_owned(), coverage, as_of, &bytes);
+    let identity = SnapshotIdentity::new(source.trim().to_owned(), coverage, as_of, &bytes);
     if let Some(known) = snapshots::find(&context.store, identity.id()).await? {
         return again(context, &known).await;
     }
@@ -44,8 +44,8 @@ pub(super) async fn take(context: &Context, import: Import) -> anyhow::Result<()
         Ok((mapping.id.clone(), entries))
     });
     // The facilities are read while the file is.
-    let (read, directory) = tokio::join!(reading, door::directory(&context.store, as_of));
-    let (mapping, entries): (String, Entries) =
+    let (read, directory) = tokio::join!(reading, import::directory(&context.store, as_of));
+    let (mapping, entries): (String, ListingEntries) =
         read.context("read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
     let (entries, directory) = (Arc::new(entries), Arc::new(directory?));
     note(&format!(
@@ -58,10 +58,10 @@ pub(super) async fn take(context: &Context, import: Import) -> anyhow::Result<()
         warn(&format!("the kind of {} facilities was not said; the check digit told it", entries.inferred));
     }
     let said = speaker.stated("list import")?;
-    let taken = door(context).take(&identity, &mapping, &said, &entries, &directory, progress()).await?;
+    let taken = snapshot_import(context).import(&identity, &mapping, &said, &entries, &directory, progress()).await?;
     let id = show::short(identity.id());
     match taken {
-        Taken::Quarantined(doubt) => {
+        ImportOutcome::Quarantined(doubt) => {
             warn(&format!(
                 "{} 行しかなく前回は {} 行でした。保留しています / snapshot {id} has {} rows, the last of its kind {}: it is in \
                  quarantine and nobody was told of it.\n  Look at it with `yomitori-server list show {id}`; if it is right: \
@@ -70,7 +70,7 @@ pub(super) async fn take(context: &Context, import: Import) -> anyhow::Result<()
             ));
             say(&format!("{id} を保留しました / snapshot {id} is quarantined"));
         }
-        Taken::Applied(applied) => {
+        ImportOutcome::Applied(applied) => {
             say(&format!("{id} を取り込みました / snapshot {id} imported"));
             report(context, &entries.sheets, &applied).await?;
         }
@@ -79,7 +79,7 @@ pub(super) async fn take(context: &Context, import: Import) -> anyhow::Result<()
 }
 
 /// The same file came before.
-async fn again(context: &Context, known: &Snapshot) -> anyhow::Result<()> {
+async fn again(context: &Context, known: &ListSnapshot) -> anyhow::Result<()> {
     let id = show::short(known.snapshot);
     let when = show::day(known.imported_at);
     say(&format!("{id} は {when} に取込済みです / the same file was imported on {when} as snapshot {id}"));
@@ -98,20 +98,20 @@ async fn again(context: &Context, known: &Snapshot) -> anyhow::Result<()> {
     }
 }
 
-pub(super) async fn apply(context: &Context, snapshot: &Snapshot) -> anyhow::Result<()> {
+pub(super) async fn apply(context: &Context, snapshot: &ListSnapshot) -> anyhow::Result<()> {
     let id = show::short(snapshot.snapshot);
-    dated(snapshot.as_of, clock::now()).map_err(|ahead| Mistaken(ahead.to_string()))?;
+    dated(snapshot.as_of, clock::now()).map_err(|ahead| UsageError(ahead.to_string()))?;
     if snapshot.quarantined() {
-        return Err(Mistaken(format!("snapshot {id} is in quarantine; release it with `list release {id}`")).into());
+        return Err(UsageError(format!("snapshot {id} is in quarantine; release it with `list release {id}`")).into());
     }
-    let applied = door(context).apply(snapshot, progress()).await?;
+    let applied = snapshot_import(context).apply(snapshot, progress()).await?;
     say(&format!("{id} を反映しました / snapshot {id} applied"));
     let sheets: Vec<Option<String>> =
         snapshot.sheets.iter().map(|sheet| Some(sheet.clone()).filter(|sheet| !sheet.is_empty())).collect();
     report(context, &sheets, &applied).await
 }
 
-pub(super) async fn release(context: &Context, snapshot: Snapshot, speaker: Speaker) -> anyhow::Result<()> {
+pub(super) async fn release(context: &Context, snapshot: ListSnapshot, speaker: Attribution) -> anyhow::Result<()> {
     let id = show::short(snapshot.snapshot);
     if !snapshot.quarantined() {
         if snapshot.applied_at.is_some() {
@@ -120,26 +120,26 @@ pub(super) async fn release(context: &Context, snapshot: Snapshot, speaker: Spea
         }
         return apply(context, &snapshot).await;
     }
-    dated(snapshot.as_of, clock::now()).map_err(|ahead| Mistaken(ahead.to_string()))?;
+    dated(snapshot.as_of, clock::now()).map_err(|ahead| UsageError(ahead.to_string()))?;
     let stated = speaker.stated("")?;
-    door(context).release(&snapshot, &stated).await?;
-    let released = Released { at: stated.stated_at, by: stated.by, why: stated.why.unwrap_or_default() };
-    apply(context, &Snapshot { released: Some(released), ..snapshot }).await
+    snapshot_import(context).release(&snapshot, &stated).await?;
+    let released = Release { at: stated.stated_at, by: stated.by, why: stated.why.unwrap_or_default() };
+    apply(context, &ListSnapshot { released: Some(released), ..snapshot }).await
 }
 
 pub(super) async fn dismiss(
     context: &Context,
-    snapshot: &Snapshot,
+    snapshot: &ListSnapshot,
     code: &str,
-    speaker: Speaker,
+    speaker: Attribution,
 ) -> anyhow::Result<()> {
-    let code = InstitutionCode::parse(code).map_err(|error| Mistaken(error.to_string()))?;
+    let code = InstitutionCode::parse(code).map_err(|error| UsageError(error.to_string()))?;
     let row = row_with(context, snapshot, code).await?;
     if let Some(facility) = row.facility {
-        return Err(Mistaken(format!("{code} is the code of facility {facility}: the row is ours")).into());
+        return Err(UsageError(format!("{code} is the code of facility {facility}: the row is ours")).into());
     }
-    let position = door(context).dismiss(snapshot.snapshot, code, speaker.stated("")?).await?;
-    context.operator.shown(position).await?;
+    let position = snapshot_import(context).dismiss(snapshot.snapshot, code, speaker.stated("")?).await?;
+    context.operator.wait_until_projected(position).await?;
     say(&format!("{code} {} を対象外としました / is none of ours; it is not suggested again", row.name));
     Ok(())
 }
@@ -147,30 +147,30 @@ pub(super) async fn dismiss(
 /// The row of a snapshot that has `code`.
 async fn row_with(
     context: &Context,
-    snapshot: &Snapshot,
+    snapshot: &ListSnapshot,
     code: InstitutionCode,
-) -> anyhow::Result<snapshots::row::Line> {
+) -> anyhow::Result<snapshots::row::SnapshotRow> {
     let rows = snapshots::row::all(&context.store, snapshot.snapshot).await?;
     rows.into_iter().find(|row| row.code == code.as_str()).ok_or_else(|| {
         let id = show::short(snapshot.snapshot);
-        Mistaken(format!("snapshot {id} has no row with the code {code}")).into()
+        UsageError(format!("snapshot {id} has no row with the code {code}")).into()
     })
 }
 
 pub(super) async fn belongs(
     context: &Context,
-    snapshot: &Snapshot,
+    snapshot: &ListSnapshot,
     code: &str,
     facility: &str,
-    speaker: Speaker,
+    speaker: Attribution,
 ) -> anyhow::Result<()> {
-    let code = InstitutionCode::parse(code).map_err(|error| Mistaken(error.to_string()))?;
+    let code = InstitutionCode::parse(code).map_err(|error| UsageError(error.to_string()))?;
     let facility = context.facility(facility).await?;
     row_with(context, snapshot, code).await?;
     let stated = speaker.stated("")?;
     let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of };
-    let position = context.operator.state(facility, stated, changed.into()).await?;
-    if context.operator.shown(position).await? == Answered::Accepted {
+    let position = context.operator.record(facility, stated, changed.into()).await?;
+    if context.operator.wait_until_projected(position).await? == StatementOutcome::Accepted {
         note(
             "受け付けました。反映後に `list reconcile` を実行してください / accepted; run `list reconcile` once it is shown",
         );
@@ -184,8 +184,8 @@ const TOLD: usize = 5;
 const SHOWN_AT_ONCE: usize = 2000;
 
 /// What was told, and what needs a person.
-async fn report(context: &Context, sheets: &[Option<String>], applied: &Applied) -> anyhow::Result<()> {
-    let Applied { facts, suggested, unmatched, odd_digits, retired } = applied;
+async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportReport) -> anyhow::Result<()> {
+    let ImportReport { facts, suggested, unmatched, odd_digits, retired } = applied;
     let known = if facts.known > 0 { format!(", {} had been told before", facts.known) } else { String::new() };
     say(&format!(
         "  掲載 {} 件・未掲載 {} 件 / listed {}, not listed {}{known}",
@@ -217,7 +217,7 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &Applied)
         return Ok(());
     }
     for position in facts.places.values() {
-        if context.operator.shown(*position).await? == Answered::Accepted {
+        if context.operator.wait_until_projected(*position).await? == StatementOutcome::Accepted {
             note(
                 "受け付けました。反映は少し後です / accepted, not yet shown everywhere (is the server's projector running?)",
             );
@@ -227,8 +227,8 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &Applied)
     Ok(())
 }
 
-const fn door(context: &Context) -> Door<'_> {
-    Door { store: &context.store, operator: &context.operator }
+const fn snapshot_import(context: &Context) -> SnapshotImport<'_> {
+    SnapshotImport { store: &context.store, operator: &context.operator }
 }
 
 /// Says how far it is, now and then.
@@ -253,25 +253,25 @@ fn mappings(format: Option<&str>) -> anyhow::Result<Vec<Mapping>> {
     if !Path::new(format).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
         let known: Vec<&str> = bundled.iter().map(|mapping| mapping.id.as_str()).collect();
         let advice = "or the path of a mapping file that ends in .toml";
-        return Err(Mistaken(format!("there is no format `{format}`: write {}, {advice}", known.join(" or "))).into());
+        return Err(UsageError(format!("there is no format `{format}`: write {}, {advice}", known.join(" or "))).into());
     }
-    let text = std::fs::read_to_string(format).map_err(|error| Mistaken(format!("read `{format}`: {error}")))?;
-    Ok(vec![Mapping::parse(&text).map_err(|error| Mistaken(format!("`{format}`: {error}")))?])
+    let text = std::fs::read_to_string(format).map_err(|error| UsageError(format!("read `{format}`: {error}")))?;
+    Ok(vec![Mapping::parse(&text).map_err(|error| UsageError(format!("`{format}`: {error}")))?])
 }
 
 /// The bytes of a file that is not too large to be one of ours.
 pub(in crate::cli) fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
     let name = file.display();
-    let wrong = |error: std::io::Error| Mistaken(format!("read `{name}`: {error}"));
+    let wrong = |error: std::io::Error| UsageError(format!("read `{name}`: {error}"));
     let about = std::fs::metadata(file).map_err(wrong)?;
     if about.len() > table::FILE_LIMIT {
         let limit = table::FILE_LIMIT / 1024 / 1024;
-        return Err(Mistaken(format!("`{name}` is larger than {limit} MiB: it is no such table")).into());
+        return Err(UsageError(format!("`{name}` is larger than {limit} MiB: it is no such table")).into());
     }
     Ok(std::fs::read(file).map_err(wrong)?)
 }
 
-pub(in crate::cli) fn refused(file: &str, mistakes: &[Mistake]) -> Mistaken {
+pub(in crate::cli) fn refused(file: &str, mistakes: &[Mistake]) -> UsageError {
     let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
-    Mistaken(format!("import `{file}`: nothing was imported / 何も取り込んでいません\n{}", lines.join("\n")))
+    UsageError(format!("import `{file}`: nothing was imported / 何も取り込んでいません\n{}", lines.join("\n")))
 }

@@ -16,17 +16,17 @@ use yomitori_proto::event::{ListRowDismissed, ListingObserved, SnapshotImported,
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
 use super::coverage::{Coverage, CoverageError};
-use super::directory::{Directory, Facility};
-use super::entry::{Entries, Entry};
-use super::reconcile::{Reconciled, Tiding, reconcile, suggestions};
-use super::snapshot::{Ahead, Identity, Shrunken, dated, shrunken};
+use super::directory::{Directory, DirectoryFacility};
+use super::entry::{ListingEntries, ListingEntry};
+use super::reconcile::{Finding, Reconciliation, reconcile, suggestions};
+use super::snapshot::{DatedAhead, Shrinkage, SnapshotIdentity, dated, shrunken};
 use super::suggest::Suggestion;
 use crate::clock;
-use crate::ingest::operator::{Operator, StateError};
+use crate::ingest::operator::{Operator, StatementError};
 use crate::log::Position;
 use crate::log::kafka::AppendError;
-use crate::store::listing::row::{self, Line, Suggested};
-use crate::store::listing::{self as snapshots, Released, Snapshot};
+use crate::store::listing::row::{self, SnapshotRow, SuggestionRow};
+use crate::store::listing::{self as snapshots, ListSnapshot, Release};
 use crate::store::{Store, StoreError, directory};
 
 /// Facts told in one part.
@@ -36,33 +36,33 @@ const AT_ONCE: usize = 5000;
 
 /// Why a snapshot could not be taken in. What was kept of it stays, and the import can be run again.
 #[derive(Debug, thiserror::Error)]
-pub enum TakeError {
+pub enum ImportError {
     #[error("keep the snapshot")]
     Store(#[from] StoreError),
     #[error("tell the facilities of it (run the same command again: it goes on where it stopped)")]
     Append(#[from] AppendError),
     #[error("record who says so")]
-    State(#[from] StateError),
+    State(#[from] StatementError),
     #[error("keep the snapshot: somebody else imports the very same file; look at `list snapshots`")]
     UnderWay,
     #[error("take in a list that is dated ahead")]
-    Ahead(#[from] Ahead),
+    Ahead(#[from] DatedAhead),
     #[error("understand what the snapshot covers")]
     Coverage(#[from] CoverageError),
 }
 
 /// What came of taking a snapshot in.
 #[derive(Debug)]
-pub enum Taken {
+pub enum ImportOutcome {
     /// It is doubtful: kept, and nobody was told.
-    Quarantined(Shrunken),
-    Applied(Applied),
+    Quarantined(Shrinkage),
+    Applied(ImportReport),
 }
 
 /// What a snapshot said of the facilities.
 #[derive(Debug, Default)]
-pub struct Applied {
-    pub facts: Facts,
+pub struct ImportReport {
+    pub facts: FactCounts,
     /// The rows of `unmatched` that resemble a facility.
     pub suggested: usize,
     pub unmatched: usize,
@@ -74,7 +74,7 @@ pub struct Applied {
 
 /// How many facilities were told what, and where the log has it.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct FactCounts {
     pub listed: usize,
     pub absent: usize,
     /// Told by an earlier run.
@@ -95,7 +95,7 @@ pub async fn directory(store: &Store, as_of: DateTime<Utc>) -> Result<Directory,
             let retired = held.until.is_some_and(|until| until <= as_of);
             codes.extend(InstitutionCode::parse(&held.code).ok().map(|code| (known.facility, code, retired)));
         }
-        facilities.push(Facility {
+        facilities.push(DirectoryFacility {
             id: known.facility,
             name: known.name.into(),
             prefecture,
@@ -108,25 +108,25 @@ pub async fn directory(store: &Store, as_of: DateTime<Utc>) -> Result<Directory,
 
 /// The door through which snapshots come.
 #[derive(Clone, Copy)]
-pub struct Door<'a> {
+pub struct SnapshotImport<'a> {
     pub store: &'a Store,
     pub operator: &'a Operator,
 }
 
-impl Door<'_> {
+impl SnapshotImport<'_> {
     /// Keeps a new snapshot and, unless it is doubtful, applies it. `progress` hears how many of how many were told.
     ///
     /// # Errors
     /// Where its date has not come yet, or the database or the log is away.
-    pub async fn take(
+    pub async fn import(
         self,
-        identity: &Identity,
+        identity: &SnapshotIdentity,
         format: &str,
         said: &Stated,
-        read: &Arc<Entries>,
+        read: &Arc<ListingEntries>,
         directory: &Arc<Directory>,
         progress: impl FnMut(usize, usize),
-    ) -> Result<Taken, TakeError> {
+    ) -> Result<ImportOutcome, ImportError> {
         dated(identity.as_of, clock::now())?;
         let store = self.store;
         let found = reconcile(&read.entries, directory, &identity.coverage);
@@ -134,7 +134,7 @@ impl Door<'_> {
         let rows = read.entries.len();
         let before = snapshots::rows_before(store, &identity.source, &coverage, identity.as_of).await?;
         let doubt = shrunken(rows, before.and_then(|before| usize::try_from(before).ok()));
-        let snapshot = Snapshot {
+        let snapshot = ListSnapshot {
             snapshot: identity.id(),
             source: identity.source.clone(),
             coverage,
@@ -161,21 +161,21 @@ impl Door<'_> {
             coverage: snapshot.coverage.clone(),
             rows: u32::try_from(rows).unwrap_or(u32::MAX),
         };
-        self.operator.state(FacilityId::FLEET, said.clone(), imported.into()).await?;
+        self.operator.record(FacilityId::FLEET, said.clone(), imported.into()).await?;
         if !row::keep(store, &snapshot, lines(&read.entries, &found, directory)).await? {
-            return Err(TakeError::UnderWay);
+            return Err(ImportError::UnderWay);
         }
         let facts = match doubt {
-            Some(_) => Facts::default(),
-            None => self.tell(&snapshot, &found.tidings, directory, HashSet::new(), progress).await?,
+            Some(_) => FactCounts::default(),
+            None => self.tell(&snapshot, &found.findings, directory, HashSet::new(), progress).await?,
         };
         let suggestions = suggesting.await.expect("no row makes the suggestions panic");
         row::rematch(store, snapshot.snapshot, &[], &suggested(&suggestions, directory)).await?;
         if let Some(doubt) = doubt {
-            return Ok(Taken::Quarantined(doubt));
+            return Ok(ImportOutcome::Quarantined(doubt));
         }
         snapshots::applied(store, snapshot.snapshot, clock::now()).await?;
-        Ok(Taken::Applied(applied(&read.entries, &found, suggestions.len(), directory, facts)))
+        Ok(ImportOutcome::Applied(applied(&read.entries, &found, suggestions.len(), directory, facts)))
     }
 
     /// Applies a kept snapshot once more: after it was released or interrupted, or for facilities and codes that were
@@ -183,18 +183,23 @@ impl Door<'_> {
     ///
     /// # Errors
     /// Where its date has not come yet, or the database or the log is away.
-    pub async fn apply(self, snapshot: &Snapshot, progress: impl FnMut(usize, usize)) -> Result<Applied, TakeError> {
+    pub async fn apply(
+        self,
+        snapshot: &ListSnapshot,
+        progress: impl FnMut(usize, usize),
+    ) -> Result<ImportReport, ImportError> {
         dated(snapshot.as_of, clock::now())?;
         let store = self.store;
         let coverage: Coverage = snapshot.coverage.parse()?;
         let directory = directory(store, snapshot.as_of).await?;
         let kept = row::all(store, snapshot.snapshot).await?;
-        let entries: Vec<Entry> = kept.iter().map(|line| entry(line).expect("what is kept was an entry")).collect();
+        let entries: Vec<ListingEntry> =
+            kept.iter().map(|line| entry(line).expect("what is kept was an entry")).collect();
         let found = reconcile(&entries, &directory, &coverage);
-        let now: Vec<Line> = lines(&entries, &found, &directory).collect();
-        let changed = |(old, new): (&Line, &Line)| {
+        let now: Vec<SnapshotRow> = lines(&entries, &found, &directory).collect();
+        let changed = |(old, new): (&SnapshotRow, &SnapshotRow)| {
             ((old.facility, old.retired) != (new.facility, new.retired)).then_some((
-                new.place,
+                new.row_index,
                 new.facility,
                 new.retired,
             ))
@@ -203,7 +208,7 @@ impl Door<'_> {
         let suggestions = undismissed(&entries, &snapshots::dismissed(store).await?, &directory);
         row::rematch(store, snapshot.snapshot, &changed, &suggested(&suggestions, &directory)).await?;
         let told = snapshots::told(store, snapshot.snapshot).await?.into_iter().collect();
-        let facts = self.tell(snapshot, &found.tidings, &directory, told, progress).await?;
+        let facts = self.tell(snapshot, &found.findings, &directory, told, progress).await?;
         snapshots::applied(store, snapshot.snapshot, clock::now()).await?;
         Ok(applied(&entries, &found, suggestions.len(), &directory, facts))
     }
@@ -212,12 +217,12 @@ impl Door<'_> {
     ///
     /// # Errors
     /// Where its date has not come yet, or the database or the log is away.
-    pub async fn release(self, snapshot: &Snapshot, stated: &Stated) -> Result<bool, TakeError> {
+    pub async fn release(self, snapshot: &ListSnapshot, stated: &Stated) -> Result<bool, ImportError> {
         dated(snapshot.as_of, clock::now())?;
         let snapshot = snapshot.snapshot;
-        self.operator.state(FacilityId::FLEET, stated.clone(), SnapshotReleased { snapshot }.into()).await?;
+        self.operator.record(FacilityId::FLEET, stated.clone(), SnapshotReleased { snapshot }.into()).await?;
         let Stated { by, why, stated_at, .. } = stated.clone();
-        let released = Released { at: stated_at, by, why: why.unwrap_or_default() };
+        let released = Release { at: stated_at, by, why: why.unwrap_or_default() };
         Ok(snapshots::release(self.store, snapshot, &released).await?)
     }
 
@@ -230,21 +235,21 @@ impl Door<'_> {
         snapshot: SnapshotId,
         code: InstitutionCode,
         stated: Stated,
-    ) -> Result<Position, TakeError> {
+    ) -> Result<Position, ImportError> {
         let dismissed = ListRowDismissed { snapshot, code: code.to_string() };
-        let position = self.operator.state(FacilityId::FLEET, stated, dismissed.into()).await?;
+        let position = self.operator.record(FacilityId::FLEET, stated, dismissed.into()).await?;
         row::dismiss(self.store, code.as_str()).await?;
         Ok(position)
     }
 
     async fn tell(
         self,
-        snapshot: &Snapshot,
-        tidings: &[Tiding],
+        snapshot: &ListSnapshot,
+        tidings: &[Finding],
         directory: &Directory,
         told: HashSet<(FacilityId, String)>,
         mut progress: impl FnMut(usize, usize),
-    ) -> Result<Facts, TakeError> {
+    ) -> Result<FactCounts, ImportError> {
         let stated_at = clock::now();
         let already: HashSet<FacilityId> = told.iter().map(|(facility, _)| *facility).collect();
         let news: Vec<(FacilityId, Option<InstitutionCode>)> = tidings
@@ -257,7 +262,7 @@ impl Door<'_> {
             .collect();
         let listed = news.iter().filter(|(_, code)| code.is_some()).count();
         let known = tidings.len() - news.len();
-        let mut facts = Facts { listed, absent: news.len() - listed, known, places: BTreeMap::new() };
+        let mut facts = FactCounts { listed, absent: news.len() - listed, known, places: BTreeMap::new() };
         let mut done = 0;
         for part in news.chunks(PART) {
             let relayed = part.iter().copied().map(|(facility, code)| {
@@ -267,7 +272,7 @@ impl Door<'_> {
                     listed: code.is_some(),
                     code: code.map(|code| code.to_string()),
                 };
-                self.operator.relay(facility, snapshot.snapshot, stated_at, observed)
+                self.operator.record_from_list(facility, snapshot.snapshot, stated_at, observed)
             });
             let mut relayed = stream::iter(relayed).buffer_unordered(AT_ONCE);
             while let Some(position) = relayed.try_next().await? {
@@ -287,7 +292,7 @@ impl Door<'_> {
 
 /// Whose the rows may be of which nobody said that they are none of ours.
 fn undismissed(
-    entries: &[Entry],
+    entries: &[ListingEntry],
     dismissed: &BTreeSet<String>,
     directory: &Directory,
 ) -> Vec<(usize, Vec<Suggestion>)> {
@@ -296,13 +301,19 @@ fn undismissed(
     found
 }
 
-fn applied(entries: &[Entry], found: &Reconciled, suggested: usize, directory: &Directory, facts: Facts) -> Applied {
+fn applied(
+    entries: &[ListingEntry],
+    found: &Reconciliation,
+    suggested: usize,
+    directory: &Directory,
+    facts: FactCounts,
+) -> ImportReport {
     let odd = |place: &usize| entries.get(*place).map(|entry| (entry.sheet, entry.row, entry.code));
     let retired = entries.iter().zip(&found.matches).filter_map(|(entry, matched)| {
         let matched = matched.filter(|matched| matched.retired)?;
         Some((entry.sheet, entry.row, entry.code, directory.facility(matched.facility)?.id))
     });
-    Applied {
+    ImportReport {
         facts,
         suggested,
         unmatched: found.matches.iter().filter(|matched| matched.is_none()).count(),
@@ -311,10 +322,14 @@ fn applied(entries: &[Entry], found: &Reconciled, suggested: usize, directory: &
     }
 }
 
-fn lines<'a>(entries: &'a [Entry], found: &'a Reconciled, directory: &'a Directory) -> impl Iterator<Item = Line> + 'a {
+fn lines<'a>(
+    entries: &'a [ListingEntry],
+    found: &'a Reconciliation,
+    directory: &'a Directory,
+) -> impl Iterator<Item = SnapshotRow> + 'a {
     let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
-    (0..).zip(entries.iter().zip(&found.matches)).map(move |(place, (entry, matched))| Line {
-        place,
+    (0..).zip(entries.iter().zip(&found.matches)).map(move |(place, (entry, matched))| SnapshotRow {
+        row_index: place,
         sheet: i16::try_from(entry.sheet).unwrap_or(i16::MAX),
         row: number(entry.row),
         code: entry.code.to_string(),
@@ -325,20 +340,25 @@ fn lines<'a>(entries: &'a [Entry], found: &'a Reconciled, directory: &'a Directo
     })
 }
 
-fn suggested(suggestions: &[(usize, Vec<Suggestion>)], directory: &Directory) -> Vec<Suggested> {
+fn suggested(suggestions: &[(usize, Vec<Suggestion>)], directory: &Directory) -> Vec<SuggestionRow> {
     let of_row = |(place, suggestions): &(usize, Vec<Suggestion>)| {
         let place = i32::try_from(*place).unwrap_or(i32::MAX);
         let one = |(rank, suggestion): (i16, &Suggestion)| {
             let reasons = suggestion.reasons.iter().map(|reason| reason.key()).collect();
-            Some(Suggested { place, rank, facility: directory.facility(suggestion.facility)?.id.0, reasons })
+            Some(SuggestionRow {
+                row_index: place,
+                rank,
+                facility: directory.facility(suggestion.facility)?.id.0,
+                reasons,
+            })
         };
         (0..).zip(suggestions).filter_map(one).collect::<Vec<_>>()
     };
     suggestions.iter().flat_map(of_row).collect()
 }
 
-fn entry(line: &Line) -> Option<Entry> {
-    Some(Entry {
+fn entry(line: &SnapshotRow) -> Option<ListingEntry> {
+    Some(ListingEntry {
         sheet: u16::try_from(line.sheet).ok()?,
         row: u32::try_from(line.row).ok()?,
         code: InstitutionCode::parse(&line.code).ok()?,
@@ -349,7 +369,7 @@ fn entry(line: &Line) -> Option<Entry> {
 
 /// The snapshots whose identifier begins as `text` does.
 #[must_use]
-pub fn named<'a>(all: &'a [Snapshot], text: &str) -> Vec<&'a Snapshot> {
+pub fn named<'a>(all: &'a [ListSnapshot], text: &str) -> Vec<&'a ListSnapshot> {
     let text = text.to_ascii_lowercase();
     let begins = |id: SnapshotId| id.to_string().starts_with(&text) || id.0.simple().to_string().starts_with(&text);
     if text.is_empty() { Vec::new() } else { all.iter().filter(|snapshot| begins(snapshot.snapshot)).collect() }

@@ -9,13 +9,13 @@ use yomitori_proto::event::{Event, Origin, Stated};
 use yomitori_proto::id::SnapshotId;
 
 use super::super::output::{note, say};
-use super::super::{Context, Mistaken};
+use super::super::{Context, UsageError};
 use super::Shape;
 use crate::ingest::listing::cadence::{Days, Lag};
-use crate::ingest::listing::diff::{self, Line};
+use crate::ingest::listing::diff::{self, DiffRow};
 use crate::ingest::listing::measured::measured;
-use crate::store::fact::{self, Placed};
-use crate::store::listing::{self as store, Snapshot, row};
+use crate::store::fact::{self, StoredFact};
+use crate::store::listing::{self as store, ListSnapshot, row};
 
 pub(super) fn day(at: DateTime<Utc>) -> String {
     at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string()
@@ -32,16 +32,17 @@ fn json(document: &impl Serialize) -> anyhow::Result<()> {
 }
 
 #[derive(Serialize)]
-struct Described<'a> {
+struct SnapshotDocument<'a> {
     #[serde(flatten)]
-    snapshot: &'a Snapshot,
+    snapshot: &'a ListSnapshot,
     state: &'static str,
 }
 
 pub(super) async fn snapshots(context: &Context, shape: Shape) -> anyhow::Result<()> {
     let all = store::all(&context.store).await?;
     if shape == Shape::Json {
-        let described: Vec<_> = all.iter().map(|snapshot| Described { snapshot, state: snapshot.state() }).collect();
+        let described: Vec<_> =
+            all.iter().map(|snapshot| SnapshotDocument { snapshot, state: snapshot.state() }).collect();
         return json(&described);
     }
     if all.is_empty() {
@@ -55,7 +56,7 @@ pub(super) async fn snapshots(context: &Context, shape: Shape) -> anyhow::Result
     Ok(())
 }
 
-fn line(snapshot: &Snapshot) -> String {
+fn line(snapshot: &ListSnapshot) -> String {
     format!(
         "{:<9} {:<11} {:<11} {:<12} {:<8} {:<15} {}",
         short(snapshot.snapshot),
@@ -68,18 +69,22 @@ fn line(snapshot: &Snapshot) -> String {
     )
 }
 
-pub(super) async fn snapshot(context: &Context, snapshot: &Snapshot, shape: Shape) -> anyhow::Result<()> {
+pub(super) async fn snapshot(context: &Context, snapshot: &ListSnapshot, shape: Shape) -> anyhow::Result<()> {
     let ours = row::matched(&context.store, snapshot.snapshot).await?;
     let unmatched = row::unmatched_count(&context.store, snapshot.snapshot).await?;
     if shape == Shape::Json {
         #[derive(Serialize)]
-        struct Whole<'a> {
+        struct SnapshotDetail<'a> {
             #[serde(flatten)]
-            described: Described<'a>,
+            described: SnapshotDocument<'a>,
             unmatched: i64,
-            ours: &'a [row::Line],
+            ours: &'a [row::SnapshotRow],
         }
-        return json(&Whole { described: Described { snapshot, state: snapshot.state() }, unmatched, ours: &ours });
+        return json(&SnapshotDetail {
+            described: SnapshotDocument { snapshot, state: snapshot.state() },
+            unmatched,
+            ours: &ours,
+        });
     }
     say(&format!("snapshot   {}", snapshot.snapshot));
     say(&format!("source     {}, {}, as of {}", snapshot.source, snapshot.coverage, day(snapshot.as_of)));
@@ -103,7 +108,7 @@ pub(super) async fn snapshot(context: &Context, snapshot: &Snapshot, shape: Shap
 
 pub(super) async fn unmatched(
     context: &Context,
-    snapshots: &[Snapshot],
+    snapshots: &[ListSnapshot],
     all: bool,
     shape: Shape,
 ) -> anyhow::Result<()> {
@@ -113,11 +118,12 @@ pub(super) async fn unmatched(
     }
     if shape == Shape::Json {
         #[derive(Serialize)]
-        struct Queue<'a> {
+        struct UnmatchedDocument<'a> {
             snapshot: SnapshotId,
             rows: &'a [row::Unmatched],
         }
-        let queues: Vec<_> = found.iter().map(|(snapshot, rows)| Queue { snapshot: snapshot.snapshot, rows }).collect();
+        let queues: Vec<_> =
+            found.iter().map(|(snapshot, rows)| UnmatchedDocument { snapshot: snapshot.snapshot, rows }).collect();
         return json(&queues);
     }
     for (snapshot, rows) in found {
@@ -151,20 +157,21 @@ pub(super) async fn unmatched(
 
 pub(super) async fn diff(
     context: &Context,
-    before: &Snapshot,
-    after: &Snapshot,
+    before: &ListSnapshot,
+    after: &ListSnapshot,
     ours: bool,
     shape: Shape,
 ) -> anyhow::Result<()> {
     if (&before.source, &before.coverage) != (&after.source, &after.coverage) {
-        let kind =
-            |snapshot: &Snapshot| format!("{} is {}, {}", short(snapshot.snapshot), snapshot.source, snapshot.coverage);
+        let kind = |snapshot: &ListSnapshot| {
+            format!("{} is {}, {}", short(snapshot.snapshot), snapshot.source, snapshot.coverage)
+        };
         let what = "only snapshots of one source and coverage can be compared";
-        return Err(Mistaken(format!("{what}: {}; {}", kind(before), kind(after))).into());
+        return Err(UsageError(format!("{what}: {}; {}", kind(before), kind(after))).into());
     }
-    let lines = async |snapshot: &Snapshot| -> anyhow::Result<Vec<Line>> {
+    let lines = async |snapshot: &ListSnapshot| -> anyhow::Result<Vec<DiffRow>> {
         let rows = row::all(&context.store, snapshot.snapshot).await?;
-        Ok(rows.into_iter().map(|row| Line { code: row.code, name: row.name, facility: row.facility }).collect())
+        Ok(rows.into_iter().map(|row| DiffRow { code: row.code, name: row.name, facility: row.facility }).collect())
     };
     let mut found = diff::diff(lines(before).await?, lines(after).await?);
     if ours {
@@ -248,7 +255,7 @@ pub(super) async fn decisions(context: &Context, shape: Shape) -> anyhow::Result
         code: Option<String>,
     }
     let facts = fact::of_fleet(&context.store).await?;
-    let decision = |placed: &Placed| {
+    let decision = |placed: &StoredFact| {
         let (snapshot, code) = match &placed.recorded.event {
             Event::SnapshotImported(event) => (event.snapshot, None),
             Event::SnapshotReleased(event) => (event.snapshot, None),

@@ -17,10 +17,10 @@ use yomitori_proto::code::Prefecture;
 
 use super::error::Failure;
 use super::lang::Lang;
-use super::query::Asked;
+use super::query::FleetQuery;
 use super::{Web, text, when, word};
 use crate::clock;
-use crate::store::fleet::{self, Axis, Line};
+use crate::store::fleet::{self, Axis, StatusRow};
 
 /// Without it a Japanese spreadsheet takes the file for Shift JIS.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -52,7 +52,7 @@ pub(super) async fn show(
     Extension(lang): Extension<Lang>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let asked = Asked::of_page(query.as_deref())?;
+    let asked = FleetQuery::of_page(query.as_deref())?;
     let turn = Arc::clone(&web.downloads).try_acquire_owned().map_err(|_| Failure::Busy)?;
     let lines = fleet::every(&web.store, &asked.filter, asked.order).await?;
     let head = HEADINGS.iter().map(|heading| lang.one(heading).to_owned());
@@ -73,7 +73,7 @@ pub(super) async fn show(
     Ok((headers, body).into_response())
 }
 
-fn cells(lang: Lang, line: &Line) -> [String; 17] {
+fn cells(lang: Lang, line: &StatusRow) -> [String; 17] {
     let word = |axis, key: &str| word::label(lang, axis, key);
     let instant = |at: Option<DateTime<Utc>>| at.map(when::exact).unwrap_or_default();
     let flags: Vec<String> = line.flags.iter().map(|flag| word::flag_label(lang, flag)).collect();

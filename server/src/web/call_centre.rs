@@ -9,16 +9,16 @@ use yomitori_facility::{Calendar, Opening, tokyo};
 use super::lang::Lang;
 use super::text;
 use super::word::{Tone, sign};
-use crate::store::{Store, StoreError, ground};
+use crate::store::{Store, StoreError, policy};
 
 /// The calendar in force, with every closure that people recorded.
 pub(super) async fn calendar(store: &Store) -> Result<Calendar, StoreError> {
-    Ok(ground::now(store).await?.calendar)
+    Ok(policy::now(store).await?.calendar)
 }
 
 /// Whether the call centre answers, for programs.
 #[derive(Serialize)]
-pub(super) struct Centre {
+pub(super) struct CallCentre {
     telephone: String,
     opening: Opening,
     /// Until when it answers, where it does.
@@ -29,7 +29,7 @@ pub(super) struct Centre {
     holidays_known_until: i32,
 }
 
-impl Centre {
+impl CallCentre {
     pub(super) fn of(calendar: &Calendar, now: DateTime<Utc>) -> Self {
         let opening = calendar.open(now);
         Self {
@@ -48,7 +48,8 @@ impl Centre {
 
 /// The box that stands where people are asked to call.
 pub(super) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) -> Markup {
-    let Centre { telephone, opening, open_until, next_opening, holidays_known_until } = Centre::of(calendar, now);
+    let CallCentre { telephone, opening, open_until, next_opening, holidays_known_until } =
+        CallCentre::of(calendar, now);
     let (tone, state) = match opening {
         Opening::Open => (Tone::Good, &text::OPEN_NOW),
         Opening::Closed => (Tone::Quiet, &text::CLOSED_NOW),

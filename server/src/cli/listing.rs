@@ -1,7 +1,7 @@
 //! `list`: the ministry's list, taken in snapshot by snapshot, and what can be seen by it.
 
+mod import;
 mod show;
-mod take;
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use chrono_tz::Asia::Tokyo;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output::{note, say};
-use super::statement::Speaker;
-use super::{Context, Mistaken};
+use super::statement::Attribution;
+use super::{Context, UsageError};
 use crate::ingest::listing::coverage::Coverage;
-use crate::ingest::listing::door;
 use crate::ingest::listing::format::Format as Mapping;
-use crate::store::listing::{self as snapshots, Snapshot};
+use crate::ingest::listing::import as snapshot_import;
+use crate::store::listing::{self as snapshots, ListSnapshot};
 
-pub(super) use take::{read_file, refused};
+pub(super) use import::{read_file, refused};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -27,7 +27,7 @@ pub(super) enum Command {
     ///   list import list.csv --source mhlw --as-of 2026-01-15 --coverage full
     ///   list import 13tokyo.xlsx --source mhlw-older --as-of 2026-01-15 --coverage prefecture:13
     #[command(verbatim_doc_comment)]
-    Import(Import),
+    Import(ImportArguments),
     /// All snapshots, the newest first.
     Snapshots {
         #[command(flatten)]
@@ -70,7 +70,7 @@ pub(super) enum Command {
     Release {
         snapshot: String,
         #[command(flatten)]
-        speaker: Speaker,
+        speaker: Attribution,
     },
     /// Apply kept snapshots to facilities and codes that were registered since; by default the newest of each kind.
     Reconcile {
@@ -86,7 +86,7 @@ pub(super) enum Command {
         #[arg(long)]
         facility: String,
         #[command(flatten)]
-        speaker: Speaker,
+        speaker: Attribution,
     },
     /// Decide that a row is none of our facilities, although it resembles one: it is not suggested again.
     Dismiss {
@@ -94,7 +94,7 @@ pub(super) enum Command {
         /// The code in the row.
         code: String,
         #[command(flatten)]
-        speaker: Speaker,
+        speaker: Attribution,
     },
     /// Who took in which snapshot, released it, or dismissed a row, when and why.
     Decisions {
@@ -106,7 +106,7 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
-pub(super) struct Import {
+pub(super) struct ImportArguments {
     file: PathBuf,
     /// Where the file is from, in a word; snapshots are compared with others of the same source.
     #[arg(long)]
@@ -121,7 +121,7 @@ pub(super) struct Import {
     #[arg(long)]
     format: Option<String>,
     #[command(flatten)]
-    speaker: Speaker,
+    speaker: Attribution,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -138,7 +138,7 @@ enum Shape {
 
 pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Import(import) => take::take(context, import).await,
+        Command::Import(import) => import::take(context, import).await,
         Command::Snapshots { shape } => show::snapshots(context, shape.shape).await,
         Command::Show { snapshot, shape } => {
             show::snapshot(context, &named(context, &snapshot).await?, shape.shape).await
@@ -152,20 +152,20 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         }
         Command::Cadence { shape } => show::cadence(context, shape.shape).await,
         Command::Release { snapshot, speaker } => {
-            take::release(context, named(context, &snapshot).await?, speaker).await
+            import::release(context, named(context, &snapshot).await?, speaker).await
         }
         Command::Reconcile { snapshot } => {
             for snapshot in chosen(context, snapshot.as_deref()).await? {
-                take::apply(context, &snapshot).await?;
+                import::apply(context, &snapshot).await?;
             }
             Ok(())
         }
         Command::Match { snapshot, code, facility, speaker } => {
             let snapshot = named(context, &snapshot).await?;
-            take::belongs(context, &snapshot, &code, &facility, speaker).await
+            import::belongs(context, &snapshot, &code, &facility, speaker).await
         }
         Command::Dismiss { snapshot, code, speaker } => {
-            take::dismiss(context, &named(context, &snapshot).await?, &code, speaker).await
+            import::dismiss(context, &named(context, &snapshot).await?, &code, speaker).await
         }
         Command::Decisions { shape } => show::decisions(context, shape.shape).await,
         Command::Formats { name: None } => {
@@ -176,33 +176,33 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         }
         Command::Formats { name: Some(name) } => {
             let text = Mapping::text(&name);
-            say(text.ok_or_else(|| Mistaken(format!("there is no format `{name}`; see `list formats`")))?.trim_end());
+            say(text.ok_or_else(|| UsageError(format!("there is no format `{name}`; see `list formats`")))?.trim_end());
             Ok(())
         }
     }
 }
 
 /// A snapshot by the first digits of its identifier.
-async fn named(context: &Context, text: &str) -> anyhow::Result<Snapshot> {
+async fn named(context: &Context, text: &str) -> anyhow::Result<ListSnapshot> {
     let all = snapshots::all(&context.store).await?;
-    match door::named(&all, text).as_slice() {
+    match snapshot_import::named(&all, text).as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(Mistaken(format!("there is no snapshot `{text}`; see `yomitori-server list snapshots`")).into()),
+        [] => Err(UsageError(format!("there is no snapshot `{text}`; see `yomitori-server list snapshots`")).into()),
         several => {
             let ids: Vec<String> = several.iter().map(|snapshot| snapshot.snapshot.to_string()).collect();
-            Err(Mistaken(format!("`{text}` is the beginning of several snapshots: {}", ids.join(", "))).into())
+            Err(UsageError(format!("`{text}` is the beginning of several snapshots: {}", ids.join(", "))).into())
         }
     }
 }
 
 /// The snapshot that was asked for, or the newest of each kind that is believed.
-async fn chosen(context: &Context, text: Option<&str>) -> anyhow::Result<Vec<Snapshot>> {
+async fn chosen(context: &Context, text: Option<&str>) -> anyhow::Result<Vec<ListSnapshot>> {
     if let Some(text) = text {
         return Ok(vec![named(context, text).await?]);
     }
-    let mut newest: Vec<Snapshot> = Vec::new();
+    let mut newest: Vec<ListSnapshot> = Vec::new();
     for snapshot in snapshots::all(&context.store).await? {
-        let kind = |other: &Snapshot| other.source == snapshot.source && other.coverage == snapshot.coverage;
+        let kind = |other: &ListSnapshot| other.source == snapshot.source && other.coverage == snapshot.coverage;
         if !snapshot.quarantined() && !newest.iter().any(kind) {
             newest.push(snapshot);
         }

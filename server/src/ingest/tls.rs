@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-use crate::identity::{self, Shown};
+use crate::identity::{self, TerminalCertificate};
 use crate::{clock, telemetry};
 
 /// Enough for a terminal on a slow line that loses every fifth packet.
@@ -27,21 +27,21 @@ const WAITING: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// `None` where no client certificate was shown: allowed for enrolment alone.
-    pub shown: Option<Shown>,
+    pub shown: Option<TerminalCertificate>,
 }
 
 /// A connection whose handshake is done.
-pub struct Secured {
+pub struct TlsConnection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
 }
 
 /// Accepts until `stop`.
-pub fn open(
+pub fn accept(
     listener: TcpListener,
     tls: rustls::ServerConfig,
     stop: CancellationToken,
-) -> ReceiverStream<io::Result<Secured>> {
+) -> ReceiverStream<io::Result<TlsConnection>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     tokio::spawn(async move {
@@ -65,7 +65,7 @@ pub fn open(
     ReceiverStream::new(receiver)
 }
 
-async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<io::Result<Secured>>) {
+async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<io::Result<TlsConnection>>) {
     // Small messages both ways: waiting to fill a packet would only add latency.
     stream.set_nodelay(true).ok();
     // What a bad line lost is sent again in even steps, not in ever longer ones, and such a line is not taken for one that
@@ -87,16 +87,17 @@ async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<i
     match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let caller = Caller { shown: certificate.and_then(|der| identity::shown(der, clock::now())) };
+            let caller =
+                Caller { shown: certificate.and_then(|der| identity::terminal_certificate(der, clock::now())) };
             // The server has stopped where nobody takes it.
-            sender.send(Ok(Secured { stream, caller })).await.ok();
+            sender.send(Ok(TlsConnection { stream, caller })).await.ok();
         }
         Ok(Err(error)) => telemetry::handshake_failed(&error),
         Err(_) => telemetry::handshake_failed(&io::Error::from(io::ErrorKind::TimedOut)),
     }
 }
 
-impl Connected for Secured {
+impl Connected for TlsConnection {
     type ConnectInfo = Caller;
 
     fn connect_info(&self) -> Caller {
@@ -104,13 +105,13 @@ impl Connected for Secured {
     }
 }
 
-impl AsyncRead for Secured {
+impl AsyncRead for TlsConnection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Secured {
+impl AsyncWrite for TlsConnection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

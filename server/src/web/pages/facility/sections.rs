@@ -5,11 +5,11 @@ use maud::{Markup, html};
 use yomitori_facility::{Text, Word as _};
 use yomitori_proto::vocabulary::Way;
 
-use super::complete;
+use super::completeness;
 use super::status::{self, Acknowledged, Flag, Reader, Said, Status, Terminal};
 use crate::statement;
 use crate::store::completeness::Completeness;
-use crate::store::fleet::{self, Line};
+use crate::store::fleet::{self, StatusRow};
 use crate::web::lang::Lang;
 use crate::web::word::{Tone, capital};
 use crate::web::{text, when, word};
@@ -99,7 +99,7 @@ fn remedy(flag: &str) -> Option<&'static str> {
     })
 }
 
-pub(super) fn axes(lang: Lang, line: &Line, status: &Status) -> Markup {
+pub(super) fn axes(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
     let axes: [(&Text, fleet::Axis, &str, &status::Axis); 7] = [
         (&text::ELIGIBLE, fleet::Axis::Eligible, &line.eligible, &status.eligible),
         (&text::EVIDENCE, fleet::Axis::Evidence, &line.evidence, &status.evidence),
@@ -184,7 +184,7 @@ fn terminal(
                 @if let Some(at) = one.numbers_reused_at {
                     div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::clock(at))) } }
                 }
-                (complete::line(lang, &lives, now))
+                (completeness::line(lang, &lives, now))
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
                 div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way))) } }
                 div {

@@ -3,7 +3,7 @@
 
 use tokio_postgres::Transaction;
 
-use super::{Doing as _, StoreError};
+use super::{QueryContext as _, StoreError};
 
 /// What is kept of a row.
 const WORDS: [&str; 12] = [
@@ -32,14 +32,14 @@ fn words(of: &str) -> String {
 pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Result<(), StoreError> {
     let (new, old, kept) = (words("i"), words("f"), WORDS.join(", "));
     let insert = format!(
-        "WITH noted AS (INSERT INTO registry.belief (facility_id, known_from, {kept}) \
+        "WITH noted AS (INSERT INTO registry.status_shown (facility_id, known_from, {kept}) \
          SELECT i.facility_id, i.folded_at, {new} \
          FROM {incoming} i LEFT JOIN projection.facility_row f USING (facility_id) \
          WHERE f.facility_id IS NULL OR ({old}) IS DISTINCT FROM ({new}) \
          ON CONFLICT (facility_id, known_from) DO NOTHING RETURNING facility_id) \
-         INSERT INTO registry.truth_due (facility_id) SELECT facility_id FROM noted"
+         INSERT INTO registry.status_history_pending (facility_id) SELECT facility_id FROM noted"
     );
-    transaction.execute(&insert, &[]).await.doing("keep what was shown")?;
+    transaction.execute(&insert, &[]).await.context("keep what was shown")?;
     Ok(())
 }
 
@@ -50,17 +50,17 @@ pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Resul
 pub(super) async fn note_exchange(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let (new, old, kept) = (words("s"), words("f"), WORDS.join(", "));
     let insert = format!(
-        "WITH noted AS (INSERT INTO registry.belief (facility_id, known_from, {kept}) SELECT s.facility_id, now(), {new} \
+        "WITH noted AS (INSERT INTO registry.status_shown (facility_id, known_from, {kept}) SELECT s.facility_id, now(), {new} \
          FROM shadow.facility_row s LEFT JOIN projection.facility_row f USING (facility_id) \
          WHERE f.facility_id IS NULL OR ({old}) IS DISTINCT FROM ({new}) RETURNING facility_id) \
-         INSERT INTO registry.truth_due (facility_id) SELECT facility_id FROM noted"
+         INSERT INTO registry.status_history_pending (facility_id) SELECT facility_id FROM noted"
     );
     let gone = format!(
-        "INSERT INTO registry.belief (facility_id, known_from, shown, {kept}) SELECT f.facility_id, now(), false, {old} \
+        "INSERT INTO registry.status_shown (facility_id, known_from, shown, {kept}) SELECT f.facility_id, now(), false, {old} \
          FROM projection.facility_row f LEFT JOIN shadow.facility_row s USING (facility_id) WHERE s.facility_id IS NULL"
     );
     for statement in [insert, gone] {
-        transaction.execute(&statement, &[]).await.doing("keep what was shown")?;
+        transaction.execute(&statement, &[]).await.context("keep what was shown")?;
     }
     Ok(())
 }
