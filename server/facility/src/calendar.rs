@@ -94,6 +94,19 @@ impl Calendar {
         Self { hours, ..self }
     }
 
+    /// What makes this calendar: two that say the same have one document.
+    #[must_use]
+    pub fn document(&self) -> String {
+        let mut document = self.hours.document();
+        let mut line = |what: &str, value: String| document.push_str(&format!("{what} {value}\n"));
+        self.years.iter().for_each(|year| line("year", year.to_string()));
+        self.holidays.iter().for_each(|holiday| line("holiday", holiday.to_string()));
+        let span = |(from, to): &(DateTime<Utc>, DateTime<Utc>)| format!("{} {}", from.to_rfc3339(), to.to_rfc3339());
+        self.closures.iter().for_each(|closure| line("call_centre_closed", span(closure)));
+        self.clinics_closed.iter().for_each(|closure| line("clinics_closed", span(closure)));
+        document
+    }
+
     /// The call centre is closed in [from, to).
     pub fn close(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         if from < to {

@@ -55,6 +55,15 @@ impl Hours {
         Ok(Self { telephone: document.telephone, week })
     }
 
+    /// What makes these hours: two that say the same have one document.
+    pub(crate) fn document(&self) -> String {
+        let day = |times: &Option<(NaiveTime, NaiveTime)>| {
+            times.map_or_else(|| "closed".to_owned(), |(from, to)| format!("{from} to {to}"))
+        };
+        let week: Vec<String> = self.week.iter().map(day).collect();
+        format!("telephone {}\nweek {}\n", self.telephone, week.join(", "))
+    }
+
     /// The number to dial.
     #[must_use]
     pub fn telephone(&self) -> &str {

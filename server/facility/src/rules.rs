@@ -5,7 +5,7 @@
 
 mod parse;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -20,6 +20,8 @@ pub struct Rules {
     version: u32,
     /// Ascending by `effective_at`, never empty.
     sets: Vec<RuleSet>,
+    /// See [`Rules::document`].
+    document: Arc<str>,
 }
 
 /// The rules from one instant on.
@@ -119,6 +121,12 @@ impl Rules {
         self.version
     }
 
+    /// The canonical document: two that say the same, in whatever order and with whatever comments, have one.
+    #[must_use]
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
     /// The set in force at `at`; before the first set, the first.
     #[must_use]
     pub fn at(&self, at: DateTime<Utc>) -> &RuleSet {
@@ -166,6 +174,22 @@ mod tests {
         assert_eq!(level("2026-03-31T14:59:59Z"), Level::Correlated);
         assert_eq!(level("2026-03-31T15:00:00Z"), Level::HeaderConfirmed);
         assert_eq!(rules.changes().count(), 1);
+    }
+
+    #[test]
+    fn the_canonical_document_says_the_same_and_differs_where_a_rule_does() {
+        let rules = Rules::bundled();
+        assert_eq!(Rules::parse(rules.document()).unwrap(), rules);
+        let commented = Rules::BUNDLED.replace("require_in_use", "# a remark\nrequire_in_use");
+        assert_eq!(Rules::parse(&commented).unwrap().document(), rules.document());
+        let absent = Rules::BUNDLED.replace("retry_within_s = 45\n", "");
+        assert_eq!(Rules::parse(&absent).unwrap().document(), rules.document(), "a default is written out");
+        let numbers =
+            rules.document().lines().filter_map(|line| line.split_once(" = ")?.1.parse::<u64>().ok().map(|_| line));
+        let changed =
+            |line: &str| Rules::parse(&rules.document().replace(line, &format!("{line}1"))).map(|it| it == rules);
+        assert!(numbers.clone().count() > 30);
+        assert!(numbers.map(changed).all(|same| same != Ok(true)));
     }
 
     #[test]

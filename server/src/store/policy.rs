@@ -14,21 +14,21 @@ use super::{QueryContext as _, Store, StoreError, fact};
 pub struct Policy {
     pub rules: Rules,
     pub calendar: Calendar,
-    /// Two policies of one number say the same of every facility.
+    /// Two policies of one hash say the same of every facility.
     pub hash: i64,
 }
 
 impl Policy {
     /// What comes with this version of the program, and what was said of the fleet since.
     #[must_use]
-    pub fn of<'a>(said: impl IntoIterator<Item = &'a Recorded>) -> Self {
+    pub fn of<'a>(statements: impl IntoIterator<Item = &'a Recorded>) -> Self {
         let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
-        for recorded in said {
-            // Rules that can't be read were never adopted: whoever adopts them is told, and an older program keeps its own.
+        for recorded in statements {
+            // Rules that can't be read were never adopted: the command refuses them, and an older program keeps its own.
             fleet.apply(recorded).ok();
         }
         let Fleet { rules, calendar, .. } = fleet;
-        let digest = Sha256::digest(format!("{rules:?}{calendar:?}"));
+        let digest = Sha256::new().chain_update(rules.document()).chain_update(calendar.document()).finalize();
         let hash = digest.first_chunk().copied().map(i64::from_be_bytes).expect("a digest has 32 bytes");
         Self { rules, calendar, hash }
     }

@@ -1,5 +1,7 @@
 //! Reading a rules document: every mistake is collected, none stops the reading.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 use toml::{Table, Value};
 
@@ -39,24 +41,34 @@ pub(super) fn parse(document: &str) -> Result<Rules, Vec<RuleError>> {
         Some(_) => top.wrong("set", "at least one table `[[set]]`"),
     }
     top.finish(&mut mistakes);
-    sets.sort_by_key(|set| set.effective_at);
-    if sets.windows(2).any(|pair| pair[0].effective_at == pair[1].effective_at) {
+    sets.sort_by_key(|(set, _)| set.effective_at);
+    if sets.windows(2).any(|pair| pair[0].0.effective_at == pair[1].0.effective_at) {
         mistakes.push(RuleError::Wrong {
             place: "set".to_owned(),
             expected: "a list in which no `effective_at` occurs twice",
         });
     }
     if mistakes.is_empty() {
-        Ok(Rules { version: u32::try_from(version).unwrap_or(u32::MAX), sets })
+        let version = u32::try_from(version).unwrap_or(u32::MAX);
+        let (sets, documents): (Vec<_>, Vec<_>) = sets.into_iter().unzip();
+        Ok(Rules { version, sets, document: canonical(version, documents) })
     } else {
         Err(mistakes)
     }
 }
 
+/// The canonical document: every field once, those that were left out with their defaults, the sets by their dates.
+fn canonical(version: u32, sets: Vec<Table>) -> Arc<str> {
+    let sets = sets.into_iter().map(Value::Table).collect();
+    Table::from_iter([("version".to_owned(), version.into()), ("set".to_owned(), Value::Array(sets))])
+        .to_string()
+        .into()
+}
+
 /// Ten years: nothing in the rules lasts longer.
 const YEARS_S: u64 = 10 * 366 * 86_400;
 
-fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> RuleSet {
+fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> (RuleSet, Table) {
     let set = RuleSet {
         effective_at: fields.instant("effective_at"),
         counts_since: fields.instant("counts_since"),
@@ -99,27 +111,30 @@ fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> RuleSet {
     if set.stale_after_opening_days > set.silent_after_opening_days {
         fields.wrong("stale_after_opening_days", "at most `silent_after_opening_days`");
     }
-    fields.finish(mistakes);
-    set
+    let document = fields.finish(mistakes);
+    (set, document)
 }
 
 /// The fields of one table; each is taken once, and what is left over is a mistake. A mistake yields some value of the
 /// type, which is never used, because the document is refused.
 struct Fields {
     table: Table,
+    /// What was read, with the defaults of what was absent.
+    read: Table,
     prefix: String,
     mistakes: Vec<RuleError>,
 }
 
 impl Fields {
-    const fn new(table: Table, prefix: String) -> Self {
-        Self { table, prefix, mistakes: Vec::new() }
+    fn new(table: Table, prefix: String) -> Self {
+        Self { table, read: Table::new(), prefix, mistakes: Vec::new() }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
         let value = self.table.remove(name);
-        if value.is_none() {
-            self.mistakes.push(RuleError::Missing { place: format!("{}{name}", self.prefix) });
+        match &value {
+            Some(value) => drop(self.read.insert(name.to_owned(), value.clone())),
+            None => self.mistakes.push(RuleError::Missing { place: format!("{}{name}", self.prefix) }),
         }
         value
     }
@@ -145,7 +160,11 @@ impl Fields {
 
     /// A number that documents of before this field don't have.
     fn number_or(&mut self, name: &str, least: u64, most: u64, absent: u64) -> u64 {
-        if self.table.contains_key(name) { self.number(name, least, most) } else { absent }
+        if self.table.contains_key(name) {
+            return self.number(name, least, most);
+        }
+        self.read.insert(name.to_owned(), Value::Integer(i64::try_from(absent).unwrap_or(i64::MAX)));
+        absent
     }
 
     fn seconds_or(&mut self, name: &str, absent: u64) -> Duration {
@@ -205,8 +224,9 @@ impl Fields {
         })
     }
 
-    fn finish(mut self, mistakes: &mut Vec<RuleError>) {
+    fn finish(mut self, mistakes: &mut Vec<RuleError>) -> Table {
         mistakes.append(&mut self.mistakes);
         mistakes.extend(self.table.keys().map(|key| RuleError::Unknown { place: format!("{}{key}", self.prefix) }));
+        self.read
     }
 }
