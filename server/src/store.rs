@@ -5,6 +5,7 @@
 //!
 //! One noun a file. This module never reads the log and never draws a page.
 
+pub mod announcement;
 pub mod call;
 pub mod completeness;
 pub mod connection;
@@ -16,6 +17,7 @@ pub mod generation;
 pub mod lease;
 pub mod limit;
 pub mod listing;
+pub mod lock;
 pub mod parked;
 pub mod past;
 pub mod policy;

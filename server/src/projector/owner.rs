@@ -3,24 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::{Client, NoTls, Transaction};
+use tokio_postgres::Transaction;
 
 use crate::log::Position;
 use crate::projector::ProjectionError;
 use crate::store::generation::GenerationNumber;
+use crate::store::lock::{Instances, PartitionLocks};
 use crate::store::{Store, progress};
 use crate::telemetry;
 
-/// The first half of the lock's number, so that it collides with nobody else's.
-const LOCKS: i32 = 0x596f_6d69;
-/// The second half of the lock that every instance holds together with the others: by it they know how many they are.
-const PRESENT: i32 = -1;
-
-/// The partitions that this instance holds. The locks go with the connection: whatever ends it, frees them.
+/// The partitions that this instance holds.
 pub(super) struct Owner {
-    locks: Client,
-    /// The number by which the database knows the connection of the locks.
-    session: i32,
+    locks: PartitionLocks,
     generation: GenerationNumber,
     partitions: i32,
     places: BTreeMap<i32, PartitionState>,
@@ -38,13 +32,8 @@ impl Owner {
         generation: GenerationNumber,
         partitions: i32,
     ) -> Result<Self, ProjectionError> {
-        let (locks, connection) = store.address().connect(NoTls).await.map_err(ProjectionError::Locks)?;
-        // Its end shows at the next use of `locks`.
-        tokio::spawn(connection);
-        let present = "SELECT pg_advisory_lock_shared($1, $2)";
-        locks.execute(present, &[&LOCKS, &PRESENT]).await.map_err(ProjectionError::Locks)?;
-        let row = locks.query_one("SELECT pg_backend_pid()", &[]).await.map_err(ProjectionError::Locks)?;
-        Ok(Self { locks, session: row.get(0), generation, partitions, places: BTreeMap::new() })
+        let locks = PartitionLocks::join(store).await.map_err(ProjectionError::Locks)?;
+        Ok(Self { locks, generation, partitions, places: BTreeMap::new() })
     }
 
     /// Takes the partitions that nobody holds, up to a fair share, and lets go of those beyond it; says whether anything
@@ -55,8 +44,7 @@ impl Owner {
         while self.places.len() > share
             && let Some((partition, _)) = self.places.pop_last()
         {
-            let unlock = "SELECT pg_advisory_unlock($1, $2)";
-            self.locks.execute(unlock, &[&LOCKS, &partition]).await.map_err(ProjectionError::Locks)?;
+            self.locks.release(partition).await.map_err(ProjectionError::Locks)?;
             telemetry::partition_left(partition);
             changed = true;
         }
@@ -64,9 +52,7 @@ impl Owner {
             if self.places.len() >= share || self.places.contains_key(&partition) {
                 continue;
             }
-            let lock = "SELECT pg_try_advisory_lock($1, $2)";
-            let row = self.locks.query_one(lock, &[&LOCKS, &partition]).await.map_err(ProjectionError::Locks)?;
-            if row.get(0) {
+            if self.locks.take(partition).await.map_err(ProjectionError::Locks)? {
                 let start = progress::start(store, partition).await?;
                 self.places.insert(partition, PartitionState { next_offset: start.offset, received_at: None });
                 changed = true;
@@ -91,7 +77,7 @@ impl Owner {
             let fenced = ProjectionError::Fenced { partition };
             let Some(expected) = self.position(partition) else { return Err(fenced) };
             if !progress::stands(transaction, self.generation, expected).await?
-                || !self.holds(transaction, partition).await?
+                || !self.locks.holds(transaction, partition).await.map_err(ProjectionError::Locks)?
             {
                 return Err(fenced);
             }
@@ -99,28 +85,11 @@ impl Owner {
         Ok(())
     }
 
-    /// Whether the lock of `partition` is this instance's, as the database sees it.
-    async fn holds(&self, transaction: &Transaction<'_>, partition: i32) -> Result<bool, ProjectionError> {
-        let query = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 \
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-                     AND classid::int8 = $2 AND objid::int8 = $3)";
-        let (class, object) = (i64::from(LOCKS.cast_unsigned()), i64::from(partition));
-        let row = transaction.query_one(query, &[&self.session, &class, &object]).await;
-        Ok(row.map_err(ProjectionError::Locks)?.get(0))
-    }
-
     /// How many partitions this instance may hold, so that each has its part: where they don't divide, those that came
     /// first hold one more.
     async fn share(&self) -> Result<usize, ProjectionError> {
-        let query = "SELECT count(DISTINCT pid), count(DISTINCT pid) FILTER (WHERE pid < $3) FROM pg_locks \
-                     WHERE locktype = 'advisory' AND granted \
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-                     AND classid::int8 = $1 AND objid::int8 = $2";
-        let (class, object) = (i64::from(LOCKS.cast_unsigned()), i64::from(PRESENT.cast_unsigned()));
-        let row =
-            self.locks.query_one(query, &[&class, &object, &self.session]).await.map_err(ProjectionError::Locks)?;
-        let (instances, before) = (row.get(0), row.get(1));
-        Ok(share(self.partitions, instances, before))
+        let Instances { all, before } = self.locks.instances().await.map_err(ProjectionError::Locks)?;
+        Ok(share(self.partitions, all, before))
     }
 
     /// The generation that is folded into: another one may be live by the time that it is written.

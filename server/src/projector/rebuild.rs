@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use rdkafka::error::KafkaError;
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, NoTls};
 use yomitori_facility::FOLD;
 
 use self::live_lag::LiveLagGate;
@@ -25,8 +24,9 @@ use super::ProjectionError;
 use crate::log::Position;
 use crate::log::kafka::{self, TopicError};
 use crate::store::generation::{self, Generation};
+use crate::store::lock::ExclusiveLock;
 use crate::store::policy::{self, Policy};
-use crate::store::{QueryContext as _, Store, StoreError, parked, progress};
+use crate::store::{Store, StoreError, parked, progress};
 use crate::{clock, config};
 
 /// Held by whoever builds: two would write into each other's generation.
@@ -88,7 +88,7 @@ pub struct Rebuild {
     /// Was there before, and is gone on with.
     resumed: bool,
     /// The lock goes with the connection.
-    _lock: Client,
+    _lock: ExclusiveLock,
 }
 
 impl Rebuild {
@@ -142,7 +142,7 @@ impl Rebuild {
         policy: Policy,
         generation: Generation,
         resumed: bool,
-        lock: Client,
+        lock: ExclusiveLock,
     ) -> Result<Self, RebuildError> {
         let (live, shadow) = (live.clone(), live.shadow()?);
         Ok(Self { live, shadow, kafka: kafka.clone(), policy, generation, resumed, _lock: lock })
@@ -245,15 +245,11 @@ impl Rebuild {
 /// fold is: then it is of no use to this program.
 async fn policy_of(live: &Store, generation: Generation) -> Result<Option<Policy>, StoreError> {
     let policy = policy::at(live, generation.begun_at).await?;
-    let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE policy_hash <> $1)";
-    let row = live.client().await?.query_one(query, &[&policy.hash]).await.context("look at a generation's rules")?;
-    Ok((generation.fold == FOLD && !row.get::<_, bool>(0)).then_some(policy))
+    let other = generation::has_rows_of_another(live, policy.hash).await?;
+    Ok((generation.fold == FOLD && !other).then_some(policy))
 }
 
-async fn lock(store: &Store) -> Result<Client, RebuildError> {
-    let locked = |source| RebuildError::Projection(ProjectionError::Locks(source));
-    let (client, connection) = store.address().connect(NoTls).await.map_err(locked)?;
-    tokio::spawn(connection);
-    let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await.map_err(locked)?;
-    if row.get(0) { Ok(client) } else { Err(RebuildError::Running) }
+async fn lock(store: &Store) -> Result<ExclusiveLock, RebuildError> {
+    let lock = ExclusiveLock::take(store, LOCK).await;
+    lock.map_err(|source| RebuildError::Projection(ProjectionError::Locks(source)))?.ok_or(RebuildError::Running)
 }

@@ -68,6 +68,16 @@ pub async fn adopt(store: &Store, fold: i32) -> Result<bool, StoreError> {
     Ok(adopted == 1)
 }
 
+/// Whether the shadow has rows that were folded by another policy.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn has_rows_of_another(store: &Store, policy_hash: i64) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE policy_hash <> $1)";
+    let row = store.client().await?.query_one(query, &[&policy_hash]).await.context("read the policy of a generation")?;
+    Ok(row.get(0))
+}
+
 fn generation(row: &tokio_postgres::Row) -> Generation {
     Generation { number: GenerationNumber(row.get(0)), fold: row.get(1), with_facts: row.get(2), begun_at: row.get(3) }
 }

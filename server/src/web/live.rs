@@ -5,7 +5,7 @@
 //! one answer of the database. What may have been missed while a connection was away is announced as "many".
 
 use std::convert::Infallible;
-use std::future::{poll_fn, ready};
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::{broadcast, watch};
-use tokio_postgres::{AsyncMessage, NoTls};
 use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Web;
-use crate::store::{CHANGED, Store};
+use crate::store::Store;
+use crate::store::announcement::{self, Announcement};
 use crate::telemetry;
 
 /// A page that is slower than this many announcements is told "many".
@@ -99,29 +99,14 @@ async fn listen_once(
     changes: &broadcast::Sender<Arc<str>>,
     says: &watch::Sender<bool>,
 ) -> Result<(), tokio_postgres::Error> {
-    let mut address = store.address().clone();
-    address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server pages");
-    let (client, mut connection) = address.connect(NoTls).await?;
-    let command = format!("LISTEN {CHANGED}");
-    let mut begun = std::pin::pin!(client.batch_execute(&command));
-    let mut messages = stream::poll_fn(|context| connection.poll_message(context));
-    let mut listening = false;
-    // Nobody listens while no page is open: then an announcement reaches no one, and that is well.
+    // Where no page is open, an announcement reaches no one.
     let announce = |ids: &str| drop(changes.send(Arc::from(ids)));
-    loop {
-        tokio::select! {
-            done = poll_fn(|context| begun.as_mut().poll(context)), if !listening => {
-                done?;
-                listening = true;
-                says.send_replace(true);
-                announce(MANY);
-            }
-            message = messages.next() => match message {
-                Some(Ok(AsyncMessage::Notification(heard))) => announce(heard.payload()),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error),
-                None => return Ok(()),
-            },
+    announcement::listen(store, |heard| match heard {
+        Announcement::Listening => {
+            says.send_replace(true);
+            announce(MANY);
         }
-    }
+        Announcement::Changed(ids) => announce(ids),
+    })
+    .await
 }

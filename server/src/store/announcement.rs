@@ -1,0 +1,48 @@
+//! Announcements of the database: which facilities a commit has changed.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use tokio_postgres::{AsyncMessage, NoTls};
+
+use super::{CHANGED, Store};
+
+/// What a listener hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Announcement<'a> {
+    /// From here on, nothing is missed.
+    Listening,
+    /// The identifiers of the facilities that changed, with spaces between them, or `many`.
+    Changed(&'a str),
+}
+
+/// Listens on a connection of its own until that ends, and gives every announcement to `hear`.
+///
+/// # Errors
+/// Where the database is away, or the connection is lost.
+pub async fn listen(store: &Store, mut hear: impl FnMut(Announcement<'_>)) -> Result<(), tokio_postgres::Error> {
+    let mut address = store.address().clone();
+    address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server pages");
+    let (client, mut connection) = address.connect(NoTls).await?;
+    let command = format!("LISTEN {CHANGED}");
+    let mut begun = pin!(client.batch_execute(&command));
+    let mut messages = stream::poll_fn(|context| connection.poll_message(context));
+    let mut listening = false;
+    loop {
+        tokio::select! {
+            done = poll_fn(|context| begun.as_mut().poll(context)), if !listening => {
+                done?;
+                listening = true;
+                hear(Announcement::Listening);
+            }
+            message = messages.next() => match message {
+                Some(Ok(AsyncMessage::Notification(heard))) => hear(Announcement::Changed(heard.payload())),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            },
+        }
+    }
+}
