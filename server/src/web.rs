@@ -17,6 +17,9 @@ mod lang;
 mod layout;
 mod live;
 mod pages;
+mod paging;
+mod part;
+mod path;
 mod query;
 mod text;
 mod when;
@@ -28,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -131,11 +134,16 @@ fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: Can
         .route("/events", get(live::events))
         .route("/healthz", get(health::health))
         .route("/metrics", get(health::metrics))
-        .route("/assets/{fingerprint}/{name}", get(assets::show))
+        .route("/assets/{fingerprint}/{name}", get(asset))
         .method_not_allowed_fallback(async || Failure::Method)
         .fallback(async || Failure::NoPage)
         .layer(middleware::from_fn(frame))
         .with_state(web)
+}
+
+/// `/assets/{fingerprint}/{name}`.
+async fn asset(Path((fingerprint, name)): Path<(String, String)>) -> Result<Response, Failure> {
+    assets::file(&fingerprint, &name).ok_or(Failure::NoPage)
 }
 
 /// Lets a few requests read at a time, and a few others state something, each for so long at most.

@@ -7,9 +7,10 @@ use tokio_postgres::Transaction;
 
 use crate::log::Position;
 use crate::projector::ProjectionError;
+use crate::store::facility::{self, FacilityRow};
 use crate::store::generation::GenerationNumber;
 use crate::store::lock::{Instances, PartitionLocks};
-use crate::store::{Store, progress};
+use crate::store::{QueryContext as _, Store, progress};
 use crate::telemetry;
 
 /// The partitions that this instance holds.
@@ -82,6 +83,16 @@ impl Owner {
                 return Err(fenced);
             }
         }
+        Ok(())
+    }
+
+    /// Writes rows that follow from no new fact, unless another instance has taken over and folded further.
+    pub(super) async fn show(&self, store: &Store, rows: &[FacilityRow]) -> Result<(), ProjectionError> {
+        let mut client = store.client().await?;
+        let transaction = client.transaction().await.context("begin to write facilities")?;
+        self.fence(&transaction, rows.iter().map(|row| row.partition)).await?;
+        facility::show(&transaction, rows).await?;
+        transaction.commit().await.context("commit facilities")?;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use yomitori_facility::{Facility, Rules};
 use yomitori_proto::id::FacilityId;
 
 use super::owner::Owner;
-use super::{ProjectionError, row, state};
+use super::{ProjectionError, row};
 use crate::store::policy::Policy;
 use crate::store::{Store, StoreError, facility, fact};
 use crate::{clock, telemetry};
@@ -57,7 +57,7 @@ impl Refold {
             .iter()
             .filter_map(|(id, partition)| Some(row::row(folded.get(id)?, *partition, policy, now)))
             .collect::<Result<_, _>>()?;
-        state::write(store, owner, &rows).await?;
+        owner.show(store, &rows).await?;
         self.after = Some(last);
         let before = self.done;
         self.done += behind.len();

@@ -10,7 +10,7 @@ use super::{ProjectionError, refold, row};
 use crate::clock;
 use crate::log::Position;
 use crate::store::policy::Policy;
-use crate::store::{QueryContext as _, Store, StoreError, facility, fact, parked};
+use crate::store::{Store, StoreError, facility, fact, parked};
 
 /// Above this many remembered facilities, all are forgotten: plain, and rare.
 const REMEMBERED: usize = 60_000;
@@ -145,15 +145,5 @@ pub(super) async fn sweep(
         .iter()
         .map(|(&id, &partition)| row::row(&states.facility(id), partition, policy, now))
         .collect::<Result<_, _>>()?;
-    write(store, owner, &rows).await
-}
-
-/// Writes rows that follow from nothing new, unless somebody else has taken over and folded further.
-pub(super) async fn write(store: &Store, owner: &Owner, rows: &[facility::FacilityRow]) -> Result<(), ProjectionError> {
-    let mut client = store.client().await?;
-    let transaction = client.transaction().await.context("begin to write facilities")?;
-    owner.fence(&transaction, rows.iter().map(|row| row.partition)).await?;
-    facility::show(&transaction, rows).await?;
-    transaction.commit().await.context("commit facilities")?;
-    Ok(())
+    owner.show(store, &rows).await
 }

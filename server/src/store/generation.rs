@@ -74,7 +74,8 @@ pub async fn adopt(store: &Store, fold: i32) -> Result<bool, StoreError> {
 /// Where the database is away.
 pub async fn has_rows_of_another(store: &Store, policy_hash: i64) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE policy_hash <> $1)";
-    let row = store.client().await?.query_one(query, &[&policy_hash]).await.context("read the policy of a generation")?;
+    let row =
+        store.client().await?.query_one(query, &[&policy_hash]).await.context("read the policy of a generation")?;
     Ok(row.get(0))
 }
 

@@ -14,12 +14,12 @@ use super::Web;
 use super::as_of::AsOf;
 use super::call_centre::{self, CallCentre};
 use super::error::Failure;
-use super::pages::facility::{Named, named};
 use super::query::{ApiQuery, QueryParameters};
 use crate::clock;
 use crate::store::call::{self, Call};
 use crate::store::completeness::{self, Completeness};
 use crate::store::fleet::{self, Detail, StatusRow, TimelineEntry};
+use crate::web::path::{FacilityPath, facility_path};
 
 /// Facts that come with a facility.
 const RECENT: i64 = 50;
@@ -65,7 +65,7 @@ pub(super) async fn facility(
     RawQuery(query): RawQuery,
 ) -> Result<Json<OneFacility>, Failure> {
     QueryParameters::read(query.as_deref(), &[])?;
-    let Named { facility, .. } = named(&web.store, &code).await?;
+    let FacilityPath { facility, .. } = facility_path(&web.store, &code).await?;
     let (progress, detail, completeness, timeline) = tokio::try_join!(
         fleet::progress(&web.store),
         fleet::detail(&web.store, facility),

@@ -3,12 +3,9 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
-
-use super::error::Failure;
 
 const FILES: [(&str, &str, &str); 3] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
@@ -32,14 +29,14 @@ pub(super) fn path(name: &str) -> String {
     format!("/assets/{}/{name}", *FINGERPRINT)
 }
 
-/// `/assets/{fingerprint}/{name}`.
-pub(super) async fn show(Path((fingerprint, name)): Path<(String, String)>) -> Result<Response, Failure> {
-    let (_, media, body) = FILES.into_iter().find(|file| file.0 == name).ok_or(Failure::NoPage)?;
+/// A file as it is sent; `None` where there is none of this name.
+pub(super) fn file(fingerprint: &str, name: &str) -> Option<Response> {
+    let (_, media, body) = FILES.into_iter().find(|file| file.0 == name)?;
     // A page of another version still gets a file, but doesn't keep it.
     let keep = if fingerprint == *FINGERPRINT { "public, max-age=31536000, immutable" } else { "no-store" };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media)),
         (header::CACHE_CONTROL, HeaderValue::from_static(keep)),
     ];
-    Ok((headers, body).into_response())
+    Some((headers, body).into_response())
 }

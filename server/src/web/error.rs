@@ -11,7 +11,7 @@ use yomitori_facility::Text;
 use yomitori_proto::code::{CodeError, InstitutionCode};
 
 use super::lang::Lang;
-use super::layout;
+use super::layout::{self, Refusal};
 use crate::store::StoreError;
 use crate::telemetry;
 
@@ -190,7 +190,17 @@ impl Failure {
     }
 
     pub(super) fn page(&self, lang: Lang) -> Response {
-        self.with_retry((self.status(), layout::failure(lang, self)).into_response())
+        self.with_retry((self.status(), layout::failure(lang, &self.refusal())).into_response())
+    }
+
+    fn refusal(&self) -> Refusal {
+        Refusal {
+            status: self.status().as_u16(),
+            title: self.title(),
+            detail: self.detail(),
+            passing: self.passing(),
+            has_fleet: !matches!(self, Self::Host { .. }),
+        }
     }
 
     /// Whether asking again soon may help.

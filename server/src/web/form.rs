@@ -5,7 +5,9 @@
 mod draw;
 mod entered;
 mod once;
+mod page;
 
 pub(super) use self::draw::{Drawn, draw};
 pub(super) use self::entered::{Entered, read};
 pub(super) use self::once::Once;
+pub(super) use self::page::{FormPage, RECORDED, names, outcome, recorded, refused};

@@ -5,9 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use yomitori_facility::Text;
 
 use super::as_of::AsOf;
-use super::error::Failure;
 use super::lang::{LANG, Lang};
-use super::query::{PAGE_ROWS, QueryParameters};
 use super::{assets, text};
 
 /// A page before its surroundings are drawn.
@@ -98,21 +96,6 @@ fn places(lang: Lang, here: &str) -> Markup {
     }
 }
 
-/// From page to page of a list with `total` rows.
-pub(super) fn pages(lang: Lang, given: &QueryParameters, path: &str, page: i64, total: i64) -> Markup {
-    let last = (total + PAGE_ROWS - 1) / PAGE_ROWS;
-    let link = |page: i64| given.link(path, &[("page", (page > 1).then(|| page.to_string()).as_deref())]);
-    html! {
-        @if last > 1 || page > 1 {
-            nav.pages aria-label=(lang.one(&text::PAGES)) {
-                @if page > 1 { a.button rel="prev" href=(link(page - 1)) { "← " (lang.one(&text::PREVIOUS)) } }
-                span { (grouped(page)) " / " (grouped(last.max(1))) }
-                @if page < last { a.button rel="next" href=(link(page + 1)) { (lang.one(&text::NEXT)) " →" } }
-            }
-        }
-    }
-}
-
 /// With commas between thousands.
 pub(super) fn grouped(number: i64) -> String {
     let digits = number.to_string();
@@ -156,23 +139,32 @@ fn languages(lang: Lang, here: &str) -> Markup {
     }
 }
 
+/// Why there is no page.
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) title: Text,
+    pub(super) detail: Text,
+    /// Asking again soon may help.
+    pub(super) passing: bool,
+    /// The list of facilities can be shown.
+    pub(super) has_fleet: bool,
+}
+
 /// A page that says why there is none. It needs no database.
-pub(super) fn failure(lang: Lang, failure: &Failure) -> Markup {
-    let (title, detail) = (failure.title(), failure.detail());
+pub(super) fn failure(lang: Lang, refusal: &Refusal) -> Markup {
+    let Refusal { status, title, detail, passing, has_fleet } = refusal;
     html! {
         (DOCTYPE)
         html lang=(lang.key()) {
-            (head(lang, lang.one(&title), failure.passing()))
+            (head(lang, lang.one(title), *passing))
             body {
                 header.top { (brand(lang)) }
                 main #main.failure {
-                    p.status { (failure.status().as_u16()) }
-                    h1 { (lang.both(&title)) }
-                    p { (lang.one(&detail)) }
+                    p.status { (status) }
+                    h1 { (lang.both(title)) }
+                    p { (lang.one(detail)) }
                     @if lang == Lang::Ja && detail.ja != detail.en { p.en lang="en" { (detail.en) } }
-                    @if !matches!(failure, Failure::Host { .. }) {
-                        p { a.button href="/" { (lang.one(&text::BACK_TO_FLEET)) } }
-                    }
+                    @if *has_fleet { p { a.button href="/" { (lang.one(&text::BACK_TO_FLEET)) } } }
                 }
             }
         }

@@ -9,8 +9,8 @@ use crate::store::waiting::{self, ParkedFacility, QueuedRecord, SkippedRecord};
 use crate::web::Web;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
-use crate::web::pages::facility::{Named, named};
 use crate::web::pages::parked::after;
+use crate::web::path::{FacilityPath, facility_path};
 use crate::web::query::QueryParameters;
 
 /// Records that were left out, in one answer.
@@ -65,7 +65,7 @@ pub(in crate::web) async fn one(
 ) -> Result<Json<One>, Failure> {
     let given = QueryParameters::read(query.as_deref(), &["after", "limit"])?;
     let (after, limit) = (after(&given)?, given.number("limit", 1, 1000, 100)?);
-    let Named { facility, written } = named(&web.store, &facility).await?;
+    let FacilityPath { facility, written } = facility_path(&web.store, &facility).await?;
     let store = &web.store;
     let (progress, mut stopped, mut records) = tokio::try_join!(
         fleet::progress(store),

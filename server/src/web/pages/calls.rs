@@ -12,15 +12,16 @@ use yomitori_facility::Text;
 use super::facility::sections::sentence;
 use super::facility::status::{Axis, Flag, Intention};
 use super::fleet::address;
-use super::record::{RECORDED, outcome};
 use crate::store::call::{self, Call, KEYS};
 use crate::store::fleet::{self, Axis as Column};
 use crate::web::as_of::AsOf;
 use crate::web::csv::prefecture;
 use crate::web::error::Failure;
+use crate::web::form::{RECORDED, outcome};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
-use crate::web::query::{PAGE_ROWS, QueryParameters};
+use crate::web::paging::{PAGE_ROWS, pages};
+use crate::web::query::QueryParameters;
 use crate::web::word::Tone;
 use crate::web::{Web, call_centre, text, when, word};
 
@@ -67,7 +68,7 @@ pub(in crate::web) async fn show(
                 @for call in &calls { (card(lang, call, as_of.now)) }
                 @if calls.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_CALLS)) } }
             }
-            div #pages data-region { (layout::pages(lang, &given, "/calls", page, total)) }
+            div #pages data-region { (pages(lang, &given, "/calls", page, total)) }
         }
     };
     let here = layout::here(&uri);

@@ -13,41 +13,21 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use uuid::Uuid;
 use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::id::FacilityId;
 
 use self::status::Status;
-use crate::store::facility::by_code;
 use crate::store::fleet::{self, Axis, Detail};
-use crate::store::{self, Store};
+use crate::store::{self};
 use crate::web::as_of::AsOf;
 use crate::web::csv::prefecture;
 use crate::web::error::Failure;
+use crate::web::form::{RECORDED, outcome};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::pages::fleet::{evidence, wish};
-use crate::web::pages::parked;
-use crate::web::pages::record::{RECORDED, outcome};
+use crate::web::path::{FacilityPath, facility_path, parked_path};
 use crate::web::query::QueryParameters;
 use crate::web::{Web, text, when, who, word};
-
-/// What a path names, and how it should have been written.
-pub(in crate::web) struct Named {
-    pub(in crate::web) facility: FacilityId,
-    pub(in crate::web) written: String,
-}
-
-/// The facility of a code in any written form, or of an identifier: not every facility has a code.
-pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<Named, Failure> {
-    if let Ok(id) = Uuid::parse_str(text) {
-        return Ok(Named { facility: FacilityId(id), written: id.to_string() });
-    }
-    let code = InstitutionCode::parse(text).map_err(Failure::Code)?;
-    let found = by_code(store, code.as_str()).await?;
-    let facility = found.ok_or_else(|| Failure::unwatched(code))?;
-    Ok(Named { facility, written: code.to_string() })
-}
 
 /// `/facilities/{code}`.
 pub(in crate::web) async fn show(
@@ -65,7 +45,7 @@ pub(in crate::web) async fn show(
     let then = past::asked(&given)?;
     let given = given.without(past::AT);
     let asked = timeline::Asked::read(&given)?;
-    let Named { facility, written } = named(&web.store, &code).await?;
+    let FacilityPath { facility, written } = facility_path(&web.store, &code).await?;
     let path = format!("/facilities/{written}");
     if code != written {
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -117,7 +97,7 @@ fn head(lang: Lang, detail: &Detail, as_of: &AsOf) -> Markup {
         @if detail.parked > 0 {
             p.notice.bad role="alert" {
                 (lang.both(&text::PARKED)) " "
-                a href=(parked::address(line.facility_id)) { (lang.one(&text::PARKED_LINK)) }
+                a href=(parked_path(line.facility_id)) { (lang.one(&text::PARKED_LINK)) }
             }
         }
         dl.verdict {

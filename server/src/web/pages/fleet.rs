@@ -23,7 +23,8 @@ use crate::web::csv::prefecture;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{Page, grouped};
-use crate::web::query::{FleetQuery, PAGE_ROWS};
+use crate::web::paging::{PAGE_ROWS, pages};
+use crate::web::query::FleetQuery;
 use crate::web::{Web, layout, text, when, word};
 
 pub(in crate::web) use summary::Summaries;
@@ -92,7 +93,7 @@ impl List<'_> {
                         }
                     }
                 }
-                div #pages data-region { (layout::pages(self.lang, &self.asked.given, "/", self.asked.page, self.total)) }
+                div #pages data-region { (pages(self.lang, &self.asked.given, "/", self.asked.page, self.total)) }
             }
         }
     }

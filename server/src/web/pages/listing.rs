@@ -11,21 +11,23 @@ use axum::http::Uri;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Serialize;
-use yomitori_facility::{Text, tokyo};
+use yomitori_facility::tokyo;
 use yomitori_proto::code::Prefecture;
 use yomitori_proto::id::FacilityId;
 
 use super::facility::status::Status;
 use super::facility::timeline;
-use super::record::{RECORDED, outcome};
 use crate::store::listing::change::{self, Count, Side, Tally};
 use crate::store::listing::{self, ListSnapshot};
 use crate::store::{Store, StoreError, fleet};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
+use crate::web::form::{RECORDED, outcome};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
-use crate::web::query::{PAGE_ROWS, QueryParameters};
+use crate::web::paging::{PAGE_ROWS, pages};
+use crate::web::part::fact;
+use crate::web::query::QueryParameters;
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
@@ -140,7 +142,7 @@ pub(in crate::web) async fn show(
             section aria-labelledby="all-title" {
                 h2 #all-title { (lang.both(&text::ALL_SNAPSHOTS)) }
                 (table(lang, rows))
-                div #pages data-region { (layout::pages(lang, &given, "/listing", page, i64::try_from(all.len()).unwrap_or(i64::MAX))) }
+                div #pages data-region { (pages(lang, &given, "/listing", page, i64::try_from(all.len()).unwrap_or(i64::MAX))) }
             }
         }
     };
@@ -215,10 +217,6 @@ fn card(lang: Lang, newest: &Newest, now: DateTime<Utc>) -> Markup {
 
 fn of_ours(lang: Lang, count: Count) -> Markup {
     html! { @if count.ours > 0 { " (" (lang.one(&text::OF_OURS).replace("{n}", &grouped(count.ours))) ")" } }
-}
-
-pub(super) fn fact(lang: Lang, label: &Text, value: Markup) -> Markup {
-    html! { div { dt { (lang.both(label)) } dd { (value) } } }
 }
 
 /// Why a snapshot is not believed, and what a person can do.

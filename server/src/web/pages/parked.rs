@@ -11,21 +11,21 @@ use maud::{Markup, html};
 use uuid::Uuid;
 use yomitori_proto::id::FacilityId;
 
-use super::facility::{Named, named};
-use super::listing::fact;
-use super::record::{RECORDED, outcome};
 use crate::statement::ID;
 use crate::store::fleet;
 use crate::store::waiting::{self, ParkedFacility, Position, QueuedRecord, SkippedRecord};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
+use crate::web::form::{RECORDED, outcome};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
-use crate::web::query::{PAGE_ROWS, QueryParameters};
+use crate::web::paging::{PAGE_ROWS, pages};
+use crate::web::part::fact;
+use crate::web::path::{FacilityPath, PARKED, facility_path, parked_path};
+use crate::web::query::QueryParameters;
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
-const PATH: &str = "/parked";
 /// The parameter by which the next page says what came of a retry.
 const TRIED: &str = "tried";
 /// Records that were left out, on one page.
@@ -57,7 +57,7 @@ pub(in crate::web) async fn show(
             @for stopped in &stopped { (card(lang, stopped, as_of.now)) }
             @if stopped.is_empty() { li.empty data-key="none" { (lang.both(&text::NOTHING_PARKED)) } }
         }
-        div #pages data-region { (layout::pages(lang, &given, PATH, page, as_of.parked_facilities)) }
+        div #pages data-region { (pages(lang, &given, PARKED, page, as_of.parked_facilities)) }
         @if !left_out.is_empty() {
             section aria-labelledby="left-out-title" {
                 h2 #left-out-title { (lang.both(&text::LEFT_OUT)) }
@@ -80,7 +80,7 @@ pub(in crate::web) async fn one(
 ) -> Result<Markup, Failure> {
     let given = QueryParameters::read(query.as_deref(), &["after"])?;
     let after = after(&given)?;
-    let Named { facility, .. } = named(&web.store, &facility).await?;
+    let FacilityPath { facility, .. } = facility_path(&web.store, &facility).await?;
     let store = &web.store;
     let (progress, stopped, mut records) = tokio::try_join!(
         fleet::progress(store),
@@ -90,10 +90,10 @@ pub(in crate::web) async fn one(
     let as_of = AsOf::of(&progress);
     let more = records.len() > usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX);
     records.truncate(usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX));
-    let path = address(facility);
+    let path = parked_path(facility);
     let next = if more { records.last().map(|last| last.place.to_string()) } else { None };
     let main = html! {
-        nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(PATH) { "← " (lang.one(&text::PARKED_TITLE)) } }
+        nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(PARKED) { "← " (lang.one(&text::PARKED_TITLE)) } }
         h1 { (lang.both(&text::WAITING_TITLE)) }
         ol #parked.cards data-keyed {
             @for stopped in &stopped { (card(lang, stopped, as_of.now)) }
@@ -116,11 +116,6 @@ pub(in crate::web) fn after(given: &QueryParameters) -> Result<Option<Position>,
     given.get("after").map(read).transpose().map_err(|_| {
         Failure::parameter("after", "「次へ」のリンクから開いてください。", "a place in the log such as 2:17.")
     })
-}
-
-/// The page of what waits of a facility.
-pub(in crate::web) fn address(facility: FacilityId) -> String {
-    format!("{PATH}/{facility}")
 }
 
 fn tried(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
@@ -156,7 +151,7 @@ pub(super) fn place(lang: Lang, position: Position) -> Markup {
 }
 
 fn card(lang: Lang, stopped: &ParkedFacility, now: DateTime<Utc>) -> Markup {
-    let page = address(stopped.facility_id);
+    let page = parked_path(stopped.facility_id);
     html! {
         li.card data-key=(stopped.facility_id) {
             div {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 use uuid::Uuid;
 use yomitori_facility::{Calendar, Text};
@@ -26,12 +26,9 @@ use crate::store::listing::ListSnapshot;
 use crate::store::listing::change::{self, RowChange};
 use crate::store::{StoreError, fleet};
 use crate::telemetry;
-use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
-use crate::web::form::{self, Drawn, Entered};
+use crate::web::form::{self, Entered, FormPage, names, recorded, refused};
 use crate::web::lang::Lang;
-use crate::web::layout::{self, Page};
-use crate::web::pages::record::{names, refused, went_well};
 use crate::web::query::QueryParameters;
 use crate::web::{Web, text, who};
 
@@ -51,8 +48,9 @@ pub(in crate::web) async fn show(
         known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
     let (all, place) = named(&web.store, &id).await?;
     let who = who::of(&headers);
-    let sheet = DecisionForm { lang, statement, snapshot: &all[place], who: who.as_deref(), trouble: None };
-    Ok(sheet.draw(&web, &uri, &Entered::prefilled(typed)).await?)
+    let entered = Entered::prefilled(typed);
+    let head = head(&web, lang, statement, &all[place], &entered).await?;
+    Ok(page(lang, statement, &all[place], who.as_deref()).draw(&web, &uri, &entered, head).await?)
 }
 
 /// `POST /listing/{snapshot}/decide/{what}`.
@@ -68,24 +66,24 @@ pub(in crate::web) async fn state(
     let (parts, body) = request.into_parts();
     let mut entered = form::read(&parts, body, &names(statement)).await?;
     let who = who::of(&parts.headers);
-    let mut sheet = DecisionForm { lang, statement, snapshot, who: who.as_deref(), trouble: None };
+    let form = page(lang, statement, snapshot, who.as_deref());
+    let head = head(&web, lang, statement, snapshot, &entered).await?;
     let Some(checked) = entered.checked(statement, clock::now(), &Calendar::bundled()) else {
-        sheet.trouble = Some(refused(&entered));
-        return sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await;
+        let refusal = (StatusCode::UNPROCESSABLE_ENTITY, refused(&entered));
+        return form.refuse(&web, &parts.uri, &entered, head, refusal).await;
     };
     let (by, id) = (checked.stated.by.clone(), checked.stated.id);
     let stating = decide(&web, statement, snapshot, &checked.values, checked.stated);
     match web.stated.state(id, stating).await {
-        Ok(answered) => Ok(went_well(&address(snapshot), &by, answered)),
+        Ok(outcome) => Ok(recorded(&address(snapshot), &by, outcome)),
         Err(DecisionError::Unfit(why)) => {
-            sheet.trouble = Some(why);
-            sheet.again(&web, &parts.uri, &entered, StatusCode::UNPROCESSABLE_ENTITY).await
+            form.refuse(&web, &parts.uri, &entered, head, (StatusCode::UNPROCESSABLE_ENTITY, why)).await
         }
         Err(DecisionError::Store(error)) => Err(error.into()),
         Err(DecisionError::Log(error)) => {
             telemetry::append_failed(&error);
-            sheet.trouble = Some(text::NOT_TAKEN.clone());
-            sheet.again(&web, &parts.uri, &entered, StatusCode::SERVICE_UNAVAILABLE).await
+            let refusal = (StatusCode::SERVICE_UNAVAILABLE, text::NOT_TAKEN.clone());
+            form.refuse(&web, &parts.uri, &entered, head, refusal).await
         }
     }
 }
@@ -144,7 +142,7 @@ async fn release(web: &Web, snapshot: &ListSnapshot, stated: &Stated) -> Result<
     if !snapshot.quarantined() {
         return Err(DecisionError::Unfit(text::NOT_IN_QUARANTINE.clone()));
     }
-    door(web).release(snapshot, stated).await?;
+    snapshot_import(web).release(snapshot, stated).await?;
     follow(web, snapshot.clone());
     Ok(StatementOutcome::Shown)
 }
@@ -158,7 +156,7 @@ async fn dismiss(
 ) -> Result<StatementOutcome, DecisionError> {
     let row = nobodys(web, snapshot, values).await?;
     let code = InstitutionCode::parse(&row.code).map_err(|_| DecisionError::Unfit(text::NO_ROWS.clone()))?;
-    let position = door(web).dismiss(snapshot.snapshot, code, stated).await?;
+    let position = snapshot_import(web).dismiss(snapshot.snapshot, code, stated).await?;
     // It is in the log; where the database is away, it will be shown later.
     Ok(web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted))
 }
@@ -193,7 +191,7 @@ async fn nobodys(web: &Web, snapshot: &ListSnapshot, values: &Values) -> Result<
     if row.facility.is_some() { Err(DecisionError::Unfit(text::ROW_IS_OURS.clone())) } else { Ok(row) }
 }
 
-const fn door(web: &Web) -> SnapshotImport<'_> {
+const fn snapshot_import(web: &Web) -> SnapshotImport<'_> {
     SnapshotImport { store: &web.store, operator: &web.operator }
 }
 
@@ -210,55 +208,45 @@ fn follow(web: &Web, snapshot: ListSnapshot) {
     let web = web.clone();
     tokio::spawn(async move {
         let _turn = web.applying.acquire().await;
-        if let Err(error) = door(&web).apply(&snapshot, |_, _| {}).await {
+        if let Err(error) = snapshot_import(&web).apply(&snapshot, |_, _| {}).await {
             telemetry::apply_failed(&error);
         }
     });
 }
 
-/// A form with its surroundings.
-struct DecisionForm<'a> {
-    lang: Lang,
-    statement: &'static Statement,
-    snapshot: &'a ListSnapshot,
-    who: Option<&'a str>,
-    trouble: Option<Text>,
+fn page<'a>(lang: Lang, statement: &'static Statement, snapshot: &ListSnapshot, who: Option<&'a str>) -> FormPage<'a> {
+    let cancel = address(snapshot);
+    let action = format!("{cancel}/decide/{}", statement.key);
+    let title = lang.one(&statement.title).to_owned();
+    FormPage { lang, statement, title, action, cancel, who, calendar: None, trouble: None }
 }
 
-impl DecisionForm<'_> {
-    async fn again(self, web: &Web, uri: &Uri, entered: &Entered, status: StatusCode) -> Result<Response, Failure> {
-        Ok((status, self.draw(web, uri, entered).await?).into_response())
-    }
-
-    async fn draw(self, web: &Web, uri: &Uri, entered: &Entered) -> Result<Markup, StoreError> {
-        let Self { lang, statement, snapshot, who, trouble } = self;
-        let as_of = AsOf::of(&fleet::progress(&web.store).await?);
-        let row = row(web, snapshot, entered.typed("code").unwrap_or_default()).await?;
-        let facility = entered.typed("facility").and_then(|text| Uuid::parse_str(text).ok()).map(FacilityId);
-        let facility = match facility {
-            Some(facility) => fleet::detail(&web.store, facility).await?,
-            None => None,
-        };
-        let page = address(snapshot);
-        let action = format!("{page}/decide/{}", statement.key);
-        let drawn = Drawn { lang, action: &action, entered, who, now: clock::now(), next: None };
-        let main = html! {
-            nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(page) { "← " (kind(lang, snapshot)) " " (date(snapshot.as_of)) } }
-            h1 { (lang.both(&statement.title)) }
-            p.sub {
-                (drawn_state(lang, snapshot)) " "
-                @if let Some(row) = &row { code { (row.code) } " " span lang="ja" { (row.name) } " " }
-                @if let Some(facility) = &facility {
-                    "→ " a href={ "/facilities/" (facility.line.facility_id) } lang="ja" { (facility.line.name) } " "
-                    @for code in &facility.codes { code { (code) } " " }
-                }
+/// Which snapshot, row and facility it is about.
+async fn head(
+    web: &Web,
+    lang: Lang,
+    statement: &Statement,
+    snapshot: &ListSnapshot,
+    entered: &Entered,
+) -> Result<Markup, StoreError> {
+    let row = row(web, snapshot, entered.typed("code").unwrap_or_default()).await?;
+    let facility = entered.typed("facility").and_then(|text| Uuid::parse_str(text).ok()).map(FacilityId);
+    let facility = match facility {
+        Some(facility) => fleet::detail(&web.store, facility).await?,
+        None => None,
+    };
+    Ok(html! {
+        nav.trail aria-label=(lang.one(&text::NAVIGATION)) {
+            a href=(address(snapshot)) { "← " (kind(lang, snapshot)) " " (date(snapshot.as_of)) }
+        }
+        h1 { (lang.both(&statement.title)) }
+        p.sub {
+            (drawn_state(lang, snapshot)) " "
+            @if let Some(row) = &row { code { (row.code) } " " span lang="ja" { (row.name) } " " }
+            @if let Some(facility) = &facility {
+                "→ " a href={ "/facilities/" (facility.line.facility_id) } lang="ja" { (facility.line.name) } " "
+                @for code in &facility.codes { code { (code) } " " }
             }
-            @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
-            (form::draw(statement, &drawn))
-            p.cancel { a href=(page) { (lang.one(&text::CANCEL)) } }
-        };
-        let title = lang.one(&statement.title).to_owned();
-        let here = layout::here(uri);
-        Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "form".to_owned(), main }.draw())
-    }
+        }
+    })
 }

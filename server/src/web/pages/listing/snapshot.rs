@@ -16,10 +16,11 @@ use crate::store::listing::{self, ListSnapshot};
 use crate::store::{Store, fleet};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
+use crate::web::form::{RECORDED, outcome};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
-use crate::web::pages::record::{RECORDED, outcome};
-use crate::web::query::{PAGE_ROWS, QueryParameters};
+use crate::web::paging::{PAGE_ROWS, pages};
+use crate::web::query::QueryParameters;
 use crate::web::{Web, text, when};
 
 /// What can be looked at.
@@ -109,7 +110,7 @@ pub(in crate::web) async fn show(
                 }
                 @if total == 0 { li.empty data-key="none" { (lang.both(&text::NO_ROWS)) } }
             }
-            div #pages data-region { (layout::pages(lang, &given, &path, page, total)) }
+            div #pages data-region { (pages(lang, &given, &path, page, total)) }
         }
     };
     let here = layout::here(&uri);

@@ -1,0 +1,25 @@
+//! Lists that are shown page by page.
+
+use maud::{Markup, html};
+
+use super::lang::Lang;
+use super::layout::grouped;
+use super::query::QueryParameters;
+use super::text;
+
+pub(super) use super::query::PAGE_ROWS;
+
+/// From page to page of a list with `total` rows.
+pub(super) fn pages(lang: Lang, given: &QueryParameters, path: &str, page: i64, total: i64) -> Markup {
+    let last = (total + PAGE_ROWS - 1) / PAGE_ROWS;
+    let link = |page: i64| given.link(path, &[("page", (page > 1).then(|| page.to_string()).as_deref())]);
+    html! {
+        @if last > 1 || page > 1 {
+            nav.pages aria-label=(lang.one(&text::PAGES)) {
+                @if page > 1 { a.button rel="prev" href=(link(page - 1)) { "← " (lang.one(&text::PREVIOUS)) } }
+                span { (grouped(page)) " / " (grouped(last.max(1))) }
+                @if page < last { a.button rel="next" href=(link(page + 1)) { (lang.one(&text::NEXT)) " →" } }
+            }
+        }
+    }
+}
