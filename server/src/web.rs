@@ -21,6 +21,7 @@ mod paging;
 mod part;
 mod path;
 mod query;
+mod read;
 mod text;
 mod when;
 mod who;

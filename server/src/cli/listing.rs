@@ -15,6 +15,7 @@ use super::{Context, UsageError};
 use crate::ingest::listing::coverage::Coverage;
 use crate::ingest::listing::format::Format as Mapping;
 use crate::ingest::listing::import as snapshot_import;
+use crate::store::listing::newest::of_each_kind;
 use crate::store::listing::{self as snapshots, ListSnapshot};
 
 pub(super) use import::{read_file, refused};
@@ -200,13 +201,8 @@ async fn chosen(context: &Context, text: Option<&str>) -> anyhow::Result<Vec<Lis
     if let Some(text) = text {
         return Ok(vec![named(context, text).await?]);
     }
-    let mut newest: Vec<ListSnapshot> = Vec::new();
-    for snapshot in snapshots::all(&context.store).await? {
-        let kind = |other: &ListSnapshot| other.source == snapshot.source && other.coverage == snapshot.coverage;
-        if !snapshot.quarantined() && !newest.iter().any(kind) {
-            newest.push(snapshot);
-        }
-    }
+    let all = snapshots::all(&context.store).await?;
+    let newest: Vec<ListSnapshot> = of_each_kind(&all).into_iter().cloned().collect();
     if newest.is_empty() {
         note("リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server list import --help`");
     }

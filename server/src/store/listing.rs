@@ -1,6 +1,7 @@
 //! Snapshots of the ministry's list: what was received, whose rows are whose, and who has been told.
 
 pub mod change;
+pub mod newest;
 pub mod row;
 
 use std::collections::BTreeSet;

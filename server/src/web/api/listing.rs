@@ -9,13 +9,13 @@ use crate::ingest::listing::cadence::Cadence;
 use crate::ingest::listing::measured::measured;
 use crate::store::fleet;
 use crate::store::listing::change::{self, Tally};
+use crate::store::listing::newest::{Newest, newest};
 use crate::store::listing::{self as snapshots, ListSnapshot};
 use crate::web::Web;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
-use crate::web::pages::listing::snapshot::{Rows, VIEWS, named, rows};
-use crate::web::pages::listing::{Newest, newest};
 use crate::web::query::QueryParameters;
+use crate::web::read::listing::{Rows, VIEWS, named, rows};
 
 #[derive(Serialize)]
 pub(in crate::web) struct All {

@@ -9,9 +9,9 @@ use crate::store::waiting::{self, ParkedFacility, QueuedRecord, SkippedRecord};
 use crate::web::Web;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
-use crate::web::pages::parked::after;
 use crate::web::path::{FacilityPath, facility_path};
 use crate::web::query::QueryParameters;
+use crate::web::read::parked::after;
 
 /// Records that were left out, in one answer.
 const LEFT_OUT: i64 = 100;

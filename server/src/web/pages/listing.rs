@@ -10,16 +10,16 @@ use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use serde::Serialize;
 use yomitori_facility::tokyo;
 use yomitori_proto::code::Prefecture;
 use yomitori_proto::id::FacilityId;
 
 use super::facility::status::Status;
 use super::facility::timeline;
-use crate::store::listing::change::{self, Count, Side, Tally};
+use crate::store::fleet;
+use crate::store::listing::change::Count;
+use crate::store::listing::newest::{Newest, SnapshotChange, newest};
 use crate::store::listing::{self, ListSnapshot};
-use crate::store::{Store, StoreError, fleet};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::form::{RECORDED, outcome};
@@ -30,60 +30,6 @@ use crate::web::part::fact;
 use crate::web::query::QueryParameters;
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
-
-/// The newest snapshot of a kind that is believed, and what it changed.
-#[derive(Serialize)]
-pub(in crate::web) struct Newest {
-    pub(in crate::web) snapshot: ListSnapshot,
-    tally: Tally,
-    /// Since the one before, where there is one.
-    change: Option<SnapshotChange>,
-}
-
-#[derive(Serialize)]
-struct SnapshotChange {
-    before: ListSnapshot,
-    appeared: Count,
-    disappeared: Count,
-}
-
-/// Of every kind, the newest one; `all` are all snapshots, the newest first.
-pub(in crate::web) async fn newest(store: &Store, all: &[ListSnapshot]) -> Result<Vec<Newest>, StoreError> {
-    let mut kinds: Vec<Newest> = Vec::new();
-    for snapshot in all.iter().filter(|snapshot| !snapshot.quarantined()) {
-        if kinds.iter().any(|newest| same_kind(&newest.snapshot, snapshot)) {
-            continue;
-        }
-        let tally = change::tally(store, snapshot.snapshot).await?;
-        let change = match before(all, snapshot) {
-            Some(before) => {
-                let (old, new) = (before.snapshot, snapshot.snapshot);
-                let appeared = change::count(store, Side::Appeared, old, new).await?;
-                let disappeared = change::count(store, Side::Disappeared, old, new).await?;
-                Some(SnapshotChange { before: before.clone(), appeared, disappeared })
-            }
-            None => None,
-        };
-        kinds.push(Newest { snapshot: snapshot.clone(), tally, change });
-        if kinds.len() == KINDS {
-            break;
-        }
-    }
-    Ok(kinds)
-}
-
-/// As many kinds are compared on one page; there are 47 prefectures.
-const KINDS: usize = 60;
-
-fn same_kind(one: &ListSnapshot, other: &ListSnapshot) -> bool {
-    one.source == other.source && one.coverage == other.coverage
-}
-
-/// The believed one of the same kind before `snapshot`.
-fn before<'a>(all: &'a [ListSnapshot], snapshot: &ListSnapshot) -> Option<&'a ListSnapshot> {
-    let place = all.iter().position(|other| other.snapshot == snapshot.snapshot)?;
-    all[place + 1..].iter().find(|other| same_kind(other, snapshot) && !other.quarantined())
-}
 
 /// Who took in, released and dismissed what, and how many of those are shown.
 const DECISIONS: [&str; 3] = ["snapshot_imported", "snapshot_released", "list_row_dismissed"];

@@ -23,6 +23,7 @@ use crate::web::paging::{PAGE_ROWS, pages};
 use crate::web::part::fact;
 use crate::web::path::{FacilityPath, PARKED, facility_path, parked_path};
 use crate::web::query::QueryParameters;
+use crate::web::read::parked::after;
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
@@ -108,14 +109,6 @@ pub(in crate::web) async fn one(
     let here = layout::here(&uri);
     let title = lang.one(&text::WAITING_TITLE).to_owned();
     Ok(Page { lang, title, here: &here, as_of: &as_of, topic: facility.to_string(), main }.draw())
-}
-
-/// Behind which record a page begins.
-pub(in crate::web) fn after(given: &QueryParameters) -> Result<Option<Position>, Failure> {
-    let read = |text: &str| text.parse::<Position>();
-    given.get("after").map(read).transpose().map_err(|_| {
-        Failure::parameter("after", "「次へ」のリンクから開いてください。", "a place in the log such as 2:17.")
-    })
 }
 
 fn tried(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {

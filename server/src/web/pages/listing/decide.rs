@@ -16,7 +16,6 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{FacilityCodeChanged, Stated};
 use yomitori_proto::id::FacilityId;
 
-use super::snapshot::named;
 use super::{address, date, kind, state as drawn_state};
 use crate::clock;
 use crate::ingest::listing::import::{ImportError, SnapshotImport};
@@ -30,6 +29,7 @@ use crate::web::error::Failure;
 use crate::web::form::{self, Entered, FormPage, names, recorded, refused};
 use crate::web::lang::Lang;
 use crate::web::query::QueryParameters;
+use crate::web::read::listing::named;
 use crate::web::{Web, text, who};
 
 /// `GET /listing/{snapshot}/decide/{what}`.

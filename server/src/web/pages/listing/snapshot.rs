@@ -5,63 +5,24 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
 use maud::{Markup, html};
-use uuid::Uuid;
 use yomitori_facility::Text;
-use yomitori_proto::id::SnapshotId;
 
-use super::{before, date, doubtful, fact, kind, state};
-use crate::store::listing::change::{self, RowChange, Side, Tally};
+use super::{date, doubtful, kind, state};
+use crate::store::fleet;
+use crate::store::listing::ListSnapshot;
+use crate::store::listing::change::{self, RowChange, Tally};
+use crate::store::listing::newest::before;
 use crate::store::listing::row::{Candidate, Unmatched};
-use crate::store::listing::{self, ListSnapshot};
-use crate::store::{Store, fleet};
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::form::{RECORDED, outcome};
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page, grouped};
 use crate::web::paging::{PAGE_ROWS, pages};
+use crate::web::part::fact;
 use crate::web::query::QueryParameters;
+use crate::web::read::listing::{Rows, VIEWS, named, rows};
 use crate::web::{Web, text, when};
-
-/// What can be looked at.
-pub(in crate::web) const VIEWS: [&str; 4] = ["unmatched", "ours", "appeared", "disappeared"];
-
-/// A page of rows.
-pub(in crate::web) enum Rows {
-    Unmatched(Vec<Unmatched>),
-    Plain(Vec<RowChange>),
-}
-
-/// The snapshot of an identifier, with all of them.
-pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<(Vec<ListSnapshot>, usize), Failure> {
-    let id = Uuid::parse_str(text).map_err(|_| Failure::NoPage)?;
-    let all = listing::all(store).await?;
-    let place = all.iter().position(|snapshot| snapshot.snapshot == SnapshotId(id)).ok_or(Failure::NoPage)?;
-    Ok((all, place))
-}
-
-/// A page of one view of a snapshot, and how many rows the view has.
-pub(in crate::web) async fn rows(
-    store: &Store,
-    all: &[ListSnapshot],
-    snapshot: &ListSnapshot,
-    tally: Tally,
-    view: &str,
-    (limit, page): (i64, i64),
-) -> Result<(Rows, i64), Failure> {
-    let (id, offset) = (snapshot.snapshot, (page - 1) * limit);
-    let which = match view {
-        "ours" => return Ok((Rows::Plain(change::ours(store, id, limit, offset).await?), tally.ours)),
-        "appeared" => Side::Appeared,
-        "disappeared" => Side::Disappeared,
-        _ => return Ok((Rows::Unmatched(change::unmatched(store, id, limit, offset).await?), tally.unmatched)),
-    };
-    let Some(before) = before(all, snapshot) else { return Ok((Rows::Plain(Vec::new()), 0)) };
-    let old = before.snapshot;
-    let (rows, count) =
-        tokio::try_join!(change::changed(store, which, old, id, limit, offset), change::count(store, which, old, id),)?;
-    Ok((Rows::Plain(rows), count.rows))
-}
 
 /// `/listing/{snapshot}`.
 pub(in crate::web) async fn show(
