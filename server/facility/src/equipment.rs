@@ -33,7 +33,7 @@ impl State for ComponentState {
 }
 
 /// The equipment axis.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Equipment {
     /// No terminal has told.
@@ -59,7 +59,7 @@ pub enum Equipment {
 }
 
 /// What is missing for phones to be read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingPart {
     /// Bought, and not connected.
@@ -73,7 +73,7 @@ pub enum MissingPart {
 }
 
 /// What keeps phones from being read although it had been possible.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
     ReaderAbsent,
@@ -106,7 +106,7 @@ words! {
 }
 
 /// One reader.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReaderStatus {
     pub terminal: TerminalId,
     pub key: ReaderKey,
@@ -120,7 +120,7 @@ pub struct ReaderStatus {
     /// Since when it is there, or is not; absent where it was never heard of.
     pub since: Option<DateTime<Utc>>,
     /// Its terminal is not in use any more.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
 }
 

@@ -1,7 +1,9 @@
 //! How current the data are: connected terminals, silence measured in opening days, gaps and holes.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::{CollectionLevel, GapSource, Way};
 
@@ -14,7 +16,7 @@ use crate::view::View;
 use crate::word::words;
 
 /// The freshness axis.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Freshness {
     /// No terminal has reported yet.
@@ -57,7 +59,7 @@ impl Freshness {
 }
 
 /// One terminal.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TerminalStatus {
     pub terminal: TerminalId,
     pub connected: bool,
@@ -67,7 +69,7 @@ pub struct TerminalStatus {
     /// The terminal's clock minus ours.
     pub clock_offset_ms: i64,
     /// How its bytes get out; absent where its agent is too old to say.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
     /// What it collects, as it said last.
     pub collection: CollectionLevel,
@@ -86,9 +88,9 @@ pub struct TerminalStatus {
     pub retired_at: Option<DateTime<Utc>>,
     pub revoked: bool,
     /// The key of [`Freshness`] for this terminal alone.
-    pub freshness: &'static str,
+    pub freshness: Cow<'static, str>,
     /// When a number was last used for a second observation: two machines go on from one spool.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers_reused_at: Option<DateTime<Utc>>,
 }
 
@@ -115,7 +117,7 @@ impl View<'_> {
                 enrolled_at: terminal.enrolled_at(),
                 retired_at: terminal.retired_at(),
                 revoked: terminal.revoked,
-                freshness: self.terminal_freshness(terminal).key(),
+                freshness: self.terminal_freshness(terminal).key().into(),
                 numbers_reused_at: terminal.lives.reused_at(),
             })
             .collect()

@@ -31,7 +31,7 @@ pub struct IntentStatement {
 }
 
 /// The intent axis.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Wish {
     Undecided,

@@ -43,7 +43,7 @@ pub(crate) struct SnapshotSighting {
 }
 
 /// How long the ministry's list takes, as measured here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Lag {
     /// The earliest date at which any snapshot named the facility.
     pub first_listed_at: Option<DateTime<Utc>>,

@@ -2,7 +2,7 @@
 //! themselves, reader and terminal restarted. And what has to hang at the entrance.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use yomitori_proto::vocabulary::{Notice, PhoneNative, Purchase, ReaderRole};
 
 use crate::desk::{DeskEntry, DeskEntryKind};
@@ -16,7 +16,7 @@ use crate::word::words;
 pub const POSTER_ADDRESS: &str = "https://www.med.or.jp/doctor/sys/onshi/012299.html";
 
 /// A step.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     Purchase,
@@ -41,7 +41,7 @@ words! {
 }
 
 /// One step and whether it is done.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReadinessStep {
     pub key: StepKind,
     pub label: Text,

@@ -72,7 +72,7 @@ struct Run {
 }
 
 /// Numbers of one life that were never seen although later ones were.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hole {
     pub life: Life,
     pub from: Seq,

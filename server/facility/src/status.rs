@@ -1,9 +1,10 @@
 //! A facility as people and programs see it at one instant: every axis with its "why", every flag with its next step.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use yomitori_proto::code::Prefecture;
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::vocabulary::{PhoneNative, Purchase, PurchaseRoute};
@@ -28,7 +29,7 @@ use crate::text::{Axis, Text, Word};
 use crate::view::View;
 
 /// Everything about a facility at one instant.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Status {
     pub facility: FacilityId,
     pub at: DateTime<Utc>,
@@ -73,17 +74,17 @@ pub struct Status {
 }
 
 /// The face reader at the desk.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FaceReaderStatus {
     pub model: String,
     /// As the maker calls it, where the table knows the model.
-    pub name: Option<&'static str>,
+    pub name: Option<Cow<'static, str>>,
     pub phone_native: PhoneNative,
     pub label: Text,
 }
 
 /// What was bought, and how.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PurchaseStatus {
     pub item: Purchase,
     pub label: Text,
@@ -92,7 +93,7 @@ pub struct PurchaseStatus {
 }
 
 /// How often a fallback was used, or a cause named.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CountedWord {
     pub id: String,
     pub count: u32,
@@ -166,7 +167,7 @@ impl View<'_> {
         let phone_native = self.facility.phone_native();
         Some(FaceReaderStatus {
             model: face_reader.model.clone(),
-            name: FaceReaderModel::of(&face_reader.model).map(|model| model.name.as_str()),
+            name: FaceReaderModel::of(&face_reader.model).map(|model| model.name.as_str().into()),
             phone_native,
             label: phone_native.label(),
         })

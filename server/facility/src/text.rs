@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One sentence in both languages.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Text {
     pub ja: Cow<'static, str>,
     pub en: Cow<'static, str>,
@@ -51,7 +51,7 @@ pub trait Word {
 /// One axis of a facility: its value, and why it is what it is.
 ///
 /// In JSON `{"key": …, "label": …, "why": …}` with the fields of the value beside them.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Axis<T> {
     #[serde(flatten)]
     pub value: T,

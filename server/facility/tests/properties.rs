@@ -202,6 +202,15 @@ proptest! {
     }
 
     #[test]
+    fn a_status_is_read_as_it_was_written(history in history()) {
+        let status = seen(&folded(&history.facts()), end());
+        let text = serde_json::to_string(&status).expect("a status is JSON");
+        let again: Status = serde_json::from_str(&text).expect("what was written can be read");
+        prop_assert_eq!(differences(&again, &status), Vec::<String>::new());
+        prop_assert_eq!(again, status);
+    }
+
+    #[test]
     fn p2_duplicates_change_nothing(history in history(), again in prop::collection::vec(any::<(Index, Index)>(), 1..8)) {
         let facts = history.facts();
         let mut doubled = facts.clone();

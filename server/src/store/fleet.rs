@@ -11,6 +11,7 @@ use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
+use yomitori_facility::Status;
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
@@ -203,6 +204,14 @@ pub struct Detail {
     pub status: Value,
     /// Records of it that could not be followed, and those waiting behind them.
     pub parked: i64,
+}
+
+impl Detail {
+    /// The whole status; `None` where another version of the program wrote it, and this one is about to write it again.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        Status::deserialize(&self.status).ok()
+    }
 }
 
 /// The facility of an identifier.

@@ -46,6 +46,8 @@ pub(super) enum Failure {
     Away,
     /// The answer would take too long.
     Busy,
+    /// What is stored is of another version of the program, and about to be written again.
+    Recomputing,
 }
 
 /// How a failed answer travels from a handler to the frame.
@@ -70,7 +72,7 @@ impl Failure {
             Self::Code(_) | Self::Unwatched { .. } | Self::NoPage => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Host { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Self::Away | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Away | Self::Busy | Self::Recomputing => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -89,6 +91,7 @@ impl Failure {
             Self::Host { .. } => "wrong-host",
             Self::Away => "database-away",
             Self::Busy => "busy",
+            Self::Recomputing => "recomputing",
         }
     }
 
@@ -106,6 +109,7 @@ impl Failure {
             Self::Host { .. } => Text::fixed("このアドレスでは表示できません", "Not shown under this address"),
             Self::Away => Text::fixed("データベースに接続できません", "The database is away"),
             Self::Busy => Text::fixed("混み合っています", "The server is busy"),
+            Self::Recomputing => Text::fixed("この施設は再計算中です", "This facility is being recomputed"),
         }
     }
 
@@ -169,6 +173,10 @@ impl Failure {
                 "Nothing that terminals recorded is lost. This page comes back by itself with the database.",
             ),
             Self::Busy => Text::fixed("少し待ってから開き直してください。", "Wait a moment, then open the page again."),
+            Self::Recomputing => Text::fixed(
+                "プログラムの更新後、全施設を計算し直しています。この画面は自動で再表示されます。記録は失われません。",
+                "After an update, every facility is recomputed from the log. This page comes back by itself; nothing is lost.",
+            ),
         }
     }
 
@@ -205,7 +213,7 @@ impl Failure {
 
     /// Whether asking again soon may help.
     pub(super) const fn passing(&self) -> bool {
-        matches!(self, Self::Away | Self::Busy)
+        matches!(self, Self::Away | Self::Busy | Self::Recomputing)
     }
 
     fn with_retry(&self, mut response: Response) -> Response {

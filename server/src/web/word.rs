@@ -156,23 +156,22 @@ pub(super) fn chip(lang: Lang, axis: Axis, key: &str) -> Markup {
 
 /// A flag with the sign of how urgent it is by itself.
 pub(super) fn flag(lang: Lang, key: &str) -> Markup {
-    let tone = key.parse::<Flag>().map_or(Warn, |flag| severity_tone(flag.severity().key()));
+    let tone = key.parse::<Flag>().map_or(Warn, |flag| severity_tone(flag.severity()));
     sign(tone, &flag_label(lang, key))
 }
 
 /// How urgent something is, as it is drawn.
-pub(super) fn severity_tone(key: &str) -> Tone {
-    match key {
-        "critical" => Bad,
-        "warning" => Warn,
-        _ => Info,
+pub(super) const fn severity_tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Critical => Bad,
+        Severity::Warning => Warn,
+        Severity::Task => Info,
     }
 }
 
 /// How urgent something is, in a word.
-pub(super) fn severity(lang: Lang, key: &str) -> String {
-    let known = SEVERITIES.into_iter().find(|severity| severity.key() == key);
-    known.map_or_else(|| key.to_owned(), |severity| capital(lang.one(&severity.label())))
+pub(super) fn severity(lang: Lang, severity: Severity) -> String {
+    capital(lang.one(&severity.label()))
 }
 
 /// The most urgent first.

@@ -1,7 +1,7 @@
 //! The evidence axis and what follows from it for the ministry's list.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use yomitori_proto::vocabulary::PhoneNative;
 
 use super::{Doubt, Level, Total};
@@ -10,7 +10,7 @@ use crate::view::View;
 use crate::word::words;
 
 /// What was seen of phones being read.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Evidence {
     /// The face reader reads phones by itself: taps can't be seen here.
@@ -48,7 +48,7 @@ pub enum Evidence {
 }
 
 /// The reads of one level.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LevelCount {
     pub level: Level,
     pub count: u32,
@@ -57,7 +57,7 @@ pub struct LevelCount {
 }
 
 /// How often something stands against a read.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DoubtCount {
     pub doubt: Doubt,
     pub label: Text,
@@ -65,7 +65,7 @@ pub struct DoubtCount {
 }
 
 /// Whether the facility qualifies for the list by what was seen here and by our rules.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Eligible {
     Eligible { since: DateTime<Utc>, level: Level },

@@ -1,7 +1,7 @@
 //! The opt-out axis: what of the process is shown.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use yomitori_proto::id::SnapshotId;
 
 use super::process::{Call, Process};
@@ -14,7 +14,7 @@ use crate::view::View;
 use crate::word::words;
 
 /// The opt-out axis.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum OptOutStatus {
     NotNeeded,
@@ -25,7 +25,7 @@ pub enum OptOutStatus {
     },
     Called {
         called_at: DateTime<Utc>,
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         reference: Option<String>,
     },
     Acknowledged {

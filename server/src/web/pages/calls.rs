@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde_json::Value;
 use yomitori_facility::Text;
+use yomitori_facility::{Axis, FlagStatus, IntentStatement, OptOutStatus, Word as _};
 
 use super::facility::sections::sentence;
-use super::facility::status::{Axis, Flag, Intention};
 use super::fleet::address;
 use crate::store::call::{self, Call, KEYS};
 use crate::store::fleet::{self, Axis as Column};
@@ -112,9 +112,9 @@ fn read<T: for<'de> serde::Deserialize<'de>>(value: &Value) -> Option<T> {
 fn card(lang: Lang, call: &Call, now: DateTime<Utc>) -> Markup {
     let Call { line, stage, since, process, intention, attention } = call;
     let (tone, label) = described(stage);
-    let process: Axis = read(process).unwrap_or_default();
-    let intention: Option<Intention> = intention.as_ref().and_then(read);
-    let flags: Vec<Flag> = read(attention).unwrap_or_default();
+    let process: Option<Axis<OptOutStatus>> = read(process);
+    let intention: Option<IntentStatement> = intention.as_ref().and_then(read);
+    let flags: Vec<FlagStatus> = read(attention).unwrap_or_default();
     // Where the process itself is not what asks for a call, the flag says why.
     let flag = match stage.as_str() {
         "stale" => "opt_out_stale",
@@ -122,7 +122,7 @@ fn card(lang: Lang, call: &Call, now: DateTime<Utc>) -> Markup {
         "ask" => "succeeded_not_listed",
         _ => "",
     };
-    let flag = flags.iter().find(|standing| standing.key == flag);
+    let flag = flags.iter().find(|standing| standing.key.key() == flag);
     let path = address(line);
     let back = |act: &str| format!("{path}/record/{act}{}back=calls", if act.contains('?') { '&' } else { '?' });
     html! {
@@ -145,7 +145,7 @@ fn card(lang: Lang, call: &Call, now: DateTime<Utc>) -> Markup {
                 }
                 @match flag {
                     Some(flag) => { (sentence(lang, &flag.sentence)) (sentence(lang, &flag.next)) }
-                    None => (sentence(lang, &process.why)),
+                    None => @if let Some(process) = &process { (sentence(lang, &process.why)) },
                 }
                 @if let Some(said) = intention {
                     p.by {

@@ -5,7 +5,6 @@ mod entry_text;
 mod past;
 mod process;
 pub(in crate::web) mod sections;
-pub(in crate::web) mod status;
 pub(in crate::web) mod timeline;
 
 use axum::Extension;
@@ -15,7 +14,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use yomitori_proto::code::InstitutionCode;
 
-use self::status::Status;
 use crate::store::fleet::{self, Axis, Detail};
 use crate::store::{self};
 use crate::web::as_of::AsOf;
@@ -62,18 +60,18 @@ pub(in crate::web) async fn show(
     )?;
     let detail = detail.ok_or(Failure::Unwatched { asked: written })?;
     let as_of = AsOf::of(&progress);
-    let status = Status::read(&detail.status);
+    let status = detail.status().ok_or(Failure::Recomputing)?;
     let main = html! {
         nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/" { "← " (lang.one(&text::FLEET)) } }
         (outcome)
         div #head data-region { (head(lang, &detail, &as_of)) }
         div #flags data-region { (sections::flags(lang, &path, &status)) }
         (process::draw(lang, &path, &detail.line, &status, &stated, who::of(&headers).as_deref(), as_of.now))
-        (sections::axes(lang, &detail.line, &status))
+        (sections::axes(lang, &status))
         div #devices data-region { (sections::terminals(lang, &path, &status, &completeness, as_of.now)) }
         div #steps data-region { (sections::steps(lang, &path, &status)) }
         (past::draw(lang, &path, &detail.line, then.as_ref()))
-        (timeline::draw(lang, &path, &given, &asked, &entries, &status, as_of.now))
+        (timeline::draw(lang, &path, &given, &asked, &entries, &status.readers, as_of.now))
     };
     let here = layout::here(&uri);
     let title = detail.line.name.clone();

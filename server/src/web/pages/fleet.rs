@@ -13,10 +13,10 @@ use maud::{Markup, html};
 use serde::Deserialize as _;
 use serde_json::Value;
 use yomitori_facility::Text;
+use yomitori_facility::{FlagStatus, Word as _};
 use yomitori_proto::id::FacilityId;
 
 use super::facility::sections::sentence;
-use super::facility::status::Flag;
 use crate::store::fleet::{self, Axis, StatusRow};
 use crate::web::as_of::AsOf;
 use crate::web::csv::prefecture;
@@ -186,7 +186,7 @@ impl List<'_> {
     /// The flags in a few words; opened, what each means and what to do next.
     fn flags(&self, line: &StatusRow) -> Markup {
         let lang = self.lang;
-        let standing: Vec<Flag> =
+        let standing: Vec<FlagStatus> =
             self.attention.get(&line.facility_id).and_then(|flags| Vec::deserialize(flags).ok()).unwrap_or_default();
         html! {
             @if !line.flags.is_empty() {
@@ -198,8 +198,8 @@ impl List<'_> {
                     div.panel {
                         @for flag in &standing {
                             div.flag {
-                                p { (word::sign(word::severity_tone(&flag.severity), &word::flag_label(lang, &flag.key))) " "
-                                    small.severity { (word::severity(lang, &flag.severity)) } }
+                                p { (word::sign(word::severity_tone(flag.severity), &word::flag_label(lang, flag.key.key()))) " "
+                                    small.severity { (word::severity(lang, flag.severity)) } }
                                 (sentence(lang, &flag.sentence))
                                 div.next { (sentence(lang, &flag.next)) }
                             }

@@ -14,7 +14,6 @@ use yomitori_facility::tokyo;
 use yomitori_proto::code::Prefecture;
 use yomitori_proto::id::FacilityId;
 
-use super::facility::status::Status;
 use super::facility::timeline;
 use crate::store::fleet;
 use crate::store::listing::change::Count;
@@ -80,7 +79,7 @@ pub(in crate::web) async fn show(
             section aria-labelledby="decided-title" {
                 h2 #decided-title { (lang.both(&text::DECISIONS)) }
                 ol #facts.facts data-keyed {
-                    @for entry in &decided { (timeline::fact(lang, entry, &Status::default(), as_of.now, None)) }
+                    @for entry in &decided { (timeline::fact(lang, entry, &[], as_of.now, None)) }
                 }
             }
         }

@@ -8,7 +8,6 @@ use maud::{Markup, html};
 use yomitori_facility::Word as _;
 use yomitori_proto::id::FacilityId;
 
-use super::facility::status::Status;
 use super::facility::timeline;
 use crate::store::{fleet, policy};
 use crate::web::as_of::AsOf;
@@ -49,7 +48,7 @@ pub(in crate::web) async fn show(
         p.sub { (lang.both(&text::RULES_BY_COMMAND)) }
         section.timeline aria-labelledby="timeline-title" {
             h2 #timeline-title { (lang.both(&text::SAID_OF_ALL)) }
-            (timeline::list(lang, PATH, &given, &asked, &entries, &Status::default(), as_of.now))
+            (timeline::list(lang, PATH, &given, &asked, &entries, &[], as_of.now))
         }
     };
     let here = layout::here(&uri);

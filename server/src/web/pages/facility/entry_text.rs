@@ -2,14 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use yomitori_facility::{Cause, FaceReaderModel, Fallback, Level, Text, Word as _};
+use yomitori_facility::{Cause, FaceReaderModel, Fallback, Level, ReaderStatus, Text, Word as _};
 use yomitori_proto::event::{Event, TapObserved};
 use yomitori_proto::id::{ReaderKey, TerminalId};
 use yomitori_proto::vocabulary::{
     ComponentState, DisconnectReason, GapSource, LinkageKind, ReadOutcome, ReaderRole, RebootKind,
 };
 
-use super::status::Status;
 use crate::web::lang::Lang;
 use crate::web::{when, word};
 
@@ -125,13 +124,13 @@ fn happening(ja: &'static str, en: &'static str, details: Vec<Text>) -> EntryTex
 }
 
 impl EntryText {
-    pub(super) fn of(event: &Event, status: &Status) -> Self {
-        Self::read(event, status).or_else(|| Self::device(event, status)).unwrap_or_else(|| Self::statement(event))
+    pub(super) fn of(event: &Event, readers: &[ReaderStatus]) -> Self {
+        Self::read(event, readers).or_else(|| Self::device(event, readers)).unwrap_or_else(|| Self::statement(event))
     }
 
-    fn read(event: &Event, status: &Status) -> Option<Self> {
+    fn read(event: &Event, readers: &[ReaderStatus]) -> Option<Self> {
         Some(match event {
-            Event::TapObserved(tap) => tapped(tap, status),
+            Event::TapObserved(tap) => tapped(tap, readers),
             Event::LinkageResultObserved(result) => {
                 let (title, en) = match result.kind {
                     LinkageKind::FaceResult => ("顔認証の結果ファイル", "Result file of the face reader"),
@@ -170,8 +169,8 @@ impl EntryText {
         })
     }
 
-    fn device(event: &Event, status: &Status) -> Option<Self> {
-        let reader = |key: ReaderKey| reader_name(key, status);
+    fn device(event: &Event, readers: &[ReaderStatus]) -> Option<Self> {
+        let reader = |key: ReaderKey| reader_name(key, readers);
         Some(match event {
             Event::AgentStarted(started) => {
                 happening("エージェント起動", "Agent started", vec![plain(format!("v{}", started.agent_version))])
@@ -355,11 +354,11 @@ impl EntryText {
     }
 }
 
-fn tapped(tap: &TapObserved, status: &Status) -> EntryText {
-    let role = status.role(tap.reader);
+fn tapped(tap: &TapObserved, readers: &[ReaderStatus]) -> EntryText {
+    let role = readers.iter().find(|reader| reader.key == tap.reader).map(|reader| reader.role).unwrap_or_default();
     let for_phones = role == ReaderRole::Phone;
     let seconds = std::time::Duration::from_millis(tap.present_ms.into()).as_secs_f64();
-    let mut details = vec![reader_name(tap.reader, status)];
+    let mut details = vec![reader_name(tap.reader, readers)];
     // The medium is a guess from the card's answer; on the reader for phones it is the phone's chip that answers.
     if !for_phones {
         details.extend([role.label(), tap.medium.label()]);
@@ -379,8 +378,7 @@ fn tapped(tap: &TapObserved, status: &Status) -> EntryText {
     EntryText { title, details, level: for_phones.then_some(Level::TapOnly) }
 }
 
-fn reader_name(key: ReaderKey, status: &Status) -> Text {
-    let key = key.to_string();
-    let model = status.readers.iter().find(|reader| reader.key == key).and_then(|reader| reader.model.clone());
-    plain(model.unwrap_or(key))
+fn reader_name(key: ReaderKey, readers: &[ReaderStatus]) -> Text {
+    let model = readers.iter().find(|reader| reader.key == key).and_then(|reader| reader.model.clone());
+    plain(model.unwrap_or_else(|| key.to_string()))
 }

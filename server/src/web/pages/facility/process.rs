@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use yomitori_facility::Text;
+use yomitori_facility::{OptOutStatus, Status, Text};
 use yomitori_proto::event::{Event, Origin};
 
-use super::status::Status;
 use crate::statement;
 use crate::store::fleet::{Axis, StatusRow, TimelineEntry};
 use crate::web::form::{self, Drawn, Entered};
@@ -86,7 +85,7 @@ fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
 }
 
 fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> Markup {
-    let key = status.process.key.as_str();
+    let key = status.opt_out.key();
     let reached = STAGES.iter().position(|stage| *stage == key);
     // What was said before a withdrawal belongs to another process.
     let withdrawn = stated.iter().position(|entry| matches!(entry.recorded.event, Event::OptOutWithdrawn(_)));
@@ -118,7 +117,7 @@ fn step(
     let Step { stage, label, recorded_as } = step;
     let done = reached >= Some(place);
     let here = reached == Some(place);
-    let overdue = here && *stage == "planned" && status.process.overdue;
+    let overdue = here && matches!(status.opt_out.value, OptOutStatus::Planned { overdue: true, .. });
     let entry = recorded_as.and_then(|(kind, _)| current.iter().find(|entry| entry.recorded.event.kind() == kind));
     let tone = match (done, here, *stage) {
         (_, true, "needed") => Tone::Bad,
@@ -142,11 +141,11 @@ fn step(
                         (said(lang, entry))
                         @if !done { " " small { (lang.one(&text::EARLIER)) } }
                     }
-                    None if *stage == "needed" => span { (word::label(lang, Axis::OptOut, &status.process.key)) },
+                    None if *stage == "needed" => span { (word::label(lang, Axis::OptOut, status.opt_out.key())) },
                     None if *stage == "reflected" => small {
-                        @match status.process.as_of.filter(|_| done) {
-                            Some(as_of) => (when::clock(as_of)),
-                            None => (lang.one(&text::BY_A_LATER_LIST)),
+                        @match status.opt_out.value {
+                            OptOutStatus::Reflected { as_of, .. } => (when::clock(as_of)),
+                            _ => (lang.one(&text::BY_A_LATER_LIST)),
                         }
                     },
                     None if done => small { (lang.one(&text::NOT_RECORDED)) },

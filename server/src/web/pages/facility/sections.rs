@@ -2,23 +2,24 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use yomitori_facility::{Text, Word as _};
+use yomitori_facility::{
+    Acknowledgement, Axis, Flag, FlagStatus, ReaderStatus, Status, StepKind, TerminalStatus, Text, Word as _,
+};
+use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::Way;
 
 use super::completeness;
-use super::status::{self, Acknowledged, Flag, Reader, Said, Status, Terminal};
 use crate::statement;
 use crate::store::completeness::Completeness;
-use crate::store::fleet::{self, StatusRow};
+use crate::store::fleet::{self};
 use crate::web::lang::Lang;
 use crate::web::word::{Tone, capital};
 use crate::web::{text, when, word};
 
 /// A sentence, with English below Japanese: there is room for it here.
-pub(in crate::web) fn sentence(lang: Lang, said: &Said) -> Markup {
-    let text = said.text();
+pub(in crate::web) fn sentence(lang: Lang, text: &Text) -> Markup {
     html! {
-        p { (lang.one(&text)) }
+        p { (lang.one(text)) }
         @if lang == Lang::Ja && text.ja != text.en { p.en lang="en" { (text.en) } }
     }
 }
@@ -31,17 +32,17 @@ pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
                 h2 #flags-title { (lang.both(&text::STANDING_FLAGS)) }
                 ul {
                     @for flag in &status.flags {
-                        li id={ "flag-" (flag.key) } {
-                            (word::sign(word::severity_tone(&flag.severity), &capital(lang.one(&flag.label.text())))) " "
-                            small.severity { (word::severity(lang, &flag.severity)) }
+                        li id={ "flag-" (flag.key.key()) } {
+                            (word::sign(word::severity_tone(flag.severity), &capital(lang.one(&flag.label)))) " "
+                            small.severity { (word::severity(lang, flag.severity)) }
                             (sentence(lang, &flag.sentence))
                             div.next { (sentence(lang, &flag.next)) }
                             (incident(lang, flag))
                             (heeded(lang, flag))
                             p.acts {
-                                @if let Some(act) = remedy(&flag.key) { a.button.primary href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } " " }
-                                @if flag.acknowledged.is_none() { a.button href={ (path) "/record/flag-seen?flag=" (flag.key) } { (lang.one(&text::SEEN)) } " " }
-                                a.button href={ (path) "/record/flag-snoozed?flag=" (flag.key) } { (lang.one(&text::SNOOZE)) }
+                                @if let Some(act) = remedy(flag.key) { a.button.primary href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } " " }
+                                @if flag.acknowledged.is_none() { a.button href={ (path) "/record/flag-seen?flag=" (flag.key.key()) } { (lang.one(&text::SEEN)) } " " }
+                                a.button href={ (path) "/record/flag-snoozed?flag=" (flag.key.key()) } { (lang.one(&text::SNOOZE)) }
                             }
                         }
                     }
@@ -52,29 +53,30 @@ pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
 }
 
 /// Since when, and which terminals.
-fn incident(lang: Lang, flag: &Flag) -> Markup {
+fn incident(lang: Lang, flag: &FlagStatus) -> Markup {
     html! {
         @if flag.since.is_some() || !flag.terminals.is_empty() {
             p.by {
                 @if let Some(since) = flag.since { span.clock { (lang.one(&text::INCIDENT_SINCE).replace("{at}", &when::clock(since))) } }
                 @if flag.since.is_some() && !flag.terminals.is_empty() { " · " }
                 @if !flag.terminals.is_empty() { (lang.one(&text::TERMINAL)) }
-                @for terminal in &flag.terminals { " " code title=(terminal) { (short(terminal)) } }
+                @for terminal in &flag.terminals { " " code title=(terminal) { (short(*terminal)) } }
             }
         }
     }
 }
 
 /// As much of a terminal's identifier as tells it from the others.
-fn short(terminal: &str) -> String {
-    terminal.chars().skip(terminal.chars().count().saturating_sub(6)).collect()
+fn short(terminal: TerminalId) -> String {
+    let text = terminal.to_string();
+    text.chars().skip(text.chars().count().saturating_sub(6)).collect()
 }
 
-fn heeded(lang: Lang, flag: &Flag) -> Markup {
+fn heeded(lang: Lang, flag: &FlagStatus) -> Markup {
     html! {
         @if flag.acknowledged.is_some() || flag.snoozed_until.is_some() {
             p.by {
-                @if let Some(Acknowledged { by, at }) = &flag.acknowledged {
+                @if let Some(Acknowledgement { by, at }) = &flag.acknowledged {
                     (lang.one(&text::SEEN_BY).replace("{by}", by)) " " span.clock { (when::clock(*at)) }
                 }
                 @if let Some(until) = flag.snoozed_until { " · " (lang.one(&text::SNOOZED_UNTIL).replace("{at}", &when::clock(until))) }
@@ -84,56 +86,48 @@ fn heeded(lang: Lang, flag: &Flag) -> Markup {
 }
 
 /// The form by which what a flag asks for is recorded.
-fn remedy(flag: &str) -> Option<&'static str> {
-    Some(match flag.parse().ok()? {
-        yomitori_facility::Flag::OptOutNeeded
-        | yomitori_facility::Flag::OptOutStale
-        | yomitori_facility::Flag::ListedAgainstWish
-        | yomitori_facility::Flag::CallOutsideHours => "called",
-        yomitori_facility::Flag::CapableButUndecided => "intent",
-        yomitori_facility::Flag::OptOutAgainstIntent => "withdrawn",
-        yomitori_facility::Flag::ListedNoLocalEvidence => "read",
-        yomitori_facility::Flag::NoticeToHang => "notice?notice=not_supported_poster",
-        yomitori_facility::Flag::StickerToPutUp => "notice?notice=supported_sticker",
+fn remedy(flag: Flag) -> Option<&'static str> {
+    Some(match flag {
+        Flag::OptOutNeeded | Flag::OptOutStale | Flag::ListedAgainstWish | Flag::CallOutsideHours => "called",
+        Flag::CapableButUndecided => "intent",
+        Flag::OptOutAgainstIntent => "withdrawn",
+        Flag::ListedNoLocalEvidence => "read",
+        Flag::NoticeToHang => "notice?notice=not_supported_poster",
+        Flag::StickerToPutUp => "notice?notice=supported_sticker",
         _ => return None,
     })
 }
 
-pub(super) fn axes(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
-    let axes: [(&Text, fleet::Axis, &str, &status::Axis); 7] = [
-        (&text::ELIGIBLE, fleet::Axis::Eligible, &line.eligible, &status.eligible),
-        (&text::EVIDENCE, fleet::Axis::Evidence, &line.evidence, &status.evidence),
-        (&text::INTENT, fleet::Axis::Intent, &line.intent, &status.intent),
-        (&text::OPT_OUT_STAGE, fleet::Axis::OptOut, &line.opt_out, &status.opt_out),
-        (&text::LISTING, fleet::Axis::Listing, &line.listing, &status.listing),
-        (&text::EQUIPMENT, fleet::Axis::Equipment, &line.equipment, &status.equipment),
-        (&text::FRESHNESS, fleet::Axis::Freshness, &line.freshness, &status.freshness),
+pub(super) fn axes(lang: Lang, status: &Status) -> Markup {
+    let axes = [
+        axis(lang, &text::ELIGIBLE, fleet::Axis::Eligible, &status.eligible),
+        axis(lang, &text::EVIDENCE, fleet::Axis::Evidence, &status.evidence),
+        axis(lang, &text::INTENT, fleet::Axis::Intent, &status.intent),
+        axis(lang, &text::OPT_OUT_STAGE, fleet::Axis::OptOut, &status.opt_out),
+        axis(lang, &text::LISTING, fleet::Axis::Listing, &status.listing),
+        axis(lang, &text::EQUIPMENT, fleet::Axis::Equipment, &status.equipment),
+        axis(lang, &text::FRESHNESS, fleet::Axis::Freshness, &status.freshness),
     ];
     html! {
         section aria-labelledby="axes-title" {
             h2 #axes-title { (lang.both(&text::WHY)) }
             div #axes.axes data-keyed {
-                @for (name, column, key, axis) in axes {
-                    article.axis data-key=(name.en) {
-                        h3 { (lang.both(name)) }
-                        p.value { (word::sign(tone(column, key), &label(lang, column, key, axis))) }
-                        div.why { (sentence(lang, &axis.why)) }
-                    }
-                }
+                @for axis in axes { (axis) }
             }
             p.hint { (word::meter("", Some("attested"))) " " (lang.both(&text::LADDER)) }
         }
     }
 }
 
-fn tone(axis: fleet::Axis, key: &str) -> Tone {
-    word::find(axis, key).map_or(Tone::Unknown, |word| word.tone)
-}
-
-fn label(lang: Lang, column: fleet::Axis, key: &str, axis: &status::Axis) -> String {
-    let text = axis.label.text();
-    let long = lang.one(&text);
-    if long.is_empty() { word::label(lang, column, key) } else { capital(long) }
+fn axis<T: yomitori_facility::Word>(lang: Lang, name: &Text, column: fleet::Axis, axis: &Axis<T>) -> Markup {
+    let tone = word::find(column, axis.key()).map_or(Tone::Unknown, |word| word.tone);
+    html! {
+        article.axis data-key=(name.en) {
+            h3 { (lang.both(name)) }
+            p.value { (word::sign(tone, &capital(lang.one(&axis.label)))) }
+            div.why { (sentence(lang, &axis.why)) }
+        }
+    }
 }
 
 pub(super) fn terminals(lang: Lang, path: &str, status: &Status, lives: &[Completeness], now: DateTime<Utc>) -> Markup {
@@ -157,13 +151,13 @@ const fn way(way: Way) -> &'static Text {
 fn terminal(
     lang: Lang,
     path: &str,
-    one: &Terminal,
+    one: &TerminalStatus,
     status: &Status,
     lives: &[Completeness],
     now: DateTime<Utc>,
 ) -> Markup {
-    let lives: Vec<&Completeness> = lives.iter().filter(|life| life.terminal.to_string() == one.terminal).collect();
-    let readers: Vec<&Reader> = status.readers.iter().filter(|reader| reader.terminal == one.terminal).collect();
+    let lives: Vec<&Completeness> = lives.iter().filter(|life| life.terminal == one.terminal).collect();
+    let readers: Vec<&ReaderStatus> = status.readers.iter().filter(|reader| reader.terminal == one.terminal).collect();
     let (tone, state) = match (one.retired_at, one.connected) {
         (Some(_), _) => (Tone::Quiet, &text::RETIRED),
         (None, true) => (Tone::Good, &text::CONNECTED),
@@ -172,21 +166,21 @@ fn terminal(
     html! {
         article.terminal {
             h3 {
-                (lang.one(&text::TERMINAL)) " " code title=(one.terminal) { (short(&one.terminal)) } " "
+                (lang.one(&text::TERMINAL)) " " code title=(one.terminal) { (short(one.terminal)) } " "
                 (word::sign(tone, lang.one(state)))
                 @if let Some(since) = one.connected_since { " " small { (when::ago(lang, since, now)) } }
             }
             dl.facts-of {
                 div { dt { (lang.both(&text::LAST_SEEN)) } dd { (instant(lang, one.last_heard_at, now)) } }
-                @if let (None, Some(key)) = (one.retired_at, &one.freshness) {
-                    div { dt { (lang.both(&text::FRESHNESS)) } dd { (word::chip(lang, fleet::Axis::Freshness, key)) } }
+                @if one.retired_at.is_none() {
+                    div { dt { (lang.both(&text::FRESHNESS)) } dd { (word::chip(lang, fleet::Axis::Freshness, &one.freshness)) } }
                 }
                 @if let Some(at) = one.numbers_reused_at {
                     div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::clock(at))) } }
                 }
                 (completeness::line(lang, &lives, now))
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
-                div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way))) } }
+                div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way.unwrap_or_default()))) } }
                 div {
                     dt { (lang.both(&text::COLLECTS)) }
                     dd {
@@ -202,7 +196,7 @@ fn terminal(
     }
 }
 
-fn readers(lang: Lang, path: &str, readers: &[&Reader], now: DateTime<Utc>) -> Markup {
+fn readers(lang: Lang, path: &str, readers: &[&ReaderStatus], now: DateTime<Utc>) -> Markup {
     html! {
         table.readers {
             caption.unseen { (lang.one(&text::READERS)) }
@@ -216,7 +210,7 @@ fn readers(lang: Lang, path: &str, readers: &[&Reader], now: DateTime<Utc>) -> M
                     tr {
                         th scope="row" data-label=(lang.one(&text::MODEL)) { (reader.model.as_deref().unwrap_or(lang.one(&text::UNKNOWN_MODEL))) }
                         td data-label=(lang.one(&text::ROLE)) {
-                            (capital(lang.one(&reader.role_label.text()))) " "
+                            (capital(lang.one(&reader.role_label))) " "
                             a href={ (path) "/record/reader-role?terminal=" (reader.terminal) "&reader=" (reader.key) } { (lang.one(&text::CHANGE)) }
                         }
                         td data-label=(lang.one(&text::PRESENCE)) {
@@ -245,10 +239,10 @@ pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
                 @for step in &status.readiness {
                     li.done[step.done] {
                         (word::sign(if step.done { Tone::Good } else { Tone::Info }, lang.one(if step.done { &text::DONE } else { &text::TO_DO })))
-                        strong { (capital(lang.one(&step.label.text()))) }
+                        strong { (capital(lang.one(&step.label))) }
                         @if let Some(at) = step.done_at { " " small.clock { (when::clock(at)) } }
                         (sentence(lang, step.next.as_ref().unwrap_or(&step.why)))
-                        @if let (false, Some(act)) = (step.done, attested_by(&step.key)) {
+                        @if let (false, Some(act)) = (step.done, attested_by(step.key)) {
                             p.acts { a.button href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } }
                         }
                     }
@@ -265,13 +259,13 @@ pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
 }
 
 /// The form by which a person says that a step is done; the others are seen by terminals.
-fn attested_by(step: &str) -> Option<&'static str> {
-    Some(match step {
-        "purchase" => "purchased?item=reader",
-        "reception" => "reception",
-        "reader_restart" => "restarted",
-        "poster" => "notice?notice=not_supported_poster",
-        "sticker" => "notice?notice=supported_sticker",
-        _ => return None,
-    })
+fn attested_by(step: StepKind) -> Option<&'static str> {
+    match step {
+        StepKind::Purchase => Some("purchased?item=reader"),
+        StepKind::Reception => Some("reception"),
+        StepKind::ReaderRestart => Some("restarted"),
+        StepKind::Poster => Some("notice?notice=not_supported_poster"),
+        StepKind::Sticker => Some("notice?notice=supported_sticker"),
+        StepKind::Connection | StepKind::TerminalRestart => None,
+    }
 }

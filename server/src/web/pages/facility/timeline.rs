@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
+use yomitori_facility::ReaderStatus;
 use yomitori_facility::{Text, Word as _, withdrawable};
 use yomitori_proto::event::{Event, Origin, Stated};
 
 use super::entry_text::{self, CONNECTIONS, DEVICES, EntryText, PEOPLE, READS};
-use super::status::Status;
 use crate::store::fleet::{TimelineCursor, TimelineEntry};
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
@@ -68,7 +68,7 @@ pub(super) fn draw(
     given: &QueryParameters,
     asked: &Asked,
     entries: &[TimelineEntry],
-    status: &Status,
+    readers: &[ReaderStatus],
     now: DateTime<Utc>,
 ) -> Markup {
     let choose = |key: &str| given.link(path, &[("show", (key != "all").then_some(key)), ("before", None)]);
@@ -80,7 +80,7 @@ pub(super) fn draw(
                     a href=(choose(key)) aria-current=[(key == asked.choice).then_some("true")] { (lang.one(label)) }
                 }
             }
-            (list(lang, path, given, asked, entries, status, now))
+            (list(lang, path, given, asked, entries, readers, now))
         }
     }
 }
@@ -92,14 +92,14 @@ pub(in crate::web) fn list(
     given: &QueryParameters,
     asked: &Asked,
     entries: &[TimelineEntry],
-    status: &Status,
+    readers: &[ReaderStatus],
     now: DateTime<Utc>,
 ) -> Markup {
     let shown = usize::try_from(FACTS).unwrap_or(usize::MAX).min(entries.len());
     let older = if entries.len() > shown { shown.checked_sub(1).map(|last| written(entries[last].mark)) } else { None };
     html! {
         ol #facts.facts data-keyed {
-            @for entry in &entries[..shown] { (fact(lang, entry, status, now, withdrawal(lang, path, entry, entries))) }
+            @for entry in &entries[..shown] { (fact(lang, entry, readers, now, withdrawal(lang, path, entry, entries))) }
             @if entries.is_empty() { li.empty data-key="none" { (lang.both(&text::NO_FACTS)) } }
         }
         nav #older.pages data-region aria-label=(lang.one(&text::PAGES)) {
@@ -130,13 +130,13 @@ fn withdrawal(lang: Lang, path: &str, entry: &TimelineEntry, entries: &[Timeline
 pub(in crate::web) fn fact(
     lang: Lang,
     entry: &TimelineEntry,
-    status: &Status,
+    readers: &[ReaderStatus],
     now: DateTime<Utc>,
     withdrawal: Option<Markup>,
 ) -> Markup {
     let recorded = &entry.recorded;
     let kind = recorded.event.kind();
-    let happening = EntryText::of(&recorded.event, status);
+    let happening = EntryText::of(&recorded.event, readers);
     html! {
         li.fact.(entry_text::family(kind)) data-key=(written(entry.mark)) {
             div.at {

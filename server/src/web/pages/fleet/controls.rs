@@ -89,6 +89,5 @@ fn flags(lang: Lang) -> Vec<(String, String)> {
 }
 
 fn severities(lang: Lang) -> Vec<(String, String)> {
-    let option = |key: &str| (key.to_owned(), word::severity(lang, key));
-    SEVERITIES.iter().map(|severity| option(severity.key())).collect()
+    SEVERITIES.iter().map(|severity| (severity.key().to_owned(), word::severity(lang, *severity))).collect()
 }
