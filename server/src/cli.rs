@@ -11,6 +11,7 @@ mod listing;
 mod log;
 mod output;
 mod parked;
+mod progress;
 mod rebuild;
 mod rules;
 mod statement;
@@ -74,14 +75,14 @@ enum Command {
     Facility(facility::Command),
     /// The ministry's list: what it says of our facilities, snapshot by snapshot.
     #[command(subcommand)]
-    List(listing::Command),
+    Listing(listing::Command),
     /// The terminals of a facility.
     #[command(subcommand)]
     Terminal(terminal::Command),
     /// Whether the database holds what the log says.
     #[command(subcommand, after_help = log::EXAMPLES)]
     Log(log::Command),
-    /// Fold the whole log anew beside what is shown, look at what would change, and exchange the two.
+    /// Rebuild the projection from the log beside what is shown, see what would change, and swap the two.
     #[command(after_help = rebuild::EXAMPLES)]
     Rebuild(rebuild::RebuildArguments),
     /// The rules by which facilities are judged.
@@ -109,9 +110,9 @@ enum Command {
         after_help = "Examples:\n  yomitori-server status\n  yomitori-server status --facility 1319999015 --format json\n  yomitori-server status --as-of 2026-04-01T10:30     # what was true, by today's knowledge\n  yomitori-server status --known-at 2026-04-01T10:30  # what was shown then"
     )]
     Status(status::StatusArguments),
-    /// Which facilities would change sides under other rules, and why. Nothing is changed.
+    /// Which facilities would change status under other rules, and why. Nothing is changed.
     #[command(
-        after_help = "Examples:\n  yomitori-server what-if --rules rules.toml\n  yomitori-server what-if --rules rules.toml --format csv > changes.csv"
+        after_help = "Examples:\n  yomitori-server what-if --rules rules.toml\n  yomitori-server what-if --rules rules.toml --csv > changes.csv"
     )]
     WhatIf(what_if::WhatIfArguments),
 }
@@ -130,7 +131,7 @@ pub fn run() -> ExitCode {
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::Error::new(error).context("start")),
+        Err(error) => return fail(&anyhow::Error::new(error).context("failed to start")),
     };
     match runtime.block_on(carry_out(&matches)) {
         Ok(code) => code,
@@ -165,7 +166,7 @@ async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate(&config()?).await?,
         Command::Check => return check::check(&config()?).await,
         Command::Facility(command) => facility::run(&context()?, command).await?,
-        Command::List(command) => listing::run(&context()?, command).await?,
+        Command::Listing(command) => listing::run(&context()?, command).await?,
         Command::Terminal(command) => terminal::run(&config()?, &context()?, command).await?,
         Command::Log(command) => return log::run(&config()?, command).await,
         Command::Rebuild(command) => rebuild::run(&config()?, command).await?,
@@ -204,14 +205,14 @@ struct Context {
 impl Context {
     fn open(config: &Config) -> anyhow::Result<Self> {
         let store = Store::open(&config.database)?;
-        let appender = Arc::new(Appender::open(&config.kafka).context("open the log")?);
+        let appender = Arc::new(Appender::open(&config.kafka).context("failed to open the log")?);
         Ok(Self { operator: Operator::new(appender, store.clone()), store })
     }
 
     /// The facility that `text` names by one of its codes, or by its identifier.
     async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
         if let Ok(id) = text.parse() {
-            let known = !facilities::lines(&self.store, Some(id)).await?.is_empty();
+            let known = !facilities::rows(&self.store, Some(id)).await?.is_empty();
             let unknown = || UsageError(format!("no facility is {id}; see `yomitori-server status`")).into();
             return if known { Ok(id) } else { Err(unknown()) };
         }

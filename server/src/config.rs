@@ -10,9 +10,11 @@ use serde::Deserialize;
 /// What is wrong with a configuration, mistake by mistake.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("read configuration `{path}` (give its path with --config, or see deploy/server.toml for a sample)")]
+    #[error(
+        "failed to read configuration `{path}` (give its path with --config, or see deploy/server.toml for a sample)"
+    )]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("understand configuration `{path}`:\n{}", .mistakes.iter().map(|m| format!("  - {m}")).collect::<Vec<_>>().join("\n"))]
+    #[error("invalid configuration `{path}`:\n{}", .mistakes.iter().map(|m| format!("  - {m}")).collect::<Vec<_>>().join("\n"))]
     Mistakes { path: PathBuf, mistakes: Vec<String> },
 }
 

@@ -31,16 +31,16 @@ const BACKDATED_BY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     #[error(
-        "read or write the certificate authority in `{path}` (check that the folder exists and belongs to this user)"
+        "failed to read or write the certificate authority in `{path}` (check that the folder exists and belongs to this user)"
     )]
     File { path: PathBuf, source: std::io::Error },
-    #[error("understand the certificate authority in `{path}` (restore ca.pem and ca.key from the backup)")]
+    #[error("invalid certificate authority in `{path}` (restore ca.pem and ca.key from the backup)")]
     Broken { path: PathBuf, source: rcgen::Error },
     #[error("`{present}` is there and `{missing}` is not (restore both from the backup)")]
     Half { present: PathBuf, missing: PathBuf },
-    #[error("make a certificate")]
+    #[error("failed to make a certificate")]
     Issue(#[source] rcgen::Error),
-    #[error("set up TLS")]
+    #[error("failed to set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -49,7 +49,7 @@ pub enum AuthorityError {
 pub enum RequestError {
     #[error("the certificate request can't be read or isn't signed with its own key")]
     Unreadable(#[source] rcgen::Error),
-    #[error("make the terminal's certificate")]
+    #[error("failed to make the terminal's certificate")]
     Issue(#[source] rcgen::Error),
 }
 

@@ -20,7 +20,7 @@ impl Display for Position {
 
 /// What was written is no place in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("write a place in the log as PARTITION:OFFSET, such as 2:17")]
+#[error("a position in the log is PARTITION:OFFSET, such as 2:17")]
 pub struct NoPosition;
 
 impl FromStr for Position {

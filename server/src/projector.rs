@@ -55,24 +55,24 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Why the projection paused.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionError {
-    #[error("read the log")]
+    #[error("failed to read the log")]
     Log(#[from] KafkaError),
-    #[error("find the log")]
+    #[error("failed to find the log")]
     Topic(#[from] TopicError),
-    #[error("write what follows from the log")]
+    #[error("failed to write the projection")]
     Store(#[from] StoreError),
     #[error("partition {partition} is owned by another instance")]
     Fenced { partition: i32 },
-    #[error("hold the locks of the partitions")]
+    #[error("failed to hold the locks of the partitions")]
     Locks(#[source] tokio_postgres::Error),
-    #[error("read partition {partition} of the log: Kafka is silent")]
+    #[error("failed to read partition {partition} of the log: Kafka does not answer")]
     Silent { partition: i32 },
     #[error(
-        "fold the log: version {found} of the fold made what the database holds, this program has version {FOLD}; run the \
+        "the database was written by version {found} of the fold, this program has version {FOLD}; run the \
          newer program"
     )]
     Newer { found: i32 },
-    #[error("fold the log anew with this version of the program")]
+    #[error("failed to rebuild the projection with this version of the program")]
     Rebuild(#[source] Box<RebuildError>),
 }
 

@@ -99,16 +99,16 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         }));
     }
     if let Some(listener) = pages {
-        let appender = Arc::new(Appender::open(&config.kafka).context("open the log")?);
+        let appender = Arc::new(Appender::open(&config.kafka).context("failed to open the log")?);
         let operator = Operator::new(appender, store.clone());
         let served = web::serve(listener, store.clone(), operator, metrics, stop.clone());
-        parts.spawn(named("web", async move { served.await.context("serve pages") }));
+        parts.spawn(named("web", async move { served.await.context("failed to serve pages") }));
     }
     let mut failed = Ok(());
     while let Some(ended) = parts.join_next().await {
         // One part that ended takes the others with it: half a server is worse than one that is started again.
         stop.cancel();
-        failed = failed.and(ended.context("run")?);
+        failed = failed.and(ended.context("failed to run")?);
     }
     failed
 }
@@ -118,9 +118,9 @@ async fn named(role: &'static str, part: impl Future<Output = anyhow::Result<()>
 }
 
 async fn open(address: std::net::SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("open {address} for {what} (is another server running? change `{what}.listen`)"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("failed to listen on {address} for {what} (is another server running? change `{what}.listen`)")
+    })?;
     telemetry::listening(what, listener.local_addr().unwrap_or(address));
     Ok(listener)
 }
@@ -143,7 +143,7 @@ async fn schema_is_right(store: &Store, stop: &CancellationToken) -> anyhow::Res
 async fn ingest(config: Config, listener: TcpListener, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
     let authority = Arc::new(Authority::open_or_create(&config.state_dir, clock::now())?);
     let tls = authority.server_tls(&config.uplink.names, clock::now())?;
-    let appender = Arc::new(Appender::open(&config.kafka).context("open the log")?);
+    let appender = Arc::new(Appender::open(&config.kafka).context("failed to open the log")?);
     let operator = Operator::new(Arc::clone(&appender), store.clone());
     let instance = Instance(Uuid::now_v7());
     let open = TaskTracker::new();
@@ -168,14 +168,14 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         .add_service(desk)
         .serve_with_incoming_shutdown(tls::accept(listener, tls, stop.clone()), stop.clone().cancelled_owned());
     tokio::select! {
-        served = served => served.context("serve terminals")?,
+        served = served => served.context("failed to serve terminals")?,
         // A connection that never ends must not keep the server from ending.
         () = async { stop.cancelled().await; tokio::time::sleep(STOP_LIMIT).await } => {}
     }
     stop.cancel();
     open.close();
     tokio::time::timeout(STOP_LIMIT, open.wait()).await.ok();
-    present.await.context("watch the lease")?;
+    present.await.context("failed to watch the lease")?;
     presence::leave(&store, instance).await;
-    tokio::task::spawn_blocking(move || appender.flush()).await.context("end the log")
+    tokio::task::spawn_blocking(move || appender.flush()).await.context("failed to flush the log")
 }

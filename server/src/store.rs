@@ -24,6 +24,7 @@ pub mod policy;
 pub mod progress;
 pub mod snapshot;
 pub mod status_history;
+pub mod status_row;
 pub mod status_shown;
 pub mod token;
 pub mod waiting;
@@ -47,24 +48,22 @@ mod migrations {
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("understand the database address (write postgres://USER@HOST:PORT/DATABASE)")]
+    #[error("invalid database address (write postgres://USER@HOST:PORT/DATABASE)")]
     Address(#[source] tokio_postgres::Error),
-    #[error("reach PostgreSQL (is it running, and is `database.url` right?)")]
+    #[error("failed to reach PostgreSQL (is it running, and is `database.url` right?)")]
     Unreachable(#[source] deadpool_postgres::PoolError),
-    #[error("prepare the pool of database connections")]
+    #[error("failed to prepare the database connections")]
     Pool(#[source] deadpool_postgres::BuildError),
     #[error("failed to {context}")]
     Query { context: &'static str, source: tokio_postgres::Error },
-    #[error("read what the database holds: {what}")]
+    #[error("failed to read what the database holds: {what}")]
     Broken { what: &'static str, source: serde_json::Error },
-    #[error("bring the database to this version's schema")]
+    #[error("failed to migrate the database")]
     Migrate(#[source] refinery::Error),
-    #[error(
-        "use the database: it is at schema version {found}, this program needs {needed} (run `yomitori-server migrate`)"
-    )]
+    #[error("the database is at schema version {found}, this program needs {needed} (run `yomitori-server migrate`)")]
     Schema { found: u32, needed: u32 },
     #[error(
-        "use the database: it is at schema version {found}, that of a newer program; this one knows {needed} (run the newer \
+        "the database is at schema version {found}, that of a newer program; this one knows {needed} (run the newer \
          program)"
     )]
     NewerSchema { found: u32, needed: u32 },

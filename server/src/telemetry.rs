@@ -95,10 +95,10 @@ pub fn append_failed(error: Cause<'_>) {
     warn!(error = chain(error), "the log did not confirm; nothing was acknowledged");
 }
 
-/// What follows from a decision about the list was not told to all; `list reconcile` goes on.
+/// What follows from a decision about the list was not told to all; `listing reconcile` goes on.
 pub fn apply_failed(error: Cause<'_>) {
     counter!("fleet_server_apply_failures_total").increment(1);
-    warn!(error = chain(error), "a snapshot could not be applied; run `yomitori-server list reconcile`");
+    warn!(error = chain(error), "a snapshot could not be applied; run `yomitori-server listing reconcile`");
 }
 
 /// What was true can't be told now; it will be, later.

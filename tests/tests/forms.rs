@@ -132,7 +132,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     std::fs::write(&file, "code,name\n4719999015,よその医院\n")?;
     let file = file.to_string_lossy().into_owned();
     let today = clock::now().with_timezone(&tokyo()).format("%Y-%m-%d").to_string();
-    let import = ["list", "import", &file, "--source", "mhlw", "--as-of", &today, "--coverage", "full", "--by", "x"];
+    let import = ["listing", "import", &file, "--source", "mhlw", "--as-of", &today, "--coverage", "full", "--by", "x"];
     office.server.run(&import).await?;
     wait::until("reflected", SOON, async || {
         let status = office.status().await?;
@@ -230,7 +230,7 @@ async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
         let file = office.world.folder().join(format!("{as_of}.csv"));
         std::fs::write(&file, format!("code,name\n{rows}"))?;
         let file = file.to_string_lossy().into_owned();
-        let import = ["list", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", "full", "--by", "x"];
+        let import = ["listing", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", "full", "--by", "x"];
         office.server.run(&import).await
     };
     import("2026-04-01", "4719999015,よその医院\n").await?;
@@ -301,7 +301,7 @@ async fn no_page_is_wider_than_its_window() -> Result<()> {
         format!("code,name\n1319999023,{long}\n1319999031,{long}\n4719999015,{}\n", "x".repeat(200)),
     )?;
     let file = file.to_string_lossy().into_owned();
-    let import = ["list", "import", &file, "--source", "mhlw", "--as-of", "2026-04-01", "--coverage", "full"];
+    let import = ["listing", "import", &file, "--source", "mhlw", "--as-of", "2026-04-01", "--coverage", "full"];
     office.server.run(&import).await?;
     let snapshot = office.server.get("/api/v1/listing").await?["snapshots"][0]["snapshot"].clone();
     let snapshot = snapshot.as_str().context("a snapshot")?;

@@ -36,7 +36,7 @@ impl Desk {
         let file = self.world.folder().join(format!("list-{as_of}.csv"));
         std::fs::write(&file, text)?;
         let file = file.to_string_lossy().into_owned();
-        let import = ["list", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", coverage];
+        let import = ["listing", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", coverage];
         self.server.run(&import).await
     }
 
@@ -73,7 +73,7 @@ async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
     // The same name makes no match; it is suggested to a person.
     desk.listing("1319999023", "not_listed").await?;
     desk.listing("2619999010", "not_listed").await?;
-    let unmatched = desk.json(&["list", "unmatched"]).await?;
+    let unmatched = desk.json(&["listing", "unmatched"]).await?;
     let row = &unmatched[0]["rows"][0];
     ensure!(row["code"] == "1319999998" && row["suggestions"][0]["code"] == "1319999023", "{unmatched}");
     ensure!(row["suggestions"][0]["reasons"][0] == "same_name", "{unmatched}");
@@ -87,16 +87,16 @@ async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
     ensure!(gone["at"] == "2026-04-30T15:00:00Z", "{gone}");
     desk.listing("1319999023", "listed").await?;
 
-    let snapshots = desk.json(&["list", "snapshots"]).await?;
+    let snapshots = desk.json(&["listing", "snapshots"]).await?;
     let id = |place: usize| snapshots[place]["snapshot"].as_str().context("an identifier").map(str::to_owned);
     let (newest, oldest) = (id(0)?, id(1)?);
-    let diff = desk.json(&["list", "diff", &oldest, &newest, "--ours"]).await?;
+    let diff = desk.json(&["listing", "diff", &oldest, &newest, "--ours"]).await?;
     ensure!(diff["removed"][0]["code"] == "1339999011" && diff["added"][0]["code"] == "1319999023", "{diff}");
-    let cadence = desk.json(&["list", "cadence"]).await?;
+    let cadence = desk.json(&["listing", "cadence"]).await?;
     ensure!(cadence["kinds"][0]["interval"]["median"] == 30.0, "{cadence}");
 
     // A person decides whose the row is: its code becomes one of the facility's.
-    let decided = ["list", "match", &newest, "1319999998", "--facility", "2619999010", "--by", "Suzuki"];
+    let decided = ["listing", "match", &newest, "1319999998", "--facility", "2619999010", "--by", "Suzuki"];
     ensure!(!desk.server.try_run(&decided).await?.status.success(), "without a why");
     desk.server.run(&[&decided[..], &["--why", "moved"]].concat()).await?;
     desk.listing("1319999998", "listed").await?;
@@ -109,12 +109,12 @@ async fn a_list_that_is_dated_ahead_is_refused() -> Result<()> {
     let file = desk.world.folder().join("ahead.csv");
     std::fs::write(&file, "code,name\n1319999015,よみとり病院\n")?;
     let file = file.to_string_lossy().into_owned();
-    let import = ["list", "import", &file, "--source", "mhlw", "--as-of", "2199-04-01", "--coverage", "full"];
+    let import = ["listing", "import", &file, "--source", "mhlw", "--as-of", "2199-04-01", "--coverage", "full"];
     let refused = desk.server.try_run(&import).await?;
     let said = String::from_utf8_lossy(&refused.stderr);
     ensure!(refused.status.code() == Some(2), "{}: {said}", refused.status);
     ensure!(said.contains("未来") && said.contains("2199-04-01") && said.contains("give the date"), "{said}");
-    ensure!(desk.json(&["list", "snapshots"]).await?.as_array().is_some_and(Vec::is_empty), "nothing is kept of it");
+    ensure!(desk.json(&["listing", "snapshots"]).await?.as_array().is_some_and(Vec::is_empty), "nothing is kept of it");
     Ok(())
 }
 
@@ -126,20 +126,20 @@ async fn a_shrunken_snapshot_waits_until_a_person_releases_it() -> Result<()> {
     let printed = desk.import_as("2026-05-01", "full", "code,name\n2619999010,京都医院\n").await?;
     ensure!(printed.contains("quarantined"), "{printed}");
     desk.listing("1319999015", "listed").await?;
-    let snapshots = desk.json(&["list", "snapshots"]).await?;
+    let snapshots = desk.json(&["listing", "snapshots"]).await?;
     ensure!(snapshots[0]["state"] == "quarantined" && snapshots[0]["rows_before"] == 31, "{snapshots}");
     let id = snapshots[0]["snapshot"].as_str().context("an identifier")?;
-    ensure!(!desk.server.try_run(&["list", "release", id, "--by", "Suzuki"]).await?.status.success(), "without a why");
-    desk.server.run(&["list", "release", id, "--by", "Suzuki", "--why", "the ministry cleaned up"]).await?;
+    ensure!(!desk.server.try_run(&["listing", "release", id, "--by", "Suzuki"]).await?.status.success(), "without a why");
+    desk.server.run(&["listing", "release", id, "--by", "Suzuki", "--why", "the ministry cleaned up"]).await?;
     desk.listing("1319999015", "delisted").await?;
     desk.listing("2619999010", "listed").await?;
-    let decisions = desk.json(&["list", "decisions"]).await?;
+    let decisions = desk.json(&["listing", "decisions"]).await?;
     ensure!(
         decisions[0]["kind"] == "snapshot_released" && decisions[0]["why"] == "the ministry cleaned up",
         "{decisions}"
     );
     ensure!(decisions[1]["kind"] == "snapshot_imported" && decisions[1]["snapshot"] == id, "{decisions}");
-    let shown = desk.json(&["list", "show", id]).await?;
+    let shown = desk.json(&["listing", "show", id]).await?;
     ensure!(shown["released"]["by"] == "Suzuki" && shown["ours"][0]["code"] == "2619999010", "{shown}");
     Ok(())
 }
@@ -149,18 +149,18 @@ async fn a_row_that_was_dismissed_is_not_suggested_again() -> Result<()> {
     let desk = Desk::open("listing-dismissed").await?;
     let stranger = "1319999998,二番医院\n";
     desk.import("2026-04-01", stranger).await?;
-    let queue = desk.json(&["list", "unmatched"]).await?;
+    let queue = desk.json(&["listing", "unmatched"]).await?;
     let id = queue[0]["snapshot"].as_str().context("an identifier")?;
     ensure!(queue[0]["rows"][0]["suggestions"][0]["code"] == "1319999023", "{queue}");
-    let dismiss = ["list", "dismiss", id, "1319999998", "--by", "Suzuki", "--why", "another clinic of that name"];
+    let dismiss = ["listing", "dismiss", id, "1319999998", "--by", "Suzuki", "--why", "another clinic of that name"];
     ensure!(!desk.server.try_run(&dismiss[..6]).await?.status.success(), "without a why");
     desk.server.run(&dismiss).await?;
-    ensure!(desk.json(&["list", "unmatched"]).await?[0]["rows"] == Value::Array(Vec::new()));
+    ensure!(desk.json(&["listing", "unmatched"]).await?[0]["rows"] == Value::Array(Vec::new()));
     // Nor in a later snapshot.
     desk.import("2026-05-01", stranger).await?;
-    let queue = desk.json(&["list", "unmatched"]).await?;
+    let queue = desk.json(&["listing", "unmatched"]).await?;
     ensure!(queue[0]["snapshot"] != id && queue[0]["rows"] == Value::Array(Vec::new()), "{queue}");
-    let decisions = desk.json(&["list", "decisions"]).await?;
+    let decisions = desk.json(&["listing", "decisions"]).await?;
     let dismissed = &decisions[1];
     ensure!(dismissed["code"] == "1319999998" && dismissed["by"] == "Suzuki", "{decisions}");
     ensure!(dismissed["why"] == "another clinic of that name", "{decisions}");
@@ -203,7 +203,7 @@ async fn an_interrupted_import_goes_on_and_later_facilities_catch_up() -> Result
 
     desk.server.import("code,name\n0119999019,北の医院\n").await?;
     desk.listing("0119999019", "unknown").await?;
-    desk.server.run(&["list", "reconcile"]).await?;
+    desk.server.run(&["listing", "reconcile"]).await?;
     desk.listing("0119999019", "listed").await?;
     ensure!(desk.observed().await? == before + 3, "nobody else was told again");
     Ok(())

@@ -81,7 +81,7 @@ async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() ->
     let told: Value = serde_json::from_str(told.trim())?;
     let change = &told["changes"][0];
     ensure!(told["code"] == CODE && change["axis"] == "evidence" && change["to"] == "never", "{told}");
-    let csv = desk.server.run(&["what-if", "--rules", &stricter, "--format", "csv"]).await?;
+    let csv = desk.server.run(&["what-if", "--rules", &stricter, "--csv"]).await?;
     ensure!(csv.lines().any(|line| line.contains(",eligible,eligible,not_yet,")), "{csv}");
     ensure!(desk.json(&["rules", "show"]).await?["version"] == 1, "asking changes nothing");
 

@@ -17,7 +17,7 @@ pub struct Hours {
 /// Why a document of hours can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HoursError {
-    #[error("read the hours of the call centre")]
+    #[error("invalid hours of the call centre")]
     Syntax(#[from] toml::de::Error),
     #[error("`{0}` is no day of the week: write monday to sunday")]
     Weekday(String),

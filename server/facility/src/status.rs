@@ -26,6 +26,7 @@ use crate::opt_out::OptOutStatus;
 use crate::readiness::ReadinessStep;
 use crate::rules::Rules;
 use crate::text::{Axis, Text, Word};
+use crate::timeline::StatusWords;
 use crate::view::View;
 
 /// Everything about a facility at one instant.
@@ -108,6 +109,27 @@ pub fn status(facility: &Facility, rules: &Rules, calendar: &Calendar, now: Date
     let moment = LookAt::new(now);
     let status = View::new(facility, rules, calendar, &moment).status();
     Status { due_at: moment.next(), ..status }
+}
+
+impl Status {
+    /// Every axis as a word.
+    #[must_use]
+    pub fn words(&self) -> StatusWords {
+        StatusWords {
+            code: self.codes.iter().find(|code| code.valid).map(|code| code.code.clone()),
+            name: self.name.clone().unwrap_or_default(),
+            prefecture: self.prefecture.clone().unwrap_or_default(),
+            eligible: self.eligible.key(),
+            evidence: self.evidence.key(),
+            evidence_level: self.evidence.value.level().map(|level| level.key()),
+            equipment: self.equipment.key(),
+            intent: self.intent.key(),
+            opt_out: self.opt_out.key(),
+            listing: self.listing.key(),
+            freshness: self.freshness.key(),
+            flags: self.flags.iter().map(|flag| flag.key.key()).collect(),
+        }
+    }
 }
 
 impl View<'_> {

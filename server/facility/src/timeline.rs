@@ -10,7 +10,6 @@ use yomitori_proto::id::FacilityId;
 
 use crate::calendar::Calendar;
 use crate::due::LookAt;
-use crate::evidence::Evidence;
 use crate::facility::Facility;
 use crate::rules::Rules;
 use crate::text::Word as _;
@@ -216,18 +215,13 @@ pub fn look(
     let moment = LookAt::new(now);
     let view = View::new(facility, rules, calendar, &moment);
     let axes = view.axes();
-    let level = match &axes.evidence.value {
-        Evidence::Succeeded { level, .. } => Some(level.key()),
-        Evidence::Plausible { level, .. } => Some(level.key()),
-        Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => None,
-    };
     let words = StatusWords {
         code: view.codes().into_iter().find(|code| code.valid).map(|code| code.code),
         name: facility.identity.name().cloned().unwrap_or_default(),
         prefecture: facility.identity.prefecture(|from| view.passed(from)).cloned().unwrap_or_default(),
         eligible: axes.eligible.key(),
         evidence: axes.evidence.key(),
-        evidence_level: level,
+        evidence_level: axes.evidence.value.level().map(|level| level.key()),
         equipment: axes.equipment.key(),
         intent: axes.intent.key(),
         opt_out: axes.opt_out.key(),

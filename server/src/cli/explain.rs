@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use yomitori_facility::lines::{self, EventLine, FORM};
 use yomitori_facility::{Calendar, EXAMPLE, Explanation, Hours, Rules, explain};
 use yomitori_proto::code::InstitutionCode;
@@ -16,7 +16,7 @@ use yomitori_proto::event::{Event, Recorded};
 use yomitori_proto::id::FacilityId;
 
 use super::instant;
-use super::output::{note, say, warn};
+use super::output::{FormatArgument, note, say, warn};
 use super::{Context, UsageError};
 use yomitori_base::error::chain;
 
@@ -43,8 +43,8 @@ pub(super) struct ExplainArguments {
     at: Option<DateTime<Utc>>,
     #[command(flatten)]
     policy: PolicyFiles,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgument,
 }
 
 /// What to judge by.
@@ -59,12 +59,6 @@ pub(super) struct PolicyFiles {
     /// Hours of the call centre (TOML) in place of those of the program.
     #[arg(long)]
     hours: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
 }
 
 impl PolicyFiles {
@@ -135,7 +129,9 @@ fn of_file(file: &Path, asked: &ExplainArguments) -> Result<(), UsageError> {
     if let Some(facility) = &asked.facility {
         choose(&mut explained, facility, at)?;
     }
-    show::explained(&explained, at, asked.format, |number| numbers.get(number).map(|line| format!("line {line}")));
+    show::explained(&explained, at, asked.format.format, |number| {
+        numbers.get(number).map(|line| format!("line {line}"))
+    });
     Ok(())
 }
 

@@ -109,7 +109,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
     // What is registered is read while the file is.
     let (master, known) = tokio::join!(reading, import::directory(&context.store, clock::now()));
     let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
-    let master = master.context("read the file")?.map_err(refused)?;
+    let master = master.context("failed to read the file")?.map_err(refused)?;
     for warning in master.warnings.iter().take(SHOWN) {
         warn(&warning.to_string());
     }
@@ -137,7 +137,7 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     });
     let mut stating = stream::iter(stating).buffer_unordered(AT_ONCE);
     let (mut done, mut last) = (0_usize, None);
-    while let Some(position) = stating.try_next().await.context("record the facilities")? {
+    while let Some(position) = stating.try_next().await.context("failed to record the facilities")? {
         last = last.max(Some(position));
         done += 1;
         if done.is_multiple_of(TOLD_EVERY) {
@@ -156,7 +156,7 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     say(&format!("{done} 件を登録しました / {done} registered or changed, {unchanged} unchanged{unknown}"));
     if new > 0 && snapshots::all(&context.store).await?.iter().any(|snapshot| snapshot.applied_at.is_some()) {
         note(
-            "取込済みのリストを新しい施設に反映するには / for what the ministry's list says of the new ones: yomitori-server list reconcile",
+            "取込済みのリストを新しい施設に反映するには / for what the ministry's list says of the new ones: yomitori-server listing reconcile",
         );
     }
     Ok(())

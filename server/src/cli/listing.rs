@@ -1,4 +1,4 @@
-//! `list`: the ministry's list, taken in snapshot by snapshot, and what can be seen by it.
+//! `listing`: the ministry's list, taken in snapshot by snapshot, and what can be seen by it.
 
 mod import;
 mod show;
@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone as _, Utc};
 use chrono_tz::Asia::Tokyo;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::output::{note, say};
+use super::output::{FormatArgument, note, say};
 use super::statement::Attribution;
 use super::{Context, UsageError};
 use crate::ingest::listing::coverage::Coverage;
@@ -25,23 +25,23 @@ pub(super) enum Command {
     /// Take in a file of the list: CSV (Shift_JIS/CP932, UTF-8) or XLSX.
     ///
     /// Examples:
-    ///   list import list.csv --source mhlw --as-of 2026-01-15 --coverage full
-    ///   list import 13tokyo.xlsx --source mhlw-older --as-of 2026-01-15 --coverage prefecture:13
+    ///   listing import list.csv --source mhlw --as-of 2026-01-15 --coverage full
+    ///   listing import 13tokyo.xlsx --source mhlw-older --as-of 2026-01-15 --coverage prefecture:13
     #[command(verbatim_doc_comment)]
     Import(ImportArguments),
     /// All snapshots, the newest first.
     Snapshots {
         #[command(flatten)]
-        shape: ShapeArgument,
+        format: FormatArgument,
     },
     /// One snapshot: where it is from, and its rows that are ours.
     Show {
-        /// The first digits of its identifier, as `list snapshots` prints it.
+        /// The first digits of its identifier, as `listing snapshots` prints it.
         snapshot: String,
         #[command(flatten)]
-        shape: ShapeArgument,
+        format: FormatArgument,
     },
-    /// Rows that belong to none of our facilities but resemble one; a person decides with `list match`.
+    /// Rows that belong to none of our facilities but resemble one; a person decides with `listing match`.
     Unmatched {
         /// The snapshot; by default the newest of each kind.
         #[arg(long)]
@@ -50,7 +50,7 @@ pub(super) enum Command {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        shape: ShapeArgument,
+        format: FormatArgument,
     },
     /// What changed from one snapshot to another of the same source and coverage.
     Diff {
@@ -60,12 +60,12 @@ pub(super) enum Command {
         #[arg(long)]
         ours: bool,
         #[command(flatten)]
-        shape: ShapeArgument,
+        format: FormatArgument,
     },
     /// How often the list appears, and how long it takes to follow us, as measured.
     Cadence {
         #[command(flatten)]
-        shape: ShapeArgument,
+        format: FormatArgument,
     },
     /// Let a snapshot out of quarantine and apply it.
     Release {
@@ -100,7 +100,7 @@ pub(super) enum Command {
     /// Who took in which snapshot, released it, or dismissed a row, when and why.
     Decisions {
         #[command(flatten)]
-        shape: ShapeArgument,
+        format: FormatArgument,
     },
     /// The column mappings that come with the program; with a name, the mapping itself, to write one of one's own after.
     Formats { name: Option<String> },
@@ -118,40 +118,28 @@ pub(super) struct ImportArguments {
     /// What the file covers: `full`, `prefecture:13` or `query:TEXT`.
     #[arg(long)]
     coverage: Coverage,
-    /// A mapping by its name (see `list formats`), or the path of a mapping file of one's own; by default it is found out.
+    /// A mapping by its name (see `listing formats`), or the path of a mapping file of one's own; by default it is found out.
     #[arg(long)]
     format: Option<String>,
     #[command(flatten)]
     speaker: Attribution,
 }
 
-#[derive(Args, Clone, Copy)]
-pub(super) struct ShapeArgument {
-    #[arg(long = "format", value_enum, default_value_t = Shape::Table)]
-    shape: Shape,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Shape {
-    Table,
-    Json,
-}
-
 pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Import(import) => import::take(context, import).await,
-        Command::Snapshots { shape } => show::snapshots(context, shape.shape).await,
-        Command::Show { snapshot, shape } => {
-            show::snapshot(context, &named(context, &snapshot).await?, shape.shape).await
+        Command::Snapshots { format } => show::snapshots(context, format.format).await,
+        Command::Show { snapshot, format } => {
+            show::snapshot(context, &named(context, &snapshot).await?, format.format).await
         }
-        Command::Unmatched { snapshot, all, shape } => {
-            show::unmatched(context, &chosen(context, snapshot.as_deref()).await?, all, shape.shape).await
+        Command::Unmatched { snapshot, all, format } => {
+            show::unmatched(context, &chosen(context, snapshot.as_deref()).await?, all, format.format).await
         }
-        Command::Diff { before, after, ours, shape } => {
-            show::diff(context, &named(context, &before).await?, &named(context, &after).await?, ours, shape.shape)
+        Command::Diff { before, after, ours, format } => {
+            show::diff(context, &named(context, &before).await?, &named(context, &after).await?, ours, format.format)
                 .await
         }
-        Command::Cadence { shape } => show::cadence(context, shape.shape).await,
+        Command::Cadence { format } => show::cadence(context, format.format).await,
         Command::Release { snapshot, speaker } => {
             import::release(context, named(context, &snapshot).await?, speaker).await
         }
@@ -168,7 +156,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         Command::Dismiss { snapshot, code, speaker } => {
             import::dismiss(context, &named(context, &snapshot).await?, &code, speaker).await
         }
-        Command::Decisions { shape } => show::decisions(context, shape.shape).await,
+        Command::Decisions { format } => show::decisions(context, format.format).await,
         Command::Formats { name: None } => {
             for mapping in Mapping::bundled() {
                 say(&format!("{:<22} {}", mapping.id, mapping.title));
@@ -177,7 +165,9 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         }
         Command::Formats { name: Some(name) } => {
             let text = Mapping::text(&name);
-            say(text.ok_or_else(|| UsageError(format!("there is no format `{name}`; see `list formats`")))?.trim_end());
+            say(text
+                .ok_or_else(|| UsageError(format!("there is no format `{name}`; see `listing formats`")))?
+                .trim_end());
             Ok(())
         }
     }
@@ -188,7 +178,7 @@ async fn named(context: &Context, text: &str) -> anyhow::Result<ListSnapshot> {
     let all = snapshots::all(&context.store).await?;
     match snapshot_import::named(&all, text).as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(UsageError(format!("there is no snapshot `{text}`; see `yomitori-server list snapshots`")).into()),
+        [] => Err(UsageError(format!("there is no snapshot `{text}`; see `yomitori-server listing snapshots`")).into()),
         several => {
             let ids: Vec<String> = several.iter().map(|snapshot| snapshot.snapshot.to_string()).collect();
             Err(UsageError(format!("`{text}` is the beginning of several snapshots: {}", ids.join(", "))).into())
@@ -204,7 +194,9 @@ async fn chosen(context: &Context, text: Option<&str>) -> anyhow::Result<Vec<Lis
     let all = snapshots::all(&context.store).await?;
     let newest: Vec<ListSnapshot> = of_each_kind(&all).into_iter().cloned().collect();
     if newest.is_empty() {
-        note("リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server list import --help`");
+        note(
+            "リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server listing import --help`",
+        );
     }
     Ok(newest)
 }

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 
 use crate::config::Config;
 use crate::projector::verify::{self, Report};
 use crate::store::Store;
 
-use super::output::say;
-use super::rebuild::ProgressBar;
+use super::output::{Format, FormatArgument, json, say};
+use super::progress::Progress;
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server log verify
@@ -20,27 +20,21 @@ pub(super) enum Command {
     /// Read the whole log, fold it once more in memory, and compare every fact and every facility. Nothing is changed; the
     /// exit code is 1 where they disagree.
     Verify {
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[command(flatten)]
+        format: FormatArgument,
     },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     let Command::Verify { format } = command;
     let store = Store::open(&config.database)?;
     store.check_schema().await?;
-    let mut bar = ProgressBar::new();
-    let report = verify::verify(&store, &config.kafka, &mut |told| bar.tell(told)).await?;
-    bar.end();
-    match format {
-        Format::Text => show(&report),
-        Format::Json => say(&serde_json::to_string_pretty(&report)?),
+    let mut progress = Progress::of_records();
+    let report = verify::verify(&store, &config.kafka, &mut |at| progress.set(at.done, at.of, "")).await?;
+    progress.end();
+    match format.format {
+        Format::Table => show(&report),
+        Format::Json => json(&report)?,
     }
     Ok(if report.disagreements == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,15 +1,13 @@
 //! `parked`: facilities of which a record could not be followed, so that it and all later ones wait; how to go on.
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde::Serialize;
 use yomitori_proto::event::Stated;
 use yomitori_proto::id::FacilityId;
 
-use super::output::{note, say};
-use super::rules::Format;
+use super::output::{Format, FormatArgument, json, note, say};
 use super::statement::Attribution;
 use super::{Context, UsageError};
 use crate::ingest::operator::{SkipError, StatementOutcome};
@@ -33,14 +31,14 @@ const AT_ONCE: i64 = 500;
 pub(super) enum Command {
     /// Which facilities are parked: since when, how many records wait, and where and why the first one could not be followed.
     #[command(after_help = EXAMPLES)]
-    List(Shape),
+    List(FormatArgument),
     /// Every waiting record of a facility: its place in the log, its size, what kinds of facts it holds, and why it waits.
     #[command(after_help = EXAMPLES)]
     Show {
         /// A code, an identifier, or `fleet`.
         facility: String,
         #[command(flatten)]
-        shape: Shape,
+        format: FormatArgument,
     },
     /// Fold what waits once more, in its order. What can be followed by now leaves the queue; the rest stays.
     #[command(after_help = EXAMPLES)]
@@ -52,7 +50,7 @@ pub(super) enum Command {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        shape: Shape,
+        format: FormatArgument,
     },
     /// Leave the first waiting record out for good, also when the log is folded anew. What waits behind it is then folded.
     #[command(after_help = EXAMPLES)]
@@ -62,28 +60,22 @@ pub(super) enum Command {
         #[command(flatten)]
         speaker: Attribution,
         #[command(flatten)]
-        shape: Shape,
+        format: FormatArgument,
     },
-}
-
-#[derive(Args)]
-pub(super) struct Shape {
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::List(shape) => list(context, &shape).await,
-        Command::Show { facility, shape } => show(context, &parked(context, &facility).await?, &shape).await,
-        Command::Retry { facility: Some(facility), shape, .. } => {
+        Command::List(format) => list(context, format.format).await,
+        Command::Show { facility, format } => show(context, &parked(context, &facility).await?, format.format).await,
+        Command::Retry { facility: Some(facility), format, .. } => {
             let stopped = parked(context, &facility).await?;
-            retry(context, vec![stopped], &shape).await
+            retry(context, vec![stopped], format.format).await
         }
-        Command::Retry { facility: None, shape, .. } => retry(context, all(context).await?, &shape).await,
-        Command::Skip { facility, speaker, shape } => {
+        Command::Retry { facility: None, format, .. } => retry(context, all(context).await?, format.format).await,
+        Command::Skip { facility, speaker, format } => {
             let stated = speaker.stated("")?;
-            skip(context, &parked(context, &facility).await?, stated, &shape).await
+            skip(context, &parked(context, &facility).await?, stated, format.format).await
         }
     }
 }
@@ -115,9 +107,9 @@ async fn all(context: &Context) -> anyhow::Result<Vec<ParkedFacility>> {
     }
 }
 
-async fn list(context: &Context, shape: &Shape) -> anyhow::Result<()> {
+async fn list(context: &Context, format: Format) -> anyhow::Result<()> {
     let found = all(context).await?;
-    if shape.format == Format::Json {
+    if format == Format::Json {
         return json(&found);
     }
     if found.is_empty() {
@@ -152,9 +144,9 @@ fn minute(at: DateTime<Utc>) -> String {
     at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
 }
 
-async fn show(context: &Context, stopped: &ParkedFacility, shape: &Shape) -> anyhow::Result<()> {
+async fn show(context: &Context, stopped: &ParkedFacility, format: Format) -> anyhow::Result<()> {
     let mut records: Vec<QueuedRecord> = Vec::new();
-    if shape.format == Format::Text {
+    if format == Format::Table {
         told(stopped);
         say("place        bytes     set aside         holds, and why it waits");
     }
@@ -163,13 +155,13 @@ async fn show(context: &Context, stopped: &ParkedFacility, shape: &Shape) -> any
         let more = waiting::records(&context.store, stopped.facility_id, after, AT_ONCE).await?;
         let Some(last) = more.last() else { break };
         after = Some(last.place);
-        if shape.format == Format::Json {
+        if format == Format::Json {
             records.extend(more);
         } else {
             more.iter().for_each(line);
         }
     }
-    if shape.format == Format::Json {
+    if format == Format::Json {
         #[derive(Serialize)]
         struct FacilityDocument<'a> {
             facility: &'a ParkedFacility,
@@ -189,16 +181,16 @@ fn line(record: &QueuedRecord) {
     say(&format!("{place:<12} {:<9} {at}  [{held}] {}", record.bytes, record.reason));
 }
 
-async fn retry(context: &Context, before: Vec<ParkedFacility>, shape: &Shape) -> anyhow::Result<()> {
+async fn retry(context: &Context, before: Vec<ParkedFacility>, format: Format) -> anyhow::Result<()> {
     let only = match before.as_slice() {
         [one] => Some(one.facility_id),
         _ => None,
     };
     let answered = context.operator.retry(only).await?;
-    came(context, &before, answered, shape).await
+    came(context, &before, answered, format).await
 }
 
-async fn skip(context: &Context, stopped: &ParkedFacility, stated: Stated, shape: &Shape) -> anyhow::Result<()> {
+async fn skip(context: &Context, stopped: &ParkedFacility, stated: Stated, format: Format) -> anyhow::Result<()> {
     let answered = match context.operator.skip(stopped.facility_id, stopped.first, stated).await {
         Ok(answered) => answered,
         Err(SkipError::NotFirst) => {
@@ -208,10 +200,10 @@ async fn skip(context: &Context, stopped: &ParkedFacility, stated: Stated, shape
         Err(SkipError::State(error)) => return Err(error.into()),
         Err(SkipError::Store(error)) => return Err(error.into()),
     };
-    if shape.format == Format::Text {
+    if format == Format::Table {
         say(&format!("{} を除外しました / {} is left out", stopped.first, stopped.first));
     }
-    came(context, std::slice::from_ref(stopped), answered, shape).await
+    came(context, std::slice::from_ref(stopped), answered, format).await
 }
 
 /// Tells which of these facilities go on, and which are still parked.
@@ -219,12 +211,12 @@ async fn came(
     context: &Context,
     before: &[ParkedFacility],
     answered: StatementOutcome,
-    shape: &Shape,
+    format: Format,
 ) -> anyhow::Result<()> {
     let still = all(context).await?;
     let still: Vec<&ParkedFacility> =
         still.iter().filter(|still| before.iter().any(|was| was.facility_id == still.facility_id)).collect();
-    if shape.format == Format::Json {
+    if format == Format::Json {
         #[derive(Serialize)]
         struct RetryDocument<'a> {
             /// Whether the projector has done it already.
@@ -243,10 +235,5 @@ async fn came(
     if before.is_empty() {
         note("止まっている施設はありません / no facility is parked");
     }
-    Ok(())
-}
-
-fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    say(&serde_json::to_string_pretty(document).context("write JSON")?);
     Ok(())
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use yomitori_facility::{Calendar, Rules, Word as _};
 use yomitori_proto::event::{Event, Origin, RulesAdopted};
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::vocabulary::Closes;
 
-use super::output::{note, say};
+use super::output::{Format, FormatArgument, note, say};
 use super::statement::{Attribution, state};
 use super::{Context, UsageError, explain};
 use crate::clock;
@@ -23,8 +23,8 @@ use crate::store::{facility as facilities, policy};
 pub(super) enum Command {
     /// The rules in force, and who adopted which, when and why.
     Show {
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[command(flatten)]
+        format: FormatArgument,
     },
     /// Adopt rules: from then on every facility is judged by them, also for what happened before.
     ///
@@ -53,14 +53,8 @@ pub(super) enum Closure {
 
 #[derive(Args)]
 pub(super) struct ListArguments {
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
+    #[command(flatten)]
+    format: FormatArgument,
 }
 
 /// One adoption or closure, with who, when and why.
@@ -101,7 +95,7 @@ pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, comma
     match command {
         Command::Export { bundled: true } => say(Rules::BUNDLED.trim_end()),
         Command::Export { bundled: false } => say(document(&policy::statements(&context()?.store).await?).trim_end()),
-        Command::Show { format } => show(&context()?, format).await?,
+        Command::Show { format } => show(&context()?, format.format).await?,
         Command::Adopt { file, speaker } => {
             let document = explain::text(&file)?;
             let rules = explain::read_rules(&file)?;
@@ -134,7 +128,7 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
             adopted: Vec<PolicyStatement<'a>>,
         }
         let shown = RulesDocument { version: policy.rules.version(), facilities_behind: behind, adopted: adoptions };
-        say(&serde_json::to_string_pretty(&shown).context("write JSON")?);
+        say(&serde_json::to_string_pretty(&shown).context("failed to write JSON")?);
         return Ok(());
     }
     say(&format!("現行の規則 / rules in force: version {}", policy.rules.version()));
@@ -183,8 +177,8 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
             let all = policy::statements(&context.store).await?;
             let closures: Vec<PolicyStatement<'_>> =
                 all.iter().filter_map(said).filter(|said| matches!(said.what, PolicyChange::Closed { .. })).collect();
-            if format == Format::Json {
-                say(&serde_json::to_string_pretty(&closures).context("write JSON")?);
+            if format.format == Format::Json {
+                say(&serde_json::to_string_pretty(&closures).context("failed to write JSON")?);
                 return Ok(());
             }
             for PolicyStatement { by, why, at, what } in &closures {

@@ -92,7 +92,13 @@ fn command(statement: &'static Statement, verb: &'static str) -> Command {
         .arg(Arg::new(BY).long(BY).value_name("NAME").help("Who states it; by default who is logged in here"))
         .arg(Arg::new(WHY).long(WHY).value_name("REASON").help(why))
         .arg(Arg::new(ID).long(ID).value_name("UUID").help("Sent again under the same identifier, it counts once"))
-        .arg(Arg::new(FORMAT).long(FORMAT).value_parser(["text", "json"]).default_value("text").help("How to answer"))
+        .arg(
+            Arg::new(FORMAT)
+                .long(FORMAT)
+                .value_parser(["table", "json"])
+                .default_value("table")
+                .help("How the answer is printed"),
+        )
 }
 
 /// A field as an option; its words are those of the catalogue, which also refuses what is none of them.
@@ -239,7 +245,7 @@ pub(super) async fn state(
         }
     };
     let shown = context.operator.wait_until_projected(position).await? == StatementOutcome::Shown;
-    let line = facilities::lines(&context.store, Some(facility)).await?.pop();
+    let line = facilities::rows(&context.store, Some(facility)).await?.pop();
     let mut now = BTreeMap::new();
     if let Some(line) = &line {
         now.extend([("eligible", line.eligible.clone()), ("evidence", line.evidence.clone())]);
@@ -249,7 +255,7 @@ pub(super) async fn state(
     let (name, code) = (line.as_ref().map(|line| line.name.clone()), line.and_then(|line| line.code));
     if json {
         let recorded = RecordedDocument { statement, facility, name, code, shown, now };
-        say(&serde_json::to_string_pretty(&recorded).context("write JSON")?);
+        say(&serde_json::to_string_pretty(&recorded).context("failed to write JSON")?);
         return Ok(());
     }
     let code = code.unwrap_or_else(|| facility.to_string());

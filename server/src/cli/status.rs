@@ -1,12 +1,12 @@
 //! `status`: what is known, as a table for people or as JSON for programs.
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::output::{note, say};
+use super::output::{Format, FormatArgument, json, note, table};
 use super::{Context, instant};
 use crate::store::facility as facilities;
+use crate::store::fleet::StatusRow;
 use crate::store::past::{self, PastStatus, PastView};
 
 #[derive(Args)]
@@ -14,20 +14,14 @@ pub(super) struct StatusArguments {
     /// One of the institution codes of a facility; without it, all facilities.
     #[arg(long)]
     facility: Option<String>,
-    /// What was true at this instant, such as 2026-04-01T10:30, by all that is known now.
+    /// The status at this instant, such as 2026-04-01T10:30, by all that is known now (valid time).
     #[arg(long, value_name = "TIME", value_parser = instant::parse, conflicts_with = "known_at")]
     as_of: Option<DateTime<Utc>>,
-    /// What was shown at this instant instead of now: what we believed then.
+    /// The status that was shown at this instant, whether it was right or not (transaction time).
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     known_at: Option<DateTime<Utc>>,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Table,
-    Json,
+    #[command(flatten)]
+    format: FormatArgument,
 }
 
 pub(super) async fn run(context: &Context, command: StatusArguments) -> anyhow::Result<()> {
@@ -35,71 +29,61 @@ pub(super) async fn run(context: &Context, command: StatusArguments) -> anyhow::
         Some(code) => Some(context.facility(code).await?),
         None => None,
     };
+    let format = command.format.format;
     let view = command.as_of.map(|at| (PastView::AsOf, at)).or(command.known_at.map(|at| (PastView::KnownAt, at)));
     if let Some((view, at)) = view {
         let past = past::at(&context.store, view, at, facility).await?;
-        match command.format {
-            Format::Table => table(&past.into_iter().map(line).collect::<Vec<_>>()),
-            Format::Json => say(&serde_json::to_string_pretty(&past).context("write JSON")?),
+        match format {
+            Format::Table => print(past.into_iter().map(past_cells)),
+            Format::Json => json(&past)?,
         }
         let lag = if view == PastView::AsOf { past::lag(&context.store).await? } else { 0 };
         if lag > 0 {
-            note(&format!("{lag} 施設を再計算中です / {lag} facilities are being told anew: ask again in a while"));
+            note(&format!("{lag} 施設を再計算中です / {lag} facilities are being recomputed; retry shortly"));
         }
         return Ok(());
     }
-    match command.format {
-        Format::Table => table(&facilities::lines(&context.store, facility).await?),
+    match format {
+        Format::Table => print(facilities::rows(&context.store, facility).await?.into_iter().map(cells)),
         Format::Json => {
             let mut found = facilities::statuses(&context.store, facility).await?;
-            let document = if facility.is_some() { found.pop().unwrap_or_default() } else { found.into() };
-            say(&serde_json::to_string_pretty(&document).context("write JSON")?);
+            if facility.is_some() { json(&found.pop().unwrap_or_default())? } else { json(&found)? }
         }
     }
     Ok(())
 }
 
-fn line(past: PastStatus) -> facilities::StatusLine {
-    let PastStatus { code, name, eligible, evidence, evidence_level, intent, opt_out, listing, freshness, .. } = past;
-    let last_success_at = None;
-    facilities::StatusLine {
-        code,
-        name,
-        eligible,
-        evidence,
-        evidence_level,
-        last_success_at,
-        opt_out,
-        freshness,
-        intent,
-        listing,
+const HEAD: [&str; 9] =
+    ["code", "eligible", "evidence", "last success", "intent", "opt-out", "listing", "freshness", "name"];
+
+fn print(rows: impl Iterator<Item = [String; 9]>) {
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        note("医療機関がまだありません / no facility yet: import some with `yomitori-server facility import`");
+    } else {
+        table(HEAD, rows);
     }
 }
 
-fn table(lines: &[facilities::StatusLine]) {
-    if lines.is_empty() {
-        note("医療機関がまだありません / no facility yet: import some with `yomitori-server facility import`");
-        return;
-    }
-    say(
-        "code       eligible        evidence                    last success      intent       opt-out       listing     freshness  name",
-    );
-    for line in lines {
-        let tokyo = |at: DateTime<Utc>| at.with_timezone(&chrono_tz::Asia::Tokyo);
-        let last =
-            line.last_success_at.map_or_else(|| "-".to_owned(), |at| tokyo(at).format("%Y-%m-%d %H:%M").to_string());
-        let evidence = format!("{} {}", line.evidence, line.evidence_level.as_deref().unwrap_or_default());
-        say(&format!(
-            "{:<10} {:<15} {:<27} {:<17} {:<12} {:<13} {:<11} {:<10} {}",
-            line.code.as_deref().unwrap_or("-"),
-            line.eligible,
-            evidence,
-            last,
-            line.intent,
-            line.opt_out,
-            line.listing,
-            line.freshness,
-            line.name
-        ));
-    }
+fn cells(row: StatusRow) -> [String; 9] {
+    let StatusRow { code, name, eligible, evidence, evidence_level, last_success_at, .. } = row;
+    let last = last_success_at.map(|at| at.with_timezone(&chrono_tz::Asia::Tokyo).format("%Y-%m-%d %H:%M").to_string());
+    let evidence = seen(&evidence, evidence_level.as_deref());
+    let code = code.unwrap_or_else(dash);
+    [code, eligible, evidence, last.unwrap_or_else(dash), row.intent, row.opt_out, row.listing, row.freshness, name]
+}
+
+fn past_cells(row: PastStatus) -> [String; 9] {
+    let PastStatus { code, name, eligible, evidence, evidence_level, .. } = row;
+    let evidence = seen(&evidence, evidence_level.as_deref());
+    let code = code.unwrap_or_else(dash);
+    [code, eligible, evidence, dash(), row.intent, row.opt_out, row.listing, row.freshness, name]
+}
+
+fn seen(evidence: &str, level: Option<&str>) -> String {
+    format!("{evidence} {}", level.unwrap_or_default()).trim_end().to_owned()
+}
+
+fn dash() -> String {
+    "-".to_owned()
 }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use yomitori_facility::{Change, Facility, Rules, difference};
 use yomitori_proto::id::FacilityId;
 
-use super::output::{note, say};
+use super::output::{Format, FormatArgument, note, say};
+use super::progress::Progress;
 use super::{Context, explain, instant};
 use crate::clock;
 use crate::store::facility::{self as facilities, FacilityName};
@@ -19,7 +20,6 @@ use crate::store::policy::{self, Policy};
 
 /// Facilities that are looked at in one go.
 const AT_ONCE: i64 = 500;
-const TELL_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 #[derive(Args)]
 pub(super) struct WhatIfArguments {
@@ -29,16 +29,18 @@ pub(super) struct WhatIfArguments {
     /// As it was known at this instant; by default now.
     #[arg(long, value_parser = instant::parse)]
     at: Option<DateTime<Utc>>,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgument,
+    /// One row a change, for a spreadsheet.
+    #[arg(long, conflicts_with = "format")]
+    csv: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    /// One object a line, for each facility that changes.
+/// How a change is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Table,
     Json,
-    /// One row for each change.
     Csv,
 }
 
@@ -64,9 +66,15 @@ pub(super) async fn run(context: &Context, asked: WhatIfArguments) -> anyhow::Re
         policy.rules.version(),
         other.version()
     ));
-    let mut told = ChangeReport::new(asked.format)?;
+    let layout = match (asked.csv, asked.format.format) {
+        (true, _) => Layout::Csv,
+        (false, Format::Json) => Layout::Json,
+        (false, Format::Table) => Layout::Table,
+    };
+    let mut told = ChangeReport::new(layout)?;
+    let of = u64::try_from(total).unwrap_or_default();
+    let mut progress = Progress::new("施設 / facilities");
     let (mut after, mut looked_at) = (None, 0);
-    let mut told_at = tokio::time::Instant::now();
     loop {
         let named = facilities::named(&context.store, after, AT_ONCE).await?;
         let Some(last) = named.last() else { break };
@@ -75,11 +83,9 @@ pub(super) async fn run(context: &Context, asked: WhatIfArguments) -> anyhow::Re
         for (named, changes) in changes(context, named, &policy, &other, at).await? {
             told.tell(&named, changes)?;
         }
-        if told_at.elapsed() >= TELL_EVERY {
-            told_at = tokio::time::Instant::now();
-            note(&format!("{looked_at}/{total} 施設 / {looked_at} of {total} facilities"));
-        }
+        progress.set(looked_at as u64, of, "");
     }
+    progress.end();
     told.sum_up(looked_at);
     Ok(())
 }
@@ -116,18 +122,18 @@ async fn changes(
 
 /// What was found, told as it is found.
 struct ChangeReport {
-    format: Format,
+    layout: Layout,
     facilities: usize,
     /// How many facilities make each change.
     changes: BTreeMap<String, usize>,
 }
 
 impl ChangeReport {
-    fn new(format: Format) -> anyhow::Result<Self> {
-        if format == Format::Csv {
+    fn new(layout: Layout) -> anyhow::Result<Self> {
+        if layout == Layout::Csv {
             say(&row(&["facility", "code", "name", "prefecture", "axis", "from", "to", "why_ja", "why_en"])?);
         }
-        Ok(Self { format, facilities: 0, changes: BTreeMap::new() })
+        Ok(Self { layout, facilities: 0, changes: BTreeMap::new() })
     }
 
     fn tell(&mut self, named: &FacilityName, changes: Vec<Change>) -> anyhow::Result<()> {
@@ -136,18 +142,18 @@ impl ChangeReport {
             *self.changes.entry(arrow(change)).or_default() += 1;
         }
         let FacilityName { facility, code, name, prefecture } = named;
-        match self.format {
-            Format::Text => {
+        match self.layout {
+            Layout::Table => {
                 say(&format!("{} {name}", code.as_deref().unwrap_or("-")));
                 for change in &changes {
                     say(&format!("    {}  {} / {}", arrow(change), change.why.ja, change.why.en));
                 }
             }
-            Format::Json => {
+            Layout::Json => {
                 let changed = FacilityChanges { facility: *facility, code: code.as_deref(), name, prefecture, changes };
-                say(&serde_json::to_string(&changed).context("write JSON")?);
+                say(&serde_json::to_string(&changed).context("failed to write JSON")?);
             }
-            Format::Csv => {
+            Layout::Csv => {
                 for Change { axis, from, to, why } in &changes {
                     say(&row(&[
                         &facility.to_string(),
@@ -188,7 +194,8 @@ fn row(fields: &[&str]) -> anyhow::Result<String> {
     let plain = fields.iter().map(|field| {
         if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{field}") } else { (*field).to_owned() }
     });
-    writer.write_record(plain).context("write CSV")?;
-    let written = String::from_utf8(writer.into_inner().context("write CSV")?).context("write CSV")?;
+    writer.write_record(plain).context("failed to write CSV")?;
+    let written =
+        String::from_utf8(writer.into_inner().context("failed to write CSV")?).context("failed to write CSV")?;
     Ok(written.trim_end_matches('\n').to_owned())
 }

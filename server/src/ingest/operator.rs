@@ -24,9 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug, thiserror::Error)]
 pub enum StatementError {
     /// Whoever states it can mend it.
-    #[error("state what can't be recorded")]
+    #[error("the statement is not valid")]
     Invalid(#[source] DecodeError),
-    #[error("record it")]
+    #[error("failed to record the statement")]
     Append(#[from] AppendError),
 }
 
@@ -34,7 +34,7 @@ pub enum StatementError {
 #[derive(Debug, thiserror::Error)]
 pub enum SkipError {
     /// Somebody was faster, or it could be followed meanwhile.
-    #[error("leave out a record that is not the first one that waits")]
+    #[error("only the first waiting record of a facility can be skipped")]
     NotFirst,
     #[error(transparent)]
     State(#[from] StatementError),

@@ -33,20 +33,20 @@ pub const RECORD_LIMIT: usize = 1_000_000;
 pub enum AppendError {
     #[error("the record has {size} bytes; the log takes {RECORD_LIMIT}")]
     TooLarge { size: usize },
-    #[error("append to the log (Kafka did not confirm)")]
+    #[error("failed to append to the log: Kafka did not confirm")]
     Unconfirmed(#[source] KafkaError),
 }
 
 /// Why the topic can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
-    #[error("reach Kafka at `{servers}` (is it running, and is `kafka.bootstrap_servers` right?)")]
+    #[error("failed to reach Kafka at `{servers}` (is it running, and is `kafka.bootstrap_servers` right?)")]
     Unreachable { servers: String, source: KafkaError },
-    #[error("create topic `{topic}`")]
+    #[error("failed to create topic `{topic}`")]
     Create { topic: String, source: KafkaError },
-    #[error("create topic `{topic}`: the broker answered {code:?}")]
+    #[error("failed to create topic `{topic}`: the broker answered {code:?}")]
     Refused { topic: String, code: RDKafkaErrorCode },
-    #[error("find topic `{topic}` (run `yomitori-server migrate` first)")]
+    #[error("topic `{topic}` does not exist (run `yomitori-server migrate` first)")]
     Missing { topic: String },
 }
 

@@ -22,6 +22,7 @@ use crate::store::fact::StoredFact;
 use crate::store::generation::GenerationNumber;
 use crate::store::parked::ParkedRecord;
 use crate::store::policy::Policy;
+use crate::store::status_row::FacilityRow;
 use crate::store::{QueryContext as _, Store, facility, fact, parked, progress, status_history};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
@@ -57,7 +58,7 @@ pub(super) struct FoldedBatch {
     moves: Vec<(Position, i64)>,
     facts: Vec<StoredFact>,
     duplicates: usize,
-    rows: Vec<facility::FacilityRow>,
+    rows: Vec<FacilityRow>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
     parked: Vec<ParkedRecord>,
     /// Since when something else was so of these than was known.

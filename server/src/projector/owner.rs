@@ -7,9 +7,10 @@ use tokio_postgres::Transaction;
 
 use crate::log::Position;
 use crate::projector::ProjectionError;
-use crate::store::facility::{self, FacilityRow};
+use crate::store::facility;
 use crate::store::generation::GenerationNumber;
 use crate::store::lock::{Instances, PartitionLocks};
+use crate::store::status_row::FacilityRow;
 use crate::store::{QueryContext as _, Store, progress};
 use crate::telemetry;
 

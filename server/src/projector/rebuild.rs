@@ -38,34 +38,34 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Why no generation was built.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    #[error("fold the log anew")]
+    #[error("failed to rebuild the projection")]
     Projection(#[from] ProjectionError),
-    #[error("build a generation")]
+    #[error("failed to build a generation")]
     Store(#[from] StoreError),
-    #[error("find the log")]
+    #[error("failed to find the log")]
     Topic(#[from] TopicError),
-    #[error("read the log")]
+    #[error("failed to read the log")]
     Log(#[from] KafkaError),
-    #[error("rebuild: another rebuild is running; wait for it, or end it")]
+    #[error("another rebuild is running; wait for it, or end it")]
     Running,
-    #[error("find a generation beside the live one: run `yomitori-server rebuild` first")]
+    #[error("there is no generation beside the live one; run `yomitori-server rebuild` first")]
     Nothing,
     #[error(
-        "use the generation beside the live one: other rules hold since, or another version of this program built it; \
+        "the generation beside the live one can't be used: other rules hold since, or another version built it; \
          run `yomitori-server rebuild` first"
     )]
     Other,
     #[error(
-        "read partition {partition} of the log from record {wanted} on: it begins at {begins}, what came before was \
+        "partition {partition} of the log is needed from record {wanted} on and begins at {begins}: what came before was \
          deleted (restore the topic from its backup; its retention has to be unlimited)"
     )]
     Shortened { partition: i32, wanted: i64, begins: i64 },
     #[error(
-        "read partition {partition} of the log up to record {wanted}: it ends at {ends} (is it the right topic, or was it \
+        "partition {partition} of the log is needed up to record {wanted} and ends at {ends} (is it the right topic, or was it \
          restored from an older backup?)"
     )]
     Lost { partition: i32, wanted: i64, ends: i64 },
-    #[error("exchange the generations: they stand at different places of the log; try again")]
+    #[error("the generations stand at different positions of the log; try again")]
     Apart,
 }
 

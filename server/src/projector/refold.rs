@@ -13,6 +13,7 @@ use yomitori_proto::id::FacilityId;
 use super::owner::Owner;
 use super::{ProjectionError, row};
 use crate::store::policy::Policy;
+use crate::store::status_row::FacilityRow;
 use crate::store::{Store, StoreError, facility, fact};
 use crate::{clock, telemetry};
 
@@ -53,7 +54,7 @@ impl Refold {
         let ids: Vec<FacilityId> = behind.iter().map(|(id, _)| *id).collect();
         let folded = anew(store, &ids, &policy.rules).await?;
         let now = clock::now();
-        let rows: Vec<facility::FacilityRow> = behind
+        let rows: Vec<FacilityRow> = behind
             .iter()
             .filter_map(|(id, partition)| Some(row::row(folded.get(id)?, *partition, policy, now)))
             .collect::<Result<_, _>>()?;

@@ -21,6 +21,7 @@ use crate::log::Position;
 use crate::store::connection::ConnectionChanges;
 use crate::store::parked::{self, RetryOutcome, WaitingRecord};
 use crate::store::policy::Policy;
+use crate::store::status_row::FacilityRow;
 use crate::store::{QueryContext as _, Store, StoreError, facility, fact, status_history};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
@@ -121,7 +122,7 @@ async fn fold(
 
     let now = clock::now();
     let row = |(id, facility)| row::row(facility, partitions[id], policy, now);
-    let rows: Vec<facility::FacilityRow> = facilities.iter().map(row).collect::<Result<_, _>>()?;
+    let rows: Vec<FacilityRow> = facilities.iter().map(row).collect::<Result<_, _>>()?;
     let reasons: Vec<(Position, String)> = parked.into_iter().map(|parked| (parked.position, parked.reason)).collect();
     let waits: BTreeSet<Position> = reasons.iter().map(|(position, _)| *position).collect();
     let gone: Vec<Position> = tried.difference(&waits).copied().collect();

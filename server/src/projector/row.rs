@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization as _;
-use yomitori_facility::{Evidence, Facility, Status, Word as _, status};
+use yomitori_facility::{Evidence, Facility, Status, status};
 
 use crate::store::StoreError;
-use crate::store::facility::FacilityRow;
 use crate::store::policy::Policy;
+use crate::store::status_row::FacilityRow;
 
 /// The row of `facility` as it is `now`.
 ///
@@ -21,34 +21,24 @@ pub(super) fn row(
     let seen = status(facility, &policy.rules, &policy.calendar, now);
     let json = |text: Result<String, _>, what| text.map_err(|source| StoreError::Broken { what, source });
     let codes: Vec<String> = seen.codes.iter().filter(|code| code.valid).map(|code| code.code.clone()).collect();
-    let (level, first_success_at, last_success_at) = match &seen.evidence.value {
-        Evidence::Succeeded { level, first_success_at, last_success_at, .. } => {
-            (Some(level.key()), Some(*first_success_at), Some(*last_success_at))
+    let (first_success_at, last_success_at) = match &seen.evidence.value {
+        Evidence::Succeeded { first_success_at, last_success_at, .. } => {
+            (Some(*first_success_at), Some(*last_success_at))
         }
-        Evidence::Plausible { level, .. } => (Some(level.key()), None, None),
-        Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => (None, None, None),
+        Evidence::Plausible { .. } | Evidence::AttemptedOnly { .. } | Evidence::Never | Evidence::NotObservable => {
+            (None, None)
+        }
     };
     let readers = seen.readers.iter().filter(|reader| reader.present).count();
     Ok(FacilityRow {
         facility_id: facility.id,
-        partition,
-        code: codes.first().cloned(),
-        name: seen.name.clone().unwrap_or_default(),
-        prefecture: seen.prefecture.clone().unwrap_or_default(),
-        search: search(&seen),
-        eligible: seen.eligible.key(),
-        evidence: seen.evidence.key(),
-        evidence_level: level,
+        words: seen.words(),
         first_success_at,
         last_success_at,
-        equipment: seen.equipment.key(),
         readers_present: i32::try_from(readers).unwrap_or(i32::MAX),
-        intent: seen.intent.key(),
-        opt_out: seen.opt_out.key(),
-        listing: seen.listing.key(),
-        freshness: seen.freshness.key(),
         last_seen_at: seen.last_seen_at,
-        flags: seen.flags.iter().map(|flag| flag.key.key()).collect(),
+        partition,
+        search: search(&seen),
         status: json(serde_json::to_string(&seen), "a facility's status")?,
         state: json(serde_json::to_string(facility), "a facility's state")?,
         due_at: seen.due_at,

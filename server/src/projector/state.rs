@@ -10,6 +10,7 @@ use super::{ProjectionError, refold, row};
 use crate::clock;
 use crate::log::Position;
 use crate::store::policy::Policy;
+use crate::store::status_row::FacilityRow;
 use crate::store::{Store, StoreError, facility, fact, parked};
 
 /// Above this many remembered facilities, all are forgotten: plain, and rare.
@@ -141,7 +142,7 @@ pub(super) async fn sweep(
         return Ok(());
     }
     states.load(store, policy, &due.keys().copied().collect(), &BTreeSet::new()).await?;
-    let rows: Vec<facility::FacilityRow> = due
+    let rows: Vec<FacilityRow> = due
         .iter()
         .map(|(&id, &partition)| row::row(&states.facility(id), partition, policy, now))
         .collect::<Result<_, _>>()?;

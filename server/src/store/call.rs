@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fleet::{LINE, StatusRow};
+use super::status_row::{self, StatusRow};
 use super::{QueryContext as _, Store, StoreError};
 
 /// The stages, the most urgent first: a word, and when it holds. The first that holds counts.
@@ -62,20 +62,22 @@ pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> R
         instant("acknowledged_at"),
     );
     let sql = format!(
-        "SELECT {LINE}, stage, {since} AS since, status->'opt_out', status->'intent_history'->0, status->'flags' \
+        "SELECT {}, stage, {since} AS since, status->'opt_out' AS process, status->'intent_history'->0 AS intention, \
+         status->'flags' AS attention \
          FROM (SELECT *, {} AS stage FROM projection.facility WHERE {SOME}) f WHERE $1::text IS NULL OR stage = $1 \
          ORDER BY array_position($2::text[], stage), since NULLS LAST, name, facility_id LIMIT {limit} OFFSET {offset}",
+        status_row::shown(),
         stage()
     );
     let keys: &[&str] = &KEYS;
     let rows = store.client().await?.query(&sql, &[&of, &keys]).await.context("look for calls to make")?;
     let call = |row: tokio_postgres::Row| Call {
-        stage: row.get(18),
-        since: row.get(19),
-        process: row.get::<_, Option<Value>>(20).unwrap_or_default(),
-        intention: row.get(21),
-        attention: row.get::<_, Option<Value>>(22).unwrap_or_default(),
-        line: row.into(),
+        stage: row.get("stage"),
+        since: row.get("since"),
+        process: row.get::<_, Option<Value>>("process").unwrap_or_default(),
+        intention: row.get("intention"),
+        attention: row.get::<_, Option<Value>>("attention").unwrap_or_default(),
+        line: StatusRow::from(&row),
     };
     Ok(rows.into_iter().map(call).collect())
 }

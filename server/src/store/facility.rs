@@ -1,134 +1,35 @@
 //! One row a facility: its axes as words, its whole status, and the state it was folded from.
 
 use std::pin::pin;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
 
+use super::status_row::{self, FacilityRow, StatusRow, listed};
 use super::{CHANGED, QueryContext as _, Store, StoreError, status_shown};
-
-/// The columns of `projection.facility_row`.
-#[derive(Clone, Debug)]
-pub struct FacilityRow {
-    pub facility_id: FacilityId,
-    pub partition: i32,
-    pub code: Option<String>,
-    pub name: String,
-    pub prefecture: String,
-    /// What the search box looks in: codes and name, normalised and in lower case.
-    pub search: String,
-    pub eligible: &'static str,
-    pub evidence: &'static str,
-    pub evidence_level: Option<&'static str>,
-    pub first_success_at: Option<DateTime<Utc>>,
-    pub last_success_at: Option<DateTime<Utc>>,
-    pub equipment: &'static str,
-    pub readers_present: i32,
-    pub intent: &'static str,
-    pub opt_out: &'static str,
-    pub listing: &'static str,
-    pub freshness: &'static str,
-    pub last_seen_at: Option<DateTime<Utc>>,
-    pub flags: Vec<&'static str>,
-    /// As JSON.
-    pub status: String,
-    /// As JSON.
-    pub state: String,
-    pub due_at: Option<DateTime<Utc>>,
-    pub folded_at: DateTime<Utc>,
-    /// The hash of the policy by which it was folded.
-    pub policy_hash: i64,
-    pub address: Option<String>,
-    /// Every code that it has or had, as JSON.
-    pub held_codes: String,
-    /// Not a column: they fill `projection.facility_code`.
-    pub codes: Vec<String>,
-}
-
-impl FacilityRow {
-    fn columns(&self) -> [&(dyn ToSql + Sync); 26] {
-        [
-            &self.facility_id.0,
-            &self.partition,
-            &self.code,
-            &self.name,
-            &self.prefecture,
-            &self.search,
-            &self.eligible,
-            &self.evidence,
-            &self.evidence_level,
-            &self.first_success_at,
-            &self.last_success_at,
-            &self.equipment,
-            &self.readers_present,
-            &self.intent,
-            &self.opt_out,
-            &self.listing,
-            &self.freshness,
-            &self.last_seen_at,
-            &self.flags,
-            &self.status,
-            &self.state,
-            &self.due_at,
-            &self.folded_at,
-            &self.policy_hash,
-            &self.address,
-            &self.held_codes,
-        ]
-    }
-}
-
-/// The types of [`FacilityRow::columns`].
-const COLUMN_TYPES: [Type; 26] = [
-    Type::UUID,
-    Type::INT4,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TIMESTAMPTZ,
-    Type::TIMESTAMPTZ,
-    Type::TEXT,
-    Type::INT4,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TIMESTAMPTZ,
-    Type::TEXT_ARRAY,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TIMESTAMPTZ,
-    Type::TIMESTAMPTZ,
-    Type::INT8,
-    Type::TEXT,
-    Type::TEXT,
-];
 
 /// Where rows wait for [`UPSERT`]; each connection has its own.
 const INCOMING: &str = "CREATE TEMP TABLE IF NOT EXISTS incoming_facility (LIKE facility_row) ON COMMIT DELETE ROWS; \
      DELETE FROM incoming_facility";
 
-const UPSERT: &str = "INSERT INTO facility_row SELECT * FROM incoming_facility \
-                      ON CONFLICT (facility_id) DO UPDATE SET (partition, code, name, prefecture, search, eligible, \
-                      evidence, evidence_level, first_success_at, last_success_at, equipment, readers_present, intent, \
-                      opt_out, listing, freshness, last_seen_at, flags, status, state, due_at, folded_at, policy_hash, \
-                      address, held_codes) = \
-                      (EXCLUDED.partition, EXCLUDED.code, EXCLUDED.name, EXCLUDED.prefecture, EXCLUDED.search, \
-                      EXCLUDED.eligible, EXCLUDED.evidence, EXCLUDED.evidence_level, EXCLUDED.first_success_at, \
-                      EXCLUDED.last_success_at, EXCLUDED.equipment, EXCLUDED.readers_present, EXCLUDED.intent, \
-                      EXCLUDED.opt_out, EXCLUDED.listing, EXCLUDED.freshness, EXCLUDED.last_seen_at, EXCLUDED.flags, \
-                      EXCLUDED.status, EXCLUDED.state, EXCLUDED.due_at, EXCLUDED.folded_at, EXCLUDED.policy_hash, \
-                      EXCLUDED.address, EXCLUDED.held_codes)";
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let all = listed(status_row::columns());
+    let set = listed(status_row::columns().skip(1));
+    let given = status_row::columns().skip(1).map(|column| format!("EXCLUDED.{column}")).collect::<Vec<_>>().join(", ");
+    format!(
+        "INSERT INTO facility_row ({all}) SELECT {all} FROM incoming_facility \
+         ON CONFLICT (facility_id) DO UPDATE SET ({set}) = ({given})"
+    )
+});
+
+static COPY: LazyLock<String> =
+    LazyLock::new(|| format!("COPY incoming_facility ({}) FROM STDIN BINARY", listed(status_row::columns())));
 
 /// More names than this are announced as "many": a payload of NOTIFY has a limit.
 const ANNOUNCED_ONE_BY_ONE: usize = 100;
@@ -198,20 +99,20 @@ async fn copy(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(),
     let context = "write facilities";
     // Copied in and then moved over: much faster than values in a statement.
     transaction.batch_execute(INCOMING).await.context(context)?;
-    let sink = transaction.copy_in("COPY incoming_facility FROM STDIN BINARY").await.context(context)?;
-    let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMN_TYPES));
+    let sink = transaction.copy_in(&**COPY).await.context(context)?;
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &status_row::types()));
     for row in rows {
-        writer.as_mut().write(&row.columns()).await.context(context)?;
+        writer.as_mut().write(&row.values()).await.context(context)?;
     }
     writer.finish().await.context(context)?;
     Ok(())
 }
 
 async fn put(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
-    transaction.execute(UPSERT, &[]).await.context("write facilities")?;
+    transaction.execute(&**UPSERT, &[]).await.context("write facilities")?;
     let (ids, codes): (Vec<Uuid>, Vec<&str>) =
         rows.iter().flat_map(|row| row.codes.iter().map(|code| (row.facility_id.0, code.as_str()))).unzip();
-    let touched: Vec<Uuid> = rows.iter().map(|row| row.facility_id.0).collect();
+    let touched = status_row::ids(rows);
     let forget = "DELETE FROM facility_code WHERE facility_id = ANY($1) AND (facility_id, code) NOT IN \
                   (SELECT * FROM unnest($2::uuid[], $3::text[]))";
     transaction.execute(forget, &[&touched, &ids, &codes]).await.context("drop old codes")?;
@@ -319,41 +220,16 @@ pub async fn statuses(store: &Store, facility: Option<FacilityId>) -> Result<Vec
     Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }
 
-/// What a table on a terminal shows of a facility.
-#[derive(Clone, Debug)]
-pub struct StatusLine {
-    pub code: Option<String>,
-    pub name: String,
-    pub eligible: String,
-    pub evidence: String,
-    pub evidence_level: Option<String>,
-    pub last_success_at: Option<DateTime<Utc>>,
-    pub opt_out: String,
-    pub freshness: String,
-    pub intent: String,
-    pub listing: String,
-}
-
-/// A line for a facility, or for all, ordered by prefecture and name.
+/// The row of a facility, or of all, ordered by prefecture and name.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn lines(store: &Store, facility: Option<FacilityId>) -> Result<Vec<StatusLine>, StoreError> {
-    let query = "SELECT code, name, eligible, evidence, evidence_level, last_success_at, opt_out, freshness, intent, \
-                 listing FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
-                 ORDER BY prefecture, name, facility_id";
-    let rows = store.client().await?.query(query, &[&facility.map(|id| id.0)]).await.context("read facilities")?;
-    let line = |row: tokio_postgres::Row| StatusLine {
-        code: row.get(0),
-        name: row.get(1),
-        eligible: row.get(2),
-        evidence: row.get(3),
-        evidence_level: row.get(4),
-        last_success_at: row.get(5),
-        opt_out: row.get(6),
-        freshness: row.get(7),
-        intent: row.get(8),
-        listing: row.get(9),
-    };
-    Ok(rows.into_iter().map(line).collect())
+pub async fn rows(store: &Store, facility: Option<FacilityId>) -> Result<Vec<StatusRow>, StoreError> {
+    let query = format!(
+        "SELECT {} FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
+         ORDER BY prefecture, name, facility_id",
+        status_row::shown()
+    );
+    let rows = store.client().await?.query(&query, &[&facility.map(|id| id.0)]).await.context("read facilities")?;
+    Ok(rows.iter().map(StatusRow::from).collect())
 }

@@ -16,61 +16,12 @@ use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
 use super::fact::{COLUMNS, StoredFact, stored_fact};
+use super::status_row;
 use super::{QueryContext as _, Store, StoreError};
 
+pub use super::status_row::StatusRow;
+
 pub use filter::{Axis, Column, Filter, OPTED_OUT_SOMEHOW, Order, SearchWord};
-
-/// A facility as one row: every axis as a word.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct StatusRow {
-    pub facility_id: FacilityId,
-    pub code: Option<String>,
-    pub name: String,
-    pub prefecture: String,
-    pub eligible: String,
-    pub evidence: String,
-    pub evidence_level: Option<String>,
-    pub first_success_at: Option<DateTime<Utc>>,
-    pub last_success_at: Option<DateTime<Utc>>,
-    pub equipment: String,
-    pub readers_present: i32,
-    pub intent: String,
-    pub opt_out: String,
-    pub listing: String,
-    pub freshness: String,
-    pub last_seen_at: Option<DateTime<Utc>>,
-    pub flags: Vec<String>,
-    pub folded_at: DateTime<Utc>,
-}
-
-pub(super) const LINE: &str = "facility_id, code, name, prefecture, eligible, evidence, evidence_level, first_success_at, \
-                    last_success_at, equipment, readers_present, intent, opt_out, listing, freshness, last_seen_at, \
-                    flags, folded_at";
-
-impl From<Row> for StatusRow {
-    fn from(row: Row) -> Self {
-        Self {
-            facility_id: FacilityId(row.get(0)),
-            code: row.get(1),
-            name: row.get(2),
-            prefecture: row.get(3),
-            eligible: row.get(4),
-            evidence: row.get(5),
-            evidence_level: row.get(6),
-            first_success_at: row.get(7),
-            last_success_at: row.get(8),
-            equipment: row.get(9),
-            readers_present: row.get(10),
-            intent: row.get(11),
-            opt_out: row.get(12),
-            listing: row.get(13),
-            freshness: row.get(14),
-            last_seen_at: row.get(15),
-            flags: row.get(16),
-            folded_at: row.get(17),
-        }
-    }
-}
 
 /// The rows of one page.
 ///
@@ -85,12 +36,13 @@ pub async fn page(
 ) -> Result<Vec<StatusRow>, StoreError> {
     let clauses = filter.clauses();
     let sql = format!(
-        "SELECT {LINE} FROM projection.facility WHERE {} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        "SELECT {} FROM projection.facility WHERE {} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+        status_row::shown(),
         clauses.sql,
         order.sql()
     );
     let rows = store.client().await?.query(&sql, &clauses.parameters()).await.context("read facilities")?;
-    Ok(rows.into_iter().map(StatusRow::from).collect())
+    Ok(rows.iter().map(StatusRow::from).collect())
 }
 
 /// The rows after a facility, in the one order that the API has; from the beginning without one.
@@ -112,11 +64,12 @@ pub async fn after(
         ));
     }
     let sql = format!(
-        "SELECT {LINE} FROM projection.facility WHERE {} ORDER BY prefecture, name, facility_id LIMIT {limit}",
+        "SELECT {} FROM projection.facility WHERE {} ORDER BY prefecture, name, facility_id LIMIT {limit}",
+        status_row::shown(),
         clauses.sql
     );
     let rows = store.client().await?.query(&sql, &clauses.parameters()).await.context("read facilities")?;
-    Ok(rows.into_iter().map(StatusRow::from).collect())
+    Ok(rows.iter().map(StatusRow::from).collect())
 }
 
 /// Every row that passes, as the database sends them: memory doesn't grow with the fleet.
@@ -129,13 +82,18 @@ pub async fn every(
     order: Order,
 ) -> Result<impl Stream<Item = Result<StatusRow, StoreError>> + Send + use<>, StoreError> {
     let clauses = filter.clauses();
-    let sql = format!("SELECT {LINE} FROM projection.facility WHERE {} ORDER BY {}", clauses.sql, order.sql());
+    let sql = format!(
+        "SELECT {} FROM projection.facility WHERE {} ORDER BY {}",
+        status_row::shown(),
+        clauses.sql,
+        order.sql()
+    );
     let client = store.client().await?;
     let rows = client.query_raw(&sql, clauses.parameters()).await.context("read facilities")?;
     // The connection goes back to the pool with the stream, not before.
     let held = rows.map_ok(move |row| {
         let _ = &client;
-        StatusRow::from(row)
+        StatusRow::from(&row)
     });
     Ok(held.map_err(|source| StoreError::Query { context: "read facilities", source }))
 }
@@ -220,13 +178,19 @@ impl Detail {
 /// Where the database is away.
 pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail>, StoreError> {
     let sql = format!(
-        "SELECT {LINE}, status, ARRAY(SELECT c.code FROM projection.facility_code c \
-         WHERE c.facility_id = f.facility_id ORDER BY c.code), \
-         (SELECT count(*) FROM projection.parked p WHERE p.facility_id = f.facility_id) \
-         FROM projection.facility f WHERE facility_id = $1"
+        "SELECT {}, status, ARRAY(SELECT c.code FROM projection.facility_code c \
+         WHERE c.facility_id = f.facility_id ORDER BY c.code) AS codes, \
+         (SELECT count(*) FROM projection.parked p WHERE p.facility_id = f.facility_id) AS parked \
+         FROM projection.facility f WHERE facility_id = $1",
+        status_row::shown()
     );
     let row = store.client().await?.query_opt(&sql, &[&facility.0]).await.context("read a facility")?;
-    Ok(row.map(|row| Detail { status: row.get(18), codes: row.get(19), parked: row.get(20), line: row.into() }))
+    Ok(row.map(|row| Detail {
+        line: StatusRow::from(&row),
+        codes: row.get("codes"),
+        status: row.get("status"),
+        parked: row.get("parked"),
+    }))
 }
 
 /// The place of a fact in a timeline: what is older comes after it.

@@ -6,13 +6,13 @@ use std::pin::pin;
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
-use yomitori_facility::{StatusWords, Timeline, TimelineHead};
+use yomitori_facility::{Timeline, TimelineHead};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
-use super::{QueryContext as _, Store, StoreError, fact};
+use super::{QueryContext as _, Store, StoreError, fact, status_row};
 
 /// A facility to be told anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -153,31 +153,16 @@ pub async fn write(
     let forget = "DELETE FROM registry.status_history t USING unnest($1::uuid[], $2::timestamptz[]) AS told(facility_id, kept) \
                   WHERE t.facility_id = told.facility_id AND (kept IS NULL OR t.valid_from > kept)";
     transaction.execute(forget, &[&ids, &kept]).await.context(context)?;
-    let copy = "COPY registry.status_history (facility_id, valid_from, code, name, prefecture, eligible, evidence, \
-                evidence_level, equipment, intent, opt_out, listing, freshness, flags) FROM STDIN BINARY";
-    let mut types = [const { Type::TEXT }; 14];
-    (types[0], types[1], types[13]) = (Type::UUID, Type::TIMESTAMPTZ, Type::TEXT_ARRAY);
-    let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(copy).await.context(context)?, &types));
+    let copy = format!(
+        "COPY registry.status_history (facility_id, valid_from, {}) FROM STDIN BINARY",
+        status_row::words(None)
+    );
+    let types = [vec![Type::UUID, Type::TIMESTAMPTZ], status_row::word_types()].concat();
+    let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(&copy).await.context(context)?, &types));
     for (facility, _, timeline) in told {
         for (from, words) in &timeline.entries {
-            let StatusWords { code, name, prefecture, eligible, evidence, evidence_level, .. } = words;
-            let StatusWords { equipment, intent, opt_out, listing, freshness, flags, .. } = words;
-            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
-                &facility.0,
-                from,
-                code,
-                name,
-                prefecture,
-                eligible,
-                evidence,
-                evidence_level,
-                equipment,
-                intent,
-                opt_out,
-                listing,
-                freshness,
-                flags,
-            ];
+            let key: [&(dyn ToSql + Sync); 2] = [&facility.0, from];
+            let row: Vec<_> = key.into_iter().chain(status_row::word_values(words)).collect();
             writer.as_mut().write(&row).await.context(context)?;
         }
     }

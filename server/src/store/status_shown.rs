@@ -3,34 +3,15 @@
 
 use tokio_postgres::Transaction;
 
+use super::status_row::words;
 use super::{QueryContext as _, StoreError};
-
-/// What is kept of a row.
-const WORDS: [&str; 12] = [
-    "code",
-    "name",
-    "prefecture",
-    "eligible",
-    "evidence",
-    "evidence_level",
-    "equipment",
-    "intent",
-    "opt_out",
-    "listing",
-    "freshness",
-    "flags",
-];
-
-fn words(of: &str) -> String {
-    WORDS.map(|word| format!("{of}.{word}")).join(", ")
-}
 
 /// Keeps what the rows that are `incoming` say otherwise than those that they are about to replace.
 ///
 /// # Errors
 /// Where the database is away.
 pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Result<(), StoreError> {
-    let (new, old, kept) = (words("i"), words("f"), WORDS.join(", "));
+    let (new, old, kept) = (words(Some("i")), words(Some("f")), words(None));
     let insert = format!(
         "WITH noted AS (INSERT INTO registry.status_shown (facility_id, known_from, {kept}) \
          SELECT i.facility_id, i.folded_at, {new} \
@@ -48,7 +29,7 @@ pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Resul
 /// # Errors
 /// Where the database is away.
 pub(super) async fn note_exchange(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    let (new, old, kept) = (words("s"), words("f"), WORDS.join(", "));
+    let (new, old, kept) = (words(Some("s")), words(Some("f")), words(None));
     let insert = format!(
         "WITH noted AS (INSERT INTO registry.status_shown (facility_id, known_from, {kept}) SELECT s.facility_id, now(), {new} \
          FROM shadow.facility_row s LEFT JOIN projection.facility_row f USING (facility_id) \

@@ -77,8 +77,8 @@ texts! {
     HOLDS_SINCE: "日時", "since";
 
     LISTING_TITLE: "公表リストの照合", "The ministry's list";
-    LISTING_HINT: "厚生労働省のリストを `yomitori-server list import` で取り込むたびに、ここで照合できます。掲載するかどうかは厚生労働省が自らの記録で判断し、当システムの判定とは別のものです。",
-        "Each snapshot that `yomitori-server list import` took in is compared here. Whom the list names the ministry decides from its own records, whatever we saw.";
+    LISTING_HINT: "厚生労働省のリストを `yomitori-server listing import` で取り込むたびに、ここで照合できます。掲載するかどうかは厚生労働省が自らの記録で判断し、当システムの判定とは別のものです。",
+        "Each snapshot that `yomitori-server listing import` took in is compared here. Whom the list names the ministry decides from its own records, whatever we saw.";
     QUARANTINE: "保留中のリスト", "In quarantine";
     QUARANTINED: "保留中", "Quarantined";
     APPLIED: "反映済み", "Applied";

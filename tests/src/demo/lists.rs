@@ -27,7 +27,7 @@ impl List {
     pub fn command(&self, file: &Path) -> Vec<String> {
         let (file, as_of) = (file.display().to_string(), self.as_of.to_string());
         let words = [
-            "list",
+            "listing",
             "import",
             &file,
             "--source",

@@ -47,6 +47,16 @@ pub enum Evidence {
     },
 }
 
+impl Evidence {
+    /// The strongest level that was seen, where something was.
+    pub(crate) const fn level(&self) -> Option<Level> {
+        match self {
+            Self::Succeeded { level, .. } | Self::Plausible { level, .. } => Some(*level),
+            Self::AttemptedOnly { .. } | Self::Never | Self::NotObservable => None,
+        }
+    }
+}
+
 /// The reads of one level.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LevelCount {

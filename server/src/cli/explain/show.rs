@@ -5,7 +5,7 @@ use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
 use yomitori_facility::{Change, Explanation, ReadStatus, ReadinessStep, Status, Step, StepCause, Text};
 
-use super::Format;
+use super::super::output::Format;
 use crate::cli::output::say;
 
 /// Everything about every facility.
@@ -66,7 +66,7 @@ pub(super) fn explained(
             let document = Document { at, rules_version: explained.fleet.rules.version(), facilities };
             say(&serde_json::to_string_pretty(&document).expect("a status has no map with other keys than texts"));
         }
-        Format::Text => facilities.iter().for_each(text),
+        Format::Table => facilities.iter().for_each(text),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn explain(context: &Context, code: &str, asked: &ExplainArgume
     let facts: Vec<Recorded> = facts.into_iter().map(|placed| placed.recorded).collect();
     let at = asked.at.unwrap_or_else(clock::now);
     let explained = explain_facts(&facts, &rules, &calendar, at);
-    show::explained(&explained, at, asked.format, |number| places.get(number).cloned());
+    show::explained(&explained, at, asked.format.format, |number| places.get(number).cloned());
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::FacilityCodeChanged;
 
 use super::super::output::{note, say, warn};
+use super::super::progress::Progress;
 use super::super::statement::Attribution;
 use super::super::{Context, UsageError};
 use super::{ImportArguments, show};
@@ -46,7 +47,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
     // The facilities are read while the file is.
     let (read, directory) = tokio::join!(reading, import::directory(&context.store, as_of));
     let (mapping, entries): (String, ListingEntries) =
-        read.context("read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
+        read.context("failed to read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
     let (entries, directory) = (Arc::new(entries), Arc::new(directory?));
     note(&format!(
         "{} 行を読みました（形式 {mapping}） / read {} rows in the format `{mapping}`, for {} facilities",
@@ -57,15 +58,15 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
     if entries.inferred > 0 {
         warn(&format!("the kind of {} facilities was not said; the check digit told it", entries.inferred));
     }
-    let said = speaker.stated("list import")?;
+    let said = speaker.stated("listing import")?;
     let taken = snapshot_import(context).import(&identity, &mapping, &said, &entries, &directory, progress()).await?;
     let id = show::short(identity.id());
     match taken {
         ImportOutcome::Quarantined(doubt) => {
             warn(&format!(
                 "{} 行しかなく前回は {} 行でした。保留しています / snapshot {id} has {} rows, the last of its kind {}: it is in \
-                 quarantine and nobody was told of it.\n  Look at it with `yomitori-server list show {id}`; if it is right: \
-                 `yomitori-server list release {id} --by NAME --why REASON`",
+                 quarantine and nobody was told of it.\n  Look at it with `yomitori-server listing show {id}`; if it is right: \
+                 `yomitori-server listing release {id} --by NAME --why REASON`",
                 doubt.rows, doubt.before, doubt.rows, doubt.before
             ));
             say(&format!("{id} を保留しました / snapshot {id} is quarantined"));
@@ -90,7 +91,7 @@ async fn again(context: &Context, known: &ListSnapshot) -> anyhow::Result<()> {
         }
         "quarantined" => {
             warn(&format!(
-                "it is in quarantine; `yomitori-server list release {id} --by NAME --why REASON` lets it out"
+                "it is in quarantine; `yomitori-server listing release {id} --by NAME --why REASON` lets it out"
             ));
             Ok(())
         }
@@ -102,7 +103,9 @@ pub(super) async fn apply(context: &Context, snapshot: &ListSnapshot) -> anyhow:
     let id = show::short(snapshot.snapshot);
     dated(snapshot.as_of, clock::now()).map_err(|ahead| UsageError(ahead.to_string()))?;
     if snapshot.quarantined() {
-        return Err(UsageError(format!("snapshot {id} is in quarantine; release it with `list release {id}`")).into());
+        return Err(
+            UsageError(format!("snapshot {id} is in quarantine; release it with `listing release {id}`")).into()
+        );
     }
     let applied = snapshot_import(context).apply(snapshot, progress()).await?;
     say(&format!("{id} を反映しました / snapshot {id} applied"));
@@ -172,7 +175,7 @@ pub(super) async fn belongs(
     let position = context.operator.record(facility, stated, changed.into()).await?;
     if context.operator.wait_until_projected(position).await? == StatementOutcome::Accepted {
         note(
-            "受け付けました。反映後に `list reconcile` を実行してください / accepted; run `list reconcile` once it is shown",
+            "受け付けました。反映後に `listing reconcile` を実行してください / accepted; run `listing reconcile` once it is shown",
         );
         return Ok(());
     }
@@ -194,7 +197,7 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
     say(&format!(
         "  該当施設のない行 {unmatched} 行（うち候補あり {suggested} 行） / {unmatched} rows are nobody's of ours, {suggested} of them \
          resemble a facility{}",
-        if *suggested > 0 { ": see `yomitori-server list unmatched`" } else { "" }
+        if *suggested > 0 { ": see `yomitori-server listing unmatched`" } else { "" }
     ));
     let place = |sheet: u16, row: u32| match sheets.get(usize::from(sheet)).cloned().flatten() {
         Some(sheet) => format!("sheet `{sheet}`, row {row}"),
@@ -231,14 +234,13 @@ const fn snapshot_import(context: &Context) -> SnapshotImport<'_> {
     SnapshotImport { store: &context.store, operator: &context.operator }
 }
 
-/// Says how far it is, now and then.
+/// Shows how far it is.
 fn progress() -> impl FnMut(usize, usize) {
-    const EVERY: std::time::Duration = std::time::Duration::from_millis(500);
-    let mut told_at = tokio::time::Instant::now();
-    move |done, total| {
-        if told_at.elapsed() >= EVERY || (done == total && total > TOLD) {
-            told_at = tokio::time::Instant::now();
-            note(&format!("{done}/{total} 施設に反映 / {done} of {total} facts recorded"));
+    let mut progress = Progress::new("施設に反映 / facts recorded");
+    move |done, of| {
+        progress.set(done as u64, of as u64, "");
+        if done == of {
+            progress.end();
         }
     }
 }

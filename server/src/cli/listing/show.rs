@@ -1,6 +1,5 @@
-//! What `list` prints: snapshots, unmatched rows, differences, cadence.
+//! What `listing` prints: snapshots, unmatched rows, differences, cadence.
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
@@ -8,9 +7,8 @@ use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Stated};
 use yomitori_proto::id::SnapshotId;
 
-use super::super::output::{note, say};
+use super::super::output::{Format, json, note, say, table};
 use super::super::{Context, UsageError};
-use super::Shape;
 use crate::ingest::listing::cadence::{Days, Lag};
 use crate::ingest::listing::diff::{self, DiffRow};
 use crate::ingest::listing::measured::measured;
@@ -26,11 +24,6 @@ pub(super) fn short(snapshot: SnapshotId) -> String {
     snapshot.0.simple().to_string().chars().take(8).collect()
 }
 
-fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    say(&serde_json::to_string_pretty(document).context("write JSON")?);
-    Ok(())
-}
-
 #[derive(Serialize)]
 struct SnapshotDocument<'a> {
     #[serde(flatten)]
@@ -38,41 +31,32 @@ struct SnapshotDocument<'a> {
     state: &'static str,
 }
 
-pub(super) async fn snapshots(context: &Context, shape: Shape) -> anyhow::Result<()> {
+pub(super) async fn snapshots(context: &Context, format: Format) -> anyhow::Result<()> {
     let all = store::all(&context.store).await?;
-    if shape == Shape::Json {
+    if format == Format::Json {
         let described: Vec<_> =
             all.iter().map(|snapshot| SnapshotDocument { snapshot, state: snapshot.state() }).collect();
         return json(&described);
     }
     if all.is_empty() {
-        note("リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server list import --help`");
+        note(
+            "リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server listing import --help`",
+        );
         return Ok(());
     }
-    say("snapshot  as of       imported    state        rows     coverage        source");
-    for snapshot in &all {
-        say(&line(snapshot));
-    }
+    let rows = all.iter().map(|snapshot| {
+        let ListSnapshot { snapshot: id, as_of, imported_at, rows, coverage, source, .. } = snapshot;
+        let state = snapshot.state().to_owned();
+        [short(*id), day(*as_of), day(*imported_at), state, rows.to_string(), coverage.clone(), source.clone()]
+    });
+    table(["snapshot", "as of", "imported", "state", "rows", "coverage", "source"], rows);
     Ok(())
 }
 
-fn line(snapshot: &ListSnapshot) -> String {
-    format!(
-        "{:<9} {:<11} {:<11} {:<12} {:<8} {:<15} {}",
-        short(snapshot.snapshot),
-        day(snapshot.as_of),
-        day(snapshot.imported_at),
-        snapshot.state(),
-        snapshot.rows,
-        snapshot.coverage,
-        snapshot.source
-    )
-}
-
-pub(super) async fn snapshot(context: &Context, snapshot: &ListSnapshot, shape: Shape) -> anyhow::Result<()> {
+pub(super) async fn snapshot(context: &Context, snapshot: &ListSnapshot, format: Format) -> anyhow::Result<()> {
     let ours = row::matched(&context.store, snapshot.snapshot).await?;
     let unmatched = row::unmatched_count(&context.store, snapshot.snapshot).await?;
-    if shape == Shape::Json {
+    if format == Format::Json {
         #[derive(Serialize)]
         struct SnapshotDetail<'a> {
             #[serde(flatten)]
@@ -110,13 +94,13 @@ pub(super) async fn unmatched(
     context: &Context,
     snapshots: &[ListSnapshot],
     all: bool,
-    shape: Shape,
+    format: Format,
 ) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for snapshot in snapshots {
         found.push((snapshot, row::unmatched(&context.store, snapshot.snapshot, all).await?));
     }
-    if shape == Shape::Json {
+    if format == Format::Json {
         #[derive(Serialize)]
         struct UnmatchedDocument<'a> {
             snapshot: SnapshotId,
@@ -147,8 +131,8 @@ pub(super) async fn unmatched(
         }
         if resembling > 0 {
             note(&format!(
-                "同じ施設なら / if it is one of ours: yomitori-server list match {id} CODE --facility CODE \
-                 --why REASON; if not / else: list dismiss {id} CODE --why REASON"
+                "同じ施設なら / if it is one of ours: yomitori-server listing match {id} CODE --facility CODE \
+                 --why REASON; if not / else: listing dismiss {id} CODE --why REASON"
             ));
         }
     }
@@ -160,7 +144,7 @@ pub(super) async fn diff(
     before: &ListSnapshot,
     after: &ListSnapshot,
     ours: bool,
-    shape: Shape,
+    format: Format,
 ) -> anyhow::Result<()> {
     if (&before.source, &before.coverage) != (&after.source, &after.coverage) {
         let kind = |snapshot: &ListSnapshot| {
@@ -179,7 +163,7 @@ pub(super) async fn diff(
         found.removed.retain(|line| line.facility.is_some());
         found.renamed.retain(|line| line.facility.is_some());
     }
-    if shape == Shape::Json {
+    if format == Format::Json {
         return json(&found);
     }
     let mark = |facility: Option<Uuid>| if facility.is_some() { "  ← 自施設 ours" } else { "" };
@@ -206,9 +190,9 @@ pub(super) async fn diff(
     Ok(())
 }
 
-pub(super) async fn cadence(context: &Context, shape: Shape) -> anyhow::Result<()> {
+pub(super) async fn cadence(context: &Context, format: Format) -> anyhow::Result<()> {
     let measured = measured(&context.store).await?;
-    if shape == Shape::Json {
+    if format == Format::Json {
         return json(&measured);
     }
     for kind in &measured.kinds {
@@ -243,7 +227,7 @@ fn days(days: Option<Days>) -> String {
 }
 
 /// What people decided of the list, as the log has it, the newest first.
-pub(super) async fn decisions(context: &Context, shape: Shape) -> anyhow::Result<()> {
+pub(super) async fn decisions(context: &Context, format: Format) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Decision {
         at: DateTime<Utc>,
@@ -266,7 +250,7 @@ pub(super) async fn decisions(context: &Context, shape: Shape) -> anyhow::Result
         Some(Decision { at: stated_at, kind: placed.recorded.event.kind(), by, why, snapshot, code })
     };
     let found: Vec<Decision> = facts.iter().rev().filter_map(decision).collect();
-    if shape == Shape::Json {
+    if format == Format::Json {
         return json(&found);
     }
     for Decision { at, kind, by, why, snapshot, code } in &found {

@@ -88,9 +88,9 @@ pub struct Place {
 /// Why a mapping file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    #[error("understand the list format: {0}")]
+    #[error("invalid list format: {0}")]
     Toml(String),
-    #[error("understand the list format: {0}")]
+    #[error("invalid list format: {0}")]
     Wrong(&'static str),
 }
 

@@ -37,17 +37,17 @@ const AT_ONCE: usize = 5000;
 /// Why a snapshot could not be taken in. What was kept of it stays, and the import can be run again.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    #[error("keep the snapshot")]
+    #[error("failed to store the snapshot")]
     Store(#[from] StoreError),
-    #[error("tell the facilities of it (run the same command again: it goes on where it stopped)")]
+    #[error("failed to record it for the facilities (run the same command again: it continues where it stopped)")]
     Append(#[from] AppendError),
-    #[error("record who says so")]
+    #[error("failed to record the statement")]
     State(#[from] StatementError),
-    #[error("keep the snapshot: somebody else imports the very same file; look at `list snapshots`")]
+    #[error("the same file is being imported by somebody else; see `listing snapshots`")]
     UnderWay,
-    #[error("take in a list that is dated ahead")]
+    #[error("the list is dated in the future")]
     Ahead(#[from] DatedAhead),
-    #[error("understand what the snapshot covers")]
+    #[error("invalid coverage")]
     Coverage(#[from] CoverageError),
 }
 

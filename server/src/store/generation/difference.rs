@@ -5,27 +5,8 @@ use serde_json::{Map, Value};
 use tokio_postgres::IsolationLevel;
 use yomitori_proto::id::FacilityId;
 
+use crate::store::status_row::{compared, listed};
 use crate::store::{QueryContext as _, Store, StoreError};
-
-/// What is compared, in the order in which it is told.
-const COMPARED: [&str; 16] = [
-    "code",
-    "name",
-    "prefecture",
-    "address",
-    "eligible",
-    "evidence",
-    "evidence_level",
-    "first_success_at",
-    "last_success_at",
-    "equipment",
-    "readers_present",
-    "intent",
-    "opt_out",
-    "listing",
-    "freshness",
-    "flags",
-];
 
 /// Everything that an exchange would change.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -77,7 +58,7 @@ pub async fn between(store: &Store) -> Result<Difference, StoreError> {
     let ahead = "SELECT DISTINCT f.facility_id FROM projection.fact f \
                  JOIN shadow.progress s USING (partition) JOIN projection.progress l USING (partition) \
                  WHERE f.log_offset >= least(s.next_offset, l.next_offset)";
-    let list = COMPARED.join(", ");
+    let list = listed(compared());
     let count = format!(
         "WITH moving AS ({ahead}) SELECT (SELECT count(*) FROM moving), (SELECT count(*) FROM projection.facility_row \
          FULL JOIN shadow.facility_row USING (facility_id) WHERE facility_id NOT IN (SELECT facility_id FROM moving))"
@@ -108,8 +89,7 @@ fn changed(facility: FacilityId, live: Option<Value>, beside: Option<Value>) -> 
     let (live, beside) = (row(live), row(beside));
     let of = |row: &Map<String, Value>, name: &str| row.get(name).cloned().unwrap_or(Value::Null);
     let text = |name| [&live, &beside].into_iter().find_map(|row| row.get(name)?.as_str().map(str::to_owned));
-    let columns = COMPARED
-        .into_iter()
+    let columns = compared()
         .map(|name| ColumnDifference { name, live: of(&live, name), beside: of(&beside, name) })
         .filter(|column| column.live != column.beside)
         .collect();

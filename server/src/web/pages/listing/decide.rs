@@ -1,7 +1,7 @@
 //! `/listing/{snapshot}/decide/{what}`: a form by which a person decides something about a snapshot, whose a row is, or that a doubtful one is right.
 //!
 //! The decision is in the log when this answers. What follows for the facilities is told afterwards, as that may take a
-//! while with a large list; should it be interrupted, `list reconcile` goes on.
+//! while with a large list; should it be interrupted, `listing reconcile` goes on.
 
 use std::collections::BTreeMap;
 
