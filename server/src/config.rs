@@ -25,7 +25,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub database: String,
     pub kafka: Kafka,
-    pub uplink: Uplink,
+    pub agents: Agents,
     pub web: Web,
 }
 
@@ -41,7 +41,7 @@ pub struct Kafka {
 
 /// Where agents connect.
 #[derive(Debug, Clone)]
-pub struct Uplink {
+pub struct Agents {
     pub listen: SocketAddr,
     /// The host names and addresses by which agents know this server; they stand in its certificate.
     pub names: Vec<String>,
@@ -56,7 +56,7 @@ pub struct Web {
 }
 
 /// The tables of the file; each is read on its own, so that a mistake in one doesn't hide those of another.
-const TABLES: [&str; 5] = ["state_dir", "database", "kafka", "uplink", "web"];
+const TABLES: [&str; 5] = ["state_dir", "database", "kafka", "agents", "web"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +78,7 @@ struct KafkaTable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UplinkTable {
+struct AgentsTable {
     listen: Option<String>,
     names: Option<Vec<String>>,
     public_address: Option<String>,
@@ -145,10 +145,10 @@ impl Config {
             ),
         };
         let kafka = kafka(&file, env("YOMITORI_KAFKA"), &mut mistakes);
-        let uplink = uplink(&file, &mut mistakes);
+        let agents = agents(&file, &mut mistakes);
         let web = table::<WebTable>(&file, "web", &mut mistakes).and_then(|t| t.listen);
         let web = Web { listen: web_listen(web.as_deref().unwrap_or("127.0.0.1:8080"), &mut mistakes) };
-        if mistakes.is_empty() { Ok(Self { state_dir, database, kafka, uplink, web }) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self { state_dir, database, kafka, agents, web }) } else { Err(mistakes) }
     }
 }
 
@@ -174,22 +174,22 @@ fn kafka(file: &toml::Table, servers: Option<String>, mistakes: &mut Vec<String>
     Kafka { bootstrap_servers, topic, partitions, replication }
 }
 
-fn uplink(file: &toml::Table, mistakes: &mut Vec<String>) -> Uplink {
-    let given = table::<UplinkTable>(file, "uplink", mistakes);
+fn agents(file: &toml::Table, mistakes: &mut Vec<String>) -> Agents {
+    let given = table::<AgentsTable>(file, "agents", mistakes);
     let (listen, names, public_address) = match given {
         Some(t) => (t.listen, t.names, t.public_address),
         None => (None, None, None),
     };
     let listen = listen.unwrap_or_else(|| "127.0.0.1:7443".to_owned());
-    let listen = address(&listen, "uplink.listen", mistakes);
+    let listen = address(&listen, "agents.listen", mistakes);
     let names = names.unwrap_or_else(|| vec!["localhost".to_owned(), "127.0.0.1".to_owned()]);
     if names.is_empty() || names.iter().any(|name| rustls::pki_types::ServerName::try_from(name.as_str()).is_err()) {
         mistakes
-            .push("`uplink.names` must list the host names or addresses that agents use for this server".to_owned());
+            .push("`agents.names` must list the host names or addresses that agents use for this server".to_owned());
     }
     let first = names.first().map_or("localhost", String::as_str);
     let public_address = public_address.unwrap_or_else(|| format!("https://{first}:{}", listen.port()));
-    Uplink { listen, names, public_address }
+    Agents { listen, names, public_address }
 }
 
 /// Until people can sign in, only this machine may look.

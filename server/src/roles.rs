@@ -81,14 +81,14 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     });
 
     // Addresses first: whoever waits for the server to come up meets an open door, and a taken port is told at once.
-    let uplink = if roles.contains(&Role::Ingest) { Some(open(config.uplink.listen, "uplink").await?) } else { None };
+    let agents = if roles.contains(&Role::Ingest) { Some(open(config.agents.listen, "agents").await?) } else { None };
     let pages = if roles.contains(&Role::Web) { Some(open(config.web.listen, "web").await?) } else { None };
     if !schema_is_right(&store, &stop).await? {
         return Ok(());
     }
 
     let mut parts = JoinSet::new();
-    if let Some(listener) = uplink {
+    if let Some(listener) = agents {
         parts.spawn(named("ingest", ingest(config.clone(), listener, store.clone(), stop.clone())));
     }
     if roles.contains(&Role::Projector) {
@@ -142,7 +142,7 @@ async fn schema_is_right(store: &Store, stop: &CancellationToken) -> anyhow::Res
 
 async fn ingest(config: Config, listener: TcpListener, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
     let authority = Arc::new(Authority::open_or_create(&config.state_dir, clock::now())?);
-    let tls = authority.server_tls(&config.uplink.names, clock::now())?;
+    let tls = authority.server_tls(&config.agents.names, clock::now())?;
     let appender = Arc::new(Appender::open(&config.kafka).context("failed to open the log")?);
     let operator = Operator::new(Arc::clone(&appender), store.clone());
     let instance = Instance(Uuid::now_v7());

@@ -230,7 +230,8 @@ async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
         let file = office.world.folder().join(format!("{as_of}.csv"));
         std::fs::write(&file, format!("code,name\n{rows}"))?;
         let file = file.to_string_lossy().into_owned();
-        let import = ["listing", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", "full", "--by", "x"];
+        let import =
+            ["listing", "import", &file, "--source", "mhlw", "--as-of", as_of, "--coverage", "full", "--by", "x"];
         office.server.run(&import).await
     };
     import("2026-04-01", "4719999015,よその医院\n").await?;

@@ -129,7 +129,10 @@ async fn a_shrunken_snapshot_waits_until_a_person_releases_it() -> Result<()> {
     let snapshots = desk.json(&["listing", "snapshots"]).await?;
     ensure!(snapshots[0]["state"] == "quarantined" && snapshots[0]["rows_before"] == 31, "{snapshots}");
     let id = snapshots[0]["snapshot"].as_str().context("an identifier")?;
-    ensure!(!desk.server.try_run(&["listing", "release", id, "--by", "Suzuki"]).await?.status.success(), "without a why");
+    ensure!(
+        !desk.server.try_run(&["listing", "release", id, "--by", "Suzuki"]).await?.status.success(),
+        "without a why"
+    );
     desk.server.run(&["listing", "release", id, "--by", "Suzuki", "--why", "the ministry cleaned up"]).await?;
     desk.listing("1319999015", "delisted").await?;
     desk.listing("2619999010", "listed").await?;

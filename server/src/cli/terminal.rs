@@ -30,7 +30,7 @@ pub(super) async fn run(config: &Config, context: &Context, command: Command) ->
     note(&format!(
         "端末で次を実行してください({until} まで、1回限り) / on the terminal, once, before {until} (Japan):\n  \
          yomitori-agent enrol --token TOKEN        ([server] address = \"{}\")",
-        config.uplink.public_address
+        config.agents.public_address
     ));
     Ok(())
 }

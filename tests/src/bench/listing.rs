@@ -39,7 +39,8 @@ pub async fn measure(facilities: usize, rows: usize, report: &Report) -> Result<
     })
     .await?;
     report.add(Figure::new("  and then shown after", began.elapsed().as_secs_f64(), "s"));
-    let import = ["listing", "import", path(&list)?, "--source", "bench", "--as-of", "2026-04-01", "--coverage", "full"];
+    let import =
+        ["listing", "import", path(&list)?, "--source", "bench", "--as-of", "2026-04-01", "--coverage", "full"];
     let (took, memory) = timed(&world, &server, &import).await?;
     let what = format!("list import of {rows} rows against {facilities} facilities");
     report.add(Figure::new(what, took, "s").promised(Bar::AtMost(5.0)));

@@ -61,7 +61,7 @@ impl Server {
         let at = plan.at.unwrap_or(Ipv4Addr::LOCALHOST);
         let text = format!(
             "state_dir = {state:?}\n[database]\nurl = {:?}\n[kafka]\nbootstrap_servers = {:?}\ntopic = {:?}\npartitions = 4\n\
-             [uplink]\nlisten = \"{at}:{uplink}\"\nnames = [\"localhost\", \"{at}\"]\n\
+             [agents]\nlisten = \"{at}:{uplink}\"\nnames = [\"localhost\", \"{at}\"]\n\
              [web]\nlisten = \"127.0.0.1:{web}\"\n",
             world.database, world.kafka.address, world.topic
         );
