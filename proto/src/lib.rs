@@ -8,6 +8,7 @@
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
 pub mod code;
+pub mod coverage;
 pub mod decode;
 pub mod encode;
 pub mod event;

@@ -5,11 +5,9 @@
 
 pub mod enrol;
 pub mod limits;
-pub mod listing;
-pub mod master;
 pub mod operator;
 pub mod presence;
-pub mod table;
+pub mod snapshot;
 pub mod tls;
 pub mod uplink;
 

@@ -14,16 +14,17 @@ use source::{Source, sources};
 use yomitori_tests::world::services::root;
 
 /// Crates without input, output, clock or chance.
-const PURE: [&str; 3] = ["yomitori-proto", "yomitori-observation", "yomitori-facility"];
+const PURE: [&str; 4] = ["yomitori-proto", "yomitori-observation", "yomitori-facility", "yomitori-listing"];
 
 /// What a crate of the workspace may use of the others, in what ships.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("yomitori-base", &[]),
     ("yomitori-proto", &[]),
     ("yomitori-observation", &["yomitori-proto"]),
     ("yomitori-facility", &["yomitori-proto"]),
+    ("yomitori-listing", &["yomitori-proto", "yomitori-facility"]),
     ("yomitori-agent", &["yomitori-base", "yomitori-proto", "yomitori-observation"]),
-    ("yomitori-server", &["yomitori-base", "yomitori-proto", "yomitori-facility"]),
+    ("yomitori-server", &["yomitori-base", "yomitori-proto", "yomitori-facility", "yomitori-listing"]),
     (
         "yomitori-tests",
         &["yomitori-proto", "yomitori-observation", "yomitori-facility", "yomitori-agent", "yomitori-server"],

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use yomitori_proto::code::Prefecture;
+use yomitori_proto::coverage;
 use yomitori_proto::event::ListingObserved;
 use yomitori_proto::id::SnapshotId;
 
@@ -98,19 +98,14 @@ words! {
 }
 
 impl Coverage {
-    /// Reads `full`, `prefecture:13` or `query:…`.
+    /// What a snapshot says that it covers; of another version's word nothing is known.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let text = text.trim();
-        match text.split_once(':').map(|(kind, what)| (kind.trim(), what.trim())) {
-            None if text.eq_ignore_ascii_case("full") => Self::Full,
-            Some((kind, what)) if kind.eq_ignore_ascii_case("prefecture") => {
-                let known = what.parse().ok().and_then(Prefecture::from_number);
-                known.map_or(Self::Unknown, |prefecture| Self::Prefecture(format!("{:02}", prefecture.number())))
-            }
-            Some((kind, _)) if kind.eq_ignore_ascii_case("query") => Self::Query,
-            None if text.eq_ignore_ascii_case("query") => Self::Query,
-            None | Some(_) => Self::Unknown,
+        match text.parse() {
+            Ok(coverage::Coverage::Full) => Self::Full,
+            Ok(coverage::Coverage::Prefecture(prefecture)) => Self::Prefecture(prefecture.to_string()),
+            Ok(coverage::Coverage::Query(_)) => Self::Query,
+            Err(_) => Self::Unknown,
         }
     }
 
@@ -316,7 +311,7 @@ mod tests {
             ("prefecture:", Coverage::Unknown),
             ("prefecture", Coverage::Unknown),
             ("query:さくら", Coverage::Query),
-            ("query", Coverage::Query),
+            ("query", Coverage::Unknown),
             ("full:13", Coverage::Unknown),
             ("", Coverage::Unknown),
         ];

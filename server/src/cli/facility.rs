@@ -17,12 +17,12 @@ use super::listing::{read_file, refused};
 use super::output::{note, say, warn};
 use super::statement::Attribution;
 use crate::clock;
-use crate::ingest::listing::entry::Scope;
-use crate::ingest::listing::format::Format;
-use crate::ingest::listing::import;
-use crate::ingest::master::{self, BUREAU, Change, Plan, PlannedChange};
-use crate::ingest::table::{self, Mistake};
+use crate::ingest::snapshot;
 use crate::store::listing as snapshots;
+use yomitori_listing::entry::Scope;
+use yomitori_listing::format::Format;
+use yomitori_listing::master::{self, BUREAU, Change, Plan, PlannedChange};
+use yomitori_listing::table::{self, Mistake};
 
 /// Statements on their way at once.
 const AT_ONCE: usize = 5000;
@@ -107,7 +107,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         master::read(&table, &Format::of_masters(), scope)
     });
     // What is registered is read while the file is.
-    let (master, known) = tokio::join!(reading, import::directory(&context.store, clock::now()));
+    let (master, known) = tokio::join!(reading, snapshot::directory(&context.store, clock::now()));
     let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
     let master = master.context("failed to read the file")?.map_err(refused)?;
     for warning in master.warnings.iter().take(SHOWN) {

@@ -12,11 +12,11 @@ use clap::{Args, Subcommand};
 use super::output::{FormatArgument, note, say};
 use super::statement::Attribution;
 use super::{Context, UsageError};
-use crate::ingest::listing::coverage::Coverage;
-use crate::ingest::listing::format::Format as Mapping;
-use crate::ingest::listing::import as snapshot_import;
+use crate::ingest::snapshot as snapshot_import;
 use crate::store::listing::newest::of_each_kind;
 use crate::store::listing::{self as snapshots, ListSnapshot};
+use yomitori_listing::Coverage;
+use yomitori_listing::format::Format as Mapping;
 
 pub(super) use import::{read_file, refused};
 

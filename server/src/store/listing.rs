@@ -1,6 +1,7 @@
 //! Snapshots of the ministry's list: what was received, whose rows are whose, and who has been told.
 
 pub mod change;
+pub mod measured;
 pub mod newest;
 pub mod row;
 

@@ -13,13 +13,13 @@ use super::super::statement::Attribution;
 use super::super::{Context, UsageError};
 use super::{ImportArguments, show};
 use crate::clock;
-use crate::ingest::listing::entry::{self, ListingEntries, Scope};
-use crate::ingest::listing::format::Format as Mapping;
-use crate::ingest::listing::import::{self, ImportOutcome, ImportReport, SnapshotImport};
-use crate::ingest::listing::snapshot::{SnapshotIdentity, dated};
 use crate::ingest::operator::StatementOutcome;
-use crate::ingest::table::{self, Mistake};
+use crate::ingest::snapshot::{self, ImportOutcome, ImportReport, SnapshotImport};
 use crate::store::listing::{self as snapshots, ListSnapshot, Release};
+use yomitori_listing::entry::{self, ListingEntries, Scope};
+use yomitori_listing::format::Format as Mapping;
+use yomitori_listing::snapshot::{SnapshotIdentity, dated};
+use yomitori_listing::table::{self, Mistake};
 
 const SOURCE_LIMIT: usize = 200;
 
@@ -45,7 +45,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         Ok((mapping.id.clone(), entries))
     });
     // The facilities are read while the file is.
-    let (read, directory) = tokio::join!(reading, import::directory(&context.store, as_of));
+    let (read, directory) = tokio::join!(reading, snapshot::directory(&context.store, as_of));
     let (mapping, entries): (String, ListingEntries) =
         read.context("failed to read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
     let (entries, directory) = (Arc::new(entries), Arc::new(directory?));

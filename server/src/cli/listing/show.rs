@@ -9,11 +9,11 @@ use yomitori_proto::id::SnapshotId;
 
 use super::super::output::{Format, json, note, say, table};
 use super::super::{Context, UsageError};
-use crate::ingest::listing::cadence::{Days, Lag};
-use crate::ingest::listing::diff::{self, DiffRow};
-use crate::ingest::listing::measured::measured;
 use crate::store::fact::{self, StoredFact};
+use crate::store::listing::measured::measured;
 use crate::store::listing::{self as store, ListSnapshot, row};
+use yomitori_listing::cadence::{Days, Lag};
+use yomitori_listing::diff::{self, DiffRow};
 
 pub(super) fn day(at: DateTime<Utc>) -> String {
     at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string()

@@ -5,10 +5,9 @@ use axum::extract::{Path, RawQuery, State};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::ingest::listing::cadence::Cadence;
-use crate::ingest::listing::measured::measured;
 use crate::store::fleet;
 use crate::store::listing::change::{self, Tally};
+use crate::store::listing::measured::measured;
 use crate::store::listing::newest::{Newest, newest};
 use crate::store::listing::{self as snapshots, ListSnapshot};
 use crate::web::Web;
@@ -16,6 +15,7 @@ use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::query::QueryParameters;
 use crate::web::read::listing::{Rows, VIEWS, named, rows};
+use yomitori_listing::cadence::Cadence;
 
 #[derive(Serialize)]
 pub(in crate::web) struct All {

@@ -8,15 +8,15 @@ use maud::{Markup, html};
 use yomitori_facility::Text;
 
 use super::{date, fact};
-use crate::ingest::listing::cadence::{Days, Lag};
-use crate::ingest::listing::measured::measured;
 use crate::store::fleet;
+use crate::store::listing::measured::measured;
 use crate::web::as_of::AsOf;
 use crate::web::error::Failure;
 use crate::web::lang::Lang;
 use crate::web::layout::{self, Page};
 use crate::web::query::QueryParameters;
 use crate::web::{Web, text};
+use yomitori_listing::cadence::{Days, Lag};
 
 /// `/listing/cadence`.
 pub(in crate::web) async fn show(

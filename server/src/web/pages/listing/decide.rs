@@ -18,8 +18,8 @@ use yomitori_proto::id::FacilityId;
 
 use super::{address, date, kind, state as drawn_state};
 use crate::clock;
-use crate::ingest::listing::import::{ImportError, SnapshotImport};
 use crate::ingest::operator::{StatementError, StatementOutcome};
+use crate::ingest::snapshot::{ImportError, SnapshotImport};
 use crate::statement::{self, Statement, Values};
 use crate::store::listing::ListSnapshot;
 use crate::store::listing::change::{self, RowChange};

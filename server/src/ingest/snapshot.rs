@@ -15,12 +15,6 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{ListRowDismissed, ListingObserved, SnapshotImported, SnapshotReleased, Stated};
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
-use super::coverage::{Coverage, CoverageError};
-use super::directory::{Directory, DirectoryFacility};
-use super::entry::{ListingEntries, ListingEntry};
-use super::reconcile::{Finding, Reconciliation, reconcile, suggestions};
-use super::snapshot::{DatedAhead, Shrinkage, SnapshotIdentity, dated, shrunken};
-use super::suggest::Suggestion;
 use crate::clock;
 use crate::ingest::operator::{Operator, StatementError};
 use crate::log::Position;
@@ -28,6 +22,12 @@ use crate::log::kafka::AppendError;
 use crate::store::listing::row::{self, SnapshotRow, SuggestionRow};
 use crate::store::listing::{self as snapshots, ListSnapshot, Release};
 use crate::store::{Store, StoreError, directory};
+use yomitori_listing::directory::{Directory, DirectoryFacility};
+use yomitori_listing::entry::{ListingEntries, ListingEntry};
+use yomitori_listing::reconcile::{Finding, Reconciliation, reconcile, suggestions};
+use yomitori_listing::snapshot::{DatedAhead, Shrinkage, SnapshotIdentity, dated, shrunken};
+use yomitori_listing::suggest::Suggestion;
+use yomitori_listing::{Coverage, CoverageError};
 
 /// Facts told in one part.
 const PART: usize = 10_000;

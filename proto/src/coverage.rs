@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use yomitori_proto::code::Prefecture;
+use crate::code::Prefecture;
 
 /// `full`, `prefecture:13` or `query:TEXT`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -66,6 +66,22 @@ impl fmt::Display for Coverage {
             Self::Full => f.write_str("full"),
             Self::Prefecture(prefecture) => write!(f, "prefecture:{prefecture}"),
             Self::Query(text) => write!(f, "query:{text}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for text in ["full", "prefecture:13", "query:さくら"] {
+            assert_eq!(text.parse::<Coverage>().unwrap().to_string(), text);
+        }
+        assert_eq!(" Prefecture: 1 ".parse::<Coverage>().unwrap().to_string(), "prefecture:01");
+        for text in ["", "query", "query:", "prefecture", "prefecture:48", "full:13", "all"] {
+            assert!(text.parse::<Coverage>().is_err(), "{text}");
         }
     }
 }

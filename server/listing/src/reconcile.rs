@@ -1,10 +1,10 @@
 //! A snapshot against the facilities that are watched: whose every row is, and what every covered facility is to be told.
 
-use super::coverage::Coverage;
 use super::directory::Directory;
 use super::entry::ListingEntry;
 use super::suggest::{Index, Suggestion};
 use yomitori_proto::code::InstitutionCode;
+use yomitori_proto::coverage::Coverage;
 
 /// Whose a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use yomitori_proto::code::{InstitutionCode, Prefecture};
 
 pub use plan::{Change, Plan, PlannedChange, plan};
 
-use super::listing::entry::{self, ListingRow, Scope};
-use super::listing::format::Format;
+use super::entry::{self, ListingRow, Scope};
+use super::format::Format;
 use super::table::{MISTAKES_TOLD, Mistake, RowSource};
 
 /// A table that can be imported.

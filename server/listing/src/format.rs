@@ -4,11 +4,11 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization as _;
 use yomitori_proto::code::Table;
 
-use crate::ingest::table::{self, Mistake, Row, Worksheet};
+use crate::table::{self, Mistake, Row, Worksheet};
 
-const PREFECTURE_WORKBOOK: &str = include_str!("../../../data/list_formats/prefecture_workbook.toml");
-const PLAIN: &str = include_str!("../../../data/list_formats/plain.toml");
-const BUREAU_MASTER: &str = include_str!("../../../data/list_formats/bureau_master.toml");
+const PREFECTURE_WORKBOOK: &str = include_str!("../data/prefecture_workbook.toml");
+const PLAIN: &str = include_str!("../data/plain.toml");
+const BUREAU_MASTER: &str = include_str!("../data/bureau_master.toml");
 
 const KEY_TITLE_WITHIN: usize = 50;
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use yomitori_proto::event::{Event, FacilityRegistered};
 use yomitori_proto::id::FacilityId;
 
-use super::super::listing::directory::{self, Directory};
-use super::super::table::{MISTAKES_TOLD, Mistake};
 use super::MasterFacility;
+use crate::directory::{self, Directory};
+use crate::table::{MISTAKES_TOLD, Mistake};
 
 /// What an import comes to.
 #[derive(Debug, Default)]

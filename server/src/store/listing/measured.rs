@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
-use super::cadence::{AppliedSnapshot, Cadence, measure};
-use crate::store::listing as snapshots;
+use super as snapshots;
 use crate::store::{Store, StoreError};
+use yomitori_listing::cadence::{AppliedSnapshot, Cadence, measure};
 
 /// Measures all that was imported so far.
 ///

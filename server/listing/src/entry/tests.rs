@@ -1,7 +1,7 @@
 //! Lists as they come, row by row: what is read of them, and what is said of those that are wrong.
 
 use super::*;
-use crate::ingest::table::{self, tests::workbook};
+use crate::table::{self, tests::workbook};
 use proptest::prelude::*;
 
 fn prefecture(number: u8) -> Option<Prefecture> {

@@ -5,9 +5,9 @@ use yomitori_proto::code::Table as FeeTable;
 use yomitori_proto::event::Event;
 use yomitori_proto::id::FacilityId;
 
-use super::super::listing::directory::{self, Directory};
-use super::super::table::{self, tests::workbook};
 use super::*;
+use crate::directory::{self, Directory};
+use crate::table::{self, tests::workbook};
 
 fn parse(bytes: &[u8], scope: Scope) -> Result<Master, Vec<String>> {
     let table = table::read(bytes).map_err(|mistake| vec![mistake.to_string()])?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use yomitori_facility::{Text, tokyo};
 use yomitori_proto::id::SnapshotId;
 
-use super::coverage::Coverage;
+use yomitori_proto::coverage::Coverage;
 
 /// What makes a snapshot this one: the same file with the same words is the same snapshot, however often it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use yomitori_proto::code::{InstitutionCode, Prefecture, Table as FeeTable};
 
 use super::format::{Format, Layout, Place};
-use crate::ingest::table::{MISTAKES_TOLD, Mistake, Row, RowSource, Worksheet};
+use crate::table::{MISTAKES_TOLD, Mistake, Row, RowSource, Worksheet};
 
 /// One code of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
