@@ -3,11 +3,14 @@
 
 mod check;
 mod enrol;
+mod failure;
 mod readers;
 mod relay;
 mod sent;
 #[cfg(any(windows, test))]
 mod service;
+#[cfg(windows)]
+mod service_run;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,9 +18,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::daemon::{self, stop_requested};
 use crate::{VERSION, telemetry};
+use failure::Failure;
 use yomitori_base::error::chain;
 
 const EXAMPLES: &str = "\
@@ -78,39 +82,13 @@ enum Command {
     Relay(relay::RelayArgs),
 }
 
-/// Something went wrong; what to do is in the text.
-enum Failure {
-    /// The command or the configuration is wrong.
-    Usage(anyhow::Error),
-    /// Something has to be done.
-    Todo(anyhow::Error),
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::Usage(error.into())
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Todo(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Todo(error.into())
-    }
-}
-
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     let args = Args::parse();
     #[cfg(windows)]
     if let Command::Service(command) = &args.command {
-        return service::carry_out(command, args.config);
+        return service_run::carry_out(command, args.config);
     }
     telemetry::init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

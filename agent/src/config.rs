@@ -4,20 +4,25 @@
 mod document;
 mod software;
 mod uplink;
+mod value;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use yomitori_observation::pattern::Pattern;
 use yomitori_observation::reader;
-use yomitori_proto::vocabulary::{CollectionLevel, Component, LinkageFolder, ReaderRole};
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
 use crate::connect::Mode;
-use crate::sources::desk;
-use crate::system::ProgramName;
 use document::{Section, document};
+use value::{absolute, one_of};
+
+pub use document::Mistake;
+pub use software::{Program, Software, VersionFiles};
+
+/// The port of the desk page where the configuration does not set one: `http://127.0.0.1:7480/`.
+pub const DESK_PORT: u16 = 7480;
 
 /// What the agent does, and where.
 #[derive(Clone, PartialEq, Debug)]
@@ -44,30 +49,6 @@ pub struct WatchedFolder {
     pub path: PathBuf,
 }
 
-/// The official software on this terminal.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Software {
-    pub versions: VersionFiles,
-    pub programs: Vec<Program>,
-}
-
-/// The `Version.info` files.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct VersionFiles {
-    pub com_app: Option<PathBuf>,
-    pub distro_app: Option<PathBuf>,
-    pub auth: Option<PathBuf>,
-}
-
-/// A program that should run.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Program {
-    pub component: Component,
-    pub name: ProgramName,
-    /// Where it is installed; where this is not there, the program is missing.
-    pub path: Option<PathBuf>,
-}
-
 /// Which readers are for what: the first rule that fits.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RoleRules(Vec<(Pattern, ReaderRole)>);
@@ -88,25 +69,6 @@ pub enum ConfigError {
     File { path: PathBuf, source: std::io::Error },
     #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), listed(.mistakes))]
     Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
-}
-
-/// Something in the file that can't be meant.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Mistake {
-    pub line: usize,
-    pub field: String,
-    /// What is wrong and what to do.
-    pub what: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.field.is_empty() {
-            write!(f, "line {}: {}", self.line, self.what)
-        } else {
-            write!(f, "line {}, `{}`: {}", self.line, self.field, self.what)
-        }
-    }
 }
 
 fn listed(mistakes: &[Mistake]) -> String {
@@ -153,7 +115,7 @@ impl Config {
                 level: level.flatten().unwrap_or(CollectionLevel::Names),
                 spool_budget: budget.flatten().unwrap_or(64) * 1024 * 1024,
                 software: Software { versions: versions.unwrap_or_default(), programs },
-                desk: desk.flatten().unwrap_or(Some(desk::PORT)),
+                desk: desk.flatten().unwrap_or(Some(DESK_PORT)),
                 hash: hash(text),
             })
         })
@@ -167,22 +129,6 @@ pub fn with_server(text: &str, server: &ServerAddress) -> Result<Option<String>,
 
 fn hash(text: &str) -> u64 {
     u64::from_be_bytes(*Sha256::digest(text).first_chunk().expect("a SHA-256 digest has 32 bytes"))
-}
-
-fn absolute(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err("is not absolute; a service has no working folder, so write the whole path".to_owned())
-    }
-}
-
-fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
-    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        format!("is none of the known words; write one of {}", words.join(", "))
-    })
 }
 
 fn folder(text: &str) -> Result<LinkageFolder, String> {
@@ -218,7 +164,7 @@ fn desk_port(text: &str) -> Result<Option<u16>, String> {
         return Err(format!(
             "is not this terminal; the desk page has no login and is shown on loopback only, so write \
              \"127.0.0.1:{}\" or \"off\"",
-            desk::PORT
+            DESK_PORT
         ));
     }
     match port.parse() {

@@ -18,7 +18,8 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::identity::Identity;
-pub use route::{Mode, RelayAddress, Route};
+pub use relay_listener::RelayAddress;
+pub use route::{Mode, Route};
 
 /// A relay calls at least so often.
 pub const RELAY_WITHIN: Duration = Duration::from_secs(60);

@@ -16,11 +16,13 @@ use yomitori_proto::vocabulary::{CollectionLevel, RebootKind, StartReason, StopR
 use crate::condition::ConditionBoard;
 use crate::config::Config;
 use crate::connect::Route;
-use crate::identity::{FileError, Identity};
+use crate::identity::Identity;
+use crate::identity::file::FileError;
 use crate::limit::Limit;
+use crate::outlet::Outlet;
 use crate::sent::SentLog;
 use crate::sources::desk::{self, DeskPage, FolderCollection};
-use crate::sources::{Outlet, RunningSource, linkage, pcsc, terminal};
+use crate::sources::{RunningSource, linkage, pcsc, terminal};
 use crate::spool::{EarlierStart, OpenError, Spool, SpoolError};
 use crate::uplink::{Uplink, UplinkError};
 use crate::{VERSION, clock, recorder, system, telemetry};

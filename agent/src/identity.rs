@@ -2,12 +2,11 @@
 //! certificates it believes. All three stand in one file that only the agent's user can read, written in one step.
 
 mod certificate;
-mod enrol;
-mod file;
+pub mod enrol;
+pub mod file;
 pub mod token;
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,8 +14,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use yomitori_proto::id::{FacilityId, TerminalId};
 
 pub use certificate::CertificateError;
-pub use enrol::{EnrolError, enrol, renew};
-pub use file::FileError;
 
 /// See the head of this file. Held in memory by the simulator, in a file by the agent.
 #[derive(Clone)]
@@ -57,16 +54,6 @@ impl Identity {
             certificate,
             authority,
         })
-    }
-
-    /// Reads it from `state_dir`; `None` if this terminal was never enrolled.
-    pub fn load(state_dir: &Path) -> Result<Option<Self>, FileError> {
-        file::load(state_dir)
-    }
-
-    /// Writes it into `state_dir`, whole or not at all.
-    pub fn store(&self, state_dir: &Path) -> Result<(), FileError> {
-        file::store(self, state_dir)
     }
 
     #[must_use]

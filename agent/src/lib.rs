@@ -14,6 +14,7 @@ pub mod crash;
 pub mod daemon;
 pub mod identity;
 pub mod limit;
+pub mod outlet;
 pub mod recorder;
 pub mod relay;
 pub mod sent;

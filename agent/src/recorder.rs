@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use yomitori_proto::id::Seq;
 
-use crate::sources::Signal;
+use crate::outlet::Signal;
 use crate::spool::{Spool, SpoolError};
 use crate::{crash, telemetry};
 

@@ -3,18 +3,14 @@
 //!
 //! On Linux systemd starts `yomitori-agent run`, once a technician has enrolled the terminal.
 
+#[cfg(windows)]
+pub mod event_log;
 pub mod handover;
+#[cfg(windows)]
+pub mod manager;
 pub mod readiness;
-
 #[cfg(windows)]
-mod event_log;
-#[cfg(windows)]
-mod manager;
-#[cfg(windows)]
-mod setup;
-
-#[cfg(windows)]
-pub use {event_log::EventLog, manager::run, setup::set_up};
+pub mod setup;
 
 /// The name that the service manager and the event log know; the package's `ServiceInstall` says the same.
 pub const NAME: &str = "YomitoriAgent";

@@ -9,36 +9,32 @@
 //!   no room all the same is counted, and told with the next that does.
 //! * A file that is broken is set aside and never written again; a new life begins, and says so.
 
-mod aside;
 mod budget;
 mod entries;
+mod error;
 mod file;
+mod open;
+mod record;
 
 use std::fmt;
-use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
-use prost::Message as _;
 use redb::{
     Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
 };
 use uuid::Uuid;
-use yomitori_observation::{Sighting, shed};
+use yomitori_observation::Sighting;
 use yomitori_proto::event::{CollectionGap, Event, Observation, Speaker};
 use yomitori_proto::id::{Boot, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::GapSource;
-use yomitori_proto::{decode, encode, time, wire};
 
-use crate::sources::FileMark;
-pub use aside::OpenError;
+use crate::outlet::FileMark;
 use budget::Loss;
 use entries::ENTRIES;
+pub use error::{OpenError, SpoolError};
 use file::File;
+use record::{OBSERVATIONS, decoded, encoded};
 
-/// By number; the first byte is the worth, the rest the message.
-const OBSERVATIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("observations");
 /// By folder and name.
 const MARKS: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("marks");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -54,26 +50,6 @@ const THIS_FORMAT: u64 = 1;
 /// How much of it all is kept, in percent, where the disk has no room: as little less as is enough. Opening the file anew
 /// may help by itself.
 const IN_LESS_ROOM: [u64; 4] = [100, 90, 60, 20];
-
-/// The spool can't be read or written: the disk is full or broken.
-#[derive(Debug, thiserror::Error)]
-#[error("use the spool (check that the disk has room; a broken file is set aside at the next start)")]
-pub struct SpoolError(#[source] Box<redb::Error>);
-
-impl SpoolError {
-    /// Whether the disk has no room: that may pass, and until then less is kept.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        let Self(cause) = self;
-        matches!(&**cause, redb::Error::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
-    }
-}
-
-impl<E: Into<redb::Error>> From<E> for SpoolError {
-    fn from(error: E) -> Self {
-        Self(Box::new(error.into()))
-    }
-}
 
 /// See the head of this file.
 pub struct Spool {
@@ -111,25 +87,6 @@ impl fmt::Debug for Spool {
 }
 
 impl Spool {
-    /// Opens the spool of `terminal` in `state_dir`, or begins a new life where there is none or it is broken.
-    pub fn open(state_dir: &Path, terminal: TerminalId, budget: u64, now: DateTime<Utc>) -> Result<Self, OpenError> {
-        aside::open(state_dir, terminal, budget, now)
-    }
-
-    /// How many observations wait in the spool in `state_dir`, without changing it; `None` where that can't be told yet.
-    pub fn waiting(state_dir: &Path) -> Result<Option<u64>, OpenError> {
-        aside::waiting(state_dir)
-    }
-
-    /// A spool that ends with the process: for simulated terminals.
-    pub fn in_memory(terminal: TerminalId, budget: u64) -> Result<Self, OpenError> {
-        let database = Database::builder()
-            .set_cache_size(aside::CACHE_BYTES)
-            .create_with_backend(redb::backends::InMemoryBackend::new())
-            .map_err(SpoolError::from)?;
-        Self::within(database, terminal, budget)?.ok_or(OpenError::Broken)
-    }
-
     /// The spool in `database`, which is new or was made by this function. `None` if it is another terminal's.
     pub fn within(database: Database, terminal: TerminalId, budget: u64) -> Result<Option<Self>, OpenError> {
         let write = database.begin_write().map_err(SpoolError::from)?;
@@ -229,7 +186,7 @@ impl Spool {
         let mut observations = Vec::new();
         for entry in table.range(after.0.saturating_add(1)..)?.take(limit) {
             let (_, value) = entry?;
-            observations.push(stored(value.value())?);
+            observations.push(decoded(value.value())?);
         }
         Ok(observations)
     }
@@ -264,7 +221,7 @@ impl Spool {
         let mut held = self.held();
         let read = held.file.database()?.begin_read()?;
         let table = read.open_table(ENTRIES)?;
-        table.iter()?.map(|entry| stored(entry?.1.value())).collect()
+        table.iter()?.map(|entry| decoded(entry?.1.value())).collect()
     }
 
     /// Notes what runs now and tells what ran before, and whether that ended in order: nothing, in a new life.
@@ -363,28 +320,10 @@ fn append(
     sighting: &Sighting,
 ) -> Result<Vec<u8>, SpoolError> {
     ends.last = ends.last.next();
-    let Sighting { occurred_at, observed_at, event } = sighting.clone();
-    let (occurred_at, observed_at) = (representable(occurred_at), representable(observed_at));
-    let worth = shed::worth(&event);
-    let message = encode::observation(&Observation { seq: ends.last, occurred_at, observed_at, event });
-    let mut value = Vec::with_capacity(1 + message.encoded_len());
-    value.push(worth as u8);
-    message.encode(&mut value).expect("a vector grows");
+    let value = encoded(ends.last, sighting.clone());
     table.insert(ends.last.0, value.as_slice())?;
     ends.bytes += budget::cost(&value);
     Ok(value)
-}
-
-/// A clock that lies beyond what can be written down must not make an observation that can't be read again.
-fn representable(at: DateTime<Utc>) -> DateTime<Utc> {
-    time::from_micros(time::to_micros(at)).unwrap_or(DateTime::UNIX_EPOCH)
-}
-
-fn stored(value: &[u8]) -> Result<Observation, SpoolError> {
-    let corrupted = || redb::StorageError::Corrupted("an observation can't be read".to_owned());
-    let (_, message) = value.split_first().ok_or_else(corrupted)?;
-    let message = wire::Observation::decode(message).map_err(|_| corrupted())?;
-    Ok(decode::from_terminal(message).map_err(|_| corrupted())?)
 }
 
 type Meta<'a> = redb::Table<'a, &'static str, &'static [u8]>;

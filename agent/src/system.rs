@@ -12,6 +12,9 @@ use yomitori_proto::id::Boot;
 use yomitori_proto::vocabulary::ComponentState;
 
 use crate::clock;
+pub use program::ProgramName;
+
+mod program;
 
 #[cfg(target_os = "linux")]
 #[path = "system/linux.rs"]
@@ -25,16 +28,6 @@ mod of;
 
 /// How often devices and programs may be looked for, so that nobody notices.
 pub const LOOK_EVERY: Duration = of::LOOK_EVERY;
-
-/// How a program of the official software is known.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ProgramName {
-    Process(String),
-    /// On Linux a unit of systemd, without `.service`.
-    Service(String),
-    /// A scheduled task; on Linux a timer of systemd, without `.timer`.
-    Task(String),
-}
 
 /// The present boot, and when it was, where the system tells. Where it doesn't, every start of the agent counts as one.
 #[must_use]

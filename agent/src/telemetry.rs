@@ -3,6 +3,7 @@
 //! INFO: a state changed. WARN: odd, and nothing is lost. ERROR: a person has to act. Never in here: names of files,
 //! readers and people, ATR bytes, tokens. A reader is its key or its catalogue identifier.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,8 +15,6 @@ use yomitori_observation::Sighting;
 use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, SettingsOutcome};
 
-use crate::relay::RelayPeer;
-use crate::spool::OpenError;
 use yomitori_base::error::chain;
 
 /// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
@@ -28,7 +27,7 @@ pub fn init() {
 /// Logs to the event log of Windows from here on, which has a time and a level for each line itself.
 #[cfg(windows)]
 pub fn init_service() {
-    let log = crate::service::EventLog::of(crate::service::NAME);
+    let log = crate::service::event_log::EventLog::open(crate::service::NAME);
     let lines = tracing_subscriber::fmt::layer().with_writer(log).with_target(false).with_ansi(false);
     let lines = lines.without_time().with_level(false);
     tracing_subscriber::registry().with(filter()).with(lines).try_init().ok();
@@ -82,10 +81,9 @@ pub fn disk_full(lost: usize) {
     error!(lost, "The disk is full: what was observed can't be kept, and is counted as lost; make room on it.");
 }
 
-pub fn spool_set_aside(life: Life, because: Option<&OpenError>) {
+pub fn spool_set_aside(life: Life, because: Option<Cause<'_>>) {
     match because {
         Some(cause) => {
-            let cause: Cause<'_> = cause;
             error!(%life, error = chain(cause), "The spool was broken and is set aside; a new life begins.");
         }
         None => warn!(%life, "The spool was another terminal's and is set aside; a new life begins."),
@@ -166,7 +164,7 @@ pub fn door_stranger() {
     debug!("A connection of an address that is no relay's was refused.");
 }
 
-pub fn relay_started(terminals: usize, server: &RelayPeer) {
+pub fn relay_started(terminals: usize, server: &impl Display) {
     info!(version = crate::VERSION, terminals, %server, "The relay has started.");
 }
 
@@ -174,23 +172,23 @@ pub fn relay_stopped() {
     info!("The relay has stopped.");
 }
 
-pub fn relay_ready(terminal: &RelayPeer) {
+pub fn relay_ready(terminal: &impl Display) {
     info!(%terminal, "A terminal can be reached.");
 }
 
-pub fn relay_lost(terminal: &RelayPeer, error: &std::io::Error) {
+pub fn relay_lost(terminal: &impl Display, error: &std::io::Error) {
     warn!(%terminal, kind = ?error.kind(), "A terminal can't be reached; the relay tries again until it can.");
 }
 
-pub fn relay_carries(terminal: &RelayPeer) {
+pub fn relay_carries(terminal: &impl Display) {
     info!(%terminal, "A terminal is connected to the server.");
 }
 
-pub fn relay_carried(terminal: &RelayPeer, bytes: u64) {
+pub fn relay_carried(terminal: &impl Display, bytes: u64) {
     info!(%terminal, bytes, "A terminal's connection has ended.");
 }
 
-pub fn relay_without_server(terminal: &RelayPeer, error: &std::io::Error) {
+pub fn relay_without_server(terminal: &impl Display, error: &std::io::Error) {
     warn!(%terminal, kind = ?error.kind(), "The server can't be reached; the terminal will ask again.");
 }
 
@@ -241,8 +239,7 @@ pub fn service_manager_lost(error: &windows_service::Error) {
 }
 
 #[cfg(windows)]
-pub fn service_failed(error: &crate::daemon::DaemonError) {
-    let error: Cause<'_> = error;
+pub fn service_failed(error: Cause<'_>) {
     error!(error = chain(error), "The agent has ended; the service manager starts it again.");
 }
 
@@ -257,8 +254,7 @@ pub fn service_command_failed(error: Cause<'_>) {
     error!(error = chain(error), "Nothing was changed any further.");
 }
 
-pub fn service_waits(missing: &crate::service::readiness::MissingSetup) {
-    let missing: Cause<'_> = missing;
+pub fn service_waits(missing: Cause<'_>) {
     warn!(error = chain(missing), "The agent waits until it can begin.");
 }
 

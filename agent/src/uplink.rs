@@ -19,10 +19,12 @@ use yomitori_proto::id::Seq;
 
 use crate::condition::ConditionBoard;
 use crate::connect::Route;
-use crate::identity::{FileError, Identity, renew};
+use crate::identity::Identity;
+use crate::identity::enrol::renew;
+use crate::identity::file::FileError;
 use crate::limit::Limit;
+use crate::outlet::Outlet;
 use crate::sent::{SentLog, SentMessage};
-use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{clock, connect, telemetry};
 use backoff::Backoff;

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use uuid::Uuid;
-use yomitori_agent::identity::{CertificateError, FileError, Identity};
+use yomitori_agent::identity::file::FileError;
+use yomitori_agent::identity::{CertificateError, Identity};
 use yomitori_proto::id::{FacilityId, TerminalId};
 
 struct Made {

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
-use yomitori_agent::sources::FileMark;
+use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{EarlierStart, OpenError, Spool};
 use yomitori_observation::Sighting;
 use yomitori_proto::event::{AgentStopped, Event, LinkageResultObserved, TapObserved};

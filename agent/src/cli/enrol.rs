@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::connect::{Mode, RELAY_WITHIN, Route};
+use crate::identity::Identity;
+use crate::identity::enrol;
 use crate::identity::token::Token;
-use crate::identity::{self, Identity};
 use crate::system;
 
 pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(), Failure> {
@@ -33,7 +34,7 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
         let waited = tokio::time::timeout(RELAY_WITHIN, route.passable()).await;
         waited.context("no relay has called (start it, and look with `yomitori-agent relay --check`)")?;
     }
-    let identity = identity::enrol(&Arc::new(route), &token).await.context("enrol this terminal")?;
+    let identity = enrol::enrol(&Arc::new(route), &token).await.context("enrol this terminal")?;
     identity.store(&config.state_dir).context("keep the certificate")?;
     writeln!(
         io::stdout(),

@@ -10,11 +10,12 @@ use yomitori_proto::event::Event;
 use yomitori_proto::id::{ReaderKey, TerminalId};
 use yomitori_proto::vocabulary::{Medium, ReaderRole};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::daemon::stop_requested;
 use crate::identity::Identity;
-use crate::sources::{Outlet, Signal, pcsc as source};
+use crate::outlet::{Outlet, Signal};
+use crate::sources::pcsc as source;
 
 pub(super) async fn readers(config: Config) -> Result<(), Failure> {
     let identity = Identity::load(&config.state_dir).ok().flatten();

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::daemon::stop_requested;
 

@@ -1,12 +1,30 @@
 //! A TOML document whose mistakes are gathered instead of ending at the first, each with the line that it is in.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Mistake;
+/// Something in the file that can't be meant.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Mistake {
+    pub line: usize,
+    pub field: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            write!(f, "line {}: {}", self.line, self.what)
+        } else {
+            write!(f, "line {}, `{}`: {}", self.line, self.field, self.what)
+        }
+    }
+}
 
 /// Reads the document in `text` with `read`. Whatever `read` didn't ask for is a mistake too.
 pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Result<T, Vec<Mistake>> {

@@ -5,8 +5,32 @@ use std::path::PathBuf;
 use yomitori_proto::vocabulary::Component;
 
 use super::document::Section;
-use super::{Program, VersionFiles, absolute, one_of};
+use super::value::{absolute, one_of};
 use crate::system::ProgramName;
+
+/// The official software on this terminal.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Software {
+    pub versions: VersionFiles,
+    pub programs: Vec<Program>,
+}
+
+/// The `Version.info` files.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VersionFiles {
+    pub com_app: Option<PathBuf>,
+    pub distro_app: Option<PathBuf>,
+    pub auth: Option<PathBuf>,
+}
+
+/// A program that should run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    pub component: Component,
+    pub name: ProgramName,
+    /// Where it is installed; where this is not there, the program is missing.
+    pub path: Option<PathBuf>,
+}
 
 /// `[versions]`: where the `Version.info` files are.
 pub(super) fn versions(versions: &mut Section<'_>) -> VersionFiles {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::document::Section;
-use super::one_of;
+use super::value::one_of;
 use crate::connect::{Mode, RelayAddress};
 
 /// Which fields a way needs depends on it, so they are looked at together.

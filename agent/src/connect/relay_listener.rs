@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::route::RelayAddress;
 use super::socket;
 use crate::telemetry;
 
@@ -26,6 +25,15 @@ const REMEMBERED: usize = 64;
 const OPEN_AGAIN: Duration = Duration::from_secs(10);
 /// After a connection that could not be accepted, such as when there are too many files open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// Where relays are waited for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RelayAddress {
+    /// Of one interface, never of all.
+    pub address: SocketAddr,
+    /// Whose connections are taken; anybody's where none is named.
+    pub relays: Vec<IpAddr>,
+}
 
 #[derive(Debug)]
 pub(super) struct RelayListener {

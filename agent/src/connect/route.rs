@@ -2,7 +2,6 @@
 //! the bytes on. TLS begins here and ends at the server either way.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -12,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use yomitori_proto::vocabulary;
 
-use super::relay_listener::RelayListener;
+use super::relay_listener::{RelayAddress, RelayListener};
 use super::socket;
 use crate::address::ServerAddress;
 
@@ -28,15 +27,6 @@ pub enum Mode {
     Direct,
     /// By the connection of a relay, waited for here.
     Relay(RelayAddress),
-}
-
-/// Where relays are waited for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RelayAddress {
-    /// Of one interface, never of all.
-    pub address: SocketAddr,
-    /// Whose connections are taken; anybody's where none is named.
-    pub relays: Vec<IpAddr>,
 }
 
 /// A server and the way to it.

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::RelayPeer;
+use super::peer::RelayPeer;
 use super::splice::splice;
 use crate::telemetry;
 

@@ -30,7 +30,7 @@ unsafe impl Sync for EventLog {}
 impl EventLog {
     /// Opens the log for a source, until the process ends.
     #[must_use]
-    pub fn of(source: &str) -> Self {
+    pub fn open(source: &str) -> Self {
         let name: Vec<u16> = source.encode_utf16().chain([0]).collect();
         // SAFETY: the name ends with zero; no name of a computer means this one.
         Self { source: unsafe { RegisterEventSourceW(null(), name.as_ptr()) } }

@@ -9,7 +9,9 @@ use tonic::Code;
 use super::handover;
 use crate::config::{Config, ConfigError};
 use crate::connect::{RELAY_WITHIN, Route};
-use crate::identity::{self, EnrolError, FileError, Identity};
+use crate::identity::Identity;
+use crate::identity::enrol::{self, EnrolError};
+use crate::identity::file::FileError;
 use crate::{clock, system, telemetry};
 use yomitori_base::error::chain;
 
@@ -83,7 +85,7 @@ pub async fn attempt(path: &Path) -> Result<Config, MissingSetup> {
     let route =
         Route::open(config.server.clone(), config.way.clone()).map_err(|error| MissingSetup::Relay(Some(error)))?;
     tokio::time::timeout(RELAY_WITHIN, route.passable()).await.map_err(|_| MissingSetup::Relay(None))?;
-    match identity::enrol(&route.into(), &token).await {
+    match enrol::enrol(&route.into(), &token).await {
         Ok(identity) => {
             identity.store(&config.state_dir)?;
             handover::forget(path).map_err(MissingSetup::Folder)?;

@@ -12,6 +12,7 @@ mod entry;
 mod gate;
 mod page;
 mod request;
+mod shared;
 mod state;
 mod text;
 
@@ -28,12 +29,11 @@ use tokio_util::sync::CancellationToken;
 use yomitori_proto::event::Observation;
 use yomitori_proto::id::Life;
 
-use super::Outlet;
+use crate::outlet::Outlet;
 use crate::telemetry;
 use day::Day;
-
-/// Where the page is if the configuration doesn't say: `http://127.0.0.1:7480/`.
-pub const PORT: u16 = 7480;
+use shared::Shared;
+pub use state::FolderCollection;
 
 /// More pages than a reception has; a page that is open asks every few seconds and hangs up.
 const CONNECTIONS: usize = 32;
@@ -60,28 +60,6 @@ pub struct DeskPage {
     pub outlet: Outlet,
     /// How many observations the centre does not have yet.
     pub unsent: Box<dyn Fn() -> u64 + Send + Sync>,
-}
-
-/// Whether linkage folders are looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FolderCollection {
-    Folders,
-    /// The configuration names none, or does not want it.
-    NoFolders,
-    /// The centre does not want it.
-    Lowered,
-}
-
-/// What all requests share.
-struct Shared {
-    port: u16,
-    life: Life,
-    collects: Box<dyn Fn() -> FolderCollection + Send + Sync>,
-    outlet: Outlet,
-    unsent: Box<dyn Fn() -> u64 + Send + Sync>,
-    day: Mutex<Day>,
-    /// Born with the process; only a page from here knows it.
-    token: String,
 }
 
 /// Shows the page until `closing`.

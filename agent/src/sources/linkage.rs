@@ -19,9 +19,10 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::CollectionLevel;
 
-use super::{FileMark, Outlet, RecorderClosed, RunningSource};
+use super::RunningSource;
 use crate::config::WatchedFolder;
 use crate::limit::Limit;
+use crate::outlet::{FileMark, Outlet, RecorderClosed};
 use crate::{clock, telemetry};
 use folder::Folder;
 

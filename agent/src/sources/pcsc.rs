@@ -19,8 +19,9 @@ use yomitori_proto::event::CollectionGap;
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{Outage, Outlet, RecorderClosed, RunningSource};
+use super::{Outage, RunningSource};
 use crate::config::RoleRules;
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, telemetry};
 use readers::Readers;
 

@@ -14,8 +14,9 @@ use yomitori_observation::blocked::{Blocked, Shown};
 use yomitori_observation::step::Steps;
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{Outlet, RecorderClosed, RunningSource};
+use super::RunningSource;
 use crate::config::Software;
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, system};
 use software::{Programs, Versions};
 

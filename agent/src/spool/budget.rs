@@ -6,7 +6,8 @@ use yomitori_observation::shed::Worth;
 use yomitori_proto::event::{CollectionGap, Event, Observation};
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{SpoolError, stored};
+use super::error::SpoolError;
+use super::record::decoded;
 
 /// What the file needs for an entry beside its value.
 const ENTRY: u64 = 32;
@@ -78,7 +79,7 @@ pub(super) fn shed(
             goes
         };
         for entry in table.extract_if(goes)? {
-            let Observation { occurred_at, event, .. } = stored(entry?.1.value())?;
+            let Observation { occurred_at, event, .. } = decoded(entry?.1.value())?;
             Loss::add(lost, Loss::of(occurred_at, &event));
         }
         *bytes = left.get();

@@ -6,7 +6,8 @@ use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinitio
 use yomitori_observation::Sighting;
 use yomitori_proto::id::Seq;
 
-use super::{SpoolError, stored};
+use super::error::SpoolError;
+use super::record::decoded;
 
 /// By number, as in the observations.
 pub(super) const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
@@ -28,7 +29,7 @@ pub(super) fn remember(
         let Some((first, is_old)) = table.first()?.map(|(first, value)| {
             // What can't be read is of no use either.
             let is_old =
-                stored(value.value()).map_or(true, |entry| sighting.observed_at - entry.observed_at > KEPT_FOR);
+                decoded(value.value()).map_or(true, |entry| sighting.observed_at - entry.observed_at > KEPT_FOR);
             (first.value(), is_old)
         }) else {
             return Ok(());

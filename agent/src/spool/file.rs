@@ -2,7 +2,7 @@
 
 use redb::{Database, DatabaseError};
 
-use super::SpoolError;
+use super::error::SpoolError;
 
 type OpenDatabase = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
 

@@ -9,7 +9,7 @@ use yomitori_observation::reader::UsbId;
 use yomitori_observation::version;
 use yomitori_proto::vocabulary::ComponentState;
 
-use super::ProgramName;
+use super::program::ProgramName;
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
 

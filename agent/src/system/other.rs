@@ -8,7 +8,7 @@ use uuid::Uuid;
 use yomitori_observation::reader::UsbId;
 use yomitori_proto::vocabulary::ComponentState;
 
-use super::ProgramName;
+use super::program::ProgramName;
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 

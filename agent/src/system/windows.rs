@@ -20,7 +20,7 @@ use yomitori_observation::reader::UsbId;
 use yomitori_observation::windows;
 use yomitori_proto::vocabulary::ComponentState;
 
-use super::ProgramName;
+use super::program::ProgramName;
 use crate::clock;
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);

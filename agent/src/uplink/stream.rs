@@ -22,11 +22,12 @@ use yomitori_proto::{encode, event::Observation};
 use super::nudge::Nudge;
 use crate::condition::ConditionBoard;
 use crate::connect::ConnectError;
-use crate::identity::{EnrolError, Identity};
+use crate::identity::Identity;
+use crate::identity::enrol::EnrolError;
 use crate::limit::Limit;
+use crate::outlet::Outlet;
 use crate::rpc::uplink_client::UplinkClient;
 use crate::sent::{SentLog, SentMessage};
-use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{VERSION, clock, crash, telemetry};
 

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use redb::{Database, DatabaseError};
 use uuid::Uuid;
-use yomitori_agent::sources::FileMark;
+use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{Spool, SpoolError};
 use yomitori_proto::event::Event;
 use yomitori_proto::id::{Life, Seq, TerminalId};

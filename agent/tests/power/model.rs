@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use yomitori_agent::sources::FileMark;
+use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{Spool, SpoolError};
 use yomitori_observation::{Sighting, shed};
 use yomitori_proto::event::{AgentStopped, CollectionGap, Event, LinkageResultObserved, Observation, TapObserved};

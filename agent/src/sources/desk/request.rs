@@ -1,6 +1,6 @@
 //! One request to the page, and its answer.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,11 +13,10 @@ use yomitori_observation::Sighting;
 use yomitori_proto::event::{EntryWithdrawn, Event};
 use yomitori_proto::id::Seq;
 
-use super::Shared;
-use super::day::Day;
 use super::entry::EntryRequest;
 use super::gate::{self, Refusal};
 use super::page::{self, Lang};
+use super::shared::Shared;
 use super::state::{self, State};
 use super::text::Text;
 use crate::{clock, telemetry};
@@ -131,11 +130,6 @@ impl Shared {
         let now = clock::now();
         let lines = state::lines(&self.outlet.board().condition(), (self.unsent)(), (self.collects)(), now);
         json(status, &State::new(&self.token, lines, &self.day(), now))
-    }
-
-    fn day(&self) -> MutexGuard<'_, Day> {
-        // Each change is one step, so a writer that panicked has left a whole list.
-        self.day.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

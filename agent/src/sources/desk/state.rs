@@ -5,7 +5,6 @@ use serde::Serialize;
 use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
-use super::FolderCollection;
 use super::day::Day;
 use super::entry;
 use super::text::{self, Text};
@@ -19,6 +18,16 @@ const FLAPS_FOR: TimeDelta = TimeDelta::minutes(30);
 const IN_PASSING: u64 = 20;
 /// A page has room for so many.
 const LISTED: usize = 50;
+
+/// Whether linkage folders are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FolderCollection {
+    Folders,
+    /// The configuration names none, or does not want it.
+    NoFolders,
+    /// The centre does not want it.
+    Lowered,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,8 @@ use yomitori_proto::vocabulary::{CollectionLevel, GapSource};
 use super::header::Headers;
 use crate::config::WatchedFolder;
 use crate::limit::Limit;
-use crate::sources::{FileMark, Outage, Outlet, RecorderClosed, Signal};
+use crate::outlet::{FileMark, Outlet, RecorderClosed, Signal};
+use crate::sources::Outage;
 use crate::telemetry;
 
 /// A mark is forgotten so long after its file went: its notification may come later than a listing that has told it.

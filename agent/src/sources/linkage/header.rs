@@ -13,7 +13,7 @@ use yomitori_observation::{Moment, Sighting};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::vocabulary::ReadOutcome;
 
-use crate::sources::{FileMark, Outlet, RecorderClosed, Signal};
+use crate::outlet::{FileMark, Outlet, RecorderClosed, Signal};
 
 /// A file that is still being written is looked at again.
 const AGAIN: Duration = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use yomitori_proto::event::{ReaderAttached, ReaderDetached};
 use yomitori_proto::id::{ReaderKey, TerminalId};
 
 use crate::config::RoleRules;
-use crate::sources::{Outlet, RecorderClosed};
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::telemetry;
 
 /// pcsc-lite takes 16 states a call, and one is for readers that come and go.

@@ -11,7 +11,7 @@ use yomitori_proto::event::{ComponentStateObserved, SoftwareVersionsObserved};
 use yomitori_proto::vocabulary::{Component, ComponentState};
 
 use crate::config::{Program, VersionFiles};
-use crate::sources::{Outlet, RecorderClosed};
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, system};
 
 /// The three files, and what was told of them.
