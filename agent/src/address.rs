@@ -39,7 +39,8 @@ impl FromStr for ServerAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("https://").ok_or("does not begin with https://; there is no other way in")?;
+        let rest =
+            text.strip_prefix("https://").ok_or("does not begin with https://; connections are always encrypted")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {

@@ -1,9 +1,9 @@
 //! The agent's one configuration file. Everything in it is checked, and every mistake is told at once, each with its
 //! line and what to do.
 
+mod connect;
 mod document;
 mod software;
-mod uplink;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub const DESK_PORT: u16 = 7480;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     pub server: ServerAddress,
-    pub way: Mode,
+    pub mode: Mode,
     pub state_dir: PathBuf,
     pub linkage: Vec<WatchedFolder>,
     pub roles: RoleRules,
@@ -88,7 +88,7 @@ impl Config {
         document(text, |root| {
             let state_dir = root.required("state_dir", absolute);
             let server = root.section("server", |server| server.required("address", |text| text.parse()));
-            let way = root.section("uplink", uplink::way);
+            let mode = root.section("connect", connect::mode);
             let linkage = root.sections("linkage", |linkage| {
                 let folder = linkage.required("folder", folder);
                 let path = linkage.required("path", absolute);
@@ -108,7 +108,7 @@ impl Config {
             twice(root, &linkage);
             Some(Self {
                 server: server??,
-                way: way??,
+                mode: mode??,
                 state_dir: state_dir?,
                 linkage,
                 roles: RoleRules(roles),

@@ -82,7 +82,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
 
     let closing = CancellationToken::new();
     let uplink = Uplink {
-        route: Arc::new(Route::open_in_time(config.server, config.way)),
+        route: Arc::new(Route::open_in_time(config.server, config.mode)),
         sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
         board,
         obeys: Some((limit, outlet.clone())),

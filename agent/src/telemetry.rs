@@ -153,7 +153,7 @@ pub fn door_open(address: SocketAddr) {
 }
 
 pub fn door_closed(address: SocketAddr, error: &std::io::Error) {
-    error!(%address, kind = ?error.kind(), "Relays can't be waited for; check `uplink.listen` and the network.");
+    error!(%address, kind = ?error.kind(), "Relays can't be waited for; check `connect.listen` and the network.");
 }
 
 pub fn door_refused(error: &std::io::Error) {

@@ -116,7 +116,7 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
     let address = &config.server;
     let Some(route) = route(list, config).await? else { return Ok(()) };
     let Some(identity) = identity else {
-        if config.way != Mode::Direct {
+        if config.mode != Mode::Direct {
             return list
                 .ok(WHAT, "登録の際に中継を通して確認します / is tried through the relay when this terminal enrols");
         }
@@ -154,9 +154,9 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
 /// The way to the server, if there is one and the running agent has not taken it.
 async fn route(list: &mut Checklist, config: &Config) -> io::Result<Option<Route>> {
     const WHAT: &str = "中継 relay";
-    let Mode::Relay(listen) = &config.way else { return Ok(Some(config.server.clone().into())) };
+    let Mode::Relay(listen) = &config.mode else { return Ok(Some(config.server.clone().into())) };
     let address = listen.address;
-    let route = match Route::open(config.server.clone(), config.way.clone()) {
+    let route = match Route::open(config.server.clone(), config.mode.clone()) {
         Ok(route) => route,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             list.ok(
@@ -172,7 +172,7 @@ async fn route(list: &mut Checklist, config: &Config) -> io::Result<Option<Route
             list.todo(
                 WHAT,
                 format_args!(
-                    "{address}: {error} (uplink.listen をこの端末の連携側アドレスにしてください / set `uplink.listen` to \
+                    "{address}: {error} (connect.listen をこの端末の連携側アドレスにしてください / set `connect.listen` to \
                      this terminal's own address on the linkage network)"
                 ),
             )?;

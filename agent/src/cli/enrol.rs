@@ -26,10 +26,10 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
              / この端末は登録済みです。やり直す場合は --again を付けてください"
         )));
     }
-    let route = Route::open(config.server.clone(), config.way.clone()).context(
-        "wait for a relay at `uplink.listen` (if the agent runs already, stop it first) / エージェントを停止してから実行してください",
+    let route = Route::open(config.server.clone(), config.mode.clone()).context(
+        "wait for a relay at `connect.listen` (if the agent runs already, stop it first) / エージェントを停止してから実行してください",
     )?;
-    if config.way != Mode::Direct {
+    if config.mode != Mode::Direct {
         writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to call.")?;
         let waited = tokio::time::timeout(RELAY_WITHIN, route.passable()).await;
         waited.context("no relay has called (start it, and look with `yomitori-agent relay --check`)")?;

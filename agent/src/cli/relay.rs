@@ -17,7 +17,7 @@ Examples / 使用例:
   yomitori-agent relay --server yomitori.example.jp:7443 --terminal 192.168.1.10:7444 --terminal 192.168.1.11:7444
   yomitori-agent relay --check …           接続を確認する (go / no-go, then end)
 
-Each terminal's agent.toml has [uplink] way = \"relay\" and listen = the address that is given here.
+Each terminal's agent.toml has [connect] mode = \"relay\" and listen = the address that is given here.
 The relay needs no certificate and no other file; it can't read what it carries.";
 
 /// How long a terminal that doesn't want this relay may take to say so.
@@ -30,7 +30,7 @@ pub(super) struct RelayArgs {
     /// The server's address, as in the terminals' agent.toml
     #[arg(long, env = "YOMITORI_RELAY_SERVER", value_name = "HOST:PORT")]
     server: RelayPeer,
-    /// A terminal, as its `uplink.listen` says; any number of them
+    /// A terminal, as its `connect.listen` says; any number of them
     #[arg(long, required = true, env = "YOMITORI_RELAY_TERMINALS", value_delimiter = ',', value_name = "HOST:PORT")]
     terminal: Vec<RelayPeer>,
     /// Only say whether terminals and server can be reached (接続確認)
@@ -61,15 +61,15 @@ async fn check(server: &RelayPeer, terminals: &[RelayPeer]) -> io::Result<ExitCo
             // A terminal that takes this relay keeps silent until it has something to say.
             Ok(stream) => match tokio::time::timeout(REFUSES_WITHIN, stream.peek(&mut [0])).await {
                 Ok(Ok(0) | Err(_)) => {
-                    Err("端末がこの中継を受け付けません。agent.toml の uplink.relays を確認してください / \
-                                           refuses this relay; check `uplink.relays` in its agent.toml"
+                    Err("端末がこの中継を受け付けません。agent.toml の connect.relays を確認してください / \
+                                           refuses this relay; check `connect.relays` in its agent.toml"
                         .to_owned())
                 }
                 Ok(Ok(_)) | Err(_) => Ok("接続できます / takes this relay"),
             },
             Err(error) => Err(format!(
-                "{error} (端末の電源、uplink.listen、ファイアウォールを確認してください / is it on, does its agent run, \
-                 is `uplink.listen` this address, does a firewall stand between?)"
+                "{error} (端末の電源、connect.listen、ファイアウォールを確認してください / is it on, does its agent run, \
+                 is `connect.listen` this address, does a firewall stand between?)"
             )),
         };
         todo |= answer.is_err();

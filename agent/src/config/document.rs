@@ -99,7 +99,8 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.value(field)?;
-        let read = value.get_ref().as_str().ok_or_else(|| "is no text; write it in quotes".to_owned()).and_then(read);
+        let read =
+            value.get_ref().as_str().ok_or_else(|| "is not a string; write it in quotes".to_owned()).and_then(read);
         read.map_err(|what| self.mistake_at(value.span().start, field, &what)).ok()
     }
 
@@ -107,12 +108,15 @@ impl<'a> Section<'a> {
     pub(super) fn list<T>(&mut self, field: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Some(value) = self.value(field) else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {
-            self.mistake_at(value.span().start, field, "is no list; write it as [\"…\", \"…\"]");
+            self.mistake_at(value.span().start, field, "is not a list; write it as [\"…\", \"…\"]");
             return Vec::new();
         };
         let mut all = Vec::new();
         for item in items {
-            let text = item.get_ref().as_str().ok_or_else(|| "holds what is no text; write it in quotes".to_owned());
+            let text = item
+                .get_ref()
+                .as_str()
+                .ok_or_else(|| "contains a value that is not a string; write it in quotes".to_owned());
             match text.and_then(&read) {
                 Ok(one) => all.push(one),
                 Err(what) => self.mistake_at(item.span().start, field, &what),
@@ -130,7 +134,7 @@ impl<'a> Section<'a> {
             .and_then(|number| u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            let what = format!("is no whole number from {} to {}", range.start(), range.end());
+            let what = format!("is not a whole number from {} to {}", range.start(), range.end());
             self.mistake_at(value.span().start, field, &what);
         }
         number
@@ -144,7 +148,7 @@ impl<'a> Section<'a> {
             Some(value) => match value.get_ref().as_table() {
                 Some(table) => self.within(field.to_owned(), value.span().start, table, read),
                 None => {
-                    self.mistake_at(value.span().start, field, &format!("is no section; write it as [{field}]"));
+                    self.mistake_at(value.span().start, field, &format!("is not a section; write it as [{field}]"));
                     None
                 }
             },
@@ -162,7 +166,11 @@ impl<'a> Section<'a> {
             array.iter().map(|item| item.get_ref().as_table().map(|table| (item.span().start, table))).collect()
         });
         let Some(Some::<Vec<_>>(tables)) = tables else {
-            self.mistake_at(value.span().start, field, &format!("is no list of sections; write each as [[{field}]]"));
+            self.mistake_at(
+                value.span().start,
+                field,
+                &format!("is not a list of sections; write each as [[{field}]]"),
+            );
             return Vec::new();
         };
         let mut all = Vec::new();

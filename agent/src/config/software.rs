@@ -55,7 +55,7 @@ pub(super) fn program(program: &mut Section<'_>) -> Option<Program> {
     ];
     let path = program.optional("path", absolute);
     if program.given(&["process", "service", "task"]) != 1 {
-        program.mistake("process", "is needed, or `service`, or `task`: exactly one says how the program is known");
+        program.mistake("process", "is needed, or `service`, or `task`: exactly one must identify the program");
         return None;
     }
     let name = names.into_iter().flatten().next();
@@ -91,6 +91,6 @@ fn name(text: &str) -> Result<String, String> {
     if holds {
         Ok(text.to_owned())
     } else {
-        Err("is no name of a program: letters, digits, spaces and ._-+@() only, and no path".to_owned())
+        Err("is not a program name: use letters, digits, spaces and ._-+@() only, and no path".to_owned())
     }
 }

@@ -14,6 +14,6 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
 pub(super) fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        format!("is none of the known words; write one of {}", words.join(", "))
+        format!("is not a known value; write one of {}", words.join(", "))
     })
 }

@@ -35,7 +35,7 @@ pub enum MissingSetup {
     NotEnrolled,
     #[error("use the folder of the configuration or `state_dir`")]
     Folder(#[source] std::io::Error),
-    #[error("wait for a relay at `uplink.listen` (look with `yomitori-agent relay --check` where the relay runs)")]
+    #[error("wait for a relay at `connect.listen` (look with `yomitori-agent relay --check` where the relay runs)")]
     Relay(#[source] Option<std::io::Error>),
     #[error("enrol this terminal")]
     Enrol(#[from] EnrolError),
@@ -83,7 +83,7 @@ pub async fn attempt(path: &Path) -> Result<Config, MissingSetup> {
     };
     system::private_folder(&config.state_dir).map_err(MissingSetup::Folder)?;
     let route =
-        Route::open(config.server.clone(), config.way.clone()).map_err(|error| MissingSetup::Relay(Some(error)))?;
+        Route::open(config.server.clone(), config.mode.clone()).map_err(|error| MissingSetup::Relay(Some(error)))?;
     tokio::time::timeout(RELAY_WITHIN, route.passable()).await.map_err(|_| MissingSetup::Relay(None))?;
     match enrol::enrol(&route.into(), &token).await {
         Ok(identity) => {
