@@ -26,7 +26,7 @@ use yomitori_base::error::chain;
 
 const EXAMPLES: &str = "\
 Examples / 使用例:
-  yomitori-agent enrol --token ytm1.…      登録する (once, with a token from the centre)
+  yomitori-agent enrol --token ytm1.…      登録する (once, with a token from the server)
   yomitori-agent check                     設置を確認する (what would happen: go / no-go)
   yomitori-agent readers                   カードリーダーの動きを見る (live, Ctrl-C ends)
   yomitori-agent sent --last 20            送信した内容を見る (exactly what left this terminal)
@@ -38,7 +38,7 @@ const CONFIG: &str = "/etc/yomitori/agent.toml";
 #[cfg(not(unix))]
 const CONFIG: &str = r"C:\ProgramData\Yomitori\agent.toml";
 
-/// Watches smartphone reads on an eligibility terminal (資格確認端末) and tells the centre.
+/// Watches smartphone reads on an eligibility terminal (資格確認端末) and tells the server.
 #[derive(Parser, Debug)]
 #[command(name = "yomitori-agent", version = VERSION, after_help = EXAMPLES)]
 struct Args {

@@ -1,6 +1,6 @@
 //! How the terminal is right now. Whoever knows a part of it writes that down on the [`Board`]; the desk page shows it.
 //!
-//! Nothing is decided by it: what the centre is told goes through the recorder alone.
+//! Nothing is decided by it: what the server is told goes through the recorder alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use yomitori_proto::event::Event;
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
-/// The connection to the centre.
+/// The connection to the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServerLink {
     Connected,
@@ -68,12 +68,12 @@ impl ConditionBoard {
         self.now().clone()
     }
 
-    /// The centre answers.
+    /// The server answers.
     pub fn connected(&self) {
         self.now().server = ServerLink::Connected;
     }
 
-    /// The centre does not answer; `since` counts where it was not known before.
+    /// The server does not answer; `since` counts where it was not known before.
     pub fn away(&self, since: Option<DateTime<Utc>>) {
         let mut now = self.now();
         if !matches!(now.server, ServerLink::Away { since: Some(_) }) {

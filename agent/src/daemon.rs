@@ -41,7 +41,7 @@ pub enum DaemonError {
     StateDir(#[source] std::io::Error),
     #[error("know who this terminal is")]
     Identity(#[from] FileError),
-    #[error("this terminal is not enrolled (run `yomitori-agent enrol` with a token from the centre)")]
+    #[error("this terminal is not enrolled (run `yomitori-agent enrol` with a token from the server)")]
     NotEnrolled,
     #[error("open the spool")]
     Open(#[from] OpenError),

@@ -1,8 +1,8 @@
-//! What the centre lets this terminal collect. It can only lower what the terminal's own configuration allows: whoever
-//! speaks for the centre, and whatever they say, nothing more is looked at than the clinic has agreed to.
+//! What the server lets this terminal collect. It can only lower what the terminal's own configuration allows: whoever
+//! speaks for the server, and whatever they say, nothing more is looked at than the clinic has agreed to.
 //!
-//! * What was understood last holds until something else is understood, over restarts and while the centre is away.
-//! * Where the file that says so can't be read, the least is collected until the centre says it again.
+//! * What was understood last holds until something else is understood, over restarts and while the server is away.
+//! * Where the file that says so can't be read, the least is collected until the server says it again.
 //! * What fell into a time in which names were not collected is not told afterwards either.
 
 use std::fs;
@@ -97,7 +97,7 @@ impl Limit {
         self.configured.min(self.now().kept.most)
     }
 
-    /// Whether the centre has lowered what the configuration allows.
+    /// Whether the server has lowered what the configuration allows.
     #[must_use]
     pub fn is_lowered(&self) -> bool {
         self.level() < self.configured
@@ -110,7 +110,7 @@ impl Limit {
         now.kept.paused.iter().any(|(from, to)| *from - GRAIN <= at && to.is_none_or(|to| at < to))
     }
 
-    /// Obeys what the centre has sent, as far as it is understood; gives what is to be reported, once since the start of
+    /// Obeys what the server has sent, as far as it is understood; gives what is to be reported, once since the start of
     /// the agent.
     pub fn take(&self, settings: Settings, at: DateTime<Utc>) -> Option<SettingsTaken> {
         let mut now = self.now();

@@ -35,7 +35,7 @@ impl RunningSource {
     }
 }
 
-/// A time in which a source sees nothing. It is told when it ends, and every hour while it lasts, so that the centre
+/// A time in which a source sees nothing. It is told when it ends, and every hour while it lasts, so that the server
 /// knows of one that has no end.
 #[derive(Debug)]
 struct Outage {

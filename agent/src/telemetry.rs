@@ -41,18 +41,18 @@ fn filter() -> Targets {
 type Cause<'a> = &'a (dyn std::error::Error + 'static);
 
 pub fn limit_unreadable() {
-    warn!("What the centre wants collected can't be read: until it is said again, only readers are watched.");
+    warn!("What the server wants collected can't be read: until it is said again, only readers are watched.");
 }
 
 pub fn limit_not_kept(error: Cause<'_>) {
     error!(
         error = chain(error),
-        "What the centre wants collected can't be written down; it holds until the agent ends."
+        "What the server wants collected can't be written down; it holds until the agent ends."
     );
 }
 
 pub fn settings_taken(outcome: SettingsOutcome, collection: CollectionLevel) {
-    info!(?outcome, ?collection, "The centre has said how much may be collected.");
+    info!(?outcome, ?collection, "The server has said how much may be collected.");
 }
 
 pub fn started(version: &str, terminal: TerminalId, life: Life, unsent: u64) {

@@ -51,9 +51,9 @@ pub struct Uplink {
     /// The number kept last.
     pub kept: watch::Receiver<Seq>,
     pub sent: SentLog,
-    /// Where it is written whether the centre answers.
+    /// Where it is written whether the server answers.
     pub board: Arc<ConditionBoard>,
-    /// What the centre may lower, and where it is told what became of that; simulated terminals have nothing to lower.
+    /// What the server may lower, and where it is told what became of that; simulated terminals have nothing to lower.
     pub obeys: Option<(Arc<Limit>, Outlet)>,
 }
 

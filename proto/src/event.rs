@@ -275,7 +275,7 @@ events! {
             #[serde(default)]
             lost: Option<u64>,
         }
-        /// The centre has sent settings, and this became of them.
+        /// The server has sent settings, and this became of them.
         SettingsTaken = "settings_taken" {
             settings_hash: u64,
             #[serde(default)] outcome: SettingsOutcome,

@@ -97,7 +97,7 @@ vocabulary! {
     }
     /// Where observations are missing from.
     GapSource { Pcsc, Folder, Spool }
-    /// What became of settings that the centre sent.
+    /// What became of settings that the server sent.
     SettingsOutcome {
         Applied,
         /// They hold until the agent ends: they could not be written down.

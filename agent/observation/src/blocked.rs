@@ -10,7 +10,7 @@ use crate::{Moment, Sighting};
 
 /// A reader that was just plugged in has so long to show itself to PC/SC.
 const GRACE: Duration = Duration::from_secs(20);
-/// As long as it lasts it is told anew, so that the centre knows that it does.
+/// As long as it lasts it is told anew, so that the server knows that it does.
 const AGAIN: Duration = Duration::from_secs(6 * 3_600);
 
 /// What PC/SC shows.

@@ -17,7 +17,7 @@ const WINDOW: Duration = Duration::from_secs(10 * 60);
 pub struct Flaps(BTreeMap<ReaderKey, VecDeque<Instant>>);
 
 impl Flaps {
-    /// `reader` went, while PC/SC itself was well. Told at each time that it was often, so that the centre sees it go on.
+    /// `reader` went, while PC/SC itself was well. Told at each time that it was often, so that the server sees it go on.
     pub fn detached(&mut self, reader: ReaderKey, now: Moment) -> Option<Sighting> {
         let recent = |at: &Instant| now.steady.saturating_duration_since(*at) < WINDOW;
         self.0.retain(|_, times| times.iter().any(recent));

@@ -252,7 +252,7 @@ fn folders(list: &mut Checklist, config: &Config) -> io::Result<()> {
         list.ok(
             "収集範囲 collection",
             format_args!(
-                "センターの指定で \"{level}\" に下げています / lowered to \"{level}\", as the centre has asked"
+                "サーバーの指定で \"{level}\" に下げています / lowered to \"{level}\", as the server has asked"
             ),
         )?;
     }

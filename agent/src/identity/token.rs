@@ -1,4 +1,4 @@
-//! The one-time token that a technician gets from the centre: `ytm1.<secret>.<SHA-256 of the authority's certificate>`.
+//! The one-time token that a technician gets from the server: `ytm1.<secret>.<SHA-256 of the authority's certificate>`.
 //! The secret opens the door once; the digest lets the terminal know the right door.
 
 use std::fmt;

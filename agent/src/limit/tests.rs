@@ -1,4 +1,4 @@
-//! What the centre may lower: obeyed, kept, reported once, and never a raise.
+//! What the server may lower: obeyed, kept, reported once, and never a raise.
 
 use proptest::prelude::*;
 use yomitori_proto::wire::{self, down};
@@ -20,7 +20,7 @@ fn from_the_future() -> Settings {
 }
 
 #[test]
-fn the_centre_can_lower_and_never_raise() {
+fn the_server_can_lower_and_never_raise() {
     for configured in [CollectionLevel::Readers, CollectionLevel::Names, CollectionLevel::Headers] {
         let dir = tempfile::tempdir().unwrap();
         let limit = Limit::open(dir.path(), configured);

@@ -19,7 +19,7 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(24 * 3_600);
 const DOWN_WITHIN: Duration = Duration::from_secs(20);
 
 const DESCRIPTION: &str = "スマホ保険証の読み取りを見守り、グループの担当者に知らせます。患者の情報は扱いません。 / Watches card readers and \
-                           linkage folders for smartphone reads, and tells the centre. Handles no patient's data.";
+                           linkage folders for smartphone reads, and reports to the server. Handles no patient's data.";
 
 /// Configures the installed service for the configuration at `config`. Answers what Windows would not do, as the service works
 /// without it.

@@ -58,7 +58,7 @@ pub struct DeskPage {
     /// Whether linkage folders are looked at.
     pub collects: Box<dyn Fn() -> FolderCollection + Send + Sync>,
     pub outlet: Outlet,
-    /// How many observations the centre does not have yet.
+    /// How many observations the server does not have yet.
     pub unsent: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 

@@ -3,7 +3,7 @@
 //! * A result may live for a tenth of a second: the name in the operating system's notification is enough.
 //! * Notifications can be lost (overflow, network shares): a folder that has changed is listed again every second.
 //! * A file is told once, also over restarts: its mark is kept together with what was told of it.
-//! * What the centre lowers ([`Limit`]) is looked up before every look, so that it holds from then on.
+//! * What the server lowers ([`Limit`]) is looked up before every look, so that it holds from then on.
 
 mod folder;
 mod header;

@@ -74,13 +74,13 @@ impl From<Status> for StreamError {
     }
 }
 
-/// Who is told of a stream. Without one nothing is written down of what is sent and of whether the centre answers, as is
+/// Who is told of a stream. Without one nothing is written down of what is sent and of whether the server answers, as is
 /// right for simulated terminals, which nobody looks into.
 #[derive(Clone, Copy)]
 pub struct StreamObserver<'a> {
     pub sent: &'a SentLog,
     pub board: &'a ConditionBoard,
-    /// What the centre may lower, and where it is told what became of that; without it, the centre has no say.
+    /// What the server may lower, and where it is told what became of that; without it, the server has no say.
     pub obeys: Option<(&'a Limit, &'a Outlet)>,
 }
 

@@ -34,7 +34,7 @@ pub struct Welcome {
     pub batch_limit: u32,
 }
 
-/// What the centre asks of a terminal: to collect no more than this, whatever its own configuration allows.
+/// What the server asks of a terminal: to collect no more than this, whatever its own configuration allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
     hash: u64,

@@ -1,11 +1,11 @@
-//! What the desk can choose from, in words short enough for a button. The identifiers are those of the centre's tables of
+//! What the desk can choose from, in words short enough for a button. The identifiers are those of the server's tables of
 //! causes and fallbacks; a test of the whole tree holds the two together.
 
 use super::text::Text;
 
 /// A cause or a fallback.
 pub struct Choice {
-    /// In the centre's table.
+    /// In the server's table.
     pub id: &'static str,
     pub(super) text: Text,
 }

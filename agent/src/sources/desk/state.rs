@@ -25,7 +25,7 @@ pub enum FolderCollection {
     Folders,
     /// The configuration names none, or does not want it.
     NoFolders,
-    /// The centre does not want it.
+    /// The server does not want it.
     Lowered,
 }
 
@@ -87,7 +87,7 @@ pub(super) fn lines(
     now: DateTime<Utc>,
 ) -> Vec<ConditionRow> {
     let mut lines =
-        vec![centre(condition, unsent, now), phone_reader(condition, now), folders(condition, collects, now)];
+        vec![server(condition, unsent, now), phone_reader(condition, now), folders(condition, collects, now)];
     lines.extend(certificate(condition, now));
     lines
 }
@@ -96,8 +96,8 @@ fn line(level: ConditionLevel, name: Text, is: Text, next: Option<Text>) -> Cond
     ConditionRow { level, name, is, next }
 }
 
-fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRow {
-    const NAME: Text = Text::fixed("センター", "Centre");
+fn server(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRow {
+    const NAME: Text = Text::fixed("センター", "Server");
     let since = match condition.server {
         ServerLink::Connected if unsent <= IN_PASSING => {
             return line(ConditionLevel::Good, NAME, Text::fixed("つながっています", "Connected"), None);
@@ -183,7 +183,7 @@ fn folders(condition: &Condition, collects: FolderCollection, now: DateTime<Utc>
             return line(ConditionLevel::Off, NAME, Text::fixed("見ない設定です", "Not looked at"), None);
         }
         FolderCollection::Lowered => {
-            let is = Text::fixed("センターの指定により見ていません", "Not looked at, as the centre has asked");
+            let is = Text::fixed("センターの指定により見ていません", "Not looked at, as the server has asked");
             return line(ConditionLevel::Off, NAME, is, None);
         }
     }
@@ -205,7 +205,7 @@ fn certificate(condition: &Condition, now: DateTime<Utc>) -> Option<ConditionRow
     let until = condition.certified_until.filter(|until| *until - now < CERTIFICATE_SOON)?;
     let next = Text::fixed(
         "センターにつながると自動で更新されます。つながらないときは情報システム担当に連絡してください。",
-        "It renews itself once the centre is reached. If that does not happen, tell your IT staff.",
+        "It renews itself once the server is reached. If that does not happen, tell your IT staff.",
     );
     let at = text::when(until, now);
     Some(if until <= now {

@@ -40,7 +40,7 @@ pub(super) struct Folder {
     missing: Outage,
     /// Notifications of it were lost.
     lost: Outage,
-    /// Files whose headers are read; none where the clinic has not opted in, or the centre does not want it.
+    /// Files whose headers are read; none where the clinic has not opted in, or the server does not want it.
     headers: Headers,
     limit: Arc<Limit>,
     /// When nothing was wrong with it last.
