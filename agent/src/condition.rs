@@ -74,7 +74,7 @@ impl ConditionBoard {
     }
 
     /// The server does not answer; `since` counts where it was not known before.
-    pub fn away(&self, since: Option<DateTime<Utc>>) {
+    pub fn disconnected(&self, since: Option<DateTime<Utc>>) {
         let mut now = self.now();
         if !matches!(now.server, ServerLink::Away { since: Some(_) }) {
             now.server = ServerLink::Away { since };
@@ -82,12 +82,12 @@ impl ConditionBoard {
     }
 
     /// The certificate that this terminal has.
-    pub fn certified(&self, until: DateTime<Utc>) {
+    pub fn certificate_until(&self, until: DateTime<Utc>) {
         self.now().certified_until = Some(until);
     }
 
     /// A source has told this.
-    pub(crate) fn saw(&self, sighting: &Sighting) {
+    pub(crate) fn observe(&self, sighting: &Sighting) {
         match &sighting.event {
             Event::ReaderAttached(attached) => {
                 let reader = Reader { model: attached.model.clone(), role: attached.role };
@@ -103,14 +103,14 @@ impl ConditionBoard {
     }
 
     /// A source sees nothing.
-    pub(crate) fn blind(&self, source: GapSource, since: DateTime<Utc>) {
+    pub(crate) fn set_blind(&self, source: GapSource, since: DateTime<Utc>) {
         self.now().blind.push((source, since));
     }
 
     /// A source that saw nothing `since` then sees again.
-    pub(crate) fn sees(&self, source: GapSource, since: DateTime<Utc>) {
+    pub(crate) fn clear_blind(&self, source: GapSource, since: DateTime<Utc>) {
         let mut now = self.now();
-        if let Some(place) = now.blind.iter().position(|blind| *blind == (source, since)) {
+        if let Some(place) = now.blind.iter().position(|entry| *entry == (source, since)) {
             now.blind.remove(place);
         }
     }

@@ -56,7 +56,7 @@ pub struct RoleRules(Vec<(Pattern, ReaderRole)>);
 impl RoleRules {
     /// The role of a reader; unknown where no rule fits, as only a person can know.
     #[must_use]
-    pub fn of(&self, raw: &str, name: &reader::Name) -> ReaderRole {
+    pub fn role_of(&self, raw: &str, name: &reader::Name) -> ReaderRole {
         let fits = |pattern: &Pattern| pattern.matches(raw) || pattern.matches(name.base());
         self.0.iter().find(|(pattern, _)| fits(pattern)).map_or(ReaderRole::Unknown, |(_, role)| *role)
     }
@@ -67,11 +67,11 @@ impl RoleRules {
 pub enum ConfigError {
     #[error("read `{path}` (give its place with --config; a sample is in deploy/agent.toml)")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), listed(.mistakes))]
+    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), list_mistakes(.mistakes))]
     Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
 }
 
-fn listed(mistakes: &[Mistake]) -> String {
+fn list_mistakes(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
 }
 
@@ -103,9 +103,9 @@ impl Config {
             let budget = root.section("spool", |spool| spool.number("budget_mib", 1..=65_536));
             let versions = root.section("versions", software::versions);
             let programs = root.sections("program", software::program);
-            software::once_each(root, &programs);
+            software::check_distinct_components(root, &programs);
             let desk = root.section("desk", |desk| desk.optional("listen", desk_port));
-            twice(root, &linkage);
+            check_distinct_paths(root, &linkage);
             Some(Self {
                 server: server??,
                 mode: mode??,
@@ -124,7 +124,7 @@ impl Config {
 
 /// The document `text` with another server; `None` where it names none.
 pub fn with_server(text: &str, server: &ServerAddress) -> Result<Option<String>, Vec<Mistake>> {
-    document::with(text, &["server", "address"], &server.to_string())
+    document::with_value(text, &["server", "address"], &server.to_string())
 }
 
 fn hash(text: &str) -> u64 {
@@ -174,7 +174,7 @@ fn desk_port(text: &str) -> Result<Option<u16>, String> {
 }
 
 /// One folder watched twice would tell every file twice.
-fn twice(root: &mut Section<'_>, linkage: &[WatchedFolder]) {
+fn check_distinct_paths(root: &mut Section<'_>, linkage: &[WatchedFolder]) {
     for (index, watched) in linkage.iter().enumerate() {
         if linkage.iter().take(index).any(|other| other.path == watched.path) {
             root.mistake("linkage", "names one path twice; remove one of the two");

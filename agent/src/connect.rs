@@ -85,7 +85,7 @@ async fn channel(route: &Arc<Route>, mut tls: ClientConfig) -> Result<Channel, C
     let refused = |source| ConnectError::Server { server: server.to_string(), source };
     // tonic takes a URI with https for a demand to do TLS itself.
     let origin: Uri = server.to_string().parse().expect("a server address is a URI");
-    route.passable().await;
+    route.wait_until_ready().await;
     Endpoint::from_shared(server.to_string().replacen("https", "http", 1))
         .map_err(refused)?
         .origin(origin)

@@ -7,11 +7,11 @@ use yomitori_proto::id::{Life, Seq};
 
 /// With `YOMITORI_KEPT_JOURNAL=path`, writes down what the oracle may expect to arrive.
 #[cfg(not(feature = "crash-points"))]
-pub const fn kept(_life: Life, _after: Seq, _through: Seq) {}
+pub const fn journal_stored(_life: Life, _after: Seq, _through: Seq) {}
 
 /// With `YOMITORI_KEPT_JOURNAL=path`, writes down what the oracle may expect to arrive.
 #[cfg(feature = "crash-points")]
-pub fn kept(life: Life, after: Seq, through: Seq) {
+pub fn journal_stored(life: Life, after: Seq, through: Seq) {
     use std::io::Write as _;
     let Some(path) = std::env::var_os("YOMITORI_KEPT_JOURNAL") else { return };
     let lines: String = (after.0 + 1..=through.0).map(|seq| format!("{life} {seq}\n")).collect();

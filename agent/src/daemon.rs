@@ -73,7 +73,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let outlet = Outlet::new(outlet, Arc::clone(&board));
     let keeper = Arc::clone(&spool);
     let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&keeper, &signals, &kept));
-    tell_start(&config, &limit, &spool, &outlet)?;
+    report_start(&config, &limit, &spool, &outlet)?;
     let sources = start(&config, &identity, &limit, &spool, &outlet)?;
 
     let desk_closing = CancellationToken::new();
@@ -82,10 +82,10 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
 
     let closing = CancellationToken::new();
     let uplink = Uplink {
-        route: Arc::new(Route::open_in_time(config.server, config.mode)),
+        route: Arc::new(Route::open_when_possible(config.server, config.mode)),
         sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
         board,
-        obeys: Some((limit, outlet.clone())),
+        limit: Some((limit, outlet.clone())),
         state_dir: config.state_dir,
         identity,
         spool: Arc::clone(&spool),
@@ -95,8 +95,8 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     platform::ready();
     let reason = tokio::select! {
         reason = stop => reason,
-        kept = &mut recorder => return Err(by_itself(kept)),
-        carried = &mut uplink => return Err(by_itself(carried)),
+        kept = &mut recorder => return Err(unexpected_end(kept)),
+        carried = &mut uplink => return Err(unexpected_end(carried)),
         () = platform::watchdog() => return Err(DaemonError::Part),
     };
     telemetry::stopping();
@@ -105,13 +105,13 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let threads: Vec<_> = sources.into_iter().map(RunningSource::stop).collect();
     let ended = tokio::task::spawn_blocking(|| threads.into_iter().all(|thread| thread.join().is_ok()));
     if !matches!(tokio::time::timeout(SOURCES_END_WITHIN, ended).await, Ok(Ok(true))) {
-        telemetry::source_hangs();
+        telemetry::source_did_not_stop();
     }
     if let Some(desk) = desk {
         // It ends at once, or has panicked: either way nothing more comes from it.
         let _ = desk.await;
     }
-    let stopped = outlet.tell(Sighting::now(clock::now(), AgentStopped { reason }));
+    let stopped = outlet.send(Sighting::now(clock::now(), AgentStopped { reason }));
     drop(outlet);
     // A source that hangs has an outlet of its own, so the recorder is not waited for any longer than that.
     let kept = tokio::time::timeout(RECORDER_ENDS_WITHIN, &mut recorder).await;
@@ -120,7 +120,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let _ = tokio::time::timeout(UPLINK_ENDS_WITHIN, uplink).await;
     match (stopped, kept) {
         (Ok(()), Ok(Ok(Ok(()))) | Err(_)) => {}
-        (_, Ok(kept)) => return Err(by_itself(kept)),
+        (_, Ok(kept)) => return Err(unexpected_end(kept)),
         (Err(_), Err(_)) => return Err(DaemonError::Part),
     }
     telemetry::stopped();
@@ -128,7 +128,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
 }
 
 /// Why a part of the agent that never ends has ended.
-fn by_itself<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> DaemonError {
+fn unexpected_end<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> DaemonError {
     match ended {
         Ok(Err(error)) => error.into(),
         Ok(Ok(())) | Err(_) => DaemonError::Part,
@@ -181,7 +181,7 @@ fn watches_folders(config: &Config) -> bool {
 }
 
 /// Tells that the agent is up, and the terminal too, if it was down since the last time.
-fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
+fn report_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
     let (boot, booted_at) = system::boot();
     let now = EarlierStart { boot, agent_version: VERSION.to_owned() };
     let before = spool.started(&now)?;
@@ -195,7 +195,7 @@ fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) ->
     let observed_at = clock::now();
     let EarlierStart { boot, agent_version } = now;
     let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: limit.level() };
-    outlet.tell(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
+    outlet.send(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
     if let (Some((before, ended)), Some(booted_at)) = (before, booted_at)
         && before.boot != boot
     {
@@ -206,7 +206,7 @@ fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) ->
             observed_at,
             event: TerminalRebooted { kind }.into(),
         };
-        outlet.tell(sighting).map_err(|_| DaemonError::Part)?;
+        outlet.send(sighting).map_err(|_| DaemonError::Part)?;
     }
     Ok(())
 }

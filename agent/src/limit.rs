@@ -21,9 +21,9 @@ use yomitori_base::file;
 
 const FILE: &str = "limit.json";
 /// So many times without names are remembered; of more, the two oldest become one. What lies between them was told long ago.
-const DARK: usize = 8;
+const MAX_PAUSES: usize = 8;
 /// A file's time is coarser than a clock, by so much at most: what seems that much older than the dark belongs to it.
-const GRAIN: TimeDelta = TimeDelta::seconds(2);
+const FILE_TIME_GRAIN: TimeDelta = TimeDelta::seconds(2);
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct Limit {
 
 #[derive(Debug)]
 struct LimitState {
-    kept: StoredLimit,
+    stored: StoredLimit,
     /// The settings that were reported since the start of the agent.
     reported: Option<u64>,
 }
@@ -50,18 +50,18 @@ struct StoredLimit {
 }
 
 impl StoredLimit {
-    const NOTHING: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, paused: Vec::new() };
+    const UNLIMITED: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, paused: Vec::new() };
 
     /// The same with other settings from `now` on.
-    fn then(&self, settings_hash: u64, most: CollectionLevel, now: DateTime<Utc>) -> Self {
+    fn with_settings(&self, settings_hash: u64, most: CollectionLevel, now: DateTime<Utc>) -> Self {
         let mut next = Self { settings_hash, most, paused: self.paused.clone() };
-        let is_dark = |level| level < CollectionLevel::Names;
-        match (is_dark(self.most), is_dark(most)) {
+        let is_paused = |level| level < CollectionLevel::Names;
+        match (is_paused(self.most), is_paused(most)) {
             (false, true) => next.paused.push((now, None)),
             (true, false) => next.paused.iter_mut().filter(|(_, to)| to.is_none()).for_each(|(_, to)| *to = Some(now)),
             (false, false) | (true, true) => {}
         }
-        if next.paused.len() > DARK {
+        if next.paused.len() > MAX_PAUSES {
             let (from, _) = next.paused.remove(0);
             next.paused[0].0 = next.paused[0].0.min(from);
         }
@@ -70,31 +70,31 @@ impl StoredLimit {
 }
 
 impl Limit {
-    /// The limit that is kept in `state_dir`, for a terminal whose configuration allows `configured`.
+    /// The limit that is stored in `state_dir`, for a terminal whose configuration allows `configured`.
     #[must_use]
     pub fn open(state_dir: &Path, configured: CollectionLevel) -> Self {
         let path = state_dir.join(FILE);
         let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<StoredLimit>(&bytes)?));
-        let kept = match read {
+        let stored = match read {
             // A word of a newer version is no level.
-            Ok(kept) if kept.most != CollectionLevel::Unknown => kept,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => StoredLimit::NOTHING,
+            Ok(stored) if stored.most != CollectionLevel::Unknown => stored,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => StoredLimit::UNLIMITED,
             Ok(_) | Err(_) => {
                 telemetry::limit_unreadable();
                 StoredLimit {
                     most: CollectionLevel::Readers,
                     paused: vec![(DateTime::UNIX_EPOCH, None)],
-                    ..StoredLimit::NOTHING
+                    ..StoredLimit::UNLIMITED
                 }
             }
         };
-        Self { path, configured, now: Mutex::new(LimitState { kept, reported: None }) }
+        Self { path, configured, now: Mutex::new(LimitState { stored, reported: None }) }
     }
 
     /// What may be collected now.
     #[must_use]
     pub fn level(&self) -> CollectionLevel {
-        self.configured.min(self.now().kept.most)
+        self.configured.min(self.now().stored.most)
     }
 
     /// Whether the server has lowered what the configuration allows.
@@ -105,44 +105,44 @@ impl Limit {
 
     /// Whether names were not to be collected when a file got the time `at`.
     #[must_use]
-    pub fn was_dark(&self, at: DateTime<Utc>) -> bool {
+    pub fn collection_was_paused_at(&self, at: DateTime<Utc>) -> bool {
         let now = self.now();
-        now.kept.paused.iter().any(|(from, to)| *from - GRAIN <= at && to.is_none_or(|to| at < to))
+        now.stored.paused.iter().any(|(from, to)| *from - FILE_TIME_GRAIN <= at && to.is_none_or(|to| at < to))
     }
 
     /// Obeys what the server has sent, as far as it is understood; gives what is to be reported, once since the start of
     /// the agent.
-    pub fn take(&self, settings: Settings, at: DateTime<Utc>) -> Option<SettingsTaken> {
+    pub fn apply(&self, settings: Settings, at: DateTime<Utc>) -> Option<SettingsTaken> {
         let mut now = self.now();
         let (next, outcome) = match settings.most() {
-            None => (now.kept.clone(), SettingsOutcome::NotUnderstood),
+            None => (now.stored.clone(), SettingsOutcome::NotUnderstood),
             Some(most) => {
-                let next = now.kept.then(settings.hash(), most, at);
-                match if next == now.kept { Ok(()) } else { self.keep(&next) } {
+                let next = now.stored.with_settings(settings.hash(), most, at);
+                match if next == now.stored { Ok(()) } else { self.store(&next) } {
                     Ok(()) => (next, SettingsOutcome::Applied),
                     Err(error) => {
-                        telemetry::limit_not_kept(&error);
+                        telemetry::limit_not_stored(&error);
                         (next, SettingsOutcome::NotKept)
                     }
                 }
             }
         };
-        now.kept = next;
-        let collection = self.configured.min(now.kept.most);
+        now.stored = next;
+        let collection = self.configured.min(now.stored.most);
         if now.reported.replace(settings.hash()) == Some(settings.hash()) {
             return None;
         }
-        telemetry::settings_taken(outcome, collection);
+        telemetry::settings_applied(outcome, collection);
         Some(SettingsTaken { settings_hash: settings.hash(), outcome, collection })
     }
 
-    /// What [`Limit::take`] gave could not be told; it is given again the next time.
-    pub fn not_told(&self) {
+    /// What [`Limit::apply`] gave could not be told; it is given again the next time.
+    pub fn report_again(&self) {
         self.now().reported = None;
     }
 
-    fn keep(&self, kept: &StoredLimit) -> io::Result<()> {
-        file::replace(&self.path, &serde_json::to_vec(kept)?)
+    fn store(&self, stored: &StoredLimit) -> io::Result<()> {
+        file::replace(&self.path, &serde_json::to_vec(stored)?)
     }
 
     fn now(&self) -> MutexGuard<'_, LimitState> {

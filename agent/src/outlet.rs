@@ -47,20 +47,20 @@ impl Outlet {
     }
 
     /// Tells what was seen.
-    pub fn tell(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
+    pub fn send(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
         self.signal(Signal::Seen { sighting, mark: None })
     }
 
     /// Tells what was seen, without waiting for room.
-    pub fn try_tell(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
-        self.board.saw(&sighting);
+    pub fn try_send(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
+        self.board.observe(&sighting);
         self.signals.try_send(Signal::Seen { sighting, mark: None }).map_err(|_| RecorderClosed)
     }
 
     /// Tells of a file, or that a mark is no longer needed.
     pub fn signal(&self, signal: Signal) -> Result<(), RecorderClosed> {
         if let Signal::Seen { sighting, .. } = &signal {
-            self.board.saw(sighting);
+            self.board.observe(sighting);
         }
         self.signals.send(signal).map_err(|_| RecorderClosed)
     }

@@ -43,9 +43,9 @@ pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Se
             }
             Err(error) => return Err(error),
         };
-        crash::kept(spool.life(), before, last);
+        crash::journal_stored(spool.life(), before, last);
         crash::point("after-kept");
-        telemetry::kept(&sightings, before, last);
+        telemetry::observations_stored(&sightings, before, last);
         kept.send_replace(last);
         for (place, receipt) in receipts {
             // Who entered it may have gone; it is kept all the same.

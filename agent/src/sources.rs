@@ -40,50 +40,50 @@ impl RunningSource {
 #[derive(Debug)]
 struct Outage {
     source: GapSource,
-    stands: Option<OutageSpan>,
+    span: Option<OutageSpan>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct OutageSpan {
     since: DateTime<Utc>,
-    told_until: DateTime<Utc>,
+    reported_until: DateTime<Utc>,
 }
 
 impl Outage {
-    const TOLD_EVERY: TimeDelta = TimeDelta::hours(1);
+    const REPORT_EVERY: TimeDelta = TimeDelta::hours(1);
 
-    const fn none(source: GapSource) -> Self {
-        Self { source, stands: None }
+    const fn new(source: GapSource) -> Self {
+        Self { source, span: None }
     }
 
-    const fn stands(&self) -> bool {
-        self.stands.is_some()
+    const fn is_open(&self) -> bool {
+        self.span.is_some()
     }
 
-    fn began(&mut self, at: DateTime<Utc>, outlet: &Outlet) {
-        if self.stands.is_none() {
-            self.stands = Some(OutageSpan { since: at, told_until: at });
-            outlet.board().blind(self.source, at);
+    fn begin(&mut self, at: DateTime<Utc>, outlet: &Outlet) {
+        if self.span.is_none() {
+            self.span = Some(OutageSpan { since: at, reported_until: at });
+            outlet.board().set_blind(self.source, at);
         }
     }
 
-    fn goes_on(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        match &mut self.stands {
-            Some(stands) if now - stands.told_until >= Self::TOLD_EVERY => {
-                let from = std::mem::replace(&mut stands.told_until, now);
-                self.told(from, now, outlet)
+    fn report_if_due(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        match &mut self.span {
+            Some(span) if now - span.reported_until >= Self::REPORT_EVERY => {
+                let from = std::mem::replace(&mut span.reported_until, now);
+                self.report(from, now, outlet)
             }
             _ => Ok(()),
         }
     }
 
-    fn ended(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        let Some(OutageSpan { since, told_until }) = self.stands.take() else { return Ok(()) };
-        outlet.board().sees(self.source, since);
-        self.told(told_until, now, outlet)
+    fn end(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        let Some(OutageSpan { since, reported_until }) = self.span.take() else { return Ok(()) };
+        outlet.board().clear_blind(self.source, since);
+        self.report(reported_until, now, outlet)
     }
 
-    fn told(&self, from: DateTime<Utc>, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        outlet.tell(Sighting::now(now, CollectionGap { source: self.source, from, to: now.max(from), lost: None }))
+    fn report(&self, from: DateTime<Utc>, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        outlet.send(Sighting::now(now, CollectionGap { source: self.source, from, to: now.max(from), lost: None }))
     }
 }

@@ -49,7 +49,7 @@ const STOPPED: &str = "stopped";
 const THIS_FORMAT: u64 = 1;
 /// How much of it all is kept, in percent, where the disk has no room: as little less as is enough. Opening the file anew
 /// may help by itself.
-const IN_LESS_ROOM: [u64; 4] = [100, 90, 60, 20];
+const RETRY_AT_PERCENT: [u64; 4] = [100, 90, 60, 20];
 
 /// See the head of this file.
 pub struct Spool {
@@ -119,7 +119,7 @@ impl Spool {
             let life = id(&meta, LIFE)?.ok_or(OpenError::Broken)?;
             let last = number(&meta, LAST)?.ok_or(OpenError::Broken)?;
             let released = number(&meta, RELEASED)?.ok_or(OpenError::Broken)?;
-            (Life(life), Seq(last), Seq(released), budget::held(&observations)?)
+            (Life(life), Seq(last), Seq(released), budget::used_bytes(&observations)?)
         };
         write.commit().map_err(SpoolError::from)?;
         let held = OpenSpool { file: File::new(database), ends: SpoolEnds { last, released, bytes }, lost: None };
@@ -162,7 +162,7 @@ impl Spool {
     pub fn keep(&self, sightings: &[Sighting], marks: &[FileMark], forgotten: &[FileMark]) -> Result<Seq, SpoolError> {
         let mut held = self.held();
         let mut kept = held.keep(sightings, marks, forgotten, self.budget, 100);
-        for percent in IN_LESS_ROOM {
+        for percent in RETRY_AT_PERCENT {
             if !kept.as_ref().is_err_and(SpoolError::is_full) {
                 break;
             }
@@ -172,7 +172,7 @@ impl Spool {
         if kept.as_ref().is_err_and(SpoolError::is_full) {
             held.file.close();
             for sighting in sightings {
-                Loss::add(&mut held.lost, Loss::of(sighting.occurred_at, &sighting.event));
+                Loss::add(&mut held.lost, Loss::new(sighting.occurred_at, &sighting.event));
             }
         }
         kept

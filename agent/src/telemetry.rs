@@ -44,14 +44,14 @@ pub fn limit_unreadable() {
     warn!("What the server wants collected can't be read: until it is said again, only readers are watched.");
 }
 
-pub fn limit_not_kept(error: Cause<'_>) {
+pub fn limit_not_stored(error: Cause<'_>) {
     error!(
         error = chain(error),
         "What the server wants collected can't be written down; it holds until the agent ends."
     );
 }
 
-pub fn settings_taken(outcome: SettingsOutcome, collection: CollectionLevel) {
+pub fn settings_applied(outcome: SettingsOutcome, collection: CollectionLevel) {
     info!(?outcome, ?collection, "The server has said how much may be collected.");
 }
 
@@ -67,11 +67,11 @@ pub fn stopped() {
     info!("The agent has stopped.");
 }
 
-pub fn source_hangs() {
+pub fn source_did_not_stop() {
     warn!("A source did not end in time; the agent ends without it.");
 }
 
-pub fn kept(sightings: &[Sighting], before: Seq, last: Seq) {
+pub fn observations_stored(sightings: &[Sighting], before: Seq, last: Seq) {
     for sighting in sightings {
         debug!(kind = sighting.event.kind(), seq.before = %before, seq.last = %last, "An observation was kept.");
     }
@@ -94,11 +94,11 @@ pub fn pcsc_lost(error: pcsc::Error) {
     warn!(error = %error, "PC/SC does not answer; the agent tries again until it does.");
 }
 
-pub fn pcsc_back() {
+pub fn pcsc_answers() {
     info!("PC/SC answers.");
 }
 
-pub fn pcsc_hung(time: Duration) {
+pub fn pcsc_was_silent(time: Duration) {
     warn!(duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX), "PC/SC did not answer for a while.");
 }
 
@@ -114,11 +114,11 @@ pub fn reader_detached(reader: ReaderKey) {
     info!(%reader, "A reader is gone.");
 }
 
-pub fn folder_missing(folder: LinkageFolder, error: &std::io::Error) {
+pub fn folder_unreadable(folder: LinkageFolder, error: &std::io::Error) {
     error!(?folder, kind = ?error.kind(), "A linkage folder can't be read; check its path and permissions with `check`.");
 }
 
-pub fn folder_back(folder: LinkageFolder) {
+pub fn folder_readable(folder: LinkageFolder) {
     info!(?folder, "A linkage folder can be read again.");
 }
 
@@ -127,7 +127,7 @@ pub fn notifications_lost() {
 }
 
 /// The error's own text may name a path.
-pub fn no_notifications(error: &notify::Error) {
+pub fn notifications_unavailable(error: &notify::Error) {
     let kind = match &error.kind {
         notify::ErrorKind::Io(error) => format!("{:?}", error.kind()),
         notify::ErrorKind::MaxFilesWatch => "the system's limit of watches".to_owned(),
@@ -148,19 +148,19 @@ pub fn disconnected(error: Cause<'_>, again_in: Duration) {
     );
 }
 
-pub fn door_open(address: SocketAddr) {
+pub fn relay_listener_open(address: SocketAddr) {
     info!(%address, "Relays are waited for.");
 }
 
-pub fn door_closed(address: SocketAddr, error: &std::io::Error) {
+pub fn relay_listener_failed(address: SocketAddr, error: &std::io::Error) {
     error!(%address, kind = ?error.kind(), "Relays can't be waited for; check `connect.listen` and the network.");
 }
 
-pub fn door_refused(error: &std::io::Error) {
+pub fn relay_accept_failed(error: &std::io::Error) {
     debug!(kind = ?error.kind(), "A connection could not be accepted.");
 }
 
-pub fn door_stranger() {
+pub fn relay_rejected() {
     debug!("A connection of an address that is no relay's was refused.");
 }
 
@@ -172,27 +172,27 @@ pub fn relay_stopped() {
     info!("The relay has stopped.");
 }
 
-pub fn relay_ready(terminal: &impl Display) {
+pub fn relay_terminal_reachable(terminal: &impl Display) {
     info!(%terminal, "A terminal can be reached.");
 }
 
-pub fn relay_lost(terminal: &impl Display, error: &std::io::Error) {
+pub fn relay_terminal_unreachable(terminal: &impl Display, error: &std::io::Error) {
     warn!(%terminal, kind = ?error.kind(), "A terminal can't be reached; the relay tries again until it can.");
 }
 
-pub fn relay_carries(terminal: &impl Display) {
+pub fn relay_forwarding(terminal: &impl Display) {
     info!(%terminal, "A terminal is connected to the server.");
 }
 
-pub fn relay_carried(terminal: &impl Display, bytes: u64) {
+pub fn relay_forwarded(terminal: &impl Display, bytes: u64) {
     info!(%terminal, bytes, "A terminal's connection has ended.");
 }
 
-pub fn relay_without_server(terminal: &impl Display, error: &std::io::Error) {
+pub fn relay_server_unreachable(terminal: &impl Display, error: &std::io::Error) {
     warn!(%terminal, kind = ?error.kind(), "The server can't be reached; the terminal will ask again.");
 }
 
-pub fn slowed_down(pause_ms: u32) {
+pub fn pause_requested(pause_ms: u32) {
     info!(pause_ms, "The server asks for a pause.");
 }
 
@@ -212,28 +212,28 @@ pub fn sent_log_failed(error: &std::io::Error) {
     error!(kind = ?error.kind(), "What is sent can't be written down; nothing is sent until it can (check the disk).");
 }
 
-pub fn desk_open(port: u16) {
+pub fn desk_page_open(port: u16) {
     info!(port, "The desk page is open on this terminal.");
 }
 
-pub fn desk_closed(port: u16, error: &std::io::Error) {
+pub fn desk_page_unavailable(port: u16, error: &std::io::Error) {
     error!(port, kind = ?error.kind(), "The desk page can't be opened; set another port in `desk.listen`.");
 }
 
-pub fn desk_refused(why: &str) {
+pub fn desk_request_rejected(why: &str) {
     debug!(why, "A request to the desk page was refused.");
 }
 
-pub fn desk_entered(kind: &str, seq: Seq) {
+pub fn desk_entry_stored(kind: &str, seq: Seq) {
     debug!(kind, %seq, "Something was entered at the desk.");
 }
 
-pub fn service_manager_deaf(error: &std::io::Error) {
+pub fn notify_service_manager_failed(error: &std::io::Error) {
     warn!(kind = ?error.kind(), "The service manager could not be told.");
 }
 
 #[cfg(windows)]
-pub fn service_manager_lost(error: &windows_service::Error) {
+pub fn service_status_failed(error: &windows_service::Error) {
     let error: Cause<'_> = error;
     error!(error = chain(error), "The service manager could not be told; restart the service.");
 }
@@ -244,7 +244,7 @@ pub fn service_failed(error: Cause<'_>) {
 }
 
 #[cfg(windows)]
-pub fn service_setup_lacks(what: &str, error: &windows_service::Error) {
+pub fn service_setup_incomplete(what: &str, error: &windows_service::Error) {
     let error: Cause<'_> = error;
     warn!(what, error = chain(error), "The service could not be set up as wanted; it works without this.");
 }
@@ -254,10 +254,10 @@ pub fn service_command_failed(error: Cause<'_>) {
     error!(error = chain(error), "Nothing was changed any further.");
 }
 
-pub fn service_waits(missing: Cause<'_>) {
+pub fn service_waiting(missing: Cause<'_>) {
     warn!(error = chain(missing), "The agent waits until it can begin.");
 }
 
-pub fn enrolled(terminal: TerminalId) {
+pub fn terminal_enrolled(terminal: TerminalId) {
     info!(terminal.id = %terminal, "This terminal was enrolled.");
 }

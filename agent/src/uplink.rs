@@ -54,7 +54,7 @@ pub struct Uplink {
     /// Where it is written whether the server answers.
     pub board: Arc<ConditionBoard>,
     /// What the server may lower, and where it is told what became of that; simulated terminals have nothing to lower.
-    pub obeys: Option<(Arc<Limit>, Outlet)>,
+    pub limit: Option<(Arc<Limit>, Outlet)>,
 }
 
 impl Uplink {
@@ -63,15 +63,15 @@ impl Uplink {
         let mut backoff = Backoff::default();
         // By a clock that is far ahead, a new certificate is old.
         let mut next_renewal = Instant::now();
-        self.board.certified(self.identity.not_after());
-        self.board.away(self.sent.last_at());
+        self.board.certificate_until(self.identity.not_after());
+        self.board.disconnected(self.sent.last_at());
         loop {
             let mut progressed = false;
             let again_in = match self.once(&closing, &mut progressed, next_renewal).await {
                 Ok(Some(renewed)) => {
                     renewed.store(&self.state_dir)?;
                     telemetry::certificate_renewed(renewed.days_left(clock::now()));
-                    self.board.certified(renewed.not_after());
+                    self.board.certificate_until(renewed.not_after());
                     self.identity = renewed;
                     next_renewal = Instant::now() + LOOK_AT_AGE;
                     Duration::ZERO
@@ -79,7 +79,7 @@ impl Uplink {
                 Ok(None) => return Ok(()),
                 Err(StreamError::Spool(error)) => return Err(error.into()),
                 Err(error) => {
-                    self.board.away(Some(clock::now()));
+                    self.board.disconnected(Some(clock::now()));
                     let again_in = backoff.after(progressed, rand::random());
                     match &error {
                         StreamError::Sent(cause) => telemetry::sent_log_failed(cause),
@@ -106,9 +106,9 @@ impl Uplink {
             channel = connect::mutual(&self.route, &self.identity) => channel?,
             () = closing.cancelled() => return Ok(None),
         };
-        let obeys = self.obeys.as_ref().map(|(limit, outlet)| (&**limit, outlet));
-        let witness = StreamObserver { sent: &self.sent, board: &self.board, obeys };
-        let mut carrier = SpoolUploader::new(&self.identity, &self.spool, Some(witness)).by(self.route.way());
+        let limit = self.limit.as_ref().map(|(limit, outlet)| (&**limit, outlet));
+        let observer = StreamObserver { sent: &self.sent, board: &self.board, limit };
+        let mut carrier = SpoolUploader::new(&self.identity, &self.spool, Some(observer)).with_way(self.route.way());
         let result = tokio::select! {
             ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
             renewed = renewed(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),

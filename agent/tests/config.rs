@@ -20,7 +20,7 @@ fn the_sample_in_deploy_is_right() {
         [LinkageFolder::Face, LinkageFolder::Res]
     );
     assert_eq!((config.level, config.spool_budget), (CollectionLevel::Names, 64 * 1024 * 1024));
-    let role = |raw: &str| config.roles.of(raw, &Name::parse(raw));
+    let role = |raw: &str| config.roles.role_of(raw, &Name::parse(raw));
     assert_eq!(role("Sony FeliCa Port/PaSoRi 4.0 0"), ReaderRole::Phone);
     assert_eq!(role("Circle CIR315 CL [CIR315 CL] (000A000000M0) 00 00"), ReaderRole::Unknown);
 }

@@ -288,7 +288,7 @@ fn what_comes_while_the_centre_does_not_want_it_is_never_told() -> anyhow::Resul
     let mut desk = Desk::new()?;
     desk.warm_up()?;
     let limit = Arc::clone(&desk.limit);
-    let asks = |most| limit.take(Settings::limiting(most), yomitori_agent::clock::now());
+    let asks = |most| limit.apply(Settings::limiting(most), yomitori_agent::clock::now());
     put(&desk.face(), 1);
     desk.until("the result of before", |desk| desk.told.len() == 1);
 
@@ -300,7 +300,7 @@ fn what_comes_while_the_centre_does_not_want_it_is_never_told() -> anyhow::Resul
     desk.start()?;
     put(&desk.face(), 3);
     let limit = Arc::clone(&desk.limit);
-    limit.take(Settings::limiting(CollectionLevel::Headers), yomitori_agent::clock::now());
+    limit.apply(Settings::limiting(CollectionLevel::Headers), yomitori_agent::clock::now());
     // The last file says that the others were passed over. Its time is set, as that of a file is coarser than a clock.
     put(&desk.face(), 4);
     fs::File::options().write(true).open(desk.face().join(name(4)))?.set_modified(SystemTime::now())?;

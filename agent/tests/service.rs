@@ -23,7 +23,7 @@ fn readable(text: &str) -> String {
 fn the_sample_for_windows_is_right() {
     let config = Config::parse(&readable(include_str!("../../deploy/windows/agent.toml"))).unwrap();
     assert_eq!(config.linkage.len(), 2);
-    let role = |raw: &str| config.roles.of(raw, &yomitori_observation::reader::Name::parse(raw));
+    let role = |raw: &str| config.roles.role_of(raw, &yomitori_observation::reader::Name::parse(raw));
     for reader in ["SONY FeliCa Port/PaSoRi 4.0 0", "CIR315 CL 0"] {
         assert_eq!(role(reader), yomitori_proto::vocabulary::ReaderRole::Phone, "{reader}");
     }

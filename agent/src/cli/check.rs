@@ -127,11 +127,11 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
             }
         };
     };
-    let knocked = match connect::mutual(&Arc::new(route), identity).await {
-        Ok(channel) => stream::knock(channel).await,
+    let checked = match connect::mutual(&Arc::new(route), identity).await {
+        Ok(channel) => stream::check_access(channel).await,
         Err(error) => Err(error.into()),
     };
-    match knocked {
+    match checked {
         Ok(()) => {
             list.ok(WHAT, format_args!("{address} に接続できます / takes this terminal's certificate over TLS 1.3"))
         }
@@ -179,7 +179,7 @@ async fn route(list: &mut Checklist, config: &Config) -> io::Result<Option<Route
             return Ok(None);
         }
     };
-    if tokio::time::timeout(RELAY_WITHIN, route.passable()).await.is_err() {
+    if tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await.is_err() {
         list.todo(
             WHAT,
             format_args!(
@@ -223,7 +223,7 @@ fn readers_and_roles(list: &mut Checklist, config: &Config) -> io::Result<()> {
     let names = readers::names();
     let mut phone = false;
     for raw in &names {
-        let role = config.roles.of(raw, &Name::parse(raw));
+        let role = config.roles.role_of(raw, &Name::parse(raw));
         phone |= role == ReaderRole::Phone;
         list.ok("リーダー reader", format_args!("\"{raw}\" = {}, role {}", readers::model(raw), readers::role(role)))?;
     }

@@ -31,7 +31,7 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
     )?;
     if config.mode != Mode::Direct {
         writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to call.")?;
-        let waited = tokio::time::timeout(RELAY_WITHIN, route.passable()).await;
+        let waited = tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await;
         waited.context("no relay has called (start it, and look with `yomitori-agent relay --check`)")?;
     }
     let identity = enrol::enrol(&Arc::new(route), &token).await.context("enrol this terminal")?;

@@ -39,7 +39,7 @@ fn prepare(server: &str, token: &str, config: &Path) -> Result<(), Failure> {
         Failure::Todo(anyhow::Error::new(error).context("set up the service (install it with the package)"))
     })?;
     for (what, error) in lacking {
-        telemetry::service_setup_lacks(what, &error);
+        telemetry::service_setup_incomplete(what, &error);
     }
     Ok(())
 }

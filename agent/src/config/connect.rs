@@ -9,11 +9,11 @@ use crate::connect::{Mode, RelayAddress};
 /// The mode decides which other fields are needed, so all of them are checked together.
 pub(super) fn mode(connect: &mut Section<'_>) -> Option<Mode> {
     let is_relay = connect.optional("mode", |text| one_of(&[("direct", false), ("relay", true)], text));
-    let given = connect.given(&["listen", "relays"]);
+    let given = connect.count_present(&["listen", "relays"]);
     let address = connect.optional("listen", listen);
     let relays = connect.list("relays", relay);
     if is_relay == Some(true) {
-        if connect.given(&["listen"]) == 0 {
+        if connect.count_present(&["listen"]) == 0 {
             connect.mistake(
                 "listen",
                 "is missing; write this terminal's address on the linkage network, such as \"192.168.1.10:7444\"",

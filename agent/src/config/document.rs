@@ -35,17 +35,17 @@ pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Opt
         path: String::new(),
         at: 0,
         table: parsed.get_ref(),
-        asked: BTreeSet::new(),
+        known_fields: BTreeSet::new(),
         mistakes: Vec::new(),
     };
     let read = read(&mut root);
-    mistakes.extend(root.done());
+    mistakes.extend(root.finish());
     mistakes.sort();
     read.filter(|_| mistakes.is_empty()).ok_or(mistakes)
 }
 
 /// The document with another text at `path`, everything else as it is; `None` where there is no text.
-pub(super) fn with(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
+pub(super) fn with_value(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
     let parsed = DeTable::parse(text).map_err(|error| vec![unparsed(text, &error)])?;
     let Some((last, above)) = path.split_last() else { return Ok(None) };
     let table = above.iter().try_fold(parsed.get_ref(), |table, field| table.get(*field)?.get_ref().as_table());
@@ -67,13 +67,13 @@ fn unparsed(text: &str, error: &toml::de::Error) -> Mistake {
     }
 }
 
-/// A table of the document, and what was asked of it.
+/// A table of the document, and what was known_fields of it.
 pub(super) struct Section<'a> {
     text: &'a str,
     path: String,
     at: usize,
     table: &'a DeTable<'a>,
-    asked: BTreeSet<&'static str>,
+    known_fields: BTreeSet<&'static str>,
     mistakes: Vec<Mistake>,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         if !self.table.contains_key(field) {
-            self.asked.insert(field);
+            self.known_fields.insert(field);
             self.mistake_at(self.at, field, "is missing; add it (a sample is in deploy/agent.toml)");
             return None;
         }
@@ -181,7 +181,7 @@ impl<'a> Section<'a> {
     }
 
     /// How many of these fields are there.
-    pub(super) fn given(&self, fields: &[&str]) -> usize {
+    pub(super) fn count_present(&self, fields: &[&str]) -> usize {
         fields.iter().filter(|field| self.table.contains_key(**field)).count()
     }
 
@@ -192,7 +192,7 @@ impl<'a> Section<'a> {
     }
 
     fn value(&mut self, field: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.insert(field);
+        self.known_fields.insert(field);
         self.table.get(field)
     }
 
@@ -208,11 +208,11 @@ impl<'a> Section<'a> {
             path: self.named(&name),
             at,
             table,
-            asked: BTreeSet::new(),
+            known_fields: BTreeSet::new(),
             mistakes: Vec::new(),
         };
         let read = read(&mut section);
-        self.mistakes.extend(section.done());
+        self.mistakes.extend(section.finish());
         Some(read)
     }
 
@@ -225,10 +225,10 @@ impl<'a> Section<'a> {
         self.mistakes.push(Mistake { line: line(self.text, at), field, what: what.to_owned() });
     }
 
-    fn done(mut self) -> Vec<Mistake> {
+    fn finish(mut self) -> Vec<Mistake> {
         for key in self.table.keys() {
-            if !self.asked.contains(key.get_ref().as_ref()) {
-                let known: Vec<_> = self.asked.iter().map(|field| format!("`{field}`")).collect();
+            if !self.known_fields.contains(key.get_ref().as_ref()) {
+                let known: Vec<_> = self.known_fields.iter().map(|field| format!("`{field}`")).collect();
                 let what = format!("is not known here; known are {}", known.join(", "));
                 self.mistake_at(key.span().start, key.get_ref(), &what);
             }

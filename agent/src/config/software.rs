@@ -54,7 +54,7 @@ pub(super) fn program(program: &mut Section<'_>) -> Option<Program> {
         program.optional("task", name).map(ProgramName::Task),
     ];
     let path = program.optional("path", absolute);
-    if program.given(&["process", "service", "task"]) != 1 {
+    if program.count_present(&["process", "service", "task"]) != 1 {
         program.mistake("process", "is needed, or `service`, or `task`: exactly one must identify the program");
         return None;
     }
@@ -63,7 +63,7 @@ pub(super) fn program(program: &mut Section<'_>) -> Option<Program> {
 }
 
 /// Two programs of one component would contradict each other.
-pub(super) fn once_each(root: &mut Section<'_>, programs: &[Program]) {
+pub(super) fn check_distinct_components(root: &mut Section<'_>, programs: &[Program]) {
     let twice = |(index, program): (usize, &Program)| {
         programs.iter().take(index).any(|other| other.component == program.component)
     };

@@ -33,34 +33,34 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Route {
     server: ServerAddress,
-    door: Option<RelayListener>,
+    listener: Option<RelayListener>,
 }
 
 impl From<ServerAddress> for Route {
     /// The direct way.
     fn from(server: ServerAddress) -> Self {
-        Self { server, door: None }
+        Self { server, listener: None }
     }
 }
 
 impl Route {
-    /// For a command: says at once where the door can't be opened.
-    pub fn open(server: ServerAddress, way: Mode) -> io::Result<Self> {
-        let door = match way {
+    /// For a command: says at once where the listener can't be opened.
+    pub fn open(server: ServerAddress, mode: Mode) -> io::Result<Self> {
+        let listener = match mode {
             Mode::Direct => None,
             Mode::Relay(listen) => Some(RelayListener::open(listen)?),
         };
-        Ok(Self { server, door })
+        Ok(Self { server, listener })
     }
 
     /// For the daemon: its network may come up later than itself.
     #[must_use]
-    pub fn open_in_time(server: ServerAddress, way: Mode) -> Self {
-        let door = match way {
+    pub fn open_when_possible(server: ServerAddress, mode: Mode) -> Self {
+        let listener = match mode {
             Mode::Direct => None,
-            Mode::Relay(listen) => Some(RelayListener::open_in_time(listen)),
+            Mode::Relay(listen) => Some(RelayListener::open_when_possible(listen)),
         };
-        Self { server, door }
+        Self { server, listener }
     }
 
     #[must_use]
@@ -71,35 +71,35 @@ impl Route {
     /// Whether this terminal dials the server itself.
     #[must_use]
     pub const fn way(&self) -> vocabulary::Way {
-        match self.door {
+        match self.listener {
             None => vocabulary::Way::Direct,
             Some(_) => vocabulary::Way::Relay,
         }
     }
 
     /// Until there is a way out: at once if this terminal dials itself, else with the next relay.
-    pub async fn passable(&self) {
-        if let Some(door) = &self.door {
-            door.visited().await;
+    pub async fn wait_until_ready(&self) {
+        if let Some(listener) = &self.listener {
+            listener.wait_for_relay().await;
         }
     }
 
     /// The server, as TLS has found it at the other end.
     pub(super) async fn connect(&self, connector: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
-        match &self.door {
+        match &self.listener {
             None => {
                 let stream = TcpStream::connect((self.server.host(), self.server.port())).await?;
                 socket::prepare(&stream)?;
                 connector.connect(self.server.name().clone(), stream).await
             }
-            Some(door) => self.connect_through(door, connector).await,
+            Some(listener) => self.connect_through(listener, connector).await,
         }
     }
 
-    /// Whoever waits at the door may be anyone and may keep silent, so while one is tried the next is tried too.
+    /// Whoever waits at the listener may be anyone and may keep silent, so while one is tried the next is tried too.
     async fn connect_through(
         &self,
-        door: &RelayListener,
+        listener: &RelayListener,
         connector: &TlsConnector,
     ) -> io::Result<TlsStream<TcpStream>> {
         let mut tried = JoinSet::new();
@@ -110,7 +110,7 @@ impl Route {
                 if let Some(last_at) = last_at {
                     tokio::time::sleep_until(last_at + pause).await;
                 }
-                door.take().await
+                listener.take().await
             };
             tokio::select! {
                 (stream, relay) = next => {
@@ -119,7 +119,7 @@ impl Route {
                     last_at = Some(Instant::now());
                 }
                 Some(Ok((result, relay))) = tried.join_next() => {
-                    door.tried(relay, result.is_ok());
+                    listener.record_attempt(relay, result.is_ok());
                     if let Ok(stream) = result {
                         return Ok(stream);
                     }

@@ -1,4 +1,4 @@
-//! What the service manager tells the agent and is told by it.
+//! What the service manager tells the agent and is log_failure by it.
 
 use yomitori_base::stop;
 use yomitori_proto::vocabulary::StopReason;
@@ -12,13 +12,13 @@ pub async fn stop_requested() -> StopReason {
 /// Tells the service manager that the agent is at work.
 pub(super) fn ready() {
     #[cfg(target_os = "linux")]
-    told(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
+    log_failure(sd_notify::notify(&[sd_notify::NotifyState::Ready]));
 }
 
 /// Tells the service manager that the agent is about to end.
 pub(super) fn stopping() {
     #[cfg(target_os = "linux")]
-    told(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
+    log_failure(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
 }
 
 /// Tells the service manager again and again that the agent is alive, if it wants to know.
@@ -28,15 +28,15 @@ pub(super) async fn watchdog() {
         let mut beat = tokio::time::interval(within / 2);
         loop {
             beat.tick().await;
-            told(sd_notify::notify(&[sd_notify::NotifyState::Watchdog]));
+            log_failure(sd_notify::notify(&[sd_notify::NotifyState::Watchdog]));
         }
     }
     std::future::pending::<()>().await;
 }
 
 #[cfg(target_os = "linux")]
-fn told(result: std::io::Result<()>) {
+fn log_failure(result: std::io::Result<()>) {
     if let Err(error) = result {
-        crate::telemetry::service_manager_deaf(&error);
+        crate::telemetry::notify_service_manager_failed(&error);
     }
 }

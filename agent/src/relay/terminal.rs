@@ -43,7 +43,7 @@ pub(super) async fn attend(terminal: RelayPeer, server: RelayPeer) {
             Err(error) => {
                 drop(place);
                 if !lost {
-                    telemetry::relay_lost(&terminal, &error);
+                    telemetry::relay_terminal_unreachable(&terminal, &error);
                 }
                 lost = true;
                 // Many relays that lost many terminals together don't come back together.
@@ -59,7 +59,7 @@ async fn speaking(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream
     let stream = terminal.dial(TERMINAL_WITHIN).await?;
     // A terminal that doesn't want this relay ends it at once, which is no news if it did so before.
     if tokio::time::timeout(SHORTEST, stream.readable()).await.is_err() && std::mem::take(lost) {
-        telemetry::relay_ready(terminal);
+        telemetry::relay_terminal_reachable(terminal);
     }
     if stream.peek(&mut [0]).await? == 0 {
         return Err(io::ErrorKind::ConnectionAborted.into());
@@ -71,10 +71,10 @@ async fn speaking(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream
 async fn carry(terminal: &RelayPeer, stream: TcpStream, server: &RelayPeer) {
     match server.dial(SERVER_WITHIN).await {
         Ok(server) => {
-            telemetry::relay_carries(terminal);
+            telemetry::relay_forwarding(terminal);
             let bytes = splice(stream, server, SILENT_FOR).await;
-            telemetry::relay_carried(terminal, bytes);
+            telemetry::relay_forwarded(terminal, bytes);
         }
-        Err(error) => telemetry::relay_without_server(terminal, &error),
+        Err(error) => telemetry::relay_server_unreachable(terminal, &error),
     }
 }

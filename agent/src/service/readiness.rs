@@ -49,17 +49,17 @@ impl MissingSetup {
 }
 
 /// The configuration at `path`, once it is whole and the terminal is enrolled.
-pub async fn enrolled(path: &Path) -> Config {
-    let mut told = String::new();
+pub async fn wait_until_ready(path: &Path) -> Config {
+    let mut last_logged = String::new();
     loop {
         let missing = match attempt(path).await {
             Ok(config) => return config,
             Err(missing) => missing,
         };
         let text = chain(&missing);
-        if text != told {
-            telemetry::service_waits(&missing);
-            told = text;
+        if text != last_logged {
+            telemetry::service_waiting(&missing);
+            last_logged = text;
         }
         let pause = if missing.is_away() { ASK_AGAIN + SPREAD.mul_f64(rand::random()) } else { LOOK_AGAIN };
         tokio::time::sleep(pause).await;
@@ -84,12 +84,12 @@ pub async fn attempt(path: &Path) -> Result<Config, MissingSetup> {
     system::private_folder(&config.state_dir).map_err(MissingSetup::Folder)?;
     let route =
         Route::open(config.server.clone(), config.mode.clone()).map_err(|error| MissingSetup::Relay(Some(error)))?;
-    tokio::time::timeout(RELAY_WITHIN, route.passable()).await.map_err(|_| MissingSetup::Relay(None))?;
+    tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await.map_err(|_| MissingSetup::Relay(None))?;
     match enrol::enrol(&route.into(), &token).await {
         Ok(identity) => {
             identity.store(&config.state_dir)?;
             handover::forget(path).map_err(MissingSetup::Folder)?;
-            telemetry::enrolled(identity.terminal());
+            telemetry::terminal_enrolled(identity.terminal());
             Ok(config)
         }
         Err(error) => {

@@ -71,7 +71,7 @@ pub async fn serve(desk: DeskPage, closing: CancellationToken) {
         collects: desk.collects,
         outlet: desk.outlet,
         unsent: desk.unsent,
-        day: Mutex::new(Day::of(desk.entries)),
+        day: Mutex::new(Day::from_observations(desk.entries)),
         token: hex::encode(rand::random::<[u8; 16]>()),
     });
     tokio::select! {
@@ -81,10 +81,10 @@ pub async fn serve(desk: DeskPage, closing: CancellationToken) {
 }
 
 async fn listen(port: u16, shared: Arc<Shared>) {
-    let v4 = bound(port).await;
+    let v4 = bind(port).await;
     // A terminal may have no IPv6; then nobody can come by it.
     let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok();
-    telemetry::desk_open(port);
+    telemetry::desk_page_open(port);
     // Those that are under way end with this.
     let mut connections = JoinSet::new();
     loop {
@@ -103,15 +103,15 @@ async fn listen(port: u16, shared: Arc<Shared>) {
     }
 }
 
-async fn bound(port: u16) -> TcpListener {
-    let mut said = false;
+async fn bind(port: u16) -> TcpListener {
+    let mut logged = false;
     loop {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
             Ok(listener) => return listener,
             Err(error) => {
-                if !said {
-                    telemetry::desk_closed(port, &error);
-                    said = true;
+                if !logged {
+                    telemetry::desk_page_unavailable(port, &error);
+                    logged = true;
                 }
                 tokio::time::sleep(BIND_AGAIN).await;
             }

@@ -2,7 +2,7 @@
 //!
 //! * A result may live for a tenth of a second: the name in the operating system's notification is enough.
 //! * Notifications can be lost (overflow, network shares): a folder that has changed is listed again every second.
-//! * A file is told once, also over restarts: its mark is kept together with what was told of it.
+//! * A file is reported once, also over restarts: its mark is kept together with what was reported of it.
 //! * What the server lowers ([`Limit`]) is looked up before every look, so that it holds from then on.
 
 mod folder;
@@ -31,7 +31,7 @@ const RESCAN: Duration = Duration::from_secs(1);
 /// So many notifications may wait; more are made up for by listing the folder.
 const QUEUE: usize = 4_096;
 
-/// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were told before.
+/// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were reported before.
 pub fn start(
     terminal: TerminalId,
     watched: Vec<WatchedFolder>,
@@ -83,7 +83,7 @@ impl Watcher {
             self.obey()?;
             let now = clock::moment();
             for folder in &mut self.folders {
-                folder.read_on(now, &self.outlet)?;
+                folder.poll_headers(now, &self.outlet)?;
             }
             let deadline = self.folders.iter().filter_map(Folder::deadline).min();
             let wait = deadline.map_or(rescan_at, |at| at.min(rescan_at)).saturating_duration_since(now.steady);
@@ -94,7 +94,7 @@ impl Watcher {
                     self.folders.iter_mut().for_each(|folder| folder.notifications_lost(&self.outlet));
                 }
                 Ok(FolderEvent::FolderGone(path)) => {
-                    self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::unwatched);
+                    self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::clear_watched);
                 }
                 Ok(FolderEvent::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if clock::moment().steady < rescan_at => {}
@@ -130,7 +130,7 @@ impl Watcher {
                     if let Some(notify) = &mut self.notify {
                         attend(notify, folder, false);
                     }
-                    folder.unwatched();
+                    folder.clear_watched();
                 }
             }
         }
@@ -149,7 +149,7 @@ impl Watcher {
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
         let folder = self.folders.iter_mut().find(|folder| folder.path() == parent);
-        folder.map_or(Ok(()), |folder| folder.named(name, clock::moment(), &self.outlet))
+        folder.map_or(Ok(()), |folder| folder.file_named(name, clock::moment(), &self.outlet))
     }
 }
 
@@ -173,7 +173,7 @@ fn notify(folders: Vec<PathBuf>, wake: SyncSender<FolderEvent>) -> Option<Recomm
     match RecommendedWatcher::new(handler, notify::Config::default()) {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            telemetry::no_notifications(&error);
+            telemetry::notifications_unavailable(&error);
             None
         }
     }
@@ -192,6 +192,6 @@ fn attend(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) 
     // Where it was replaced by another of its name, or is gone, the old watch is dead, and the system may have dropped it.
     let _ = notify.unwatch(folder.path());
     if is_there {
-        folder.watched(notify.watch(folder.path(), RecursiveMode::NonRecursive));
+        folder.set_watched(notify.watch(folder.path(), RecursiveMode::NonRecursive));
     }
 }

@@ -40,11 +40,11 @@ pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io:
     let (alive, stop) = sync_channel::<Infallible>(0);
     let context = Arc::new(Mutex::new(None));
     let mut watcher = Watcher {
-        table: Readers::new(terminal, roles),
+        readers: Readers::new(terminal, roles),
         outlet,
         stop,
         context: Arc::clone(&context),
-        outage: Outage::none(GapSource::Pcsc),
+        outage: Outage::new(GapSource::Pcsc),
     };
     let thread = thread::Builder::new().name("pcsc".to_owned()).spawn(move || {
         // Closed only says that nobody listens any more.
@@ -61,7 +61,7 @@ pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io:
 }
 
 struct Watcher {
-    table: Readers,
+    readers: Readers,
     outlet: Outlet,
     stop: Receiver<Infallible>,
     /// The context in use, to interrupt its wait.
@@ -78,7 +78,7 @@ enum ContextEnd {
 impl Watcher {
     fn run(&mut self) -> Result<(), RecorderClosed> {
         let mut retry = FIRST_RETRY;
-        let mut said = false;
+        let mut logged = false;
         let started_at = clock::moment();
         loop {
             let lost = match Context::establish(Scope::System) {
@@ -86,7 +86,7 @@ impl Watcher {
                     *self.context.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.clone());
                     let (end, worked) = self.follow(&context)?;
                     retry = if worked { FIRST_RETRY } else { retry };
-                    said &= !worked;
+                    logged &= !worked;
                     match end {
                         ContextEnd::Stopped => break,
                         ContextEnd::Lost(error) => error,
@@ -94,22 +94,22 @@ impl Watcher {
                 }
                 Err(error) => error,
             };
-            if !said {
+            if !logged {
                 telemetry::pcsc_lost(lost);
-                said = true;
+                logged = true;
             }
             let now = clock::moment();
-            self.outage.began(if self.table.is_new() { started_at.wall } else { now.wall }, &self.outlet);
-            self.table.lost(now, &self.outlet)?;
-            self.outage.goes_on(now.wall, &self.outlet)?;
+            self.outage.begin(if self.readers.is_new() { started_at.wall } else { now.wall }, &self.outlet);
+            self.readers.lost(now, &self.outlet)?;
+            self.outage.report_if_due(now.wall, &self.outlet)?;
             if self.stopped_within(retry) {
                 break;
             }
             retry = (retry * 2).min(LAST_RETRY);
         }
         let now = clock::moment();
-        self.table.stop(now, &self.outlet)?;
-        self.outage.ended(now.wall, &self.outlet)
+        self.readers.stop(now, &self.outlet)?;
+        self.outage.end(now.wall, &self.outlet)
     }
 
     /// Watches on `context` for as long as it works, and tells whether it ever did.
@@ -124,31 +124,31 @@ impl Watcher {
             };
             if !worked {
                 worked = true;
-                if self.outage.stands() {
-                    telemetry::pcsc_back();
-                    self.outage.ended(began.wall, &self.outlet)?;
+                if self.outage.is_open() {
+                    telemetry::pcsc_answers();
+                    self.outage.end(began.wall, &self.outlet)?;
                 }
             }
-            self.table.listed(&names, began, &self.outlet)?;
-            let until_due = self.table.deadline().map(|due| due.saturating_duration_since(began.steady));
-            let changed = match context.get_status_change(until_due.unwrap_or(TURN).min(TURN), self.table.states()) {
-                Ok(()) => self.table.look(clock::moment()),
+            self.readers.listed(&names, began, &self.outlet)?;
+            let until_due = self.readers.deadline().map(|due| due.saturating_duration_since(began.steady));
+            let changed = match context.get_status_change(until_due.unwrap_or(TURN).min(TURN), self.readers.states()) {
+                Ok(()) => self.readers.look(clock::moment()),
                 Err(Error::Timeout | Error::Cancelled) => true,
                 // It left after it was listed.
                 Err(Error::UnknownReader | Error::ReaderUnavailable) => false,
                 Err(error) => return Ok((ContextEnd::Lost(error), worked)),
             };
             let now = clock::moment();
-            self.table.tell_ended(now, &self.outlet)?;
+            self.readers.report_ended(now, &self.outlet)?;
             if now.steady - began.steady > HUNG {
-                telemetry::pcsc_hung(now.steady - began.steady);
+                telemetry::pcsc_was_silent(now.steady - began.steady);
                 let gap = CollectionGap {
                     source: GapSource::Pcsc,
                     from: began.wall,
                     to: now.wall.max(began.wall),
                     lost: None,
                 };
-                self.outlet.tell(Sighting::now(now.wall, gap))?;
+                self.outlet.send(Sighting::now(now.wall, gap))?;
             }
             empty_turns = if changed { 0 } else { empty_turns + 1 };
             if self.stopped_within(if empty_turns > 1 { PAUSE } else { Duration::ZERO }) {

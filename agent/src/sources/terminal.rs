@@ -1,7 +1,7 @@
 //! Looks at the terminal itself: steps of its clock, versions and programs of the official software, and readers that are
 //! plugged in and that PC/SC does not show.
 //!
-//! It reads and compares; what is as it was is not told again.
+//! It reads and compares; what is as it was is not reported again.
 
 mod software;
 
@@ -70,7 +70,7 @@ impl Watcher {
 
     fn clock(&mut self) -> Result<(), RecorderClosed> {
         let Some(running) = system::running() else { return Ok(()) };
-        self.steps.look(clock::now(), running).map_or(Ok(()), |step| self.outlet.tell(step))
+        self.steps.look(clock::now(), running).map_or(Ok(()), |step| self.outlet.send(step))
     }
 
     fn readers(&mut self) -> Result<(), RecorderClosed> {
@@ -80,7 +80,7 @@ impl Watcher {
         } else {
             Shown::Models(condition.readers.into_values().map(|reader| reader.model).collect())
         };
-        let told = self.blocked.look(&system::usb_devices(), &shown, clock::moment());
-        told.into_iter().try_for_each(|blocked| self.outlet.tell(blocked))
+        let reported = self.blocked.look(&system::usb_devices(), &shown, clock::moment());
+        reported.into_iter().try_for_each(|blocked| self.outlet.send(blocked))
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Loss {
 
 impl Loss {
     /// A gap that goes lives on in the one that tells of it, so that loss stays counted.
-    pub(super) const fn of(occurred_at: DateTime<Utc>, event: &Event) -> Self {
+    pub(super) const fn new(occurred_at: DateTime<Utc>, event: &Event) -> Self {
         match event {
             Event::CollectionGap(CollectionGap { source: GapSource::Spool, from, to, lost }) => {
                 let counted = match lost {
@@ -50,7 +50,7 @@ pub(super) const fn cost(value: &[u8]) -> u64 {
 }
 
 /// What the table holds, by the same measure.
-pub(super) fn held(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, SpoolError> {
+pub(super) fn used_bytes(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, SpoolError> {
     let mut bytes = 0;
     for entry in table.iter()? {
         bytes += cost(entry?.1.value());
@@ -80,7 +80,7 @@ pub(super) fn shed(
         };
         for entry in table.extract_if(goes)? {
             let Observation { occurred_at, event, .. } = decoded(entry?.1.value())?;
-            Loss::add(lost, Loss::of(occurred_at, &event));
+            Loss::add(lost, Loss::new(occurred_at, &event));
         }
         *bytes = left.get();
     }

@@ -81,7 +81,7 @@ pub struct StreamObserver<'a> {
     pub sent: &'a SentLog,
     pub board: &'a ConditionBoard,
     /// What the server may lower, and where it is told what became of that; without it, the server has no say.
-    pub obeys: Option<(&'a Limit, &'a Outlet)>,
+    pub limit: Option<(&'a Limit, &'a Outlet)>,
 }
 
 /// Carries the observations of one spool.
@@ -89,21 +89,21 @@ pub struct SpoolUploader<'a> {
     identity: &'a Identity,
     spool: &'a Spool,
     way: Way,
-    witness: Option<StreamObserver<'a>>,
+    observer: Option<StreamObserver<'a>>,
     progressed: bool,
     nudge: Nudge,
 }
 
 impl<'a> SpoolUploader<'a> {
-    /// Of one stream after another, told to `witness`.
+    /// Of one stream after another, told to `observer`.
     #[must_use]
-    pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<StreamObserver<'a>>) -> Self {
-        Self { identity, spool, way: Way::Direct, witness, progressed: false, nudge: Nudge::default() }
+    pub fn new(identity: &'a Identity, spool: &'a Spool, observer: Option<StreamObserver<'a>>) -> Self {
+        Self { identity, spool, way: Way::Direct, observer, progressed: false, nudge: Nudge::default() }
     }
 
     /// The same, for a terminal whose bytes go this way.
     #[must_use]
-    pub const fn by(mut self, way: Way) -> Self {
+    pub const fn with_way(mut self, way: Way) -> Self {
         self.way = way;
         self
     }
@@ -133,7 +133,11 @@ impl<'a> SpoolUploader<'a> {
         loop {
             if let Err(error) = self.transmit(&mut sender, &up).await {
                 // Where the stream has ended, the server's reason is worth more than that.
-                return Err(if matches!(error, StreamError::Closed) { last_word(&mut answers).await } else { error });
+                return Err(if matches!(error, StreamError::Closed) {
+                    drain_until_end(&mut answers).await
+                } else {
+                    error
+                });
             }
             if closing.is_cancelled() && self.spool.first_unacknowledged() > self.spool.last() {
                 drop(up);
@@ -158,12 +162,12 @@ impl<'a> SpoolUploader<'a> {
             Answer::Welcome(welcome) => {
                 telemetry::connected(welcome.session);
                 self.nudge.welcomed(clock::moment().steady);
-                if let Some(StreamObserver { board, .. }) = self.witness {
+                if let Some(StreamObserver { board, .. }) = self.observer {
                     board.connected();
                 }
             }
             Answer::SlowDown { pause_ms } => {
-                telemetry::slowed_down(pause_ms);
+                telemetry::pause_requested(pause_ms);
                 self.nudge.rest();
             }
             Answer::Settings(settings) => self.obey(settings),
@@ -180,12 +184,12 @@ impl<'a> SpoolUploader<'a> {
 
     /// Lowers what is collected, or what was lowered before, and reports it like any other observation.
     fn obey(&self, settings: Settings) {
-        let Some((limit, outlet)) = self.witness.and_then(|witness| witness.obeys) else { return };
+        let Some((limit, outlet)) = self.observer.and_then(|observer| observer.limit) else { return };
         let now = clock::now();
-        if let Some(taken) = limit.take(settings, now)
-            && outlet.try_tell(Sighting::now(now, taken)).is_err()
+        if let Some(taken) = limit.apply(settings, now)
+            && outlet.try_send(Sighting::now(now, taken)).is_err()
         {
-            limit.not_told();
+            limit.report_again();
         }
     }
 
@@ -217,7 +221,7 @@ impl<'a> SpoolUploader<'a> {
                         agent_version: VERSION.to_owned(),
                         sent_at: now.wall,
                         way,
-                        takes_settings: self.witness.is_some_and(|witness| witness.obeys.is_some()),
+                        takes_settings: self.observer.is_some_and(|observer| observer.limit.is_some()),
                     };
                     self.nudge.greeted(now.steady);
                     send(up, hello.into()).await?;
@@ -254,16 +258,16 @@ impl<'a> SpoolUploader<'a> {
     }
 
     fn write_down<'s>(&self, all: impl IntoIterator<Item = SentMessage<'s>>) -> io::Result<()> {
-        self.witness.map_or(Ok(()), |StreamObserver { sent, .. }| sent.write(clock::now(), all))
+        self.observer.map_or(Ok(()), |StreamObserver { sent, .. }| sent.write(clock::now(), all))
     }
 }
 
 /// Whether the server takes this terminal's certificate: opens a stream and ends it without a word.
-pub async fn knock(channel: Channel) -> Result<(), StreamError> {
+pub async fn check_access(channel: Channel) -> Result<(), StreamError> {
     let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
     let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(tokio_stream::empty())).await;
     let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
-    match last_word(&mut answers).await {
+    match drain_until_end(&mut answers).await {
         StreamError::Closed => Ok(()),
         error => Err(error),
     }
@@ -278,7 +282,7 @@ async fn send(up: &mpsc::Sender<wire::Up>, message: wire::Up) -> Result<(), Stre
     up.send(message).await.map_err(|_| StreamError::Closed)
 }
 
-async fn last_word(answers: &mut Streaming<wire::Down>) -> StreamError {
+async fn drain_until_end(answers: &mut Streaming<wire::Down>) -> StreamError {
     loop {
         match answers.message().await {
             Ok(Some(_)) => {}

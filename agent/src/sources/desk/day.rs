@@ -24,16 +24,16 @@ pub(super) struct Day(Vec<Entry>);
 
 impl Day {
     /// What was kept.
-    pub(super) fn of(observations: Vec<Observation>) -> Self {
+    pub(super) fn from_observations(observations: Vec<Observation>) -> Self {
         let mut day = Self::default();
         for Observation { seq, occurred_at, event, .. } in observations {
-            day.entered(seq, occurred_at, event);
+            day.record(seq, occurred_at, event);
         }
         day
     }
 
     /// Something was entered, or taken back, and is kept.
-    pub(super) fn entered(&mut self, seq: Seq, at: DateTime<Utc>, event: Event) {
+    pub(super) fn record(&mut self, seq: Seq, at: DateTime<Utc>, event: Event) {
         if let Event::EntryWithdrawn(withdrawn) = event {
             for entry in self.0.iter_mut().filter(|entry| entry.seq == withdrawn.seq) {
                 entry.is_withdrawn = true;
@@ -45,7 +45,7 @@ impl Day {
     }
 
     /// Whether there is an entry that can be taken back.
-    pub(super) fn stands(&self, seq: Seq) -> bool {
+    pub(super) fn can_withdraw(&self, seq: Seq) -> bool {
         self.0.iter().any(|entry| entry.seq == seq && !entry.is_withdrawn)
     }
 
@@ -72,7 +72,7 @@ mod tests {
             event: FaceReaderRestarted { restarted_at: at }.into(),
         };
         // 23:50, 00:10 and 09:00 in Japan.
-        let mut day = Day::of(vec![
+        let mut day = Day::from_observations(vec![
             restarted(3, at("2026-04-01T14:50:00Z")),
             restarted(5, at("2026-04-01T15:10:00Z")),
             restarted(6, at("2026-04-02T00:00:00Z")),
@@ -80,10 +80,10 @@ mod tests {
         let now = at("2026-04-02T01:00:00Z");
         let listed = |day: &Day| day.today(now).map(|entry| (entry.seq.0, entry.is_withdrawn)).collect::<Vec<_>>();
         assert_eq!(listed(&day), [(6, false), (5, false)]);
-        day.entered(Seq(9), now, EntryWithdrawn { life: Life(Uuid::nil()), seq: Seq(5) }.into());
+        day.record(Seq(9), now, EntryWithdrawn { life: Life(Uuid::nil()), seq: Seq(5) }.into());
         assert_eq!(listed(&day), [(6, false), (5, true)]);
-        assert_eq!([3, 5, 6, 7].map(|seq| day.stands(Seq(seq))), [true, false, true, false]);
-        day.entered(Seq(10), at("2026-04-04T00:00:00Z"), FaceReaderRestarted { restarted_at: now }.into());
-        assert!(!day.stands(Seq(6)), "what is long gone is forgotten");
+        assert_eq!([3, 5, 6, 7].map(|seq| day.can_withdraw(Seq(seq))), [true, false, true, false]);
+        day.record(Seq(10), at("2026-04-04T00:00:00Z"), FaceReaderRestarted { restarted_at: now }.into());
+        assert!(!day.can_withdraw(Seq(6)), "what is long gone is forgotten");
     }
 }

@@ -38,7 +38,7 @@ enum Problem {
     NoSuchPage,
     Method,
     /// What was asked for means nothing.
-    Senseless,
+    BadRequest,
     /// There is no such entry any more.
     Gone,
     /// It could not be kept.
@@ -56,7 +56,7 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Arc<Shared>) -> 
     let answered = match admitted {
         Ok(()) => route(request, shared).await,
         Err(refusal) => {
-            telemetry::desk_refused(refusal.word());
+            telemetry::desk_request_rejected(refusal.word());
             Err(Problem::Refused(refusal))
         }
     };
@@ -79,7 +79,7 @@ async fn route(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Answe
     let reads = *request.method() == Method::GET;
     match request.uri().path() {
         "/" if reads => {
-            let lang = Lang::asked(request.uri().query().unwrap_or_default());
+            let lang = Lang::from_query(request.uri().query().unwrap_or_default());
             Ok(written(StatusCode::OK, "text/html; charset=utf-8", page::page(lang)))
         }
         "/desk.css" if reads => Ok(written(StatusCode::OK, "text/css; charset=utf-8", page::STYLE)),
@@ -89,12 +89,12 @@ async fn route(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Answe
         "/entries" if *request.method() == Method::POST => {
             let asked: EntryRequest = read(request).await?;
             let now = clock::now();
-            enter(shared, asked.event(now).ok_or(Problem::Senseless)?, now).await
+            enter(shared, asked.event(now).ok_or(Problem::BadRequest)?, now).await
         }
         "/withdrawals" if *request.method() == Method::POST => {
             let Withdrawal { seq } = read(request).await?;
             let seq = Seq(seq);
-            if !shared.day().stands(seq) {
+            if !shared.day().can_withdraw(seq) {
                 return Err(Problem::Gone);
             }
             enter(shared, EntryWithdrawn { life: shared.life, seq }.into(), clock::now()).await
@@ -105,8 +105,8 @@ async fn route(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Answe
 }
 
 async fn read<T: for<'de> Deserialize<'de>>(request: Request<Incoming>) -> Result<T, Problem> {
-    let body = Limited::new(request.into_body(), LONGEST).collect().await.map_err(|_| Problem::Senseless)?;
-    serde_json::from_slice(&body.to_bytes()).map_err(|_| Problem::Senseless)
+    let body = Limited::new(request.into_body(), LONGEST).collect().await.map_err(|_| Problem::BadRequest)?;
+    serde_json::from_slice(&body.to_bytes()).map_err(|_| Problem::BadRequest)
 }
 
 /// Hands in what was entered, and waits until it is kept. It is listed also where the browser has hung up meanwhile.
@@ -115,8 +115,8 @@ async fn enter(shared: &Arc<Shared>, event: Event, now: DateTime<Utc>) -> Result
     let lists = Arc::clone(shared);
     let listed = tokio::spawn(async move {
         let seq = receipt.await.ok()?;
-        telemetry::desk_entered(event.kind(), seq);
-        lists.day().entered(seq, now, event);
+        telemetry::desk_entry_stored(event.kind(), seq);
+        lists.day().record(seq, now, event);
         Some(())
     });
     match tokio::time::timeout(KEPT_WITHIN, listed).await {
@@ -154,7 +154,7 @@ impl Problem {
             Self::Method => {
                 (StatusCode::METHOD_NOT_ALLOWED, Text::fixed("この操作はできません。", "This can't be done here."))
             }
-            Self::Senseless => (
+            Self::BadRequest => (
                 StatusCode::BAD_REQUEST,
                 Text::fixed(
                     "内容を読み取れません。ページを開き直してください。",

@@ -32,7 +32,7 @@ struct PendingHeader {
 
 /// What the header of a file says.
 enum HeaderState {
-    Said(Header),
+    Complete(Header),
     /// It ends early; so far it says this.
     Unfinished(Header),
     /// It is gone, or was never an ordinary file.
@@ -45,7 +45,7 @@ pub(super) struct Headers(Vec<PendingHeader>);
 
 impl Headers {
     /// A result was seen at `path`: tells it as soon as its outcome is known, or can't be.
-    pub(super) fn seen(
+    pub(super) fn add(
         &mut self,
         path: PathBuf,
         seen: LinkageResultObserved,
@@ -55,16 +55,16 @@ impl Headers {
         outlet: &Outlet,
     ) -> Result<(), RecorderClosed> {
         self.0.push(PendingHeader { path, seen, sighting, mark, since: now.steady, again_at: now.steady });
-        self.look(now, outlet)
+        self.poll(now, outlet)
     }
 
-    /// When [`Headers::look`] has something to do.
+    /// When [`Headers::poll`] has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.iter().map(|waiting| waiting.again_at).min()
     }
 
     /// Looks at the files whose time has come.
-    pub(super) fn look(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    pub(super) fn poll(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let due = |waiting: &mut PendingHeader| waiting.again_at <= now.steady;
         let mut unfinished = Vec::new();
         for mut waiting in self.0.extract_if(.., due) {
@@ -73,8 +73,8 @@ impl Headers {
                     waiting.again_at = now.steady + AGAIN;
                     unfinished.push(waiting);
                 }
-                HeaderState::Said(header) | HeaderState::Unfinished(header) => waiting.tell(header, outlet)?,
-                HeaderState::Gone => waiting.tell(unreadable(), outlet)?,
+                HeaderState::Complete(header) | HeaderState::Unfinished(header) => waiting.report(header, outlet)?,
+                HeaderState::Gone => waiting.report(unreadable(), outlet)?,
             }
         }
         self.0.append(&mut unfinished);
@@ -84,14 +84,14 @@ impl Headers {
     /// Tells what waits, as far as it is known: called when the agent stops.
     pub(super) fn stop(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.0.drain(..).try_for_each(|waiting| match look(&waiting.path) {
-            HeaderState::Said(header) | HeaderState::Unfinished(header) => waiting.tell(header, outlet),
-            HeaderState::Gone => waiting.tell(unreadable(), outlet),
+            HeaderState::Complete(header) | HeaderState::Unfinished(header) => waiting.report(header, outlet),
+            HeaderState::Gone => waiting.report(unreadable(), outlet),
         })
     }
 }
 
 impl PendingHeader {
-    fn tell(self, header: Header, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    fn report(self, header: Header, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let Self { seen, mut sighting, mark, .. } = self;
         let Header { outcome, error_code } = header;
         sighting.event = Event::LinkageResultObserved(LinkageResultObserved { outcome, error_code, ..seen });
@@ -116,7 +116,7 @@ fn look(path: &std::path::Path) -> HeaderState {
             Ok(0) => break,
             Ok(_) => {
                 if let Some(header) = reading.take(byte[0]) {
-                    return HeaderState::Said(header);
+                    return HeaderState::Complete(header);
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

@@ -70,7 +70,7 @@ impl Readers {
         }
         let names = names.get(..LIMIT).unwrap_or(names);
         for gone in self.detach(now, outlet, |reader| !names.contains(&reader.name))? {
-            self.flaps.detached(gone, now).map_or(Ok(()), |flapping| outlet.tell(flapping))?;
+            self.flaps.detached(gone, now).map_or(Ok(()), |flapping| outlet.send(flapping))?;
         }
         for name in names {
             if self.attached.iter().all(|reader| reader.name != *name) {
@@ -135,19 +135,19 @@ impl Readers {
         if now.steady - lost_at >= GRACE {
             self.detach(now, outlet, |_| true)?;
         }
-        self.tell_ended(now, outlet)
+        self.report_ended(now, outlet)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.taps.deadline()
     }
 
-    pub(super) fn tell_ended(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.taps.ended(now).into_iter().try_for_each(|tap| outlet.tell(tap))
+    pub(super) fn report_ended(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        self.taps.ended(now).into_iter().try_for_each(|tap| outlet.send(tap))
     }
 
     pub(super) fn stop(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.taps.stop(now).into_iter().try_for_each(|tap| outlet.tell(tap))
+        self.taps.stop(now).into_iter().try_for_each(|tap| outlet.send(tap))
     }
 
     fn attach(&mut self, name: &CString, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
@@ -156,14 +156,14 @@ impl Readers {
         let (key, model) = (parsed.key(self.terminal), reader::model(&parsed));
         telemetry::reader_attached(key, model.map(|model| model.id.as_str()));
         self.attached.push(AttachedReader { name: name.clone(), key, last: None });
-        outlet.tell(Sighting::now(
+        outlet.send(Sighting::now(
             now.wall,
             ReaderAttached {
                 reader: key,
                 model: model.map(|model| model.id.clone()),
                 vid: model.and_then(reader::Model::vid),
                 pid: model.and_then(reader::Model::pid),
-                role: self.roles.of(&raw, &parsed),
+                role: self.roles.role_of(&raw, &parsed),
             },
         ))
     }
@@ -178,7 +178,7 @@ impl Readers {
         for reader in self.attached.extract_if(.., |reader| is_gone(reader)) {
             telemetry::reader_detached(reader.key);
             self.taps.gone(reader.key, now);
-            outlet.tell(Sighting::now(now.wall, ReaderDetached { reader: reader.key }))?;
+            outlet.send(Sighting::now(now.wall, ReaderDetached { reader: reader.key }))?;
             gone.push(reader.key);
         }
         Ok(gone)

@@ -14,17 +14,17 @@ use crate::config::{Program, VersionFiles};
 use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, system};
 
-/// The three files, and what was told of them.
+/// The three files, and what was reported of them.
 pub(super) struct Versions {
     files: VersionFiles,
     /// When the files changed last; none where one isn't there.
     read: Option<[Option<SystemTime>; 3]>,
-    told: Option<SoftwareVersionsObserved>,
+    reported: Option<SoftwareVersionsObserved>,
 }
 
 impl Versions {
     pub(super) const fn new(files: VersionFiles) -> Self {
-        Self { files, read: None, told: None }
+        Self { files, read: None, reported: None }
     }
 
     /// Tells the versions at the first look, and whenever one is another.
@@ -39,11 +39,11 @@ impl Versions {
         let [com_app, distro_app, auth] = files.map(|file| read(file?));
         let versions = SoftwareVersionsObserved { com_app, distro_app, auth, os_build: system::version() };
         let nothing = SoftwareVersionsObserved { com_app: None, distro_app: None, auth: None, os_build: None };
-        if self.told.as_ref().unwrap_or(&nothing) == &versions {
+        if self.reported.as_ref().unwrap_or(&nothing) == &versions {
             return Ok(());
         }
-        self.told = Some(versions.clone());
-        outlet.tell(Sighting::now(clock::now(), versions))
+        self.reported = Some(versions.clone());
+        outlet.send(Sighting::now(clock::now(), versions))
     }
 }
 
@@ -53,15 +53,15 @@ fn read(file: &Path) -> Option<String> {
     version::read(&bytes)
 }
 
-/// The programs, and what was told of each.
+/// The programs, and what was reported of each.
 pub(super) struct Programs {
     programs: Vec<Program>,
-    told: BTreeMap<Component, ComponentState>,
+    reported: BTreeMap<Component, ComponentState>,
 }
 
 impl Programs {
     pub(super) const fn new(programs: Vec<Program>) -> Self {
-        Self { programs, told: BTreeMap::new() }
+        Self { programs, reported: BTreeMap::new() }
     }
 
     /// Tells the state of each at the first look, and whenever it is another.
@@ -70,8 +70,8 @@ impl Programs {
             let is_there = path.as_ref().is_none_or(|path| path.exists());
             let state = if is_there { system::state(name) } else { Some(ComponentState::Missing) };
             let Some(state) = state else { continue };
-            if self.told.insert(*component, state) != Some(state) {
-                outlet.tell(Sighting::now(clock::now(), ComponentStateObserved { component: *component, state }))?;
+            if self.reported.insert(*component, state) != Some(state) {
+                outlet.send(Sighting::now(clock::now(), ComponentStateObserved { component: *component, state }))?;
             }
         }
         Ok(())
