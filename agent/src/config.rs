@@ -1,5 +1,5 @@
-//! The agent's one configuration file. Everything in it is checked, and every mistake is told at once, each with its
-//! line and what to do.
+//! The agent's configuration file. All of it is checked, and all mistakes are reported at once, each with its line and
+//! what to do.
 
 mod connect;
 mod document;
@@ -24,7 +24,7 @@ pub use software::{Program, Software, VersionFiles};
 /// The port of the desk page where the configuration does not set one: `http://127.0.0.1:7480/`.
 pub const DESK_PORT: u16 = 7480;
 
-/// What the agent does, and where.
+/// The configuration of the agent.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     pub server: ServerAddress,
@@ -35,10 +35,10 @@ pub struct Config {
     pub level: CollectionLevel,
     /// In bytes.
     pub spool_budget: u64,
-    /// The port of the desk page on loopback; `None` where there shall be none.
+    /// The port of the desk page on loopback; `None` if the page is turned off.
     pub desk: Option<u16>,
     pub software: Software,
-    /// Of the file's bytes; tells whether two starts had the same configuration.
+    /// A hash of the file's bytes; shows whether two starts had the same configuration.
     pub hash: u64,
 }
 
@@ -49,12 +49,12 @@ pub struct WatchedFolder {
     pub path: PathBuf,
 }
 
-/// Which readers are for what: the first rule that fits.
+/// The roles of readers; the first rule that matches decides.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RoleRules(Vec<(Pattern, ReaderRole)>);
 
 impl RoleRules {
-    /// The role of a reader; unknown where no rule fits, as only a person can know.
+    /// The role of a reader; unknown if no rule matches, because only a person knows what it is for.
     #[must_use]
     pub fn role_of(&self, raw: &str, name: &reader::Name) -> ReaderRole {
         let fits = |pattern: &Pattern| pattern.matches(raw) || pattern.matches(name.base());
@@ -62,10 +62,10 @@ impl RoleRules {
     }
 }
 
-/// Why there is no configuration.
+/// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("read `{path}` (give its place with --config; a sample is in deploy/agent.toml)")]
+    #[error("failed to read `{path}` (set the path with --config; a sample is in deploy/agent.toml)")]
     File { path: PathBuf, source: std::io::Error },
     #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), list_mistakes(.mistakes))]
     Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
@@ -122,7 +122,7 @@ impl Config {
     }
 }
 
-/// The document `text` with another server; `None` where it names none.
+/// The document `text` with another server address; `None` if it contains none.
 pub fn with_server(text: &str, server: &ServerAddress) -> Result<Option<String>, Vec<Mistake>> {
     document::with_value(text, &["server", "address"], &server.to_string())
 }
@@ -154,7 +154,7 @@ fn level(text: &str) -> Result<CollectionLevel, String> {
     one_of(&words, text)
 }
 
-/// The port, if the address is loopback: the page knows no login, so nobody else may come by.
+/// The port of a loopback address. The page has no login, so it must not be reachable from other machines.
 fn desk_port(text: &str) -> Result<Option<u16>, String> {
     if text == "off" {
         return Ok(None);
@@ -173,7 +173,7 @@ fn desk_port(text: &str) -> Result<Option<u16>, String> {
     }
 }
 
-/// One folder watched twice would tell every file twice.
+/// A folder that is watched twice would report every file twice.
 fn check_distinct_paths(root: &mut Section<'_>, linkage: &[WatchedFolder]) {
     for (index, watched) in linkage.iter().enumerate() {
         if linkage.iter().take(index).any(|other| other.path == watched.path) {

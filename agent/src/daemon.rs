@@ -1,4 +1,4 @@
-//! The agent at work: everything started in its order, and ended in the reverse within two seconds.
+//! The running agent: starts all parts in order, and stops them in reverse order within two seconds.
 
 mod platform;
 
@@ -29,35 +29,36 @@ use crate::{VERSION, clock, recorder, system, telemetry};
 
 pub use platform::stop_requested;
 
-/// The sources have this long to tell the rest, the recorder to keep it, and the server to acknowledge it.
+/// How long the sources may take to send their last sightings, the recorder to store them, and the server to
+/// acknowledge them.
 const SOURCES_END_WITHIN: Duration = Duration::from_millis(1_200);
 const RECORDER_ENDS_WITHIN: Duration = Duration::from_millis(200);
 const UPLINK_ENDS_WITHIN: Duration = Duration::from_millis(500);
 
-/// Why the agent can't start or go on.
+/// Why the agent can't start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    #[error("make the folder for the agent's state (check `state_dir` in the configuration)")]
+    #[error("failed to create the folder for the agent's state (check `state_dir` in the configuration)")]
     StateDir(#[source] std::io::Error),
-    #[error("know who this terminal is")]
+    #[error("failed to load the terminal's identity")]
     Identity(#[from] FileError),
     #[error("this terminal is not enrolled (run `yomitori-agent enrol` with a token from the server)")]
     NotEnrolled,
-    #[error("open the spool")]
+    #[error("failed to open the spool")]
     Open(#[from] OpenError),
-    #[error("keep what is observed")]
+    #[error("failed to store an observation")]
     Spool(#[from] SpoolError),
-    #[error("open the record of what is sent")]
+    #[error("failed to open the record of what is sent")]
     Sent(#[source] std::io::Error),
-    #[error("start a thread")]
+    #[error("failed to start a thread")]
     Thread(#[source] std::io::Error),
-    #[error("go on with the uplink")]
+    #[error("the uplink failed")]
     Uplink(#[from] UplinkError),
-    #[error("a part of the agent has ended by itself")]
+    #[error("a part of the agent ended unexpectedly")]
     Part,
 }
 
-/// Runs the agent until `stop` says why to end.
+/// Runs the agent until `stop` gives the reason to end.
 pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Result<(), DaemonError> {
     std::fs::create_dir_all(&config.state_dir).map_err(DaemonError::StateDir)?;
     let identity = Identity::load(&config.state_dir)?.ok_or(DaemonError::NotEnrolled)?;
@@ -108,15 +109,15 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
         telemetry::source_did_not_stop();
     }
     if let Some(desk) = desk {
-        // It ends at once, or has panicked: either way nothing more comes from it.
+        // It ends at once or has panicked; in both cases it sends nothing more.
         let _ = desk.await;
     }
     let stopped = outlet.send(Sighting::now(clock::now(), AgentStopped { reason }));
     drop(outlet);
-    // A source that hangs has an outlet of its own, so the recorder is not waited for any longer than that.
+    // A source that hangs still holds an outlet, so the recorder may not end by itself.
     let kept = tokio::time::timeout(RECORDER_ENDS_WITHIN, &mut recorder).await;
     closing.cancel();
-    // Whatever isn't acknowledged in time is in the spool.
+    // What is not acknowledged in time stays in the spool.
     let _ = tokio::time::timeout(UPLINK_ENDS_WITHIN, uplink).await;
     match (stopped, kept) {
         (Ok(()), Ok(Ok(Ok(()))) | Err(_)) => {}
@@ -127,7 +128,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     Ok(())
 }
 
-/// Why a part of the agent that never ends has ended.
+/// The error of a part of the agent that should not have ended.
 fn unexpected_end<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> DaemonError {
     match ended {
         Ok(Err(error)) => error.into(),
@@ -153,7 +154,7 @@ fn start(
     Ok(sources)
 }
 
-/// What the desk page needs, if there shall be one.
+/// What the desk page needs; `None` where it is turned off.
 fn desk(
     config: &Config,
     limit: &Arc<Limit>,
@@ -180,7 +181,7 @@ fn watches_folders(config: &Config) -> bool {
     config.level != CollectionLevel::Readers && !config.linkage.is_empty()
 }
 
-/// Tells that the agent is up, and the terminal too, if it was down since the last time.
+/// Reports the start of the agent, and the reboot of the terminal if there was one since the last start.
 fn report_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
     let (boot, booted_at) = system::boot();
     let now = EarlierStart { boot, agent_version: VERSION.to_owned() };
@@ -201,7 +202,7 @@ fn report_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) 
     {
         let kind = if ended { RebootKind::Clean } else { RebootKind::Unexpected };
         let sighting = Sighting {
-            // A clock that was set after the boot can put it into the future.
+            // If the clock was set after the boot, the computed boot time can lie in the future.
             occurred_at: yomitori_proto::time::truncate(booted_at).min(observed_at),
             observed_at,
             event: TerminalRebooted { kind }.into(),

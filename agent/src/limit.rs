@@ -1,9 +1,10 @@
-//! What the server lets this terminal collect. It can only lower what the terminal's own configuration allows: whoever
-//! speaks for the server, and whatever they say, nothing more is looked at than the clinic has agreed to.
+//! What the server lets this terminal collect. The server can only lower what the terminal's own configuration allows,
+//! so that no message can make the agent look at more than the clinic has agreed to.
 //!
-//! * What was understood last holds until something else is understood, over restarts and while the server is away.
-//! * Where the file that says so can't be read, the least is collected until the server says it again.
-//! * What fell into a time in which names were not collected is not told afterwards either.
+//! * The settings that were understood last apply until others are understood, over restarts and while the server can't
+//!   be reached.
+//! * If the stored limit can't be read, only readers are watched until the server sends its settings again.
+//! * Files that appeared while names were not collected are not reported afterwards either.
 
 use std::fs;
 use std::io;
@@ -20,9 +21,11 @@ use crate::telemetry;
 use yomitori_base::file;
 
 const FILE: &str = "limit.json";
-/// So many times without names are remembered; of more, the two oldest become one. What lies between them was told long ago.
+/// The number of pauses that are remembered. Beyond it the two oldest are merged; files from between them were reported
+/// long ago.
 const MAX_PAUSES: usize = 8;
-/// A file's time is coarser than a clock, by so much at most: what seems that much older than the dark belongs to it.
+/// A file's time is coarser than a clock by at most this much. A file that seems this much older than a pause belongs
+/// to the pause.
 const FILE_TIME_GRAIN: TimeDelta = TimeDelta::seconds(2);
 
 /// See the head of this file.
@@ -36,23 +39,23 @@ pub struct Limit {
 #[derive(Debug)]
 struct LimitState {
     stored: StoredLimit,
-    /// The settings that were reported since the start of the agent.
+    /// The hash of the settings that were reported since the start of the agent.
     reported: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct StoredLimit {
-    /// Of the settings that were understood last.
+    /// The hash of the settings that were understood last.
     settings_hash: u64,
     most: CollectionLevel,
-    /// When names were not collected: from, and to where that is over.
+    /// When names were not collected: the start, and the end where the pause is over.
     paused: Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>,
 }
 
 impl StoredLimit {
     const UNLIMITED: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, paused: Vec::new() };
 
-    /// The same with other settings from `now` on.
+    /// The limit with other settings from `now` on.
     fn with_settings(&self, settings_hash: u64, most: CollectionLevel, now: DateTime<Utc>) -> Self {
         let mut next = Self { settings_hash, most, paused: self.paused.clone() };
         let is_paused = |level| level < CollectionLevel::Names;
@@ -76,7 +79,7 @@ impl Limit {
         let path = state_dir.join(FILE);
         let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<StoredLimit>(&bytes)?));
         let stored = match read {
-            // A word of a newer version is no level.
+            // A level that only a newer version knows can't be applied.
             Ok(stored) if stored.most != CollectionLevel::Unknown => stored,
             Err(error) if error.kind() == io::ErrorKind::NotFound => StoredLimit::UNLIMITED,
             Ok(_) | Err(_) => {
@@ -103,15 +106,15 @@ impl Limit {
         self.level() < self.configured
     }
 
-    /// Whether names were not to be collected when a file got the time `at`.
+    /// Whether names were not to be collected at the time `at` of a file.
     #[must_use]
     pub fn collection_was_paused_at(&self, at: DateTime<Utc>) -> bool {
         let now = self.now();
         now.stored.paused.iter().any(|(from, to)| *from - FILE_TIME_GRAIN <= at && to.is_none_or(|to| at < to))
     }
 
-    /// Obeys what the server has sent, as far as it is understood; gives what is to be reported, once since the start of
-    /// the agent.
+    /// Applies the settings of the server as far as they are understood. Returns what is to be reported, once since the
+    /// start of the agent.
     pub fn apply(&self, settings: Settings, at: DateTime<Utc>) -> Option<SettingsTaken> {
         let mut now = self.now();
         let (next, outcome) = match settings.most() {
@@ -136,7 +139,7 @@ impl Limit {
         Some(SettingsTaken { settings_hash: settings.hash(), outcome, collection })
     }
 
-    /// What [`Limit::apply`] gave could not be told; it is given again the next time.
+    /// Makes [`Limit::apply`] return its report again, because the last one could not be sent.
     pub fn report_again(&self) {
         self.now().reported = None;
     }
@@ -146,7 +149,7 @@ impl Limit {
     }
 
     fn now(&self) -> MutexGuard<'_, LimitState> {
-        // A writer that panicked has left a whole value.
+        // Each change is one step, so a writer that panicked left a consistent value.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

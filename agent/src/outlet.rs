@@ -10,54 +10,54 @@ use yomitori_proto::id::Seq;
 
 use crate::condition::ConditionBoard;
 
-/// What a source tells.
+/// A message from a source to the recorder.
 #[derive(Debug)]
 pub enum Signal {
-    /// It saw something. A mark is remembered together with it, so that the same file is told once.
+    /// The source saw something. The mark is stored together with it, so that the same file is reported once.
     Seen { sighting: Sighting, mark: Option<FileMark> },
-    /// Somebody entered something, and waits until it is kept.
+    /// A person entered something and waits until it is stored.
     Entered { sighting: Sighting, kept: oneshot::Sender<Seq> },
-    /// What a mark stood for is gone.
+    /// The file of this mark no longer exists.
     Forgotten(FileMark),
 }
 
-/// A file that was told: salted hashes of its folder and its name.
+/// A file that was reported: salted hashes of its folder and its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FileMark {
     pub folder: u64,
     pub name: u64,
 }
 
-/// Where sources tell what they see. Full, it makes them wait.
+/// The channel into which sources send what they see. A full channel makes them wait.
 #[derive(Clone, Debug)]
 pub struct Outlet {
     signals: SyncSender<Signal>,
     board: Arc<ConditionBoard>,
 }
 
-/// The recorder is gone: the source may end.
+/// The recorder has ended, so the source may end as well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecorderClosed;
 
 impl Outlet {
-    /// What is told goes into `signals`; `board` learns on the way how the terminal is.
+    /// Sends into `signals`, and updates `board` with each sighting.
     #[must_use]
     pub const fn new(signals: SyncSender<Signal>, board: Arc<ConditionBoard>) -> Self {
         Self { signals, board }
     }
 
-    /// Tells what was seen.
+    /// Sends a sighting; waits while the channel is full.
     pub fn send(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
         self.signal(Signal::Seen { sighting, mark: None })
     }
 
-    /// Tells what was seen, without waiting for room.
+    /// Sends a sighting, and fails where the channel is full.
     pub fn try_send(&self, sighting: Sighting) -> Result<(), RecorderClosed> {
         self.board.observe(&sighting);
         self.signals.try_send(Signal::Seen { sighting, mark: None }).map_err(|_| RecorderClosed)
     }
 
-    /// Tells of a file, or that a mark is no longer needed.
+    /// Sends any signal, such as a file with its mark or a mark that is no longer needed.
     pub fn signal(&self, signal: Signal) -> Result<(), RecorderClosed> {
         if let Signal::Seen { sighting, .. } = &signal {
             self.board.observe(sighting);
@@ -65,15 +65,15 @@ impl Outlet {
         self.signals.send(signal).map_err(|_| RecorderClosed)
     }
 
-    /// Hands in what somebody entered, without waiting for room: who stands at a desk is told at once that it did not
-    /// work. The number comes once the entry is kept.
+    /// Sends an entry of the desk, and fails where the channel is full, so that the person at the desk sees the failure
+    /// at once. The receipt gives the number once the entry is stored.
     pub fn enter(&self, sighting: Sighting) -> Result<oneshot::Receiver<Seq>, RecorderClosed> {
         let (kept, receipt) = oneshot::channel();
         self.signals.try_send(Signal::Entered { sighting, kept }).map_err(|_| RecorderClosed)?;
         Ok(receipt)
     }
 
-    /// How the terminal is.
+    /// The present condition of the terminal.
     #[must_use]
     pub fn board(&self) -> &ConditionBoard {
         &self.board

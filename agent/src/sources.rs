@@ -1,4 +1,4 @@
-//! What watches: each source is a thread that tells what it sees and knows nothing of where that goes.
+//! The sources: each is a thread that sends what it sees into the outlet and does not know who receives it.
 
 use std::thread::JoinHandle;
 
@@ -14,20 +14,20 @@ pub mod linkage;
 pub mod pcsc;
 pub mod terminal;
 
-/// A source at work.
+/// A running source.
 pub struct RunningSource {
     thread: JoinHandle<()>,
     stop: Box<dyn FnOnce() + Send>,
 }
 
 impl RunningSource {
-    /// `stop` makes the thread end soon.
+    /// `stop` asks the thread to end soon.
     #[must_use]
     pub fn new(thread: JoinHandle<()>, stop: impl FnOnce() + Send + 'static) -> Self {
         Self { thread, stop: Box::new(stop) }
     }
 
-    /// Asks the source to end. What it still has to tell comes before its thread ends.
+    /// Asks the source to end. The source sends its remaining sightings before its thread ends.
     #[must_use]
     pub fn stop(self) -> JoinHandle<()> {
         (self.stop)();
@@ -35,8 +35,8 @@ impl RunningSource {
     }
 }
 
-/// A time in which a source sees nothing. It is told when it ends, and every hour while it lasts, so that the server
-/// knows of one that has no end.
+/// A period in which a source sees nothing. It is reported when it ends, and every hour while it lasts, so that the
+/// server also learns of an outage that does not end.
 #[derive(Debug)]
 struct Outage {
     source: GapSource,

@@ -1,13 +1,13 @@
-//! What was observed and is not yet in the server's log.
+//! Stores observations until they are in the server's log.
 //!
 //! * Kept means fsynced: [`Spool::keep`] returns once the observations survive a power cut.
-//! * The life is random and born with the file. Within it the sequence has no gap; a number is never used twice.
-//! * Only the server's acknowledgement lets an observation go, or a full spool: then the least valuable goes first, and
-//!   a counted gap that is kept in the same transaction says so.
-//! * Marks of files that were told, and the entries of the desk, are kept in the transaction that keeps the observation.
-//! * A full disk is a small budget: the file lets go of what is worth least until it has room for what comes. What finds
-//!   no room all the same is counted, and told with the next that does.
-//! * A file that is broken is set aside and never written again; a new life begins, and says so.
+//! * The life is a random identifier of the file. Within a life the sequence has no gap, and no number is used twice.
+//! * An observation is removed only when the server has acknowledged it or when the spool is full. A full spool removes
+//!   the least valuable first, and stores a gap with their count in the same transaction.
+//! * Marks of reported files and entries of the desk are stored in the transaction of their observation.
+//! * A full disk acts like a smaller budget: the spool removes the least valuable observations until new ones fit.
+//!   Observations that still do not fit are counted, and the count is stored with the next one that fits.
+//! * A broken file is set aside and never written again; a new life begins and reports the loss.
 
 mod budget;
 mod entries;
@@ -47,22 +47,22 @@ const RELEASED: &str = "released";
 const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 const THIS_FORMAT: u64 = 1;
-/// How much of it all is kept, in percent, where the disk has no room: as little less as is enough. Opening the file anew
-/// may help by itself.
+/// When the disk is full, the write is retried with the spool reduced to these percentages of its present size. The
+/// first retry reduces nothing, because reopening the file may free enough space.
 const RETRY_AT_PERCENT: [u64; 4] = [100, 90, 60, 20];
 
 /// See the head of this file.
 pub struct Spool {
     life: Life,
     budget: u64,
-    /// Held over a whole write, so that numbers are given in the order in which they are kept.
+    /// Locked during a whole write, so that numbers are assigned in the order in which observations are stored.
     held: Mutex<OpenSpool>,
 }
 
 struct OpenSpool {
     file: File,
     ends: SpoolEnds,
-    /// What found no room on the disk, until it is told.
+    /// What did not fit on the disk and is not reported yet.
     lost: Option<Loss>,
 }
 
@@ -73,7 +73,7 @@ struct SpoolEnds {
     bytes: u64,
 }
 
-/// What ran before in this spool.
+/// The previous start of the agent with this spool.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EarlierStart {
     pub boot: Boot,
@@ -87,7 +87,8 @@ impl fmt::Debug for Spool {
 }
 
 impl Spool {
-    /// The spool in `database`, which is new or was made by this function. `None` if it is another terminal's.
+    /// The spool in `database`, which is empty or was initialised by this function. `None` if it belongs to another
+    /// terminal.
     pub fn within(database: Database, terminal: TerminalId, budget: u64) -> Result<Option<Self>, OpenError> {
         let write = database.begin_write().map_err(SpoolError::from)?;
         let (life, last, released, bytes) = {
@@ -126,26 +127,26 @@ impl Spool {
         Ok(Some(Self { life, budget, held: Mutex::new(held) }))
     }
 
-    /// The same, on a disk that may be full for a while: `open` opens the database anew.
+    /// Lets the spool recover from a full disk: `open` reopens the database.
     #[must_use]
     pub fn reopened_by(self, open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static) -> Self {
         self.held().file.reopened_by(Box::new(open));
         self
     }
 
-    /// The life that all numbers of this spool belong to.
+    /// The life to which all numbers of this spool belong.
     #[must_use]
     pub const fn life(&self) -> Life {
         self.life
     }
 
-    /// The number kept last.
+    /// The highest number that is stored.
     #[must_use]
     pub fn last(&self) -> Seq {
         self.held().ends.last
     }
 
-    /// The lowest number that the server hasn't acknowledged, or the next to be given.
+    /// The lowest number that the server has not acknowledged, or the next number to be assigned.
     #[must_use]
     pub fn first_unacknowledged(&self) -> Seq {
         self.held().ends.released.next()
@@ -157,8 +158,8 @@ impl Spool {
         self.held().ends.bytes
     }
 
-    /// Keeps `sightings` in their order, remembers and forgets marks, all of it or nothing. Where the disk has no room
-    /// ([`SpoolError::is_full`]), what wasn't kept is counted.
+    /// Stores `sightings` in their order, and adds and removes marks, all in one transaction. If the disk is full
+    /// ([`SpoolError::is_full`]), the sightings are counted as lost.
     pub fn keep(&self, sightings: &[Sighting], marks: &[FileMark], forgotten: &[FileMark]) -> Result<Seq, SpoolError> {
         let mut held = self.held();
         let mut kept = held.keep(sightings, marks, forgotten, self.budget, 100);
@@ -178,7 +179,7 @@ impl Spool {
         kept
     }
 
-    /// Up to `limit` observations with a number above `after`, in their order.
+    /// Up to `limit` observations with a number above `after`, in order.
     pub fn after(&self, after: Seq, limit: usize) -> Result<Vec<Observation>, SpoolError> {
         let mut held = self.held();
         let read = held.file.database()?.begin_read()?;
@@ -191,7 +192,8 @@ impl Spool {
         Ok(observations)
     }
 
-    /// Lets go of everything up to and including `through`; on a disk that has no room even for that, the next time.
+    /// Removes everything up to and including `through`. On a disk that is too full even for that, the next call
+    /// removes it.
     pub fn release(&self, through: Seq) -> Result<(), SpoolError> {
         let mut held = self.held();
         match held.release(through) {
@@ -203,7 +205,7 @@ impl Spool {
         }
     }
 
-    /// The files that were told and not forgotten.
+    /// The marks of files that were reported and not forgotten.
     pub fn marks(&self) -> Result<Vec<FileMark>, SpoolError> {
         let mut held = self.held();
         let read = held.file.database()?.begin_read()?;
@@ -216,7 +218,7 @@ impl Spool {
         Ok(marks)
     }
 
-    /// What the desk entered during the last day, oldest first, whether the server has it or not.
+    /// The desk's entries of the last day, oldest first, also those that the server has acknowledged.
     pub fn entries(&self) -> Result<Vec<Observation>, SpoolError> {
         let mut held = self.held();
         let read = held.file.database()?.begin_read()?;
@@ -224,7 +226,7 @@ impl Spool {
         table.iter()?.map(|entry| decoded(entry?.1.value())).collect()
     }
 
-    /// Notes what runs now and tells what ran before, and whether that ended in order: nothing, in a new life.
+    /// Records the present start. Returns the previous one and whether it ended in order; `None` in a new life.
     pub fn started(&self, now: &EarlierStart) -> Result<Option<(EarlierStart, bool)>, SpoolError> {
         let mut value = now.boot.to_bytes();
         value.extend_from_slice(now.agent_version.as_bytes());
@@ -245,7 +247,7 @@ impl Spool {
     }
 
     fn held(&self) -> MutexGuard<'_, OpenSpool> {
-        // The ends change only after a commit, so a writer that panicked has left them as they were.
+        // The ends change only after a commit, so a writer that panicked left them unchanged.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

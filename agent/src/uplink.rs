@@ -1,7 +1,7 @@
-//! Carries what the spool has kept to the server, for as long as the agent runs.
+//! Sends the stored observations to the server for as long as the agent runs.
 //!
-//! It connects, carries until the stream ends for whatever reason, waits a little, and does so again: after seconds or
-//! after weeks, a stream begins with what the server hasn't acknowledged.
+//! It connects, sends until the stream ends for any reason, waits, and repeats. Every stream begins with the first
+//! observation that the server has not acknowledged.
 
 mod backoff;
 mod nudge;
@@ -30,19 +30,19 @@ use crate::{clock, connect, telemetry};
 use backoff::Backoff;
 use stream::{SpoolUploader, StreamError, StreamObserver};
 
-/// The certificate's age is looked at so often: a terminal that slept doesn't count the hours.
+/// How often the certificate's age is checked; a long timer would not count the hours in which a terminal slept.
 const LOOK_AT_AGE: Duration = Duration::from_secs(3_600);
 
-/// Why the uplink can't go on.
+/// Why the uplink can't continue.
 #[derive(Debug, thiserror::Error)]
 pub enum UplinkError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    #[error("keep the new certificate")]
+    #[error("failed to store the new certificate")]
     Identity(#[from] FileError),
 }
 
-/// Everything that the uplink needs.
+/// The parts that the uplink uses.
 pub struct Uplink {
     pub route: Arc<Route>,
     pub state_dir: PathBuf,
@@ -51,17 +51,17 @@ pub struct Uplink {
     /// The number kept last.
     pub kept: watch::Receiver<Seq>,
     pub sent: SentLog,
-    /// Where it is written whether the server answers.
+    /// Shows whether the server answers.
     pub board: Arc<ConditionBoard>,
-    /// What the server may lower, and where it is told what became of that; simulated terminals have nothing to lower.
+    /// The limit that the server may lower, and the outlet for the report about it. Simulated terminals have none.
     pub limit: Option<(Arc<Limit>, Outlet)>,
 }
 
 impl Uplink {
-    /// Carries until `closing`, and then, if it is connected, until all that is kept is acknowledged.
+    /// Sends until `closing`, and then, if connected, until everything stored is acknowledged.
     pub async fn run(mut self, closing: CancellationToken) -> Result<(), UplinkError> {
         let mut backoff = Backoff::default();
-        // By a clock that is far ahead, a new certificate is old.
+        // With a clock that is far ahead, even a new certificate seems old, so the renewal is not repeated at once.
         let mut next_renewal = Instant::now();
         self.board.certificate_until(self.identity.not_after());
         self.board.disconnected(self.sent.last_at());
@@ -95,7 +95,8 @@ impl Uplink {
         }
     }
 
-    /// One connection: until it ends, or all is done (`None`), or there is a new certificate to go on with.
+    /// Uses one connection until it ends, until everything is done (`None`), or until there is a new certificate to
+    /// continue with.
     async fn once(
         &mut self,
         closing: &CancellationToken,
@@ -115,7 +116,7 @@ impl Uplink {
         };
         *progressed = carrier.progressed();
         match result {
-            // It has ended while the terminal was off. The server's clock says so, whatever the one here says.
+            // The certificate expired while the terminal was off, by the server's clock; the clock here may be wrong.
             Err(StreamError::Uncertified { .. }) => {
                 self.sent.write(clock::now(), [SentMessage::Renewal])?;
                 Ok(Some(renew(channel, &self.identity).await?))
@@ -125,7 +126,7 @@ impl Uplink {
     }
 }
 
-/// Waits until the certificate should be renewed, and renews it.
+/// Waits until the certificate is due for renewal, and renews it.
 async fn renewed(
     channel: Channel,
     identity: &Identity,

@@ -1,4 +1,4 @@
-//! Looks at readers become taps: the cases that were met on real readers, and any sequence whatever.
+//! Snapshots of readers become taps: cases from real readers, and any sequence.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const READER: ReaderKey = ReaderKey(7);
 const CARD: &[u8] = &[0x3B, 0x88, 0x80, 0x01, 0x00, 0x00, 0x05, 0xE0, 0xB3, 0x81, 0xA1, 0x00, 0x7F];
 const FELICA: &[u8] = &[0x3B, 0x8F, 0x80, 0x01, 0x80, 0x4F, 0x0C, 0xA0, 0, 0, 3, 6, 0x11, 0, 0x3B, 0, 0, 0, 0, 0x42];
 
-/// A desk with one reader and a clock that only moves when told.
+/// A desk with one reader and a clock that the test advances.
 struct Desk {
     taps: Taps,
     start: Moment,
@@ -24,7 +24,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// The first look has found an empty reader.
+    /// A desk whose first snapshot shows an empty reader.
     #[expect(clippy::disallowed_methods, reason = "a test begins somewhere; it reads the clock once")]
     fn new() -> Self {
         let wall: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().expect("an instant");
@@ -71,7 +71,7 @@ impl Desk {
 }
 
 #[test]
-fn a_card_put_and_taken_is_one_tap_told_when_it_can_no_longer_come_back() {
+fn a_card_put_and_taken_is_one_tap_reported_when_it_can_no_longer_come_back() {
     let mut desk = Desk::new();
     desk.wait(100).put(CARD).look().wait(800).take_away().look().wait(1_499);
     assert_eq!(desk.taps(), [], "it might come back");
@@ -132,11 +132,11 @@ fn a_restart_of_the_resource_manager_does_not_double_a_tap_nor_invent_one() {
 
     desk.look.event_count = 40_000;
     desk.look().wait(2_000);
-    assert_eq!(desk.taps().len(), 1, "a counter that begins anew is no tap");
+    assert_eq!(desk.taps().len(), 1, "a counter that was reset is not a tap");
 }
 
 #[test]
-fn a_reader_pulled_out_ends_its_tap_and_a_stop_tells_what_is_over() {
+fn a_reader_pulled_out_ends_its_tap_and_a_stop_reports_ended_taps() {
     let mut desk = Desk::new();
     desk.put(CARD).look().wait(500);
     assert_eq!(desk.taps.stop(desk.now), [], "it still lies there: the next start sees it");
@@ -167,7 +167,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
-    /// While the reader stays, every insertion is in exactly one tap, whatever was looked at and when.
+    /// While the reader stays attached, every insertion is in exactly one tap, for any sequence of snapshots.
     #[test]
     fn every_insertion_is_accounted_for_and_none_invented(acts in acts()) {
         let mut desk = Desk::new();
@@ -191,7 +191,7 @@ proptest! {
         prop_assert_eq!(desk.taps.deadline(), None);
     }
 
-    /// With a reader that comes and goes: no more taps than cards, and always an end.
+    /// With a reader that disconnects: no more taps than cards, and every tap ends.
     #[test]
     fn a_flapping_reader_invents_nothing(acts in acts()) {
         let mut desk = Desk::new();

@@ -1,4 +1,4 @@
-//! `enrol`: once a terminal, by a technician.
+//! `enrol`: a technician enrols the terminal once.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use crate::system;
 pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(), Failure> {
     let token: Token = token.parse().map_err(|error| Failure::Usage(anyhow::Error::new(error)))?;
     system::private_folder(&config.state_dir)
-        .with_context(|| format!("make the folder `{}`", config.state_dir.display()))?;
+        .with_context(|| format!("failed to create the folder `{}`", config.state_dir.display()))?;
     if let Ok(Some(identity)) = Identity::load(&config.state_dir)
         && !again
     {
         let terminal = identity.terminal();
         return Err(Failure::Todo(anyhow!(
-            "this terminal is enrolled as {terminal} (nothing to do; to enrol it anew, add --again) \
+            "this terminal is enrolled as {terminal} (nothing to do; to enrol it again, add --again) \
              / この端末は登録済みです。やり直す場合は --again を付けてください"
         )));
     }
     let route = Route::open(config.server.clone(), config.mode.clone()).context(
-        "wait for a relay at `connect.listen` (if the agent runs already, stop it first) / エージェントを停止してから実行してください",
+        "failed to listen for a relay at `connect.listen` (if the agent is running, stop it first) / エージェントを停止してから実行してください",
     )?;
     if config.mode != Mode::Direct {
-        writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to call.")?;
+        writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to connect.")?;
         let waited = tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await;
-        waited.context("no relay has called (start it, and look with `yomitori-agent relay --check`)")?;
+        waited.context("no relay has connected (start it, and check it with `yomitori-agent relay --check`)")?;
     }
-    let identity = enrol::enrol(&Arc::new(route), &token).await.context("enrol this terminal")?;
-    identity.store(&config.state_dir).context("keep the certificate")?;
+    let identity = enrol::enrol(&Arc::new(route), &token).await.context("failed to enrol this terminal")?;
+    identity.store(&config.state_dir).context("failed to store the certificate")?;
     writeln!(
         io::stdout(),
         "登録しました。 / Enrolled.\n  terminal {}\n  facility {}",

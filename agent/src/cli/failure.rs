@@ -1,10 +1,10 @@
-//! How a command fails; the kind decides the exit code.
+//! The ways in which a command fails; the kind decides the exit code.
 
 use std::io;
 
 use crate::config::ConfigError;
 
-/// Something went wrong; what to do is in the text.
+/// A failed command; its text says what to do.
 pub(super) enum Failure {
     /// The command or the configuration is wrong.
     Usage(anyhow::Error),

@@ -1,4 +1,5 @@
-//! `service`: what the service manager of Windows starts, and what the package runs while it installs and uninstalls.
+//! `service`: the service that the Windows service manager starts, and the commands that the package runs when it
+//! installs and uninstalls.
 
 use clap::{Args, Subcommand};
 
@@ -10,12 +11,13 @@ pub(super) struct ServiceArgs {
 
 #[derive(Subcommand, Debug, PartialEq, Eq)]
 pub(super) enum ServiceCommand {
-    /// Write down what the installer was told, and set up recovery; an empty text stands for nothing told
+    /// Write the configuration and token that the installer was given, and set up recovery; an empty text means that
+    /// nothing was given
     Prepare {
-        /// The server's address; without it a configuration that is there stays as it is
+        /// The server's address; without it an existing configuration is not changed
         #[arg(long, default_value = "", value_name = "HOST:PORT")]
         server: String,
-        /// The one-time token; the service enrols with it at its first start, and deletes it
+        /// The one-time token; the service enrols with it at its first start and then deletes it
         #[arg(long, default_value = "", value_name = "TOKEN")]
         token: String,
     },
@@ -35,7 +37,7 @@ mod tests {
         args: ServiceArgs,
     }
 
-    /// As the package writes it, with the properties filled in.
+    /// Parses a command line as the package writes it.
     fn parsed(line: &[&str]) -> Option<ServiceCommand> {
         ServiceLine::try_parse_from([&["service"], line].concat()).unwrap().args.command
     }

@@ -1,4 +1,4 @@
-//! A TOML document whose mistakes are gathered instead of ending at the first, each with the line that it is in.
+//! A TOML document whose mistakes are all collected, each with its line.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Something in the file that can't be meant.
+/// A mistake in the configuration file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Mistake {
     pub line: usize,
     pub field: String,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do.
     pub what: String,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Reads the document in `text` with `read`. Whatever `read` didn't ask for is a mistake too.
+/// Reads the document in `text` with `read`. A field that `read` does not ask for is a mistake too.
 pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Result<T, Vec<Mistake>> {
     let (parsed, errors) = DeTable::parse_recoverable(text);
     let mut mistakes: Vec<Mistake> = errors.iter().map(|error| unparsed(text, error)).collect();
@@ -44,7 +44,7 @@ pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Opt
     read.filter(|_| mistakes.is_empty()).ok_or(mistakes)
 }
 
-/// The document with another text at `path`, everything else as it is; `None` where there is no text.
+/// The document with another string at `path` and everything else unchanged; `None` if there is no string at `path`.
 pub(super) fn with_value(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
     let parsed = DeTable::parse(text).map_err(|error| vec![unparsed(text, &error)])?;
     let Some((last, above)) = path.split_last() else { return Ok(None) };
@@ -67,7 +67,7 @@ fn unparsed(text: &str, error: &toml::de::Error) -> Mistake {
     }
 }
 
-/// A table of the document, and what was known_fields of it.
+/// A table of the document, with the fields that its reader knows.
 pub(super) struct Section<'a> {
     text: &'a str,
     path: String,
@@ -78,7 +78,7 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// A text that has to be there.
+    /// A required string.
     pub(super) fn required<T>(
         &mut self,
         field: &'static str,
@@ -92,7 +92,7 @@ impl<'a> Section<'a> {
         self.optional(field, read)
     }
 
-    /// A text that may be absent.
+    /// An optional string.
     pub(super) fn optional<T>(
         &mut self,
         field: &'static str,
@@ -104,7 +104,7 @@ impl<'a> Section<'a> {
         read.map_err(|what| self.mistake_at(value.span().start, field, &what)).ok()
     }
 
-    /// A list of texts that may be absent.
+    /// An optional list of strings.
     pub(super) fn list<T>(&mut self, field: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Some(value) = self.value(field) else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {
@@ -125,7 +125,7 @@ impl<'a> Section<'a> {
         all
     }
 
-    /// A whole number that may be absent.
+    /// An optional whole number.
     pub(super) fn number(&mut self, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.value(field)?;
         let number = value
@@ -140,7 +140,7 @@ impl<'a> Section<'a> {
         number
     }
 
-    /// The table `[field]`, read as if it were empty where it is absent.
+    /// The table `[field]`; an absent table is read as an empty one.
     pub(super) fn section<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
         let empty = DeTable::default();
         match self.value(field) {
@@ -155,7 +155,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The tables `[[field]]`, any number of them.
+    /// The tables `[[field]]`, which may be absent or repeated.
     pub(super) fn sections<T>(
         &mut self,
         field: &'static str,
@@ -180,12 +180,12 @@ impl<'a> Section<'a> {
         all
     }
 
-    /// How many of these fields are there.
+    /// The number of these fields that are present.
     pub(super) fn count_present(&self, fields: &[&str]) -> usize {
         fields.iter().filter(|field| self.table.contains_key(**field)).count()
     }
 
-    /// Something is wrong with `field`.
+    /// Records a mistake in `field`.
     pub(super) fn mistake(&mut self, field: &'static str, what: &str) {
         let at = self.table.get(field).map_or(self.at, |value| value.span().start);
         self.mistake_at(at, field, what);

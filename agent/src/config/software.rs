@@ -1,4 +1,4 @@
-//! The part of the configuration that is about the official software.
+//! The sections of the configuration about the official software.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub struct VersionFiles {
 pub struct Program {
     pub component: Component,
     pub name: ProgramName,
-    /// Where it is installed; where this is not there, the program is missing.
+    /// Where it is installed; if this path does not exist, the program is missing.
     pub path: Option<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn versions(versions: &mut Section<'_>) -> VersionFiles {
     }
 }
 
-/// `[[program]]`: a program that should run, by one name.
+/// `[[program]]`: a program that should run, identified by one name.
 pub(super) fn program(program: &mut Section<'_>) -> Option<Program> {
     let component = program.required("component", component);
     let names = [
@@ -83,7 +83,7 @@ fn component(text: &str) -> Result<Component, String> {
     one_of(&words, text)
 }
 
-/// A name, and nothing that a path or another command could be made of.
+/// A name; rejects characters from which a path or another command could be built.
 fn name(text: &str) -> Result<String, String> {
     let holds = (1..=128).contains(&text.chars().count())
         && !text.starts_with(['-', '/', '.'])

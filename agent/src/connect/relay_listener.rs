@@ -1,8 +1,8 @@
-//! Where relays come in: they dial this terminal and wait; the uplink takes a connection when it wants one.
+//! Listens for relays: they connect to this terminal and wait, and the uplink takes a connection when it needs one.
 //!
-//! The terminal speaks first, so a connection that says anything while it waits, or ends, is none of a relay and is
-//! dropped. Few wait at a time, fewer of one address, and who has just failed is tried last: a stranger who fills the
-//! door can't keep a relay out, and who is behind a connection is known by TLS alone.
+//! The terminal sends first, so a connection that sends something while it waits, or ends, is not from a relay and is
+//! dropped. The number of waiting connections is limited, also per address, and addresses that failed last are tried
+//! last, so that a stranger can't keep a relay out. Only TLS shows who is at the other end.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,21 +17,21 @@ use tokio_util::task::AbortOnDropHandle;
 use super::socket;
 use crate::telemetry;
 
-/// A relay keeps one ready; a second may be one that died unnoticed.
+/// A relay keeps one connection ready; a second one may be a dead one that was not noticed yet.
 const MAX_PER_ADDRESS: usize = 2;
 const MAX_WAITING: usize = 16;
 const MAX_FAILED: usize = 64;
-/// The interface may not be up yet.
+/// The interface may come up later.
 const OPEN_AGAIN: Duration = Duration::from_secs(10);
-/// After a connection that could not be accepted, such as when there are too many files open.
+/// The pause after an accept failed, for example because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
-/// Where relays are waited for.
+/// Where to listen for relays.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RelayAddress {
-    /// Of one interface, never of all.
+    /// The address of one interface, never of all.
     pub address: SocketAddr,
-    /// Whose connections are taken; is_occupied's where none is named.
+    /// The relays whose connections are accepted; if empty, any address is accepted.
     pub relays: Vec<IpAddr>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct RelayListener {
     _acceptor: AbortOnDropHandle<()>,
 }
 
-/// Who waits.
+/// The waiting connections, with the signal for a new one.
 #[derive(Debug, Default)]
 struct WaitingRoom {
     relays: Mutex<WaitingRelays>,
@@ -50,11 +50,11 @@ struct WaitingRoom {
 
 #[derive(Debug, Default)]
 struct WaitingRelays {
-    /// The newest last.
+    /// The newest is last.
     waiting: VecDeque<(IpAddr, TcpStream)>,
-    /// Who was tried in vain, the latest last.
+    /// Addresses that failed, the latest last.
     failed: VecDeque<IpAddr>,
-    /// Behind whom the server was found last.
+    /// The address through which the server was last reached.
     proven: Option<IpAddr>,
 }
 
@@ -87,7 +87,7 @@ impl RelayListener {
         Self { waiting_room, _acceptor: AbortOnDropHandle::new(acceptor) }
     }
 
-    /// Until somebody waits.
+    /// Returns once a connection is waiting.
     pub(super) async fn wait_for_relay(&self) {
         loop {
             let arrived = self.waiting_room.arrived.notified();
@@ -145,7 +145,7 @@ impl WaitingRelays {
         !self.waiting.is_empty()
     }
 
-    /// Who is most likely a relay, and of its connections the newest.
+    /// The newest connection of the address that is most likely a relay.
     fn take(&mut self) -> Option<(IpAddr, TcpStream)> {
         self.waiting.retain(|(_, stream)| is_silent(stream));
         let newest_first = self.waiting.iter().enumerate().rev();
@@ -153,7 +153,7 @@ impl WaitingRelays {
         self.waiting.remove(best)
     }
 
-    /// The later, the less likely: proven, unknown, failed long ago, failed just now.
+    /// A lower rank is tried first: proven, unknown, failed long ago, failed recently.
     fn rank(&self, address: IpAddr) -> usize {
         if self.proven == Some(address) {
             return 0;
@@ -177,14 +177,14 @@ impl WaitingRelays {
     }
 }
 
-/// Whether the other side is there and has said nothing.
+/// Whether the other side is connected and has sent nothing.
 fn is_silent(stream: &TcpStream) -> bool {
     let mut byte = [0];
     matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 fn bind(listen: &RelayAddress) -> io::Result<TcpListener> {
-    // The standard library lets a port be taken again at once after a restart.
+    // The standard library sets SO_REUSEADDR, so that the port can be bound again right after a restart.
     let listener = StdListener::bind(listen.address)?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_speaks_first_or_leaves_is_not_taken() {
+    async fn a_connection_that_sends_first_or_ends_is_not_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut relays = WaitingRelays::default();
         let ((mut noisy, first), (leaving, second), (_relay, third)) =
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn strangers_who_fill_the_door_do_not_keep_a_relay_out() {
+    async fn strangers_who_fill_the_listener_do_not_keep_a_relay_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut relays = WaitingRelays::default();
         let mut open = Vec::new();
@@ -259,7 +259,7 @@ mod tests {
             come(&mut relays, 2).await;
         }
         assert_eq!((relays.waiting.len(), relays.count_of(address(2))), (3, MAX_PER_ADDRESS));
-        // The newest is tried, fails, and its address is then tried last.
+        // The newest is tried and fails; its address is then tried last.
         let (tried, _) = relays.take().unwrap();
         assert_eq!(tried, address(2));
         relays.record_attempt(tried, false);

@@ -1,5 +1,5 @@
-//! The way to the server: this terminal dials it, or a relay on the clinic's network has dialled this terminal and carries
-//! the bytes on. TLS begins here and ends at the server either way.
+//! The route to the server: this terminal connects to it, or a relay on the clinic's network has connected to this
+//! terminal and forwards the bytes. In both cases TLS runs between this terminal and the server.
 
 use std::io;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use super::relay_listener::{RelayAddress, RelayListener};
 use super::socket;
 use crate::address::ServerAddress;
 
-/// A handshake costs this terminal something, so who breaks it off at once is not answered as fast.
+/// A handshake has a cost, so connections that fail at once are not replaced at once.
 const NEXT_AFTER_FAILURE: Duration = Duration::from_millis(100);
 const NEXT_MEANWHILE: Duration = Duration::from_secs(3);
 
-/// How this terminal's bytes get out.
+/// How this terminal reaches the server.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
-    /// By a connection of its own.
+    /// It connects by itself.
     #[default]
     Direct,
-    /// By the connection of a relay, waited for here.
+    /// It waits for a relay to connect.
     Relay(RelayAddress),
 }
 
-/// A server and the way to it.
+/// A server and the route to it.
 #[derive(Debug)]
 pub struct Route {
     server: ServerAddress,
@@ -37,14 +37,14 @@ pub struct Route {
 }
 
 impl From<ServerAddress> for Route {
-    /// The direct way.
+    /// The direct route.
     fn from(server: ServerAddress) -> Self {
         Self { server, listener: None }
     }
 }
 
 impl Route {
-    /// For a command: says at once where the listener can't be opened.
+    /// For a command: fails at once if the listener can't be opened.
     pub fn open(server: ServerAddress, mode: Mode) -> io::Result<Self> {
         let listener = match mode {
             Mode::Direct => None,
@@ -53,7 +53,7 @@ impl Route {
         Ok(Self { server, listener })
     }
 
-    /// For the daemon: its network may come up later than itself.
+    /// For the daemon, which may start before its network: opens the listener as soon as possible.
     #[must_use]
     pub fn open_when_possible(server: ServerAddress, mode: Mode) -> Self {
         let listener = match mode {
@@ -68,7 +68,7 @@ impl Route {
         &self.server
     }
 
-    /// Whether this terminal dials the server itself.
+    /// Whether the route is direct or through a relay.
     #[must_use]
     pub const fn way(&self) -> vocabulary::Way {
         match self.listener {
@@ -77,14 +77,14 @@ impl Route {
         }
     }
 
-    /// Until there is a way out: at once if this terminal dials itself, else with the next relay.
+    /// Returns at once for a direct route, else once a relay has connected.
     pub async fn wait_until_ready(&self) {
         if let Some(listener) = &self.listener {
             listener.wait_for_relay().await;
         }
     }
 
-    /// The server, as TLS has found it at the other end.
+    /// Connects to the server and verifies it by TLS.
     pub(super) async fn connect(&self, connector: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
         match &self.listener {
             None => {
@@ -96,7 +96,8 @@ impl Route {
         }
     }
 
-    /// Whoever waits at the listener may be anyone and may keep silent, so while one is tried the next is tried too.
+    /// A waiting connection may come from anyone and may stay silent, so further connections are tried while earlier
+    /// ones are pending.
     async fn connect_through(
         &self,
         listener: &RelayListener,

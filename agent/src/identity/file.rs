@@ -1,5 +1,5 @@
-//! The identity on disk: one PEM file with key, certificate and authority, so that a power cut leaves the old one or the
-//! new one and never a mixture.
+//! The identity on disk: one PEM file with key, certificate and authority, so that after a power cut either the old or
+//! the new identity is there, never a mixture.
 
 use std::fs;
 use std::io;
@@ -16,9 +16,9 @@ const FILE: &str = "identity.pem";
 /// Why the identity can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("read or write `{path}` (check that it belongs to the agent's user)")]
+    #[error("failed to read or write `{path}` (check that it belongs to the agent's user)")]
     File { path: PathBuf, source: io::Error },
-    #[error("understand `{path}` (enrol this terminal again with a new token)")]
+    #[error("invalid identity in `{path}` (enrol this terminal again with a new token)")]
     Broken { path: PathBuf, source: Option<CertificateError> },
 }
 
@@ -48,7 +48,7 @@ impl Identity {
         }
     }
 
-    /// Writes it into `state_dir`, whole or not at all.
+    /// Writes it into `state_dir` atomically.
     pub fn store(&self, state_dir: &Path) -> Result<(), FileError> {
         let path = state_dir.join(FILE);
         let sections = [

@@ -1,4 +1,4 @@
-//! What the server may lower: obeyed, kept, reported once, and never a raise.
+//! The server can lower what is collected and never raise it; a limit is stored and reported once.
 
 use proptest::prelude::*;
 use yomitori_proto::wire::{self, down};
@@ -9,7 +9,7 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_775_000_000 + second, 0).unwrap()
 }
 
-/// Settings of a newer server: more than this agent knows.
+/// Settings of a newer server, which this agent does not understand.
 fn from_the_future() -> Settings {
     let settings = wire::Settings { hash: 7, most: CollectionLevel::Readers.to_wire() };
     let down = wire::Down { message: Some(down::Message::Settings(settings)) };
@@ -42,7 +42,7 @@ fn what_was_understood_last_holds_over_restarts_and_over_what_is_not_understood(
     assert!(limit.apply(settings, at(0)).is_some());
     assert_eq!(limit.apply(settings, at(1)), None, "it is reported once");
     limit.report_again();
-    assert!(limit.apply(settings, at(1)).is_some(), "what could not be told is told the next time");
+    assert!(limit.apply(settings, at(1)).is_some(), "a report that could not be sent is given again");
 
     let again = Limit::open(dir.path(), CollectionLevel::Headers);
     assert_eq!(again.level(), CollectionLevel::Readers);
@@ -53,7 +53,7 @@ fn what_was_understood_last_holds_over_restarts_and_over_what_is_not_understood(
 
 #[test]
 fn a_file_that_cannot_be_read_means_the_least() {
-    for broken in ["", "{", "{\"settings_hash\":1,\"most\":\"unknown\",\"dark\":[]}", "\u{0}\u{1}"] {
+    for broken in ["", "{", "{\"settings_hash\":1,\"most\":\"unknown\",\"paused\":[]}", "\u{0}\u{1}"] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FILE), broken).unwrap();
         let limit = Limit::open(dir.path(), CollectionLevel::Headers);
@@ -73,10 +73,10 @@ fn settings_that_cannot_be_written_down_hold_until_the_end() {
 }
 
 proptest! {
-    /// Whatever the order of settings and restarts: names are never allowed at an instant that was dark, and an instant is
-    /// dark if it was so by the settings then.
+    /// For any order of settings and restarts: an instant is paused exactly if the settings at that instant did not
+    /// allow names.
     #[test]
-    fn an_instant_is_dark_if_names_were_not_allowed_then(
+    fn an_instant_is_paused_if_names_were_not_allowed_then(
         steps in prop::collection::vec((prop::sample::select(&CollectionLevel::ALL[1..]), any::<bool>()), 0..8)
     ) {
         let dir = tempfile::tempdir().unwrap();

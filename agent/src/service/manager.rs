@@ -1,5 +1,5 @@
-//! What the service manager of Windows asks and is result. The service can be stopped at any time, and is stopped before the
-//! system goes down; it can't be paused. Nobody's log-off touches it.
+//! The exchange with the Windows service manager. The service can be stopped at any time and is stopped before the
+//! system shuts down; it can't be paused, and a log-off does not affect it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,12 +18,12 @@ use super::{NAME, readiness};
 use crate::daemon::{self, DaemonError};
 use crate::telemetry;
 
-/// Longer than the agent takes to end.
+/// Longer than the agent takes to stop.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 /// Any number but zero makes the service manager start the service again.
 const FAILED: u32 = 1;
 
-/// The service manager calls the service with nothing but arguments of its own.
+/// The service manager passes only its own arguments, so the path is kept here.
 static CONFIG: OnceLock<PathBuf> = OnceLock::new();
 
 define_windows_service!(service_main, service_body);
@@ -54,7 +54,7 @@ fn service_body(_arguments: Vec<OsString>) {
             _ = &mut stopped => Ok(()),
         }
     });
-    // A thread that hangs in PC/SC must not hold up the end.
+    // A thread that hangs in PC/SC must not delay the exit.
     runtime.shutdown_background();
     let code = match ended {
         Ok::<(), DaemonError>(()) => ServiceExitCode::NO_ERROR,
@@ -79,12 +79,12 @@ impl Handler {
             ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
             _ => return ServiceControlHandlerResult::NotImplemented,
         };
-        // Said before this returns, since after it nothing more may be asked.
+        // The status must be set before this returns.
         if let Some(status) = self.status.get() {
             set_status(*status, ServiceState::StopPending, ServiceExitCode::NO_ERROR);
         }
         if let Some(stop) = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // An agent that has ended already needs no reason.
+            // The send fails if the agent has already ended.
             let _ = stop.send(reason);
         }
         ServiceControlHandlerResult::NoError

@@ -1,9 +1,9 @@
-//! Watches linkage folders by file names alone. No file is opened, unless the clinic has opted in to `header`.
+//! Watches linkage folders by file names alone. No file is opened unless the clinic has opted in to `header`.
 //!
-//! * A result may live for a tenth of a second: the name in the operating system's notification is enough.
-//! * Notifications can be lost (overflow, network shares): a folder that has changed is listed again every second.
-//! * A file is reported once, also over restarts: its mark is kept together with what was reported of it.
-//! * What the server lowers ([`Limit`]) is looked up before every look, so that it holds from then on.
+//! * A result may exist for a tenth of a second only, so the name in the operating system's notification is enough.
+//! * Notifications can be lost (overflow, network shares), so a folder that has changed is also listed every second.
+//! * A file is reported once, also over restarts: its mark is stored together with the report.
+//! * The server's limit ([`Limit`]) is read before every check, so that it applies at once.
 
 mod folder;
 mod header;
@@ -26,9 +26,9 @@ use crate::outlet::{FileMark, Outlet, RecorderClosed};
 use crate::{clock, telemetry};
 use folder::Folder;
 
-/// How often a folder is looked at beside the notifications.
+/// How often a folder is checked in addition to the notifications.
 const RESCAN: Duration = Duration::from_secs(1);
-/// So many notifications may wait; more are made up for by listing the folder.
+/// At most this many notifications wait; further ones are replaced by a listing of the folder.
 const QUEUE: usize = 4_096;
 
 /// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were reported before.
@@ -48,11 +48,11 @@ pub fn start(
         let paths = folders.iter().map(|folder| folder.path().to_owned()).collect();
         let level = limit.level();
         let mut watcher = Watcher { folders, outlet, notify: notify(paths, notifications), limit, level };
-        // Closed only says that nobody listens any more.
+        // The only error is that the recorder has ended.
         let _ = watcher.run(&woken);
     })?;
     Ok(RunningSource::new(thread, move || {
-        // Where the thread has ended already, there is nobody to tell.
+        // The send fails if the thread has already ended.
         let _ = wake.send(FolderEvent::Stop);
     }))
 }
@@ -61,7 +61,7 @@ enum FolderEvent {
     Named(PathBuf),
     /// Notifications were lost.
     Overflow,
-    /// A watched folder itself went.
+    /// A watched folder itself was removed.
     FolderGone(PathBuf),
     Stop,
 }
@@ -69,10 +69,10 @@ enum FolderEvent {
 struct Watcher {
     folders: Vec<Folder>,
     outlet: Outlet,
-    /// `None` where the operating system has no notifications to give: then listing must do.
+    /// `None` if the operating system offers no notifications; the folders are then only listed.
     notify: Option<RecommendedWatcher>,
     limit: Arc<Limit>,
-    /// What was allowed when it was last looked up.
+    /// The level that was allowed at the last check.
     level: CollectionLevel,
 }
 
@@ -105,7 +105,7 @@ impl Watcher {
                         if let Some(notify) = &mut self.notify {
                             attend(notify, folder, there.is_some());
                         }
-                        // The watch comes before the listing, so that no file falls between the two.
+                        // The watch starts before the listing, so that no file is missed between the two.
                         if let Some(modified) = there {
                             folder.rescan(modified, clock::moment(), &self.outlet)?;
                         }
@@ -118,7 +118,7 @@ impl Watcher {
         self.folders.iter_mut().try_for_each(|folder| folder.stop(now, &self.outlet))
     }
 
-    /// Looks up what is allowed; where less is than before, lets go of it.
+    /// Applies the present limit; stops collecting what is no longer allowed.
     fn obey(&mut self) -> Result<(), RecorderClosed> {
         let level = self.limit.level();
         let before = std::mem::replace(&mut self.level, level);
@@ -137,7 +137,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Whether not even names may be looked at.
+    /// Whether not even names may be collected.
     fn sees_nothing(&self) -> bool {
         self.level < CollectionLevel::Names
     }
@@ -180,16 +180,16 @@ fn notify(folders: Vec<PathBuf>, wake: SyncSender<FolderEvent>) -> Option<Recomm
 }
 
 fn send(wake: &SyncSender<FolderEvent>, what: FolderEvent) {
-    // The watcher has ended: nobody wants to know.
+    // The send fails if the watcher has ended.
     let _ = wake.send(what);
 }
 
-/// Watches a folder that is there, and no longer one that isn't.
+/// Starts or ends the watch on a folder that has appeared or gone.
 fn attend(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) {
     if folder.is_watched() == is_there {
         return;
     }
-    // Where it was replaced by another of its name, or is gone, the old watch is dead, and the system may have dropped it.
+    // If the folder was removed or replaced, the old watch is dead, and the system may already have dropped it.
     let _ = notify.unwatch(folder.path());
     if is_there {
         folder.set_watched(notify.watch(folder.path(), RecursiveMode::NonRecursive));

@@ -1,9 +1,10 @@
-//! Watches the readers through PC/SC, and only watches: it never connects to a card and never sends a command.
+//! Watches the readers through PC/SC. It only watches: it never connects to a card and never sends a command.
 //!
-//! * A context that failed is never used again: pcsc-lite answers `NoService` on it for ever, also after it is back.
-//! * The wait is bounded and the readers are listed every turn: one that comes between listing and waiting would be
-//!   missed otherwise.
-//! * Whatever the call does (returns at once, always; or hangs), this neither spins nor stays silent about it.
+//! * A context that failed is never used again: pcsc-lite keeps answering `NoService` on it even after the service is
+//!   back.
+//! * The wait is bounded and the readers are listed every turn, because a reader that arrives between listing and
+//!   waiting would be missed otherwise.
+//! * If the call always returns at once, the loop does not spin; if it hangs, the gap is reported.
 
 mod readers;
 
@@ -25,18 +26,18 @@ use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, telemetry};
 use readers::Readers;
 
-/// The wait for a change.
+/// The longest wait for a change.
 const TURN: Duration = Duration::from_secs(1);
-/// A turn that took longer has not watched: a resource manager that hangs, or a terminal that slept.
+/// During a turn that took longer, nothing was watched: the resource manager hung or the terminal slept.
 const HUNG: Duration = Duration::from_secs(10);
-/// After a call that returned at once and told nothing.
+/// The pause after a call that returned at once without a change.
 const PAUSE: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// Starts watching for `terminal`.
 pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io::Result<RunningSource> {
-    // Nothing is ever sent: the watcher ends when the other end is dropped.
+    // Nothing is ever sent; the watcher ends when the sender is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
     let context = Arc::new(Mutex::new(None));
     let mut watcher = Watcher {
@@ -47,14 +48,14 @@ pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io:
         outage: Outage::new(GapSource::Pcsc),
     };
     let thread = thread::Builder::new().name("pcsc".to_owned()).spawn(move || {
-        // Closed only says that nobody listens any more.
+        // The only error is that the recorder has ended.
         let _ = watcher.run();
     })?;
     Ok(RunningSource::new(thread, move || {
         drop(alive);
         let context: Option<Context> = context.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(context) = context {
-            // Where it fails, the wait ends by itself within a turn.
+            // If this fails, the wait ends by itself within a turn.
             let _ = context.cancel();
         }
     }))
@@ -64,12 +65,12 @@ struct Watcher {
     readers: Readers,
     outlet: Outlet,
     stop: Receiver<Infallible>,
-    /// The context in use, to interrupt its wait.
+    /// The present context, whose wait can be interrupted.
     context: Arc<Mutex<Option<Context>>>,
     outage: Outage,
 }
 
-/// Why a context is no longer followed.
+/// Why watching on a context ended.
 enum ContextEnd {
     Stopped,
     Lost(Error),
@@ -112,7 +113,7 @@ impl Watcher {
         self.outage.end(now.wall, &self.outlet)
     }
 
-    /// Watches on `context` for as long as it works, and tells whether it ever did.
+    /// Watches on `context` for as long as it works; also returns whether it ever did.
     fn follow(&mut self, context: &Context) -> Result<(ContextEnd, bool), RecorderClosed> {
         let (mut worked, mut empty_turns) = (false, 0);
         loop {
@@ -134,7 +135,7 @@ impl Watcher {
             let changed = match context.get_status_change(until_due.unwrap_or(TURN).min(TURN), self.readers.states()) {
                 Ok(()) => self.readers.look(clock::moment()),
                 Err(Error::Timeout | Error::Cancelled) => true,
-                // It left after it was listed.
+                // The reader was removed after it was listed.
                 Err(Error::UnknownReader | Error::ReaderUnavailable) => false,
                 Err(error) => return Ok((ContextEnd::Lost(error), worked)),
             };

@@ -1,7 +1,7 @@
-//! Looks at the terminal itself: steps of its clock, versions and programs of the official software, and readers that are
-//! plugged in and that PC/SC does not show.
+//! Watches the terminal itself: steps of its clock, versions and programs of the official software, and readers that
+//! are plugged in but not listed by PC/SC.
 //!
-//! It reads and compares; what is as it was is not reported again.
+//! Only changes are reported.
 
 mod software;
 
@@ -20,12 +20,12 @@ use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, system};
 use software::{Programs, Versions};
 
-/// A step of the clock is seen after this at the latest.
+/// A step of the clock is noticed within this time.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Starts looking.
+/// Starts watching.
 pub fn start(software: Software, outlet: Outlet) -> std::io::Result<RunningSource> {
-    // Nothing is ever sent: the watcher ends when the other end is dropped.
+    // Nothing is ever sent; the watcher ends when the sender is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
     let mut watcher = Watcher {
         versions: Versions::new(software.versions),
@@ -35,7 +35,7 @@ pub fn start(software: Software, outlet: Outlet) -> std::io::Result<RunningSourc
         outlet,
     };
     let thread = thread::Builder::new().name("terminal".to_owned()).spawn(move || {
-        // Closed only says that nobody listens any more.
+        // The only error is that the recorder has ended.
         let _ = watcher.run(&stop);
     })?;
     Ok(RunningSource::new(thread, move || drop(alive)))

@@ -3,28 +3,30 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-/// Why there is no spool to work with.
+/// Why the spool can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("another agent works in `{state_dir}` (stop it, or give this one a `state_dir` of its own)")]
+    #[error("another agent is running in `{state_dir}` (stop it, or give this one its own `state_dir`)")]
     InUse { state_dir: PathBuf },
     #[error("the spool has format {format} of a newer agent (install that version again)")]
     Newer { format: u64 },
     #[error("the spool is broken")]
     Broken,
-    #[error("read or write `{path}` (check that it belongs to the agent's user and that the disk has room)")]
+    #[error("failed to read or write `{path}` (check that it belongs to the agent's user and that the disk has room)")]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Spool(#[from] SpoolError),
 }
 
-/// The spool can't be read or written: the disk is full or broken.
+/// The spool can't be read or written, because the disk is full or broken.
 #[derive(Debug, thiserror::Error)]
-#[error("use the spool (check that the disk has room; a broken file is set aside at the next start)")]
+#[error(
+    "failed to read or write the spool (check that the disk has room; a broken file is set aside at the next start)"
+)]
 pub struct SpoolError(#[source] pub(super) Box<redb::Error>);
 
 impl SpoolError {
-    /// Whether the disk has no room: that may pass, and until then less is kept.
+    /// Whether the disk is full. This may be temporary; until then less is stored.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let Self(cause) = self;

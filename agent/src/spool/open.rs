@@ -1,5 +1,5 @@
-//! Opening the spool's file. One that is broken or another terminal's is renamed, told and done without: an agent in a
-//! clinic has nobody who would repair it.
+//! Opens the spool's file. A file that is broken or belongs to another terminal is renamed and its loss reported,
+//! because no one in a clinic would repair it.
 
 use std::fs;
 use std::io;
@@ -19,9 +19,9 @@ use super::record::OBSERVATIONS;
 use crate::telemetry;
 
 const FILE: &str = "spool.redb";
-/// One is enough: it is for whoever wants to know what happened.
+/// Only the last one is kept, for analysis.
 const ASIDE: &str = "spool.broken.redb";
-/// Of what was read or written last; the whole agent has to do with 15 MiB.
+/// The size of redb's cache; the whole agent must fit in 15 MiB.
 const CACHE_BYTES: usize = 1024 * 1024;
 
 impl Spool {
@@ -54,7 +54,7 @@ impl Spool {
         }
         let database = match Database::builder().set_cache_size(CACHE_BYTES).open_read_only(&path) {
             Ok(database) => database,
-            // It was not closed in order; the agent's next start repairs it.
+            // The file was not closed in order; the agent's next start repairs it.
             Err(DatabaseError::RepairAborted) => return Ok(None),
             Err(error) => return Err(refused(&path, error)),
         };
@@ -73,8 +73,8 @@ impl Spool {
     }
 }
 
-/// Opens or makes the file, with every page verified. redb promises an error for a file that was altered; should it panic
-/// all the same, that file is broken too.
+/// Opens or creates the file, and verifies every page. redb promises an error for a file that was altered; if it panics
+/// all the same, the file counts as broken too.
 fn attempt(path: &Path, terminal: TerminalId, budget: u64) -> Result<Option<Spool>, OpenError> {
     catch_unwind(AssertUnwindSafe(|| {
         let file = path.to_owned();
@@ -89,7 +89,7 @@ fn attempt(path: &Path, terminal: TerminalId, budget: u64) -> Result<Option<Spoo
 fn refused(path: &Path, error: DatabaseError) -> OpenError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { state_dir: path.to_owned() },
-        // What redb says of a file that it did not write, or whose head is torn.
+        // The error of redb for a file that it did not write or whose header is torn.
         DatabaseError::Storage(StorageError::Io(source))
             if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
         {

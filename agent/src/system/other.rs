@@ -1,4 +1,4 @@
-//! A system that nobody has taught the agent yet: it tells nothing.
+//! A system that the agent does not support yet: it reports nothing.
 
 use std::io;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Windows: asked by calls that need no more than an ordinary user, and start nothing. Only for scheduled tasks there is no
-//! such call: the tool that comes with the system is asked, and rarely. What can't be told is not told.
+//! Windows: uses calls that an ordinary user may make and that start no program. There is no such call for scheduled
+//! tasks, so the system's own tool is run at long intervals. What is not known is not reported.
 
 #[path = "windows/calls.rs"]
 mod calls;
@@ -24,21 +24,21 @@ use super::program::ProgramName;
 use crate::clock;
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Asking for a task starts a program.
+/// A query for a task starts a program, so it is rare.
 const TASKS_EVERY: Duration = Duration::from_secs(300);
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 /// `ERROR_SERVICE_DOES_NOT_EXIST`.
 const NO_SUCH_SERVICE: i32 = 1060;
 
-/// Counted by the loader of the system; waking from a fast start-up is no new boot.
+/// A counter of the system's boot loader; a wake-up from fast start-up is not a new boot.
 const BOOTS: (&str, &str) =
     (r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters", "BootId");
 const VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
-/// Every scheduled task has a key here, which whoever may not see the task can still find.
+/// Every scheduled task has a key here, which can be found even without the right to see the task.
 const TASKS: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
 
-/// Who may enter: the system, administrators, and the account of the service. Nothing is inherited from above, where every
-/// user of the terminal may read.
+/// Access for the system, administrators and the service's account. Nothing is inherited from the parent folder, which
+/// every user of the terminal may read.
 const PRIVATE: &str = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;LS)";
 
 pub(super) fn boot() -> Option<(Uuid, Duration)> {
@@ -116,11 +116,11 @@ fn task_lately(name: &str) -> Option<ComponentState> {
 
 fn task(name: &str) -> Option<ComponentState> {
     let printed = ask("schtasks.exe", &["/Query", "/XML", "/TN", name]).and_then(|printed| windows::task(&printed));
-    // The tool says the same of a task that isn't there and of one that it may not show.
+    // The tool answers the same for a missing task and for one that it may not show.
     printed.or_else(|| (!calls::registry_has(&format!(r"{TASKS}\{name}"))?).then_some(ComponentState::Missing))
 }
 
-/// What a program of the system's own folder prints; nothing where it can't be started.
+/// The output of a program in the system's own folder; `None` if it can't be started.
 fn ask(program: &str, arguments: &[&str]) -> Option<String> {
     let folder = PathBuf::from(std::env::var_os("SystemRoot")?).join("System32");
     let mut command = Command::new(folder.join(program));

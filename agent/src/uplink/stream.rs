@@ -1,5 +1,5 @@
-//! One stream: what the contract's [`Sender`] demands is carried out, and what the server says is handed to it. The agent
-//! and the simulated fleet speak through this same code.
+//! One stream: carries out what the contract's [`Sender`] requests, and passes the server's answers to it. The agent
+//! and the simulated fleet share this code.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -38,53 +38,52 @@ const SETTINGS: SenderSettings = SenderSettings {
     give_up_after: Duration::from_secs(90),
 };
 const OPEN_WITHIN: Duration = Duration::from_secs(40);
-/// The server's messages are a few dozen bytes.
+/// The server's messages have a few dozen bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Why a stream ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    #[error("connect")]
+    #[error("failed to connect")]
     Connect(#[from] ConnectError),
-    #[error("the server ends the stream: {message}")]
+    #[error("the server ended the stream: {message}")]
     Ended { message: String },
-    #[error("the server does not take this terminal's certificate: {message}")]
+    #[error("the server rejected this terminal's certificate: {message}")]
     Uncertified { message: String },
-    #[error("renew the certificate")]
+    #[error("failed to renew the certificate")]
     Renewal(#[from] EnrolError),
     #[error("the server closed the stream")]
     Closed,
     #[error("the server did not answer in time")]
     Silent,
-    #[error("the server said what can't be understood")]
+    #[error("invalid message from the server")]
     Answer(#[from] DecodeError),
-    #[error("the server said what it must not")]
+    #[error("the server violated the protocol")]
     Violation(#[from] Violation),
-    #[error("write down what is sent")]
+    #[error("failed to write the record of what is sent")]
     Sent(#[from] io::Error),
-    #[error("read the spool")]
+    #[error("failed to read the spool")]
     Spool(#[from] SpoolError),
 }
 
 impl From<Status> for StreamError {
-    /// Only what the server says; what lies below it in the connection is of no use to anyone.
+    /// Keeps the server's message only; the details of the connection below it are not helpful.
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
         if status.code() == Code::Unauthenticated { Self::Uncertified { message } } else { Self::Ended { message } }
     }
 }
 
-/// Who is told of a stream. Without one nothing is written down of what is sent and of whether the server answers, as is
-/// right for simulated terminals, which nobody looks into.
+/// Observes a stream: records what is sent and whether the server answers. Simulated terminals need none.
 #[derive(Clone, Copy)]
 pub struct StreamObserver<'a> {
     pub sent: &'a SentLog,
     pub board: &'a ConditionBoard,
-    /// What the server may lower, and where it is told what became of that; without it, the server has no say.
+    /// The limit that the server may lower, and the outlet for the report about it; without it, settings are ignored.
     pub limit: Option<(&'a Limit, &'a Outlet)>,
 }
 
-/// Carries the observations of one spool.
+/// Sends the observations of one spool.
 pub struct SpoolUploader<'a> {
     identity: &'a Identity,
     spool: &'a Spool,
@@ -95,27 +94,27 @@ pub struct SpoolUploader<'a> {
 }
 
 impl<'a> SpoolUploader<'a> {
-    /// Of one stream after another, told to `observer`.
+    /// An uploader for one stream, which `observer` watches.
     #[must_use]
     pub fn new(identity: &'a Identity, spool: &'a Spool, observer: Option<StreamObserver<'a>>) -> Self {
         Self { identity, spool, way: Way::Direct, observer, progressed: false, nudge: Nudge::default() }
     }
 
-    /// The same, for a terminal whose bytes go this way.
+    /// Sets the way by which this terminal reaches the server.
     #[must_use]
     pub const fn with_way(mut self, way: Way) -> Self {
         self.way = way;
         self
     }
 
-    /// Whether the server acknowledged anything or stayed for longer than a failed attempt would.
+    /// Whether the server acknowledged anything, or the stream lasted longer than a failed attempt would.
     #[must_use]
     pub const fn progressed(&self) -> bool {
         self.progressed
     }
 
-    /// Carries over `channel` until the stream ends; once `closing`, until everything is acknowledged. `kept` tells the
-    /// number kept last.
+    /// Sends over `channel` until the stream ends, or after `closing` until everything is acknowledged. `kept` holds
+    /// the highest number that is stored.
     pub async fn carry(
         &mut self,
         channel: Channel,
@@ -125,14 +124,14 @@ impl<'a> SpoolUploader<'a> {
         let last = *kept.borrow_and_update();
         let mut sender = Sender::new(SETTINGS, self.spool.first_unacknowledged(), last.max(self.spool.last()));
         let (up, messages) = mpsc::channel(SETTINGS.window);
-        // The server answers to a `Hello`, so it has to be under way before the answer is waited for.
+        // The server answers to `Hello`, so it must be queued before the call waits for the answer.
         self.transmit(&mut sender, &up).await?;
         let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
         let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(ReceiverStream::new(messages))).await;
         let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
         loop {
             if let Err(error) = self.transmit(&mut sender, &up).await {
-                // Where the stream has ended, the server's reason is worth more than that.
+                // If the stream has ended, the server's reason is the better error.
                 return Err(if matches!(error, StreamError::Closed) {
                     drain_until_end(&mut answers).await
                 } else {
@@ -182,7 +181,7 @@ impl<'a> SpoolUploader<'a> {
         Ok(())
     }
 
-    /// Lowers what is collected, or what was lowered before, and reports it like any other observation.
+    /// Applies the server's settings and reports the outcome like any other observation.
     fn obey(&self, settings: Settings) {
         let Some((limit, outlet)) = self.observer.and_then(|observer| observer.limit) else { return };
         let now = clock::now();
@@ -193,7 +192,7 @@ impl<'a> SpoolUploader<'a> {
         }
     }
 
-    /// Carries out what the sender demands now.
+    /// Carries out what the sender requests now.
     async fn transmit(&mut self, sender: &mut Sender, up: &mpsc::Sender<wire::Up>) -> Result<(), StreamError> {
         loop {
             let now = clock::moment();
@@ -262,7 +261,7 @@ impl<'a> SpoolUploader<'a> {
     }
 }
 
-/// Whether the server takes this terminal's certificate: opens a stream and ends it without a word.
+/// Checks whether the server accepts this terminal's certificate: opens a stream and ends it without a message.
 pub async fn check_access(channel: Channel) -> Result<(), StreamError> {
     let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
     let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(tokio_stream::empty())).await;

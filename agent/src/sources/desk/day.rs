@@ -1,4 +1,4 @@
-//! The entries of the day, as the desk sees them.
+//! The entries of the day, as the desk page lists them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use yomitori_proto::event::{Event, Observation};
@@ -6,7 +6,7 @@ use yomitori_proto::id::Seq;
 
 use super::text::day;
 
-/// As in the spool: what is older is not of today.
+/// The same as in the spool: older entries are not from today.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(36);
 
 /// One entry.
@@ -23,7 +23,7 @@ pub(super) struct Entry {
 pub(super) struct Day(Vec<Entry>);
 
 impl Day {
-    /// What was kept.
+    /// The entries among stored observations.
     pub(super) fn from_observations(observations: Vec<Observation>) -> Self {
         let mut day = Self::default();
         for Observation { seq, occurred_at, event, .. } in observations {
@@ -32,7 +32,7 @@ impl Day {
         day
     }
 
-    /// Something was entered, or taken back, and is kept.
+    /// Records an entry or a withdrawal that is stored.
     pub(super) fn record(&mut self, seq: Seq, at: DateTime<Utc>, event: Event) {
         if let Event::EntryWithdrawn(withdrawn) = event {
             for entry in self.0.iter_mut().filter(|entry| entry.seq == withdrawn.seq) {
@@ -44,7 +44,7 @@ impl Day {
         self.0.push(Entry { seq, at, event, is_withdrawn: false });
     }
 
-    /// Whether there is an entry that can be taken back.
+    /// Whether this entry exists and is not withdrawn yet.
     pub(super) fn can_withdraw(&self, seq: Seq) -> bool {
         self.0.iter().any(|entry| entry.seq == seq && !entry.is_withdrawn)
     }
@@ -63,7 +63,7 @@ mod tests {
     use yomitori_proto::id::Life;
 
     #[test]
-    fn a_day_in_japan_lists_what_stands_and_what_was_taken_back() {
+    fn a_day_in_japan_lists_entries_and_withdrawn_entries() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let restarted = |seq, at: DateTime<Utc>| Observation {
             seq: Seq(seq),
@@ -84,6 +84,6 @@ mod tests {
         assert_eq!(listed(&day), [(6, false), (5, true)]);
         assert_eq!([3, 5, 6, 7].map(|seq| day.can_withdraw(Seq(seq))), [true, false, true, false]);
         day.record(Seq(10), at("2026-04-04T00:00:00Z"), FaceReaderRestarted { restarted_at: now }.into());
-        assert!(!day.can_withdraw(Seq(6)), "what is long gone is forgotten");
+        assert!(!day.can_withdraw(Seq(6)), "an old entry is forgotten");
     }
 }

@@ -1,5 +1,5 @@
-//! The page as it is fetched: all buttons, in one language with the other small beside it. What changes comes from
-//! `state` and is put in by the script.
+//! The static page: all buttons, with the texts of one language large and the other small beside them. The script fills
+//! in what changes from `state`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ pub(super) const STYLE: &str = include_str!("assets/desk.css");
 pub(super) const SCRIPT: &str = include_str!("assets/desk.js");
 pub(super) const ICON: &str = include_str!("assets/icon.svg");
 
-/// The language that stands first.
+/// The main language of the page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lang {
     Ja,
@@ -18,7 +18,7 @@ pub(super) enum Lang {
 }
 
 impl Lang {
-    /// As the query string asks; Japanese where it doesn't.
+    /// The language in the query string; Japanese if there is none.
     pub(super) fn from_query(query: &str) -> Self {
         if query.split('&').any(|pair| pair == "lang=en") { Self::En } else { Self::Ja }
     }
@@ -44,14 +44,14 @@ impl Lang {
         }
     }
 
-    /// A text with the other language beside it. The texts are ours: none holds a sign that HTML knows.
+    /// A text with the other language beside it. The texts are constants without characters that are special in HTML.
     fn both(self, text: &Text) -> String {
         let other = self.other();
         format!("<span>{}</span> <small lang={}>{}</small>", self.pick(text), other.key(), other.pick(text))
     }
 }
 
-/// A button on the page itself: its class, its key, what it does, what it says.
+/// A button on the page itself.
 struct Button {
     class: &'static str,
     key: u8,

@@ -21,27 +21,27 @@ use super::state::{self, State};
 use super::text::Text;
 use crate::{clock, telemetry};
 
-/// What is asked for is a few dozen bytes.
+/// A request body has a few dozen bytes.
 const LONGEST: usize = 1024;
-/// An entry is kept within milliseconds, unless the disk is in trouble.
+/// An entry is stored within milliseconds unless the disk has a problem.
 const KEPT_WITHIN: Duration = Duration::from_secs(5);
-/// Nothing from elsewhere, nothing inline, in no frame.
+/// Nothing from other origins, nothing inline, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 type Answer = Response<Full<Bytes>>;
 
-/// Why nothing was done.
+/// Why a request failed.
 #[derive(Debug)]
 enum Problem {
     Refused(Refusal),
     NoSuchPage,
     Method,
-    /// What was asked for means nothing.
+    /// The request is not valid.
     BadRequest,
-    /// There is no such entry any more.
+    /// The entry does not exist or is already withdrawn.
     Gone,
-    /// It could not be kept.
+    /// The entry could not be stored.
     NotKept,
 }
 
@@ -109,7 +109,8 @@ async fn read<T: for<'de> Deserialize<'de>>(request: Request<Incoming>) -> Resul
     serde_json::from_slice(&body.to_bytes()).map_err(|_| Problem::BadRequest)
 }
 
-/// Hands in what was entered, and waits until it is kept. It is listed also where the browser has hung up meanwhile.
+/// Sends an entry to the recorder and waits until it is stored. It is listed even if the browser has disconnected
+/// meanwhile.
 async fn enter(shared: &Arc<Shared>, event: Event, now: DateTime<Utc>) -> Result<Answer, Problem> {
     let receipt = shared.outlet.enter(Sighting::now(now, event.clone())).map_err(|_| Problem::NotKept)?;
     let lists = Arc::clone(shared);
@@ -140,39 +141,36 @@ impl Problem {
                 StatusCode::MISDIRECTED_REQUEST,
                 Text::fixed(
                     "このページは、この端末でアドレスを正しく入力したときだけ開けます。",
-                    "This page opens only on this terminal and under its own address.",
+                    "This page opens only on this terminal, under its own address.",
                 ),
             ),
             Self::Refused(_) => (
                 StatusCode::FORBIDDEN,
-                Text::fixed(
-                    "この操作は受け付けられません。ページを開き直してください。",
-                    "Refused. Open the page anew.",
-                ),
+                Text::fixed("この操作は受け付けられません。ページを開き直してください。", "Rejected. Reload the page."),
             ),
             Self::NoSuchPage => (StatusCode::NOT_FOUND, Text::fixed("ページがありません。", "There is no such page.")),
             Self::Method => {
-                (StatusCode::METHOD_NOT_ALLOWED, Text::fixed("この操作はできません。", "This can't be done here."))
+                (StatusCode::METHOD_NOT_ALLOWED, Text::fixed("この操作はできません。", "This method is not allowed."))
             }
             Self::BadRequest => (
                 StatusCode::BAD_REQUEST,
                 Text::fixed(
                     "内容を読み取れません。ページを開き直してください。",
-                    "Not understood. Open the page anew.",
+                    "The request is not valid. Reload the page.",
                 ),
             ),
             Self::Gone => (
                 StatusCode::CONFLICT,
                 Text::fixed(
                     "すでに取り消されたか、今日の記録ではありません。",
-                    "It was taken back already, or is not of today.",
+                    "This entry was already withdrawn, or is not from today.",
                 ),
             ),
             Self::NotKept => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Text::fixed(
                     "記録できませんでした。少し待ってからもう一度押してください。",
-                    "It could not be recorded. Wait a little and press again.",
+                    "The entry could not be saved. Wait a moment and press again.",
                 ),
             ),
         };
@@ -181,7 +179,7 @@ impl Problem {
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    let body = serde_json::to_vec(value).expect("words and numbers have a form in JSON");
+    let body = serde_json::to_vec(value).expect("texts and numbers serialize to JSON");
     written(status, "application/json", body)
 }
 

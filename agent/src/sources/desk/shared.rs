@@ -8,7 +8,7 @@ use super::day::Day;
 use super::state::FolderCollection;
 use crate::outlet::Outlet;
 
-/// What all requests share.
+/// See the head of this file.
 pub(super) struct Shared {
     pub(super) port: u16,
     pub(super) life: Life,
@@ -16,13 +16,13 @@ pub(super) struct Shared {
     pub(super) outlet: Outlet,
     pub(super) unsent: Box<dyn Fn() -> u64 + Send + Sync>,
     pub(super) day: Mutex<Day>,
-    /// Born with the process; only a page from here knows it.
+    /// A random secret of this process that only its own pages know.
     pub(super) token: String,
 }
 
 impl Shared {
     pub(super) fn day(&self) -> MutexGuard<'_, Day> {
-        // Each change is one step, so a writer that panicked has left a whole list.
+        // Each change is one step, so a writer that panicked left a consistent list.
         self.day.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

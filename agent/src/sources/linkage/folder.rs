@@ -1,4 +1,4 @@
-//! One linkage folder: what of it was reported, and since when it can't be seen.
+//! One linkage folder: which of its files were reported, and since when it can't be read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,30 +20,31 @@ use crate::outlet::{FileMark, Outlet, RecorderClosed, Signal};
 use crate::sources::Outage;
 use crate::telemetry;
 
-/// A mark is forgotten so long after its file went: its notification may come later than a listing that has reported it.
+/// How long a mark is kept after its file has gone: the notification may come after a listing that has already reported
+/// the file.
 const FORGET_AFTER: Duration = Duration::from_secs(10);
-/// A folder that changed so short a time ago may change again within the grain of its time stamp.
+/// A folder that changed this recently may change again without a new time stamp.
 const GRAIN: Duration = Duration::from_secs(3);
-/// A folder without a new time stamp is listed all the same now and then: some shares don't keep it.
+/// How often a folder without a new time stamp is listed anyway, because some shares do not update it.
 const LIST_ANYWAY: Duration = Duration::from_secs(60);
 
 pub(super) struct Folder {
     watched: WatchedFolder,
     terminal: TerminalId,
     id: u64,
-    /// Files that were reported, each with the time when it was first missed.
+    /// The files that were reported, each with the time since when it is missing.
     reported: BTreeMap<u64, Option<Instant>>,
     listed: Option<KnownFile>,
     is_watched: bool,
     logged_unwatchable: bool,
-    /// The folder can't be seen.
+    /// The folder can't be read.
     missing: Outage,
-    /// Notifications of it were lost.
+    /// Notifications of the folder were lost.
     lost: Outage,
-    /// Files whose headers are read; none where the clinic has not opted in, or the server does not want it.
+    /// Files whose headers are read; empty unless the clinic has opted in and the server allows it.
     headers: Headers,
     limit: Arc<Limit>,
-    /// When nothing was wrong with it last.
+    /// When the folder was last checked without a problem.
     last_good_at: DateTime<Utc>,
 }
 
@@ -87,7 +88,7 @@ impl Folder {
         self.is_watched
     }
 
-    /// A watch was tried.
+    /// Records the result of an attempt to watch the folder.
     pub(super) fn set_watched(&mut self, tried: notify::Result<()>) {
         self.is_watched = tried.is_ok();
         if let Err(error) = tried
@@ -98,7 +99,7 @@ impl Folder {
         }
     }
 
-    /// The watch ended with the folder that it was on.
+    /// Records that the watch has ended.
     pub(super) fn clear_watched(&mut self) {
         self.is_watched = false;
         self.listed = None;
@@ -109,22 +110,22 @@ impl Folder {
         self.listed = None;
     }
 
-    /// A notification named a file.
+    /// Handles a notification about a file.
     pub(super) fn file_named(&mut self, name: &OsStr, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.report(name, |now| now, now, outlet)
     }
 
-    /// When [`Folder::poll_headers`] has something to do.
+    /// When [`Folder::poll_headers`] must be called next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.headers.deadline()
     }
 
-    /// Looks again at files that were not finished.
+    /// Reads the headers of files that were not complete before.
     pub(super) fn poll_headers(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.headers.poll(now, outlet)
     }
 
-    /// Whether the folder is there, and when it changed last.
+    /// When the folder last changed; `None` if it can't be read.
     pub(super) fn check(&mut self, now: Moment, outlet: &Outlet) -> Result<Option<SystemTime>, RecorderClosed> {
         match fs::metadata(self.path()).and_then(|folder| folder.modified()) {
             Ok(modified) => Ok(Some(modified)),
@@ -206,11 +207,11 @@ impl Folder {
             return Ok(());
         }
         let at = now.wall;
-        // A file that was restored from elsewhere can carry any time whatever.
+        // A restored file can carry any time, so an implausible one is replaced.
         let occurred_at = yomitori_proto::time::truncate(occurred_at(at));
         let occurred_at = if (at - TimeDelta::days(31)..=at).contains(&occurred_at) { occurred_at } else { at };
         self.reported.insert(hash, None);
-        // It came while nobody was to look. As long as it lies there, it is passed over.
+        // The file appeared while collection was paused, so it is never reported.
         if self.limit.collection_was_paused_at(occurred_at) {
             return Ok(());
         }

@@ -1,7 +1,8 @@
-//! Headers of result files, where the clinic has opted in (`collection.level = "headers"`). Nothing of this runs otherwise.
+//! Reads the headers of result files, if the clinic has opted in (`collection.level = "headers"`). Otherwise none of
+//! this runs.
 //!
-//! A file is read byte by byte, and no further than its outcome: not a byte of a patient's element is taken from the
-//! system. It is opened only while it is an ordinary file, without any lock, and may be moved or deleted meanwhile.
+//! A file is read byte by byte and no further than its outcome, so that no byte of a patient's element is read. It is
+//! opened only if it is an ordinary file, without any lock, and may be moved or deleted meanwhile.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -15,12 +16,12 @@ use yomitori_proto::vocabulary::ReadOutcome;
 
 use crate::outlet::{FileMark, Outlet, RecorderClosed, Signal};
 
-/// A file that is still being written is looked at again.
+/// How soon a file that is still being written is read again.
 const AGAIN: Duration = Duration::from_millis(20);
-/// Whoever writes for longer than this writes something else.
+/// A file that takes longer than this to write is not a result.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
-/// A file that was seen and whose header is not known yet.
+/// A file that was seen and whose header is not complete yet.
 struct PendingHeader {
     path: PathBuf,
     seen: LinkageResultObserved,
@@ -30,21 +31,21 @@ struct PendingHeader {
     again_at: Instant,
 }
 
-/// What the header of a file says.
+/// The result of reading a header.
 enum HeaderState {
     Complete(Header),
-    /// It ends early; so far it says this.
+    /// The file ends within the header; this is what it says so far.
     Unfinished(Header),
-    /// It is gone, or was never an ordinary file.
+    /// The file is gone or is not an ordinary file.
     Gone,
 }
 
-/// The files that wait for their headers.
+/// The files whose headers are not complete yet.
 #[derive(Default)]
 pub(super) struct Headers(Vec<PendingHeader>);
 
 impl Headers {
-    /// A result was seen at `path`: tells it as soon as its outcome is known, or can't be.
+    /// Adds the result at `path`; it is reported once its outcome is known or can't be read.
     pub(super) fn add(
         &mut self,
         path: PathBuf,
@@ -58,12 +59,12 @@ impl Headers {
         self.poll(now, outlet)
     }
 
-    /// When [`Headers::poll`] has something to do.
+    /// When [`Headers::poll`] must be called next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.iter().map(|waiting| waiting.again_at).min()
     }
 
-    /// Looks at the files whose time has come.
+    /// Reads the headers that are due.
     pub(super) fn poll(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let due = |waiting: &mut PendingHeader| waiting.again_at <= now.steady;
         let mut unfinished = Vec::new();
@@ -81,7 +82,7 @@ impl Headers {
         Ok(())
     }
 
-    /// Tells what waits, as far as it is known: called when the agent stops.
+    /// Reports the waiting files with what is known of them; called when the agent stops.
     pub(super) fn stop(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.0.drain(..).try_for_each(|waiting| match look(&waiting.path) {
             HeaderState::Complete(header) | HeaderState::Unfinished(header) => waiting.report(header, outlet),
@@ -104,7 +105,7 @@ const fn unreadable() -> Header {
 }
 
 fn look(path: &std::path::Path) -> HeaderState {
-    // A link or a pipe of that name is none of the official software's.
+    // The official software writes neither links nor pipes.
     if !fs::symlink_metadata(path).is_ok_and(|file| file.is_file()) {
         return HeaderState::Gone;
     }

@@ -1,4 +1,4 @@
-//! The readers that are there, with what PC/SC was last told of each.
+//! The attached readers, with the state that PC/SC last reported for each.
 
 use std::ffi::CString;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use crate::config::RoleRules;
 use crate::outlet::{Outlet, RecorderClosed};
 use crate::telemetry;
 
-/// pcsc-lite takes 16 states a call, and one is for readers that come and go.
+/// pcsc-lite accepts 16 states a call; one of them is for readers that are attached or detached.
 const LIMIT: usize = 15;
-/// How long readers count as attached while the resource manager is away: a restart is no detaching.
+/// How long readers count as attached while the resource manager does not answer: its restart detaches no reader.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(super) struct Readers {
@@ -24,11 +24,11 @@ pub(super) struct Readers {
     roles: RoleRules,
     taps: Taps,
     flaps: Flaps,
-    /// Of the readers, and the notification of readers that come and go.
+    /// The states of the readers, and of the notification about attached and detached readers.
     states: Vec<ReaderState>,
     attached: Vec<AttachedReader>,
     lost_at: Option<Instant>,
-    /// No reader was ever listed.
+    /// PC/SC has not answered yet.
     is_new: bool,
     too_many: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct Readers {
 struct AttachedReader {
     name: CString,
     key: ReaderKey,
-    /// What the last look gave; PC/SC's own memory of it isn't relied upon.
+    /// The last snapshot. It is compared here because the state that PC/SC keeps is not reliable.
     last: Option<Snapshot>,
 }
 
@@ -60,7 +60,7 @@ impl Readers {
         self.is_new
     }
 
-    /// The readers are these.
+    /// Updates the attached readers from a listing.
     pub(super) fn listed(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.is_new = false;
         self.lost_at = None;
@@ -88,12 +88,12 @@ impl Readers {
         Ok(())
     }
 
-    /// What to wait with.
+    /// The states to wait on.
     pub(super) fn states(&mut self) -> &mut [ReaderState] {
         &mut self.states
     }
 
-    /// Takes what the wait has found, and tells whether anything is new.
+    /// Reads the states after a wait; returns whether anything has changed.
     pub(super) fn look(&mut self, now: Moment) -> bool {
         let mut changed = false;
         for state in &self.states {
@@ -122,7 +122,7 @@ impl Readers {
         changed
     }
 
-    /// The resource manager is away.
+    /// Handles that the resource manager does not answer.
     pub(super) fn lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.states.clear();
         let lost_at = *self.lost_at.get_or_insert_with(|| {

@@ -14,10 +14,10 @@ use crate::config::{Program, VersionFiles};
 use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, system};
 
-/// The three files, and what was reported of them.
+/// The three version files and the last report about them.
 pub(super) struct Versions {
     files: VersionFiles,
-    /// When the files changed last; none where one isn't there.
+    /// When each file last changed; `None` for a missing file.
     read: Option<[Option<SystemTime>; 3]>,
     reported: Option<SoftwareVersionsObserved>,
 }
@@ -27,7 +27,7 @@ impl Versions {
         Self { files, read: None, reported: None }
     }
 
-    /// Tells the versions at the first look, and whenever one is another.
+    /// Reports the versions at the first call and whenever one has changed.
     pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let VersionFiles { com_app, distro_app, auth } = &self.files;
         let files = [com_app, distro_app, auth].map(Option::as_deref);
@@ -53,7 +53,7 @@ fn read(file: &Path) -> Option<String> {
     version::read(&bytes)
 }
 
-/// The programs, and what was reported of each.
+/// The programs and the last report about each.
 pub(super) struct Programs {
     programs: Vec<Program>,
     reported: BTreeMap<Component, ComponentState>,
@@ -64,7 +64,7 @@ impl Programs {
         Self { programs, reported: BTreeMap::new() }
     }
 
-    /// Tells the state of each at the first look, and whenever it is another.
+    /// Reports the state of each program at the first call and whenever it has changed.
     pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         for Program { component, name, path } in &self.programs {
             let is_there = path.as_ref().is_none_or(|path| path.exists());
