@@ -48,7 +48,7 @@ pub struct Uplink {
     pub state_dir: PathBuf,
     pub identity: Identity,
     pub spool: Arc<Spool>,
-    /// The number kept last.
+    /// The highest number that is stored.
     pub kept: watch::Receiver<Seq>,
     pub sent: SentLog,
     /// Shows whether the server answers.

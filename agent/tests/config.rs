@@ -1,4 +1,4 @@
-//! The configuration: the sample is right, and every mistake of a wrong one is told at once.
+//! The configuration: the sample is valid, and all mistakes of an invalid file are reported at once.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_sample_in_deploy_is_right() {
+fn the_sample_in_deploy_is_valid() {
     let config = Config::read(Path::new("../deploy/agent.toml")).unwrap();
     assert_eq!(config.server.to_string(), "https://yomitori.example.jp:7443");
     assert_eq!(
@@ -34,7 +34,7 @@ fn the_least_configuration_has_sensible_defaults() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_line_and_what_to_do() {
+fn all_mistakes_are_reported_at_once_with_line_and_advice() {
     let text = r#"state_dir = "relative"
 colour = 1
 [server]
@@ -71,7 +71,7 @@ budget_mib = 0
 }
 
 #[test]
-fn a_file_that_is_no_toml_and_an_empty_one_are_told_as_well() {
+fn a_file_that_is_not_toml_and_an_empty_file_are_reported_as_well() {
     let broken = mistakes("state_dir = /var\n[server\naddress = \"https://a\"\n");
     assert!(broken.iter().any(|mistake| mistake.starts_with("line 1: ")), "{broken:?}");
     assert_eq!(

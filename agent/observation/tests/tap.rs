@@ -20,7 +20,7 @@ struct Desk {
     start: Moment,
     now: Moment,
     look: Snapshot,
-    told: Vec<Sighting>,
+    ended: Vec<Sighting>,
 }
 
 impl Desk {
@@ -29,7 +29,7 @@ impl Desk {
     fn new() -> Self {
         let wall: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().expect("an instant");
         let start = Moment { wall, steady: Instant::now() };
-        let mut desk = Self { taps: Taps::default(), start, now: start, look: Snapshot::default(), told: Vec::new() };
+        let mut desk = Self { taps: Taps::default(), start, now: start, look: Snapshot::default(), ended: Vec::new() };
         desk.look();
         desk
     }
@@ -55,12 +55,12 @@ impl Desk {
         self.now.steady += Duration::from_millis(ms);
         self.now.wall += TimeDelta::milliseconds(ms as i64);
         let ended = self.taps.ended(self.now);
-        self.told.extend(ended);
+        self.ended.extend(ended);
         self
     }
 
     fn taps(&self) -> Vec<(i64, TapObserved)> {
-        self.told
+        self.ended
             .iter()
             .map(|sighting| match &sighting.event {
                 Event::TapObserved(tap) => ((sighting.occurred_at - self.start.wall).num_milliseconds(), tap.clone()),
@@ -186,8 +186,8 @@ proptest! {
             desk.take_away();
         }
         desk.look().wait(DEBOUNCE.as_millis() as u64);
-        let told: u32 = desk.taps().iter().map(|(_, tap)| tap.transitions).sum();
-        prop_assert_eq!(told, put);
+        let transitions: u32 = desk.taps().iter().map(|(_, tap)| tap.transitions).sum();
+        prop_assert_eq!(transitions, put);
         prop_assert_eq!(desk.taps.deadline(), None);
     }
 
