@@ -41,7 +41,7 @@ pub struct Condition {
     pub is_blocked: bool,
     /// When a reader last disconnected too often.
     pub flapped_at: Option<DateTime<Utc>>,
-    /// Sources that see nothing, each with the start of its outage.
+    /// Sources that see nothing, each with the time since when.
     pub blind: Vec<(GapSource, DateTime<Utc>)>,
 }
 

@@ -72,8 +72,8 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let limit = Arc::new(Limit::open(&config.state_dir, config.level));
     let (outlet, signals) = sync_channel(recorder::QUEUE);
     let outlet = Outlet::new(outlet, Arc::clone(&board));
-    let keeper = Arc::clone(&spool);
-    let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&keeper, &signals, &kept));
+    let recorder_spool = Arc::clone(&spool);
+    let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&recorder_spool, &signals, &kept));
     report_start(&config, &limit, &spool, &outlet)?;
     let sources = start(&config, &identity, &limit, &spool, &outlet)?;
 
@@ -96,8 +96,8 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     platform::ready();
     let reason = tokio::select! {
         reason = stop => reason,
-        kept = &mut recorder => return Err(unexpected_end(kept)),
-        carried = &mut uplink => return Err(unexpected_end(carried)),
+        ended = &mut recorder => return Err(unexpected_end(ended)),
+        ended = &mut uplink => return Err(unexpected_end(ended)),
         () = platform::watchdog() => return Err(DaemonError::Part),
     };
     telemetry::stopping();

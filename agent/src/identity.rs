@@ -96,8 +96,8 @@ impl Identity {
         (self.not_after - now).num_days()
     }
 
-    /// How long until it should be renewed: after a third of its life, plus up to a tenth by `jitter` in 0..1, so that
-    /// terminals that were enrolled together do not renew together.
+    /// How long until it should be renewed: after a third of the certificate's lifetime, plus up to a tenth of it by
+    /// `jitter` in 0..1, so that terminals that were enrolled together do not renew together.
     #[must_use]
     pub fn renewal_in(&self, now: DateTime<Utc>, jitter: f64) -> Duration {
         let life = self.not_after - self.not_before;

@@ -21,7 +21,7 @@ pub enum Signal {
     Forgotten(FileMark),
 }
 
-/// A file that was reported: salted hashes of its folder and its name.
+/// A file that was reported: salted hashes of the folder and the name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FileMark {
     pub folder: u64,

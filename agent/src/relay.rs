@@ -28,7 +28,7 @@ impl Relay {
         telemetry::relay_started(self.terminals.len(), &self.server);
         let mut all = JoinSet::new();
         for terminal in self.terminals {
-            all.spawn(terminal::attend(terminal, self.server.clone()));
+            all.spawn(terminal::serve(terminal, self.server.clone()));
         }
         closing.cancelled().await;
         all.shutdown().await;

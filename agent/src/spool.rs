@@ -47,7 +47,7 @@ const RELEASED: &str = "released";
 const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 const THIS_FORMAT: u64 = 1;
-/// When the disk is full, the write is retried with the spool reduced to these percentages of its present size. The
+/// When the disk is full, the write is retried with the spool reduced to these percentages of the present size. The
 /// first retry reduces nothing, because reopening the file may free enough space.
 const RETRY_AT_PERCENT: [u64; 4] = [100, 90, 60, 20];
 
@@ -56,7 +56,7 @@ pub struct Spool {
     life: Life,
     budget: u64,
     /// Locked during a whole write, so that numbers are assigned in the order in which observations are stored.
-    held: Mutex<OpenSpool>,
+    inner: Mutex<OpenSpool>,
 }
 
 struct OpenSpool {
@@ -123,14 +123,14 @@ impl Spool {
             (Life(life), Seq(last), Seq(released), budget::used_bytes(&observations)?)
         };
         write.commit().map_err(SpoolError::from)?;
-        let held = OpenSpool { file: File::new(database), ends: SpoolEnds { last, released, bytes }, lost: None };
-        Ok(Some(Self { life, budget, held: Mutex::new(held) }))
+        let inner = OpenSpool { file: File::new(database), ends: SpoolEnds { last, released, bytes }, lost: None };
+        Ok(Some(Self { life, budget, inner: Mutex::new(inner) }))
     }
 
     /// Lets the spool recover from a full disk: `open` reopens the database.
     #[must_use]
     pub fn reopened_by(self, open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static) -> Self {
-        self.held().file.reopened_by(Box::new(open));
+        self.lock().file.reopened_by(Box::new(open));
         self
     }
 
@@ -143,37 +143,37 @@ impl Spool {
     /// The highest number that is stored.
     #[must_use]
     pub fn last(&self) -> Seq {
-        self.held().ends.last
+        self.lock().ends.last
     }
 
     /// The lowest number that the server has not acknowledged, or the next number to be assigned.
     #[must_use]
     pub fn first_unacknowledged(&self) -> Seq {
-        self.held().ends.released.next()
+        self.lock().ends.released.next()
     }
 
     /// How much of the budget is used, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.held().ends.bytes
+        self.lock().ends.bytes
     }
 
     /// Stores `sightings` in their order, and adds and removes marks, all in one transaction. If the disk is full
     /// ([`SpoolError::is_full`]), the sightings are counted as lost.
     pub fn keep(&self, sightings: &[Sighting], marks: &[FileMark], forgotten: &[FileMark]) -> Result<Seq, SpoolError> {
-        let mut held = self.held();
-        let mut kept = held.keep(sightings, marks, forgotten, self.budget, 100);
+        let mut inner = self.lock();
+        let mut kept = inner.keep(sightings, marks, forgotten, self.budget, 100);
         for percent in RETRY_AT_PERCENT {
             if !kept.as_ref().is_err_and(SpoolError::is_full) {
                 break;
             }
-            held.file.close();
-            kept = held.keep(sightings, marks, forgotten, self.budget, percent);
+            inner.file.close();
+            kept = inner.keep(sightings, marks, forgotten, self.budget, percent);
         }
         if kept.as_ref().is_err_and(SpoolError::is_full) {
-            held.file.close();
+            inner.file.close();
             for sighting in sightings {
-                Loss::add(&mut held.lost, Loss::new(sighting.occurred_at, &sighting.event));
+                Loss::add(&mut inner.lost, Loss::new(sighting.occurred_at, &sighting.event));
             }
         }
         kept
@@ -181,8 +181,8 @@ impl Spool {
 
     /// Up to `limit` observations with a number above `after`, in order.
     pub fn after(&self, after: Seq, limit: usize) -> Result<Vec<Observation>, SpoolError> {
-        let mut held = self.held();
-        let read = held.file.database()?.begin_read()?;
+        let mut inner = self.lock();
+        let read = inner.file.database()?.begin_read()?;
         let table = read.open_table(OBSERVATIONS)?;
         let mut observations = Vec::new();
         for entry in table.range(after.0.saturating_add(1)..)?.take(limit) {
@@ -195,10 +195,10 @@ impl Spool {
     /// Removes everything up to and including `through`. On a disk that is too full even for that, the next call
     /// removes it.
     pub fn release(&self, through: Seq) -> Result<(), SpoolError> {
-        let mut held = self.held();
-        match held.release(through) {
+        let mut inner = self.lock();
+        match inner.release(through) {
             Err(error) if error.is_full() => {
-                held.file.close();
+                inner.file.close();
                 Ok(())
             }
             released => released,
@@ -207,8 +207,8 @@ impl Spool {
 
     /// The marks of files that were reported and not forgotten.
     pub fn marks(&self) -> Result<Vec<FileMark>, SpoolError> {
-        let mut held = self.held();
-        let read = held.file.database()?.begin_read()?;
+        let mut inner = self.lock();
+        let read = inner.file.database()?.begin_read()?;
         let table = read.open_table(MARKS)?;
         let mut marks = Vec::with_capacity(usize::try_from(table.len()?).unwrap_or_default());
         for entry in table.iter()? {
@@ -220,8 +220,8 @@ impl Spool {
 
     /// The desk's entries of the last day, oldest first, also those that the server has acknowledged.
     pub fn entries(&self) -> Result<Vec<Observation>, SpoolError> {
-        let mut held = self.held();
-        let read = held.file.database()?.begin_read()?;
+        let mut inner = self.lock();
+        let read = inner.file.database()?.begin_read()?;
         let table = read.open_table(ENTRIES)?;
         table.iter()?.map(|entry| decoded(entry?.1.value())).collect()
     }
@@ -230,9 +230,9 @@ impl Spool {
     pub fn started(&self, now: &EarlierStart) -> Result<Option<(EarlierStart, bool)>, SpoolError> {
         let mut value = now.boot.to_bytes();
         value.extend_from_slice(now.agent_version.as_bytes());
-        let mut held = self.held();
-        let last = held.ends.last;
-        let write = held.file.database()?.begin_write()?;
+        let mut inner = self.lock();
+        let last = inner.ends.last;
+        let write = inner.file.database()?.begin_write()?;
         let before = {
             let mut meta = write.open_table(META)?;
             let in_order = number(&meta, STOPPED)? == Some(last.0);
@@ -246,9 +246,9 @@ impl Spool {
         Ok(before)
     }
 
-    fn held(&self) -> MutexGuard<'_, OpenSpool> {
+    fn lock(&self) -> MutexGuard<'_, OpenSpool> {
         // The ends change only after a commit, so a writer that panicked left them unchanged.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

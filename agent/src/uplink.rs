@@ -109,12 +109,12 @@ impl Uplink {
         };
         let limit = self.limit.as_ref().map(|(limit, outlet)| (&**limit, outlet));
         let observer = StreamObserver { sent: &self.sent, board: &self.board, limit };
-        let mut carrier = SpoolUploader::new(&self.identity, &self.spool, Some(observer)).with_way(self.route.way());
+        let mut uploader = SpoolUploader::new(&self.identity, &self.spool, Some(observer)).with_way(self.route.way());
         let result = tokio::select! {
-            ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
-            renewed = renewed(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),
+            ended = uploader.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
+            renewed = renew_when_due(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),
         };
-        *progressed = carrier.progressed();
+        *progressed = uploader.progressed();
         match result {
             // The certificate expired while the terminal was off, by the server's clock; the clock here may be wrong.
             Err(StreamError::Uncertified { .. }) => {
@@ -127,7 +127,7 @@ impl Uplink {
 }
 
 /// Waits until the certificate is due for renewal, and renews it.
-async fn renewed(
+async fn renew_when_due(
     channel: Channel,
     identity: &Identity,
     sent: &SentLog,

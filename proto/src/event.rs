@@ -70,7 +70,7 @@ pub struct Stated {
 }
 
 impl Recorded {
-    /// When it happened, by the clock of its origin.
+    /// When it happened, by the clock of the origin.
     #[must_use]
     pub fn occurred_at(&self) -> DateTime<Utc> {
         match &self.origin {

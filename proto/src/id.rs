@@ -92,7 +92,8 @@ impl fmt::Display for Seq {
     }
 }
 
-/// A reader of one terminal: a salted hash of its name without the serial number, so that it means nothing elsewhere.
+/// A reader of one terminal: a salted hash of the reader's name without the serial number, so that it means nothing
+/// elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ReaderKey(pub u64);
 

@@ -49,8 +49,8 @@ fn a_terminal_has_no_field_for_free_text() {
 
 #[test]
 fn an_error_names_the_field_and_never_its_content() {
-    let told = refused(versions("秘密 secret")).to_string();
-    assert!(told.contains("os_build") && !told.contains("secret") && !told.contains("秘密"), "{told}");
+    let message = refused(versions("秘密 secret")).to_string();
+    assert!(message.contains("os_build") && !message.contains("secret") && !message.contains("秘密"), "{message}");
 }
 
 #[test]

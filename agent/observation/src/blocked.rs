@@ -34,7 +34,7 @@ struct Missed {
 
 impl Blocked {
     /// Compares the devices on the bus with the readers that PC/SC lists.
-    pub fn look(&mut self, devices: &[UsbId], shown: &Shown, now: Moment) -> Vec<Sighting> {
+    pub fn observe(&mut self, devices: &[UsbId], shown: &Shown, now: Moment) -> Vec<Sighting> {
         let Shown::Models(models) = shown else {
             self.0.clear();
             return Vec::new();
@@ -83,7 +83,7 @@ mod tests {
         let mut blocked = Blocked::default();
         let mut look = |seconds: u64, devices: &[UsbId], shown: &Shown| {
             let now = Moment { wall: DateTime::UNIX_EPOCH, steady: began + Duration::from_secs(seconds) };
-            let reports = blocked.look(devices, shown, now).into_iter().map(|sighting| match sighting.event {
+            let reports = blocked.observe(devices, shown, now).into_iter().map(|sighting| match sighting.event {
                 Event::ReaderBlocked(blocked) => (blocked.vid, blocked.pid),
                 other => panic!("{other:?}"),
             });

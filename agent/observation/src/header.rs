@@ -75,7 +75,7 @@ impl Element {
 /// What the next byte belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place {
-    /// The byte order mark of UTF-8 at the start; the number of its bytes that were read.
+    /// The byte order mark of UTF-8 at the start; the number of mark bytes that were read.
     Mark(u8),
     Text,
     /// Behind `<`.

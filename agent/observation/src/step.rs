@@ -20,7 +20,7 @@ pub struct Steps {
 
 impl Steps {
     /// Compares both clocks: `running` is how long the terminal has been up, including sleep.
-    pub fn look(&mut self, wall: DateTime<Utc>, running: Duration) -> Option<Sighting> {
+    pub fn observe(&mut self, wall: DateTime<Utc>, running: Duration) -> Option<Sighting> {
         let (wall_before, running_before) = self.last.replace((wall, running))?;
         let passed = TimeDelta::from_std(running.saturating_sub(running_before)).ok()?;
         let delta = (wall - wall_before) - passed;
@@ -38,7 +38,7 @@ mod tests {
         let start: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
         let mut steps = Steps::default();
         let mut look = |wall_ms: i64, running_ms: u64| {
-            let step = steps.look(start + TimeDelta::milliseconds(wall_ms), Duration::from_millis(running_ms));
+            let step = steps.observe(start + TimeDelta::milliseconds(wall_ms), Duration::from_millis(running_ms));
             step.map(|sighting| match sighting.event {
                 Event::ClockStepped(step) => step.delta_ms,
                 other => panic!("{other:?}"),

@@ -69,7 +69,7 @@ enum Phase {
 
 impl Taps {
     /// Takes a snapshot of `reader`.
-    pub fn look(&mut self, reader: ReaderKey, snapshot: &Snapshot, now: Moment) {
+    pub fn observe(&mut self, reader: ReaderKey, snapshot: &Snapshot, now: Moment) {
         let state = self.readers.entry(reader).or_default();
         let insertions = match state.last {
             Some((was, count)) => insertions(was, snapshot.present, snapshot.event_count.wrapping_sub(count)),
@@ -87,7 +87,7 @@ impl Taps {
     }
 
     /// Records that `reader` was detached.
-    pub fn gone(&mut self, reader: ReaderKey, now: Moment) {
+    pub fn detached(&mut self, reader: ReaderKey, now: Moment) {
         if let Some(state) = self.readers.get_mut(&reader) {
             state.last = None;
             if let Some(tap) = &mut state.tap {

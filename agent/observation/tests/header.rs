@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use yomitori_observation::header::{Header, LONGEST, Reading};
 use yomitori_proto::vocabulary::ReadOutcome;
 
-/// The header of a file, and how many of its bytes were read.
+/// The header of a file, and how many bytes were read.
 fn read(file: &[u8]) -> (Header, usize) {
     let mut reading = Reading::default();
     for (at, byte) in file.iter().enumerate() {

@@ -79,8 +79,8 @@ proptest! {
         let later = Moment { steady: now.steady + Duration::from_secs(5), ..now };
         let mut taps = Taps::default();
         let key = reader::Name::parse("any 0").key(TerminalId(Uuid::from_u128(1)));
-        taps.look(key, &Snapshot { present: true, atr: atr.clone(), ..Snapshot::default() }, now);
-        taps.gone(key, now);
+        taps.observe(key, &Snapshot { present: true, atr: atr.clone(), ..Snapshot::default() }, now);
+        taps.detached(key, now);
         for sighting in taps.ended(later) {
             let sent = encoded(sighting.event);
             prop_assert!(!leaks(&atr, &sent), "{atr:?} in {sent:?}");

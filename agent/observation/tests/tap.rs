@@ -35,7 +35,7 @@ impl Desk {
     }
 
     fn look(&mut self) -> &mut Self {
-        self.taps.look(READER, &self.look, self.now);
+        self.taps.observe(READER, &self.look, self.now);
         self
     }
 
@@ -123,7 +123,7 @@ fn a_card_that_lay_there_before_the_first_look_has_no_transition() {
 fn a_restart_of_the_resource_manager_does_not_double_a_tap_nor_invent_one() {
     let mut desk = Desk::new();
     desk.put(CARD).look().wait(500);
-    desk.taps.gone(READER, desk.now);
+    desk.taps.detached(READER, desk.now);
     desk.wait(100);
     desk.look.event_count = 0;
     desk.look().wait(500).take_away().look().wait(2_000);
@@ -140,7 +140,7 @@ fn a_reader_pulled_out_ends_its_tap_and_a_stop_reports_ended_taps() {
     let mut desk = Desk::new();
     desk.put(CARD).look().wait(500);
     assert_eq!(desk.taps.stop(desk.now), [], "it still lies there: the next start sees it");
-    desk.taps.gone(READER, desk.now);
+    desk.taps.detached(READER, desk.now);
     assert_eq!(desk.taps.stop(desk.now).len(), 1);
 }
 
@@ -200,12 +200,12 @@ proptest! {
                 Act::Put if !desk.look.present => { desk.put(CARD); }
                 Act::TakeAway if desk.look.present => { desk.take_away(); }
                 Act::Look => { desk.look(); }
-                Act::Gone => desk.taps.gone(READER, desk.now),
+                Act::Gone => desk.taps.detached(READER, desk.now),
                 Act::Wait(ms) => { desk.wait(u64::from(ms)); }
                 Act::Put | Act::TakeAway | Act::Flags(..) => {}
             }
         }
-        desk.taps.gone(READER, desk.now);
+        desk.taps.detached(READER, desk.now);
         desk.wait(DEBOUNCE.as_millis() as u64);
         prop_assert_eq!(desk.taps.deadline(), None);
         for (_, tap) in desk.taps() {

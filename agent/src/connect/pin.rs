@@ -1,5 +1,5 @@
-//! Trusts a server by the digest of its authority's certificate: the server sends the authority's certificate in its
-//! chain, the digest shows that it is the right one, and the chain is then verified against it as usual.
+//! Trusts a server by a digest of the authority's certificate: the server sends that certificate in its chain, the
+//! digest shows that it is the right one, and the chain is then verified against it as usual.
 
 use std::fmt;
 use std::sync::Arc;

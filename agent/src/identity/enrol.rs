@@ -45,7 +45,7 @@ pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolE
     let answer = loop {
         let channel = connect::pinned(route, token.authority()).await?;
         let mut client = EnrolmentClient::new(channel);
-        match answered(client.enrol(request.clone())).await {
+        match await_answer(client.enrol(request.clone())).await {
             Err(EnrolError::Refused(status)) if status.code() == Code::Unavailable && attempt < ATTEMPTS => {}
             Err(EnrolError::Late) if attempt < ATTEMPTS => {}
             answer => break answer?,
@@ -63,7 +63,7 @@ pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolE
 pub async fn renew(channel: Channel, identity: &Identity) -> Result<Identity, EnrolError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(EnrolError::Key)?;
     let request = wire::RenewRequest { csr_der: request(&key)? };
-    let mut answer = answered(EnrolmentClient::new(channel).renew(request)).await?;
+    let mut answer = await_answer(EnrolmentClient::new(channel).renew(request)).await?;
     // The authority that was pinned at the enrolment does not change.
     answer.authority_der = identity.authority().to_vec();
     let renewed = self::identity(&key, answer)?;
@@ -82,7 +82,7 @@ fn identity(key: &KeyPair, answer: wire::Identity) -> Result<Identity, EnrolErro
     if named { Ok(identity) } else { Err(CertificateError::Names.into()) }
 }
 
-async fn answered<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, EnrolError> {
+async fn await_answer<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, EnrolError> {
     match tokio::time::timeout(ANSWER_WITHIN, call).await {
         Ok(Ok(answer)) => Ok(answer.into_inner()),
         Ok(Err(status)) => Err(EnrolError::Refused(Box::new(status))),

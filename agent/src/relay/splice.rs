@@ -24,7 +24,7 @@ where
         let there = pump(&mut a_reads, &mut b_writes, &mut there, for_long);
         let back = pump(&mut b_reads, &mut a_writes, &mut back, for_long);
         tokio::pin!(there, back);
-        // An error ends both directions at once; the other side notices the end of its connection.
+        // An error ends both directions at once; the other side notices that its connection ends.
         tokio::select! {
             ended = &mut there => if ended.is_ok() { let _ = tokio::time::timeout(LAST_WORDS, back).await; },
             ended = &mut back => if ended.is_ok() { let _ = tokio::time::timeout(LAST_WORDS, there).await; },

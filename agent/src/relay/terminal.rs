@@ -25,19 +25,19 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(15);
 
 /// Serves `terminal` until the task is aborted.
-pub(super) async fn attend(terminal: RelayPeer, server: RelayPeer) {
+pub(super) async fn serve(terminal: RelayPeer, server: RelayPeer) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut carried = JoinSet::new();
     let (mut wait, mut lost) = (SHORTEST, false);
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
         while carried.try_join_next().is_some() {}
-        match speaking(&terminal, &mut lost).await {
+        match wait_until_sending(&terminal, &mut lost).await {
             Ok(stream) => {
                 wait = SHORTEST;
                 let (terminal, server) = (terminal.clone(), server.clone());
                 carried.spawn(async move {
-                    carry(&terminal, stream, &server).await;
+                    forward(&terminal, stream, &server).await;
                     drop(place);
                 });
             }
@@ -56,7 +56,7 @@ pub(super) async fn attend(terminal: RelayPeer, server: RelayPeer) {
 }
 
 /// Returns a connection on which the terminal has begun to send.
-async fn speaking(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream> {
+async fn wait_until_sending(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream> {
     let stream = terminal.dial(TERMINAL_WITHIN).await?;
     // A terminal that rejects this relay ends the connection at once, so it counts as reachable only if it does not.
     if tokio::time::timeout(SHORTEST, stream.readable()).await.is_err() && std::mem::take(lost) {
@@ -69,7 +69,7 @@ async fn speaking(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream
     Ok(stream)
 }
 
-async fn carry(terminal: &RelayPeer, stream: TcpStream, server: &RelayPeer) {
+async fn forward(terminal: &RelayPeer, stream: TcpStream, server: &RelayPeer) {
     match server.dial(SERVER_WITHIN).await {
         Ok(server) => {
             telemetry::relay_forwarding(terminal);

@@ -42,7 +42,7 @@ pub enum MissingSetup {
 
 impl MissingSetup {
     /// Whether the server is needed for the next attempt.
-    const fn is_away(&self) -> bool {
+    const fn needs_server(&self) -> bool {
         matches!(self, Self::Enrol(_))
     }
 }
@@ -60,7 +60,7 @@ pub async fn wait_until_ready(path: &Path) -> Config {
             telemetry::service_waiting(&missing);
             last_logged = text;
         }
-        let pause = if missing.is_away() { ASK_AGAIN + SPREAD.mul_f64(rand::random()) } else { LOOK_AGAIN };
+        let pause = if missing.needs_server() { ASK_AGAIN + SPREAD.mul_f64(rand::random()) } else { LOOK_AGAIN };
         tokio::time::sleep(pause).await;
     }
 }

@@ -25,7 +25,7 @@ const DESCRIPTION: &str = "スマホ保険証の読み取りを見守り、グ�
 /// service works without them.
 pub fn set_up(config: &Path) -> windows_service::Result<Vec<(&'static str, windows_service::Error)>> {
     let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT)?;
-    // Restarting needs a right of its own.
+    // The restart action needs this additional right.
     let service = manager.open_service(NAME, ServiceAccess::CHANGE_CONFIG | ServiceAccess::START)?;
     let restart = ServiceAction { action_type: ServiceActionType::Restart, delay: RESTART_AFTER };
     let actions = ServiceFailureActions {

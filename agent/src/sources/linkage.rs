@@ -58,7 +58,7 @@ pub fn start(
 }
 
 enum FolderEvent {
-    Named(PathBuf),
+    File(PathBuf),
     /// Notifications were lost.
     Overflow,
     /// A watched folder itself was removed.
@@ -80,7 +80,7 @@ impl Watcher {
     fn run(&mut self, woken: &Receiver<FolderEvent>) -> Result<(), RecorderClosed> {
         let mut rescan_at = Instant::now();
         loop {
-            self.obey()?;
+            self.apply_limit()?;
             let now = clock::moment();
             for folder in &mut self.folders {
                 folder.poll_headers(now, &self.outlet)?;
@@ -88,7 +88,7 @@ impl Watcher {
             let deadline = self.folders.iter().filter_map(Folder::deadline).min();
             let wait = deadline.map_or(rescan_at, |at| at.min(rescan_at)).saturating_duration_since(now.steady);
             match woken.recv_timeout(wait) {
-                Ok(FolderEvent::Named(path)) => self.named(&path)?,
+                Ok(FolderEvent::File(path)) => self.file_named(&path)?,
                 Ok(FolderEvent::Overflow) => {
                     telemetry::notifications_lost();
                     self.folders.iter_mut().for_each(|folder| folder.notifications_lost(&self.outlet));
@@ -98,12 +98,12 @@ impl Watcher {
                 }
                 Ok(FolderEvent::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if clock::moment().steady < rescan_at => {}
-                Err(RecvTimeoutError::Timeout) if self.sees_nothing() => rescan_at = clock::moment().steady + RESCAN,
+                Err(RecvTimeoutError::Timeout) if self.is_paused() => rescan_at = clock::moment().steady + RESCAN,
                 Err(RecvTimeoutError::Timeout) => {
                     for folder in &mut self.folders {
                         let there = folder.check(clock::moment(), &self.outlet)?;
                         if let Some(notify) = &mut self.notify {
-                            attend(notify, folder, there.is_some());
+                            update_watch(notify, folder, there.is_some());
                         }
                         // The watch starts before the listing, so that no file is missed between the two.
                         if let Some(modified) = there {
@@ -119,7 +119,7 @@ impl Watcher {
     }
 
     /// Applies the present limit; stops collecting what is no longer allowed.
-    fn obey(&mut self) -> Result<(), RecorderClosed> {
+    fn apply_limit(&mut self) -> Result<(), RecorderClosed> {
         let level = self.limit.level();
         let before = std::mem::replace(&mut self.level, level);
         if level < before {
@@ -128,7 +128,7 @@ impl Watcher {
                 folder.stop(now, &self.outlet)?;
                 if level < CollectionLevel::Names {
                     if let Some(notify) = &mut self.notify {
-                        attend(notify, folder, false);
+                        update_watch(notify, folder, false);
                     }
                     folder.clear_watched();
                 }
@@ -138,13 +138,13 @@ impl Watcher {
     }
 
     /// Whether not even names may be collected.
-    fn sees_nothing(&self) -> bool {
+    fn is_paused(&self) -> bool {
         self.level < CollectionLevel::Names
     }
 
-    fn named(&mut self, path: &Path) -> Result<(), RecorderClosed> {
-        self.obey()?;
-        if self.sees_nothing() {
+    fn file_named(&mut self, path: &Path) -> Result<(), RecorderClosed> {
+        self.apply_limit()?;
+        if self.is_paused() {
             return Ok(());
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
@@ -168,7 +168,7 @@ fn notify(folders: Vec<PathBuf>, wake: SyncSender<FolderEvent>) -> Option<Recomm
             }
             _ => None,
         };
-        path.into_iter().for_each(|path| send(&wake, FolderEvent::Named(path)));
+        path.into_iter().for_each(|path| send(&wake, FolderEvent::File(path)));
     };
     match RecommendedWatcher::new(handler, notify::Config::default()) {
         Ok(watcher) => Some(watcher),
@@ -185,7 +185,7 @@ fn send(wake: &SyncSender<FolderEvent>, what: FolderEvent) {
 }
 
 /// Starts or ends the watch on a folder that has appeared or gone.
-fn attend(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) {
+fn update_watch(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) {
     if folder.is_watched() == is_there {
         return;
     }

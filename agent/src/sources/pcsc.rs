@@ -101,7 +101,7 @@ impl Watcher {
             }
             let now = clock::moment();
             self.outage.begin(if self.readers.is_new() { started_at.wall } else { now.wall }, &self.outlet);
-            self.readers.lost(now, &self.outlet)?;
+            self.readers.service_lost(now, &self.outlet)?;
             self.outage.report_if_due(now.wall, &self.outlet)?;
             if self.stopped_within(retry) {
                 break;
@@ -130,10 +130,10 @@ impl Watcher {
                     self.outage.end(began.wall, &self.outlet)?;
                 }
             }
-            self.readers.listed(&names, began, &self.outlet)?;
+            self.readers.update(&names, began, &self.outlet)?;
             let until_due = self.readers.deadline().map(|due| due.saturating_duration_since(began.steady));
             let changed = match context.get_status_change(until_due.unwrap_or(TURN).min(TURN), self.readers.states()) {
-                Ok(()) => self.readers.look(clock::moment()),
+                Ok(()) => self.readers.read_states(clock::moment()),
                 Err(Error::Timeout | Error::Cancelled) => true,
                 // The reader was removed after it was listed.
                 Err(Error::UnknownReader | Error::ReaderUnavailable) => false,

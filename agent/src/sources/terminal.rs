@@ -1,4 +1,4 @@
-//! Watches the terminal itself: steps of its clock, versions and programs of the official software, and readers that
+//! Watches the terminal itself: steps of the clock, versions and programs of the official software, and readers that
 //! are plugged in but not listed by PC/SC.
 //!
 //! Only changes are reported.
@@ -51,15 +51,15 @@ struct Watcher {
 
 impl Watcher {
     fn run(&mut self, stop: &Receiver<Infallible>) -> Result<(), RecorderClosed> {
-        let mut look_at: Option<Instant> = None;
+        let mut check_at: Option<Instant> = None;
         loop {
-            self.clock()?;
+            self.check_clock()?;
             let now = clock::moment().steady;
-            if look_at.is_none_or(|at| at <= now) {
-                look_at = Some(now + system::LOOK_EVERY);
-                self.versions.look(&self.outlet)?;
-                self.programs.look(&self.outlet)?;
-                self.readers()?;
+            if check_at.is_none_or(|at| at <= now) {
+                check_at = Some(now + system::LOOK_EVERY);
+                self.versions.check(&self.outlet)?;
+                self.programs.check(&self.outlet)?;
+                self.check_readers()?;
             }
             match stop.recv_timeout(TURN) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -68,19 +68,19 @@ impl Watcher {
         }
     }
 
-    fn clock(&mut self) -> Result<(), RecorderClosed> {
-        let Some(running) = system::running() else { return Ok(()) };
-        self.steps.look(clock::now(), running).map_or(Ok(()), |step| self.outlet.send(step))
+    fn check_clock(&mut self) -> Result<(), RecorderClosed> {
+        let Some(uptime) = system::uptime() else { return Ok(()) };
+        self.steps.observe(clock::now(), uptime).map_or(Ok(()), |step| self.outlet.send(step))
     }
 
-    fn readers(&mut self) -> Result<(), RecorderClosed> {
+    fn check_readers(&mut self) -> Result<(), RecorderClosed> {
         let condition = self.outlet.board().condition();
         let shown = if condition.blind.iter().any(|(source, _)| *source == GapSource::Pcsc) {
             Shown::Nothing
         } else {
             Shown::Models(condition.readers.into_values().map(|reader| reader.model).collect())
         };
-        let reported = self.blocked.look(&system::usb_devices(), &shown, clock::moment());
+        let reported = self.blocked.observe(&system::usb_devices(), &shown, clock::moment());
         reported.into_iter().try_for_each(|blocked| self.outlet.send(blocked))
     }
 }

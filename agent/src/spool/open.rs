@@ -56,7 +56,7 @@ impl Spool {
             Ok(database) => database,
             // The file was not closed in order; the agent's next start repairs it.
             Err(DatabaseError::RepairAborted) => return Ok(None),
-            Err(error) => return Err(refused(&path, error)),
+            Err(error) => return Err(open_error(&path, error)),
         };
         let read = database.begin_read().map_err(SpoolError::from)?;
         let table = read.open_table(OBSERVATIONS).map_err(SpoolError::from)?;
@@ -80,13 +80,13 @@ fn attempt(path: &Path, terminal: TerminalId, budget: u64) -> Result<Option<Spoo
         let file = path.to_owned();
         let create =
             move || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(&file);
-        let database = create().map_err(|error| refused(path, error))?;
+        let database = create().map_err(|error| open_error(path, error))?;
         Ok(Spool::within(database, terminal, budget)?.map(|spool| spool.reopened_by(create)))
     }))
     .unwrap_or(Err(OpenError::Broken))
 }
 
-fn refused(path: &Path, error: DatabaseError) -> OpenError {
+fn open_error(path: &Path, error: DatabaseError) -> OpenError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { state_dir: path.to_owned() },
         // The error of redb for a file that it did not write or whose header is torn.

@@ -30,10 +30,10 @@ const UNITS: [&str; 5] = [
 
 pub(super) fn boot() -> Option<(Uuid, Duration)> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().parse().ok()?;
-    Some((boot, running()?))
+    Some((boot, uptime()?))
 }
 
-pub(super) fn running() -> Option<Duration> {
+pub(super) fn uptime() -> Option<Duration> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     Duration::try_from_secs_f64(uptime.split_whitespace().next()?.parse().ok()?).ok()
 }

@@ -16,7 +16,7 @@ pub(super) const fn boot() -> Option<(Uuid, Duration)> {
     None
 }
 
-pub(super) const fn running() -> Option<Duration> {
+pub(super) const fn uptime() -> Option<Duration> {
     None
 }
 

@@ -47,7 +47,7 @@ pub(super) fn boot() -> Option<(Uuid, Duration)> {
     Some((Uuid::from_bytes(*digest.first_chunk()?), calls::up_for()))
 }
 
-pub(super) fn running() -> Option<Duration> {
+pub(super) fn uptime() -> Option<Duration> {
     Some(calls::up_for())
 }
 
@@ -72,7 +72,7 @@ pub(super) fn state(program: &ProgramName) -> Option<ComponentState> {
             Some(if runs { ComponentState::Running } else { ComponentState::Stopped })
         }
         ProgramName::Service(name) => service(name),
-        ProgramName::Task(name) => task_lately(name),
+        ProgramName::Task(name) => task_cached(name),
     }
 }
 
@@ -100,17 +100,17 @@ fn service(name: &str) -> Option<ComponentState> {
     }
 }
 
-fn task_lately(name: &str) -> Option<ComponentState> {
-    static LATELY: Mutex<BTreeMap<String, (Instant, Option<ComponentState>)>> = Mutex::new(BTreeMap::new());
-    let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+fn task_cached(name: &str) -> Option<ComponentState> {
+    static CACHE: Mutex<BTreeMap<String, (Instant, Option<ComponentState>)>> = Mutex::new(BTreeMap::new());
+    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     let now = clock::moment().steady;
-    if let Some((at, state)) = lately.get(name)
+    if let Some((at, state)) = cache.get(name)
         && now.saturating_duration_since(*at) < TASKS_EVERY
     {
         return *state;
     }
     let state = task(name);
-    lately.insert(name.to_owned(), (now, state));
+    cache.insert(name.to_owned(), (now, state));
     state
 }
 

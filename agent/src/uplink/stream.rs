@@ -147,7 +147,7 @@ impl<'a> SpoolUploader<'a> {
             tokio::select! {
                 answer = answers.message() => {
                     let answer = answer?.ok_or(StreamError::Closed)?;
-                    self.answered(&mut sender, Answer::try_from(answer)?)?;
+                    self.handle_answer(&mut sender, Answer::try_from(answer)?)?;
                 }
                 Ok(()) = kept.changed() => sender.kept(*kept.borrow_and_update()),
                 () = until(deadline) => {}
@@ -156,7 +156,7 @@ impl<'a> SpoolUploader<'a> {
         }
     }
 
-    fn answered(&mut self, sender: &mut Sender, answer: Answer) -> Result<(), StreamError> {
+    fn handle_answer(&mut self, sender: &mut Sender, answer: Answer) -> Result<(), StreamError> {
         match answer {
             Answer::Welcome(welcome) => {
                 telemetry::connected(welcome.session);
@@ -169,7 +169,7 @@ impl<'a> SpoolUploader<'a> {
                 telemetry::pause_requested(pause_ms);
                 self.nudge.rest();
             }
-            Answer::Settings(settings) => self.obey(settings),
+            Answer::Settings(settings) => self.apply_settings(settings),
             Answer::Ack { .. } | Answer::Resume { .. } => {}
         }
         if let Some(through) = sender.handle(answer, clock::moment().steady)? {
@@ -182,7 +182,7 @@ impl<'a> SpoolUploader<'a> {
     }
 
     /// Applies the server's settings and reports the outcome like any other observation.
-    fn obey(&self, settings: Settings) {
+    fn apply_settings(&self, settings: Settings) {
         let Some((limit, outlet)) = self.observer.and_then(|observer| observer.limit) else { return };
         let now = clock::now();
         if let Some(taken) = limit.apply(settings, now)
@@ -206,7 +206,7 @@ impl<'a> SpoolUploader<'a> {
                 Transmit::Hello { first_unacknowledged } => {
                     let terminal = self.identity.terminal();
                     let way = self.way;
-                    self.write_down([SentMessage::Hello {
+                    self.record_sent([SentMessage::Hello {
                         terminal,
                         first_unacknowledged,
                         agent_version: VERSION,
@@ -229,7 +229,7 @@ impl<'a> SpoolUploader<'a> {
                     let observations = self.spool.after(after, limit)?;
                     let last = observations.last().map_or(after, |observation| observation.seq);
                     if !observations.is_empty() {
-                        self.write_down(observations.iter().map(SentMessage::Observation))?;
+                        self.record_sent(observations.iter().map(SentMessage::Observation))?;
                         send(up, batch(after, to_micros(now.wall), &observations)).await?;
                         crash::point("after-sent");
                         self.nudge.sent(last, clock::moment().steady);
@@ -251,12 +251,12 @@ impl<'a> SpoolUploader<'a> {
         at: DateTime<Utc>,
         up: &mpsc::Sender<wire::Up>,
     ) -> Result<(), StreamError> {
-        self.write_down([SentMessage::KeepAlive { last_kept }])?;
+        self.record_sent([SentMessage::KeepAlive { last_kept }])?;
         let keep_alive = wire::KeepAlive { last_kept: last_kept.0, sent_at_us: to_micros(at) };
         send(up, wire::Up { message: Some(up::Message::KeepAlive(keep_alive)) }).await
     }
 
-    fn write_down<'s>(&self, all: impl IntoIterator<Item = SentMessage<'s>>) -> io::Result<()> {
+    fn record_sent<'s>(&self, all: impl IntoIterator<Item = SentMessage<'s>>) -> io::Result<()> {
         self.observer.map_or(Ok(()), |StreamObserver { sent, .. }| sent.write(clock::now(), all))
     }
 }

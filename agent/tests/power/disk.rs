@@ -75,7 +75,7 @@ impl Disk {
     }
 
     /// The power fails and comes back. Any part of the unsynced data may have reached the platter, and of a write only
-    /// its beginning or some of its sectors.
+    /// the beginning or some sectors.
     pub(crate) fn cut(&mut self, random: &mut StdRng) {
         for unsynced in std::mem::take(&mut self.unsynced) {
             match &unsynced {

@@ -11,7 +11,7 @@ pub struct Prefecture(u8);
 
 /// The text is not a prefecture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("no prefecture: write 01 to 47, 東京都, 東京 or Tokyo / 都道府県は番号または名称で書いてください")]
+#[error("not a prefecture: write 01 to 47, 東京都, 東京 or Tokyo / 都道府県は番号または名称で書いてください")]
 pub struct PrefectureError;
 
 impl Prefecture {

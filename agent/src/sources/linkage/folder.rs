@@ -1,4 +1,4 @@
-//! One linkage folder: which of its files were reported, and since when it can't be read.
+//! One linkage folder: which files were reported, and since when it can't be read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -69,7 +69,7 @@ impl Headers {
         let due = |waiting: &mut PendingHeader| waiting.again_at <= now.steady;
         let mut unfinished = Vec::new();
         for mut waiting in self.0.extract_if(.., due) {
-            match look(&waiting.path) {
+            match read_header(&waiting.path) {
                 HeaderState::Unfinished(_) if now.steady.saturating_duration_since(waiting.since) < GIVE_UP => {
                     waiting.again_at = now.steady + AGAIN;
                     unfinished.push(waiting);
@@ -84,7 +84,7 @@ impl Headers {
 
     /// Reports the waiting files with what is known of them; called when the agent stops.
     pub(super) fn stop(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.0.drain(..).try_for_each(|waiting| match look(&waiting.path) {
+        self.0.drain(..).try_for_each(|waiting| match read_header(&waiting.path) {
             HeaderState::Complete(header) | HeaderState::Unfinished(header) => waiting.report(header, outlet),
             HeaderState::Gone => waiting.report(unreadable(), outlet),
         })
@@ -104,7 +104,7 @@ const fn unreadable() -> Header {
     Header { outcome: ReadOutcome::Unreadable, error_code: None }
 }
 
-fn look(path: &std::path::Path) -> HeaderState {
+fn read_header(path: &std::path::Path) -> HeaderState {
     // The official software writes neither links nor pipes.
     if !fs::symlink_metadata(path).is_ok_and(|file| file.is_file()) {
         return HeaderState::Gone;

@@ -61,7 +61,7 @@ impl Readers {
     }
 
     /// Updates the attached readers from a listing.
-    pub(super) fn listed(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    pub(super) fn update(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.is_new = false;
         self.lost_at = None;
         if names.len() > LIMIT && !self.too_many {
@@ -94,7 +94,7 @@ impl Readers {
     }
 
     /// Reads the states after a wait; returns whether anything has changed.
-    pub(super) fn look(&mut self, now: Moment) -> bool {
+    pub(super) fn read_states(&mut self, now: Moment) -> bool {
         let mut changed = false;
         for state in &self.states {
             let flags = state.event_state();
@@ -115,7 +115,7 @@ impl Readers {
             };
             if reader.last.as_ref() != Some(&snapshot) {
                 changed = true;
-                self.taps.look(reader.key, &snapshot, now);
+                self.taps.observe(reader.key, &snapshot, now);
                 reader.last = Some(snapshot);
             }
         }
@@ -123,12 +123,12 @@ impl Readers {
     }
 
     /// Handles that the resource manager does not answer.
-    pub(super) fn lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    pub(super) fn service_lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.states.clear();
         let lost_at = *self.lost_at.get_or_insert_with(|| {
             for reader in &mut self.attached {
                 reader.last = None;
-                self.taps.gone(reader.key, now);
+                self.taps.detached(reader.key, now);
             }
             now.steady
         });
@@ -177,7 +177,7 @@ impl Readers {
         let mut gone = Vec::new();
         for reader in self.attached.extract_if(.., |reader| is_gone(reader)) {
             telemetry::reader_detached(reader.key);
-            self.taps.gone(reader.key, now);
+            self.taps.detached(reader.key, now);
             outlet.send(Sighting::now(now.wall, ReaderDetached { reader: reader.key }))?;
             gone.push(reader.key);
         }

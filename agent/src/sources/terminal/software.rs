@@ -28,7 +28,7 @@ impl Versions {
     }
 
     /// Reports the versions at the first call and whenever one has changed.
-    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    pub(super) fn check(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let VersionFiles { com_app, distro_app, auth } = &self.files;
         let files = [com_app, distro_app, auth].map(Option::as_deref);
         let changed = files.map(|file| file?.metadata().and_then(|file| file.modified()).ok());
@@ -65,7 +65,7 @@ impl Programs {
     }
 
     /// Reports the state of each program at the first call and whenever it has changed.
-    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    pub(super) fn check(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         for Program { component, name, path } in &self.programs {
             let is_there = path.as_ref().is_none_or(|path| path.exists());
             let state = if is_there { system::state(name) } else { Some(ComponentState::Missing) };
