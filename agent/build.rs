@@ -1,4 +1,4 @@
-//! Builds the client half of the services; the messages are the contract's own.
+//! Generates the client half of the services; the messages come from the contract's crate.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=../proto/yomitori");
     let contracts = protox::compile(["yomitori/v1/uplink.proto", "yomitori/v1/enrol.proto"], ["../proto"])?;

@@ -1,11 +1,11 @@
-//! Where the server is.
+//! The server's address.
 
 use std::fmt;
 use std::str::FromStr;
 
 use rustls::pki_types::ServerName;
 
-/// `https://host:port`; there is no way to write one without TLS.
+/// `https://host:port`. An address without TLS can't be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerAddress {
     host: String,
@@ -13,7 +13,7 @@ pub struct ServerAddress {
     name: ServerName<'static>,
 }
 
-/// Where the server listens if the address doesn't say.
+/// The port of an address that names none.
 const PORT: u16 = 7443;
 
 impl ServerAddress {
@@ -28,7 +28,7 @@ impl ServerAddress {
         self.port
     }
 
-    /// The name that the server's certificate has to bear.
+    /// The name that the server's certificate must carry.
     #[must_use]
     pub const fn name(&self) -> &ServerName<'static> {
         &self.name
@@ -39,7 +39,8 @@ impl FromStr for ServerAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("https://").ok_or("does not begin with https://; there is no other way in")?;
+        let rest =
+            text.strip_prefix("https://").ok_or("does not begin with https://; connections are always encrypted")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {

@@ -1,13 +1,16 @@
-//! The agent's commands. What they answer goes to standard output, mistakes and logs to standard error; the exit code is
-//! 0 for success, 1 where something has to be done, 2 where the command or the configuration is wrong.
+//! The agent's commands. Answers go to standard output, errors and logs to standard error. The exit code is 0 for
+//! success, 1 if something has to be done, and 2 if the command or the configuration is wrong.
 
 mod check;
 mod enrol;
+mod failure;
 mod readers;
 mod relay;
 mod sent;
 #[cfg(any(windows, test))]
 mod service;
+#[cfg(windows)]
+mod service_run;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,18 +18,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::daemon::{self, stop_requested};
 use crate::{VERSION, telemetry};
+use failure::Failure;
 use yomitori_base::error::chain;
 
 const EXAMPLES: &str = "\
 Examples / 使用例:
-  yomitori-agent enrol --token ytm1.…      登録する (once, with a token from the centre)
-  yomitori-agent check                     設置を確認する (what would happen: go / no-go)
+  yomitori-agent enrol --token ytm1.…      登録する (once, with a token from the server)
+  yomitori-agent check                     設置を確認する (checks the setup: go / no-go)
   yomitori-agent readers                   カードリーダーの動きを見る (live, Ctrl-C ends)
-  yomitori-agent sent --last 20            送信した内容を見る (exactly what left this terminal)
-  yomitori-agent relay --help              中継する (for terminals that may not reach out)
+  yomitori-agent sent --last 20            送信した内容を見る (everything that this terminal sent)
+  yomitori-agent relay --help              中継する (for terminals that may not reach the server)
   yomitori-agent run                       常駐する (what the service does)";
 
 #[cfg(unix)]
@@ -34,7 +38,7 @@ const CONFIG: &str = "/etc/yomitori/agent.toml";
 #[cfg(not(unix))]
 const CONFIG: &str = r"C:\ProgramData\Yomitori\agent.toml";
 
-/// Watches smartphone reads on an eligibility terminal (資格確認端末) and tells the centre.
+/// Watches smartphone reads on an eligibility terminal (資格確認端末) and reports them to the server
 #[derive(Parser, Debug)]
 #[command(name = "yomitori-agent", version = VERSION, after_help = EXAMPLES)]
 struct Args {
@@ -47,61 +51,35 @@ struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Watch, keep and send until stopped (常駐)
+    /// Watch, store and send until stopped (常駐)
     Run,
     /// Get this terminal's certificate, once (登録)
     Enrol {
-        /// The one-time token that `yomitori-server terminal token` has printed
+        /// The one-time token that `yomitori-server terminal token` printed
         #[arg(long, env = "YOMITORI_TOKEN", hide_env_values = true)]
         token: String,
-        /// Enrol although this terminal has a certificate already
+        /// Enrol even if this terminal already has a certificate
         #[arg(long)]
         again: bool,
     },
-    /// Say what works and what has to be done (設置確認)
+    /// Check the setup and say what has to be done (設置確認)
     Check,
     /// Show readers, cards and phones as they come and go (リーダー表示)
     Readers,
-    /// Show exactly what left this terminal (送信内容)
+    /// Show everything that this terminal sent (送信内容)
     Sent {
-        /// How many lines
+        /// The number of lines
         #[arg(long, default_value_t = 20, value_name = "N")]
         last: usize,
-        /// Go on with what is sent from now on
+        /// Continue with what is sent from now on
         #[arg(long)]
         follow: bool,
     },
-    /// What Windows starts, and its installer (サービス)
+    /// The commands of the Windows service and its installer (サービス)
     #[cfg(windows)]
     Service(service::ServiceArgs),
-    /// Carry the bytes of terminals that may not reach out, from another machine of their network (中継)
+    /// Forward the bytes of terminals that may not reach the server, from another machine of their network (中継)
     Relay(relay::RelayArgs),
-}
-
-/// Something went wrong; what to do is in the text.
-enum Failure {
-    /// The command or the configuration is wrong.
-    Usage(anyhow::Error),
-    /// Something has to be done.
-    Todo(anyhow::Error),
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::Usage(error.into())
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Todo(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Todo(error.into())
-    }
 }
 
 /// Runs the command that the process was started with.
@@ -110,20 +88,20 @@ pub fn run() -> ExitCode {
     let args = Args::parse();
     #[cfg(windows)]
     if let Command::Service(command) = &args.command {
-        return service::carry_out(command, args.config);
+        return service_run::carry_out(command, args.config);
     }
     telemetry::init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a process can have a runtime");
     let result = runtime.block_on(carry_out(args.command, &args.config));
-    // A thread that hangs in PC/SC must not hold up the end.
+    // A thread that hangs in PC/SC must not delay the exit.
     runtime.shutdown_background();
     let (error, code) = match result {
         Ok(code) => return code,
         Err(Failure::Usage(error)) => (error, ExitCode::from(2)),
         Err(Failure::Todo(error)) => (error, ExitCode::from(1)),
     };
-    // Where standard error is closed, the exit code has to do.
+    // If standard error is closed, only the exit code remains.
     let _ = writeln!(io::stderr(), "yomitori-agent: {}", chain(error.as_ref()));
     code
 }

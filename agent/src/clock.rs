@@ -1,17 +1,17 @@
-//! The only place of the agent that reads the clocks.
+//! The only module of the agent that reads the clocks.
 
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use yomitori_observation::Moment;
 
-/// Now, by both clocks.
+/// The present instant by both clocks.
 #[must_use]
 pub fn moment() -> Moment {
     Moment { wall: now(), steady: Instant::now() }
 }
 
-/// Now, by the wall clock, as finely as it is kept and sent.
+/// The present time by the wall clock, with the precision that is stored and sent.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> DateTime<Utc> {

@@ -1,6 +1,7 @@
-//! How the terminal is right now. Whoever knows a part of it writes that down on the [`Board`]; the desk page shows it.
+//! The present condition of the terminal. Each part of the agent records what it knows on the [`ConditionBoard`]; the
+//! desk page shows it.
 //!
-//! Nothing is decided by it: what the centre is told goes through the recorder alone.
+//! It is for display only: everything that the server receives goes through the recorder.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,17 +12,17 @@ use yomitori_proto::event::Event;
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
-/// The connection to the centre.
+/// The state of the connection to the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServerLink {
     Connected,
-    /// Since the last word to it; since ever, where it was never reached.
+    /// `since` is when this terminal last sent something; `None` means that it never reached the server.
     Away {
         since: Option<DateTime<Utc>>,
     },
 }
 
-/// A reader that is there.
+/// An attached reader.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reader {
     /// The identifier in the reader catalogue.
@@ -29,18 +30,18 @@ pub struct Reader {
     pub role: ReaderRole,
 }
 
-/// What the board shows.
+/// Everything that the board shows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Condition {
     pub server: ServerLink,
-    /// When this terminal's certificate ends.
+    /// When this terminal's certificate expires.
     pub certified_until: Option<DateTime<Utc>>,
     pub readers: BTreeMap<ReaderKey, Reader>,
-    /// A reader is plugged in that PC/SC did not show when it was last looked for.
+    /// A reader is plugged in that PC/SC did not list at the last check.
     pub is_blocked: bool,
-    /// When a reader came and went too often.
+    /// When a reader last disconnected too often.
     pub flapped_at: Option<DateTime<Utc>>,
-    /// Sources that see nothing, each since when.
+    /// Sources that see nothing, each with the time since when.
     pub blind: Vec<(GapSource, DateTime<Utc>)>,
 }
 
@@ -62,32 +63,32 @@ impl Default for ConditionBoard {
 }
 
 impl ConditionBoard {
-    /// All of it, as it is at this moment.
+    /// A copy of the present condition.
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.now().clone()
     }
 
-    /// The centre answers.
+    /// Records that the server answers.
     pub fn connected(&self) {
         self.now().server = ServerLink::Connected;
     }
 
-    /// The centre does not answer; `since` counts where it was not known before.
-    pub fn away(&self, since: Option<DateTime<Utc>>) {
+    /// Records that the server does not answer. `since` is used only where no earlier time is known.
+    pub fn disconnected(&self, since: Option<DateTime<Utc>>) {
         let mut now = self.now();
         if !matches!(now.server, ServerLink::Away { since: Some(_) }) {
             now.server = ServerLink::Away { since };
         }
     }
 
-    /// The certificate that this terminal has.
-    pub fn certified(&self, until: DateTime<Utc>) {
+    /// Records when this terminal's certificate expires.
+    pub fn certificate_until(&self, until: DateTime<Utc>) {
         self.now().certified_until = Some(until);
     }
 
-    /// A source has told this.
-    pub(crate) fn saw(&self, sighting: &Sighting) {
+    /// Updates the board with what a source saw.
+    pub(crate) fn observe(&self, sighting: &Sighting) {
         match &sighting.event {
             Event::ReaderAttached(attached) => {
                 let reader = Reader { model: attached.model.clone(), role: attached.role };
@@ -102,21 +103,21 @@ impl ConditionBoard {
         }
     }
 
-    /// A source sees nothing.
-    pub(crate) fn blind(&self, source: GapSource, since: DateTime<Utc>) {
+    /// Records that a source sees nothing.
+    pub(crate) fn set_blind(&self, source: GapSource, since: DateTime<Utc>) {
         self.now().blind.push((source, since));
     }
 
-    /// A source that saw nothing `since` then sees again.
-    pub(crate) fn sees(&self, source: GapSource, since: DateTime<Utc>) {
+    /// Records the end of the outage that began at `since`.
+    pub(crate) fn clear_blind(&self, source: GapSource, since: DateTime<Utc>) {
         let mut now = self.now();
-        if let Some(place) = now.blind.iter().position(|blind| *blind == (source, since)) {
+        if let Some(place) = now.blind.iter().position(|entry| *entry == (source, since)) {
             now.blind.remove(place);
         }
     }
 
     fn now(&self) -> MutexGuard<'_, Condition> {
-        // A writer that panicked has left a whole value.
+        // Each change is one step, so a writer that panicked left a consistent value.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,39 +1,44 @@
-//! The agent's one configuration file. Everything in it is checked, and every mistake is told at once, each with its
-//! line and what to do.
+//! The agent's configuration file. All of it is checked, and all mistakes are reported at once, each with its line and
+//! what to do.
 
+mod connect;
 mod document;
 mod software;
-mod uplink;
+mod value;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use yomitori_observation::pattern::Pattern;
 use yomitori_observation::reader;
-use yomitori_proto::vocabulary::{CollectionLevel, Component, LinkageFolder, ReaderRole};
+use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
 use crate::connect::Mode;
-use crate::sources::desk;
-use crate::system::ProgramName;
 use document::{Section, document};
+use value::{absolute, one_of};
 
-/// What the agent does, and where.
+pub use document::Mistake;
+pub use software::{Program, Software, VersionFiles};
+
+/// The port of the desk page where the configuration does not set one: `http://127.0.0.1:7480/`.
+pub const DESK_PORT: u16 = 7480;
+
+/// The configuration of the agent.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     pub server: ServerAddress,
-    pub way: Mode,
+    pub mode: Mode,
     pub state_dir: PathBuf,
     pub linkage: Vec<WatchedFolder>,
     pub roles: RoleRules,
     pub level: CollectionLevel,
     /// In bytes.
     pub spool_budget: u64,
-    /// The port of the desk page on loopback; `None` where there shall be none.
+    /// The port of the desk page on loopback; `None` if the page is turned off.
     pub desk: Option<u16>,
     pub software: Software,
-    /// Of the file's bytes; tells whether two starts had the same configuration.
+    /// A hash of the file's bytes; shows whether two starts had the same configuration.
     pub hash: u64,
 }
 
@@ -44,72 +49,29 @@ pub struct WatchedFolder {
     pub path: PathBuf,
 }
 
-/// The official software on this terminal.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Software {
-    pub versions: VersionFiles,
-    pub programs: Vec<Program>,
-}
-
-/// The `Version.info` files.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct VersionFiles {
-    pub com_app: Option<PathBuf>,
-    pub distro_app: Option<PathBuf>,
-    pub auth: Option<PathBuf>,
-}
-
-/// A program that should run.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Program {
-    pub component: Component,
-    pub name: ProgramName,
-    /// Where it is installed; where this is not there, the program is missing.
-    pub path: Option<PathBuf>,
-}
-
-/// Which readers are for what: the first rule that fits.
+/// The roles of readers; the first rule that matches decides.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RoleRules(Vec<(Pattern, ReaderRole)>);
 
 impl RoleRules {
-    /// The role of a reader; unknown where no rule fits, as only a person can know.
+    /// The role of a reader; unknown if no rule matches, because only a person knows what it is for.
     #[must_use]
-    pub fn of(&self, raw: &str, name: &reader::Name) -> ReaderRole {
+    pub fn role_of(&self, raw: &str, name: &reader::Name) -> ReaderRole {
         let fits = |pattern: &Pattern| pattern.matches(raw) || pattern.matches(name.base());
         self.0.iter().find(|(pattern, _)| fits(pattern)).map_or(ReaderRole::Unknown, |(_, role)| *role)
     }
 }
 
-/// Why there is no configuration.
+/// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("read `{path}` (give its place with --config; a sample is in deploy/agent.toml)")]
+    #[error("failed to read `{path}` (set the path with --config; a sample is in deploy/agent.toml)")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), listed(.mistakes))]
+    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), list_mistakes(.mistakes))]
     Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
 }
 
-/// Something in the file that can't be meant.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Mistake {
-    pub line: usize,
-    pub field: String,
-    /// What is wrong and what to do.
-    pub what: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.field.is_empty() {
-            write!(f, "line {}: {}", self.line, self.what)
-        } else {
-            write!(f, "line {}, `{}`: {}", self.line, self.field, self.what)
-        }
-    }
-}
-
-fn listed(mistakes: &[Mistake]) -> String {
+fn list_mistakes(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
 }
 
@@ -126,7 +88,7 @@ impl Config {
         document(text, |root| {
             let state_dir = root.required("state_dir", absolute);
             let server = root.section("server", |server| server.required("address", |text| text.parse()));
-            let way = root.section("uplink", uplink::way);
+            let mode = root.section("connect", connect::mode);
             let linkage = root.sections("linkage", |linkage| {
                 let folder = linkage.required("folder", folder);
                 let path = linkage.required("path", absolute);
@@ -141,48 +103,32 @@ impl Config {
             let budget = root.section("spool", |spool| spool.number("budget_mib", 1..=65_536));
             let versions = root.section("versions", software::versions);
             let programs = root.sections("program", software::program);
-            software::once_each(root, &programs);
+            software::check_distinct_components(root, &programs);
             let desk = root.section("desk", |desk| desk.optional("listen", desk_port));
-            twice(root, &linkage);
+            check_distinct_paths(root, &linkage);
             Some(Self {
                 server: server??,
-                way: way??,
+                mode: mode??,
                 state_dir: state_dir?,
                 linkage,
                 roles: RoleRules(roles),
                 level: level.flatten().unwrap_or(CollectionLevel::Names),
                 spool_budget: budget.flatten().unwrap_or(64) * 1024 * 1024,
                 software: Software { versions: versions.unwrap_or_default(), programs },
-                desk: desk.flatten().unwrap_or(Some(desk::PORT)),
+                desk: desk.flatten().unwrap_or(Some(DESK_PORT)),
                 hash: hash(text),
             })
         })
     }
 }
 
-/// The document `text` with another server; `None` where it names none.
+/// The document `text` with another server address; `None` if it contains none.
 pub fn with_server(text: &str, server: &ServerAddress) -> Result<Option<String>, Vec<Mistake>> {
-    document::with(text, &["server", "address"], &server.to_string())
+    document::with_value(text, &["server", "address"], &server.to_string())
 }
 
 fn hash(text: &str) -> u64 {
     u64::from_be_bytes(*Sha256::digest(text).first_chunk().expect("a SHA-256 digest has 32 bytes"))
-}
-
-fn absolute(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err("is not absolute; a service has no working folder, so write the whole path".to_owned())
-    }
-}
-
-fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
-    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        format!("is none of the known words; write one of {}", words.join(", "))
-    })
 }
 
 fn folder(text: &str) -> Result<LinkageFolder, String> {
@@ -208,7 +154,7 @@ fn level(text: &str) -> Result<CollectionLevel, String> {
     one_of(&words, text)
 }
 
-/// The port, if the address is loopback: the page knows no login, so nobody else may come by.
+/// The port of a loopback address. The page has no login, so it must not be reachable from other machines.
 fn desk_port(text: &str) -> Result<Option<u16>, String> {
     if text == "off" {
         return Ok(None);
@@ -218,7 +164,7 @@ fn desk_port(text: &str) -> Result<Option<u16>, String> {
         return Err(format!(
             "is not this terminal; the desk page has no login and is shown on loopback only, so write \
              \"127.0.0.1:{}\" or \"off\"",
-            desk::PORT
+            DESK_PORT
         ));
     }
     match port.parse() {
@@ -227,8 +173,8 @@ fn desk_port(text: &str) -> Result<Option<u16>, String> {
     }
 }
 
-/// One folder watched twice would tell every file twice.
-fn twice(root: &mut Section<'_>, linkage: &[WatchedFolder]) {
+/// A folder that is watched twice would report every file twice.
+fn check_distinct_paths(root: &mut Section<'_>, linkage: &[WatchedFolder]) {
     for (index, watched) in linkage.iter().enumerate() {
         if linkage.iter().take(index).any(|other| other.path == watched.path) {
             root.mistake("linkage", "names one path twice; remove one of the two");

@@ -1,7 +1,8 @@
-//! Connections to the server: TLS 1.3, always verified. There is no switch that turns this off.
+//! Connections to the server: TLS 1.3, always verified. No setting turns this off.
 //!
-//! Two ways in: with this terminal's certificate, believing the authority that it was enrolled under ([`mutual`]); and
-//! once, before that, with nothing but the digest of the authority's certificate ([`pinned`]). Either by a [`Route`].
+//! A terminal connects with its certificate and trusts the authority under which it was enrolled ([`mutual`]). For its
+//! enrolment it connects without a certificate and trusts the authority whose digest it knows ([`pinned`]). Both use a
+//! [`Route`].
 
 mod pin;
 mod relay_listener;
@@ -18,34 +19,35 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::identity::Identity;
-pub use route::{Mode, RelayAddress, Route};
+pub use relay_listener::RelayAddress;
+pub use route::{Mode, Route};
 
-/// A relay calls at least so often.
+/// A relay connects at least this often.
 pub const RELAY_WITHIN: Duration = Duration::from_secs(60);
 /// Long enough for a handshake on a slow line that loses every fifth packet.
 const CONNECT_WITHIN: Duration = Duration::from_secs(45);
-/// A line that went silently is noticed within a minute and a half, and one that only loses packets is kept. Asked more
-/// often, an idle day would cost more than a MiB.
+/// A dead line is noticed within a minute and a half, and a line that only loses packets is kept. More frequent pings
+/// would cost more than a MiB on an idle day.
 const PING_EVERY: Duration = Duration::from_secs(60);
 const PONG_WITHIN: Duration = Duration::from_secs(30);
-/// What a stream may have under way: batches are small, and so is the agent.
+/// The HTTP/2 window of a stream; it is small because batches are small and the agent's memory is limited.
 const WINDOW: u32 = 64 * 1024;
 
-/// Why there is no connection.
+/// Why a connection failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    #[error("no connection to `{server}` (check address, network and the server's certificate)")]
+    #[error("failed to connect to `{server}` (check the address, the network and the server's certificate)")]
     Server { server: String, source: tonic::transport::Error },
-    #[error("set up TLS with this terminal's certificate (enrol it again with a new token)")]
+    #[error("invalid certificate of this terminal (enrol it again with a new token)")]
     Tls(#[source] rustls::Error),
 }
 
-/// As the terminal that `identity` is.
+/// Connects as the terminal of `identity`.
 pub async fn mutual(route: &Arc<Route>, identity: &Identity) -> Result<Channel, ConnectError> {
     channel(route, mutual_tls(identity).map_err(ConnectError::Tls)?).await
 }
 
-/// As nobody, to a server that shows a certificate of the authority with this SHA-256.
+/// Connects without a certificate to a server whose authority's certificate has this SHA-256 digest.
 pub async fn pinned(route: &Arc<Route>, authority: [u8; 32]) -> Result<Channel, ConnectError> {
     let provider = provider();
     let verifier = Arc::new(pin::PinnedAuthority::new(authority, Arc::clone(&provider)));
@@ -58,7 +60,7 @@ pub async fn pinned(route: &Arc<Route>, authority: [u8; 32]) -> Result<Channel, 
     channel(route, tls).await
 }
 
-/// How TLS is spoken as the terminal that `identity` is.
+/// The TLS configuration of the terminal of `identity`.
 pub fn mutual_tls(identity: &Identity) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(identity.authority().clone())?;
@@ -82,9 +84,9 @@ async fn channel(route: &Arc<Route>, mut tls: ClientConfig) -> Result<Channel, C
     });
     let server = route.server();
     let refused = |source| ConnectError::Server { server: server.to_string(), source };
-    // tonic takes a URI with https for a demand to do TLS itself.
+    // With an https URI tonic would do TLS itself, so it gets http; the origin stays https.
     let origin: Uri = server.to_string().parse().expect("a server address is a URI");
-    route.passable().await;
+    route.wait_until_ready().await;
     Endpoint::from_shared(server.to_string().replacen("https", "http", 1))
         .map_err(refused)?
         .origin(origin)

@@ -1,4 +1,4 @@
-//! The agent at work: everything started in its order, and ended in the reverse within two seconds.
+//! The running agent: starts all parts in order, and stops them in reverse order within two seconds.
 
 mod platform;
 
@@ -16,46 +16,49 @@ use yomitori_proto::vocabulary::{CollectionLevel, RebootKind, StartReason, StopR
 use crate::condition::ConditionBoard;
 use crate::config::Config;
 use crate::connect::Route;
-use crate::identity::{FileError, Identity};
+use crate::identity::Identity;
+use crate::identity::file::FileError;
 use crate::limit::Limit;
+use crate::outlet::Outlet;
 use crate::sent::SentLog;
 use crate::sources::desk::{self, DeskPage, FolderCollection};
-use crate::sources::{Outlet, RunningSource, linkage, pcsc, terminal};
+use crate::sources::{RunningSource, linkage, pcsc, terminal};
 use crate::spool::{EarlierStart, OpenError, Spool, SpoolError};
 use crate::uplink::{Uplink, UplinkError};
 use crate::{VERSION, clock, recorder, system, telemetry};
 
 pub use platform::stop_requested;
 
-/// The sources have this long to tell the rest, the recorder to keep it, and the server to acknowledge it.
+/// How long the sources may take to send their last sightings, the recorder to store them, and the server to
+/// acknowledge them.
 const SOURCES_END_WITHIN: Duration = Duration::from_millis(1_200);
 const RECORDER_ENDS_WITHIN: Duration = Duration::from_millis(200);
 const UPLINK_ENDS_WITHIN: Duration = Duration::from_millis(500);
 
-/// Why the agent can't start or go on.
+/// Why the agent can't start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    #[error("make the folder for the agent's state (check `state_dir` in the configuration)")]
+    #[error("failed to create the folder for the agent's state (check `state_dir` in the configuration)")]
     StateDir(#[source] std::io::Error),
-    #[error("know who this terminal is")]
+    #[error("failed to load the terminal's identity")]
     Identity(#[from] FileError),
-    #[error("this terminal is not enrolled (run `yomitori-agent enrol` with a token from the centre)")]
+    #[error("this terminal is not enrolled (run `yomitori-agent enrol` with a token from the server)")]
     NotEnrolled,
-    #[error("open the spool")]
+    #[error("failed to open the spool")]
     Open(#[from] OpenError),
-    #[error("keep what is observed")]
+    #[error("failed to store an observation")]
     Spool(#[from] SpoolError),
-    #[error("open the record of what is sent")]
+    #[error("failed to open the record of what is sent")]
     Sent(#[source] std::io::Error),
-    #[error("start a thread")]
+    #[error("failed to start a thread")]
     Thread(#[source] std::io::Error),
-    #[error("go on with the uplink")]
+    #[error("the uplink failed")]
     Uplink(#[from] UplinkError),
-    #[error("a part of the agent has ended by itself")]
+    #[error("a part of the agent ended unexpectedly")]
     Part,
 }
 
-/// Runs the agent until `stop` says why to end.
+/// Runs the agent until `stop` gives the reason to end.
 pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Result<(), DaemonError> {
     std::fs::create_dir_all(&config.state_dir).map_err(DaemonError::StateDir)?;
     let identity = Identity::load(&config.state_dir)?.ok_or(DaemonError::NotEnrolled)?;
@@ -69,9 +72,9 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let limit = Arc::new(Limit::open(&config.state_dir, config.level));
     let (outlet, signals) = sync_channel(recorder::QUEUE);
     let outlet = Outlet::new(outlet, Arc::clone(&board));
-    let keeper = Arc::clone(&spool);
-    let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&keeper, &signals, &kept));
-    tell_start(&config, &limit, &spool, &outlet)?;
+    let recorder_spool = Arc::clone(&spool);
+    let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&recorder_spool, &signals, &kept));
+    report_start(&config, &limit, &spool, &outlet)?;
     let sources = start(&config, &identity, &limit, &spool, &outlet)?;
 
     let desk_closing = CancellationToken::new();
@@ -80,10 +83,10 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
 
     let closing = CancellationToken::new();
     let uplink = Uplink {
-        route: Arc::new(Route::open_in_time(config.server, config.way)),
+        route: Arc::new(Route::open_when_possible(config.server, config.mode)),
         sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
         board,
-        obeys: Some((limit, outlet.clone())),
+        limit: Some((limit, outlet.clone())),
         state_dir: config.state_dir,
         identity,
         spool: Arc::clone(&spool),
@@ -93,8 +96,8 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     platform::ready();
     let reason = tokio::select! {
         reason = stop => reason,
-        kept = &mut recorder => return Err(by_itself(kept)),
-        carried = &mut uplink => return Err(by_itself(carried)),
+        ended = &mut recorder => return Err(unexpected_end(ended)),
+        ended = &mut uplink => return Err(unexpected_end(ended)),
         () = platform::watchdog() => return Err(DaemonError::Part),
     };
     telemetry::stopping();
@@ -103,30 +106,30 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let threads: Vec<_> = sources.into_iter().map(RunningSource::stop).collect();
     let ended = tokio::task::spawn_blocking(|| threads.into_iter().all(|thread| thread.join().is_ok()));
     if !matches!(tokio::time::timeout(SOURCES_END_WITHIN, ended).await, Ok(Ok(true))) {
-        telemetry::source_hangs();
+        telemetry::source_did_not_stop();
     }
     if let Some(desk) = desk {
-        // It ends at once, or has panicked: either way nothing more comes from it.
+        // It ends at once or has panicked; in both cases it sends nothing more.
         let _ = desk.await;
     }
-    let stopped = outlet.tell(Sighting::now(clock::now(), AgentStopped { reason }));
+    let stopped = outlet.send(Sighting::now(clock::now(), AgentStopped { reason }));
     drop(outlet);
-    // A source that hangs has an outlet of its own, so the recorder is not waited for any longer than that.
+    // A source that hangs still holds an outlet, so the recorder may not end by itself.
     let kept = tokio::time::timeout(RECORDER_ENDS_WITHIN, &mut recorder).await;
     closing.cancel();
-    // Whatever isn't acknowledged in time is in the spool.
+    // What is not acknowledged in time stays in the spool.
     let _ = tokio::time::timeout(UPLINK_ENDS_WITHIN, uplink).await;
     match (stopped, kept) {
         (Ok(()), Ok(Ok(Ok(()))) | Err(_)) => {}
-        (_, Ok(kept)) => return Err(by_itself(kept)),
+        (_, Ok(kept)) => return Err(unexpected_end(kept)),
         (Err(_), Err(_)) => return Err(DaemonError::Part),
     }
     telemetry::stopped();
     Ok(())
 }
 
-/// Why a part of the agent that never ends has ended.
-fn by_itself<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> DaemonError {
+/// The error of a part of the agent that should not have ended.
+fn unexpected_end<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> DaemonError {
     match ended {
         Ok(Err(error)) => error.into(),
         Ok(Ok(())) | Err(_) => DaemonError::Part,
@@ -151,7 +154,7 @@ fn start(
     Ok(sources)
 }
 
-/// What the desk page needs, if there shall be one.
+/// What the desk page needs; `None` where it is turned off.
 fn desk(
     config: &Config,
     limit: &Arc<Limit>,
@@ -178,8 +181,8 @@ fn watches_folders(config: &Config) -> bool {
     config.level != CollectionLevel::Readers && !config.linkage.is_empty()
 }
 
-/// Tells that the agent is up, and the terminal too, if it was down since the last time.
-fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
+/// Reports the start of the agent, and the reboot of the terminal if there was one since the last start.
+fn report_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
     let (boot, booted_at) = system::boot();
     let now = EarlierStart { boot, agent_version: VERSION.to_owned() };
     let before = spool.started(&now)?;
@@ -193,18 +196,18 @@ fn tell_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) ->
     let observed_at = clock::now();
     let EarlierStart { boot, agent_version } = now;
     let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: limit.level() };
-    outlet.tell(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
+    outlet.send(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
     if let (Some((before, ended)), Some(booted_at)) = (before, booted_at)
         && before.boot != boot
     {
         let kind = if ended { RebootKind::Clean } else { RebootKind::Unexpected };
         let sighting = Sighting {
-            // A clock that was set after the boot can put it into the future.
+            // If the clock was set after the boot, the computed boot time can lie in the future.
             occurred_at: yomitori_proto::time::truncate(booted_at).min(observed_at),
             observed_at,
             event: TerminalRebooted { kind }.into(),
         };
-        outlet.tell(sighting).map_err(|_| DaemonError::Part)?;
+        outlet.send(sighting).map_err(|_| DaemonError::Part)?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
-//! Who this terminal is: a key that was born here and never leaves, the certificate for it, and the authority whose
-//! certificates it believes. All three stand in one file that only the agent's user can read, written in one step.
+//! The terminal's identity: a key that was generated here and never leaves it, the certificate for the key, and the
+//! authority that the terminal trusts. All three are in one file that only the agent's user can read and that is
+//! written in one step.
 
 mod certificate;
-mod enrol;
-mod file;
+pub mod enrol;
+pub mod file;
 pub mod token;
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,10 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use yomitori_proto::id::{FacilityId, TerminalId};
 
 pub use certificate::CertificateError;
-pub use enrol::{EnrolError, enrol, renew};
-pub use file::FileError;
 
-/// See the head of this file. Held in memory by the simulator, in a file by the agent.
+/// See the head of this file. The simulator keeps it in memory, the agent in a file.
 #[derive(Clone)]
 pub struct Identity {
     terminal: TerminalId,
@@ -41,7 +39,8 @@ impl fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Of these parts, if they belong together: the certificate is for this key and names a terminal and its facility.
+    /// Combines these parts, if they belong together: the certificate is for this key and names a terminal and its
+    /// facility.
     pub fn new(
         key: Vec<u8>,
         certificate: CertificateDer<'static>,
@@ -59,16 +58,6 @@ impl Identity {
         })
     }
 
-    /// Reads it from `state_dir`; `None` if this terminal was never enrolled.
-    pub fn load(state_dir: &Path) -> Result<Option<Self>, FileError> {
-        file::load(state_dir)
-    }
-
-    /// Writes it into `state_dir`, whole or not at all.
-    pub fn store(&self, state_dir: &Path) -> Result<(), FileError> {
-        file::store(self, state_dir)
-    }
-
     #[must_use]
     pub const fn terminal(&self) -> TerminalId {
         self.terminal
@@ -79,7 +68,7 @@ impl Identity {
         self.facility
     }
 
-    /// The authority's certificate, which server certificates have to come from.
+    /// The certificate of the authority that must have issued the server's certificate.
     #[must_use]
     pub const fn authority(&self) -> &CertificateDer<'static> {
         &self.authority
@@ -101,14 +90,14 @@ impl Identity {
         self.not_after
     }
 
-    /// Whole days until the certificate ends; negative after that.
+    /// Whole days until the certificate expires; negative after that.
     #[must_use]
     pub fn days_left(&self, now: DateTime<Utc>) -> i64 {
         (self.not_after - now).num_days()
     }
 
-    /// How long until it should be renewed: from a third of its life on, spread over a tenth by `jitter` in 0..1, so that
-    /// terminals that were enrolled together don't come together.
+    /// How long until it should be renewed: after a third of the certificate's lifetime, plus up to a tenth of it by
+    /// `jitter` in 0..1, so that terminals that were enrolled together do not renew together.
     #[must_use]
     pub fn renewal_in(&self, now: DateTime<Utc>, jitter: f64) -> Duration {
         let life = self.not_after - self.not_before;

@@ -1,8 +1,7 @@
-//! The daemon on a clinic's eligibility terminal, as a library: the binary is one user of it, the simulated fleet and the
-//! tests are others.
+//! The daemon on a clinic's eligibility terminal, as a library: the program, the simulated fleet and the tests use it.
 //!
-//! Facts flow one way: a source sees something, the recorder brings it into the spool, the uplink carries it. Sources know
-//! neither spool nor uplink; the uplink knows no source.
+//! Facts flow one way: a source sees something and sends it into the outlet, the recorder writes it into the spool, and
+//! the uplink sends it to the server. Sources know neither the spool nor the uplink; the uplink knows no source.
 
 pub mod address;
 pub mod cli;
@@ -14,6 +13,7 @@ pub mod crash;
 pub mod daemon;
 pub mod identity;
 pub mod limit;
+pub mod outlet;
 pub mod recorder;
 pub mod relay;
 pub mod sent;
@@ -31,5 +31,5 @@ pub mod rpc {
     tonic::include_proto!("yomitori.v1");
 }
 
-/// The version that this agent tells of itself.
+/// The version that this agent reports.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

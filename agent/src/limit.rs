@@ -1,9 +1,10 @@
-//! What the centre lets this terminal collect. It can only lower what the terminal's own configuration allows: whoever
-//! speaks for the centre, and whatever they say, nothing more is looked at than the clinic has agreed to.
+//! What the server lets this terminal collect. The server can only lower what the terminal's own configuration allows,
+//! so that no message can make the agent look at more than the clinic has agreed to.
 //!
-//! * What was understood last holds until something else is understood, over restarts and while the centre is away.
-//! * Where the file that says so can't be read, the least is collected until the centre says it again.
-//! * What fell into a time in which names were not collected is not told afterwards either.
+//! * The settings that were understood last apply until others are understood, over restarts and while the server can't
+//!   be reached.
+//! * If the stored limit can't be read, only readers are watched until the server sends its settings again.
+//! * Files that appeared while names were not collected are not reported afterwards either.
 
 use std::fs;
 use std::io;
@@ -20,10 +21,12 @@ use crate::telemetry;
 use yomitori_base::file;
 
 const FILE: &str = "limit.json";
-/// So many times without names are remembered; of more, the two oldest become one. What lies between them was told long ago.
-const DARK: usize = 8;
-/// A file's time is coarser than a clock, by so much at most: what seems that much older than the dark belongs to it.
-const GRAIN: TimeDelta = TimeDelta::seconds(2);
+/// The number of pauses that are remembered. Beyond it the two oldest are merged; files from between them were reported
+/// long ago.
+const MAX_PAUSES: usize = 8;
+/// A file's time is coarser than a clock by at most this much. A file that seems this much older than a pause belongs
+/// to the pause.
+const FILE_TIME_GRAIN: TimeDelta = TimeDelta::seconds(2);
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -35,33 +38,33 @@ pub struct Limit {
 
 #[derive(Debug)]
 struct LimitState {
-    kept: StoredLimit,
-    /// The settings that were reported since the start of the agent.
+    stored: StoredLimit,
+    /// The hash of the settings that were reported since the start of the agent.
     reported: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct StoredLimit {
-    /// Of the settings that were understood last.
+    /// The hash of the settings that were understood last.
     settings_hash: u64,
     most: CollectionLevel,
-    /// When names were not collected: from, and to where that is over.
+    /// When names were not collected: the start, and the end where the pause is over.
     paused: Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>,
 }
 
 impl StoredLimit {
-    const NOTHING: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, paused: Vec::new() };
+    const UNLIMITED: Self = Self { settings_hash: 0, most: CollectionLevel::Headers, paused: Vec::new() };
 
-    /// The same with other settings from `now` on.
-    fn then(&self, settings_hash: u64, most: CollectionLevel, now: DateTime<Utc>) -> Self {
+    /// The limit with other settings from `now` on.
+    fn with_settings(&self, settings_hash: u64, most: CollectionLevel, now: DateTime<Utc>) -> Self {
         let mut next = Self { settings_hash, most, paused: self.paused.clone() };
-        let is_dark = |level| level < CollectionLevel::Names;
-        match (is_dark(self.most), is_dark(most)) {
+        let is_paused = |level| level < CollectionLevel::Names;
+        match (is_paused(self.most), is_paused(most)) {
             (false, true) => next.paused.push((now, None)),
             (true, false) => next.paused.iter_mut().filter(|(_, to)| to.is_none()).for_each(|(_, to)| *to = Some(now)),
             (false, false) | (true, true) => {}
         }
-        if next.paused.len() > DARK {
+        if next.paused.len() > MAX_PAUSES {
             let (from, _) = next.paused.remove(0);
             next.paused[0].0 = next.paused[0].0.min(from);
         }
@@ -70,83 +73,83 @@ impl StoredLimit {
 }
 
 impl Limit {
-    /// The limit that is kept in `state_dir`, for a terminal whose configuration allows `configured`.
+    /// The limit that is stored in `state_dir`, for a terminal whose configuration allows `configured`.
     #[must_use]
     pub fn open(state_dir: &Path, configured: CollectionLevel) -> Self {
         let path = state_dir.join(FILE);
         let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<StoredLimit>(&bytes)?));
-        let kept = match read {
-            // A word of a newer version is no level.
-            Ok(kept) if kept.most != CollectionLevel::Unknown => kept,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => StoredLimit::NOTHING,
+        let stored = match read {
+            // A level that only a newer version knows can't be applied.
+            Ok(stored) if stored.most != CollectionLevel::Unknown => stored,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => StoredLimit::UNLIMITED,
             Ok(_) | Err(_) => {
                 telemetry::limit_unreadable();
                 StoredLimit {
                     most: CollectionLevel::Readers,
                     paused: vec![(DateTime::UNIX_EPOCH, None)],
-                    ..StoredLimit::NOTHING
+                    ..StoredLimit::UNLIMITED
                 }
             }
         };
-        Self { path, configured, now: Mutex::new(LimitState { kept, reported: None }) }
+        Self { path, configured, now: Mutex::new(LimitState { stored, reported: None }) }
     }
 
     /// What may be collected now.
     #[must_use]
     pub fn level(&self) -> CollectionLevel {
-        self.configured.min(self.now().kept.most)
+        self.configured.min(self.now().stored.most)
     }
 
-    /// Whether the centre has lowered what the configuration allows.
+    /// Whether the server has lowered what the configuration allows.
     #[must_use]
     pub fn is_lowered(&self) -> bool {
         self.level() < self.configured
     }
 
-    /// Whether names were not to be collected when a file got the time `at`.
+    /// Whether names were not to be collected at the time `at` of a file.
     #[must_use]
-    pub fn was_dark(&self, at: DateTime<Utc>) -> bool {
+    pub fn collection_was_paused_at(&self, at: DateTime<Utc>) -> bool {
         let now = self.now();
-        now.kept.paused.iter().any(|(from, to)| *from - GRAIN <= at && to.is_none_or(|to| at < to))
+        now.stored.paused.iter().any(|(from, to)| *from - FILE_TIME_GRAIN <= at && to.is_none_or(|to| at < to))
     }
 
-    /// Obeys what the centre has sent, as far as it is understood; gives what is to be reported, once since the start of
-    /// the agent.
-    pub fn take(&self, settings: Settings, at: DateTime<Utc>) -> Option<SettingsTaken> {
+    /// Applies the settings of the server as far as they are understood. Returns what is to be reported, once since the
+    /// start of the agent.
+    pub fn apply(&self, settings: Settings, at: DateTime<Utc>) -> Option<SettingsTaken> {
         let mut now = self.now();
         let (next, outcome) = match settings.most() {
-            None => (now.kept.clone(), SettingsOutcome::NotUnderstood),
+            None => (now.stored.clone(), SettingsOutcome::NotUnderstood),
             Some(most) => {
-                let next = now.kept.then(settings.hash(), most, at);
-                match if next == now.kept { Ok(()) } else { self.keep(&next) } {
+                let next = now.stored.with_settings(settings.hash(), most, at);
+                match if next == now.stored { Ok(()) } else { self.store(&next) } {
                     Ok(()) => (next, SettingsOutcome::Applied),
                     Err(error) => {
-                        telemetry::limit_not_kept(&error);
+                        telemetry::limit_not_stored(&error);
                         (next, SettingsOutcome::NotKept)
                     }
                 }
             }
         };
-        now.kept = next;
-        let collection = self.configured.min(now.kept.most);
+        now.stored = next;
+        let collection = self.configured.min(now.stored.most);
         if now.reported.replace(settings.hash()) == Some(settings.hash()) {
             return None;
         }
-        telemetry::settings_taken(outcome, collection);
+        telemetry::settings_applied(outcome, collection);
         Some(SettingsTaken { settings_hash: settings.hash(), outcome, collection })
     }
 
-    /// What [`Limit::take`] gave could not be told; it is given again the next time.
-    pub fn not_told(&self) {
+    /// Makes [`Limit::apply`] return its report again, because the last one could not be sent.
+    pub fn report_again(&self) {
         self.now().reported = None;
     }
 
-    fn keep(&self, kept: &StoredLimit) -> io::Result<()> {
-        file::replace(&self.path, &serde_json::to_vec(kept)?)
+    fn store(&self, stored: &StoredLimit) -> io::Result<()> {
+        file::replace(&self.path, &serde_json::to_vec(stored)?)
     }
 
     fn now(&self) -> MutexGuard<'_, LimitState> {
-        // A writer that panicked has left a whole value.
+        // Each change is one step, so a writer that panicked left a consistent value.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The agent's program: everything is in the library.
+//! The agent's program; everything is in the library.
 
 use std::process::ExitCode;
 

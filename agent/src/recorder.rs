@@ -1,21 +1,21 @@
-//! Brings what the sources tell into the spool: one transaction for all that is waiting.
+//! Writes the signals of the sources into the spool, all waiting ones in one transaction.
 
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::watch;
 use yomitori_proto::id::Seq;
 
-use crate::sources::Signal;
+use crate::outlet::Signal;
 use crate::spool::{Spool, SpoolError};
 use crate::{crash, telemetry};
 
-/// So many signals may wait for the disk; then the sources do.
+/// At most this many signals wait for the disk; beyond that the sources wait.
 pub const QUEUE: usize = 1_024;
-/// So many go into one transaction.
+/// At most this many signals go into one transaction.
 const BATCH: usize = 512;
 
-/// Records until every outlet of `signals` is gone, or until nothing more can be kept: then the agent has to end too,
-/// rather than to pretend. Blocks.
+/// Records until every outlet of `signals` is dropped, or until the spool fails: the agent then has to end too, because
+/// it would lose what it sees. Blocks.
 pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Seq>) -> Result<(), SpoolError> {
     while let Ok(first) = signals.recv() {
         let (mut sightings, mut marks, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
@@ -36,19 +36,19 @@ pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Se
         let before = spool.last();
         let last = match spool.keep(&sightings, &marks, &forgotten) {
             Ok(last) => last,
-            // It is counted, and who entered something sees that it wasn't kept.
+            // The spool counts the loss, and the desk page shows that an entry was not stored.
             Err(error) if error.is_full() => {
                 telemetry::disk_full(sightings.len());
                 continue;
             }
             Err(error) => return Err(error),
         };
-        crash::kept(spool.life(), before, last);
+        crash::journal_stored(spool.life(), before, last);
         crash::point("after-kept");
-        telemetry::kept(&sightings, before, last);
+        telemetry::observations_stored(&sightings, before, last);
         kept.send_replace(last);
         for (place, receipt) in receipts {
-            // Who entered it may have gone; it is kept all the same.
+            // The browser may have disconnected; the entry is stored all the same.
             let _ = receipt.send(Seq(before.0 + place));
         }
     }

@@ -1,9 +1,9 @@
-//! The relay: on a machine of the clinic's network that may reach both, it dials terminals which may not reach out, and
-//! the server, and carries bytes between them. TLS goes through it end to end: it holds no secret, reads nothing, and
-//! knows no more of a terminal than its address.
+//! The relay: it runs on a machine of the clinic's network, connects to terminals that may not reach the server, and
+//! forwards bytes between them and the server. TLS runs end to end through it: the relay holds no secret, can read
+//! nothing, and knows only the address of a terminal.
 //!
-//! One connection to each terminal is always ready. When the terminal begins to speak on it, the server is dialled for it,
-//! and the next one is made ready.
+//! One connection to each terminal is always ready. When the terminal begins to send on it, the relay connects to the
+//! server and opens the next ready connection.
 
 mod peer;
 mod splice;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::telemetry;
 pub use peer::RelayPeer;
 
-/// Who is carried, and to whom.
+/// The terminals and the server that a relay connects.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Relay {
     pub server: RelayPeer,
@@ -23,12 +23,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Carries until `closing`. What is under way then is cut: terminals send again what was not acknowledged.
+    /// Forwards until `closing`. Open connections are then cut; terminals send again what was not acknowledged.
     pub async fn run(self, closing: CancellationToken) {
         telemetry::relay_started(self.terminals.len(), &self.server);
         let mut all = JoinSet::new();
         for terminal in self.terminals {
-            all.spawn(terminal::attend(terminal, self.server.clone()));
+            all.spawn(terminal::serve(terminal, self.server.clone()));
         }
         closing.cancelled().await;
         all.shutdown().await;

@@ -1,5 +1,5 @@
-//! Exactly what left the terminal, as lines of JSON that a person can read. Nothing is sent that isn't written here
-//! first. Two files of 4 MiB: the older one is overwritten.
+//! A record of everything that this terminal sends, as lines of JSON that a person can read. Each message is written
+//! here before it is sent. The record is two files of at most 4 MiB; the older one is overwritten.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,7 +14,7 @@ use yomitori_proto::vocabulary::Way;
 
 const LIMIT: u64 = 4 * 1024 * 1024;
 
-/// Something that left.
+/// A message that this terminal sends.
 #[derive(Serialize, Clone, PartialEq, Debug)]
 #[serde(rename_all = "snake_case")]
 pub enum SentMessage<'a> {
@@ -28,7 +28,7 @@ pub enum SentMessage<'a> {
     KeepAlive {
         last_kept: Seq,
     },
-    /// A request for a new certificate; it carries a public key.
+    /// A request for a new certificate, with a public key.
     Renewal,
 }
 
@@ -40,13 +40,13 @@ struct SentLine<'a> {
     sent: &'a SentMessage<'a>,
 }
 
-/// The two files: the present one, and the one before it.
+/// The two files: the present one and the previous one.
 #[must_use]
 pub fn paths(state_dir: &Path) -> [PathBuf; 2] {
     [state_dir.join("sent.jsonl"), state_dir.join("sent.1.jsonl")]
 }
 
-/// Writes down what is sent.
+/// The record of what is sent.
 #[derive(Debug)]
 pub struct SentLog {
     paths: [PathBuf; 2],
@@ -61,7 +61,7 @@ struct OpenLog {
 }
 
 impl SentLog {
-    /// Goes on with the file in `state_dir`.
+    /// Continues the files in `state_dir`.
     pub fn open(state_dir: &Path, life: Life) -> io::Result<Self> {
         let paths = paths(state_dir);
         let file = append(&paths[0])?;
@@ -69,14 +69,14 @@ impl SentLog {
         Ok(Self { paths, life, now: Mutex::new(OpenLog { file, bytes }) })
     }
 
-    /// When something was written last, before or after this start; `None` if never.
+    /// When something was last written, also before this start; `None` if never.
     #[must_use]
     pub fn last_at(&self) -> Option<DateTime<Utc>> {
         let written = |path: &PathBuf| path.metadata().ok().filter(|file| file.len() > 0)?.modified().ok();
         self.paths.iter().find_map(written).map(DateTime::from)
     }
 
-    /// Writes down what is about to be sent.
+    /// Writes the messages that are about to be sent.
     pub fn write<'a>(&self, sent_at: DateTime<Utc>, all: impl IntoIterator<Item = SentMessage<'a>>) -> io::Result<()> {
         let mut lines = Vec::new();
         for sent in all {

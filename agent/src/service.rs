@@ -1,20 +1,16 @@
-//! The agent as a service of Windows. Installed in one step: the package hands over the server's address and a token
-//! ([`handover`]), and the service begins by enrolling with them ([`readiness`]).
+//! The agent as a Windows service. It is installed in one step: the package hands over the server's address and a token
+//! ([`handover`]), and the service enrols with them at its first start ([`readiness`]).
 //!
-//! On Linux systemd starts `yomitori-agent run`, once a technician has enrolled the terminal.
+//! On Linux, systemd starts `yomitori-agent run` once a technician has enrolled the terminal.
 
+#[cfg(windows)]
+pub mod event_log;
 pub mod handover;
+#[cfg(windows)]
+pub mod manager;
 pub mod readiness;
+#[cfg(windows)]
+pub mod setup;
 
-#[cfg(windows)]
-mod event_log;
-#[cfg(windows)]
-mod manager;
-#[cfg(windows)]
-mod setup;
-
-#[cfg(windows)]
-pub use {event_log::EventLog, manager::run, setup::set_up};
-
-/// The name that the service manager and the event log know; the package's `ServiceInstall` says the same.
+/// The name in the service manager and the event log; the package's `ServiceInstall` uses the same.
 pub const NAME: &str = "YomitoriAgent";

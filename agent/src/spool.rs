@@ -1,44 +1,40 @@
-//! What was observed and is not yet in the server's log.
+//! Stores observations until they are in the server's log.
 //!
 //! * Kept means fsynced: [`Spool::keep`] returns once the observations survive a power cut.
-//! * The life is random and born with the file. Within it the sequence has no gap; a number is never used twice.
-//! * Only the server's acknowledgement lets an observation go, or a full spool: then the least valuable goes first, and
-//!   a counted gap that is kept in the same transaction says so.
-//! * Marks of files that were told, and the entries of the desk, are kept in the transaction that keeps the observation.
-//! * A full disk is a small budget: the file lets go of what is worth least until it has room for what comes. What finds
-//!   no room all the same is counted, and told with the next that does.
-//! * A file that is broken is set aside and never written again; a new life begins, and says so.
+//! * The life is a random identifier of the file. Within a life the sequence has no gap, and no number is used twice.
+//! * An observation is removed only when the server has acknowledged it or when the spool is full. A full spool removes
+//!   the least valuable first, and stores a gap with their count in the same transaction.
+//! * Marks of reported files and entries of the desk are stored in the transaction of their observation.
+//! * A full disk acts like a smaller budget: the spool removes the least valuable observations until new ones fit.
+//!   Observations that still do not fit are counted, and the count is stored with the next one that fits.
+//! * A broken file is set aside and never written again; a new life begins and reports the loss.
 
-mod aside;
 mod budget;
 mod entries;
+mod error;
 mod file;
+mod open;
+mod record;
 
 use std::fmt;
-use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
-use prost::Message as _;
 use redb::{
     Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
 };
 use uuid::Uuid;
-use yomitori_observation::{Sighting, shed};
+use yomitori_observation::Sighting;
 use yomitori_proto::event::{CollectionGap, Event, Observation, Speaker};
 use yomitori_proto::id::{Boot, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::GapSource;
-use yomitori_proto::{decode, encode, time, wire};
 
-use crate::sources::FileMark;
-pub use aside::OpenError;
+use crate::outlet::FileMark;
 use budget::Loss;
 use entries::ENTRIES;
+pub use error::{OpenError, SpoolError};
 use file::File;
+use record::{OBSERVATIONS, decoded, encoded};
 
-/// By number; the first byte is the worth, the rest the message.
-const OBSERVATIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("observations");
 /// By folder and name.
 const MARKS: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("marks");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -51,42 +47,22 @@ const RELEASED: &str = "released";
 const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 const THIS_FORMAT: u64 = 1;
-/// How much of it all is kept, in percent, where the disk has no room: as little less as is enough. Opening the file anew
-/// may help by itself.
-const IN_LESS_ROOM: [u64; 4] = [100, 90, 60, 20];
-
-/// The spool can't be read or written: the disk is full or broken.
-#[derive(Debug, thiserror::Error)]
-#[error("use the spool (check that the disk has room; a broken file is set aside at the next start)")]
-pub struct SpoolError(#[source] Box<redb::Error>);
-
-impl SpoolError {
-    /// Whether the disk has no room: that may pass, and until then less is kept.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        let Self(cause) = self;
-        matches!(&**cause, redb::Error::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
-    }
-}
-
-impl<E: Into<redb::Error>> From<E> for SpoolError {
-    fn from(error: E) -> Self {
-        Self(Box::new(error.into()))
-    }
-}
+/// When the disk is full, the write is retried with the spool reduced to these percentages of the present size. The
+/// first retry reduces nothing, because reopening the file may free enough space.
+const RETRY_AT_PERCENT: [u64; 4] = [100, 90, 60, 20];
 
 /// See the head of this file.
 pub struct Spool {
     life: Life,
     budget: u64,
-    /// Held over a whole write, so that numbers are given in the order in which they are kept.
-    held: Mutex<OpenSpool>,
+    /// Locked during a whole write, so that numbers are assigned in the order in which observations are stored.
+    inner: Mutex<OpenSpool>,
 }
 
 struct OpenSpool {
     file: File,
     ends: SpoolEnds,
-    /// What found no room on the disk, until it is told.
+    /// What did not fit on the disk and is not reported yet.
     lost: Option<Loss>,
 }
 
@@ -97,7 +73,7 @@ struct SpoolEnds {
     bytes: u64,
 }
 
-/// What ran before in this spool.
+/// The previous start of the agent with this spool.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EarlierStart {
     pub boot: Boot,
@@ -111,26 +87,8 @@ impl fmt::Debug for Spool {
 }
 
 impl Spool {
-    /// Opens the spool of `terminal` in `state_dir`, or begins a new life where there is none or it is broken.
-    pub fn open(state_dir: &Path, terminal: TerminalId, budget: u64, now: DateTime<Utc>) -> Result<Self, OpenError> {
-        aside::open(state_dir, terminal, budget, now)
-    }
-
-    /// How many observations wait in the spool in `state_dir`, without changing it; `None` where that can't be told yet.
-    pub fn waiting(state_dir: &Path) -> Result<Option<u64>, OpenError> {
-        aside::waiting(state_dir)
-    }
-
-    /// A spool that ends with the process: for simulated terminals.
-    pub fn in_memory(terminal: TerminalId, budget: u64) -> Result<Self, OpenError> {
-        let database = Database::builder()
-            .set_cache_size(aside::CACHE_BYTES)
-            .create_with_backend(redb::backends::InMemoryBackend::new())
-            .map_err(SpoolError::from)?;
-        Self::within(database, terminal, budget)?.ok_or(OpenError::Broken)
-    }
-
-    /// The spool in `database`, which is new or was made by this function. `None` if it is another terminal's.
+    /// The spool in `database`, which is empty or was initialised by this function. `None` if it belongs to another
+    /// terminal.
     pub fn within(database: Database, terminal: TerminalId, budget: u64) -> Result<Option<Self>, OpenError> {
         let write = database.begin_write().map_err(SpoolError::from)?;
         let (life, last, released, bytes) = {
@@ -162,94 +120,95 @@ impl Spool {
             let life = id(&meta, LIFE)?.ok_or(OpenError::Broken)?;
             let last = number(&meta, LAST)?.ok_or(OpenError::Broken)?;
             let released = number(&meta, RELEASED)?.ok_or(OpenError::Broken)?;
-            (Life(life), Seq(last), Seq(released), budget::held(&observations)?)
+            (Life(life), Seq(last), Seq(released), budget::used_bytes(&observations)?)
         };
         write.commit().map_err(SpoolError::from)?;
-        let held = OpenSpool { file: File::new(database), ends: SpoolEnds { last, released, bytes }, lost: None };
-        Ok(Some(Self { life, budget, held: Mutex::new(held) }))
+        let inner = OpenSpool { file: File::new(database), ends: SpoolEnds { last, released, bytes }, lost: None };
+        Ok(Some(Self { life, budget, inner: Mutex::new(inner) }))
     }
 
-    /// The same, on a disk that may be full for a while: `open` opens the database anew.
+    /// Lets the spool recover from a full disk: `open` reopens the database.
     #[must_use]
     pub fn reopened_by(self, open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static) -> Self {
-        self.held().file.reopened_by(Box::new(open));
+        self.lock().file.reopened_by(Box::new(open));
         self
     }
 
-    /// The life that all numbers of this spool belong to.
+    /// The life to which all numbers of this spool belong.
     #[must_use]
     pub const fn life(&self) -> Life {
         self.life
     }
 
-    /// The number kept last.
+    /// The highest number that is stored.
     #[must_use]
     pub fn last(&self) -> Seq {
-        self.held().ends.last
+        self.lock().ends.last
     }
 
-    /// The lowest number that the server hasn't acknowledged, or the next to be given.
+    /// The lowest number that the server has not acknowledged, or the next number to be assigned.
     #[must_use]
     pub fn first_unacknowledged(&self) -> Seq {
-        self.held().ends.released.next()
+        self.lock().ends.released.next()
     }
 
     /// How much of the budget is used, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.held().ends.bytes
+        self.lock().ends.bytes
     }
 
-    /// Keeps `sightings` in their order, remembers and forgets marks, all of it or nothing. Where the disk has no room
-    /// ([`SpoolError::is_full`]), what wasn't kept is counted.
+    /// Stores `sightings` in their order, and adds and removes marks, all in one transaction. If the disk is full
+    /// ([`SpoolError::is_full`]), the sightings are counted as lost.
     pub fn keep(&self, sightings: &[Sighting], marks: &[FileMark], forgotten: &[FileMark]) -> Result<Seq, SpoolError> {
-        let mut held = self.held();
-        let mut kept = held.keep(sightings, marks, forgotten, self.budget, 100);
-        for percent in IN_LESS_ROOM {
+        let mut inner = self.lock();
+        let mut kept = inner.keep(sightings, marks, forgotten, self.budget, 100);
+        for percent in RETRY_AT_PERCENT {
             if !kept.as_ref().is_err_and(SpoolError::is_full) {
                 break;
             }
-            held.file.close();
-            kept = held.keep(sightings, marks, forgotten, self.budget, percent);
+            inner.file.close();
+            kept = inner.keep(sightings, marks, forgotten, self.budget, percent);
         }
         if kept.as_ref().is_err_and(SpoolError::is_full) {
-            held.file.close();
+            inner.file.close();
             for sighting in sightings {
-                Loss::add(&mut held.lost, Loss::of(sighting.occurred_at, &sighting.event));
+                Loss::add(&mut inner.lost, Loss::new(sighting.occurred_at, &sighting.event));
             }
         }
         kept
     }
 
-    /// Up to `limit` observations with a number above `after`, in their order.
+    /// Up to `limit` observations with a number above `after`, in order.
     pub fn after(&self, after: Seq, limit: usize) -> Result<Vec<Observation>, SpoolError> {
-        let mut held = self.held();
-        let read = held.file.database()?.begin_read()?;
+        let mut inner = self.lock();
+        let read = inner.file.database()?.begin_read()?;
         let table = read.open_table(OBSERVATIONS)?;
         let mut observations = Vec::new();
         for entry in table.range(after.0.saturating_add(1)..)?.take(limit) {
             let (_, value) = entry?;
-            observations.push(stored(value.value())?);
+            observations.push(decoded(value.value())?);
         }
         Ok(observations)
     }
 
-    /// Lets go of everything up to and including `through`; on a disk that has no room even for that, the next time.
+    /// Removes everything up to and including `through`. On a disk that is too full even for that, the next call
+    /// removes it.
     pub fn release(&self, through: Seq) -> Result<(), SpoolError> {
-        let mut held = self.held();
-        match held.release(through) {
+        let mut inner = self.lock();
+        match inner.release(through) {
             Err(error) if error.is_full() => {
-                held.file.close();
+                inner.file.close();
                 Ok(())
             }
             released => released,
         }
     }
 
-    /// The files that were told and not forgotten.
+    /// The marks of files that were reported and not forgotten.
     pub fn marks(&self) -> Result<Vec<FileMark>, SpoolError> {
-        let mut held = self.held();
-        let read = held.file.database()?.begin_read()?;
+        let mut inner = self.lock();
+        let read = inner.file.database()?.begin_read()?;
         let table = read.open_table(MARKS)?;
         let mut marks = Vec::with_capacity(usize::try_from(table.len()?).unwrap_or_default());
         for entry in table.iter()? {
@@ -259,21 +218,21 @@ impl Spool {
         Ok(marks)
     }
 
-    /// What the desk entered during the last day, oldest first, whether the server has it or not.
+    /// The desk's entries of the last day, oldest first, also those that the server has acknowledged.
     pub fn entries(&self) -> Result<Vec<Observation>, SpoolError> {
-        let mut held = self.held();
-        let read = held.file.database()?.begin_read()?;
+        let mut inner = self.lock();
+        let read = inner.file.database()?.begin_read()?;
         let table = read.open_table(ENTRIES)?;
-        table.iter()?.map(|entry| stored(entry?.1.value())).collect()
+        table.iter()?.map(|entry| decoded(entry?.1.value())).collect()
     }
 
-    /// Notes what runs now and tells what ran before, and whether that ended in order: nothing, in a new life.
+    /// Records the present start. Returns the previous one and whether it ended in order; `None` in a new life.
     pub fn started(&self, now: &EarlierStart) -> Result<Option<(EarlierStart, bool)>, SpoolError> {
         let mut value = now.boot.to_bytes();
         value.extend_from_slice(now.agent_version.as_bytes());
-        let mut held = self.held();
-        let last = held.ends.last;
-        let write = held.file.database()?.begin_write()?;
+        let mut inner = self.lock();
+        let last = inner.ends.last;
+        let write = inner.file.database()?.begin_write()?;
         let before = {
             let mut meta = write.open_table(META)?;
             let in_order = number(&meta, STOPPED)? == Some(last.0);
@@ -287,9 +246,9 @@ impl Spool {
         Ok(before)
     }
 
-    fn held(&self) -> MutexGuard<'_, OpenSpool> {
-        // The ends change only after a commit, so a writer that panicked has left them as they were.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, OpenSpool> {
+        // The ends change only after a commit, so a writer that panicked left them unchanged.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -363,28 +322,10 @@ fn append(
     sighting: &Sighting,
 ) -> Result<Vec<u8>, SpoolError> {
     ends.last = ends.last.next();
-    let Sighting { occurred_at, observed_at, event } = sighting.clone();
-    let (occurred_at, observed_at) = (representable(occurred_at), representable(observed_at));
-    let worth = shed::worth(&event);
-    let message = encode::observation(&Observation { seq: ends.last, occurred_at, observed_at, event });
-    let mut value = Vec::with_capacity(1 + message.encoded_len());
-    value.push(worth as u8);
-    message.encode(&mut value).expect("a vector grows");
+    let value = encoded(ends.last, sighting.clone());
     table.insert(ends.last.0, value.as_slice())?;
     ends.bytes += budget::cost(&value);
     Ok(value)
-}
-
-/// A clock that lies beyond what can be written down must not make an observation that can't be read again.
-fn representable(at: DateTime<Utc>) -> DateTime<Utc> {
-    time::from_micros(time::to_micros(at)).unwrap_or(DateTime::UNIX_EPOCH)
-}
-
-fn stored(value: &[u8]) -> Result<Observation, SpoolError> {
-    let corrupted = || redb::StorageError::Corrupted("an observation can't be read".to_owned());
-    let (_, message) = value.split_first().ok_or_else(corrupted)?;
-    let message = wire::Observation::decode(message).map_err(|_| corrupted())?;
-    Ok(decode::from_terminal(message).map_err(|_| corrupted())?)
 }
 
 type Meta<'a> = redb::Table<'a, &'static str, &'static [u8]>;

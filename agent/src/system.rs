@@ -1,5 +1,5 @@
-//! What the operating system says of the terminal: its boot, its devices, its programs by name and state. Names only, no
-//! command lines; nothing is changed, and nothing is asked for that needs more than an ordinary user.
+//! What the operating system reports about the terminal: its boot, its devices, and its programs by name and state.
+//! Command lines are not read, nothing is changed, and an ordinary user's rights are enough.
 
 use std::io;
 use std::path::Path;
@@ -12,65 +12,58 @@ use yomitori_proto::id::Boot;
 use yomitori_proto::vocabulary::ComponentState;
 
 use crate::clock;
+pub use program::ProgramName;
+
+mod program;
 
 #[cfg(target_os = "linux")]
 #[path = "system/linux.rs"]
-mod of;
+mod platform;
 #[cfg(windows)]
 #[path = "system/windows.rs"]
-mod of;
+mod platform;
 #[cfg(not(any(target_os = "linux", windows)))]
 #[path = "system/other.rs"]
-mod of;
+mod platform;
 
-/// How often devices and programs may be looked for, so that nobody notices.
-pub const LOOK_EVERY: Duration = of::LOOK_EVERY;
+/// How often devices and programs may be queried without a noticeable load.
+pub const LOOK_EVERY: Duration = platform::LOOK_EVERY;
 
-/// How a program of the official software is known.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ProgramName {
-    Process(String),
-    /// On Linux a unit of systemd, without `.service`.
-    Service(String),
-    /// A scheduled task; on Linux a timer of systemd, without `.timer`.
-    Task(String),
-}
-
-/// The present boot, and when it was, where the system tells. Where it doesn't, every start of the agent counts as one.
+/// The present boot and its time. If the system does not report it, every start of the agent counts as a boot.
 #[must_use]
 pub fn boot() -> (Boot, Option<DateTime<Utc>>) {
-    match of::boot() {
+    match platform::boot() {
         Some((boot, ago)) => (Boot(boot), Some(clock::now() - TimeDelta::from_std(ago).unwrap_or_default())),
         None => (Boot(Uuid::new_v4()), None),
     }
 }
 
-/// How long the system has been up, sleep included.
+/// How long the system has been up, including sleep.
 #[must_use]
-pub fn running() -> Option<Duration> {
-    of::running()
+pub fn uptime() -> Option<Duration> {
+    platform::uptime()
 }
 
-/// The version of the system.
+/// The version of the operating system.
 #[must_use]
 pub fn version() -> Option<String> {
-    of::version()
+    platform::version()
 }
 
-/// The devices on USB, each kind once.
+/// The USB devices, each kind once.
 #[must_use]
 pub fn usb_devices() -> Vec<UsbId> {
-    of::usb_devices()
+    platform::usb_devices()
 }
 
-/// What a program does, where that can be told.
+/// The state of a program; `None` if it is not known.
 #[must_use]
 pub fn state(program: &ProgramName) -> Option<ComponentState> {
-    of::state(program)
+    platform::state(program)
 }
 
-/// Makes the folder at `path` for what only the agent and administrators may read. Where the installation does that (a
-/// package of Debian gives the folder to the agent's user), it is only made.
+/// Creates the folder at `path`, readable by the agent and administrators only. On systems where the installation sets
+/// the rights (the Debian package gives the folder to the agent's user), the folder is only created.
 pub fn private_folder(path: &Path) -> io::Result<()> {
-    of::private_folder(path)
+    platform::private_folder(path)
 }

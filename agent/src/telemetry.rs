@@ -1,8 +1,10 @@
-//! Everything that the agent says of itself: one function a happening.
+//! All log messages of the agent, one function for each event.
 //!
-//! INFO: a state changed. WARN: odd, and nothing is lost. ERROR: a person has to act. Never in here: names of files,
-//! readers and people, ATR bytes, tokens. A reader is its key or its catalogue identifier.
+//! INFO: a state changed. WARN: something is unusual, and nothing is lost. ERROR: a person has to act. No message
+//! contains names of files, readers or people, ATR bytes or tokens. A reader is named by its key or its catalogue
+//! identifier.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,21 +16,19 @@ use yomitori_observation::Sighting;
 use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, SettingsOutcome};
 
-use crate::relay::RelayPeer;
-use crate::spool::OpenError;
 use yomitori_base::error::chain;
 
-/// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
+/// Starts logging to standard error, at the level `info` or as `YOMITORI_LOG` sets.
 pub fn init() {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
-    // A second start in one process (tests) keeps the first.
+    // A second call in one process, as in tests, keeps the first subscriber.
     tracing_subscriber::registry().with(filter()).with(lines).try_init().ok();
 }
 
-/// Logs to the event log of Windows from here on, which has a time and a level for each line itself.
+/// Starts logging to the event log of Windows, which adds the time and level of each line itself.
 #[cfg(windows)]
 pub fn init_service() {
-    let log = crate::service::EventLog::of(crate::service::NAME);
+    let log = crate::service::event_log::EventLog::open(crate::service::NAME);
     let lines = tracing_subscriber::fmt::layer().with_writer(log).with_target(false).with_ansi(false);
     let lines = lines.without_time().with_level(false);
     tracing_subscriber::registry().with(filter()).with(lines).try_init().ok();
@@ -42,18 +42,15 @@ fn filter() -> Targets {
 type Cause<'a> = &'a (dyn std::error::Error + 'static);
 
 pub fn limit_unreadable() {
-    warn!("What the centre wants collected can't be read: until it is said again, only readers are watched.");
+    warn!("The stored collection limit can't be read; only readers are watched until the server sends it again.");
 }
 
-pub fn limit_not_kept(error: Cause<'_>) {
-    error!(
-        error = chain(error),
-        "What the centre wants collected can't be written down; it holds until the agent ends."
-    );
+pub fn limit_not_stored(error: Cause<'_>) {
+    error!(error = chain(error), "The collection limit could not be stored; it applies until the agent ends.");
 }
 
-pub fn settings_taken(outcome: SettingsOutcome, collection: CollectionLevel) {
-    info!(?outcome, ?collection, "The centre has said how much may be collected.");
+pub fn settings_applied(outcome: SettingsOutcome, collection: CollectionLevel) {
+    info!(?outcome, ?collection, "The server has set a collection limit.");
 }
 
 pub fn started(version: &str, terminal: TerminalId, life: Life, unsent: u64) {
@@ -61,81 +58,80 @@ pub fn started(version: &str, terminal: TerminalId, life: Life, unsent: u64) {
 }
 
 pub fn stopping() {
-    info!("The agent stops.");
+    info!("The agent is stopping.");
 }
 
 pub fn stopped() {
     info!("The agent has stopped.");
 }
 
-pub fn source_hangs() {
-    warn!("A source did not end in time; the agent ends without it.");
+pub fn source_did_not_stop() {
+    warn!("A source did not stop in time; the agent ends without it.");
 }
 
-pub fn kept(sightings: &[Sighting], before: Seq, last: Seq) {
+pub fn observations_stored(sightings: &[Sighting], before: Seq, last: Seq) {
     for sighting in sightings {
-        debug!(kind = sighting.event.kind(), seq.before = %before, seq.last = %last, "An observation was kept.");
+        debug!(kind = sighting.event.kind(), seq.before = %before, seq.last = %last, "An observation was stored.");
     }
 }
 
 pub fn disk_full(lost: usize) {
-    error!(lost, "The disk is full: what was observed can't be kept, and is counted as lost; make room on it.");
+    error!(lost, "The disk is full: observations can't be stored and are counted as lost; free some space.");
 }
 
-pub fn spool_set_aside(life: Life, because: Option<&OpenError>) {
+pub fn spool_set_aside(life: Life, because: Option<Cause<'_>>) {
     match because {
         Some(cause) => {
-            let cause: Cause<'_> = cause;
-            error!(%life, error = chain(cause), "The spool was broken and is set aside; a new life begins.");
+            error!(%life, error = chain(cause), "The spool is broken and is set aside; a new life begins.");
         }
-        None => warn!(%life, "The spool was another terminal's and is set aside; a new life begins."),
+        None => warn!(%life, "The spool belongs to another terminal and is set aside; a new life begins."),
     }
 }
 
 pub fn pcsc_lost(error: pcsc::Error) {
-    warn!(error = %error, "PC/SC does not answer; the agent tries again until it does.");
+    warn!(error = %error, "PC/SC does not answer; the agent retries until it does.");
 }
 
-pub fn pcsc_back() {
-    info!("PC/SC answers.");
+pub fn pcsc_answers() {
+    info!("PC/SC answers again.");
 }
 
-pub fn pcsc_hung(time: Duration) {
+pub fn pcsc_was_silent(time: Duration) {
     warn!(duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX), "PC/SC did not answer for a while.");
 }
 
 pub fn too_many_readers(there: usize, limit: usize) {
-    error!(there, limit, "There are more readers than can be watched; unplug those that nobody needs.");
+    error!(there, limit, "There are more readers than can be watched; unplug the readers that are not needed.");
 }
 
 pub fn reader_attached(reader: ReaderKey, model: Option<&str>) {
-    info!(%reader, model = model.unwrap_or("unknown"), "A reader is there.");
+    info!(%reader, model = model.unwrap_or("unknown"), "A reader was attached.");
 }
 
 pub fn reader_detached(reader: ReaderKey) {
-    info!(%reader, "A reader is gone.");
+    info!(%reader, "A reader was detached.");
 }
 
-pub fn folder_missing(folder: LinkageFolder, error: &std::io::Error) {
+pub fn folder_unreadable(folder: LinkageFolder, error: &std::io::Error) {
     error!(?folder, kind = ?error.kind(), "A linkage folder can't be read; check its path and permissions with `check`.");
 }
 
-pub fn folder_back(folder: LinkageFolder) {
+pub fn folder_readable(folder: LinkageFolder) {
     info!(?folder, "A linkage folder can be read again.");
 }
 
 pub fn notifications_lost() {
-    warn!("Notifications of files were lost; the folders are listed again.");
+    warn!("File notifications were lost; the folders are listed again.");
 }
 
-/// The error's own text may name a path.
-pub fn no_notifications(error: &notify::Error) {
+/// The error's own text may contain a path, so only its kind is logged.
+pub fn notifications_unavailable(error: &notify::Error) {
     let kind = match &error.kind {
         notify::ErrorKind::Io(error) => format!("{:?}", error.kind()),
         notify::ErrorKind::MaxFilesWatch => "the system's limit of watches".to_owned(),
         _ => "the system has none".to_owned(),
     };
-    warn!(kind, "There are no notifications of files; the folders are listed every second instead.");
+    warn!(kind, "File notifications are not available; the folders are listed every second instead.");
 }
 
 pub fn connected(session: Session) {
@@ -150,23 +146,23 @@ pub fn disconnected(error: Cause<'_>, again_in: Duration) {
     );
 }
 
-pub fn door_open(address: SocketAddr) {
-    info!(%address, "Relays are waited for.");
+pub fn relay_listener_open(address: SocketAddr) {
+    info!(%address, "Listening for relays.");
 }
 
-pub fn door_closed(address: SocketAddr, error: &std::io::Error) {
-    error!(%address, kind = ?error.kind(), "Relays can't be waited for; check `uplink.listen` and the network.");
+pub fn relay_listener_failed(address: SocketAddr, error: &std::io::Error) {
+    error!(%address, kind = ?error.kind(), "Failed to listen for relays; check `connect.listen` and the network.");
 }
 
-pub fn door_refused(error: &std::io::Error) {
-    debug!(kind = ?error.kind(), "A connection could not be accepted.");
+pub fn relay_accept_failed(error: &std::io::Error) {
+    debug!(kind = ?error.kind(), "Failed to accept a connection.");
 }
 
-pub fn door_stranger() {
-    debug!("A connection of an address that is no relay's was refused.");
+pub fn relay_rejected() {
+    debug!("Rejected a connection from an address that is not a configured relay.");
 }
 
-pub fn relay_started(terminals: usize, server: &RelayPeer) {
+pub fn relay_started(terminals: usize, server: &impl Display) {
     info!(version = crate::VERSION, terminals, %server, "The relay has started.");
 }
 
@@ -174,32 +170,32 @@ pub fn relay_stopped() {
     info!("The relay has stopped.");
 }
 
-pub fn relay_ready(terminal: &RelayPeer) {
-    info!(%terminal, "A terminal can be reached.");
+pub fn relay_terminal_reachable(terminal: &impl Display) {
+    info!(%terminal, "A terminal is reachable.");
 }
 
-pub fn relay_lost(terminal: &RelayPeer, error: &std::io::Error) {
-    warn!(%terminal, kind = ?error.kind(), "A terminal can't be reached; the relay tries again until it can.");
+pub fn relay_terminal_unreachable(terminal: &impl Display, error: &std::io::Error) {
+    warn!(%terminal, kind = ?error.kind(), "A terminal is unreachable; the relay retries until it is reachable.");
 }
 
-pub fn relay_carries(terminal: &RelayPeer) {
+pub fn relay_forwarding(terminal: &impl Display) {
     info!(%terminal, "A terminal is connected to the server.");
 }
 
-pub fn relay_carried(terminal: &RelayPeer, bytes: u64) {
+pub fn relay_forwarded(terminal: &impl Display, bytes: u64) {
     info!(%terminal, bytes, "A terminal's connection has ended.");
 }
 
-pub fn relay_without_server(terminal: &RelayPeer, error: &std::io::Error) {
-    warn!(%terminal, kind = ?error.kind(), "The server can't be reached; the terminal will ask again.");
+pub fn relay_server_unreachable(terminal: &impl Display, error: &std::io::Error) {
+    warn!(%terminal, kind = ?error.kind(), "The server is unreachable; the terminal will retry.");
 }
 
-pub fn slowed_down(pause_ms: u32) {
-    info!(pause_ms, "The server asks for a pause.");
+pub fn pause_requested(pause_ms: u32) {
+    info!(pause_ms, "The server requested a pause.");
 }
 
 pub fn acknowledged(through: Seq) {
-    debug!(seq = %through, "The server has acknowledged.");
+    debug!(seq = %through, "The server acknowledged observations.");
 }
 
 pub fn certificate_renewed(days_left: i64) {
@@ -207,61 +203,59 @@ pub fn certificate_renewed(days_left: i64) {
 }
 
 pub fn renewal_failed(error: Cause<'_>, days_left: i64) {
-    warn!(error = chain(error), days_left, "The certificate could not be renewed; the agent tries again.");
+    warn!(error = chain(error), days_left, "Failed to renew the certificate; the agent will retry.");
 }
 
 pub fn sent_log_failed(error: &std::io::Error) {
-    error!(kind = ?error.kind(), "What is sent can't be written down; nothing is sent until it can (check the disk).");
+    error!(kind = ?error.kind(), "Failed to write the record of what is sent; nothing is sent until this works (check the disk).");
 }
 
-pub fn desk_open(port: u16) {
+pub fn desk_page_open(port: u16) {
     info!(port, "The desk page is open on this terminal.");
 }
 
-pub fn desk_closed(port: u16, error: &std::io::Error) {
-    error!(port, kind = ?error.kind(), "The desk page can't be opened; set another port in `desk.listen`.");
+pub fn desk_page_unavailable(port: u16, error: &std::io::Error) {
+    error!(port, kind = ?error.kind(), "Failed to open the desk page; set another port in `desk.listen`.");
 }
 
-pub fn desk_refused(why: &str) {
-    debug!(why, "A request to the desk page was refused.");
+pub fn desk_request_rejected(why: &str) {
+    debug!(why, "Rejected a request to the desk page.");
 }
 
-pub fn desk_entered(kind: &str, seq: Seq) {
-    debug!(kind, %seq, "Something was entered at the desk.");
+pub fn desk_entry_stored(kind: &str, seq: Seq) {
+    debug!(kind, %seq, "An entry of the desk was stored.");
 }
 
-pub fn service_manager_deaf(error: &std::io::Error) {
-    warn!(kind = ?error.kind(), "The service manager could not be told.");
-}
-
-#[cfg(windows)]
-pub fn service_manager_lost(error: &windows_service::Error) {
-    let error: Cause<'_> = error;
-    error!(error = chain(error), "The service manager could not be told; restart the service.");
+pub fn notify_service_manager_failed(error: &std::io::Error) {
+    warn!(kind = ?error.kind(), "Failed to notify the service manager.");
 }
 
 #[cfg(windows)]
-pub fn service_failed(error: &crate::daemon::DaemonError) {
+pub fn service_status_failed(error: &windows_service::Error) {
     let error: Cause<'_> = error;
-    error!(error = chain(error), "The agent has ended; the service manager starts it again.");
+    error!(error = chain(error), "Failed to report the status to the service manager; restart the service.");
 }
 
 #[cfg(windows)]
-pub fn service_setup_lacks(what: &str, error: &windows_service::Error) {
+pub fn service_failed(error: Cause<'_>) {
+    error!(error = chain(error), "The agent failed; the service manager restarts it.");
+}
+
+#[cfg(windows)]
+pub fn service_setup_incomplete(what: &str, error: &windows_service::Error) {
     let error: Cause<'_> = error;
-    warn!(what, error = chain(error), "The service could not be set up as wanted; it works without this.");
+    warn!(what, error = chain(error), "A setting of the service could not be applied; the service works without it.");
 }
 
 #[cfg(windows)]
 pub fn service_command_failed(error: Cause<'_>) {
-    error!(error = chain(error), "Nothing was changed any further.");
+    error!(error = chain(error), "The command failed; nothing more was changed.");
 }
 
-pub fn service_waits(missing: &crate::service::readiness::MissingSetup) {
-    let missing: Cause<'_> = missing;
-    warn!(error = chain(missing), "The agent waits until it can begin.");
+pub fn service_waiting(missing: Cause<'_>) {
+    warn!(error = chain(missing), "The agent is waiting until its setup is complete.");
 }
 
-pub fn enrolled(terminal: TerminalId) {
+pub fn terminal_enrolled(terminal: TerminalId) {
     info!(terminal.id = %terminal, "This terminal was enrolled.");
 }

@@ -1,7 +1,7 @@
-//! Carries what the spool has kept to the server, for as long as the agent runs.
+//! Sends the stored observations to the server for as long as the agent runs.
 //!
-//! It connects, carries until the stream ends for whatever reason, waits a little, and does so again: after seconds or
-//! after weeks, a stream begins with what the server hasn't acknowledged.
+//! It connects, sends until the stream ends for any reason, waits, and repeats. Every stream begins with the first
+//! observation that the server has not acknowledged.
 
 mod backoff;
 mod nudge;
@@ -19,57 +19,59 @@ use yomitori_proto::id::Seq;
 
 use crate::condition::ConditionBoard;
 use crate::connect::Route;
-use crate::identity::{FileError, Identity, renew};
+use crate::identity::Identity;
+use crate::identity::enrol::renew;
+use crate::identity::file::FileError;
 use crate::limit::Limit;
+use crate::outlet::Outlet;
 use crate::sent::{SentLog, SentMessage};
-use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{clock, connect, telemetry};
 use backoff::Backoff;
 use stream::{SpoolUploader, StreamError, StreamObserver};
 
-/// The certificate's age is looked at so often: a terminal that slept doesn't count the hours.
+/// How often the certificate's age is checked; a long timer would not count the hours in which a terminal slept.
 const LOOK_AT_AGE: Duration = Duration::from_secs(3_600);
 
-/// Why the uplink can't go on.
+/// Why the uplink can't continue.
 #[derive(Debug, thiserror::Error)]
 pub enum UplinkError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    #[error("keep the new certificate")]
+    #[error("failed to store the new certificate")]
     Identity(#[from] FileError),
 }
 
-/// Everything that the uplink needs.
+/// The parts that the uplink uses.
 pub struct Uplink {
     pub route: Arc<Route>,
     pub state_dir: PathBuf,
     pub identity: Identity,
     pub spool: Arc<Spool>,
-    /// The number kept last.
+    /// The highest number that is stored.
     pub kept: watch::Receiver<Seq>,
     pub sent: SentLog,
-    /// Where it is written whether the centre answers.
+    /// Shows whether the server answers.
     pub board: Arc<ConditionBoard>,
-    /// What the centre may lower, and where it is told what became of that; simulated terminals have nothing to lower.
-    pub obeys: Option<(Arc<Limit>, Outlet)>,
+    /// The limit that the server may lower, and the outlet for the report about it. Simulated terminals have none.
+    pub limit: Option<(Arc<Limit>, Outlet)>,
 }
 
 impl Uplink {
-    /// Carries until `closing`, and then, if it is connected, until all that is kept is acknowledged.
+    /// Sends until `closing`, and then, if connected, until everything stored is acknowledged.
     pub async fn run(mut self, closing: CancellationToken) -> Result<(), UplinkError> {
         let mut backoff = Backoff::default();
-        // By a clock that is far ahead, a new certificate is old.
+        // With a clock that is far ahead, even a new certificate seems old, so the renewal is not repeated at once.
         let mut next_renewal = Instant::now();
-        self.board.certified(self.identity.not_after());
-        self.board.away(self.sent.last_at());
+        self.board.certificate_until(self.identity.not_after());
+        self.board.disconnected(self.sent.last_at());
         loop {
             let mut progressed = false;
             let again_in = match self.once(&closing, &mut progressed, next_renewal).await {
                 Ok(Some(renewed)) => {
                     renewed.store(&self.state_dir)?;
                     telemetry::certificate_renewed(renewed.days_left(clock::now()));
-                    self.board.certified(renewed.not_after());
+                    self.board.certificate_until(renewed.not_after());
                     self.identity = renewed;
                     next_renewal = Instant::now() + LOOK_AT_AGE;
                     Duration::ZERO
@@ -77,7 +79,7 @@ impl Uplink {
                 Ok(None) => return Ok(()),
                 Err(StreamError::Spool(error)) => return Err(error.into()),
                 Err(error) => {
-                    self.board.away(Some(clock::now()));
+                    self.board.disconnected(Some(clock::now()));
                     let again_in = backoff.after(progressed, rand::random());
                     match &error {
                         StreamError::Sent(cause) => telemetry::sent_log_failed(cause),
@@ -93,7 +95,8 @@ impl Uplink {
         }
     }
 
-    /// One connection: until it ends, or all is done (`None`), or there is a new certificate to go on with.
+    /// Uses one connection until it ends, until everything is done (`None`), or until there is a new certificate to
+    /// continue with.
     async fn once(
         &mut self,
         closing: &CancellationToken,
@@ -104,16 +107,16 @@ impl Uplink {
             channel = connect::mutual(&self.route, &self.identity) => channel?,
             () = closing.cancelled() => return Ok(None),
         };
-        let obeys = self.obeys.as_ref().map(|(limit, outlet)| (&**limit, outlet));
-        let witness = StreamObserver { sent: &self.sent, board: &self.board, obeys };
-        let mut carrier = SpoolUploader::new(&self.identity, &self.spool, Some(witness)).by(self.route.way());
+        let limit = self.limit.as_ref().map(|(limit, outlet)| (&**limit, outlet));
+        let observer = StreamObserver { sent: &self.sent, board: &self.board, limit };
+        let mut uploader = SpoolUploader::new(&self.identity, &self.spool, Some(observer)).with_way(self.route.way());
         let result = tokio::select! {
-            ended = carrier.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
-            renewed = renewed(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),
+            ended = uploader.carry(channel.clone(), &mut self.kept, closing) => ended.map(|()| None),
+            renewed = renew_when_due(channel.clone(), &self.identity, &self.sent, next_renewal) => renewed.map(Some),
         };
-        *progressed = carrier.progressed();
+        *progressed = uploader.progressed();
         match result {
-            // It has ended while the terminal was off. The server's clock says so, whatever the one here says.
+            // The certificate expired while the terminal was off, by the server's clock; the clock here may be wrong.
             Err(StreamError::Uncertified { .. }) => {
                 self.sent.write(clock::now(), [SentMessage::Renewal])?;
                 Ok(Some(renew(channel, &self.identity).await?))
@@ -123,8 +126,8 @@ impl Uplink {
     }
 }
 
-/// Waits until the certificate should be renewed, and renews it.
-async fn renewed(
+/// Waits until the certificate is due for renewal, and renews it.
+async fn renew_when_due(
     channel: Channel,
     identity: &Identity,
     sent: &SentLog,

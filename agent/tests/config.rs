@@ -1,4 +1,4 @@
-//! The configuration: the sample is right, and every mistake of a wrong one is told at once.
+//! The configuration: the sample is valid, and all mistakes of an invalid file are reported at once.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_sample_in_deploy_is_right() {
+fn the_sample_in_deploy_is_valid() {
     let config = Config::read(Path::new("../deploy/agent.toml")).unwrap();
     assert_eq!(config.server.to_string(), "https://yomitori.example.jp:7443");
     assert_eq!(
@@ -20,7 +20,7 @@ fn the_sample_in_deploy_is_right() {
         [LinkageFolder::Face, LinkageFolder::Res]
     );
     assert_eq!((config.level, config.spool_budget), (CollectionLevel::Names, 64 * 1024 * 1024));
-    let role = |raw: &str| config.roles.of(raw, &Name::parse(raw));
+    let role = |raw: &str| config.roles.role_of(raw, &Name::parse(raw));
     assert_eq!(role("Sony FeliCa Port/PaSoRi 4.0 0"), ReaderRole::Phone);
     assert_eq!(role("Circle CIR315 CL [CIR315 CL] (000A000000M0) 00 00"), ReaderRole::Unknown);
 }
@@ -34,7 +34,7 @@ fn the_least_configuration_has_sensible_defaults() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_line_and_what_to_do() {
+fn all_mistakes_are_reported_at_once_with_line_and_advice() {
     let text = r#"state_dir = "relative"
 colour = 1
 [server]
@@ -59,19 +59,19 @@ budget_mib = 0
         mistakes(text),
         [
             "line 1, `state_dir`: is not absolute; a service has no working folder, so write the whole path",
-            "line 2, `colour`: is not known here; known are `collection`, `desk`, `linkage`, `program`, `reader`, `server`, `spool`, `state_dir`, `uplink`, `versions`",
-            "line 4, `server.address`: does not begin with https://; there is no other way in",
+            "line 2, `colour`: is not known here; known are `collection`, `connect`, `desk`, `linkage`, `program`, `reader`, `server`, `spool`, `state_dir`, `versions`",
+            "line 4, `server.address`: does not begin with https://; connections are always encrypted",
             "line 5, `linkage`: names one path twice; remove one of the two",
-            "line 6, `linkage[1].folder`: is none of the known words; write one of \"face\", \"res\"",
+            "line 6, `linkage[1].folder`: is not a known value; write one of \"face\", \"res\"",
             "line 14, `reader[1].role`: is missing; add it (a sample is in deploy/agent.toml)",
-            "line 17, `collection.level`: is no text; write it in quotes",
-            "line 19, `spool.budget_mib`: is no whole number from 1 to 65536",
+            "line 17, `collection.level`: is not a string; write it in quotes",
+            "line 19, `spool.budget_mib`: is not a whole number from 1 to 65536",
         ]
     );
 }
 
 #[test]
-fn a_file_that_is_no_toml_and_an_empty_one_are_told_as_well() {
+fn a_file_that_is_not_toml_and_an_empty_file_are_reported_as_well() {
     let broken = mistakes("state_dir = /var\n[server\naddress = \"https://a\"\n");
     assert!(broken.iter().any(|mistake| mistake.starts_with("line 1: ")), "{broken:?}");
     assert_eq!(
@@ -84,8 +84,8 @@ fn a_file_that_is_no_toml_and_an_empty_one_are_told_as_well() {
     assert_eq!(
         mistakes("server = 1\nstate_dir = \"/s\"\nreader = 2"),
         [
-            "line 1, `server`: is no section; write it as [server]",
-            "line 3, `reader`: is no list of sections; write each as [[reader]]",
+            "line 1, `server`: is not a section; write it as [server]",
+            "line 3, `reader`: is not a list of sections; write each as [[reader]]",
         ]
     );
     for address in ["https://", "https://a:0x", "https://a:70000", "https://a b", "https://a/b", "ftp://a"] {
@@ -141,41 +141,41 @@ process = "../a"
         [
             "line 4, `versions.com_app`: is not absolute; a service has no working folder, so write the whole path",
             "line 5, `program`: names one component twice; keep the one that matters most",
-            "line 11, `program[3].process`: is needed, or `service`, or `task`: exactly one says how the program is known",
-            "line 15, `program[4].process`: is needed, or `service`, or `task`: exactly one says how the program is known",
-            "line 18, `program[5].component`: is none of the known words; write one of \"com_app\", \"distro_app\", \"card_software\", \"face_reader_software\", \"browser_extension\"",
-            "line 19, `program[5].process`: is no name of a program: letters, digits, spaces and ._-+@() only, and no path",
+            "line 11, `program[3].process`: is needed, or `service`, or `task`: exactly one must identify the program",
+            "line 15, `program[4].process`: is needed, or `service`, or `task`: exactly one must identify the program",
+            "line 18, `program[5].component`: is not a known value; write one of \"com_app\", \"distro_app\", \"card_software\", \"face_reader_software\", \"browser_extension\"",
+            "line 19, `program[5].process`: is not a program name: use letters, digits, spaces and ._-+@() only, and no path",
         ]
     );
 }
 
 #[test]
-fn the_way_is_direct_or_by_relays_on_one_interface() {
-    let way = |uplink: &str| {
-        Config::parse(&format!("state_dir = \"/s\"\nserver.address = \"https://[::1]\"\n[uplink]\n{uplink}\n"))
-            .map(|config| config.way)
+fn the_mode_is_direct_or_by_relays_on_one_interface() {
+    let mode = |connect: &str| {
+        Config::parse(&format!("state_dir = \"/s\"\nserver.address = \"https://[::1]\"\n[connect]\n{connect}\n"))
+            .map(|config| config.mode)
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     };
-    assert_eq!(way("").unwrap(), Mode::Direct);
-    assert_eq!(way("way = \"direct\"").unwrap(), Mode::Direct);
+    assert_eq!(mode("").unwrap(), Mode::Direct);
+    assert_eq!(mode("mode = \"direct\"").unwrap(), Mode::Direct);
     let listen = RelayAddress {
         address: "192.168.1.10:7444".parse().unwrap(),
         relays: vec!["192.168.1.20".parse().unwrap(), "fd00::1".parse().unwrap()],
     };
-    let text = "way = \"relay\"\nlisten = \"192.168.1.10:7444\"\nrelays = [\"192.168.1.20\", \"fd00::1\"]";
-    assert_eq!(way(text).unwrap(), Mode::Relay(listen));
+    let text = "mode = \"relay\"\nlisten = \"192.168.1.10:7444\"\nrelays = [\"192.168.1.20\", \"fd00::1\"]";
+    assert_eq!(mode(text).unwrap(), Mode::Relay(listen));
     for (text, what) in [
-        ("way = \"tunnel\"", "is none of the known words"),
-        ("way = \"relay\"", "`uplink.listen`: is missing"),
-        ("listen = \"192.168.1.10:7444\"", "`uplink.way`: is not \"relay\""),
-        ("way = \"relay\"\nlisten = \"0.0.0.0:7444\"", "does not name one interface"),
-        ("way = \"relay\"\nlisten = \"[::]:7444\"", "does not name one interface"),
-        ("way = \"relay\"\nlisten = \"192.168.1.10:0\"", "does not name one interface"),
-        ("way = \"relay\"\nlisten = \"192.168.1.10\"", "no IP address with a port"),
-        ("way = \"relay\"\nlisten = \"192.168.1.10:1\"\nrelays = \"192.168.1.20\"", "is no list"),
-        ("way = \"relay\"\nlisten = \"192.168.1.10:1\"\nrelays = [1, \"desk\"]", "no IP address; write each"),
+        ("mode = \"tunnel\"", "is not a known value"),
+        ("mode = \"relay\"", "`connect.listen`: is missing"),
+        ("listen = \"192.168.1.10:7444\"", "`connect.mode`: is not \"relay\""),
+        ("mode = \"relay\"\nlisten = \"0.0.0.0:7444\"", "does not name one interface"),
+        ("mode = \"relay\"\nlisten = \"[::]:7444\"", "does not name one interface"),
+        ("mode = \"relay\"\nlisten = \"192.168.1.10:0\"", "does not name one interface"),
+        ("mode = \"relay\"\nlisten = \"192.168.1.10\"", "not an IP address with a port"),
+        ("mode = \"relay\"\nlisten = \"192.168.1.10:1\"\nrelays = \"192.168.1.20\"", "is not a list"),
+        ("mode = \"relay\"\nlisten = \"192.168.1.10:1\"\nrelays = [1, \"desk\"]", "is not an IP address; write each"),
     ] {
-        let told = way(text).unwrap_err();
-        assert!(told.contains(what), "{text}: {told}");
+        let message = mode(text).unwrap_err();
+        assert!(message.contains(what), "{text}: {message}");
     }
 }

@@ -1,4 +1,4 @@
-//! The identity: what belongs together is taken, kept and read back; anything else is refused.
+//! The identity: parts that belong together are accepted, stored and read back; anything else is rejected.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use uuid::Uuid;
-use yomitori_agent::identity::{CertificateError, FileError, Identity};
+use yomitori_agent::identity::file::FileError;
+use yomitori_agent::identity::{CertificateError, Identity};
 use yomitori_proto::id::{FacilityId, TerminalId};
 
 struct Made {
@@ -66,7 +67,7 @@ fn an_identity_survives_its_file_and_only_its_user_can_read_it() -> anyhow::Resu
 }
 
 #[test]
-fn what_does_not_belong_together_is_refused() -> anyhow::Result<()> {
+fn parts_that_do_not_belong_together_are_rejected() -> anyhow::Result<()> {
     let (one, other) = (make(&names())?, make(&names())?);
     let mixed = Identity::new(one.key.serialize_der(), other.certificate, one.authority.clone());
     assert_eq!(mixed.err(), Some(CertificateError::OtherKey));

@@ -1,4 +1,4 @@
-//! The linkage source on real folders: every file is told once, whatever comes between.
+//! The linkage source on real folders: every file is reported once, despite lost notifications and restarts.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use yomitori_agent::config::WatchedFolder;
 use yomitori_agent::limit::Limit;
+use yomitori_agent::outlet::{FileMark, Outlet, Signal};
+use yomitori_agent::sources::RunningSource;
 use yomitori_agent::sources::linkage::start;
-use yomitori_agent::sources::{FileMark, Outlet, RunningSource, Signal};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::uplink::Settings;
@@ -26,7 +27,7 @@ struct Desk {
     limit: Arc<Limit>,
     source: Option<RunningSource>,
     signals: Receiver<Signal>,
-    told: Vec<LinkageResultObserved>,
+    reported: Vec<LinkageResultObserved>,
     gaps: usize,
     marks: Vec<FileMark>,
     forgotten: Vec<FileMark>,
@@ -37,9 +38,9 @@ impl Desk {
         let root = tempfile::tempdir()?;
         fs::create_dir(root.path().join("face"))?;
         let (_, signals) = sync_channel(1);
-        let (told, marks, forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        let (reported, marks, forgotten) = (Vec::new(), Vec::new(), Vec::new());
         let limit = allowed(root.path(), CollectionLevel::Names);
-        Ok(Self { root, limit, source: None, signals, told, gaps: 0, marks, forgotten })
+        Ok(Self { root, limit, source: None, signals, reported, gaps: 0, marks, forgotten })
     }
 
     fn face(&self) -> PathBuf {
@@ -68,7 +69,7 @@ impl Desk {
                 assert!(sighting.occurred_at <= sighting.observed_at);
                 self.marks.extend(mark);
                 match sighting.event {
-                    Event::LinkageResultObserved(seen) => self.told.push(seen),
+                    Event::LinkageResultObserved(seen) => self.reported.push(seen),
                     Event::CollectionGap(_) => self.gaps += 1,
                     other => panic!("not from a folder: {other:?}"),
                 }
@@ -79,7 +80,7 @@ impl Desk {
                 self.forgotten.push(mark);
                 true
             }
-            Ok(Signal::Entered { .. }) => panic!("nobody enters anything here"),
+            Ok(Signal::Entered { .. }) => panic!("this test makes no entries"),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
         }
     }
@@ -88,17 +89,17 @@ impl Desk {
     fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !holds(self) {
-            assert!(began.elapsed() < FOREVER, "{what}: {} told, {} gaps", self.told.len(), self.gaps);
+            assert!(began.elapsed() < FOREVER, "{what}: {} reported, {} gaps", self.reported.len(), self.gaps);
             self.next(Duration::from_millis(20));
         }
     }
 
-    /// Puts files in until one is told: from then on the folder is watched.
+    /// Adds files until one is reported; from then on the folder is watched.
     fn warm_up(&mut self) -> anyhow::Result<()> {
         self.start()?;
         fs::write(self.face().join("first.txt"), "")?;
-        self.until("the first file", |desk| !desk.told.is_empty());
-        self.told.clear();
+        self.until("the first file", |desk| !desk.reported.is_empty());
+        self.reported.clear();
         Ok(())
     }
 }
@@ -116,75 +117,75 @@ fn put(folder: &Path, number: usize) {
 }
 
 #[test]
-fn files_are_told_once_over_notification_rescan_and_restart() -> anyhow::Result<()> {
+fn files_are_reported_once_over_notification_rescan_and_restart() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     put(&desk.face(), 1);
     desk.start()?;
-    desk.until("the file that was there", |desk| desk.told.len() == 1);
+    desk.until("the file that was there", |desk| desk.reported.len() == 1);
     put(&desk.face(), 2);
     fs::write(desk.face().join("TKKsiquc01req_01202604010930P0000123.xml"), "")?;
-    desk.until("the files that came", |desk| desk.told.len() == 3);
-    let kinds: Vec<_> = desk.told.iter().map(|seen| seen.kind).collect();
+    desk.until("the files that came", |desk| desk.reported.len() == 3);
+    let kinds: Vec<_> = desk.reported.iter().map(|seen| seen.kind).collect();
     assert_eq!(kinds, [LinkageKind::FaceResult, LinkageKind::FaceResult, LinkageKind::Other]);
     desk.stop();
 
     put(&desk.face(), 3);
     desk.start()?;
-    desk.until("the file that came meanwhile", |desk| desk.told.len() == 4);
+    desk.until("the file that came meanwhile", |desk| desk.reported.len() == 4);
     desk.stop();
-    assert_eq!((desk.told.len(), desk.gaps), (4, 0));
+    assert_eq!((desk.reported.len(), desk.gaps), (4, 0));
     Ok(())
 }
 
 #[test]
-fn results_that_are_gone_at_once_are_told_by_their_name_alone() -> anyhow::Result<()> {
+fn results_that_are_gone_at_once_are_reported_by_their_name_alone() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     for number in 0..2_000 {
         fs::write(desk.face().join(format!("other{number}.txt")), "")?;
     }
     desk.start()?;
-    desk.until("what was there", |desk| desk.told.len() == 2_000);
+    desk.until("what was there", |desk| desk.reported.len() == 2_000);
     fs::write(desk.face().join("first.txt"), "")?;
-    desk.until("a file that came", |desk| desk.told.len() == 2_001);
-    desk.told.clear();
+    desk.until("a file that came", |desk| desk.reported.len() == 2_001);
+    desk.reported.clear();
     for number in 0..300 {
         let path = desk.face().join(name(number));
         fs::write(&path, "<XmlMsg/>")?;
         fs::remove_file(&path)?;
         while desk.next(Duration::ZERO) {}
     }
-    desk.until("all of them", |desk| desk.told.len() == 300);
+    desk.until("all of them", |desk| desk.reported.len() == 300);
     desk.stop();
-    assert!(desk.told.iter().all(|seen| seen.kind == LinkageKind::FaceResult));
-    assert_eq!((desk.told.len(), desk.gaps), (300, 0));
+    assert!(desk.reported.iter().all(|seen| seen.kind == LinkageKind::FaceResult));
+    assert_eq!((desk.reported.len(), desk.gaps), (300, 0));
     Ok(())
 }
 
 #[test]
-fn a_result_that_is_renamed_into_place_is_told() -> anyhow::Result<()> {
+fn a_result_that_is_renamed_into_place_is_reported() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     desk.warm_up()?;
     let elsewhere = desk.root.path().join("elsewhere.tmp");
     fs::write(&elsewhere, "")?;
     fs::rename(&elsewhere, desk.face().join(name(1)))?;
-    desk.until("the result", |desk| desk.told.len() == 1);
+    desk.until("the result", |desk| desk.reported.len() == 1);
     desk.stop();
-    assert_eq!(desk.told.len(), 1);
+    assert_eq!(desk.reported.len(), 1);
     Ok(())
 }
 
 #[test]
-fn a_folder_that_went_and_came_back_is_watched_again_and_the_gap_told() -> anyhow::Result<()> {
+fn a_folder_that_comes_back_is_watched_again_and_the_gap_reported() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     desk.warm_up()?;
     fs::remove_dir_all(desk.face())?;
     fs::create_dir(desk.face())?;
     put(&desk.face(), 1);
-    desk.until("a file in the new folder", |desk| desk.told.len() == 1);
+    desk.until("a file in the new folder", |desk| desk.reported.len() == 1);
 
     fs::remove_dir_all(desk.face())?;
     let gaps = desk.gaps;
-    // The folder is looked at once a second: only a look can find that it is gone.
+    // The folder is checked once a second, and only a check can find that it is gone.
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(2_500) {
         desk.next(Duration::from_millis(20));
@@ -192,40 +193,40 @@ fn a_folder_that_went_and_came_back_is_watched_again_and_the_gap_told() -> anyho
     fs::create_dir(desk.face())?;
     desk.until("the gap", |desk| desk.gaps > gaps);
     put(&desk.face(), 2);
-    desk.until("a file after the gap", |desk| desk.told.len() == 2);
+    desk.until("a file after the gap", |desk| desk.reported.len() == 2);
     let path = desk.face().join(name(3));
     fs::write(&path, "")?;
     fs::remove_file(&path)?;
-    desk.until("a file that was gone at once", |desk| desk.told.len() == 3);
+    desk.until("a file that was gone at once", |desk| desk.reported.len() == 3);
     desk.stop();
     Ok(())
 }
 
 #[test]
-fn a_mark_is_forgotten_some_time_after_its_file_went() -> anyhow::Result<()> {
+fn a_mark_is_forgotten_some_time_after_its_file_is_gone() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     desk.warm_up()?;
     put(&desk.face(), 1);
-    desk.until("the file", |desk| desk.told.len() == 1);
+    desk.until("the file", |desk| desk.reported.len() == 1);
     assert_eq!(desk.marks.len(), 2);
     fs::remove_file(desk.face().join(name(1)))?;
     desk.until("the mark to go", |desk| desk.forgotten.len() == 1);
     desk.stop();
-    assert_eq!((desk.told.len(), desk.marks.len()), (1, 1));
+    assert_eq!((desk.reported.len(), desk.marks.len()), (1, 1));
     Ok(())
 }
 
 #[test]
-fn lost_notifications_are_made_up_for_and_told() -> anyhow::Result<()> {
+fn lost_notifications_are_replaced_by_a_listing_and_reported() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     desk.warm_up()?;
-    // Nobody takes what is told, so that the source waits, and the system's queue behind it overflows.
+    // Nothing is received here, so that the source waits and the system's queue behind it overflows.
     for number in 0..12_000 {
         put(&desk.face(), number);
     }
-    desk.until("all of them and the gap", |desk| desk.told.len() == 12_000 && desk.gaps == 1);
+    desk.until("all of them and the gap", |desk| desk.reported.len() == 12_000 && desk.gaps == 1);
     desk.stop();
-    assert_eq!((desk.told.len(), desk.gaps), (12_000, 1));
+    assert_eq!((desk.reported.len(), desk.gaps), (12_000, 1));
     Ok(())
 }
 
@@ -238,7 +239,7 @@ const FAILED: &str =
 fn headers_are_read_where_the_clinic_has_opted_in_and_nowhere_else() -> anyhow::Result<()> {
     let outcomes = |desk: &Desk| {
         let of = |seen: &LinkageResultObserved| (seen.outcome, seen.error_code.clone());
-        desk.told.iter().map(of).collect::<Vec<_>>()
+        desk.reported.iter().map(of).collect::<Vec<_>>()
     };
     for (level, expected) in [
         (CollectionLevel::Names, vec![(ReadOutcome::NotRead, None); 2]),
@@ -248,9 +249,9 @@ fn headers_are_read_where_the_clinic_has_opted_in_and_nowhere_else() -> anyhow::
         desk.limit = allowed(desk.root.path(), level);
         desk.warm_up()?;
         fs::write(desk.face().join(name(1)), DONE)?;
-        desk.until("the first", |desk| desk.told.len() == 1);
+        desk.until("the first", |desk| desk.reported.len() == 1);
         fs::write(desk.face().join(name(2)), FAILED)?;
-        desk.until("the second", |desk| desk.told.len() == 2);
+        desk.until("the second", |desk| desk.reported.len() == 2);
         desk.stop();
         assert_eq!(outcomes(&desk), expected, "{level:?}");
     }
@@ -266,53 +267,54 @@ fn a_header_that_is_written_slowly_is_waited_for_and_what_is_no_file_is_not_open
     fs::write(desk.face().join(name(1)), first)?;
     desk.until("a look at half a file", |desk| desk.face().join(name(1)).exists());
     fs::OpenOptions::new().append(true).open(desk.face().join(name(1)))?.write_all(rest.as_bytes())?;
-    desk.until("the whole file", |desk| desk.told.len() == 1);
-    assert_eq!(desk.told[0].outcome, ReadOutcome::Ok);
+    desk.until("the whole file", |desk| desk.reported.len() == 1);
+    assert_eq!(desk.reported[0].outcome, ReadOutcome::Ok);
 
-    // Opened, a pipe would hold up everything.
+    // Opening a pipe would block everything.
     let pipe = desk.face().join(name(2));
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success());
     std::os::unix::fs::symlink("/etc/hostname", desk.face().join(name(3)))?;
     fs::write(desk.face().join(name(4)), "encrypted")?;
-    desk.until("all of them", |desk| desk.told.len() == 4);
+    desk.until("all of them", |desk| desk.reported.len() == 4);
     fs::write(desk.face().join(name(5)), "<XmlMsg>")?;
-    desk.until("the one that never ends", |desk| desk.told.len() == 5);
+    desk.until("the one that never ends", |desk| desk.reported.len() == 5);
     desk.stop();
-    assert!(desk.told[1..].iter().all(|seen| seen.outcome == ReadOutcome::Unreadable && seen.error_code.is_none()));
+    assert!(desk.reported[1..].iter().all(|seen| seen.outcome == ReadOutcome::Unreadable && seen.error_code.is_none()));
     Ok(())
 }
 
 #[test]
-fn what_comes_while_the_centre_does_not_want_it_is_never_told() -> anyhow::Result<()> {
+fn files_that_appear_while_the_server_pauses_collection_are_never_reported() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     desk.warm_up()?;
     let limit = Arc::clone(&desk.limit);
-    let asks = |most| limit.take(Settings::limiting(most), yomitori_agent::clock::now());
+    let asks = |most| limit.apply(Settings::limiting(most), yomitori_agent::clock::now());
     put(&desk.face(), 1);
-    desk.until("the result of before", |desk| desk.told.len() == 1);
+    desk.until("the result of before", |desk| desk.reported.len() == 1);
 
     asks(CollectionLevel::Readers);
     put(&desk.face(), 2);
-    // Another start changes nothing: the source is as blind as before.
+    // A restart changes nothing: collection stays paused.
     desk.stop();
     desk.limit = allowed(desk.root.path(), CollectionLevel::Names);
     desk.start()?;
     put(&desk.face(), 3);
     let limit = Arc::clone(&desk.limit);
-    limit.take(Settings::limiting(CollectionLevel::Headers), yomitori_agent::clock::now());
-    // The last file says that the others were passed over. Its time is set, as that of a file is coarser than a clock.
+    limit.apply(Settings::limiting(CollectionLevel::Headers), yomitori_agent::clock::now());
+    // The last file proves that the others were skipped. Its time is set explicitly, because file times are coarser
+    // than a clock.
     put(&desk.face(), 4);
     fs::File::options().write(true).open(desk.face().join(name(4)))?.set_modified(SystemTime::now())?;
-    desk.until("the result of after", |desk| desk.told.len() == 2);
+    desk.until("the result of after", |desk| desk.reported.len() == 2);
     desk.stop();
-    assert_eq!(desk.told.len(), 2, "{:?}", desk.told);
-    assert_eq!(desk.gaps, 0, "what nobody wants is not missing");
+    assert_eq!(desk.reported.len(), 2, "{:?}", desk.reported);
+    assert_eq!(desk.gaps, 0, "a paused collection is not a gap");
 
-    // And not after another start either, as long as the files lie there.
+    // They are not reported after another start either, as long as they exist.
     desk.start()?;
     put(&desk.face(), 5);
-    desk.until("a result of later", |desk| desk.told.len() == 3);
+    desk.until("a result of later", |desk| desk.reported.len() == 3);
     desk.stop();
-    assert_eq!(desk.told.len(), 3, "{:?}", desk.told);
+    assert_eq!(desk.reported.len(), 3, "{:?}", desk.reported);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The program as the service manager and a technician meet it: exit codes, a prompt end, and what is in the spool after.
+//! The program as the service manager and a technician use it: exit codes, a prompt exit, and the contents of the spool
+//! afterwards.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// With an identity, a folder, no resource manager, and a server that is not there.
+    /// A terminal with an identity and a folder, but without a resource manager or a reachable server.
     fn enrolled() -> anyhow::Result<Self> {
         let terminal = Self { root: tempfile::tempdir()? };
         std::fs::create_dir_all(terminal.path("face"))?;
@@ -89,7 +90,7 @@ fn until(what: &str, holds: impl Fn() -> bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is in the spool, but for what depends on the machine that the test runs on.
+/// The events in the spool, except those that depend on the machine of the test.
 fn events(state: &Path) -> anyhow::Result<Vec<Event>> {
     let spool = Spool::open(state, TerminalId(HERE), 1 << 20, clock::now())?;
     let events = spool.after(Seq::NONE, usize::MAX)?.into_iter().map(|observation| observation.event);
@@ -97,13 +98,13 @@ fn events(state: &Path) -> anyhow::Result<Vec<Event>> {
 }
 
 #[test]
-fn it_keeps_what_it_sees_without_a_server_and_ends_promptly() -> anyhow::Result<()> {
+fn it_stores_what_it_sees_without_a_server_and_ends_promptly() -> anyhow::Result<()> {
     let terminal = Terminal::enrolled()?;
     let secret = "OQSsiquc01res_face_1319999015P0000123_20260401093005.xml";
     let child = terminal.command(&["run"]).spawn()?;
     until("the spool", || terminal.path("state").join("sent.jsonl").exists())?;
     std::fs::write(terminal.path("face").join(secret), "<XmlMsg/>")?;
-    // A folder is looked at every second at the latest; a second agent is refused while the first one runs.
+    // A folder is checked at least every second; a second agent is rejected while the first one runs.
     let second = terminal.run(&["run"])?;
     ensure!(second.status.code() == Some(1), "{second:?}");
     let began = Instant::now();
@@ -130,12 +131,12 @@ fn it_keeps_what_it_sees_without_a_server_and_ends_promptly() -> anyhow::Result<
     stop(child)?;
     let again = &events(&terminal.path("state"))?[4..];
     assert!(matches!(&again[0], Event::AgentStarted(started) if started.reason == StartReason::Restart));
-    assert_eq!(again.len(), 3, "the file is not told again: {again:?}");
+    assert_eq!(again.len(), 3, "the file is not reported again: {again:?}");
     Ok(())
 }
 
 #[test]
-fn exit_codes_tell_what_is_wrong_and_messages_what_to_do() -> anyhow::Result<()> {
+fn exit_codes_show_what_is_wrong_and_messages_what_to_do() -> anyhow::Result<()> {
     let terminal = Terminal::enrolled()?;
     let check = terminal.run(&["check"])?;
     let text = String::from_utf8(check.stdout)?;
@@ -149,9 +150,9 @@ fn exit_codes_tell_what_is_wrong_and_messages_what_to_do() -> anyhow::Result<()>
     assert_eq!(terminal.run(&["fly"])?.status.code(), Some(2));
 
     std::fs::remove_file(terminal.path("state").join("identity.pem"))?;
-    let nobody = terminal.run(&["run"])?;
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(String::from_utf8(nobody.stderr)?.contains("yomitori-agent enrol"));
+    let not_enrolled = terminal.run(&["run"])?;
+    assert_eq!(not_enrolled.status.code(), Some(1));
+    assert!(String::from_utf8(not_enrolled.stderr)?.contains("yomitori-agent enrol"));
 
     terminal.configure("state_dir = \"x\"\ncolour = 1\n")?;
     for command in ["run", "check"] {

@@ -1,5 +1,5 @@
-//! What an installer hands over to the service: a configuration that works, a token that is used once, and nothing of what
-//! was there before is lost.
+//! What an installer hands over to the service: a valid configuration and a token that is used once, without losing
+//! anything that existed before.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -14,23 +14,23 @@ fn token() -> String {
     format!("ytm1.abcdefghijklmnopqrstuvwxyz.{}", "0f".repeat(32))
 }
 
-/// Paths of Windows are not absolute elsewhere.
+/// Windows paths are not absolute on other systems.
 fn readable(text: &str) -> String {
     text.replace(r"C:\", "/")
 }
 
 #[test]
-fn the_sample_for_windows_is_right() {
+fn the_sample_for_windows_is_valid() {
     let config = Config::parse(&readable(include_str!("../../deploy/windows/agent.toml"))).unwrap();
     assert_eq!(config.linkage.len(), 2);
-    let role = |raw: &str| config.roles.of(raw, &yomitori_observation::reader::Name::parse(raw));
+    let role = |raw: &str| config.roles.role_of(raw, &yomitori_observation::reader::Name::parse(raw));
     for reader in ["SONY FeliCa Port/PaSoRi 4.0 0", "CIR315 CL 0"] {
         assert_eq!(role(reader), yomitori_proto::vocabulary::ReaderRole::Phone, "{reader}");
     }
 }
 
 #[test]
-fn what_an_installer_says_becomes_a_working_configuration() {
+fn the_installers_input_becomes_a_valid_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("Yomitori/agent.toml");
     Handover::parse("yomitori.example.jp:8443", &token()).unwrap().write(&path).unwrap();
@@ -74,7 +74,7 @@ fn without_a_server_nothing_is_configured_and_a_token_waits() {
 }
 
 #[test]
-fn a_token_that_can_be_of_no_use_is_deleted() {
+fn an_invalid_or_expired_token_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.toml");
     let file = folder.path().join("enrolment-token");
@@ -91,7 +91,7 @@ fn a_token_that_can_be_of_no_use_is_deleted() {
 }
 
 #[test]
-fn what_can_not_be_meant_is_refused_with_what_to_do() {
+fn invalid_input_is_rejected_with_advice() {
     let why = |server: &str, token: &str| Handover::parse(server, token).unwrap_err();
     assert!(why("a:0x", "").contains("port"), "{}", why("a:0x", ""));
     assert!(why("http://a", "").contains("https://"));
@@ -111,18 +111,18 @@ fn purging_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_terminal_that_nobody_enrolled_waits_and_says_for_what() {
+async fn a_terminal_that_is_not_enrolled_waits_and_says_for_what() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.toml");
     assert!(matches!(attempt(&path).await, Err(MissingSetup::Config(_))));
     let state = folder.path().join("state");
     fs::write(&path, format!("state_dir = {state:?}\nserver.address = \"https://[::1]:9\"\n")).unwrap();
     assert!(matches!(attempt(&path).await, Err(MissingSetup::NotEnrolled)));
-    // Nobody listens there: the token may still be of use, and stays.
+    // No server listens there, so the token may still be valid and stays.
     Handover::parse("", &token()).unwrap().write(&path).unwrap();
     assert!(matches!(attempt(&path).await, Err(MissingSetup::Enrol(_))));
     assert!(handover::token(&path).unwrap().is_some());
-    // A broken certificate is no reason not to fetch a new one.
+    // A broken certificate does not prevent the request for a new one.
     fs::create_dir_all(&state).unwrap();
     fs::write(state.join("identity.pem"), "-----BEGIN").unwrap();
     assert!(matches!(attempt(&path).await, Err(MissingSetup::Enrol(_))));
@@ -148,6 +148,6 @@ proptest! {
 }
 
 #[test]
-fn a_path_without_a_folder_is_no_harm() {
+fn a_path_without_a_folder_is_accepted() {
     assert!(handover::token(Path::new("agent.toml")).unwrap().is_none());
 }

@@ -1,4 +1,5 @@
-//! The spool against a model: whatever is kept, released, shed and reopened, nothing is lost that wasn't counted.
+//! The spool against a model: for any sequence of writes, releases, removals and restarts, every lost observation is
+//! counted.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
-use yomitori_agent::sources::FileMark;
+use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{EarlierStart, OpenError, Spool};
 use yomitori_observation::Sighting;
 use yomitori_proto::event::{AgentStopped, Event, LinkageResultObserved, TapObserved};
@@ -24,7 +25,7 @@ fn open(dir: &Path, budget: u64) -> Result<Spool, OpenError> {
     Spool::open(dir, HERE, budget, at(1_000_000))
 }
 
-/// Sightings of three worths.
+/// A sighting of one of three worths.
 fn sighting(worth: u8, second: i64) -> Sighting {
     let tap = TapObserved {
         reader: ReaderKey(1),
@@ -56,7 +57,7 @@ fn all(spool: &Spool) -> Vec<(Seq, Event)> {
     observations.into_iter().map(|observation| (observation.seq, observation.event)).collect()
 }
 
-/// How many observations the gaps in the spool say were lost.
+/// The number of lost observations by the gaps in the spool.
 fn counted_lost(spool: &Spool) -> u64 {
     let lost = |(_, event): &(Seq, Event)| match event {
         Event::CollectionGap(gap) if gap.source == GapSource::Spool => gap.lost,
@@ -135,7 +136,7 @@ fn the_file_stays_near_its_budget_however_long_the_server_is_away() {
 }
 
 #[test]
-fn a_second_agent_in_the_same_folder_is_told_so() {
+fn a_second_agent_in_the_same_folder_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path(), PLENTY).unwrap();
     assert!(matches!(open(dir.path(), PLENTY), Err(OpenError::InUse { .. })));
@@ -144,7 +145,7 @@ fn a_second_agent_in_the_same_folder_is_told_so() {
 }
 
 #[test]
-fn the_spool_of_another_terminal_is_set_aside_and_its_loss_told() {
+fn the_spool_of_another_terminal_is_set_aside_and_its_loss_reported() {
     let dir = tempfile::tempdir().unwrap();
     let spool = open(dir.path(), PLENTY).unwrap();
     let life = spool.life();
@@ -156,7 +157,7 @@ fn the_spool_of_another_terminal_is_set_aside_and_its_loss_told() {
 }
 
 #[test]
-fn what_ran_before_is_remembered() {
+fn the_previous_start_is_remembered() {
     let spool = Spool::in_memory(HERE, PLENTY).unwrap();
     let one = EarlierStart { boot: Boot(Uuid::from_u128(1)), agent_version: "0.1.0".to_owned() };
     let two = EarlierStart { boot: Boot(Uuid::from_u128(2)), ..one.clone() };
@@ -172,7 +173,8 @@ fn what_ran_before_is_remembered() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Flipped bits and cut ends: the spool either holds what it held, or says that it doesn't. It never fails to open.
+    /// Flipped bits and truncated files: the spool either holds what it held, or reports the loss. It never fails to
+    /// open.
     #[test]
     fn a_damaged_file_is_whole_or_set_aside(
         flips in proptest::collection::vec((any::<proptest::sample::Index>(), 0..8_u8), 0..4),
@@ -201,10 +203,10 @@ proptest! {
         if spool.life() == life {
             prop_assert_eq!(all(&spool), before);
         } else if spool.last() > Seq::NONE {
-            let told = all(&spool);
-            prop_assert!(matches!(&told[..], [(Seq(1), Event::CollectionGap(_))]), "{told:?}");
+            let events = all(&spool);
+            prop_assert!(matches!(&events[..], [(Seq(1), Event::CollectionGap(_))]), "{events:?}");
         } else {
-            // A file of no bytes is a new one to redb.
+            // redb takes an empty file for a new one.
             prop_assert!(std::fs::metadata(dir.path().join("spool.broken.redb")).is_err());
         }
         spool.keep(&[sighting(2, 99)], &[], &[]).unwrap();
@@ -214,7 +216,7 @@ proptest! {
 #[derive(Clone, Debug)]
 enum Act {
     Keep(Vec<u8>),
-    /// Of what is there, as a share.
+    /// Up to this share of what is stored.
     Release(proptest::sample::Index),
     Reopen,
 }
@@ -236,7 +238,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let mut spool = open(dir.path(), budget).unwrap();
         let life = spool.life();
-        // Everything that ever had a number, and how far it was let go.
+        // Everything that ever had a number, and the highest number that was released.
         let mut given: BTreeMap<Seq, Event> = BTreeMap::new();
         let mut released = Seq::NONE;
         for (second, act) in (0..).zip(acts) {
@@ -249,7 +251,7 @@ proptest! {
                         given.insert(Seq(seq), sighting.event);
                     }
                     if given.len() as u64 + 1 == last.0 {
-                        // The gap that tells what went: its content is checked by the sum below.
+                        // The gap that reports the loss; its content is checked by the sum below.
                         let gap = spool.after(Seq(last.0 - 1), 1).unwrap();
                         given.insert(last, gap[0].event.clone());
                     }

@@ -1,5 +1,5 @@
-//! Strategies that make up whatever the contract allows, for property tests. What they make is valid, is said by who may
-//! say it, and comes back the same from the wire and from JSON.
+//! Strategies for property tests that generate everything that the contract allows. Generated values are valid, have a
+//! permitted author, and survive the wire and JSON unchanged.
 
 mod kind;
 
@@ -13,17 +13,17 @@ use crate::event::{Event, LogBody, LogRecord, Observation, Observed, Origin, Rec
 use crate::id::{FacilityId, Instance, Life, Seq, SnapshotId, StatementId, TerminalId};
 use crate::time;
 
-/// What happened, every kind equally often.
+/// An event; every kind is equally frequent.
 pub fn event() -> impl Strategy<Value = Event> + Clone {
     Union::new(kind::terminal().into_iter().chain(kind::anyone()).chain(kind::stated()))
 }
 
-/// What a terminal may say.
+/// An event that a terminal may send.
 pub fn terminal_event() -> impl Strategy<Value = Event> + Clone {
     Union::new(kind::terminal().into_iter().chain(kind::anyone()))
 }
 
-/// An observation anywhere in a life.
+/// An observation at any position in a life.
 pub fn observation() -> impl Strategy<Value = Observation> + Clone {
     (1..=u64::MAX, instant(), instant(), terminal_event()).prop_map(|(seq, occurred_at, observed_at, event)| {
         Observation { seq: Seq(seq), occurred_at, observed_at, event }
@@ -45,7 +45,7 @@ pub fn log_record() -> impl Strategy<Value = LogRecord> + Clone {
     })
 }
 
-/// Any instant that the wire can carry, more often one of these years.
+/// Any instant that the wire can represent, more often a recent one.
 pub fn instant() -> impl Strategy<Value = DateTime<Utc>> + Clone {
     const LATE_2025: i64 = 1_758_000_000_000_000;
     const YEAR: i64 = 31_557_600_000_000;
@@ -69,7 +69,7 @@ fn batch() -> impl Strategy<Value = LogBody> + Clone {
 fn statement() -> impl Strategy<Value = LogBody> + Clone {
     Union::new(kind::anyone().into_iter().chain(kind::stated()))
         .prop_flat_map(|event| {
-            // At a desk as well as signed in: here it is the person who is signed in.
+            // Either a desk or a person who is signed in; here it is the latter.
             let speaker = if event.speaker() == Speaker::Anyone { Speaker::Person } else { event.speaker() };
             (origin(speaker), Just(event))
         })

@@ -1,5 +1,5 @@
-//! Institution codes (医療機関コード): ten digits, `PP T DDNNNNC`, always text and never a number, because lists lose
-//! leading zeros. The check digit is known from one published example only, so it warns and never refuses.
+//! Institution codes (医療機関コード): ten digits, `PP T DDNNNNC`, always a text and never a number, because lists lose
+//! leading zeros. The check digit is known from one published example only, so a mismatch is only a warning.
 
 mod prefecture;
 
@@ -14,7 +14,7 @@ pub use prefecture::Prefecture;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstitutionCode([u8; 10]);
 
-/// 点数表番号: by which table the facility charges.
+/// 点数表番号: the fee table by which the facility charges.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Table {
     /// 医科.
@@ -29,7 +29,7 @@ pub enum Table {
     Other(u8),
 }
 
-/// Why a text is no institution code.
+/// Why a text is not an institution code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CodeError {
     #[error(
@@ -51,7 +51,7 @@ pub enum CodeError {
 }
 
 impl Table {
-    /// The digit in the code.
+    /// The digit of the table in the code.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -63,7 +63,7 @@ impl Table {
         }
     }
 
-    /// The table that a digit means.
+    /// The table of a digit.
     #[must_use]
     pub const fn from_number(number: u8) -> Self {
         match number {
@@ -77,7 +77,8 @@ impl Table {
 }
 
 impl InstitutionCode {
-    /// Accepts what people type and lists hold: ten digits, half or full width, with hyphens and spaces anywhere.
+    /// Accepts codes as people type them and lists contain them: ten digits, half or full width, with hyphens and
+    /// spaces anywhere.
     pub fn parse(text: &str) -> Result<Self, CodeError> {
         let digits = digits(text)?;
         let code = <[u8; 10]>::try_from(digits.as_slice()).map_err(|_| CodeError::Digits { digits: digits.len() })?;
@@ -86,7 +87,8 @@ impl InstitutionCode {
         Ok(Self(code))
     }
 
-    /// From a list that gives prefecture and table in columns of their own, and has lost the leading zeros of the rest.
+    /// Builds a code from a list that has separate columns for prefecture and table, and has lost the leading zeros of
+    /// the rest.
     pub fn parse_with(prefecture: Prefecture, table: Table, seven_digits: &str) -> Result<Self, CodeError> {
         let rest = digits(seven_digits)?;
         if !(5..=7).contains(&rest.len()) {
@@ -106,20 +108,20 @@ impl InstitutionCode {
         str::from_utf8(&self.0).expect("a code is made of ASCII digits only")
     }
 
-    /// Where the facility lies.
+    /// The prefecture of the facility.
     #[must_use]
     pub fn prefecture(&self) -> Prefecture {
         Prefecture::from_number(self.digit(0) * 10 + self.digit(1))
             .expect("a code is made with a prefecture that exists")
     }
 
-    /// By which table the facility charges.
+    /// The fee table by which the facility charges.
     #[must_use]
     pub fn table(&self) -> Table {
         Table::from_number(self.digit(2))
     }
 
-    /// Whether the last digit is what the nine before it demand. Where it isn't, warn and go on.
+    /// Whether the last digit matches the nine before it. If not, warn and continue.
     #[must_use]
     pub fn check_digit_holds(&self) -> bool {
         let sum: u8 = (0..10)
@@ -136,7 +138,7 @@ impl InstitutionCode {
     }
 }
 
-/// The ASCII digits of a text in which only digits, hyphens and spaces of any width may stand.
+/// The ASCII digits of a text that consists of digits, hyphens and spaces of any width.
 fn digits(text: &str) -> Result<Vec<u8>, CodeError> {
     let mut digits = Vec::with_capacity(10);
     for character in text.chars() {

@@ -1,7 +1,7 @@
-//! From messages to parsed values. Everything that comes in passes here once, and need not be checked again.
+//! Decodes messages into parsed values. Everything that comes in passes here once and need not be checked again.
 //!
-//! Strict about identifiers, instants and texts, so that nothing outside the closed schema can pass; lenient about words
-//! of a newer version, which are read as `Unknown`. An error names the field and never repeats what stood in it.
+//! Strict about identifiers, instants and texts, so that nothing outside the closed schema can pass; lenient about enum
+//! values of a newer version, which are read as `Unknown`. An error names the field and never repeats its content.
 
 pub(crate) mod field;
 mod kind;
@@ -12,14 +12,14 @@ use crate::event::{Event, LogBody, LogRecord, Observation, Origin, Speaker, Stat
 use crate::id::Seq;
 use crate::wire::{self, log_record::Body, statement::By};
 
-/// Why a message was not understood.
+/// Why a message can't be decoded.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum DecodeError {
-    #[error("the bytes are not a message of this contract")]
+    #[error("invalid message: the bytes are not a message of this contract")]
     Malformed(#[source] prost::DecodeError),
     #[error("`{field}` is missing")]
     Missing { field: &'static str },
-    #[error("`{field}` is of a kind that this version doesn't know: update this side")]
+    #[error("`{field}` has a kind that this version does not know (update this program)")]
     UnknownKind { field: &'static str },
     #[error("`{field}` is not an identifier of 16 bytes")]
     Identifier { field: &'static str },
@@ -29,11 +29,11 @@ pub enum DecodeError {
     Number { field: &'static str, range: &'static str },
     #[error("`{field}` is not {rule}")]
     Text { field: &'static str, rule: &'static str },
-    #[error("`{kind}` is not for a terminal to say")]
+    #[error("a terminal must not send `{kind}`")]
     NotFromTerminal { kind: &'static str },
 }
 
-/// One record of the log from the bytes that were kept.
+/// Decodes one record of the log from its stored bytes.
 pub fn log_record(bytes: &[u8]) -> Result<LogRecord, DecodeError> {
     let record = wire::LogRecord::decode(bytes).map_err(DecodeError::Malformed)?;
     let body = match record.body.ok_or(DecodeError::UnknownKind { field: "body" })? {
@@ -52,7 +52,7 @@ pub fn log_record(bytes: &[u8]) -> Result<LogRecord, DecodeError> {
     })
 }
 
-/// One observation, whoever may say it.
+/// Decodes one observation of any kind.
 pub fn observation(observation: wire::Observation) -> Result<Observation, DecodeError> {
     Ok(Observation {
         seq: seq("seq", observation.seq)?,
@@ -62,7 +62,7 @@ pub fn observation(observation: wire::Observation) -> Result<Observation, Decode
     })
 }
 
-/// One observation as it comes from outside: only what a terminal may say.
+/// Decodes one observation from a terminal; rejects kinds that a terminal must not send.
 pub fn from_terminal(observation: wire::Observation) -> Result<Observation, DecodeError> {
     let observation = self::observation(observation)?;
     match observation.event.speaker() {
@@ -94,7 +94,7 @@ fn statement(said: wire::Statement) -> Result<LogBody, DecodeError> {
     Ok(LogBody::Statement { origin, event })
 }
 
-/// A place in a life, which begins at 1.
+/// A sequence number, which begins at 1.
 pub(crate) fn seq(field: &'static str, number: u64) -> Result<Seq, DecodeError> {
     if number == 0 { Err(DecodeError::Number { field, range: "from 1" }) } else { Ok(Seq(number)) }
 }

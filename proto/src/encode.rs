@@ -1,7 +1,7 @@
-//! From parsed values to messages. Total: whatever the rest of the program holds can be written down.
+//! Encodes parsed values as messages. It is total: every value can be encoded.
 //!
-//! Instants lose what is finer than a microsecond ([`crate::time::truncate`]); an empty text that may be absent is
-//! written as absent. Apart from that, decoding gives back what was encoded.
+//! Instants are truncated to microseconds ([`crate::time::truncate`]); an optional empty text is encoded as absent.
+//! Otherwise decoding returns what was encoded.
 
 use chrono::{DateTime, Utc};
 use prost::Message;
@@ -11,7 +11,7 @@ use crate::id::StatementId;
 use crate::time::to_micros;
 use crate::wire::{self, event::Kind, log_record::Body, statement::By};
 
-/// One record of the log as the bytes that are kept for ever.
+/// One record of the log as the bytes that are stored permanently.
 #[must_use]
 pub fn log_record_bytes(record: &LogRecord) -> Vec<u8> {
     log_record(record).encode_to_vec()
@@ -49,8 +49,8 @@ pub fn observation(observation: &Observation) -> wire::Observation {
 
 fn statement(origin: &Origin, said: &Event) -> wire::Statement {
     let (stated_at, by) = match origin {
-        // A terminal's words are observations; one that comes here by mistake has nobody who states it, and is refused
-        // when it is read.
+        // A terminal sends observations, not statements. A statement of a terminal has no author and is rejected when
+        // it is decoded.
         Origin::Terminal(observed) => (observed.occurred_at, None),
         Origin::Person(stated) => {
             let id = stated.id.map(StatementId::to_bytes);

@@ -1,4 +1,4 @@
-//! What can happen, as the rest of the program sees it: parsed, so that it need not be checked again.
+//! All events, as parsed values that need not be checked again.
 //!
 //! The JSON form of these types is the documented form of `explain --events`.
 
@@ -23,7 +23,7 @@ pub struct Recorded {
     pub event: Event,
 }
 
-/// Who says so.
+/// Who states the fact.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Origin {
@@ -41,7 +41,7 @@ pub enum Origin {
     },
 }
 
-/// Where in a terminal's life an observation stands.
+/// The position of an observation in a terminal's life, and its times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
@@ -50,7 +50,7 @@ pub struct Observed {
     pub seq: Seq,
     /// By the terminal's clock.
     pub occurred_at: DateTime<Utc>,
-    /// By the terminal's clock; later than `occurred_at` where the agent found it afterwards.
+    /// By the terminal's clock; later than `occurred_at` if the agent found it afterwards.
     pub observed_at: DateTime<Utc>,
     /// By the terminal's clock, when it was sent.
     pub sent_at: DateTime<Utc>,
@@ -64,13 +64,13 @@ pub struct Stated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     pub stated_at: DateTime<Utc>,
-    /// Absent in statements of before identifiers; those can't be withdrawn.
+    /// Absent in old statements, which had no identifiers; those can't be withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<StatementId>,
 }
 
 impl Recorded {
-    /// When it happened, by the clock of whoever says so.
+    /// When it happened, by the clock of the origin.
     #[must_use]
     pub fn occurred_at(&self) -> DateTime<Utc> {
         match &self.origin {
@@ -80,7 +80,7 @@ impl Recorded {
         }
     }
 
-    /// The terminal that observed it, where one did.
+    /// The terminal that observed it, if there is one.
     #[must_use]
     pub fn observed(&self) -> Option<&Observed> {
         match &self.origin {
@@ -90,7 +90,7 @@ impl Recorded {
     }
 }
 
-/// An observation before it has a place in the log.
+/// An observation before it is in the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Observation {
     pub seq: Seq,
@@ -99,7 +99,7 @@ pub struct Observation {
     pub event: Event,
 }
 
-/// One record of the log, before it is taken apart into [`Recorded`] facts.
+/// One record of the log, before it is split into [`Recorded`] facts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LogRecord {
     pub facility: FacilityId,
@@ -107,7 +107,7 @@ pub struct LogRecord {
     pub body: LogBody,
 }
 
-/// What a record of the log carries.
+/// The content of a record of the log.
 #[derive(Clone, PartialEq, Debug)]
 pub enum LogBody {
     Terminal {
@@ -124,7 +124,7 @@ pub enum LogBody {
 }
 
 impl LogRecord {
-    /// The facts in this record, in their order.
+    /// The facts in this record, in order.
     pub fn into_facts(self) -> impl Iterator<Item = Recorded> {
         let Self { facility, received_at, body } = self;
         let facts: Vec<Recorded> = match body {
@@ -141,11 +141,11 @@ impl LogRecord {
     }
 }
 
-/// Who may say something of a kind.
+/// Who may state an event of a kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Speaker {
     Terminal,
-    /// On the terminal's desk page, or signed in.
+    /// A person on the terminal's desk page, or signed in.
     Anyone,
     Person,
     Server,
@@ -168,16 +168,16 @@ macro_rules! events {
         pub enum Event { $($($kind($kind),)*)* }
 
         impl Event {
-            /// Every kind by its word in JSON, SQL and metrics.
+            /// Every kind by its name in JSON, SQL and metrics.
             pub const KINDS: &[&str] = &[$($($word,)*)*];
 
-            /// The word for this kind.
+            /// The name of this kind.
             #[must_use]
             pub const fn kind(&self) -> &'static str {
                 match self { $($(Self::$kind(_) => $word,)*)* }
             }
 
-            /// Who may say this.
+            /// Who may state this event.
             #[must_use]
             pub const fn speaker(&self) -> Speaker {
                 match self { $($(Self::$kind(_) => Speaker::$speaker,)*)* }
@@ -192,7 +192,7 @@ macro_rules! events {
 
 events! {
     Terminal {
-        /// The agent came up; what follows in this life belongs to `boot`.
+        /// The agent started; what follows in this life belongs to `boot`.
         AgentStarted = "agent_started" {
             boot: Boot,
             agent_version: String,
@@ -203,11 +203,11 @@ events! {
             #[serde(default)]
             collection: CollectionLevel,
         }
-        /// The agent went down in order.
+        /// The agent stopped in order.
         AgentStopped = "agent_stopped" { #[serde(default)] reason: StopReason }
-        /// The terminal's operating system came up.
+        /// The terminal's operating system started.
         TerminalRebooted = "terminal_rebooted" { #[serde(default)] kind: RebootKind }
-        /// The wall clock moved against the monotonic one.
+        /// The wall clock was changed relative to the monotonic clock.
         ClockStepped = "clock_stepped" { delta_ms: i64 }
         /// Versions of the official software.
         SoftwareVersionsObserved = "software_versions_observed" {
@@ -218,10 +218,10 @@ events! {
         }
         /// A program of the official software changed its state.
         ComponentStateObserved = "component_state_observed" { component: Component, state: ComponentState }
-        /// A reader is there.
+        /// A reader was attached.
         ReaderAttached = "reader_attached" {
             reader: ReaderKey,
-            /// The identifier in the reader catalogue; `None` where the catalogue doesn't know the reader.
+            /// The identifier in the reader catalogue; `None` if the reader is not in it.
             #[serde(default)]
             model: Option<String>,
             #[serde(default)] vid: Option<u16>,
@@ -230,20 +230,20 @@ events! {
             #[serde(default)]
             role: ReaderRole,
         }
-        /// A reader is gone.
+        /// A reader was detached.
         ReaderDetached = "reader_detached" { reader: ReaderKey }
-        /// A reader comes and goes: cable, hub or power.
+        /// A reader disconnects repeatedly: cable, hub or power.
         ReaderFlapping = "reader_flapping" { reader: ReaderKey, count: u32, window_s: u32 }
-        /// The operating system sees the device, PC/SC does not.
+        /// The operating system sees the device, but PC/SC does not list it.
         ReaderBlocked = "reader_blocked" { vid: u16, pid: u16 }
-        /// Something lay on a reader for a while.
+        /// Something was on a reader for a while.
         TapObserved = "tap_observed" {
             reader: ReaderKey,
             #[serde(default)] present_ms: u32,
             /// Empty-to-present changes merged into this one tap.
             #[serde(default)]
             transitions: u32,
-            /// The official software worked with it.
+            /// The official software used it.
             #[serde(default)]
             in_use: bool,
             #[serde(default)] exclusive: bool,
@@ -271,11 +271,11 @@ events! {
             source: GapSource,
             from: DateTime<Utc>,
             to: DateTime<Utc>,
-            /// How many observations, where that is known.
+            /// The number of lost observations, if it is known.
             #[serde(default)]
             lost: Option<u64>,
         }
-        /// The centre has sent settings, and this became of them.
+        /// The outcome of settings that the server sent.
         SettingsTaken = "settings_taken" {
             settings_hash: u64,
             #[serde(default)] outcome: SettingsOutcome,
@@ -284,7 +284,7 @@ events! {
         }
     }
     Anyone {
-        /// Somebody saw a phone being read.
+        /// A person saw a phone being read.
         SmartphoneReadAttested = "smartphone_read_attested" {
             #[serde(default)] os: PhoneOs,
             read_at: DateTime<Utc>,
@@ -292,15 +292,15 @@ events! {
             #[serde(default)]
             test: bool,
         }
-        /// Somebody saw a phone not being read; `cause` is an identifier of the cause table.
+        /// A person saw that a phone could not be read; `cause` is an identifier of the cause table.
         SmartphoneReadFailed = "smartphone_read_failed" { cause: String, read_at: DateTime<Utc> }
         /// What the desk did instead; `fallback` is an identifier of the fallback table.
         FallbackUsed = "fallback_used" { fallback: String, used_at: DateTime<Utc> }
-        /// The poster or the sticker hangs.
+        /// The poster or the sticker was put up.
         NoticeHung = "notice_hung" { notice: Notice, hung_at: DateTime<Utc> }
         /// A phone-native face reader was restarted.
         FaceReaderRestarted = "face_reader_restarted" { restarted_at: DateTime<Utc> }
-        /// An earlier entry of the desk page is taken back.
+        /// An earlier entry of the desk page is withdrawn.
         EntryWithdrawn = "entry_withdrawn" { life: Life, seq: Seq }
     }
     Person {
@@ -311,9 +311,9 @@ events! {
             prefecture: String,
             codes: Vec<String>,
             #[serde(default)] address: Option<String>,
-            /// Since when the facility is in this prefecture, where it moved there.
+            /// Since when the facility has been in this prefecture, if it moved there.
             #[serde(default)] moved_at: Option<DateTime<Utc>>,
-            /// It has always been in this prefecture: what was registered before was a mistake.
+            /// The facility has always been in this prefecture; the earlier registration was a mistake.
             #[serde(default)] correction: bool,
         }
         /// A code is added (`old` absent), dropped (`new` absent) or replaced.
@@ -330,38 +330,40 @@ events! {
         ReaderRoleAssigned = "reader_role_assigned" { terminal: TerminalId, reader: ReaderKey, role: ReaderRole }
         /// Which face reader stands at the desk.
         FaceReaderModelSet = "face_reader_model_set" { model: String, #[serde(default)] phone_native: PhoneNative }
-        /// Step one of the notice: bought.
+        /// The first step of the notice: the purchase.
         ReaderPurchased = "reader_purchased" { item: Purchase, #[serde(default)] route: PurchaseRoute }
-        /// Step three of the notice: the desk is ready.
+        /// The third step of the notice: the desk is ready.
         ReceptionArranged = "reception_arranged" { arranged_at: DateTime<Utc> }
-        /// What the group wants.
+        /// Whether the group wants the facility to be listed.
         ListingIntentSet = "listing_intent_set" { intent: Intent }
-        /// Somebody will telephone.
+        /// A person plans to telephone.
         OptOutCallPlanned = "opt_out_call_planned" { planned_at: DateTime<Utc> }
-        /// Somebody has telephoned.
+        /// A person has telephoned.
         OptOutCallMade = "opt_out_call_made" { called_at: DateTime<Utc>, #[serde(default)] reference: Option<String> }
         /// The call centre has confirmed.
         OptOutAcknowledged = "opt_out_acknowledged" { acknowledged_at: DateTime<Utc> }
         /// The facility wants to be listed after all.
         OptOutWithdrawn = "opt_out_withdrawn" { withdrawn_at: DateTime<Utc> }
-        /// Somebody has seen a flag.
+        /// A person has acknowledged a flag.
         AlertAcknowledged = "alert_acknowledged" { flag: String }
-        /// A flag shall be quiet for a while.
+        /// A flag is muted for a while.
         AlertSnoozed = "alert_snoozed" { flag: String, until: DateTime<Utc> }
         /// Silence in [from, to) is expected.
         MaintenanceWindowSet = "maintenance_window_set" { from: DateTime<Utc>, to: DateTime<Utc> }
-        /// A record of the facility that could not be followed is left out for good. It is named by its place in the log.
+        /// A record of the facility that could not be processed is skipped permanently. It is named by its position in
+        /// the log.
         RecordSkipped = "record_skipped" { partition: i32, offset: i64 }
-        /// What a person stated of the facility doesn't count: it was a mistake.
+        /// An earlier statement about the facility was a mistake and does not count.
         StatementWithdrawn = "statement_withdrawn" { statement: StatementId }
-        /// No terminal of the facility may collect more; [`CollectionLevel::Headers`] leaves it to their configurations.
+        /// No terminal of the facility may collect more than this; [`CollectionLevel::Headers`] leaves it to their
+        /// configurations.
         CollectionLimited = "collection_limited" { most: CollectionLevel }
-        /// The rules from now on, recorded under [`FacilityId::FLEET`].
+        /// New rules apply from now on; recorded under [`FacilityId::FLEET`].
         RulesAdopted = "rules_adopted" { version: u32, document: String }
-        /// The call centre, or clinics, are closed in [from, to). Recorded under [`FacilityId::FLEET`]; of clinics also under
-        /// the one facility that is closed.
+        /// The call centre or clinics are closed in [from, to). Recorded under [`FacilityId::FLEET`]; a closure of one
+        /// clinic under that facility.
         ClosureSet = "closure_set" { from: DateTime<Utc>, to: DateTime<Utc>, #[serde(default)] closes: Closes }
-        /// A file of the ministry's list was taken in, recorded under [`FacilityId::FLEET`].
+        /// A file of the ministry's list was imported; recorded under [`FacilityId::FLEET`].
         SnapshotImported = "snapshot_imported" {
             snapshot: SnapshotId,
             source: String,
@@ -369,9 +371,9 @@ events! {
             coverage: String,
             rows: u32,
         }
-        /// A doubtful snapshot may be believed, recorded under [`FacilityId::FLEET`].
+        /// A doubtful snapshot is accepted; recorded under [`FacilityId::FLEET`].
         SnapshotReleased = "snapshot_released" { snapshot: SnapshotId }
-        /// A row of a snapshot is none of our facilities, recorded under [`FacilityId::FLEET`].
+        /// A row of a snapshot is not one of our facilities; recorded under [`FacilityId::FLEET`].
         ListRowDismissed = "list_row_dismissed" {
             snapshot: SnapshotId,
             /// The code in the row.
@@ -384,7 +386,7 @@ events! {
             terminal: TerminalId,
             session: Session,
             agent_version: String,
-            /// The terminal's clock minus ours.
+            /// The terminal's clock minus the server's.
             #[serde(default)]
             clock_offset_ms: i64,
             #[serde(default)] way: Way,
@@ -397,7 +399,7 @@ events! {
         }
     }
     List {
-        /// What a snapshot of the ministry's list says of the facility.
+        /// What a snapshot of the ministry's list says about the facility.
         ListingObserved = "listing_observed" {
             as_of: DateTime<Utc>,
             coverage: String,

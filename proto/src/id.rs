@@ -1,4 +1,4 @@
-//! Identifiers, each its own type, so that none is taken for another.
+//! Identifiers, each with its own type, so that they can't be confused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,7 @@ macro_rules! identifier {
         }
 
         impl $name {
-            /// The 16 bytes that stand for this identifier on the wire.
+            /// The 16 bytes of this identifier on the wire.
             #[must_use]
             pub fn to_bytes(self) -> Vec<u8> {
                 self.0.as_bytes().to_vec()
@@ -38,11 +38,11 @@ macro_rules! identifier {
 }
 
 identifier! {
-    /// A clinic, pharmacy or hospital. Ours, because institution codes change.
+    /// A clinic, pharmacy or hospital. The identifier is our own, because institution codes change.
     FacilityId;
-    /// An eligibility terminal (資格確認端末), given at enrolment.
+    /// An eligibility terminal (資格確認端末); assigned at enrolment.
     TerminalId;
-    /// Born with a spool: the sequence numbers of one life are gapless.
+    /// The life of one spool; the sequence numbers of one life have no gaps.
     Life;
     /// One boot of a terminal's operating system.
     Boot;
@@ -50,9 +50,10 @@ identifier! {
     Session;
     /// One process of the server.
     Instance;
-    /// One imported state of the ministry's list.
+    /// One imported version of the ministry's list.
     SnapshotId;
-    /// One statement of a person: sent twice it is the same statement, and by it the statement can be withdrawn.
+    /// One statement of a person. A statement that is sent twice has the same identifier, and it can be withdrawn by
+    /// it.
     StatementId;
 }
 
@@ -60,8 +61,8 @@ impl FacilityId {
     /// Facts about the whole fleet (rules, closures) are recorded under this one.
     pub const FLEET: Self = Self(Uuid::nil());
 
-    /// The identifier of the facility first registered under `code`: the same wherever it is computed, so that two
-    /// imports of one file can't register it twice.
+    /// The identifier of the facility that was first registered under `code`. It is computed from the code, so that two
+    /// imports of one file can't register a facility twice.
     #[must_use]
     pub fn of_code(code: &str) -> Self {
         const NAMESPACE: Uuid = Uuid::from_u128(0x8f1c_2a54_6d0b_4b7e_9a53_1f0e_7d24_c6b9);
@@ -69,7 +70,7 @@ impl FacilityId {
     }
 }
 
-/// A place in a terminal's life. The first observation has 1; 0 means "none yet".
+/// A sequence number in a terminal's life. The first observation has 1; 0 means "none yet".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
@@ -78,7 +79,7 @@ impl Seq {
     /// Before the first observation of a life.
     pub const NONE: Self = Self(0);
 
-    /// The place after this one.
+    /// The number after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -91,7 +92,8 @@ impl fmt::Display for Seq {
     }
 }
 
-/// A reader of one terminal: a salted hash of its name without the serial number, so that it tells nothing elsewhere.
+/// A reader of one terminal: a salted hash of the reader's name without the serial number, so that it means nothing
+/// elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ReaderKey(pub u64);
 
@@ -101,9 +103,9 @@ impl fmt::Display for ReaderKey {
     }
 }
 
-/// Something else than a reader's key.
+/// The text is not a reader's key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a reader is named by 16 hexadecimal digits, such as 00000000000000c1")]
+#[error("invalid reader key (write 16 hexadecimal digits, such as 00000000000000c1)")]
 pub struct ReaderKeyError;
 
 impl FromStr for ReaderKey {

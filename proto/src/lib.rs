@@ -1,7 +1,8 @@
 //! The contract between terminals, server and log: messages, vocabulary, and both halves of the uplink.
 //!
-//! Nothing here does input or output, reads a clock or draws a random number. What is deliberately absent: the gRPC
-//! services (each shell builds the half that it speaks) and any meaning of the events (that is the facility's fold).
+//! Nothing here does input or output, reads a clock or draws a random number. The crate deliberately contains neither
+//! the gRPC services (each program generates the half that it needs) nor any meaning of the events (that is the
+//! facility's fold).
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -17,7 +18,7 @@ pub mod time;
 pub mod uplink;
 pub mod vocabulary;
 
-/// The messages as they travel, generated from `yomitori/v1/*.proto`.
+/// The messages on the wire, generated from `yomitori/v1/*.proto`.
 #[expect(clippy::allow_attributes_without_reason, reason = "generated code")]
 pub mod wire {
     #![allow(unreachable_pub, clippy::disallowed_types, clippy::disallowed_methods)]

@@ -8,15 +8,15 @@ pub fn to_micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_micros()
 }
 
-/// The instant, where it lies in the years 1970 to 9999, so that every store and every page can show it. A terminal whose
-/// clock fell back to 1970 is still understood.
+/// The instant, if it is in the years 1970 to 9999, which every store and page can represent. A terminal whose clock
+/// was reset to 1970 is therefore still accepted.
 #[must_use]
 pub fn from_micros(micros: i64) -> Option<DateTime<Utc>> {
     const LAST: i64 = 253_402_300_800_000_000;
     (0..LAST).contains(&micros).then(|| DateTime::from_timestamp_micros(micros)).flatten()
 }
 
-/// `at` without what is finer than a microsecond, as it comes back from the wire.
+/// `at` truncated to microseconds, as it comes back from the wire.
 #[must_use]
 pub fn truncate(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)

@@ -1,10 +1,12 @@
-//! Both halves of the uplink as machines without input, output or clock: [`Sender`] on the terminal, [`Receiver`] on the
-//! server. One of each lives as long as one stream; what outlives a stream is in the spool and in the log.
+//! Both halves of the uplink as state machines without input, output or clock: [`Sender`] on the terminal and
+//! [`Receiver`] on the server. Each lives as long as one stream; what outlives a stream is in the spool and in the log.
 //!
-//! - Nothing is released that the server hasn't acknowledged, and the server acknowledges only what is in the log.
-//! - Acknowledgements are cumulative. A sequence number may be missing for ever (the spool sheds when it is full), so
-//!   every batch says `after` which number it was sent; that alone tells a lost batch from numbers that never were.
-//! - What is sent twice is harmless: the receiver trims it within a stream, the projector's high-water mark across them.
+//! - The spool releases only what the server has acknowledged, and the server acknowledges only what is in the log.
+//! - Acknowledgements are cumulative. A sequence number may never arrive, because a full spool sheds observations, so
+//!   every batch names the number `after` which it was sent. Only this distinguishes a lost batch from numbers that
+//!   were shed.
+//! - Sending twice is harmless: the receiver removes duplicates within a stream, the projector's high-water mark across
+//!   streams.
 
 mod message;
 mod receiver;

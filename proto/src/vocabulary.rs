@@ -1,5 +1,5 @@
-//! The closed word lists. Every list has `Unknown`: it is what an absent value means, and what a word that only a newer
-//! version knows is read as, so that old and new versions understand each other.
+//! The enumerations of the contract. Each has `Unknown`, which stands for an absent value and for a value that only a
+//! newer version knows, so that old and new versions understand each other.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ macro_rules! vocabulary {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum $name {
-            /// Not said, or said in a word of a newer version.
+            /// Absent, or a value of a newer version.
             #[default]
             Unknown,
             $($(#[$word_doc])* $word,)*
         }
 
         impl $name {
-            /// Every word, `Unknown` first.
+            /// Every value, `Unknown` first.
             pub const ALL: &[Self] = &[Self::Unknown, $(Self::$word),*];
 
-            /// The number that stands for the word on the wire.
+            /// The number of the value on the wire.
             #[must_use]
             pub const fn to_wire(self) -> i32 {
                 match self {
@@ -30,7 +30,7 @@ macro_rules! vocabulary {
                 }
             }
 
-            /// The word that a number on the wire stands for.
+            /// The value of a number on the wire.
             #[must_use]
             pub fn from_wire(number: i32) -> Self {
                 match wire::$name::try_from(number) {
@@ -47,22 +47,22 @@ vocabulary! {
     StartReason { Boot, Restart, Upgrade }
     /// Why the agent stopped.
     StopReason { Service, Shutdown, Upgrade }
-    /// What the clinic lets the agent look at.
+    /// What the clinic allows the agent to collect.
     CollectionLevel {
         /// Readers and taps.
         Readers,
-        /// And the names of result files.
+        /// Also the names of result files.
         Names,
-        /// And the headers of result files.
+        /// Also the headers of result files.
         Headers,
     }
-    /// How the terminal went down before it came up.
+    /// How the terminal went down before its start.
     RebootKind { Clean, Unexpected }
-    /// A program of the official software, by its part (DOMAIN 4.1).
+    /// A program of the official software (DOMAIN 4.1).
     Component { ComApp, DistroApp, CardSoftware, FaceReaderSoftware, BrowserExtension }
-    /// What a program does.
+    /// The state of a program.
     ComponentState { Running, Stopped, Missing }
-    /// What a reader is for. Only a person can know.
+    /// What a reader is for; only a person knows this.
     ReaderRole {
         /// 汎用カードリーダー for smartphones.
         Phone,
@@ -70,7 +70,7 @@ vocabulary! {
         StaffLogin,
         Other,
     }
-    /// What lay on the reader, guessed from its ATR.
+    /// What was on the reader, guessed from its ATR.
     Medium { MyNumberCard, FelicaOnly, DrivingLicence, ResidentCard, OtherTypeB, OtherTypeA }
     /// A linkage folder (連携フォルダ).
     LinkageFolder { Face, Res }
@@ -82,12 +82,12 @@ vocabulary! {
         SingleResult,
         /// `OQSmuquc…res_…`: 一括照会.
         BatchResult,
-        /// Anything else: nothing more is kept of it.
+        /// Anything else; nothing more is stored about it.
         Other,
     }
-    /// What a result says of its transaction.
+    /// The outcome of the transaction of a result.
     ReadOutcome {
-        /// Nobody looked: the clinic has not opted in.
+        /// Not read, because the clinic has not opted in.
         NotRead,
         Ok,
         InProgress,
@@ -97,17 +97,17 @@ vocabulary! {
     }
     /// Where observations are missing from.
     GapSource { Pcsc, Folder, Spool }
-    /// What became of settings that the centre sent.
+    /// The outcome of settings that the server sent.
     SettingsOutcome {
         Applied,
-        /// They hold until the agent ends: they could not be written down.
+        /// They could not be stored and apply until the agent ends.
         NotKept,
-        /// They say what this agent does not know, so that what was before holds.
+        /// They contain something that this agent does not know, so the previous settings apply.
         NotUnderstood,
     }
     /// The system of a smartphone.
     PhoneOs { Ios, Android }
-    /// What hangs at the entrance.
+    /// The notice at the entrance.
     Notice { NotSupportedPoster, SupportedSticker }
     /// Whether a face reader reads phones by itself.
     PhoneNative { Yes, No }
@@ -117,9 +117,9 @@ vocabulary! {
     PurchaseRoute { Subsidised, Own }
     /// Whether the group wants the facility on the ministry's list.
     Intent { WantListed, DoNotWant, Undecided }
-    /// How a terminal's bytes get out: by a connection of its own, or by that of a relay on the clinic's network.
+    /// How a terminal reaches the server: directly, or through a relay on the clinic's network.
     Way { Direct, Relay }
-    /// Who is closed; where nobody says, the call centre.
+    /// Who is closed; the call centre if absent.
     Closes { CallCentre, Clinics }
     /// Why a stream ended.
     DisconnectReason { Closed, Lost, InstanceLost, Revoked }

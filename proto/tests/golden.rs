@@ -1,8 +1,8 @@
-//! Records of every kind as they were written when the kind was released: they must be understood for ever.
+//! Records of every kind as they were written when the kind was released; every later version must decode them.
 //!
-//! `golden/v1/KIND.binpb` holds the bytes, `KIND.json` beside it the facts that they mean; a kind that has got a field since
+//! `golden/v1/KIND.binpb` holds the bytes and `KIND.json` the facts that they encode; a kind that has gained a field
 //! has further files, such as `KIND.way.json`. For a new kind or field, write the JSON and run this test once with
-//! `YOMITORI_GOLDEN=write`: it makes the bytes that are missing and never changes any.
+//! `YOMITORI_GOLDEN=write`: it creates missing bytes and never changes existing ones.
 #![expect(clippy::disallowed_methods, reason = "a test reads files, and its one switch from the environment")]
 
 use std::fs;
@@ -13,7 +13,7 @@ use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, Observed, Or
 use yomitori_proto::{decode, encode};
 
 #[test]
-fn every_kind_that_was_ever_written_is_still_understood() -> Result<()> {
+fn every_released_record_is_still_decoded() -> Result<()> {
     for kind in Event::KINDS {
         check(kind, kind).with_context(|| format!("golden/v1/{kind}"))?;
     }
@@ -28,7 +28,7 @@ fn every_kind_that_was_ever_written_is_still_understood() -> Result<()> {
 }
 
 #[test]
-fn no_kind_was_taken_away() -> Result<()> {
+fn no_kind_was_removed() -> Result<()> {
     for entry in fs::read_dir(folder())? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
@@ -48,11 +48,11 @@ fn check(name: &str, kind: &str) -> Result<()> {
     }
     let bytes = fs::read(&path).context("run once with YOMITORI_GOLDEN=write")?;
     let decoded: Vec<Recorded> = decode::log_record(&bytes)?.into_facts().collect();
-    ensure!(decoded == facts, "the bytes mean {decoded:#?}");
+    ensure!(decoded == facts, "the bytes decode to {decoded:#?}");
     Ok(())
 }
 
-/// The record that carries `facts`: one statement, or observations of one terminal.
+/// The record with these `facts`: one statement, or observations of one terminal.
 fn record(facts: &[Recorded]) -> Result<LogRecord> {
     let Recorded { facility, received_at, origin, event } = facts.first().context("no fact")?.clone();
     let body = match origin {

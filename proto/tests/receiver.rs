@@ -1,4 +1,4 @@
-//! The server's half of the uplink, one rule a test.
+//! The server's half of the uplink, one test for each rule.
 
 use chrono::DateTime;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ fn new() -> Receiver {
 
 fn greeted(first_unacknowledged: u64) -> Receiver {
     let mut receiver = new();
-    receiver.handle(hello(PEER, first_unacknowledged)).expect("a good greeting is taken");
+    receiver.handle(hello(PEER, first_unacknowledged)).expect("a valid greeting is accepted");
     receiver
 }
 
@@ -89,14 +89,14 @@ fn a_stream_begins_with_hello_and_has_no_second_one() {
 }
 
 #[test]
-fn numbers_that_never_were_are_no_lost_batch() {
+fn numbers_that_were_never_assigned_are_not_a_lost_batch() {
     let mut receiver = greeted(5);
     assert_eq!(appends(receiver.handle(batch(4, &[7, 9]))), [7, 9]);
     assert_eq!(appends(receiver.handle(batch(9, &[30]))), [30]);
 }
 
 #[test]
-fn a_lost_batch_is_asked_for_once() {
+fn a_lost_batch_is_requested_once() {
     let mut receiver = greeted(1);
     let resume = Ok(Some(Effect::Answer(Answer::Resume { after: Seq(0) })));
     assert_eq!(receiver.handle(batch(5, &[6, 7])), resume);
@@ -107,7 +107,7 @@ fn a_lost_batch_is_asked_for_once() {
 }
 
 #[test]
-fn what_comes_twice_is_appended_once_and_acknowledged_again() {
+fn a_batch_that_comes_twice_is_appended_once_and_acknowledged_again() {
     let mut receiver = greeted(1);
     assert_eq!(appends(receiver.handle(batch(0, &[1, 2, 3]))), [1, 2, 3]);
     assert_eq!(receiver.handle(batch(0, &[1, 2, 3])), Ok(None), "not in the log yet");
@@ -126,7 +126,7 @@ fn only_what_is_in_the_log_without_a_hole_is_acknowledged() {
     assert_eq!(receiver.appended(Seq(2)), None);
     assert_eq!(receiver.appended(Seq(1)), ack(3));
     assert_eq!(receiver.appended(Seq(1)), None);
-    assert_eq!(receiver.appended(Seq(77)), None, "nobody demanded that");
+    assert_eq!(receiver.appended(Seq(77)), None, "this append was not requested");
     assert_eq!(receiver.appended(Seq(4)), ack(4));
 }
 

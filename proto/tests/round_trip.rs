@@ -1,4 +1,4 @@
-//! What was written is read again, whatever it was; what is broken is refused and never panics.
+//! Everything that is encoded can be decoded; broken bytes are rejected without a panic.
 
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
@@ -59,7 +59,7 @@ proptest! {
     }
 }
 
-/// Whatever was understood must mean the same when it is written and read again.
+/// A decoded value must be the same after it is encoded and decoded again.
 fn try_everything(bytes: &[u8]) {
     if let Ok(record) = decode::log_record(bytes) {
         let again = decode::log_record(&encode::log_record_bytes(&record));
@@ -71,7 +71,7 @@ fn try_everything(bytes: &[u8]) {
     if let Ok(message) = wire::Up::decode(bytes) {
         let mut receiver = Receiver::new(PEER, SESSION, ReceiverSettings { keep_alive_s: 60, batch_limit: 100 });
         if receiver.handle(message.clone()).is_err() {
-            receiver.handle(hello()).expect("a good greeting is taken");
+            receiver.handle(hello()).expect("a valid greeting is accepted");
             drop(receiver.handle(message));
         }
     }
@@ -109,7 +109,7 @@ fn up() -> impl Strategy<Value = wire::Up> {
     ]
 }
 
-/// Some bytes changed, cut off or repeated.
+/// Some bytes are changed, removed or repeated.
 fn broken(whole: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let faults = collection::vec((any::<sample::Index>(), any::<u8>(), 0..4_u8), 1..4);
     (whole, faults).prop_map(|(mut bytes, faults)| {

@@ -1,4 +1,4 @@
-//! The terminal's half of the uplink, one rule a test.
+//! The terminal's half of the uplink, one test for each rule.
 
 use std::time::{Duration, Instant};
 
@@ -44,13 +44,13 @@ impl Terminal {
         self.sender.handle(answer, self.now)
     }
 
-    /// Sends the batch that is asked for, which must follow `after` and ends with `last`.
+    /// Sends the requested batch, which must follow `after` and ends with `last`.
     fn send(&mut self, after: u64, last: u64) {
         assert_eq!(self.poll(), batch(after));
         self.sender.sent(Seq(after), Seq(last), (last - after) as usize, self.now);
     }
 
-    /// Lets time pass until the sender wants to be asked, and tells how long that was.
+    /// Lets time pass until the sender's deadline, and returns how long that was.
     fn wait(&mut self) -> u64 {
         assert_eq!(self.poll(), None);
         let deadline = self.sender.deadline().expect("a sender that is greeted has a deadline");
@@ -168,7 +168,7 @@ fn everything_unacknowledged_is_sent_again_after_a_silence() {
 }
 
 #[test]
-fn an_acknowledgement_starts_the_silence_anew() {
+fn an_acknowledgement_restarts_the_silence() {
     let mut terminal = Terminal::greeted(1, 16);
     terminal.send(0, 8);
     terminal.send(8, 16);
@@ -197,7 +197,7 @@ fn a_batch_read_before_an_answer_moved_the_sender_does_not_hide_what_is_missing(
     assert_eq!(terminal.hear(Answer::Resume { after: Seq(0) }), Ok(None));
     terminal.sender.sent(Seq(8), Seq(16), 8, terminal.now);
     assert_eq!(terminal.poll(), batch(0));
-    assert_eq!(terminal.hear(ack(16)), Ok(Some(Seq(16))), "it was sent, though");
+    assert_eq!(terminal.hear(ack(16)), Ok(Some(Seq(16))), "it was sent before");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn what_the_spool_has_shed_is_not_asked_for_again_until_something_new_is_kept() 
     terminal.sender.sent(Seq(8), Seq(8), 0, terminal.now);
     assert_eq!(terminal.poll(), None);
     terminal.sender.kept(Seq(17));
-    assert_eq!(terminal.poll(), batch(8), "numbers between 8 and 17 never were");
+    assert_eq!(terminal.poll(), batch(8), "numbers between 8 and 17 were never assigned");
 }
 
 #[test]
@@ -236,12 +236,12 @@ fn a_server_owes_no_answer_to_what_was_shed_before_it_was_sent_again() {
 }
 
 #[test]
-fn slow_down_is_obeyed_and_no_silence() {
+fn slow_down_is_obeyed_and_does_not_count_as_silence() {
     let mut terminal = Terminal::greeted(1, 40);
     terminal.send(0, 8);
     assert_eq!(terminal.hear(Answer::SlowDown { pause_ms: 60_000 }), Ok(None));
     assert_eq!(terminal.hear(ack(4)), Ok(Some(Seq(4))));
-    assert_eq!(terminal.wait(), 60, "neither resent nor given up nor alive");
+    assert_eq!(terminal.wait(), 60, "neither a resend nor a give-up nor a keep-alive");
     terminal.send(8, 16);
     assert_eq!(terminal.wait(), 5);
 }
@@ -273,7 +273,7 @@ fn a_server_that_owes_an_answer_is_given_up() {
 }
 
 #[test]
-fn a_server_that_owes_nothing_may_be_silent_for_ever() {
+fn a_server_that_owes_nothing_may_stay_silent() {
     let mut terminal = Terminal::greeted(9, 8);
     for _ in 0..100 {
         terminal.wait();
@@ -285,7 +285,7 @@ fn a_server_that_owes_nothing_may_be_silent_for_ever() {
 }
 
 #[test]
-fn nonsense_of_the_server_is_refused() {
+fn an_invalid_message_of_the_server_is_rejected() {
     let said = |message| Answer::try_from(wire::Down { message: Some(message) });
     let welcome = wire::Welcome { session: vec![1; 16], keep_alive_s: 20, batch_limit: 8 };
     let refused: [(wire::down::Message, &str); 4] = [

@@ -1,4 +1,4 @@
-//! What the closed schema keeps out, field by field, and what it lets in from newer versions.
+//! What the closed schema rejects, field by field, and what it accepts from newer versions.
 
 use prost::Message;
 use yomitori_proto::decode::{self, DecodeError};
@@ -10,7 +10,7 @@ use yomitori_proto::wire::{self, event::Kind};
 const FILE: &str = "OQSsiquc01res_face_1319999015000001_20260401093005.xml";
 
 fn refused(kind: Kind) -> DecodeError {
-    decode::event(wire::Event { kind: Some(kind) }).expect_err("this must be refused")
+    decode::event(wire::Event { kind: Some(kind) }).expect_err("this must be rejected")
 }
 
 fn reader(model: &str) -> wire::ReaderAttached {
@@ -48,9 +48,9 @@ fn a_terminal_has_no_field_for_free_text() {
 }
 
 #[test]
-fn an_error_names_the_field_and_never_what_stood_in_it() {
-    let told = refused(versions("秘密 secret")).to_string();
-    assert!(told.contains("os_build") && !told.contains("secret") && !told.contains("秘密"), "{told}");
+fn an_error_names_the_field_and_never_its_content() {
+    let message = refused(versions("秘密 secret")).to_string();
+    assert!(message.contains("os_build") && !message.contains("secret") && !message.contains("秘密"), "{message}");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_word_of_a_newer_version_is_read_as_unknown() {
 }
 
 #[test]
-fn a_kind_of_a_newer_version_is_said_to_be_one() {
+fn a_kind_of_a_newer_version_is_reported_as_one() {
     // Field 999 of `Event`, an empty message.
     let newer = wire::Event::decode(&[0xba, 0x3e, 0x00][..]).unwrap();
     assert_eq!(decode::event(newer), Err(DecodeError::UnknownKind { field: "event" }));

@@ -37,7 +37,7 @@ async fn a_tap_over_a_bad_line_is_in_the_store_within_ten_seconds() -> Result<()
     let port = server.uplink.rsplit_once(':').context("a port")?.1;
     let (centre, terminal) = (format!("{}:{port}", network.centre), format!("{}:{DOOR}", network.terminal));
     let pcscd = Pcscd::start().await?;
-    let more = format!("[uplink]\nway = \"relay\"\nlisten = {terminal:?}\n");
+    let more = format!("[connect]\nmode = \"relay\"\nlisten = {terminal:?}\n");
     let plan = AgentPlan { more, within: network.on_terminal(), ..AgentPlan::with_phone_reader(&pcscd) };
     let mut agent = Agent::prepare(&world, &server.uplink, plan)?;
     let mut relay = Relay::prepare(&world, &centre, &[terminal], &network.on_relay());

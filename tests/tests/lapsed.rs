@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use yomitori_agent::address::ServerAddress;
 use yomitori_agent::connect::{Route, mutual};
 use yomitori_agent::identity::Identity;
-use yomitori_agent::uplink::stream::{StreamError, knock};
+use yomitori_agent::uplink::stream::{StreamError, check_access};
 use yomitori_proto::id::TerminalId;
 use yomitori_tests::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
@@ -66,7 +66,7 @@ async fn a_terminal_that_was_off_for_months_comes_back_by_itself() -> Result<()>
     // With it the door opens, and nothing behind it but the renewal.
     let route =
         std::sync::Arc::new(Route::from(group.server.uplink.parse::<ServerAddress>().map_err(anyhow::Error::msg)?));
-    let refused = knock(mutual(&route, &old).await?).await;
+    let refused = check_access(mutual(&route, &old).await?).await;
     ensure!(matches!(refused, Err(StreamError::Uncertified { .. })), "{refused:?}");
     ensure!(group.connections(old.terminal()).await? == 0, "the stream was opened");
     let told = agent.try_run(&["check"]).await?;

@@ -41,7 +41,7 @@ impl Clinic {
         let uplink = server.uplink.rsplit_once(':').context("a port")?.1.parse()?;
         let wire = Wire::to(uplink).await?;
         let (pcscd, door) = (Pcscd::start().await?, port::free()?);
-        let more = format!("[uplink]\nway = \"relay\"\nlisten = \"127.0.0.1:{door}\"\nrelays = [{relays}]\n");
+        let more = format!("[connect]\nmode = \"relay\"\nlisten = \"127.0.0.1:{door}\"\nrelays = [{relays}]\n");
         let plan = AgentPlan { more, ..AgentPlan::with_phone_reader(&pcscd) };
         let agent = Agent::prepare(&world, NO_WAY_OUT, plan)?;
         let relay = Relay::prepare(&world, &format!("127.0.0.1:{}", wire.port), &[format!("127.0.0.1:{door}")], &[]);
@@ -217,7 +217,7 @@ async fn who_is_not_named_is_not_let_in() -> Result<()> {
     .await?;
     let said = clinic.relay.check().await?;
     let text = String::from_utf8(said.stdout)?;
-    ensure!(said.status.code() == Some(1) && text.contains("uplink.relays"), "{text}");
+    ensure!(said.status.code() == Some(1) && text.contains("connect.relays"), "{text}");
     ensure!(TcpStream::connect(("127.0.0.2", clinic.door)).await.is_err(), "it listens on more than one address");
     Ok(())
 }

@@ -1,15 +1,14 @@
-//! Named points at which the crash matrix ends the process as a power cut would: no destructor runs.
+//! Named points at which the crash matrix kills the process. As at a power cut, no destructor runs.
 //!
-//! Without the feature `crash-points`, and so in every released binary, this is empty code.
+//! Without the feature `crash-points`, and therefore in every released binary, these functions do nothing.
 
-/// With `YOMITORI_CRASH=name:n`, the n-th passage of the point `name` is the last thing that this process does.
+/// With `YOMITORI_CRASH=name:n`, kills this process at the n-th passage of the point `name`.
 #[cfg(not(feature = "crash-points"))]
 pub const fn point(_name: &str) {}
 
-/// With `YOMITORI_CRASH=name:n`, the n-th passage of the point `name` is the last thing that this process does.
+/// With `YOMITORI_CRASH=name:n`, kills this process at the n-th passage of the point `name`.
 ///
-/// # Panics
-/// Where the process can't be killed.
+/// # Panics If the process can't be killed.
 #[cfg(feature = "crash-points")]
 pub fn point(name: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,9 +1,9 @@
-//! An error as one line.
+//! Formats an error as one line.
 
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// An error with its causes, outermost first. What a cause only repeats is written once.
+/// An error with its causes, outermost first. A cause that the text already ends with is not repeated.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

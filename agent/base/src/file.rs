@@ -1,13 +1,13 @@
-//! Replacing a small file as a whole: after a power cut the old one is there or the new one, and never a mixture.
+//! Replaces a small file as a whole: after a power cut either the old or the new content is there, never a mixture.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Puts `bytes` in place of `path`, readable by its owner alone. They are on the disk when this returns.
+/// Replaces the content of `path` by `bytes`; only the owner can read the file. The bytes are on the disk when this
+/// returns.
 ///
-/// # Errors
-/// Where the file beside it can't be written, or can't take its place; then `path` is as it was.
+/// # Errors If the temporary file can't be written or renamed. The file at `path` is then unchanged.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
@@ -29,7 +29,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A rename is durable once the folder is; Windows has no such step.
+/// A rename is durable once the folder is synced; Windows has no such step.
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }

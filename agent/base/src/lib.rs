@@ -1,5 +1,5 @@
-//! What the agent and the server do alike at the edge to their machine: replace a file durably, write an error with its
-//! causes, notice that they are to stop, and, in tests only, die at a named point.
+//! What the agent and the server do in the same way: replace a file durably, format an error with its causes, wait for
+//! the request to stop, and, in tests only, crash at a named point.
 
 pub mod crash;
 pub mod error;

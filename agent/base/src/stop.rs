@@ -1,9 +1,8 @@
-//! The request to stop: a signal of the service manager, or Ctrl+C.
+//! The request to stop: a signal from the service manager, or Ctrl+C.
 
 /// Waits until this process is asked to stop.
 ///
-/// # Panics
-/// Where a process can't listen to its signals.
+/// # Panics If the process can't listen to its signals.
 #[cfg(unix)]
 pub async fn requested() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +17,7 @@ pub async fn requested() {
 /// Waits until this process is asked to stop.
 #[cfg(not(unix))]
 pub async fn requested() {
-    // Where the console can't be listened to, the program ends with its process.
+    // If the console can't be listened to, only the end of the process stops the program.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }

@@ -1,4 +1,4 @@
-//! Readers that the operating system sees and PC/SC does not: blocked by a policy (USB機器の制限), or without a driver.
+//! Readers that the operating system sees and PC/SC does not list: blocked by a policy (USB機器の制限), or without a driver.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,53 +8,53 @@ use yomitori_proto::event::ReaderBlocked;
 use crate::reader::{self, UsbId};
 use crate::{Moment, Sighting};
 
-/// A reader that was just plugged in has so long to show itself to PC/SC.
+/// How long PC/SC may take to list a reader that was plugged in.
 const GRACE: Duration = Duration::from_secs(20);
-/// As long as it lasts it is told anew, so that the centre knows that it does.
+/// The report is repeated at this interval, so that the server knows that the reader is still blocked.
 const AGAIN: Duration = Duration::from_secs(6 * 3_600);
 
-/// What PC/SC shows.
+/// What PC/SC lists.
 #[derive(Clone, Debug)]
 pub enum Shown {
-    /// It does not answer, so nothing can be said.
+    /// PC/SC does not answer, so nothing is known.
     Nothing,
-    /// Readers of these models; `None` is a reader that the catalogue doesn't know by its name.
+    /// Readers of these models; `None` is a reader whose name is not in the catalogue.
     Models(Vec<Option<String>>),
 }
 
-/// The readers that are missed, each since when, and when it was told.
+/// The readers that PC/SC does not list.
 #[derive(Clone, Debug, Default)]
 pub struct Blocked(BTreeMap<UsbId, Missed>);
 
 #[derive(Clone, Copy, Debug)]
 struct Missed {
     since: Instant,
-    told_at: Option<Instant>,
+    reported_at: Option<Instant>,
 }
 
 impl Blocked {
-    /// A look: these devices are on the bus, and PC/SC shows this.
-    pub fn look(&mut self, devices: &[UsbId], shown: &Shown, now: Moment) -> Vec<Sighting> {
+    /// Compares the devices on the bus with the readers that PC/SC lists.
+    pub fn observe(&mut self, devices: &[UsbId], shown: &Shown, now: Moment) -> Vec<Sighting> {
         let Shown::Models(models) = shown else {
             self.0.clear();
             return Vec::new();
         };
         let missed = |device: &UsbId| reader::is_card_reader(*device) && !is_shown(*device, models);
         self.0.retain(|device, _| devices.contains(device) && missed(device));
-        let mut told = Vec::new();
+        let mut reports = Vec::new();
         for device in devices.iter().filter(|device| missed(device)) {
-            let state = self.0.entry(*device).or_insert(Missed { since: now.steady, told_at: None });
-            let due = state.told_at.map_or(state.since + GRACE, |told_at| told_at + AGAIN);
+            let state = self.0.entry(*device).or_insert(Missed { since: now.steady, reported_at: None });
+            let due = state.reported_at.map_or(state.since + GRACE, |reported_at| reported_at + AGAIN);
             if now.steady >= due {
-                state.told_at = Some(now.steady);
-                told.push(Sighting::now(now.wall, ReaderBlocked { vid: device.vid, pid: device.pid }));
+                state.reported_at = Some(now.steady);
+                reports.push(Sighting::now(now.wall, ReaderBlocked { vid: device.vid, pid: device.pid }));
             }
         }
-        told
+        reports
     }
 }
 
-/// A reader whose name nobody knows may be any device.
+/// A reader with an unknown name may be any device.
 fn is_shown(device: UsbId, models: &[Option<String>]) -> bool {
     models.iter().any(|model| {
         let model = model.as_ref().and_then(|id| reader::catalogue().iter().find(|model| model.id == *id));
@@ -77,17 +77,17 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_pcsc_does_not_show_for_a_while_is_told_once_in_a_while() {
+    fn a_reader_that_pcsc_does_not_list_is_reported_after_a_while_and_at_intervals() {
         #[expect(clippy::disallowed_methods, reason = "a test begins somewhere; it reads the clock once")]
         let began = Instant::now();
         let mut blocked = Blocked::default();
         let mut look = |seconds: u64, devices: &[UsbId], shown: &Shown| {
             let now = Moment { wall: DateTime::UNIX_EPOCH, steady: began + Duration::from_secs(seconds) };
-            let told = blocked.look(devices, shown, now).into_iter().map(|sighting| match sighting.event {
-                Event::ReaderBlocked(told) => (told.vid, told.pid),
+            let reports = blocked.observe(devices, shown, now).into_iter().map(|sighting| match sighting.event {
+                Event::ReaderBlocked(blocked) => (blocked.vid, blocked.pid),
                 other => panic!("{other:?}"),
             });
-            told.collect::<Vec<_>>()
+            reports.collect::<Vec<_>>()
         };
         let none = models(&[]);
         let all = [RC_S300, MOUSE];
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(look(20, &all, &none), [(0x054c, 0x0dc8)]);
         assert_eq!(look(3_600, &all, &none), []);
         assert_eq!(look(20 + 6 * 3_600, &all, &none), [(0x054c, 0x0dc8)]);
-        // One of the names that this device can have, a name that nobody knows, no answer, unplugged: it begins anew.
+        // A name that this device can have, an unknown name, no answer, or unplugged: the wait starts again.
         for (shown, devices) in [
             (models(&[Some("sony-pasori-4")]), &all[..]),
             (models(&[None]), &all[..]),

@@ -1,4 +1,4 @@
-//! A reader that comes and goes: a loose cable, a hub without power.
+//! Readers that disconnect repeatedly: a loose cable, or a hub without power.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -8,16 +8,17 @@ use yomitori_proto::id::ReaderKey;
 
 use crate::{Moment, Sighting};
 
-/// So often within [`WINDOW`] is no longer somebody who plugs it elsewhere.
+/// This many times within [`WINDOW`] is more than a person who moves the plug.
 const OFTEN: usize = 3;
 const WINDOW: Duration = Duration::from_secs(10 * 60);
 
-/// When the readers went.
+/// When the readers were detached.
 #[derive(Clone, Debug, Default)]
 pub struct Flaps(BTreeMap<ReaderKey, VecDeque<Instant>>);
 
 impl Flaps {
-    /// `reader` went, while PC/SC itself was well. Told at each time that it was often, so that the centre sees it go on.
+    /// Records that `reader` was detached while PC/SC itself was working. The report is repeated while it lasts, so
+    /// that the server sees that it continues.
     pub fn detached(&mut self, reader: ReaderKey, now: Moment) -> Option<Sighting> {
         let recent = |at: &Instant| now.steady.saturating_duration_since(*at) < WINDOW;
         self.0.retain(|_, times| times.iter().any(recent));
@@ -28,7 +29,7 @@ impl Flaps {
             return None;
         }
         let count = u32::try_from(times.len()).unwrap_or(u32::MAX);
-        // The next word comes after as many more.
+        // The next report comes after as many more.
         times.clear();
         let window_s = u32::try_from(WINDOW.as_secs()).unwrap_or(u32::MAX);
         Some(Sighting::now(now.wall, ReaderFlapping { reader, count, window_s }))
@@ -49,7 +50,7 @@ mod tests {
         let mut at = |reader, seconds| {
             let now = Moment { wall: DateTime::UNIX_EPOCH, steady: began + Duration::from_secs(seconds) };
             flaps.detached(ReaderKey(reader), now).map(|sighting| match sighting.event {
-                Event::ReaderFlapping(told) => (told.reader.0, told.count, told.window_s),
+                Event::ReaderFlapping(flaps) => (flaps.reader.0, flaps.count, flaps.window_s),
                 other => panic!("{other:?}"),
             })
         };

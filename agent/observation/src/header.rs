@@ -1,32 +1,32 @@
-//! The outcome in the header of a result file, for clinics that have opted in: what stands in front of the patient.
+//! Reads the outcome from the header of a result file, in front of the patient's data, for clinics that have opted in.
 //!
-//! * Bytes are handed in one by one, and the reading is over at the first element that isn't known to be harmless: whoever
-//!   hands them in need not read a byte of a patient's data from the file.
-//! * Nothing is remembered but the name of the present element and four short values; the contents of all others pass by.
-//! * Files are UTF-8 or Shift_JIS. In both, the signs of XML and all that is looked for are ASCII.
+//! * Bytes are passed in one by one, and reading ends at the first element that is not known to be harmless, so that
+//!   the caller never reads a byte of a patient's data from the file.
+//! * Only the name of the present element and four short values are stored; all other contents are discarded.
+//! * Files are UTF-8 or Shift_JIS. In both, the markup of XML and the values of interest are ASCII.
 
 use yomitori_proto::vocabulary::ReadOutcome;
 
-/// No header is longer; what is has another purpose.
+/// No header is longer; a longer file is something else.
 pub const LONGEST: usize = 16 * 1024;
 const LONGEST_NAME: usize = 40;
 const LONGEST_VALUE: usize = 16;
 
-/// What a header says.
+/// The contents of a header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
     pub outcome: ReadOutcome,
     pub error_code: Option<String>,
 }
 
-/// Where in the document the reading is.
+/// The present element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Element {
     Document,
     Message,
     Header,
     Body,
-    /// Of the header, and of no interest.
+    /// An element of the header whose content is ignored.
     Passed,
     SegmentOfResult,
     ErrorCode,
@@ -34,7 +34,8 @@ enum Element {
     ProcessingResultCode,
 }
 
-/// What of the header may be passed by. `ArbitraryFileIdentifier` may be a patient's number: it is not remembered either.
+/// The elements of the header that are ignored. `ArbitraryFileIdentifier` may be a patient's number and is not stored
+/// either.
 const PASSED: [&[u8]; 7] = [
     b"ProcessExecutionTime",
     b"QualificationConfirmationDate",
@@ -46,7 +47,7 @@ const PASSED: [&[u8]; 7] = [
 ];
 
 impl Element {
-    /// The element of that name inside this one; `None` ends the reading.
+    /// The element of that name inside this one; `None` ends reading.
     fn inner(self, name: &[u8]) -> Option<Self> {
         Some(match (self, name) {
             (Self::Document, b"XmlMsg") => Self::Message,
@@ -74,14 +75,14 @@ impl Element {
 /// What the next byte belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place {
-    /// The mark of UTF-8 in front of everything; so many bytes of it have come.
+    /// The byte order mark of UTF-8 at the start; the number of mark bytes that were read.
     Mark(u8),
     Text,
     /// Behind `<`.
     Tag,
     Name,
     Closing,
-    /// Behind the name; in quotes, if it says which.
+    /// After the name; in a quoted value if `quote` is set.
     Attributes {
         quote: Option<u8>,
         slash: bool,
@@ -92,7 +93,7 @@ enum Place {
     },
 }
 
-/// The reading of one file.
+/// The state of reading one file.
 #[derive(Clone, Debug)]
 pub struct Reading {
     place: Place,
@@ -124,11 +125,11 @@ impl Default for Reading {
     }
 }
 
-/// What does not belong into such a file: the reading is over.
+/// Reading has to end, because the file contains something unexpected.
 struct Over;
 
 impl Reading {
-    /// Takes the next byte. Once this gives an answer, no further byte may be read.
+    /// Takes the next byte. Once this returns a header, no further byte may be read.
     pub fn take(&mut self, byte: u8) -> Option<Header> {
         self.taken += 1;
         match self.step(byte) {
@@ -137,7 +138,7 @@ impl Reading {
         }
     }
 
-    /// What the bytes so far say, where no more come.
+    /// The header according to the bytes so far, if no more follow.
     #[must_use]
     pub fn end(&self) -> Header {
         let header = |outcome, code: &Option<String>| Header { outcome, error_code: code.clone() };
@@ -145,13 +146,13 @@ impl Reading {
             (Some(b'2'), _) => header(ReadOutcome::InProgress, &None),
             (Some(b'9'), _) => header(ReadOutcome::Error, &self.error_code),
             (Some(b'1'), Some(b'2')) => header(ReadOutcome::Error, &self.result_code),
-            // A code can stand beside success too, such as that a certificate is about to expire.
+            // A code can also accompany a success, for example that a certificate is about to expire.
             (Some(b'1'), Some(b'1') | None) => header(ReadOutcome::Ok, &None),
             _ => header(ReadOutcome::Unreadable, &None),
         }
     }
 
-    /// Whether what matters is known already.
+    /// The header, if everything that matters is known.
     fn decided(&self) -> Option<Header> {
         let in_header = matches!(self.element, Element::Header | Element::ErrorCode | Element::Passed);
         let known = match (self.segment, self.status) {
@@ -181,7 +182,7 @@ impl Reading {
                 self.name.clear();
                 Place::Closing
             }
-            // Neither comments nor CDATA nor a DOCTYPE have any business here.
+            // Comments, CDATA and DOCTYPE do not occur in a header.
             (Place::Tag, byte) if byte.is_ascii_alphabetic() => {
                 self.name.clear();
                 self.name.push(byte);
@@ -234,7 +235,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Text outside of the values that are looked for is not remembered; outside of all elements there is only white space.
+    /// Text outside of the values of interest is not stored; outside of all elements only white space is allowed.
     fn text(&mut self, byte: u8) -> Result<(), Over> {
         match self.element {
             Element::Document | Element::Message | Element::Header | Element::Body if !byte.is_ascii_whitespace() => {
@@ -260,12 +261,12 @@ impl Reading {
         Ok(())
     }
 
-    /// An element ends. That its name is the one that was opened need not be checked: nothing is read deeper than that.
+    /// An element ends. Its name need not be compared with the opening tag, because nothing is read deeper than that.
     fn close(&mut self) {
         let value = self.value.trim_ascii();
         let number = if let [digit] = value { Some(*digit) } else { None };
         match self.element {
-            // Something was said, if nothing that is known.
+            // A value that is not a single digit counts as an unknown value.
             Element::SegmentOfResult => self.segment = number.or(Some(0)),
             Element::ProcessingResultStatus => self.status = number.or(Some(0)),
             Element::ErrorCode if !self.too_long => self.error_code = code(value),
@@ -276,7 +277,7 @@ impl Reading {
     }
 }
 
-/// An error code as they are known: a few letters and a few digits. Longer rows of digits are numbers of people.
+/// An error code in the known form: a few letters and a few digits. Longer runs of digits may identify people.
 fn code(value: &[u8]) -> Option<String> {
     let letters = value.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     let digits = value.get(letters..)?;

@@ -1,8 +1,7 @@
-//! Raw signals of a terminal become observations: readers, taps, result files.
+//! Turns the raw signals of a terminal into observations: readers, taps, result files.
 //!
-//! Nothing here does input or output or reads a clock: what was seen and when comes in as an argument, and what waits
-//! for time says so by a deadline. This is also where raw signals end: reader names, ATR bytes and file names come in
-//! here and do not come out.
+//! Nothing here does input or output or reads a clock: signals and times are arguments, and a state that waits has a
+//! deadline. Raw signals end here: reader names, ATR bytes and file names come in and do not go out.
 
 use std::time::Instant;
 
@@ -22,14 +21,14 @@ pub mod tap;
 pub mod version;
 pub mod windows;
 
-/// One instant by both clocks: the wall clock says when it was, the steady one how long it took.
+/// One instant by both clocks: the wall clock gives its time, the steady clock measures durations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moment {
     pub wall: DateTime<Utc>,
     pub steady: Instant,
 }
 
-/// Something that a source noticed, before it has its place in the spool.
+/// Something that a source noticed, before it is stored in the spool.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sighting {
     pub occurred_at: DateTime<Utc>,
@@ -38,7 +37,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// Of something that was noticed as it happened.
+    /// A sighting of something that was noticed as it happened.
     #[must_use]
     pub fn now(at: DateTime<Utc>, event: impl Into<Event>) -> Self {
         Self { occurred_at: at, observed_at: at, event: event.into() }

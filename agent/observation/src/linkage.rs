@@ -1,7 +1,7 @@
-//! What a file in a linkage folder (連携フォルダ) is, by its name alone.
+//! Classifies a file in a linkage folder (連携フォルダ) by its name alone.
 //!
-//! Names carry institution codes and may carry patient identifiers. Of a name only its kind goes on, and the instant in
-//! it where it is the result of the face reader and the instant is one of these days: a date of birth is none.
+//! Names contain institution codes and may contain patient identifiers. Only the kind of a name is kept, and for a
+//! result of the face reader also the instant in it, if it is recent: a date of birth is not.
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Utc};
 use yomitori_proto::event::LinkageResultObserved;
@@ -10,7 +10,7 @@ use yomitori_proto::vocabulary::{LinkageFolder, LinkageKind, ReadOutcome};
 /// Japan has had no daylight saving time since 1952.
 const JAPAN: FixedOffset = FixedOffset::east_opt(9 * 3600).expect("nine hours are less than a day");
 
-/// What may be told of a file that appeared in `folder` under `name`, seen for `seen_for_ms`.
+/// What may be reported about a file that appeared in `folder` under `name` and was seen for `seen_for_ms`.
 #[must_use]
 pub fn observe(folder: LinkageFolder, name: &str, seen_for_ms: u32, now: DateTime<Utc>) -> LinkageResultObserved {
     let name = name.to_ascii_lowercase();
@@ -19,7 +19,7 @@ pub fn observe(folder: LinkageFolder, name: &str, seen_for_ms: u32, now: DateTim
     LinkageResultObserved { folder, kind, file_at, seen_for_ms, outcome: ReadOutcome::NotRead, error_code: None }
 }
 
-/// Whether a file of this kind has a header that says how it went.
+/// Whether a file of this kind has a header with the outcome.
 #[must_use]
 pub const fn has_header(kind: LinkageKind) -> bool {
     matches!(kind, LinkageKind::FaceResult | LinkageKind::SingleResult)
@@ -38,7 +38,7 @@ fn kind(name: &str) -> LinkageKind {
     }
 }
 
-/// The `yyyyMMddHHmmss` at the end of a face result's name. Names with 13 digits exist; they tell no instant.
+/// The `yyyyMMddHHmmss` at the end of a face result's name. Names with 13 digits exist; they contain no instant.
 fn instant(name: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let (_, digits) = name.strip_suffix(".xml")?.rsplit_once('_')?;
     if digits.len() != 14 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,7 +1,7 @@
-//! What lay on a reader, guessed from its ATR by masks. The bytes of the ATR go no further than this.
+//! Guesses from the ATR, by masks, what lies on a reader. The bytes of the ATR are not passed on.
 //!
-//! It is a guess and recorded with the version of the masks: no document says which ATR a phone with the insurance card
-//! shows, and the role of a reader is the better evidence.
+//! The guess is recorded with the version of the masks. No document specifies the ATR of a phone with the insurance
+//! card, and the role of a reader is the better evidence.
 
 use std::sync::LazyLock;
 
@@ -25,7 +25,7 @@ struct Mask {
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct Shape {
-    /// Value and the bits of it that count.
+    /// Each value, and the bits of it that are compared.
     bytes: Vec<(u8, u8)>,
     open_ended: bool,
 }
@@ -70,7 +70,7 @@ pub fn ruleset() -> u32 {
     RULESET.version
 }
 
-/// What shows this ATR. One that is empty, cut off, too long or has a wrong check byte is `Unknown`.
+/// The medium with this ATR. An ATR that is empty, truncated, too long or has a wrong check byte is `Unknown`.
 #[must_use]
 pub fn classify(atr: &[u8]) -> Medium {
     if !is_whole(atr) {
@@ -79,7 +79,7 @@ pub fn classify(atr: &[u8]) -> Medium {
     RULESET.mask.iter().find(|mask| mask.atr.fits(atr)).map_or(Medium::Unknown, |mask| mask.medium)
 }
 
-/// The better guess of two during one tap: a phone may show FeliCa or Type A first and Type B after it.
+/// The better of two guesses during one tap: a phone may show FeliCa or Type A first and then Type B.
 #[must_use]
 pub fn better(one: Medium, other: Medium) -> Medium {
     let worth = |medium| match medium {
@@ -94,7 +94,7 @@ pub fn better(one: Medium, other: Medium) -> Medium {
     if worth(other) > worth(one) { other } else { one }
 }
 
-/// Whether the ATR is as long as it says itself (ISO 7816-3) and its check byte, where it has one, is right.
+/// Whether the ATR has the length that it declares (ISO 7816-3) and the right check byte, if it has one.
 fn is_whole(atr: &[u8]) -> bool {
     let [0x3B | 0x3F, format, rest @ ..] = atr else { return false };
     let historical = usize::from(format & 0x0F);

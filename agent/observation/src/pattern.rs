@@ -1,11 +1,11 @@
-//! Names with wildcards: `*` stands for any run of characters, everything else for itself, in either case.
+//! Patterns with wildcards: `*` matches any run of characters, everything else matches itself in either case.
 
 use serde::{Deserialize, Deserializer};
 
 /// A pattern for reader names, such as `Sony FeliCa RC-S300/*`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pattern {
-    /// What has to occur one after the other; the first starts the name and the last ends it.
+    /// The parts that must occur one after the other; the first starts the name and the last ends it.
     parts: Vec<String>,
 }
 
@@ -16,7 +16,7 @@ impl Pattern {
         Self { parts: text.to_lowercase().split('*').map(str::to_owned).collect() }
     }
 
-    /// Whether the whole of `name` fits.
+    /// Whether the pattern matches the whole of `name`.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let name = name.to_lowercase();

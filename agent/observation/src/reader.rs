@@ -1,7 +1,7 @@
-//! What a reader is, by the name that PC/SC gives it.
+//! Identifies a reader by its PC/SC name.
 //!
-//! The name itself goes no further than this: what leaves is a catalogue identifier and a key that is salted with the
-//! terminal, so that it tells nothing anywhere else. A serial number is in neither.
+//! The name itself is not passed on: only a catalogue identifier and a key leave this module. The key is salted with
+//! the terminal, so that it means nothing elsewhere. Neither contains a serial number.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use yomitori_proto::vocabulary::PhoneNative;
 
 use crate::pattern::Pattern;
 
-/// A reader's name, taken apart; in lower case, because drivers disagree about it.
+/// A parsed reader name, in lower case, because drivers use different cases.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Name {
     base: String,
@@ -20,7 +20,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Takes off the index (` 0` on Windows, ` 00 00` with pcsc-lite) and a serial number in parentheses before it.
+    /// Removes the index (` 0` on Windows, ` 00 00` with pcsc-lite) and a serial number in parentheses before it.
     #[must_use]
     pub fn parse(raw: &str) -> Self {
         let lower = raw.trim().to_lowercase();
@@ -39,13 +39,13 @@ impl Name {
         Self { base, index }
     }
 
-    /// Without index and serial number: the same for every reader of a model.
+    /// The name without index and serial number, the same for every reader of a model.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// This reader of this terminal.
+    /// The key of this reader on `terminal`.
     #[must_use]
     pub fn key(&self, terminal: TerminalId) -> ReaderKey {
         let digest = Sha256::new()
@@ -78,7 +78,7 @@ pub enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct Model {
     pub id: String,
-    /// For people.
+    /// The name for people.
     pub name: String,
     pub kind: Kind,
     #[serde(default)]
@@ -112,19 +112,19 @@ impl TryFrom<String> for UsbId {
 }
 
 impl Model {
-    /// The USB vendor, where all variants of the model share one.
+    /// The USB vendor, if all variants of the model share one.
     #[must_use]
     pub fn vid(&self) -> Option<u16> {
         common(self.usb.iter().map(|usb| usb.vid))
     }
 
-    /// Whether a device with this identifier is one of the model.
+    /// Whether a device with this identifier is of this model.
     #[must_use]
     pub fn has(&self, device: UsbId) -> bool {
         self.usb.contains(&device)
     }
 
-    /// The USB product, where the model has no variants.
+    /// The USB product, if the model has no variants.
     #[must_use]
     pub fn pid(&self) -> Option<u16> {
         common(self.usb.iter().map(|usb| usb.pid))
@@ -147,13 +147,13 @@ static CATALOGUE: LazyLock<Vec<Model>> = LazyLock::new(|| {
     toml::from_str::<Catalogue>(text).expect("the shipped catalogue parses: a test reads it").reader
 });
 
-/// Every model that we know.
+/// Every known model.
 #[must_use]
 pub fn catalogue() -> &'static [Model] {
     &CATALOGUE
 }
 
-/// The model of a reader with this name, where the catalogue knows it.
+/// The model of a reader with this name, if it is in the catalogue.
 #[must_use]
 pub fn model(name: &Name) -> Option<&'static Model> {
     catalogue()
@@ -161,7 +161,7 @@ pub fn model(name: &Name) -> Option<&'static Model> {
         .find(|model| model.windows.iter().chain(&model.pcsc_lite).any(|pattern| pattern.matches(name.base())))
 }
 
-/// Whether the device is a card reader that PC/SC should show.
+/// Whether the device is a card reader that PC/SC should list.
 #[must_use]
 pub fn is_card_reader(device: UsbId) -> bool {
     catalogue().iter().any(|model| model.kind != Kind::Face && model.has(device))
@@ -212,10 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn usb_numbers_are_told_where_the_name_settles_them() {
-        let of = |raw: &str| model(&Name::parse(raw)).map(|model| (model.vid(), model.pid()));
-        assert_eq!(of("CIR315 CL 0"), Some((Some(0x31aa), Some(0x3002))));
-        assert_eq!(of("SONY FeliCa Port/PaSoRi 4.0 0"), Some((Some(0x054c), None)));
+    fn usb_numbers_are_known_if_the_name_determines_them() {
+        let numbers = |raw: &str| model(&Name::parse(raw)).map(|model| (model.vid(), model.pid()));
+        assert_eq!(numbers("CIR315 CL 0"), Some((Some(0x31aa), Some(0x3002))));
+        assert_eq!(numbers("SONY FeliCa Port/PaSoRi 4.0 0"), Some((Some(0x054c), None)));
     }
 
     #[test]

@@ -1,28 +1,28 @@
-//! What goes first when the spool is full: the least valuable, and reads last.
+//! What is removed first when the spool is full: the least valuable observations first, reads last.
 
 use yomitori_proto::event::Event;
 use yomitori_proto::vocabulary::{LinkageKind, ReaderRole};
 
-/// How long an observation is held on to: the lowest goes first, and within one worth the oldest.
+/// The worth of an observation: the lowest is removed first, and within one worth the oldest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Worth {
-    /// Files that are no results of the face reader.
+    /// Files that are not results of the face reader.
     Background = 1,
-    /// The state of the terminal: the newest says it all.
+    /// The state of the terminal, where only the newest matters.
     Condition = 2,
-    /// What somebody entered, and what says that something is missing.
+    /// Entries of people, and reports about gaps.
     Word = 3,
-    /// Taps, face results, reads that somebody saw, and the reader for phones itself.
+    /// Taps, face results, attested reads, and the reader for phones itself.
     Read = 4,
 }
 
 impl Worth {
-    /// Every worth, the first to go first.
+    /// Every worth, the lowest first.
     pub const ALL: [Self; 4] = [Self::Background, Self::Condition, Self::Word, Self::Read];
 }
 
-/// What an observation of this kind is worth.
+/// The worth of an observation of this kind.
 #[must_use]
 pub fn worth(event: &Event) -> Worth {
     match event {

@@ -1,7 +1,6 @@
-//! Steps of the wall clock: somebody set it, or a time service did.
+//! Steps of the wall clock, set by a person or a time service.
 //!
-//! The wall clock is compared with how long the terminal runs, sleep included, so that a terminal that slept has made no
-//! step.
+//! The wall clock is compared with how long the terminal has been up, including sleep, so that sleep is not a step.
 
 use std::time::Duration;
 
@@ -10,18 +9,18 @@ use yomitori_proto::event::ClockStepped;
 
 use crate::Sighting;
 
-/// Less is a clock that is being disciplined, or a look that took a moment.
+/// A smaller difference comes from a clock that is being slewed, or from the time between two readings.
 const LEAST: TimeDelta = TimeDelta::seconds(1);
 
-/// What the last look said.
+/// The readings of both clocks at the last call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Steps {
     last: Option<(DateTime<Utc>, Duration)>,
 }
 
 impl Steps {
-    /// A look at both clocks: `running` is how long the terminal has been up, sleep included.
-    pub fn look(&mut self, wall: DateTime<Utc>, running: Duration) -> Option<Sighting> {
+    /// Compares both clocks: `running` is how long the terminal has been up, including sleep.
+    pub fn observe(&mut self, wall: DateTime<Utc>, running: Duration) -> Option<Sighting> {
         let (wall_before, running_before) = self.last.replace((wall, running))?;
         let passed = TimeDelta::from_std(running.saturating_sub(running_before)).ok()?;
         let delta = (wall - wall_before) - passed;
@@ -35,12 +34,12 @@ mod tests {
     use yomitori_proto::event::Event;
 
     #[test]
-    fn a_step_is_told_once_with_its_size_and_sleep_is_none() {
+    fn a_step_is_reported_once_with_its_size_and_sleep_is_none() {
         let start: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
         let mut steps = Steps::default();
         let mut look = |wall_ms: i64, running_ms: u64| {
-            let told = steps.look(start + TimeDelta::milliseconds(wall_ms), Duration::from_millis(running_ms));
-            told.map(|sighting| match sighting.event {
+            let step = steps.observe(start + TimeDelta::milliseconds(wall_ms), Duration::from_millis(running_ms));
+            step.map(|sighting| match sighting.event {
                 Event::ClockStepped(step) => step.delta_ms,
                 other => panic!("{other:?}"),
             })

@@ -1,12 +1,12 @@
-//! What PC/SC says of readers, moment by moment, becomes taps.
+//! Turns the successive states of readers in PC/SC into taps.
 //!
-//! * A phone may show FeliCa first and Type B after it, and hands tremble: what comes back within [`DEBOUNCE`] is still
-//!   the same tap, so a tap is told once the reader has been empty for that long.
-//! * The event counter is believed more than the flags: a swap between two looks leaves the flags as they were and
+//! * A phone may show FeliCa first and then Type B, and hands move: a card that comes back within [`DEBOUNCE`] belongs
+//!   to the same tap, so a tap is reported once the reader has been empty for that long.
+//! * The event counter takes precedence over the flags: a swap between two snapshots leaves the flags unchanged and
 //!   counts two, and so does a tap that came and went between them.
-//! * What lies there at the first look is a tap whose beginning nobody saw: it has no transition.
-//! * A reader that goes takes its card along; if both are back in time, as after a restart of the resource manager, it
-//!   is the same tap.
+//! * A card that is present at the first snapshot is a tap whose start was not seen, so it has no transition.
+//! * The card of a detached reader counts as removed. If both are back in time, as after a restart of the resource
+//!   manager, it is the same tap.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ use yomitori_proto::vocabulary::Medium;
 
 use crate::{Moment, Sighting, medium};
 
-/// A reader that is empty for so long has ended its tap.
+/// A reader that is empty for this long has ended its tap.
 pub const DEBOUNCE: Duration = Duration::from_millis(1_500);
 
-/// A counter that moved further than any hand could between two looks has begun anew.
+/// A counter that moved further than is possible between two snapshots was reset.
 const COUNTER_RESET: u16 = 64;
 
-/// One look at one reader.
+/// The state of one reader at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Snapshot {
     pub present: bool,
@@ -32,7 +32,7 @@ pub struct Snapshot {
     pub exclusive: bool,
     pub mute: bool,
     pub atr: Vec<u8>,
-    /// How often cards came and went, modulo 65536.
+    /// How often cards were inserted and removed, modulo 65536.
     pub event_count: u16,
 }
 
@@ -44,7 +44,7 @@ pub struct Taps {
 
 #[derive(Clone, Debug, Default)]
 struct Reader {
-    /// What the last look said; none before the first, and after the reader went.
+    /// Presence and counter of the last snapshot; `None` before the first and after the reader was detached.
     last: Option<(bool, u16)>,
     tap: Option<Tap>,
 }
@@ -68,8 +68,8 @@ enum Phase {
 }
 
 impl Taps {
-    /// A look at `reader`.
-    pub fn look(&mut self, reader: ReaderKey, snapshot: &Snapshot, now: Moment) {
+    /// Takes a snapshot of `reader`.
+    pub fn observe(&mut self, reader: ReaderKey, snapshot: &Snapshot, now: Moment) {
         let state = self.readers.entry(reader).or_default();
         let insertions = match state.last {
             Some((was, count)) => insertions(was, snapshot.present, snapshot.event_count.wrapping_sub(count)),
@@ -86,8 +86,8 @@ impl Taps {
         }
     }
 
-    /// `reader` is gone.
-    pub fn gone(&mut self, reader: ReaderKey, now: Moment) {
+    /// Records that `reader` was detached.
+    pub fn detached(&mut self, reader: ReaderKey, now: Moment) {
         if let Some(state) = self.readers.get_mut(&reader) {
             state.last = None;
             if let Some(tap) = &mut state.tap {
@@ -96,7 +96,7 @@ impl Taps {
         }
     }
 
-    /// When [`Taps::ended`] has something to tell although nobody touches a reader.
+    /// When [`Taps::ended`] must be called next although no reader changes.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.readers.values().filter_map(|reader| reader.tap.as_ref()?.deadline()).min()
@@ -107,8 +107,8 @@ impl Taps {
         self.take(now, |tap| tap.deadline().is_some_and(|deadline| deadline <= now.steady))
     }
 
-    /// The taps whose card has gone, without waiting whether it comes back: called when the agent stops. What still lies
-    /// on a reader is seen by the next start.
+    /// The taps whose card has gone, without waiting whether it comes back; called when the agent stops. The next start
+    /// sees cards that are still on a reader.
     pub fn stop(&mut self, now: Moment) -> Vec<Sighting> {
         self.take(now, |tap| matches!(tap.phase, Phase::Empty { .. }))
     }
@@ -117,7 +117,7 @@ impl Taps {
         let mut sightings = Vec::new();
         for (key, reader) in &mut self.readers {
             if let Some(tap) = reader.tap.take_if(|tap| is_over(tap)) {
-                sightings.push(tap.told(*key, now));
+                sightings.push(tap.into_sighting(*key, now));
             }
         }
         self.readers.retain(|_, reader| reader.last.is_some() || reader.tap.is_some());
@@ -148,7 +148,7 @@ impl Tap {
         }
     }
 
-    /// `touched`: a card was there at least for a moment since the last look.
+    /// `touched`: a card was present at least briefly since the last snapshot.
     fn presence(&mut self, present: bool, touched: bool, now: Instant) {
         self.phase = match (self.phase, present) {
             (Phase::Present { since }, true) => Phase::Present { since },
@@ -168,7 +168,7 @@ impl Tap {
         }
     }
 
-    fn told(self, reader: ReaderKey, now: Moment) -> Sighting {
+    fn into_sighting(self, reader: ReaderKey, now: Moment) -> Sighting {
         let event = TapObserved {
             reader,
             present_ms: u32::try_from(self.present_for.as_millis()).unwrap_or(u32::MAX),
@@ -183,7 +183,7 @@ impl Tap {
     }
 }
 
-/// How often a card came between two looks, of which the counter says that they lie `counted` changes apart.
+/// How often a card was inserted between two snapshots whose counters differ by `counted`.
 fn insertions(was: bool, is: bool, counted: u16) -> u32 {
     let arrived = u32::from(!was && is);
     if counted > COUNTER_RESET {

@@ -1,13 +1,13 @@
-//! The version in a `Version.info` file of the official software. Its form was never published, so all that is taken is a
-//! number with dots in it; whatever else stands there goes no further.
+//! Reads the version from a `Version.info` file of the official software. The format is not published, so only a number
+//! with dots is taken, and everything else is discarded.
 
-/// So much of a file is looked at.
+/// At most this much of a file is read.
 pub const LONGEST: usize = 4 * 1024;
 
 const PARTS: std::ops::RangeInclusive<usize> = 2..=4;
 const DIGITS: std::ops::RangeInclusive<usize> = 1..=6;
 
-/// The version in these bytes: on a line that speaks of one, or else the first that looks like one.
+/// The version in these bytes: on a line that mentions a version, or else the first text that looks like one.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<String> {
     let text = decoded(bytes.get(..LONGEST).unwrap_or(bytes));
@@ -15,7 +15,7 @@ pub fn read(bytes: &[u8]) -> Option<String> {
     text.lines().filter(speaks).find_map(dotted).or_else(|| text.lines().find_map(dotted))
 }
 
-/// Windows programs write UTF-16 as well; in Shift_JIS at least numbers are ASCII.
+/// Windows programs also write UTF-16; in Shift_JIS at least the digits are ASCII.
 fn decoded(bytes: &[u8]) -> String {
     match bytes {
         [0xFF, 0xFE, rest @ ..] => {
@@ -34,7 +34,7 @@ fn dotted(line: &str) -> Option<String> {
     words.map(|word| word.trim_matches('.')).find(holds).map(str::to_owned)
 }
 
-/// The version of an operating system, as its kernel tells it: the numbers in front.
+/// The version of an operating system from its kernel release: the numbers at the start.
 #[must_use]
 pub fn kernel(release: &str) -> Option<String> {
     dotted(release.split(['-', '+', '_']).next()?)
@@ -46,7 +46,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_version_is_found_however_it_is_written() {
+    fn a_version_is_found_in_any_spelling() {
         for (text, version) in [
             ("1.2.3.4", Some("1.2.3.4")),
             ("Version=3.10\r\n", Some("3.10")),

@@ -1,12 +1,12 @@
-//! What Windows and its tools say, as far as it is the same in every language of Windows: numbers and identifiers. Pure, so
-//! that it is tested where there is no Windows.
+//! Parses the answers of Windows and its tools, using only what is the same in every language of Windows: numbers and
+//! identifiers. It is pure, so that it can be tested without Windows.
 
 use yomitori_proto::vocabulary::ComponentState;
 
 use crate::reader::UsbId;
 
-/// `schtasks /Query /XML /TN NAME`: the task as a document, of which only whether it is enabled is looked at; nothing where
-/// there is no document.
+/// The state of a task from the output of `schtasks /Query /XML /TN NAME`; only whether the task is enabled is read.
+/// `None` if there is no document.
 #[must_use]
 pub fn task(printed: &str) -> Option<ComponentState> {
     if !printed.contains("<Task") {
@@ -19,8 +19,8 @@ pub fn task(printed: &str) -> Option<ComponentState> {
     })
 }
 
-/// The identifiers of devices: of every `USB\VID_054C&PID_0DC8\…` the two numbers. What stands behind, such as a serial
-/// number, is not looked at.
+/// The identifiers of devices: the two numbers of each `USB\VID_054C&PID_0DC8\…`. The rest, such as a serial number, is
+/// not read.
 #[must_use]
 pub fn usb_devices<'a>(ids: impl IntoIterator<Item = &'a str>) -> Vec<UsbId> {
     let hex = |text: &str| u16::from_str_radix(text.get(..4)?, 16).ok();
@@ -34,7 +34,7 @@ pub fn usb_devices<'a>(ids: impl IntoIterator<Item = &'a str>) -> Vec<UsbId> {
     devices
 }
 
-/// The version of Windows, such as `10.0.19045.4170`, from what its registry holds. The last number came with Windows 10.
+/// The version of Windows, such as `10.0.19045.4170`, from its registry. The last number exists since Windows 10.
 #[must_use]
 pub fn version([major, minor]: [u32; 2], build: &str, revision: Option<u32>) -> Option<String> {
     let build: u32 = build.parse().ok()?;
@@ -49,7 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_task_is_told_by_its_setting() {
+    fn a_task_is_known_by_its_setting() {
         let document = |enabled: &str| {
             format!(
                 "<?xml version=\"1.0\"?><Task><Triggers><T><Enabled>false</Enabled></T></Triggers><Settings>{enabled}</Settings></Task>"
@@ -58,11 +58,11 @@ mod tests {
         assert_eq!(task(&document("")), Some(ComponentState::Running));
         assert_eq!(task(&document("<Enabled>true</Enabled>")), Some(ComponentState::Running));
         assert_eq!(task(&document("<Enabled>false</Enabled>")), Some(ComponentState::Stopped));
-        assert_eq!(task("エラー: 指定されたファイルが見つかりません。"), None, "there may be one that can't be seen");
+        assert_eq!(task("エラー: 指定されたファイルが見つかりません。"), None, "a task may exist that can't be seen");
     }
 
     #[test]
-    fn devices_are_told_without_their_serial_numbers() {
+    fn devices_are_reported_without_their_serial_numbers() {
         let ids = [
             "ACPI\\X\\1",
             "USB\\VID_054C&PID_0DC8\\0123456",
@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_is_read_without_harm(printed in any::<String>()) {
+        fn any_text_is_parsed_without_panic(printed in any::<String>()) {
             let _ = (task(&printed), usb_devices([printed.as_str()]), version([0, 0], &printed, None));
         }
     }

@@ -1,10 +1,10 @@
-//! The header of result files: what is understood, where the reading stops, and that nothing of a patient comes along.
+//! The header of result files: what is read, where reading stops, and that no patient data is returned.
 
 use proptest::prelude::*;
 use yomitori_observation::header::{Header, LONGEST, Reading};
 use yomitori_proto::vocabulary::ReadOutcome;
 
-/// What a file says, and how many of its bytes were read for it.
+/// The header of a file, and how many bytes were read.
 fn read(file: &[u8]) -> (Header, usize) {
     let mut reading = Reading::default();
     for (at, byte) in file.iter().enumerate() {

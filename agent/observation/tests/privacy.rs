@@ -1,4 +1,4 @@
-//! P10: whatever readers, cards and folders show, none of their bytes are in an encoded observation.
+//! P10: no bytes of reader names, ATRs or file names are in an encoded observation.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn encoded(event: Event) -> Vec<u8> {
     }))
 }
 
-/// Whether four bytes of `secret` in a row occur in `sent`: less may be chance.
+/// Whether four consecutive bytes of `secret` occur in `sent`; fewer may be chance.
 fn leaks(secret: &[u8], sent: &[u8]) -> bool {
     secret.windows(4).any(|run| run.iter().any(|byte| *byte != 0) && sent.windows(4).any(|window| window == run))
 }
@@ -68,7 +68,7 @@ proptest! {
     #[test]
     fn an_atr_does_not_leave(mut atr in proptest::collection::vec(any::<u8>(), 0..40), whole in any::<bool>()) {
         if whole && atr.len() > 4 {
-            // An ATR of the form that contactless cards have, with the secret in its historical bytes.
+            // An ATR in the form of contactless cards, with the secret in its historical bytes.
             atr.truncate(15);
             let mut framed = vec![0x3B, 0x80 | atr.len() as u8, 0x80, 0x01];
             framed.extend(&atr);
@@ -79,8 +79,8 @@ proptest! {
         let later = Moment { steady: now.steady + Duration::from_secs(5), ..now };
         let mut taps = Taps::default();
         let key = reader::Name::parse("any 0").key(TerminalId(Uuid::from_u128(1)));
-        taps.look(key, &Snapshot { present: true, atr: atr.clone(), ..Snapshot::default() }, now);
-        taps.gone(key, now);
+        taps.observe(key, &Snapshot { present: true, atr: atr.clone(), ..Snapshot::default() }, now);
+        taps.detached(key, now);
         for sighting in taps.ended(later) {
             let sent = encoded(sighting.event);
             prop_assert!(!leaks(&atr, &sent), "{atr:?} in {sent:?}");

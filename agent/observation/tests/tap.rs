@@ -1,4 +1,4 @@
-//! Looks at readers become taps: the cases that were met on real readers, and any sequence whatever.
+//! Snapshots of readers become taps: cases from real readers, and any sequence.
 
 use std::time::{Duration, Instant};
 
@@ -14,28 +14,28 @@ const READER: ReaderKey = ReaderKey(7);
 const CARD: &[u8] = &[0x3B, 0x88, 0x80, 0x01, 0x00, 0x00, 0x05, 0xE0, 0xB3, 0x81, 0xA1, 0x00, 0x7F];
 const FELICA: &[u8] = &[0x3B, 0x8F, 0x80, 0x01, 0x80, 0x4F, 0x0C, 0xA0, 0, 0, 3, 6, 0x11, 0, 0x3B, 0, 0, 0, 0, 0x42];
 
-/// A desk with one reader and a clock that only moves when told.
+/// A desk with one reader and a clock that the test advances.
 struct Desk {
     taps: Taps,
     start: Moment,
     now: Moment,
     look: Snapshot,
-    told: Vec<Sighting>,
+    ended: Vec<Sighting>,
 }
 
 impl Desk {
-    /// The first look has found an empty reader.
+    /// A desk whose first snapshot shows an empty reader.
     #[expect(clippy::disallowed_methods, reason = "a test begins somewhere; it reads the clock once")]
     fn new() -> Self {
         let wall: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().expect("an instant");
         let start = Moment { wall, steady: Instant::now() };
-        let mut desk = Self { taps: Taps::default(), start, now: start, look: Snapshot::default(), told: Vec::new() };
+        let mut desk = Self { taps: Taps::default(), start, now: start, look: Snapshot::default(), ended: Vec::new() };
         desk.look();
         desk
     }
 
     fn look(&mut self) -> &mut Self {
-        self.taps.look(READER, &self.look, self.now);
+        self.taps.observe(READER, &self.look, self.now);
         self
     }
 
@@ -55,12 +55,12 @@ impl Desk {
         self.now.steady += Duration::from_millis(ms);
         self.now.wall += TimeDelta::milliseconds(ms as i64);
         let ended = self.taps.ended(self.now);
-        self.told.extend(ended);
+        self.ended.extend(ended);
         self
     }
 
     fn taps(&self) -> Vec<(i64, TapObserved)> {
-        self.told
+        self.ended
             .iter()
             .map(|sighting| match &sighting.event {
                 Event::TapObserved(tap) => ((sighting.occurred_at - self.start.wall).num_milliseconds(), tap.clone()),
@@ -71,7 +71,7 @@ impl Desk {
 }
 
 #[test]
-fn a_card_put_and_taken_is_one_tap_told_when_it_can_no_longer_come_back() {
+fn a_card_put_and_taken_is_one_tap_reported_when_it_can_no_longer_come_back() {
     let mut desk = Desk::new();
     desk.wait(100).put(CARD).look().wait(800).take_away().look().wait(1_499);
     assert_eq!(desk.taps(), [], "it might come back");
@@ -123,7 +123,7 @@ fn a_card_that_lay_there_before_the_first_look_has_no_transition() {
 fn a_restart_of_the_resource_manager_does_not_double_a_tap_nor_invent_one() {
     let mut desk = Desk::new();
     desk.put(CARD).look().wait(500);
-    desk.taps.gone(READER, desk.now);
+    desk.taps.detached(READER, desk.now);
     desk.wait(100);
     desk.look.event_count = 0;
     desk.look().wait(500).take_away().look().wait(2_000);
@@ -132,15 +132,15 @@ fn a_restart_of_the_resource_manager_does_not_double_a_tap_nor_invent_one() {
 
     desk.look.event_count = 40_000;
     desk.look().wait(2_000);
-    assert_eq!(desk.taps().len(), 1, "a counter that begins anew is no tap");
+    assert_eq!(desk.taps().len(), 1, "a counter that was reset is not a tap");
 }
 
 #[test]
-fn a_reader_pulled_out_ends_its_tap_and_a_stop_tells_what_is_over() {
+fn a_reader_pulled_out_ends_its_tap_and_a_stop_reports_ended_taps() {
     let mut desk = Desk::new();
     desk.put(CARD).look().wait(500);
     assert_eq!(desk.taps.stop(desk.now), [], "it still lies there: the next start sees it");
-    desk.taps.gone(READER, desk.now);
+    desk.taps.detached(READER, desk.now);
     assert_eq!(desk.taps.stop(desk.now).len(), 1);
 }
 
@@ -167,7 +167,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
-    /// While the reader stays, every insertion is in exactly one tap, whatever was looked at and when.
+    /// While the reader stays attached, every insertion is in exactly one tap, for any sequence of snapshots.
     #[test]
     fn every_insertion_is_accounted_for_and_none_invented(acts in acts()) {
         let mut desk = Desk::new();
@@ -186,12 +186,12 @@ proptest! {
             desk.take_away();
         }
         desk.look().wait(DEBOUNCE.as_millis() as u64);
-        let told: u32 = desk.taps().iter().map(|(_, tap)| tap.transitions).sum();
-        prop_assert_eq!(told, put);
+        let transitions: u32 = desk.taps().iter().map(|(_, tap)| tap.transitions).sum();
+        prop_assert_eq!(transitions, put);
         prop_assert_eq!(desk.taps.deadline(), None);
     }
 
-    /// With a reader that comes and goes: no more taps than cards, and always an end.
+    /// With a reader that disconnects: no more taps than cards, and every tap ends.
     #[test]
     fn a_flapping_reader_invents_nothing(acts in acts()) {
         let mut desk = Desk::new();
@@ -200,12 +200,12 @@ proptest! {
                 Act::Put if !desk.look.present => { desk.put(CARD); }
                 Act::TakeAway if desk.look.present => { desk.take_away(); }
                 Act::Look => { desk.look(); }
-                Act::Gone => desk.taps.gone(READER, desk.now),
+                Act::Gone => desk.taps.detached(READER, desk.now),
                 Act::Wait(ms) => { desk.wait(u64::from(ms)); }
                 Act::Put | Act::TakeAway | Act::Flags(..) => {}
             }
         }
-        desk.taps.gone(READER, desk.now);
+        desk.taps.detached(READER, desk.now);
         desk.wait(DEBOUNCE.as_millis() as u64);
         prop_assert_eq!(desk.taps.deadline(), None);
         for (_, tap) in desk.taps() {

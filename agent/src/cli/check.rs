@@ -1,4 +1,4 @@
-//! `check`: what would happen, before it does. One line a thing, in Japanese and English, with what to do about it.
+//! `check`: tests the setup. Prints one line for each part, in Japanese and English, with what to do about it.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ use crate::uplink::stream::{self, StreamError};
 use crate::{clock, connect};
 use yomitori_base::error::chain;
 
-/// Prints the list, and remembers whether there is something to do.
+/// Prints the list and records whether there is something to do.
 struct Checklist {
     todo: bool,
 }
@@ -66,7 +66,7 @@ fn state(list: &mut Checklist, config: &Config) -> io::Result<Option<Identity>> 
         Err(error) => list.todo(
             "状態フォルダ state",
             format_args!(
-                "{}: {error} (作成し、書込権限を与えてください / make it and let the agent's user write)",
+                "{}: {error} (作成し、書込権限を与えてください / create it and give the agent's user write permission)",
                 dir.display()
             ),
         )?,
@@ -95,11 +95,11 @@ fn state(list: &mut Checklist, config: &Config) -> io::Result<Option<Identity>> 
     } else {
         list.ok(
             "証明書 certificate",
-            "期限切れです。接続時に自動更新します / ended; is renewed when the agent connects",
+            "期限切れです。接続時に自動更新します / expired; it is renewed when the agent connects",
         )?;
     }
     match Spool::waiting(dir) {
-        Ok(None) => list.ok("スプール spool", "次の起動時に用意されます / made ready at the next start")?,
+        Ok(None) => list.ok("スプール spool", "次の起動時に用意されます / prepared at the next start")?,
         Ok(Some(waiting)) => {
             list.ok("スプール spool", format_args!("未送信 {waiting} 件 / {waiting} observations wait"))?;
         }
@@ -116,24 +116,27 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
     let address = &config.server;
     let Some(route) = route(list, config).await? else { return Ok(()) };
     let Some(identity) = identity else {
-        if config.way != Mode::Direct {
+        if config.mode != Mode::Direct {
             return list
-                .ok(WHAT, "登録の際に中継を通して確認します / is tried through the relay when this terminal enrols");
+                .ok(WHAT, "登録の際に中継を通して確認します / tested through the relay when this terminal enrols");
         }
         return match tokio::net::TcpStream::connect((address.host(), address.port())).await {
-            Ok(_) => list.ok(WHAT, format_args!("{address} に届きます / reachable; TLS is tried once enrolled")),
+            Ok(_) => list.ok(
+                WHAT,
+                format_args!("{address} に届きます / reachable; TLS is tested once the terminal is enrolled"),
+            ),
             Err(error) => {
                 list.todo(WHAT, format_args!("{address}: {error} (通信経路を確認してください / check the network)"))
             }
         };
     };
-    let knocked = match connect::mutual(&Arc::new(route), identity).await {
-        Ok(channel) => stream::knock(channel).await,
+    let checked = match connect::mutual(&Arc::new(route), identity).await {
+        Ok(channel) => stream::check_access(channel).await,
         Err(error) => Err(error.into()),
     };
-    match knocked {
+    match checked {
         Ok(()) => {
-            list.ok(WHAT, format_args!("{address} に接続できます / takes this terminal's certificate over TLS 1.3"))
+            list.ok(WHAT, format_args!("{address} に接続できます / accepts this terminal's certificate over TLS 1.3"))
         }
         Err(StreamError::Uncertified { .. }) if identity.not_after() <= clock::now() => list.ok(
             WHAT,
@@ -142,8 +145,7 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
         Err(error) if identity.not_after() <= clock::now() => list.todo(
             WHAT,
             format_args!(
-                "接続できません。1年以上使わなかった端末は再登録してください / {}; a terminal that was off for more than a \
-                 year is enrolled again with a new token",
+                "接続できません。1年以上使わなかった端末は再登録してください / {}; a terminal that was off for more than a year must be enrolled again with a new token",
                 chain(&error)
             ),
         ),
@@ -151,12 +153,12 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
     }
 }
 
-/// The way to the server, if there is one and the running agent has not taken it.
+/// The route to the server; `None` if it can't be opened or the running agent uses it.
 async fn route(list: &mut Checklist, config: &Config) -> io::Result<Option<Route>> {
     const WHAT: &str = "中継 relay";
-    let Mode::Relay(listen) = &config.way else { return Ok(Some(config.server.clone().into())) };
+    let Mode::Relay(listen) = &config.mode else { return Ok(Some(config.server.clone().into())) };
     let address = listen.address;
-    let route = match Route::open(config.server.clone(), config.way.clone()) {
+    let route = match Route::open(config.server.clone(), config.mode.clone()) {
         Ok(route) => route,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             list.ok(
@@ -172,46 +174,44 @@ async fn route(list: &mut Checklist, config: &Config) -> io::Result<Option<Route
             list.todo(
                 WHAT,
                 format_args!(
-                    "{address}: {error} (uplink.listen をこの端末の連携側アドレスにしてください / set `uplink.listen` to \
+                    "{address}: {error} (connect.listen をこの端末の連携側アドレスにしてください / set `connect.listen` to \
                      this terminal's own address on the linkage network)"
                 ),
             )?;
             return Ok(None);
         }
     };
-    if tokio::time::timeout(RELAY_WITHIN, route.passable()).await.is_err() {
+    if tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await.is_err() {
         list.todo(
             WHAT,
             format_args!(
-                "{address} に中継が接続して来ません。中継側で `yomitori-agent relay --check` を実行してください / no relay has \
-                 called; run `yomitori-agent relay --check` where it runs, and look at the firewall"
+                "{address} に中継が接続して来ません。中継側で `yomitori-agent relay --check` を実行してください / no relay has connected; run `yomitori-agent relay --check` where it runs, and check the firewall"
             ),
         )?;
         return Ok(None);
     }
-    list.ok(WHAT, format_args!("{address} に中継が接続しました / a relay has called"))?;
+    list.ok(WHAT, format_args!("{address} に中継が接続しました / a relay has connected"))?;
     Ok(Some(route))
 }
 
 fn desk(list: &mut Checklist, config: &Config) -> io::Result<()> {
     const WHAT: &str = "受付ページ desk";
     let Some(port) = config.desk else {
-        return list.ok(WHAT, "使わない設定です / not wanted (desk.listen = \"off\")");
+        return list.ok(WHAT, "使わない設定です / turned off (desk.listen = \"off\")");
     };
     match std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => list.ok(WHAT, format_args!("http://127.0.0.1:{port}/ を使えます / the port is free")),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => list.ok(
             WHAT,
             format_args!(
-                "http://127.0.0.1:{port}/ は使用中です。開いて受付ページか確認してください / in use: open it and see that \
-                 it is the desk page of the running agent"
+                "http://127.0.0.1:{port}/ は使用中です。開いて受付ページか確認してください / in use: open it and check that it is the desk page of the running agent"
             ),
         ),
         Err(error) => list.todo(WHAT, format_args!("http://127.0.0.1:{port}/: {error}")),
     }
 }
 
-/// Whether a file can be made in the folder.
+/// Checks that a file can be created in the folder.
 fn writable(dir: &Path) -> io::Result<()> {
     std::fs::create_dir_all(dir)?;
     let probe = dir.join("check.tmp");
@@ -223,14 +223,14 @@ fn readers_and_roles(list: &mut Checklist, config: &Config) -> io::Result<()> {
     let names = readers::names();
     let mut phone = false;
     for raw in &names {
-        let role = config.roles.of(raw, &Name::parse(raw));
+        let role = config.roles.role_of(raw, &Name::parse(raw));
         phone |= role == ReaderRole::Phone;
         list.ok("リーダー reader", format_args!("\"{raw}\" = {}, role {}", readers::model(raw), readers::role(role)))?;
     }
     if names.is_empty() {
         list.todo(
             "リーダー reader",
-            "見つかりません。接続と PC/SC サービスを確認してください / none; check the cable and the PC/SC service",
+            "見つかりません。接続と PC/SC サービスを確認してください / none found; check the cable and the PC/SC service",
         )
     } else if !phone {
         list.todo("役割 role", "スマホ用 (role = \"phone\") のリーダーがありません / no reader has the role \"phone\"; add a [[reader]] to the configuration")
@@ -251,9 +251,7 @@ fn folders(list: &mut Checklist, config: &Config) -> io::Result<()> {
         };
         list.ok(
             "収集範囲 collection",
-            format_args!(
-                "センターの指定で \"{level}\" に下げています / lowered to \"{level}\", as the centre has asked"
-            ),
+            format_args!("サーバーの指定で \"{level}\" に下げています / lowered to \"{level}\" by the server"),
         )?;
     }
     if config.level == CollectionLevel::Headers {

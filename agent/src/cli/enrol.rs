@@ -1,40 +1,41 @@
-//! `enrol`: once a terminal, by a technician.
+//! `enrol`: a technician enrols the terminal once.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::connect::{Mode, RELAY_WITHIN, Route};
+use crate::identity::Identity;
+use crate::identity::enrol;
 use crate::identity::token::Token;
-use crate::identity::{self, Identity};
 use crate::system;
 
 pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(), Failure> {
     let token: Token = token.parse().map_err(|error| Failure::Usage(anyhow::Error::new(error)))?;
     system::private_folder(&config.state_dir)
-        .with_context(|| format!("make the folder `{}`", config.state_dir.display()))?;
+        .with_context(|| format!("failed to create the folder `{}`", config.state_dir.display()))?;
     if let Ok(Some(identity)) = Identity::load(&config.state_dir)
         && !again
     {
         let terminal = identity.terminal();
         return Err(Failure::Todo(anyhow!(
-            "this terminal is enrolled as {terminal} (nothing to do; to enrol it anew, add --again) \
+            "this terminal is enrolled as {terminal} (nothing to do; to enrol it again, add --again) \
              / この端末は登録済みです。やり直す場合は --again を付けてください"
         )));
     }
-    let route = Route::open(config.server.clone(), config.way.clone()).context(
-        "wait for a relay at `uplink.listen` (if the agent runs already, stop it first) / エージェントを停止してから実行してください",
+    let route = Route::open(config.server.clone(), config.mode.clone()).context(
+        "failed to listen for a relay at `connect.listen` (if the agent is running, stop it first) / エージェントを停止してから実行してください",
     )?;
-    if config.way != Mode::Direct {
-        writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to call.")?;
-        let waited = tokio::time::timeout(RELAY_WITHIN, route.passable()).await;
-        waited.context("no relay has called (start it, and look with `yomitori-agent relay --check`)")?;
+    if config.mode != Mode::Direct {
+        writeln!(io::stdout(), "中継を待っています。 / Waiting for a relay to connect.")?;
+        let waited = tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await;
+        waited.context("no relay has connected (start it, and check it with `yomitori-agent relay --check`)")?;
     }
-    let identity = identity::enrol(&Arc::new(route), &token).await.context("enrol this terminal")?;
-    identity.store(&config.state_dir).context("keep the certificate")?;
+    let identity = enrol::enrol(&Arc::new(route), &token).await.context("failed to enrol this terminal")?;
+    identity.store(&config.state_dir).context("failed to store the certificate")?;
     writeln!(
         io::stdout(),
         "登録しました。 / Enrolled.\n  terminal {}\n  facility {}",

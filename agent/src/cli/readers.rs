@@ -1,4 +1,5 @@
-//! `readers`: what PC/SC shows, live, for the technician who sets up the roles. Names are shown here and nowhere else.
+//! `readers`: shows the readers of PC/SC live, for the technician who configures the roles. Reader names are shown here
+//! and nowhere else.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use yomitori_proto::event::Event;
 use yomitori_proto::id::{ReaderKey, TerminalId};
 use yomitori_proto::vocabulary::{Medium, ReaderRole};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::daemon::stop_requested;
 use crate::identity::Identity;
-use crate::sources::{Outlet, Signal, pcsc as source};
+use crate::outlet::{Outlet, Signal};
+use crate::sources::pcsc as source;
 
 pub(super) async fn readers(config: Config) -> Result<(), Failure> {
     let identity = Identity::load(&config.state_dir).ok().flatten();
@@ -24,7 +26,7 @@ pub(super) async fn readers(config: Config) -> Result<(), Failure> {
     let shown = tokio::task::spawn_blocking(move || show(terminal, &signals));
     tokio::select! {
         _ = stop_requested() => {}
-        // Standard output is closed: nobody looks any more.
+        // Standard output is closed, so the command ends.
         _ = shown => {}
     }
     drop(source.stop());
@@ -62,12 +64,12 @@ fn show(terminal: TerminalId, signals: &Receiver<Signal>) -> io::Result<()> {
     Ok(())
 }
 
-/// The name that PC/SC gives to the reader with this key now.
+/// The present PC/SC name of the reader with this key.
 fn name(terminal: TerminalId, key: ReaderKey) -> Option<String> {
     names().into_iter().find(|raw| Name::parse(raw).key(terminal) == key)
 }
 
-/// The names of the readers that are there.
+/// The names of the attached readers.
 pub(super) fn names() -> Vec<String> {
     let names = Context::establish(Scope::System).and_then(|context| context.list_readers_owned());
     names.unwrap_or_default().iter().map(|name| name.to_string_lossy().into_owned()).collect()
@@ -78,7 +80,7 @@ pub(super) fn model(raw: &str) -> &'static str {
     reader::model(&Name::parse(raw)).map_or("unknown model / 機種不明", |model| model.name.as_str())
 }
 
-/// The word for a role in the configuration.
+/// The configuration's word for a role.
 pub(super) const fn role(role: ReaderRole) -> &'static str {
     match role {
         ReaderRole::Phone => "phone",

@@ -1,11 +1,11 @@
-//! `sent`: exactly what left this terminal, so that a clinic need not take our word for it.
+//! `sent`: shows everything that this terminal sent, so that a clinic can verify it.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::daemon::stop_requested;
 
@@ -20,7 +20,7 @@ pub(super) async fn sent(config: &Config, last: usize, follow: bool) -> Result<(
         writeln!(out, "{line}")?;
     }
     if lines.is_empty() {
-        writeln!(io::stderr(), "まだ何も送信していません。 / Nothing has left this terminal yet.")?;
+        writeln!(io::stderr(), "まだ何も送信していません。 / Nothing has been sent yet.")?;
     }
     if !follow {
         return Ok(());
@@ -34,7 +34,7 @@ pub(super) async fn sent(config: &Config, last: usize, follow: bool) -> Result<(
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let length = length(&now);
-        // A file that shrank is a new one.
+        // A shorter file is a new file.
         let from = if length < seen { 0 } else { seen };
         if length > from {
             let mut file = File::open(&now)?;

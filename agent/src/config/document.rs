@@ -1,14 +1,32 @@
-//! A TOML document whose mistakes are gathered instead of ending at the first, each with the line that it is in.
+//! A TOML document whose mistakes are all collected, each with its line.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Mistake;
+/// A mistake in the configuration file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Mistake {
+    pub line: usize,
+    pub field: String,
+    /// What is wrong, and what to do.
+    pub what: String,
+}
 
-/// Reads the document in `text` with `read`. Whatever `read` didn't ask for is a mistake too.
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            write!(f, "line {}: {}", self.line, self.what)
+        } else {
+            write!(f, "line {}, `{}`: {}", self.line, self.field, self.what)
+        }
+    }
+}
+
+/// Reads the document in `text` with `read`. A field that `read` does not ask for is a mistake too.
 pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Result<T, Vec<Mistake>> {
     let (parsed, errors) = DeTable::parse_recoverable(text);
     let mut mistakes: Vec<Mistake> = errors.iter().map(|error| unparsed(text, error)).collect();
@@ -17,17 +35,17 @@ pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Opt
         path: String::new(),
         at: 0,
         table: parsed.get_ref(),
-        asked: BTreeSet::new(),
+        known_fields: BTreeSet::new(),
         mistakes: Vec::new(),
     };
     let read = read(&mut root);
-    mistakes.extend(root.done());
+    mistakes.extend(root.finish());
     mistakes.sort();
     read.filter(|_| mistakes.is_empty()).ok_or(mistakes)
 }
 
-/// The document with another text at `path`, everything else as it is; `None` where there is no text.
-pub(super) fn with(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
+/// The document with another string at `path` and everything else unchanged; `None` if there is no string at `path`.
+pub(super) fn with_value(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
     let parsed = DeTable::parse(text).map_err(|error| vec![unparsed(text, &error)])?;
     let Some((last, above)) = path.split_last() else { return Ok(None) };
     let table = above.iter().try_fold(parsed.get_ref(), |table, field| table.get(*field)?.get_ref().as_table());
@@ -49,52 +67,56 @@ fn unparsed(text: &str, error: &toml::de::Error) -> Mistake {
     }
 }
 
-/// A table of the document, and what was asked of it.
+/// A table of the document, with the fields that its reader knows.
 pub(super) struct Section<'a> {
     text: &'a str,
     path: String,
     at: usize,
     table: &'a DeTable<'a>,
-    asked: BTreeSet<&'static str>,
+    known_fields: BTreeSet<&'static str>,
     mistakes: Vec<Mistake>,
 }
 
 impl<'a> Section<'a> {
-    /// A text that has to be there.
+    /// A required string.
     pub(super) fn required<T>(
         &mut self,
         field: &'static str,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         if !self.table.contains_key(field) {
-            self.asked.insert(field);
+            self.known_fields.insert(field);
             self.mistake_at(self.at, field, "is missing; add it (a sample is in deploy/agent.toml)");
             return None;
         }
         self.optional(field, read)
     }
 
-    /// A text that may be absent.
+    /// An optional string.
     pub(super) fn optional<T>(
         &mut self,
         field: &'static str,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.value(field)?;
-        let read = value.get_ref().as_str().ok_or_else(|| "is no text; write it in quotes".to_owned()).and_then(read);
+        let read =
+            value.get_ref().as_str().ok_or_else(|| "is not a string; write it in quotes".to_owned()).and_then(read);
         read.map_err(|what| self.mistake_at(value.span().start, field, &what)).ok()
     }
 
-    /// A list of texts that may be absent.
+    /// An optional list of strings.
     pub(super) fn list<T>(&mut self, field: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Some(value) = self.value(field) else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {
-            self.mistake_at(value.span().start, field, "is no list; write it as [\"…\", \"…\"]");
+            self.mistake_at(value.span().start, field, "is not a list; write it as [\"…\", \"…\"]");
             return Vec::new();
         };
         let mut all = Vec::new();
         for item in items {
-            let text = item.get_ref().as_str().ok_or_else(|| "holds what is no text; write it in quotes".to_owned());
+            let text = item
+                .get_ref()
+                .as_str()
+                .ok_or_else(|| "contains a value that is not a string; write it in quotes".to_owned());
             match text.and_then(&read) {
                 Ok(one) => all.push(one),
                 Err(what) => self.mistake_at(item.span().start, field, &what),
@@ -103,7 +125,7 @@ impl<'a> Section<'a> {
         all
     }
 
-    /// A whole number that may be absent.
+    /// An optional whole number.
     pub(super) fn number(&mut self, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.value(field)?;
         let number = value
@@ -112,13 +134,13 @@ impl<'a> Section<'a> {
             .and_then(|number| u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            let what = format!("is no whole number from {} to {}", range.start(), range.end());
+            let what = format!("is not a whole number from {} to {}", range.start(), range.end());
             self.mistake_at(value.span().start, field, &what);
         }
         number
     }
 
-    /// The table `[field]`, read as if it were empty where it is absent.
+    /// The table `[field]`; an absent table is read as an empty one.
     pub(super) fn section<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
         let empty = DeTable::default();
         match self.value(field) {
@@ -126,14 +148,14 @@ impl<'a> Section<'a> {
             Some(value) => match value.get_ref().as_table() {
                 Some(table) => self.within(field.to_owned(), value.span().start, table, read),
                 None => {
-                    self.mistake_at(value.span().start, field, &format!("is no section; write it as [{field}]"));
+                    self.mistake_at(value.span().start, field, &format!("is not a section; write it as [{field}]"));
                     None
                 }
             },
         }
     }
 
-    /// The tables `[[field]]`, any number of them.
+    /// The tables `[[field]]`, which may be absent or repeated.
     pub(super) fn sections<T>(
         &mut self,
         field: &'static str,
@@ -144,7 +166,11 @@ impl<'a> Section<'a> {
             array.iter().map(|item| item.get_ref().as_table().map(|table| (item.span().start, table))).collect()
         });
         let Some(Some::<Vec<_>>(tables)) = tables else {
-            self.mistake_at(value.span().start, field, &format!("is no list of sections; write each as [[{field}]]"));
+            self.mistake_at(
+                value.span().start,
+                field,
+                &format!("is not a list of sections; write each as [[{field}]]"),
+            );
             return Vec::new();
         };
         let mut all = Vec::new();
@@ -154,19 +180,19 @@ impl<'a> Section<'a> {
         all
     }
 
-    /// How many of these fields are there.
-    pub(super) fn given(&self, fields: &[&str]) -> usize {
+    /// The number of these fields that are present.
+    pub(super) fn count_present(&self, fields: &[&str]) -> usize {
         fields.iter().filter(|field| self.table.contains_key(**field)).count()
     }
 
-    /// Something is wrong with `field`.
+    /// Records a mistake in `field`.
     pub(super) fn mistake(&mut self, field: &'static str, what: &str) {
         let at = self.table.get(field).map_or(self.at, |value| value.span().start);
         self.mistake_at(at, field, what);
     }
 
     fn value(&mut self, field: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.insert(field);
+        self.known_fields.insert(field);
         self.table.get(field)
     }
 
@@ -182,11 +208,11 @@ impl<'a> Section<'a> {
             path: self.named(&name),
             at,
             table,
-            asked: BTreeSet::new(),
+            known_fields: BTreeSet::new(),
             mistakes: Vec::new(),
         };
         let read = read(&mut section);
-        self.mistakes.extend(section.done());
+        self.mistakes.extend(section.finish());
         Some(read)
     }
 
@@ -199,10 +225,10 @@ impl<'a> Section<'a> {
         self.mistakes.push(Mistake { line: line(self.text, at), field, what: what.to_owned() });
     }
 
-    fn done(mut self) -> Vec<Mistake> {
+    fn finish(mut self) -> Vec<Mistake> {
         for key in self.table.keys() {
-            if !self.asked.contains(key.get_ref().as_ref()) {
-                let known: Vec<_> = self.asked.iter().map(|field| format!("`{field}`")).collect();
+            if !self.known_fields.contains(key.get_ref().as_ref()) {
+                let known: Vec<_> = self.known_fields.iter().map(|field| format!("`{field}`")).collect();
                 let what = format!("is not known here; known are {}", known.join(", "));
                 self.mistake_at(key.span().start, key.get_ref(), &what);
             }

@@ -1,12 +1,36 @@
-//! The part of the configuration that is about the official software.
+//! The sections of the configuration about the official software.
 
 use std::path::PathBuf;
 
 use yomitori_proto::vocabulary::Component;
 
 use super::document::Section;
-use super::{Program, VersionFiles, absolute, one_of};
+use super::value::{absolute, one_of};
 use crate::system::ProgramName;
+
+/// The official software on this terminal.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Software {
+    pub versions: VersionFiles,
+    pub programs: Vec<Program>,
+}
+
+/// The `Version.info` files.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VersionFiles {
+    pub com_app: Option<PathBuf>,
+    pub distro_app: Option<PathBuf>,
+    pub auth: Option<PathBuf>,
+}
+
+/// A program that should run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    pub component: Component,
+    pub name: ProgramName,
+    /// Where it is installed; if this path does not exist, the program is missing.
+    pub path: Option<PathBuf>,
+}
 
 /// `[versions]`: where the `Version.info` files are.
 pub(super) fn versions(versions: &mut Section<'_>) -> VersionFiles {
@@ -21,7 +45,7 @@ pub(super) fn versions(versions: &mut Section<'_>) -> VersionFiles {
     }
 }
 
-/// `[[program]]`: a program that should run, by one name.
+/// `[[program]]`: a program that should run, identified by one name.
 pub(super) fn program(program: &mut Section<'_>) -> Option<Program> {
     let component = program.required("component", component);
     let names = [
@@ -30,8 +54,8 @@ pub(super) fn program(program: &mut Section<'_>) -> Option<Program> {
         program.optional("task", name).map(ProgramName::Task),
     ];
     let path = program.optional("path", absolute);
-    if program.given(&["process", "service", "task"]) != 1 {
-        program.mistake("process", "is needed, or `service`, or `task`: exactly one says how the program is known");
+    if program.count_present(&["process", "service", "task"]) != 1 {
+        program.mistake("process", "is needed, or `service`, or `task`: exactly one must identify the program");
         return None;
     }
     let name = names.into_iter().flatten().next();
@@ -39,7 +63,7 @@ pub(super) fn program(program: &mut Section<'_>) -> Option<Program> {
 }
 
 /// Two programs of one component would contradict each other.
-pub(super) fn once_each(root: &mut Section<'_>, programs: &[Program]) {
+pub(super) fn check_distinct_components(root: &mut Section<'_>, programs: &[Program]) {
     let twice = |(index, program): (usize, &Program)| {
         programs.iter().take(index).any(|other| other.component == program.component)
     };
@@ -59,7 +83,7 @@ fn component(text: &str) -> Result<Component, String> {
     one_of(&words, text)
 }
 
-/// A name, and nothing that a path or another command could be made of.
+/// A name; rejects characters from which a path or another command could be built.
 fn name(text: &str) -> Result<String, String> {
     let holds = (1..=128).contains(&text.chars().count())
         && !text.starts_with(['-', '/', '.'])
@@ -67,6 +91,6 @@ fn name(text: &str) -> Result<String, String> {
     if holds {
         Ok(text.to_owned())
     } else {
-        Err("is no name of a program: letters, digits, spaces and ._-+@() only, and no path".to_owned())
+        Err("is not a program name: use letters, digits, spaces and ._-+@() only, and no path".to_owned())
     }
 }

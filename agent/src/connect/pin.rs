@@ -1,5 +1,5 @@
-//! Believing a server by the digest of its authority's certificate: the server shows the authority in its chain, the
-//! digest says that it is the right one, and from there on everything is verified as always.
+//! Trusts a server by a digest of the authority's certificate: the server sends that certificate in its chain, the
+//! digest shows that it is the right one, and the chain is then verified against it as usual.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
-//! Where relays come in: they dial this terminal and wait; the uplink takes a connection when it wants one.
+//! Listens for relays: they connect to this terminal and wait, and the uplink takes a connection when it needs one.
 //!
-//! The terminal speaks first, so a connection that says anything while it waits, or ends, is none of a relay and is
-//! dropped. Few wait at a time, fewer of one address, and who has just failed is tried last: a stranger who fills the
-//! door can't keep a relay out, and who is behind a connection is known by TLS alone.
+//! The terminal sends first, so a connection that sends something while it waits, or ends, is not from a relay and is
+//! dropped. The number of waiting connections is limited, also per address, and addresses that failed last are tried
+//! last, so that a stranger can't keep a relay out. Only TLS shows who is at the other end.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,110 +14,118 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::route::RelayAddress;
 use super::socket;
 use crate::telemetry;
 
-/// A relay keeps one ready; a second may be one that died unnoticed.
-const OF_ONE_ADDRESS: usize = 2;
-const WAITING: usize = 16;
-const REMEMBERED: usize = 64;
-/// The interface may not be up yet.
+/// A relay keeps one connection ready; a second one may be a dead one that was not noticed yet.
+const MAX_PER_ADDRESS: usize = 2;
+const MAX_WAITING: usize = 16;
+const MAX_FAILED: usize = 64;
+/// The interface may come up later.
 const OPEN_AGAIN: Duration = Duration::from_secs(10);
-/// After a connection that could not be accepted, such as when there are too many files open.
+/// The pause after an accept failed, for example because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// Where to listen for relays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RelayAddress {
+    /// The address of one interface, never of all.
+    pub address: SocketAddr,
+    /// The relays whose connections are accepted; if empty, any address is accepted.
+    pub relays: Vec<IpAddr>,
+}
 
 #[derive(Debug)]
 pub(super) struct RelayListener {
-    hall: Arc<WaitingRoom>,
-    _porter: AbortOnDropHandle<()>,
+    waiting_room: Arc<WaitingRoom>,
+    _acceptor: AbortOnDropHandle<()>,
 }
 
-/// Who waits.
+/// The waiting connections, with the signal for a new one.
 #[derive(Debug, Default)]
 struct WaitingRoom {
-    guests: Mutex<WaitingRelays>,
-    came: Notify,
+    relays: Mutex<WaitingRelays>,
+    arrived: Notify,
 }
 
 #[derive(Debug, Default)]
 struct WaitingRelays {
-    /// The newest last.
+    /// The newest is last.
     waiting: VecDeque<(IpAddr, TcpStream)>,
-    /// Who was tried in vain, the latest last.
+    /// Addresses that failed, the latest last.
     failed: VecDeque<IpAddr>,
-    /// Behind whom the server was found last.
+    /// The address through which the server was last reached.
     proven: Option<IpAddr>,
 }
 
 impl RelayListener {
     pub(super) fn open(listen: RelayAddress) -> io::Result<Self> {
         let listener = bind(&listen)?;
-        Ok(Self::with_porter(|hall| async move { receive(&hall, &listener, &listen).await }))
+        Ok(Self::with_acceptor(|waiting_room| async move { receive(&waiting_room, &listener, &listen).await }))
     }
 
-    pub(super) fn open_in_time(listen: RelayAddress) -> Self {
-        Self::with_porter(|hall| async move {
-            let mut told = false;
+    pub(super) fn open_when_possible(listen: RelayAddress) -> Self {
+        Self::with_acceptor(|waiting_room| async move {
+            let mut logged = false;
             let listener = loop {
                 match bind(&listen) {
                     Ok(listener) => break listener,
-                    Err(error) if told => drop(error),
-                    Err(error) => telemetry::door_closed(listen.address, &error),
+                    Err(error) if logged => drop(error),
+                    Err(error) => telemetry::relay_listener_failed(listen.address, &error),
                 }
-                told = true;
+                logged = true;
                 tokio::time::sleep(OPEN_AGAIN).await;
             };
-            telemetry::door_open(listen.address);
-            receive(&hall, &listener, &listen).await;
+            telemetry::relay_listener_open(listen.address);
+            receive(&waiting_room, &listener, &listen).await;
         })
     }
 
-    fn with_porter<F: Future<Output = ()> + Send + 'static>(receive: impl FnOnce(Arc<WaitingRoom>) -> F) -> Self {
-        let hall = Arc::new(WaitingRoom::default());
-        let porter = tokio::spawn(receive(Arc::clone(&hall)));
-        Self { hall, _porter: AbortOnDropHandle::new(porter) }
+    fn with_acceptor<F: Future<Output = ()> + Send + 'static>(receive: impl FnOnce(Arc<WaitingRoom>) -> F) -> Self {
+        let waiting_room = Arc::new(WaitingRoom::default());
+        let acceptor = tokio::spawn(receive(Arc::clone(&waiting_room)));
+        Self { waiting_room, _acceptor: AbortOnDropHandle::new(acceptor) }
     }
 
-    /// Until somebody waits.
-    pub(super) async fn visited(&self) {
+    /// Returns once a connection is waiting.
+    pub(super) async fn wait_for_relay(&self) {
         loop {
-            let came = self.hall.came.notified();
-            if self.hall.guests().anybody() {
+            let arrived = self.waiting_room.arrived.notified();
+            if self.waiting_room.relays().is_occupied() {
                 return;
             }
-            came.await;
+            arrived.await;
         }
     }
 
     pub(super) async fn take(&self) -> (TcpStream, IpAddr) {
         loop {
-            let came = self.hall.came.notified();
-            if let Some((address, stream)) = self.hall.guests().take() {
+            let arrived = self.waiting_room.arrived.notified();
+            if let Some((address, stream)) = self.waiting_room.relays().take() {
                 return (stream, address);
             }
-            came.await;
+            arrived.await;
         }
     }
 
-    pub(super) fn tried(&self, relay: IpAddr, reached: bool) {
-        self.hall.guests().tried(relay, reached);
+    pub(super) fn record_attempt(&self, relay: IpAddr, reached: bool) {
+        self.waiting_room.relays().record_attempt(relay, reached);
     }
 }
 
 impl WaitingRoom {
-    fn guests(&self) -> std::sync::MutexGuard<'_, WaitingRelays> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn relays(&self) -> std::sync::MutexGuard<'_, WaitingRelays> {
+        self.relays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl WaitingRelays {
-    fn come(&mut self, address: IpAddr, stream: TcpStream) {
-        self.waiting.retain(|(_, stream)| silent(stream));
-        if self.of(address) >= OF_ONE_ADDRESS {
+    fn add(&mut self, address: IpAddr, stream: TcpStream) {
+        self.waiting.retain(|(_, stream)| is_silent(stream));
+        if self.count_of(address) >= MAX_PER_ADDRESS {
             let oldest = self.waiting.iter().position(|(other, _)| *other == address);
             oldest.and_then(|index| self.waiting.remove(index));
-        } else if self.waiting.len() >= WAITING {
+        } else if self.waiting.len() >= MAX_WAITING {
             let least = self
                 .waiting
                 .iter()
@@ -128,24 +136,24 @@ impl WaitingRelays {
         self.waiting.push_back((address, stream));
     }
 
-    fn of(&self, address: IpAddr) -> usize {
+    fn count_of(&self, address: IpAddr) -> usize {
         self.waiting.iter().filter(|(other, _)| *other == address).count()
     }
 
-    fn anybody(&mut self) -> bool {
-        self.waiting.retain(|(_, stream)| silent(stream));
+    fn is_occupied(&mut self) -> bool {
+        self.waiting.retain(|(_, stream)| is_silent(stream));
         !self.waiting.is_empty()
     }
 
-    /// Who is most likely a relay, and of its connections the newest.
+    /// The newest connection of the address that is most likely a relay.
     fn take(&mut self) -> Option<(IpAddr, TcpStream)> {
-        self.waiting.retain(|(_, stream)| silent(stream));
+        self.waiting.retain(|(_, stream)| is_silent(stream));
         let newest_first = self.waiting.iter().enumerate().rev();
         let best = newest_first.min_by_key(|(_, (address, _))| self.rank(*address))?.0;
         self.waiting.remove(best)
     }
 
-    /// The later, the less likely: proven, unknown, failed long ago, failed just now.
+    /// A lower rank is tried first: proven, unknown, failed long ago, failed recently.
     fn rank(&self, address: IpAddr) -> usize {
         if self.proven == Some(address) {
             return 0;
@@ -153,7 +161,7 @@ impl WaitingRelays {
         self.failed.iter().position(|other| *other == address).map_or(1, |at| at + 2)
     }
 
-    fn tried(&mut self, relay: IpAddr, reached: bool) {
+    fn record_attempt(&mut self, relay: IpAddr, reached: bool) {
         self.failed.retain(|other| *other != relay);
         if reached {
             self.proven = Some(relay);
@@ -162,43 +170,43 @@ impl WaitingRelays {
                 self.proven = None;
             }
             self.failed.push_back(relay);
-            if self.failed.len() > REMEMBERED {
+            if self.failed.len() > MAX_FAILED {
                 self.failed.pop_front();
             }
         }
     }
 }
 
-/// Whether the other side is there and has said nothing.
-fn silent(stream: &TcpStream) -> bool {
+/// Whether the other side is connected and has sent nothing.
+fn is_silent(stream: &TcpStream) -> bool {
     let mut byte = [0];
     matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 fn bind(listen: &RelayAddress) -> io::Result<TcpListener> {
-    // The standard library lets a port be taken again at once after a restart.
+    // The standard library sets SO_REUSEADDR, so that the port can be bound again right after a restart.
     let listener = StdListener::bind(listen.address)?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }
 
-async fn receive(hall: &WaitingRoom, listener: &TcpListener, listen: &RelayAddress) {
+async fn receive(waiting_room: &WaitingRoom, listener: &TcpListener, listen: &RelayAddress) {
     loop {
         let (stream, address) = match listener.accept().await {
             Ok((stream, address)) => (stream, address.ip().to_canonical()),
             Err(error) => {
-                telemetry::door_refused(&error);
+                telemetry::relay_accept_failed(&error);
                 tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             }
         };
         if !listen.relays.is_empty() && !listen.relays.contains(&address) {
-            telemetry::door_stranger();
+            telemetry::relay_rejected();
             continue;
         }
         if socket::prepare(&stream).is_ok() {
-            hall.guests().come(address, stream);
-            hall.came.notify_waiters();
+            waiting_room.relays().add(address, stream);
+            waiting_room.arrived.notify_waiters();
         }
     }
 }
@@ -219,51 +227,51 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_speaks_first_or_leaves_is_not_taken() {
+    async fn a_connection_that_sends_first_or_ends_is_not_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut guests = WaitingRelays::default();
+        let mut relays = WaitingRelays::default();
         let ((mut noisy, first), (leaving, second), (_relay, third)) =
             (pair(&listener).await, pair(&listener).await, pair(&listener).await);
         for (last, stream) in [(1, first), (2, second), (3, third)] {
-            guests.come(address(last), stream);
+            relays.add(address(last), stream);
         }
         noisy.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         drop(leaving);
-        while guests.anybody() && guests.waiting.len() > 1 {
+        while relays.is_occupied() && relays.waiting.len() > 1 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(guests.take().map(|(address, _)| address), Some(address(3)));
-        assert!(guests.take().is_none());
+        assert_eq!(relays.take().map(|(address, _)| address), Some(address(3)));
+        assert!(relays.take().is_none());
     }
 
     #[tokio::test]
-    async fn strangers_who_fill_the_door_do_not_keep_a_relay_out() {
+    async fn strangers_who_fill_the_listener_do_not_keep_a_relay_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut guests = WaitingRelays::default();
+        let mut relays = WaitingRelays::default();
         let mut open = Vec::new();
-        let mut come = async |guests: &mut WaitingRelays, last| {
+        let mut come = async |relays: &mut WaitingRelays, last| {
             let (there, here) = pair(&listener).await;
             open.push(there);
-            guests.come(address(last), here);
+            relays.add(address(last), here);
         };
-        come(&mut guests, 1).await;
+        come(&mut relays, 1).await;
         for _ in 0..100 {
-            come(&mut guests, 2).await;
+            come(&mut relays, 2).await;
         }
-        assert_eq!((guests.waiting.len(), guests.of(address(2))), (3, OF_ONE_ADDRESS));
-        // The newest is tried, fails, and its address is then tried last.
-        let (tried, _) = guests.take().unwrap();
+        assert_eq!((relays.waiting.len(), relays.count_of(address(2))), (3, MAX_PER_ADDRESS));
+        // The newest is tried and fails; its address is then tried last.
+        let (tried, _) = relays.take().unwrap();
         assert_eq!(tried, address(2));
-        guests.tried(tried, false);
-        assert_eq!(guests.take().unwrap().0, address(1));
-        guests.tried(address(1), true);
-        come(&mut guests, 1).await;
+        relays.record_attempt(tried, false);
+        assert_eq!(relays.take().unwrap().0, address(1));
+        relays.record_attempt(address(1), true);
+        come(&mut relays, 1).await;
         for last in 10..100 {
-            come(&mut guests, last).await;
-            guests.tried(address(last), false);
+            come(&mut relays, last).await;
+            relays.record_attempt(address(last), false);
         }
-        assert_eq!(guests.waiting.len(), WAITING);
-        assert_eq!(guests.take().unwrap().0, address(1));
-        assert!(guests.failed.len() <= REMEMBERED);
+        assert_eq!(relays.waiting.len(), MAX_WAITING);
+        assert_eq!(relays.take().unwrap().0, address(1));
+        assert!(relays.failed.len() <= MAX_FAILED);
     }
 }

@@ -1,8 +1,7 @@
-//! The way to the server: this terminal dials it, or a relay on the clinic's network has dialled this terminal and carries
-//! the bytes on. TLS begins here and ends at the server either way.
+//! The route to the server: this terminal connects to it, or a relay on the clinic's network has connected to this
+//! terminal and forwards the bytes. In both cases TLS runs between this terminal and the server.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -12,65 +11,56 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use yomitori_proto::vocabulary;
 
-use super::relay_listener::RelayListener;
+use super::relay_listener::{RelayAddress, RelayListener};
 use super::socket;
 use crate::address::ServerAddress;
 
-/// A handshake costs this terminal something, so who breaks it off at once is not answered as fast.
+/// A handshake has a cost, so connections that fail at once are not replaced at once.
 const NEXT_AFTER_FAILURE: Duration = Duration::from_millis(100);
 const NEXT_MEANWHILE: Duration = Duration::from_secs(3);
 
-/// How this terminal's bytes get out.
+/// How this terminal reaches the server.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
-    /// By a connection of its own.
+    /// It connects by itself.
     #[default]
     Direct,
-    /// By the connection of a relay, waited for here.
+    /// It waits for a relay to connect.
     Relay(RelayAddress),
 }
 
-/// Where relays are waited for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RelayAddress {
-    /// Of one interface, never of all.
-    pub address: SocketAddr,
-    /// Whose connections are taken; anybody's where none is named.
-    pub relays: Vec<IpAddr>,
-}
-
-/// A server and the way to it.
+/// A server and the route to it.
 #[derive(Debug)]
 pub struct Route {
     server: ServerAddress,
-    door: Option<RelayListener>,
+    listener: Option<RelayListener>,
 }
 
 impl From<ServerAddress> for Route {
-    /// The direct way.
+    /// The direct route.
     fn from(server: ServerAddress) -> Self {
-        Self { server, door: None }
+        Self { server, listener: None }
     }
 }
 
 impl Route {
-    /// For a command: says at once where the door can't be opened.
-    pub fn open(server: ServerAddress, way: Mode) -> io::Result<Self> {
-        let door = match way {
+    /// For a command: fails at once if the listener can't be opened.
+    pub fn open(server: ServerAddress, mode: Mode) -> io::Result<Self> {
+        let listener = match mode {
             Mode::Direct => None,
             Mode::Relay(listen) => Some(RelayListener::open(listen)?),
         };
-        Ok(Self { server, door })
+        Ok(Self { server, listener })
     }
 
-    /// For the daemon: its network may come up later than itself.
+    /// For the daemon, which may start before its network: opens the listener as soon as possible.
     #[must_use]
-    pub fn open_in_time(server: ServerAddress, way: Mode) -> Self {
-        let door = match way {
+    pub fn open_when_possible(server: ServerAddress, mode: Mode) -> Self {
+        let listener = match mode {
             Mode::Direct => None,
-            Mode::Relay(listen) => Some(RelayListener::open_in_time(listen)),
+            Mode::Relay(listen) => Some(RelayListener::open_when_possible(listen)),
         };
-        Self { server, door }
+        Self { server, listener }
     }
 
     #[must_use]
@@ -78,38 +68,39 @@ impl Route {
         &self.server
     }
 
-    /// Whether this terminal dials the server itself.
+    /// Whether the route is direct or through a relay.
     #[must_use]
     pub const fn way(&self) -> vocabulary::Way {
-        match self.door {
+        match self.listener {
             None => vocabulary::Way::Direct,
             Some(_) => vocabulary::Way::Relay,
         }
     }
 
-    /// Until there is a way out: at once if this terminal dials itself, else with the next relay.
-    pub async fn passable(&self) {
-        if let Some(door) = &self.door {
-            door.visited().await;
+    /// Returns at once for a direct route, else once a relay has connected.
+    pub async fn wait_until_ready(&self) {
+        if let Some(listener) = &self.listener {
+            listener.wait_for_relay().await;
         }
     }
 
-    /// The server, as TLS has found it at the other end.
+    /// Connects to the server and verifies it by TLS.
     pub(super) async fn connect(&self, connector: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
-        match &self.door {
+        match &self.listener {
             None => {
                 let stream = TcpStream::connect((self.server.host(), self.server.port())).await?;
                 socket::prepare(&stream)?;
                 connector.connect(self.server.name().clone(), stream).await
             }
-            Some(door) => self.connect_through(door, connector).await,
+            Some(listener) => self.connect_through(listener, connector).await,
         }
     }
 
-    /// Whoever waits at the door may be anyone and may keep silent, so while one is tried the next is tried too.
+    /// A waiting connection may come from anyone and may stay silent, so further connections are tried while earlier
+    /// ones are pending.
     async fn connect_through(
         &self,
-        door: &RelayListener,
+        listener: &RelayListener,
         connector: &TlsConnector,
     ) -> io::Result<TlsStream<TcpStream>> {
         let mut tried = JoinSet::new();
@@ -120,7 +111,7 @@ impl Route {
                 if let Some(last_at) = last_at {
                     tokio::time::sleep_until(last_at + pause).await;
                 }
-                door.take().await
+                listener.take().await
             };
             tokio::select! {
                 (stream, relay) = next => {
@@ -129,7 +120,7 @@ impl Route {
                     last_at = Some(Instant::now());
                 }
                 Some(Ok((result, relay))) = tried.join_next() => {
-                    door.tried(relay, result.is_ok());
+                    listener.record_attempt(relay, result.is_ok());
                     if let Ok(stream) = result {
                         return Ok(stream);
                     }

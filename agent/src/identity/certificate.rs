@@ -1,4 +1,4 @@
-//! What a terminal's certificate says.
+//! The contents of a terminal's certificate.
 
 use chrono::{DateTime, Utc};
 use rcgen::{KeyPair, PublicKeyData as _};
@@ -7,16 +7,16 @@ use uuid::Uuid;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use yomitori_proto::id::{FacilityId, TerminalId};
 
-/// Why a certificate is not this terminal's.
+/// Why a certificate is not valid for this terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CertificateError {
-    #[error("the certificate can't be read")]
+    #[error("the certificate is not valid X.509")]
     Unreadable,
     #[error("the certificate does not name this terminal and its facility")]
     Names,
     #[error("the certificate is for another key")]
     OtherKey,
-    #[error("the key can't be used")]
+    #[error("the key is not a valid private key")]
     Key,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct CertificateContents {
     pub(super) not_after: DateTime<Utc>,
 }
 
-/// What `certificate` says, if it is for `key` (PKCS #8).
+/// Reads `certificate`, and checks that it is for `key` (PKCS #8).
 pub(super) fn read(certificate: &CertificateDer<'_>, key: &[u8]) -> Result<CertificateContents, CertificateError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::Unreadable)?;
     let key = KeyPair::try_from(&PrivatePkcs8KeyDer::from(key)).map_err(|_| CertificateError::Key)?;

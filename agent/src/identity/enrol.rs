@@ -1,4 +1,4 @@
-//! Getting a certificate: once with a technician's token, later with the certificate that there is.
+//! Requests certificates: the first with a technician's token, later ones with the present certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,27 +16,28 @@ use crate::connect::{self, ConnectError, Route};
 use crate::rpc::enrolment_client::EnrolmentClient;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// The server takes a token again from the same key, so an answer that was lost costs nothing.
+/// The server accepts a token again from the same key, so a lost answer does no harm.
 const ATTEMPTS: usize = 3;
 
-/// Why there is no certificate.
+/// Why no certificate was obtained.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    #[error("make a key")]
+    #[error("failed to generate a key")]
     Key(#[source] rcgen::Error),
-    #[error("reach the server")]
+    #[error("failed to reach the server")]
     Connect(#[from] ConnectError),
-    #[error("the server refuses: {}", .0.message())]
+    #[error("the server rejected the request: {}", .0.message())]
     Refused(Box<Status>),
-    #[error("the server did not answer in time; try again")]
+    #[error("the server did not answer in time (try again)")]
     Late,
-    #[error("understand the server's answer")]
+    #[error("the server's answer contains an invalid certificate")]
     Answer(#[from] CertificateError),
-    #[error("the server answers with an authority that the token doesn't name; ask for a new token")]
+    #[error("the server answered with an authority that the token does not name (ask for a new token)")]
     OtherAuthority,
 }
 
-/// Enrols at `server`: nothing is believed of it before it shows a certificate of the authority that `token` names.
+/// Enrols at the server of `route`, which is trusted only once it shows a certificate of the authority that `token`
+/// names.
 pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(EnrolError::Key)?;
     let request = wire::EnrolRequest { token: token.text().to_owned(), csr_der: request(&key)? };
@@ -44,7 +45,7 @@ pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolE
     let answer = loop {
         let channel = connect::pinned(route, token.authority()).await?;
         let mut client = EnrolmentClient::new(channel);
-        match answered(client.enrol(request.clone())).await {
+        match await_answer(client.enrol(request.clone())).await {
             Err(EnrolError::Refused(status)) if status.code() == Code::Unavailable && attempt < ATTEMPTS => {}
             Err(EnrolError::Late) if attempt < ATTEMPTS => {}
             answer => break answer?,
@@ -58,12 +59,12 @@ pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolE
     identity(&key, answer)
 }
 
-/// A new certificate for a new key, over a channel that was made with `identity`.
+/// Requests a new certificate for a new key, over a channel that was opened with `identity`.
 pub async fn renew(channel: Channel, identity: &Identity) -> Result<Identity, EnrolError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(EnrolError::Key)?;
     let request = wire::RenewRequest { csr_der: request(&key)? };
-    let mut answer = answered(EnrolmentClient::new(channel).renew(request)).await?;
-    // The authority stays the one that was pinned when this terminal was enrolled.
+    let mut answer = await_answer(EnrolmentClient::new(channel).renew(request)).await?;
+    // The authority that was pinned at the enrolment does not change.
     answer.authority_der = identity.authority().to_vec();
     let renewed = self::identity(&key, answer)?;
     if renewed.terminal() == identity.terminal() { Ok(renewed) } else { Err(CertificateError::Names.into()) }
@@ -81,7 +82,7 @@ fn identity(key: &KeyPair, answer: wire::Identity) -> Result<Identity, EnrolErro
     if named { Ok(identity) } else { Err(CertificateError::Names.into()) }
 }
 
-async fn answered<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, EnrolError> {
+async fn await_answer<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, EnrolError> {
     match tokio::time::timeout(ANSWER_WITHIN, call).await {
         Ok(Ok(answer)) => Ok(answer.into_inner()),
         Ok(Err(status)) => Err(EnrolError::Refused(Box::new(status))),

@@ -1,5 +1,5 @@
-//! The one-time token that a technician gets from the centre: `ytm1.<secret>.<SHA-256 of the authority's certificate>`.
-//! The secret opens the door once; the digest lets the terminal know the right door.
+//! The one-time token that a technician gets from the server: `ytm1.<secret>.<SHA-256 of the authority's certificate>`.
+//! The secret authorises one enrolment; the digest lets the terminal verify the server.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,10 @@ pub struct Token {
     authority: [u8; 32],
 }
 
-/// Why a text is no token.
+/// The text is not a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "this is no enrolment token; it begins with ytm1. and has {LENGTH} characters (copy the whole text that \
+    "invalid enrolment token: a token begins with ytm1. and has {LENGTH} characters (copy the whole text that \
      `yomitori-server terminal token` prints)"
 )]
 pub struct TokenError;
@@ -28,7 +28,7 @@ impl Token {
         &self.text
     }
 
-    /// SHA-256 of the certificate of the authority that the server's certificate has to come from.
+    /// The SHA-256 digest of the certificate of the authority that must have issued the server's certificate.
     #[must_use]
     pub const fn authority(&self) -> [u8; 32] {
         self.authority

@@ -1,4 +1,4 @@
-//! Somebody to dial.
+//! An address that the relay connects to.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ pub struct RelayPeer {
 }
 
 impl RelayPeer {
-    /// A connection that is ready to carry, or why there is none `within` that time.
+    /// Connects `within` the given time.
     pub async fn dial(&self, within: Duration) -> io::Result<TcpStream> {
         let connected = tokio::time::timeout(within, TcpStream::connect((self.host.as_str(), self.port))).await;
         let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -72,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_written_is_a_peer_or_a_mistake(text in ".*") {
+        fn any_text_is_a_peer_or_a_mistake(text in ".*") {
             if let Ok(peer) = text.parse::<RelayPeer>() {
                 prop_assert_eq!(peer.to_string().parse::<RelayPeer>(), Ok(peer));
             }

@@ -1,4 +1,4 @@
-//! Bytes from one connection to another and back, in small buffers, until either side ends or both have been silent for
+//! Copies bytes between two connections in both directions, with small buffers, until either side ends or is silent for
 //! too long.
 
 use std::io;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
-/// Each side's; with the system's own buffers this is all that a connection costs.
+/// The buffer for each direction; with the system's own buffers this is the whole memory of a connection.
 const BUFFER: usize = 8 * 1024;
-/// What is still to be said by one side after the other has ended.
+/// How long one side may still send after the other has ended.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// Carries both ways until either side ends or has been silent, or deaf, `for_long`; says how many bytes it were.
+/// Copies in both directions until either side ends, or has sent or accepted nothing for the time `for_long`. Returns
+/// the number of bytes.
 pub(super) async fn splice<A, B>(a: A, b: B, for_long: Duration) -> u64
 where
     A: AsyncRead + AsyncWrite,
@@ -23,7 +24,7 @@ where
         let there = pump(&mut a_reads, &mut b_writes, &mut there, for_long);
         let back = pump(&mut b_reads, &mut a_writes, &mut back, for_long);
         tokio::pin!(there, back);
-        // An error ends both at once: the other side learns it by the end of its connection.
+        // An error ends both directions at once; the other side notices that its connection ends.
         tokio::select! {
             ended = &mut there => if ended.is_ok() { let _ = tokio::time::timeout(LAST_WORDS, back).await; },
             ended = &mut back => if ended.is_ok() { let _ = tokio::time::timeout(LAST_WORDS, there).await; },
@@ -55,11 +56,13 @@ mod tests {
     use super::*;
 
     const LIMIT: Duration = Duration::from_millis(300);
+    /// For a test that must not end by silence, even on a busy machine.
+    const NEVER: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn every_byte_arrives_in_order_both_ways_and_an_end_is_told() {
+    async fn every_byte_and_the_end_arrive_in_order_in_both_directions() {
         let ((mut left, a), (b, mut right)) = (duplex(100), duplex(7));
-        let carried = tokio::spawn(splice(a, b, LIMIT));
+        let carried = tokio::spawn(splice(a, b, NEVER));
         let said: Vec<u8> = (0..100_000_u32).map(|number| (number % 251) as u8).collect();
         let telling = said.clone();
         let teller = tokio::spawn(async move {
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_on_which_nobody_speaks_ends() {
+    async fn a_silent_connection_ends() {
         let ((_left, a), (b, _right)) = (duplex(100), duplex(100));
         let began = tokio::time::Instant::now();
         assert_eq!(splice(a, b, LIMIT).await, 0);
@@ -87,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_who_never_reads_is_not_waited_for_for_ever() {
+    async fn a_side_that_never_reads_does_not_keep_the_connection_open() {
         let ((mut left, a), (b, _right)) = (duplex(1 << 20), duplex(10));
         left.write_all(&[1; 100_000]).await.unwrap();
         assert!(splice(a, b, LIMIT).await < 100_000);

@@ -1,4 +1,4 @@
-//! One terminal: a connection is always ready, and what it asks for is carried.
+//! One terminal: keeps a connection ready and forwards what the terminal sends on it.
 
 use std::io;
 use std::sync::Arc;
@@ -8,45 +8,46 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::RelayPeer;
+use super::peer::RelayPeer;
 use super::splice::splice;
 use crate::telemetry;
 
-/// The agent has one connection; its `check` may have another, and one may be about to end.
+/// The agent uses one connection, its `check` may use another, and one may be about to end.
 const AT_ONCE: usize = 4;
 const TERMINAL_WITHIN: Duration = Duration::from_secs(10);
-/// On a bad line the first packets may be lost a few times.
+/// On a bad line the first packets may be lost several times.
 const SERVER_WITHIN: Duration = Duration::from_secs(30);
-/// A terminal and its server say something at least every 20 s.
+/// A terminal and its server exchange something at least every 20 s.
 const SILENT_FOR: Duration = Duration::from_secs(180);
 const SHORTEST: Duration = Duration::from_secs(1);
-/// On the clinic's own network, and terminals are switched on in the morning.
+/// Terminals are switched on in the morning and should then be reached soon; the clinic's network can carry the
+/// retries.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Attends to `terminal` for ever.
-pub(super) async fn attend(terminal: RelayPeer, server: RelayPeer) {
+/// Serves `terminal` until the task is aborted.
+pub(super) async fn serve(terminal: RelayPeer, server: RelayPeer) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut carried = JoinSet::new();
     let (mut wait, mut lost) = (SHORTEST, false);
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
+        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
         while carried.try_join_next().is_some() {}
-        match speaking(&terminal, &mut lost).await {
+        match wait_until_sending(&terminal, &mut lost).await {
             Ok(stream) => {
                 wait = SHORTEST;
                 let (terminal, server) = (terminal.clone(), server.clone());
                 carried.spawn(async move {
-                    carry(&terminal, stream, &server).await;
+                    forward(&terminal, stream, &server).await;
                     drop(place);
                 });
             }
             Err(error) => {
                 drop(place);
                 if !lost {
-                    telemetry::relay_lost(&terminal, &error);
+                    telemetry::relay_terminal_unreachable(&terminal, &error);
                 }
                 lost = true;
-                // Many relays that lost many terminals together don't come back together.
+                // The jitter keeps relays that lost their terminals together from reconnecting together.
                 tokio::time::sleep(wait.mul_f64(0.5 + rand::random::<f64>())).await;
                 wait = (wait * 2).min(LONGEST);
             }
@@ -54,12 +55,12 @@ pub(super) async fn attend(terminal: RelayPeer, server: RelayPeer) {
     }
 }
 
-/// A connection on which the terminal has begun to speak.
-async fn speaking(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream> {
+/// Returns a connection on which the terminal has begun to send.
+async fn wait_until_sending(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream> {
     let stream = terminal.dial(TERMINAL_WITHIN).await?;
-    // A terminal that doesn't want this relay ends it at once, which is no news if it did so before.
+    // A terminal that rejects this relay ends the connection at once, so it counts as reachable only if it does not.
     if tokio::time::timeout(SHORTEST, stream.readable()).await.is_err() && std::mem::take(lost) {
-        telemetry::relay_ready(terminal);
+        telemetry::relay_terminal_reachable(terminal);
     }
     if stream.peek(&mut [0]).await? == 0 {
         return Err(io::ErrorKind::ConnectionAborted.into());
@@ -68,13 +69,13 @@ async fn speaking(terminal: &RelayPeer, lost: &mut bool) -> io::Result<TcpStream
     Ok(stream)
 }
 
-async fn carry(terminal: &RelayPeer, stream: TcpStream, server: &RelayPeer) {
+async fn forward(terminal: &RelayPeer, stream: TcpStream, server: &RelayPeer) {
     match server.dial(SERVER_WITHIN).await {
         Ok(server) => {
-            telemetry::relay_carries(terminal);
+            telemetry::relay_forwarding(terminal);
             let bytes = splice(stream, server, SILENT_FOR).await;
-            telemetry::relay_carried(terminal, bytes);
+            telemetry::relay_forwarded(terminal, bytes);
         }
-        Err(error) => telemetry::relay_without_server(terminal, &error),
+        Err(error) => telemetry::relay_server_unreachable(terminal, &error),
     }
 }

@@ -1,6 +1,6 @@
-//! The event log of Windows as a place for log lines: who maintains terminals looks there, and nobody sees the standard error
-//! of a service. The source is registered by the package.
-#![expect(unsafe_code, reason = "Windows is called; every block says why it holds")]
+//! Writes log lines to the event log of Windows, where administrators look; the standard error of a service is not
+//! visible. The package registers the source.
+#![expect(unsafe_code, reason = "Windows is called; every block says why it is sound")]
 
 use std::io;
 use std::ptr::{null, null_mut};
@@ -13,26 +13,26 @@ use windows_sys::Win32::System::EventLog::{
     ReportEventW,
 };
 
-/// The log takes no longer text.
+/// The longest text that the log accepts.
 const LONGEST: usize = 31_000;
 
-/// Writes whole lines; nothing where the log can't be opened.
+/// Writes whole lines; writes nothing if the log can't be opened.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLog {
     source: HANDLE,
 }
 
-// SAFETY: Windows takes events of one source from any thread.
+// SAFETY: Windows accepts events of one source from any thread.
 unsafe impl Send for EventLog {}
 // SAFETY: as above.
 unsafe impl Sync for EventLog {}
 
 impl EventLog {
-    /// Opens the log for a source, until the process ends.
+    /// Opens the log for a source; it stays open until the process ends.
     #[must_use]
-    pub fn of(source: &str) -> Self {
+    pub fn open(source: &str) -> Self {
         let name: Vec<u16> = source.encode_utf16().chain([0]).collect();
-        // SAFETY: the name ends with zero; no name of a computer means this one.
+        // SAFETY: the name ends with zero; a null computer name means this computer.
         Self { source: unsafe { RegisterEventSourceW(null(), name.as_ptr()) } }
     }
 }
@@ -54,7 +54,7 @@ impl<'a> MakeWriter<'a> for EventLog {
     }
 }
 
-/// One line, written at once by whoever formats it.
+/// The writer for one line, which the formatter writes in one call.
 #[derive(Debug)]
 pub struct EventLogLine {
     source: HANDLE,

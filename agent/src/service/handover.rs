@@ -1,5 +1,5 @@
 //! What an installer hands over to the service: a configuration, if there is none, and an enrolment token that is used
-//! once and then deleted. Both stand in one folder that only the agent and administrators may read.
+//! once and then deleted. Both are in one folder that only the agent and administrators can read.
 
 use std::fs;
 use std::io;
@@ -12,32 +12,32 @@ use crate::identity::token::{Token, TokenError};
 use crate::{clock, system};
 use yomitori_base::file;
 
-/// What a terminal begins with.
+/// The configuration that a terminal starts with.
 const SAMPLE: &str = include_str!("../../../deploy/windows/agent.toml");
 const TOKEN: &str = "enrolment-token";
-/// The server takes no older one.
+/// The server accepts no older token.
 const TOKEN_LIVES: Duration = Duration::from_secs(24 * 3_600);
 
-/// What the person who installs has said.
+/// What the person who installs the agent has entered.
 #[derive(Clone, Debug, Default)]
 pub struct Handover {
     pub server: Option<ServerAddress>,
     pub token: Option<Token>,
 }
 
-/// Why nothing could be handed over.
+/// Why the handover failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HandoverError {
-    #[error("write `{path}` (run this as an administrator)")]
+    #[error("failed to write `{path}` (run this as an administrator)")]
     File { path: PathBuf, source: io::Error },
-    #[error("use the configuration (mend it, or install without SERVER)")]
+    #[error("invalid configuration (correct it, or install without SERVER)")]
     Config(#[from] ConfigError),
-    #[error("set the server's address in `{path}`: there is no line `address` below [server] (add it)")]
+    #[error("failed to set the server's address: `{path}` has no `address` in [server] (add it)")]
     NoAddress { path: PathBuf },
 }
 
 impl Handover {
-    /// Of the texts that an installer passes on, which are empty where nothing was said.
+    /// Parses the texts that an installer passes on; an empty text means that nothing was given.
     pub fn parse(server: &str, token: &str) -> Result<Self, String> {
         let (server, token) = (server.trim(), token.trim());
         let server = if server.is_empty() {
@@ -51,8 +51,8 @@ impl Handover {
         Ok(Self { server, token })
     }
 
-    /// Writes it down beside the configuration file at `path`. A configuration that is there stays, but for the server's
-    /// address where one is given; spool and certificate are not touched.
+    /// Writes it beside the configuration file at `path`. In an existing configuration only the server's address is
+    /// replaced, if one is given; spool and certificate are not touched.
     pub fn write(&self, path: &Path) -> Result<(), HandoverError> {
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let failed = |path: &Path| {
@@ -71,7 +71,7 @@ impl Handover {
                 .ok_or_else(|| HandoverError::NoAddress { path: path.to_owned() })?,
             None => text.clone(),
         };
-        // Without a server there is nothing yet to configure.
+        // Without a server address there is nothing to configure yet.
         if wanted != text || (!found && self.server.is_some()) {
             file::replace(path, wanted.as_bytes()).map_err(failed(path))?;
         }
@@ -88,7 +88,7 @@ impl Handover {
     }
 }
 
-/// The token that was handed over, while it can be of use. What is no token, or too old, is deleted.
+/// The token that was handed over. An invalid or expired token is deleted.
 pub fn token(config: &Path) -> io::Result<Option<Token>> {
     let file = token_file(config);
     let text = match fs::read_to_string(&file) {
@@ -108,7 +108,7 @@ pub fn token(config: &Path) -> io::Result<Option<Token>> {
     }
 }
 
-/// The token is used up.
+/// Deletes the token after its use.
 pub fn forget(config: &Path) -> io::Result<()> {
     match fs::remove_file(token_file(config)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -116,8 +116,8 @@ pub fn forget(config: &Path) -> io::Result<()> {
     }
 }
 
-/// Deletes everything that belongs to the agent whose configuration is at `path`: the certificate, what was not sent, the
-/// record of what was. Of the configured folder only what is the agent's.
+/// Deletes everything that belongs to the agent whose configuration is at `path`: the certificate, the spool and the
+/// record of what was sent. Other files in the configured folder stay.
 pub fn purge(path: &Path) -> Result<(), HandoverError> {
     let remove = |folder: &Path| match fs::remove_dir_all(folder) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {

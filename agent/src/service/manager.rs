@@ -1,5 +1,5 @@
-//! What the service manager of Windows asks and is told. The service can be stopped at any time, and is stopped before the
-//! system goes down; it can't be paused. Nobody's log-off touches it.
+//! The exchange with the Windows service manager. The service can be stopped at any time and is stopped before the
+//! system shuts down; it can't be paused, and a log-off does not affect it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,15 +18,15 @@ use super::{NAME, readiness};
 use crate::daemon::{self, DaemonError};
 use crate::telemetry;
 
-/// Longer than the agent takes to end.
+/// Longer than the agent takes to stop.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 /// Any number but zero makes the service manager start the service again.
 const FAILED: u32 = 1;
 
-/// The service manager calls the service with nothing but arguments of its own.
+/// The service manager passes only its own arguments, so the path is kept here.
 static CONFIG: OnceLock<PathBuf> = OnceLock::new();
 
-define_windows_service!(service_main, served);
+define_windows_service!(service_main, service_body);
 
 /// Runs the service with the configuration at `config`; returns when it has stopped. Only the service manager can start it.
 pub fn run(config: PathBuf) -> windows_service::Result<()> {
@@ -34,15 +34,15 @@ pub fn run(config: PathBuf) -> windows_service::Result<()> {
     service_dispatcher::start(NAME, service_main)
 }
 
-fn served(_arguments: Vec<OsString>) {
+fn service_body(_arguments: Vec<OsString>) {
     let (stop, stopped) = oneshot::channel();
     let handler = Handler { stop: Mutex::new(Some(stop)), status: OnceLock::new() };
     let handler: &'static Handler = Box::leak(Box::new(handler));
-    let status = match service_control_handler::register(NAME, |control| handler.asked(control)) {
+    let status = match service_control_handler::register(NAME, |control| handler.handle(control)) {
         Ok(status) => *handler.status.get_or_init(|| status),
-        Err(error) => return telemetry::service_manager_lost(&error),
+        Err(error) => return telemetry::service_status_failed(&error),
     };
-    tell(status, ServiceState::Running, ServiceExitCode::NO_ERROR);
+    set_status(status, ServiceState::Running, ServiceExitCode::NO_ERROR);
     let config = CONFIG.get().expect("it is set before the service manager is asked to call");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a process can have a runtime");
@@ -50,11 +50,11 @@ fn served(_arguments: Vec<OsString>) {
         let stopped = async { stopped.await.unwrap_or(StopReason::Service) };
         tokio::pin!(stopped);
         tokio::select! {
-            config = readiness::enrolled(config) => daemon::run(config, stopped).await,
+            config = readiness::wait_until_ready(config) => daemon::run(config, stopped).await,
             _ = &mut stopped => Ok(()),
         }
     });
-    // A thread that hangs in PC/SC must not hold up the end.
+    // A thread that hangs in PC/SC must not delay the exit.
     runtime.shutdown_background();
     let code = match ended {
         Ok::<(), DaemonError>(()) => ServiceExitCode::NO_ERROR,
@@ -63,7 +63,7 @@ fn served(_arguments: Vec<OsString>) {
             ServiceExitCode::ServiceSpecific(FAILED)
         }
     };
-    tell(status, ServiceState::Stopped, code);
+    set_status(status, ServiceState::Stopped, code);
 }
 
 struct Handler {
@@ -72,28 +72,28 @@ struct Handler {
 }
 
 impl Handler {
-    fn asked(&self, control: ServiceControl) -> ServiceControlHandlerResult {
+    fn handle(&self, control: ServiceControl) -> ServiceControlHandlerResult {
         let reason = match control {
             ServiceControl::Stop => StopReason::Service,
             ServiceControl::Preshutdown | ServiceControl::Shutdown => StopReason::Shutdown,
             ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
             _ => return ServiceControlHandlerResult::NotImplemented,
         };
-        // Said before this returns, since after it nothing more may be asked.
+        // The status must be set before this returns.
         if let Some(status) = self.status.get() {
-            tell(*status, ServiceState::StopPending, ServiceExitCode::NO_ERROR);
+            set_status(*status, ServiceState::StopPending, ServiceExitCode::NO_ERROR);
         }
         if let Some(stop) = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // An agent that has ended already needs no reason.
+            // The send fails if the agent has already ended.
             let _ = stop.send(reason);
         }
         ServiceControlHandlerResult::NoError
     }
 }
 
-fn tell(status: ServiceStatusHandle, state: ServiceState, exit_code: ServiceExitCode) {
+fn set_status(status: ServiceStatusHandle, state: ServiceState, exit_code: ServiceExitCode) {
     let runs = state == ServiceState::Running;
-    let told = status.set_service_status(ServiceStatus {
+    let result = status.set_service_status(ServiceStatus {
         service_type: ServiceType::OWN_PROCESS,
         current_state: state,
         controls_accepted: if runs {
@@ -106,7 +106,7 @@ fn tell(status: ServiceStatusHandle, state: ServiceState, exit_code: ServiceExit
         wait_hint: if state == ServiceState::StopPending { STOPS_WITHIN } else { Duration::ZERO },
         process_id: None,
     });
-    if let Err(error) = told {
-        telemetry::service_manager_lost(&error);
+    if let Err(error) = result {
+        telemetry::service_status_failed(&error);
     }
 }

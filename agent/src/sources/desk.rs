@@ -1,10 +1,10 @@
-//! The page for reception staff, on this terminal only: what a person at the desk saw and no reader could tell.
+//! The page for reception staff, on this terminal only, where they enter what no reader can detect.
 //!
 //! * It listens on 127.0.0.1 and ::1 and nowhere else; no configuration changes that.
-//! * There is no login: whoever sits at the terminal may enter. What must not enter is a page from elsewhere in the same
-//!   browser; `gate` keeps it out.
-//! * What can be entered is a closed list (`entry`). There is no field for a name, a number or a sentence.
-//! * An entry is confirmed once it is kept, and can be taken back.
+//! * There is no login: anyone at the terminal may make entries. Pages of other origins in the same browser must not;
+//!   `gate` rejects them.
+//! * Entries come from a closed list (`entry`). There is no field for a name, a number or free text.
+//! * An entry is confirmed once it is stored, and can be withdrawn.
 
 pub mod choices;
 mod day;
@@ -12,6 +12,7 @@ mod entry;
 mod gate;
 mod page;
 mod request;
+mod shared;
 mod state;
 mod text;
 
@@ -28,63 +29,40 @@ use tokio_util::sync::CancellationToken;
 use yomitori_proto::event::Observation;
 use yomitori_proto::id::Life;
 
-use super::Outlet;
+use crate::outlet::Outlet;
 use crate::telemetry;
 use day::Day;
+use shared::Shared;
+pub use state::FolderCollection;
 
-/// Where the page is if the configuration doesn't say: `http://127.0.0.1:7480/`.
-pub const PORT: u16 = 7480;
-
-/// More pages than a reception has; a page that is open asks every few seconds and hangs up.
+/// More than the open pages of a reception; each page makes a short request every few seconds.
 const CONNECTIONS: usize = 32;
-/// For a whole request and its answer.
+/// The limit for a whole request and its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// A browser sends its request at once; what doesn't only holds a place.
+/// A browser sends its request at once; any other client would only block a connection.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
-/// The least that hyper allows: a request here is a few hundred bytes.
+/// The smallest buffer that hyper allows; a request here has a few hundred bytes.
 const BUFFER: usize = 8 * 1024;
-/// Where the port is taken, it is tried again.
+/// How often a port that is in use is tried again.
 const BIND_AGAIN: Duration = Duration::from_secs(30);
-/// After a connection could not be taken, as when the process has no more handles.
+/// The pause after an accept failed, for example because the process has no more handles.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// Everything that the page needs.
 pub struct DeskPage {
     pub port: u16,
-    /// Where entries get their numbers.
+    /// The life of the spool that numbers the entries.
     pub life: Life,
-    /// What was entered during the last day.
+    /// The entries of the last day.
     pub entries: Vec<Observation>,
-    /// Whether linkage folders are looked at.
+    /// Whether linkage folders are watched.
     pub collects: Box<dyn Fn() -> FolderCollection + Send + Sync>,
     pub outlet: Outlet,
-    /// How many observations the centre does not have yet.
+    /// The number of observations that the server has not acknowledged yet.
     pub unsent: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
-/// Whether linkage folders are looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FolderCollection {
-    Folders,
-    /// The configuration names none, or does not want it.
-    NoFolders,
-    /// The centre does not want it.
-    Lowered,
-}
-
-/// What all requests share.
-struct Shared {
-    port: u16,
-    life: Life,
-    collects: Box<dyn Fn() -> FolderCollection + Send + Sync>,
-    outlet: Outlet,
-    unsent: Box<dyn Fn() -> u64 + Send + Sync>,
-    day: Mutex<Day>,
-    /// Born with the process; only a page from here knows it.
-    token: String,
-}
-
-/// Shows the page until `closing`.
+/// Serves the page until `closing`.
 pub async fn serve(desk: DeskPage, closing: CancellationToken) {
     let port = desk.port;
     let shared = Arc::new(Shared {
@@ -93,7 +71,7 @@ pub async fn serve(desk: DeskPage, closing: CancellationToken) {
         collects: desk.collects,
         outlet: desk.outlet,
         unsent: desk.unsent,
-        day: Mutex::new(Day::of(desk.entries)),
+        day: Mutex::new(Day::from_observations(desk.entries)),
         token: hex::encode(rand::random::<[u8; 16]>()),
     });
     tokio::select! {
@@ -103,11 +81,11 @@ pub async fn serve(desk: DeskPage, closing: CancellationToken) {
 }
 
 async fn listen(port: u16, shared: Arc<Shared>) {
-    let v4 = bound(port).await;
-    // A terminal may have no IPv6; then nobody can come by it.
+    let v4 = bind(port).await;
+    // A terminal without IPv6 needs no IPv6 listener.
     let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok();
-    telemetry::desk_open(port);
-    // Those that are under way end with this.
+    telemetry::desk_page_open(port);
+    // Dropping this ends the open connections.
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -125,15 +103,15 @@ async fn listen(port: u16, shared: Arc<Shared>) {
     }
 }
 
-async fn bound(port: u16) -> TcpListener {
-    let mut said = false;
+async fn bind(port: u16) -> TcpListener {
+    let mut logged = false;
     loop {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
             Ok(listener) => return listener,
             Err(error) => {
-                if !said {
-                    telemetry::desk_closed(port, &error);
-                    said = true;
+                if !logged {
+                    telemetry::desk_page_unavailable(port, &error);
+                    logged = true;
                 }
                 tokio::time::sleep(BIND_AGAIN).await;
             }
@@ -159,6 +137,6 @@ async fn answer(stream: TcpStream, shared: Arc<Shared>) {
         .timer(TokioTimer::new())
         .header_read_timeout(ASK_WITHIN)
         .serve_connection(TokioIo::new(stream), service);
-    // A browser that hangs up in the middle, or something that speaks no HTTP, is nobody's concern.
+    // A browser that disconnects early or a client that speaks no HTTP is not an error of the agent.
     let _ = tokio::time::timeout(ANSWER_WITHIN, connection).await;
 }

@@ -1,9 +1,9 @@
-//! Watches linkage folders by file names alone. No file is opened, unless the clinic has opted in to `header`.
+//! Watches linkage folders by file names alone. No file is opened unless the clinic has opted in to `header`.
 //!
-//! * A result may live for a tenth of a second: the name in the operating system's notification is enough.
-//! * Notifications can be lost (overflow, network shares): a folder that has changed is listed again every second.
-//! * A file is told once, also over restarts: its mark is kept together with what was told of it.
-//! * What the centre lowers ([`Limit`]) is looked up before every look, so that it holds from then on.
+//! * A result may exist for a tenth of a second only, so the name in the operating system's notification is enough.
+//! * Notifications can be lost (overflow, network shares), so a folder that has changed is also listed every second.
+//! * A file is reported once, also over restarts: its mark is stored together with the report.
+//! * The server's limit ([`Limit`]) is read before every check, so that it applies at once.
 
 mod folder;
 mod header;
@@ -19,18 +19,19 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::CollectionLevel;
 
-use super::{FileMark, Outlet, RecorderClosed, RunningSource};
+use super::RunningSource;
 use crate::config::WatchedFolder;
 use crate::limit::Limit;
+use crate::outlet::{FileMark, Outlet, RecorderClosed};
 use crate::{clock, telemetry};
 use folder::Folder;
 
-/// How often a folder is looked at beside the notifications.
+/// How often a folder is checked in addition to the notifications.
 const RESCAN: Duration = Duration::from_secs(1);
-/// So many notifications may wait; more are made up for by listing the folder.
+/// At most this many notifications wait; further ones are replaced by a listing of the folder.
 const QUEUE: usize = 4_096;
 
-/// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were told before.
+/// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were reported before.
 pub fn start(
     terminal: TerminalId,
     watched: Vec<WatchedFolder>,
@@ -47,20 +48,20 @@ pub fn start(
         let paths = folders.iter().map(|folder| folder.path().to_owned()).collect();
         let level = limit.level();
         let mut watcher = Watcher { folders, outlet, notify: notify(paths, notifications), limit, level };
-        // Closed only says that nobody listens any more.
+        // The only error is that the recorder has ended.
         let _ = watcher.run(&woken);
     })?;
     Ok(RunningSource::new(thread, move || {
-        // Where the thread has ended already, there is nobody to tell.
+        // The send fails if the thread has already ended.
         let _ = wake.send(FolderEvent::Stop);
     }))
 }
 
 enum FolderEvent {
-    Named(PathBuf),
+    File(PathBuf),
     /// Notifications were lost.
     Overflow,
-    /// A watched folder itself went.
+    /// A watched folder itself was removed.
     FolderGone(PathBuf),
     Stop,
 }
@@ -68,10 +69,10 @@ enum FolderEvent {
 struct Watcher {
     folders: Vec<Folder>,
     outlet: Outlet,
-    /// `None` where the operating system has no notifications to give: then listing must do.
+    /// `None` if the operating system offers no notifications; the folders are then only listed.
     notify: Option<RecommendedWatcher>,
     limit: Arc<Limit>,
-    /// What was allowed when it was last looked up.
+    /// The level that was allowed at the last check.
     level: CollectionLevel,
 }
 
@@ -79,32 +80,32 @@ impl Watcher {
     fn run(&mut self, woken: &Receiver<FolderEvent>) -> Result<(), RecorderClosed> {
         let mut rescan_at = Instant::now();
         loop {
-            self.obey()?;
+            self.apply_limit()?;
             let now = clock::moment();
             for folder in &mut self.folders {
-                folder.read_on(now, &self.outlet)?;
+                folder.poll_headers(now, &self.outlet)?;
             }
             let deadline = self.folders.iter().filter_map(Folder::deadline).min();
             let wait = deadline.map_or(rescan_at, |at| at.min(rescan_at)).saturating_duration_since(now.steady);
             match woken.recv_timeout(wait) {
-                Ok(FolderEvent::Named(path)) => self.named(&path)?,
+                Ok(FolderEvent::File(path)) => self.file_named(&path)?,
                 Ok(FolderEvent::Overflow) => {
                     telemetry::notifications_lost();
                     self.folders.iter_mut().for_each(|folder| folder.notifications_lost(&self.outlet));
                 }
                 Ok(FolderEvent::FolderGone(path)) => {
-                    self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::unwatched);
+                    self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::clear_watched);
                 }
                 Ok(FolderEvent::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if clock::moment().steady < rescan_at => {}
-                Err(RecvTimeoutError::Timeout) if self.sees_nothing() => rescan_at = clock::moment().steady + RESCAN,
+                Err(RecvTimeoutError::Timeout) if self.is_paused() => rescan_at = clock::moment().steady + RESCAN,
                 Err(RecvTimeoutError::Timeout) => {
                     for folder in &mut self.folders {
                         let there = folder.check(clock::moment(), &self.outlet)?;
                         if let Some(notify) = &mut self.notify {
-                            attend(notify, folder, there.is_some());
+                            update_watch(notify, folder, there.is_some());
                         }
-                        // The watch comes before the listing, so that no file falls between the two.
+                        // The watch starts before the listing, so that no file is missed between the two.
                         if let Some(modified) = there {
                             folder.rescan(modified, clock::moment(), &self.outlet)?;
                         }
@@ -117,8 +118,8 @@ impl Watcher {
         self.folders.iter_mut().try_for_each(|folder| folder.stop(now, &self.outlet))
     }
 
-    /// Looks up what is allowed; where less is than before, lets go of it.
-    fn obey(&mut self) -> Result<(), RecorderClosed> {
+    /// Applies the present limit; stops collecting what is no longer allowed.
+    fn apply_limit(&mut self) -> Result<(), RecorderClosed> {
         let level = self.limit.level();
         let before = std::mem::replace(&mut self.level, level);
         if level < before {
@@ -127,28 +128,28 @@ impl Watcher {
                 folder.stop(now, &self.outlet)?;
                 if level < CollectionLevel::Names {
                     if let Some(notify) = &mut self.notify {
-                        attend(notify, folder, false);
+                        update_watch(notify, folder, false);
                     }
-                    folder.unwatched();
+                    folder.clear_watched();
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether not even names may be looked at.
-    fn sees_nothing(&self) -> bool {
+    /// Whether not even names may be collected.
+    fn is_paused(&self) -> bool {
         self.level < CollectionLevel::Names
     }
 
-    fn named(&mut self, path: &Path) -> Result<(), RecorderClosed> {
-        self.obey()?;
-        if self.sees_nothing() {
+    fn file_named(&mut self, path: &Path) -> Result<(), RecorderClosed> {
+        self.apply_limit()?;
+        if self.is_paused() {
             return Ok(());
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
         let folder = self.folders.iter_mut().find(|folder| folder.path() == parent);
-        folder.map_or(Ok(()), |folder| folder.named(name, clock::moment(), &self.outlet))
+        folder.map_or(Ok(()), |folder| folder.file_named(name, clock::moment(), &self.outlet))
     }
 }
 
@@ -167,30 +168,30 @@ fn notify(folders: Vec<PathBuf>, wake: SyncSender<FolderEvent>) -> Option<Recomm
             }
             _ => None,
         };
-        path.into_iter().for_each(|path| send(&wake, FolderEvent::Named(path)));
+        path.into_iter().for_each(|path| send(&wake, FolderEvent::File(path)));
     };
     match RecommendedWatcher::new(handler, notify::Config::default()) {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            telemetry::no_notifications(&error);
+            telemetry::notifications_unavailable(&error);
             None
         }
     }
 }
 
 fn send(wake: &SyncSender<FolderEvent>, what: FolderEvent) {
-    // The watcher has ended: nobody wants to know.
+    // The send fails if the watcher has ended.
     let _ = wake.send(what);
 }
 
-/// Watches a folder that is there, and no longer one that isn't.
-fn attend(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) {
+/// Starts or ends the watch on a folder that has appeared or gone.
+fn update_watch(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) {
     if folder.is_watched() == is_there {
         return;
     }
-    // Where it was replaced by another of its name, or is gone, the old watch is dead, and the system may have dropped it.
+    // If the folder was removed or replaced, the old watch is dead, and the system may already have dropped it.
     let _ = notify.unwatch(folder.path());
     if is_there {
-        folder.watched(notify.watch(folder.path(), RecursiveMode::NonRecursive));
+        folder.set_watched(notify.watch(folder.path(), RecursiveMode::NonRecursive));
     }
 }

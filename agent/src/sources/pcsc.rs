@@ -1,9 +1,10 @@
-//! Watches the readers through PC/SC, and only watches: it never connects to a card and never sends a command.
+//! Watches the readers through PC/SC. It only watches: it never connects to a card and never sends a command.
 //!
-//! * A context that failed is never used again: pcsc-lite answers `NoService` on it for ever, also after it is back.
-//! * The wait is bounded and the readers are listed every turn: one that comes between listing and waiting would be
-//!   missed otherwise.
-//! * Whatever the call does (returns at once, always; or hangs), this neither spins nor stays silent about it.
+//! * A context that failed is never used again: pcsc-lite keeps answering `NoService` on it even after the service is
+//!   back.
+//! * The wait is bounded and the readers are listed every turn, because a reader that arrives between listing and
+//!   waiting would be missed otherwise.
+//! * If the call always returns at once, the loop does not spin; if it hangs, the gap is reported.
 
 mod readers;
 
@@ -19,56 +20,57 @@ use yomitori_proto::event::CollectionGap;
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{Outage, Outlet, RecorderClosed, RunningSource};
+use super::{Outage, RunningSource};
 use crate::config::RoleRules;
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, telemetry};
 use readers::Readers;
 
-/// The wait for a change.
+/// The longest wait for a change.
 const TURN: Duration = Duration::from_secs(1);
-/// A turn that took longer has not watched: a resource manager that hangs, or a terminal that slept.
+/// During a turn that took longer, nothing was watched: the resource manager hung or the terminal slept.
 const HUNG: Duration = Duration::from_secs(10);
-/// After a call that returned at once and told nothing.
+/// The pause after a call that returned at once without a change.
 const PAUSE: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// Starts watching for `terminal`.
 pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io::Result<RunningSource> {
-    // Nothing is ever sent: the watcher ends when the other end is dropped.
+    // Nothing is ever sent; the watcher ends when the sender is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
     let context = Arc::new(Mutex::new(None));
     let mut watcher = Watcher {
-        table: Readers::new(terminal, roles),
+        readers: Readers::new(terminal, roles),
         outlet,
         stop,
         context: Arc::clone(&context),
-        outage: Outage::none(GapSource::Pcsc),
+        outage: Outage::new(GapSource::Pcsc),
     };
     let thread = thread::Builder::new().name("pcsc".to_owned()).spawn(move || {
-        // Closed only says that nobody listens any more.
+        // The only error is that the recorder has ended.
         let _ = watcher.run();
     })?;
     Ok(RunningSource::new(thread, move || {
         drop(alive);
         let context: Option<Context> = context.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(context) = context {
-            // Where it fails, the wait ends by itself within a turn.
+            // If this fails, the wait ends by itself within a turn.
             let _ = context.cancel();
         }
     }))
 }
 
 struct Watcher {
-    table: Readers,
+    readers: Readers,
     outlet: Outlet,
     stop: Receiver<Infallible>,
-    /// The context in use, to interrupt its wait.
+    /// The present context, whose wait can be interrupted.
     context: Arc<Mutex<Option<Context>>>,
     outage: Outage,
 }
 
-/// Why a context is no longer followed.
+/// Why watching on a context ended.
 enum ContextEnd {
     Stopped,
     Lost(Error),
@@ -77,7 +79,7 @@ enum ContextEnd {
 impl Watcher {
     fn run(&mut self) -> Result<(), RecorderClosed> {
         let mut retry = FIRST_RETRY;
-        let mut said = false;
+        let mut logged = false;
         let started_at = clock::moment();
         loop {
             let lost = match Context::establish(Scope::System) {
@@ -85,7 +87,7 @@ impl Watcher {
                     *self.context.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.clone());
                     let (end, worked) = self.follow(&context)?;
                     retry = if worked { FIRST_RETRY } else { retry };
-                    said &= !worked;
+                    logged &= !worked;
                     match end {
                         ContextEnd::Stopped => break,
                         ContextEnd::Lost(error) => error,
@@ -93,25 +95,25 @@ impl Watcher {
                 }
                 Err(error) => error,
             };
-            if !said {
+            if !logged {
                 telemetry::pcsc_lost(lost);
-                said = true;
+                logged = true;
             }
             let now = clock::moment();
-            self.outage.began(if self.table.is_new() { started_at.wall } else { now.wall }, &self.outlet);
-            self.table.lost(now, &self.outlet)?;
-            self.outage.goes_on(now.wall, &self.outlet)?;
+            self.outage.begin(if self.readers.is_new() { started_at.wall } else { now.wall }, &self.outlet);
+            self.readers.service_lost(now, &self.outlet)?;
+            self.outage.report_if_due(now.wall, &self.outlet)?;
             if self.stopped_within(retry) {
                 break;
             }
             retry = (retry * 2).min(LAST_RETRY);
         }
         let now = clock::moment();
-        self.table.stop(now, &self.outlet)?;
-        self.outage.ended(now.wall, &self.outlet)
+        self.readers.stop(now, &self.outlet)?;
+        self.outage.end(now.wall, &self.outlet)
     }
 
-    /// Watches on `context` for as long as it works, and tells whether it ever did.
+    /// Watches on `context` for as long as it works; also returns whether it ever did.
     fn follow(&mut self, context: &Context) -> Result<(ContextEnd, bool), RecorderClosed> {
         let (mut worked, mut empty_turns) = (false, 0);
         loop {
@@ -123,31 +125,31 @@ impl Watcher {
             };
             if !worked {
                 worked = true;
-                if self.outage.stands() {
-                    telemetry::pcsc_back();
-                    self.outage.ended(began.wall, &self.outlet)?;
+                if self.outage.is_open() {
+                    telemetry::pcsc_answers();
+                    self.outage.end(began.wall, &self.outlet)?;
                 }
             }
-            self.table.listed(&names, began, &self.outlet)?;
-            let until_due = self.table.deadline().map(|due| due.saturating_duration_since(began.steady));
-            let changed = match context.get_status_change(until_due.unwrap_or(TURN).min(TURN), self.table.states()) {
-                Ok(()) => self.table.look(clock::moment()),
+            self.readers.update(&names, began, &self.outlet)?;
+            let until_due = self.readers.deadline().map(|due| due.saturating_duration_since(began.steady));
+            let changed = match context.get_status_change(until_due.unwrap_or(TURN).min(TURN), self.readers.states()) {
+                Ok(()) => self.readers.read_states(clock::moment()),
                 Err(Error::Timeout | Error::Cancelled) => true,
-                // It left after it was listed.
+                // The reader was removed after it was listed.
                 Err(Error::UnknownReader | Error::ReaderUnavailable) => false,
                 Err(error) => return Ok((ContextEnd::Lost(error), worked)),
             };
             let now = clock::moment();
-            self.table.tell_ended(now, &self.outlet)?;
+            self.readers.report_ended(now, &self.outlet)?;
             if now.steady - began.steady > HUNG {
-                telemetry::pcsc_hung(now.steady - began.steady);
+                telemetry::pcsc_was_silent(now.steady - began.steady);
                 let gap = CollectionGap {
                     source: GapSource::Pcsc,
                     from: began.wall,
                     to: now.wall.max(began.wall),
                     lost: None,
                 };
-                self.outlet.tell(Sighting::now(now.wall, gap))?;
+                self.outlet.send(Sighting::now(now.wall, gap))?;
             }
             empty_turns = if changed { 0 } else { empty_turns + 1 };
             if self.stopped_within(if empty_turns > 1 { PAUSE } else { Duration::ZERO }) {

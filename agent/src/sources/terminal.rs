@@ -1,7 +1,7 @@
-//! Looks at the terminal itself: steps of its clock, versions and programs of the official software, and readers that are
-//! plugged in and that PC/SC does not show.
+//! Watches the terminal itself: steps of the clock, versions and programs of the official software, and readers that
+//! are plugged in but not listed by PC/SC.
 //!
-//! It reads and compares; what is as it was is not told again.
+//! Only changes are reported.
 
 mod software;
 
@@ -14,17 +14,18 @@ use yomitori_observation::blocked::{Blocked, Shown};
 use yomitori_observation::step::Steps;
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{Outlet, RecorderClosed, RunningSource};
+use super::RunningSource;
 use crate::config::Software;
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, system};
 use software::{Programs, Versions};
 
-/// A step of the clock is seen after this at the latest.
+/// A step of the clock is noticed within this time.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Starts looking.
+/// Starts watching.
 pub fn start(software: Software, outlet: Outlet) -> std::io::Result<RunningSource> {
-    // Nothing is ever sent: the watcher ends when the other end is dropped.
+    // Nothing is ever sent; the watcher ends when the sender is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
     let mut watcher = Watcher {
         versions: Versions::new(software.versions),
@@ -34,7 +35,7 @@ pub fn start(software: Software, outlet: Outlet) -> std::io::Result<RunningSourc
         outlet,
     };
     let thread = thread::Builder::new().name("terminal".to_owned()).spawn(move || {
-        // Closed only says that nobody listens any more.
+        // The only error is that the recorder has ended.
         let _ = watcher.run(&stop);
     })?;
     Ok(RunningSource::new(thread, move || drop(alive)))
@@ -50,15 +51,15 @@ struct Watcher {
 
 impl Watcher {
     fn run(&mut self, stop: &Receiver<Infallible>) -> Result<(), RecorderClosed> {
-        let mut look_at: Option<Instant> = None;
+        let mut check_at: Option<Instant> = None;
         loop {
-            self.clock()?;
+            self.check_clock()?;
             let now = clock::moment().steady;
-            if look_at.is_none_or(|at| at <= now) {
-                look_at = Some(now + system::LOOK_EVERY);
-                self.versions.look(&self.outlet)?;
-                self.programs.look(&self.outlet)?;
-                self.readers()?;
+            if check_at.is_none_or(|at| at <= now) {
+                check_at = Some(now + system::LOOK_EVERY);
+                self.versions.check(&self.outlet)?;
+                self.programs.check(&self.outlet)?;
+                self.check_readers()?;
             }
             match stop.recv_timeout(TURN) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -67,19 +68,19 @@ impl Watcher {
         }
     }
 
-    fn clock(&mut self) -> Result<(), RecorderClosed> {
-        let Some(running) = system::running() else { return Ok(()) };
-        self.steps.look(clock::now(), running).map_or(Ok(()), |step| self.outlet.tell(step))
+    fn check_clock(&mut self) -> Result<(), RecorderClosed> {
+        let Some(uptime) = system::uptime() else { return Ok(()) };
+        self.steps.observe(clock::now(), uptime).map_or(Ok(()), |step| self.outlet.send(step))
     }
 
-    fn readers(&mut self) -> Result<(), RecorderClosed> {
+    fn check_readers(&mut self) -> Result<(), RecorderClosed> {
         let condition = self.outlet.board().condition();
         let shown = if condition.blind.iter().any(|(source, _)| *source == GapSource::Pcsc) {
             Shown::Nothing
         } else {
             Shown::Models(condition.readers.into_values().map(|reader| reader.model).collect())
         };
-        let told = self.blocked.look(&system::usb_devices(), &shown, clock::moment());
-        told.into_iter().try_for_each(|blocked| self.outlet.tell(blocked))
+        let reported = self.blocked.observe(&system::usb_devices(), &shown, clock::moment());
+        reported.into_iter().try_for_each(|blocked| self.outlet.send(blocked))
     }
 }

@@ -1,4 +1,4 @@
-//! The spool's size: what an observation costs, and what goes when there is no more room.
+//! The size of the spool: the cost of an observation, and what is removed when the budget is exceeded.
 
 use chrono::{DateTime, Utc};
 use redb::{ReadableTable, Table};
@@ -6,14 +6,15 @@ use yomitori_observation::shed::Worth;
 use yomitori_proto::event::{CollectionGap, Event, Observation};
 use yomitori_proto::vocabulary::GapSource;
 
-use super::{SpoolError, stored};
+use super::error::SpoolError;
+use super::record::decoded;
 
-/// What the file needs for an entry beside its value.
+/// What the file needs for an entry in addition to its value.
 const ENTRY: u64 = 32;
-/// A full spool is emptied to so many percent at once, so that gaps are few.
+/// A full spool is reduced to this percentage at once, so that there are few gaps.
 const LEFT: u64 = 95;
 
-/// What went: how much, and of which time.
+/// What was removed: the count and the period.
 #[derive(Clone, Debug)]
 pub(super) struct Loss {
     pub(super) from: DateTime<Utc>,
@@ -22,8 +23,8 @@ pub(super) struct Loss {
 }
 
 impl Loss {
-    /// A gap that goes lives on in the one that tells of it, so that loss stays counted.
-    pub(super) const fn of(occurred_at: DateTime<Utc>, event: &Event) -> Self {
+    /// A removed gap is merged into the new gap, so that its loss stays counted.
+    pub(super) const fn new(occurred_at: DateTime<Utc>, event: &Event) -> Self {
         match event {
             Event::CollectionGap(CollectionGap { source: GapSource::Spool, from, to, lost }) => {
                 let counted = match lost {
@@ -48,8 +49,8 @@ pub(super) const fn cost(value: &[u8]) -> u64 {
     ENTRY + value.len() as u64
 }
 
-/// What the table holds, by the same measure.
-pub(super) fn held(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, SpoolError> {
+/// The cost of everything in the table.
+pub(super) fn used_bytes(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, SpoolError> {
     let mut bytes = 0;
     for entry in table.iter()? {
         bytes += cost(entry?.1.value());
@@ -57,7 +58,7 @@ pub(super) fn held(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64
     Ok(bytes)
 }
 
-/// Makes room if `bytes` are more than `budget`: the least valuable first, and of them the oldest.
+/// Removes observations if `bytes` exceed `budget`: the least valuable first, and among them the oldest.
 pub(super) fn shed(
     table: &mut Table<'_, u64, &'static [u8]>,
     bytes: &mut u64,
@@ -78,8 +79,8 @@ pub(super) fn shed(
             goes
         };
         for entry in table.extract_if(goes)? {
-            let Observation { occurred_at, event, .. } = stored(entry?.1.value())?;
-            Loss::add(lost, Loss::of(occurred_at, &event));
+            let Observation { occurred_at, event, .. } = decoded(entry?.1.value())?;
+            Loss::add(lost, Loss::new(occurred_at, &event));
         }
         *bytes = left.get();
     }

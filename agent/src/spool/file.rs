@@ -1,13 +1,13 @@
-//! The database, and how it is had again: after an error of the disk redb does nothing more with what it has open.
+//! The database, which is reopened after a disk error because redb rejects further use of an open file.
 
 use redb::{Database, DatabaseError};
 
-use super::SpoolError;
+use super::error::SpoolError;
 
 type OpenDatabase = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
 
 pub(super) struct File {
-    /// `None` from an error until the next use.
+    /// `None` after an error, until the next use.
     database: Option<Database>,
     open: Option<OpenDatabase>,
 }
@@ -21,7 +21,7 @@ impl File {
         self.open = Some(open);
     }
 
-    /// The database, opened again if the last use has failed.
+    /// The database; it is reopened if the last use failed.
     pub(super) fn database(&mut self) -> Result<&Database, SpoolError> {
         if self.database.is_none()
             && let Some(open) = &self.open
@@ -31,7 +31,7 @@ impl File {
         self.database.as_ref().ok_or_else(|| SpoolError::from(redb::Error::PreviousIo))
     }
 
-    /// The last use has failed: the next one shall not meet what it left open.
+    /// Closes the database after a failed use, so that the next use reopens it.
     pub(super) fn close(&mut self) {
         self.database = None;
     }

@@ -1,4 +1,4 @@
-//! Linux: files that the kernel and systemd keep, so that nothing has to be started or called.
+//! Linux: reads files of the kernel and systemd, so that no program has to be started.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use yomitori_observation::reader::UsbId;
 use yomitori_observation::version;
 use yomitori_proto::vocabulary::ComponentState;
 
-use super::ProgramName;
+use super::program::ProgramName;
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 const USB: &str = "/sys/bus/usb/devices";
-/// The kernel cuts the names of processes to this.
+/// The kernel truncates process names to this length.
 const LONGEST_NAME: usize = 15;
-/// A service that runs has a folder here, with either version of control groups.
+/// A running service has a folder here, in either version of control groups.
 const RUNNING: [&str; 2] = ["/sys/fs/cgroup/system.slice", "/sys/fs/cgroup/systemd/system.slice"];
 const ENABLED_TIMERS: [&str; 2] =
     ["/etc/systemd/system/timers.target.wants", "/run/systemd/system/timers.target.wants"];
@@ -30,10 +30,10 @@ const UNITS: [&str; 5] = [
 
 pub(super) fn boot() -> Option<(Uuid, Duration)> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().parse().ok()?;
-    Some((boot, running()?))
+    Some((boot, uptime()?))
 }
 
-pub(super) fn running() -> Option<Duration> {
+pub(super) fn uptime() -> Option<Duration> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     Duration::try_from_secs_f64(uptime.split_whitespace().next()?.parse().ok()?).ok()
 }
@@ -45,7 +45,7 @@ pub(super) fn version() -> Option<String> {
 pub(super) fn usb_devices() -> Vec<UsbId> {
     let hex = |path: &Path| u16::from_str_radix(fs::read_to_string(path).ok()?.trim(), 16).ok();
     let folders = fs::read_dir(USB).into_iter().flatten().flatten().map(|entry| entry.path());
-    // Interfaces have folders too, which hold no identifiers.
+    // Interfaces have folders too, but without identifiers.
     let devices = folders
         .filter_map(|folder| Some(UsbId { vid: hex(&folder.join("idVendor"))?, pid: hex(&folder.join("idProduct"))? }));
     let mut devices: Vec<_> = devices.collect();

@@ -1,4 +1,4 @@
-//! A system that nobody has taught the agent yet: it tells nothing.
+//! A system that the agent does not support yet: it reports nothing.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use yomitori_observation::reader::UsbId;
 use yomitori_proto::vocabulary::ComponentState;
 
-use super::ProgramName;
+use super::program::ProgramName;
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -16,7 +16,7 @@ pub(super) const fn boot() -> Option<(Uuid, Duration)> {
     None
 }
 
-pub(super) const fn running() -> Option<Duration> {
+pub(super) const fn uptime() -> Option<Duration> {
     None
 }
 

@@ -1,5 +1,5 @@
-//! Windows: asked by calls that need no more than an ordinary user, and start nothing. Only for scheduled tasks there is no
-//! such call: the tool that comes with the system is asked, and rarely. What can't be told is not told.
+//! Windows: uses calls that an ordinary user may make and that start no program. There is no such call for scheduled
+//! tasks, so the system's own tool is run at long intervals. What is not known is not reported.
 
 #[path = "windows/calls.rs"]
 mod calls;
@@ -20,25 +20,25 @@ use yomitori_observation::reader::UsbId;
 use yomitori_observation::windows;
 use yomitori_proto::vocabulary::ComponentState;
 
-use super::ProgramName;
+use super::program::ProgramName;
 use crate::clock;
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Asking for a task starts a program.
+/// A query for a task starts a program, so it is rare.
 const TASKS_EVERY: Duration = Duration::from_secs(300);
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 /// `ERROR_SERVICE_DOES_NOT_EXIST`.
 const NO_SUCH_SERVICE: i32 = 1060;
 
-/// Counted by the loader of the system; waking from a fast start-up is no new boot.
+/// A counter of the system's boot loader; a wake-up from fast start-up is not a new boot.
 const BOOTS: (&str, &str) =
     (r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters", "BootId");
 const VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
-/// Every scheduled task has a key here, which whoever may not see the task can still find.
+/// Every scheduled task has a key here, which can be found even without the right to see the task.
 const TASKS: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
 
-/// Who may enter: the system, administrators, and the account of the service. Nothing is inherited from above, where every
-/// user of the terminal may read.
+/// Access for the system, administrators and the service's account. Nothing is inherited from the parent folder, which
+/// every user of the terminal may read.
 const PRIVATE: &str = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;LS)";
 
 pub(super) fn boot() -> Option<(Uuid, Duration)> {
@@ -47,7 +47,7 @@ pub(super) fn boot() -> Option<(Uuid, Duration)> {
     Some((Uuid::from_bytes(*digest.first_chunk()?), calls::up_for()))
 }
 
-pub(super) fn running() -> Option<Duration> {
+pub(super) fn uptime() -> Option<Duration> {
     Some(calls::up_for())
 }
 
@@ -72,7 +72,7 @@ pub(super) fn state(program: &ProgramName) -> Option<ComponentState> {
             Some(if runs { ComponentState::Running } else { ComponentState::Stopped })
         }
         ProgramName::Service(name) => service(name),
-        ProgramName::Task(name) => task_lately(name),
+        ProgramName::Task(name) => task_cached(name),
     }
 }
 
@@ -100,27 +100,27 @@ fn service(name: &str) -> Option<ComponentState> {
     }
 }
 
-fn task_lately(name: &str) -> Option<ComponentState> {
-    static LATELY: Mutex<BTreeMap<String, (Instant, Option<ComponentState>)>> = Mutex::new(BTreeMap::new());
-    let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+fn task_cached(name: &str) -> Option<ComponentState> {
+    static CACHE: Mutex<BTreeMap<String, (Instant, Option<ComponentState>)>> = Mutex::new(BTreeMap::new());
+    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     let now = clock::moment().steady;
-    if let Some((at, state)) = lately.get(name)
+    if let Some((at, state)) = cache.get(name)
         && now.saturating_duration_since(*at) < TASKS_EVERY
     {
         return *state;
     }
     let state = task(name);
-    lately.insert(name.to_owned(), (now, state));
+    cache.insert(name.to_owned(), (now, state));
     state
 }
 
 fn task(name: &str) -> Option<ComponentState> {
     let printed = ask("schtasks.exe", &["/Query", "/XML", "/TN", name]).and_then(|printed| windows::task(&printed));
-    // The tool says the same of a task that isn't there and of one that it may not show.
+    // The tool answers the same for a missing task and for one that it may not show.
     printed.or_else(|| (!calls::registry_has(&format!(r"{TASKS}\{name}"))?).then_some(ComponentState::Missing))
 }
 
-/// What a program of the system's own folder prints; nothing where it can't be started.
+/// The output of a program in the system's own folder; `None` if it can't be started.
 fn ask(program: &str, arguments: &[&str]) -> Option<String> {
     let folder = PathBuf::from(std::env::var_os("SystemRoot")?).join("System32");
     let mut command = Command::new(folder.join(program));

@@ -1,13 +1,13 @@
-//! How long to wait before the next connection: longer each time, and each terminal differently, so that a server that
-//! comes back isn't overrun. A server that is away for long is asked less than once a minute.
+//! The wait before the next connection: it grows with each failure and differs between terminals, so that a server that
+//! comes back is not overloaded. A server that is unreachable for long is asked less than once a minute.
 
 use std::time::Duration;
 
 const SHORTEST: Duration = Duration::from_millis(100);
 const FIRST: Duration = Duration::from_secs(1);
-/// From here on it is no hiccup.
+/// From here on the outage is not a short one.
 const LONG: Duration = Duration::from_secs(60);
-/// Terminals that were cut off together come back spread over this.
+/// Terminals that lost their connections together reconnect spread over this time.
 const SPREAD: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait after a stream that `progressed` or did not; `jitter` is in 0..1.
+    /// The wait after a stream that `progressed` or not; `jitter` is in 0..1.
     pub(super) fn after(&mut self, progressed: bool, jitter: f64) -> Duration {
         if progressed {
             self.at_most = FIRST;
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_more_than_a_minute_and_begin_anew_after_progress() {
+    fn waits_grow_to_more_than_a_minute_and_restart_after_progress() {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..8).map(|_| backoff.after(false, 1.0).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 90, 90]);
@@ -51,13 +51,13 @@ mod tests {
     }
 
     #[test]
-    fn in_thirty_days_a_server_that_is_away_is_asked_less_than_once_a_minute() {
+    fn in_thirty_days_an_unreachable_server_is_asked_less_than_once_a_minute() {
         for jitter in [0.0, 0.3, 1.0] {
             let (mut backoff, mut now, mut asked) = (Backoff::default(), Duration::ZERO, 0_u64);
             let thirty_days = Duration::from_secs(30 * 24 * 3_600);
             while now < thirty_days {
                 let wait = backoff.after(false, jitter);
-                assert!(asked < 6 || wait >= Duration::from_secs(60), "only a hiccup is asked about sooner: {wait:?}");
+                assert!(asked < 6 || wait >= Duration::from_secs(60), "only the first attempts come sooner: {wait:?}");
                 now += wait;
                 asked += 1;
             }

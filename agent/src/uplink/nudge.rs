@@ -1,14 +1,14 @@
-//! On a far line that loses packets, TCP learns of a loss from what is sent after it, and else only after several times
-//! the line's delay. So where an answer is owed on such a line, a few more words follow the last one.
+//! On a line with a long delay and losses, TCP detects a loss quickly only if more data follows. While an answer is
+//! pending on such a line, a few keep-alives therefore follow the last message.
 
 use std::time::{Duration, Instant};
 
 use yomitori_proto::id::Seq;
 
-/// From greeting to welcome; a line that is as far as that is helped.
+/// A line on which `Welcome` takes this long after `Hello` counts as far.
 const FAR: Duration = Duration::from_millis(500);
 const EVERY: Duration = Duration::from_millis(500);
-/// After that, it isn't the line that keeps silent.
+/// After this many, the line is not the cause of the silence.
 const AT_MOST: u8 = 20;
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Nudge {
         self.far = self.greeted_at.is_some_and(|at| now.saturating_duration_since(at) >= FAR);
     }
 
-    /// Everything up to `last` was sent and is to be acknowledged.
+    /// Records that everything up to `last` was sent and awaits its acknowledgement.
     pub(super) fn sent(&mut self, last: Seq, now: Instant) {
         self.sent = self.sent.max(last);
         self.left = AT_MOST;
@@ -43,12 +43,12 @@ impl Nudge {
         }
     }
 
-    /// The server has asked for a pause, or owes nothing.
+    /// Stops sending keep-alives: the server has asked for a pause, or no answer is pending.
     pub(super) const fn rest(&mut self) {
         self.next_at = None;
     }
 
-    /// Whether a word should follow now.
+    /// Whether a keep-alive should be sent now.
     pub(super) fn poll(&mut self, now: Instant) -> bool {
         let due = self.next_at.is_some_and(|at| at <= now);
         if due {
@@ -67,8 +67,8 @@ impl Nudge {
 mod tests {
     use super::*;
 
-    /// How many words follow in a minute.
-    fn words(welcome_after: Duration, settled_after: Option<Duration>) -> usize {
+    /// The number of keep-alives in a minute.
+    fn keep_alives(welcome_after: Duration, settled_after: Option<Duration>) -> usize {
         let start = crate::clock::moment().steady;
         let mut nudge = Nudge::default();
         nudge.greeted(start);
@@ -86,9 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn a_few_words_follow_on_a_far_line_until_all_is_acknowledged() {
-        assert_eq!(words(Duration::from_millis(499), None), 0);
-        assert_eq!(words(Duration::from_secs(2), None), usize::from(AT_MOST));
-        assert_eq!(words(Duration::from_secs(2), Some(Duration::from_millis(1_200))), 2);
+    fn a_few_keep_alives_follow_on_a_far_line_until_all_is_acknowledged() {
+        assert_eq!(keep_alives(Duration::from_millis(499), None), 0);
+        assert_eq!(keep_alives(Duration::from_secs(2), None), usize::from(AT_MOST));
+        assert_eq!(keep_alives(Duration::from_secs(2), Some(Duration::from_millis(1_200))), 2);
     }
 }

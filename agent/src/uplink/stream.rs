@@ -1,5 +1,5 @@
-//! One stream: what the contract's [`Sender`] demands is carried out, and what the server says is handed to it. The agent
-//! and the simulated fleet speak through this same code.
+//! One stream: carries out what the contract's [`Sender`] requests, and passes the server's answers to it. The agent
+//! and the simulated fleet share this code.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -22,11 +22,12 @@ use yomitori_proto::{encode, event::Observation};
 use super::nudge::Nudge;
 use crate::condition::ConditionBoard;
 use crate::connect::ConnectError;
-use crate::identity::{EnrolError, Identity};
+use crate::identity::Identity;
+use crate::identity::enrol::EnrolError;
 use crate::limit::Limit;
+use crate::outlet::Outlet;
 use crate::rpc::uplink_client::UplinkClient;
 use crate::sent::{SentLog, SentMessage};
-use crate::sources::Outlet;
 use crate::spool::{Spool, SpoolError};
 use crate::{VERSION, clock, crash, telemetry};
 
@@ -37,84 +38,83 @@ const SETTINGS: SenderSettings = SenderSettings {
     give_up_after: Duration::from_secs(90),
 };
 const OPEN_WITHIN: Duration = Duration::from_secs(40);
-/// The server's messages are a few dozen bytes.
+/// The server's messages have a few dozen bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Why a stream ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    #[error("connect")]
+    #[error("failed to connect")]
     Connect(#[from] ConnectError),
-    #[error("the server ends the stream: {message}")]
+    #[error("the server ended the stream: {message}")]
     Ended { message: String },
-    #[error("the server does not take this terminal's certificate: {message}")]
+    #[error("the server rejected this terminal's certificate: {message}")]
     Uncertified { message: String },
-    #[error("renew the certificate")]
+    #[error("failed to renew the certificate")]
     Renewal(#[from] EnrolError),
     #[error("the server closed the stream")]
     Closed,
     #[error("the server did not answer in time")]
     Silent,
-    #[error("the server said what can't be understood")]
+    #[error("invalid message from the server")]
     Answer(#[from] DecodeError),
-    #[error("the server said what it must not")]
+    #[error("the server violated the protocol")]
     Violation(#[from] Violation),
-    #[error("write down what is sent")]
+    #[error("failed to write the record of what is sent")]
     Sent(#[from] io::Error),
-    #[error("read the spool")]
+    #[error("failed to read the spool")]
     Spool(#[from] SpoolError),
 }
 
 impl From<Status> for StreamError {
-    /// Only what the server says; what lies below it in the connection is of no use to anyone.
+    /// Keeps the server's message only; the details of the connection below it are not helpful.
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
         if status.code() == Code::Unauthenticated { Self::Uncertified { message } } else { Self::Ended { message } }
     }
 }
 
-/// Who is told of a stream. Without one nothing is written down of what is sent and of whether the centre answers, as is
-/// right for simulated terminals, which nobody looks into.
+/// Observes a stream: records what is sent and whether the server answers. Simulated terminals need none.
 #[derive(Clone, Copy)]
 pub struct StreamObserver<'a> {
     pub sent: &'a SentLog,
     pub board: &'a ConditionBoard,
-    /// What the centre may lower, and where it is told what became of that; without it, the centre has no say.
-    pub obeys: Option<(&'a Limit, &'a Outlet)>,
+    /// The limit that the server may lower, and the outlet for the report about it; without it, settings are ignored.
+    pub limit: Option<(&'a Limit, &'a Outlet)>,
 }
 
-/// Carries the observations of one spool.
+/// Sends the observations of one spool.
 pub struct SpoolUploader<'a> {
     identity: &'a Identity,
     spool: &'a Spool,
     way: Way,
-    witness: Option<StreamObserver<'a>>,
+    observer: Option<StreamObserver<'a>>,
     progressed: bool,
     nudge: Nudge,
 }
 
 impl<'a> SpoolUploader<'a> {
-    /// Of one stream after another, told to `witness`.
+    /// An uploader for one stream, which `observer` watches.
     #[must_use]
-    pub fn new(identity: &'a Identity, spool: &'a Spool, witness: Option<StreamObserver<'a>>) -> Self {
-        Self { identity, spool, way: Way::Direct, witness, progressed: false, nudge: Nudge::default() }
+    pub fn new(identity: &'a Identity, spool: &'a Spool, observer: Option<StreamObserver<'a>>) -> Self {
+        Self { identity, spool, way: Way::Direct, observer, progressed: false, nudge: Nudge::default() }
     }
 
-    /// The same, for a terminal whose bytes go this way.
+    /// Sets the way by which this terminal reaches the server.
     #[must_use]
-    pub const fn by(mut self, way: Way) -> Self {
+    pub const fn with_way(mut self, way: Way) -> Self {
         self.way = way;
         self
     }
 
-    /// Whether the server acknowledged anything or stayed for longer than a failed attempt would.
+    /// Whether the server acknowledged anything, or the stream lasted longer than a failed attempt would.
     #[must_use]
     pub const fn progressed(&self) -> bool {
         self.progressed
     }
 
-    /// Carries over `channel` until the stream ends; once `closing`, until everything is acknowledged. `kept` tells the
-    /// number kept last.
+    /// Sends over `channel` until the stream ends, or after `closing` until everything is acknowledged. `kept` holds
+    /// the highest number that is stored.
     pub async fn carry(
         &mut self,
         channel: Channel,
@@ -124,15 +124,19 @@ impl<'a> SpoolUploader<'a> {
         let last = *kept.borrow_and_update();
         let mut sender = Sender::new(SETTINGS, self.spool.first_unacknowledged(), last.max(self.spool.last()));
         let (up, messages) = mpsc::channel(SETTINGS.window);
-        // The server answers to a `Hello`, so it has to be under way before the answer is waited for.
+        // The server answers to `Hello`, so it must be queued before the call waits for the answer.
         self.transmit(&mut sender, &up).await?;
         let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
         let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(ReceiverStream::new(messages))).await;
         let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
         loop {
             if let Err(error) = self.transmit(&mut sender, &up).await {
-                // Where the stream has ended, the server's reason is worth more than that.
-                return Err(if matches!(error, StreamError::Closed) { last_word(&mut answers).await } else { error });
+                // If the stream has ended, the server's reason is the better error.
+                return Err(if matches!(error, StreamError::Closed) {
+                    drain_until_end(&mut answers).await
+                } else {
+                    error
+                });
             }
             if closing.is_cancelled() && self.spool.first_unacknowledged() > self.spool.last() {
                 drop(up);
@@ -143,7 +147,7 @@ impl<'a> SpoolUploader<'a> {
             tokio::select! {
                 answer = answers.message() => {
                     let answer = answer?.ok_or(StreamError::Closed)?;
-                    self.answered(&mut sender, Answer::try_from(answer)?)?;
+                    self.handle_answer(&mut sender, Answer::try_from(answer)?)?;
                 }
                 Ok(()) = kept.changed() => sender.kept(*kept.borrow_and_update()),
                 () = until(deadline) => {}
@@ -152,20 +156,20 @@ impl<'a> SpoolUploader<'a> {
         }
     }
 
-    fn answered(&mut self, sender: &mut Sender, answer: Answer) -> Result<(), StreamError> {
+    fn handle_answer(&mut self, sender: &mut Sender, answer: Answer) -> Result<(), StreamError> {
         match answer {
             Answer::Welcome(welcome) => {
                 telemetry::connected(welcome.session);
                 self.nudge.welcomed(clock::moment().steady);
-                if let Some(StreamObserver { board, .. }) = self.witness {
+                if let Some(StreamObserver { board, .. }) = self.observer {
                     board.connected();
                 }
             }
             Answer::SlowDown { pause_ms } => {
-                telemetry::slowed_down(pause_ms);
+                telemetry::pause_requested(pause_ms);
                 self.nudge.rest();
             }
-            Answer::Settings(settings) => self.obey(settings),
+            Answer::Settings(settings) => self.apply_settings(settings),
             Answer::Ack { .. } | Answer::Resume { .. } => {}
         }
         if let Some(through) = sender.handle(answer, clock::moment().steady)? {
@@ -177,18 +181,18 @@ impl<'a> SpoolUploader<'a> {
         Ok(())
     }
 
-    /// Lowers what is collected, or what was lowered before, and reports it like any other observation.
-    fn obey(&self, settings: Settings) {
-        let Some((limit, outlet)) = self.witness.and_then(|witness| witness.obeys) else { return };
+    /// Applies the server's settings and reports the outcome like any other observation.
+    fn apply_settings(&self, settings: Settings) {
+        let Some((limit, outlet)) = self.observer.and_then(|observer| observer.limit) else { return };
         let now = clock::now();
-        if let Some(taken) = limit.take(settings, now)
-            && outlet.try_tell(Sighting::now(now, taken)).is_err()
+        if let Some(taken) = limit.apply(settings, now)
+            && outlet.try_send(Sighting::now(now, taken)).is_err()
         {
-            limit.not_told();
+            limit.report_again();
         }
     }
 
-    /// Carries out what the sender demands now.
+    /// Carries out what the sender requests now.
     async fn transmit(&mut self, sender: &mut Sender, up: &mpsc::Sender<wire::Up>) -> Result<(), StreamError> {
         loop {
             let now = clock::moment();
@@ -202,7 +206,7 @@ impl<'a> SpoolUploader<'a> {
                 Transmit::Hello { first_unacknowledged } => {
                     let terminal = self.identity.terminal();
                     let way = self.way;
-                    self.write_down([SentMessage::Hello {
+                    self.record_sent([SentMessage::Hello {
                         terminal,
                         first_unacknowledged,
                         agent_version: VERSION,
@@ -216,7 +220,7 @@ impl<'a> SpoolUploader<'a> {
                         agent_version: VERSION.to_owned(),
                         sent_at: now.wall,
                         way,
-                        takes_settings: self.witness.is_some_and(|witness| witness.obeys.is_some()),
+                        takes_settings: self.observer.is_some_and(|observer| observer.limit.is_some()),
                     };
                     self.nudge.greeted(now.steady);
                     send(up, hello.into()).await?;
@@ -225,7 +229,7 @@ impl<'a> SpoolUploader<'a> {
                     let observations = self.spool.after(after, limit)?;
                     let last = observations.last().map_or(after, |observation| observation.seq);
                     if !observations.is_empty() {
-                        self.write_down(observations.iter().map(SentMessage::Observation))?;
+                        self.record_sent(observations.iter().map(SentMessage::Observation))?;
                         send(up, batch(after, to_micros(now.wall), &observations)).await?;
                         crash::point("after-sent");
                         self.nudge.sent(last, clock::moment().steady);
@@ -247,22 +251,22 @@ impl<'a> SpoolUploader<'a> {
         at: DateTime<Utc>,
         up: &mpsc::Sender<wire::Up>,
     ) -> Result<(), StreamError> {
-        self.write_down([SentMessage::KeepAlive { last_kept }])?;
+        self.record_sent([SentMessage::KeepAlive { last_kept }])?;
         let keep_alive = wire::KeepAlive { last_kept: last_kept.0, sent_at_us: to_micros(at) };
         send(up, wire::Up { message: Some(up::Message::KeepAlive(keep_alive)) }).await
     }
 
-    fn write_down<'s>(&self, all: impl IntoIterator<Item = SentMessage<'s>>) -> io::Result<()> {
-        self.witness.map_or(Ok(()), |StreamObserver { sent, .. }| sent.write(clock::now(), all))
+    fn record_sent<'s>(&self, all: impl IntoIterator<Item = SentMessage<'s>>) -> io::Result<()> {
+        self.observer.map_or(Ok(()), |StreamObserver { sent, .. }| sent.write(clock::now(), all))
     }
 }
 
-/// Whether the server takes this terminal's certificate: opens a stream and ends it without a word.
-pub async fn knock(channel: Channel) -> Result<(), StreamError> {
+/// Checks whether the server accepts this terminal's certificate: opens a stream and ends it without a message.
+pub async fn check_access(channel: Channel) -> Result<(), StreamError> {
     let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
     let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(tokio_stream::empty())).await;
     let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
-    match last_word(&mut answers).await {
+    match drain_until_end(&mut answers).await {
         StreamError::Closed => Ok(()),
         error => Err(error),
     }
@@ -277,7 +281,7 @@ async fn send(up: &mpsc::Sender<wire::Up>, message: wire::Up) -> Result<(), Stre
     up.send(message).await.map_err(|_| StreamError::Closed)
 }
 
-async fn last_word(answers: &mut Streaming<wire::Down>) -> StreamError {
+async fn drain_until_end(answers: &mut Streaming<wire::Down>) -> StreamError {
     loop {
         match answers.message().await {
             Ok(Some(_)) => {}

@@ -1,4 +1,4 @@
-//! A disk that keeps, loses or tears whatever was not synced when the power goes, and that can be full.
+//! A simulated disk that can be full, and that keeps, loses or tears unsynced data when the power fails.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,17 +11,17 @@ use redb::StorageBackend;
 const SECTOR: usize = 512;
 const BLOCK: usize = 4_096;
 
-/// What is on the platter, and what has only been written to the cache.
+/// The contents of the platter, and writes that are only in the cache.
 #[derive(Debug)]
 pub(crate) struct Disk {
     safe: Vec<u8>,
     seen: Vec<u8>,
     unsynced: Vec<Write>,
-    /// As in a file with holes: what was never written needs no room.
+    /// As in a sparse file, unwritten blocks need no space.
     taken: BTreeSet<usize>,
-    /// In blocks.
+    /// The size in blocks.
     pub(crate) room: usize,
-    /// The power goes at this operation.
+    /// The power fails at this operation.
     pub(crate) operations_left: u64,
 }
 
@@ -74,8 +74,8 @@ impl Disk {
         Ok(())
     }
 
-    /// The power goes and comes back: of what wasn't synced any part may have reached the platter, and of a write only
-    /// its beginning, or some of its sectors.
+    /// The power fails and comes back. Any part of the unsynced data may have reached the platter, and of a write only
+    /// the beginning or some sectors.
     pub(crate) fn cut(&mut self, random: &mut StdRng) {
         for unsynced in std::mem::take(&mut self.unsynced) {
             match &unsynced {
@@ -96,7 +96,7 @@ impl Disk {
         self.restore(self.safe.clone());
     }
 
-    /// Everything on the platter, as a whole file: for what is tried with a real one.
+    /// The contents of the platter as one file, for tests with a real file.
     pub(crate) fn file(&self) -> &[u8] {
         &self.safe
     }
@@ -113,7 +113,7 @@ impl Disk {
     }
 }
 
-/// A disk as redb uses it. The clones are one disk.
+/// A disk as redb uses it. Clones share one disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Backend(Arc<Mutex<Disk>>);
 

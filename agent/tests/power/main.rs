@@ -1,5 +1,5 @@
-//! A thousand power cuts: on a disk that loses or tears whatever was not synced, that is full at times and on which bits
-//! flip, nothing that was reported as kept is lost or comes in another order, and what is lost is counted.
+//! A thousand power cuts on a disk that loses or tears unsynced data, is sometimes full and flips bits: nothing that
+//! was reported as kept is lost or reordered without being counted.
 
 mod disk;
 mod model;
@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use redb::{Database, DatabaseError};
 use uuid::Uuid;
-use yomitori_agent::sources::FileMark;
+use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{Spool, SpoolError};
 use yomitori_proto::event::Event;
 use yomitori_proto::id::{Life, Seq, TerminalId};
@@ -35,13 +35,13 @@ struct Tally {
     not_kept: u64,
 }
 
-/// A terminal, and what it must hold.
+/// A terminal, and what its spool must hold.
 struct World {
     random: StdRng,
     disk: Backend,
     life: Option<Life>,
     must: Content,
-    /// What found no room, until it is told.
+    /// What did not fit and is not reported yet.
     missed: u64,
     number: u64,
     tally: Tally,
@@ -54,7 +54,7 @@ impl World {
         Self { random, disk: Backend::new(), life: None, must, missed: 0, number: 0, tally: Tally::default() }
     }
 
-    /// As the agent opens it; `None` where the power went meanwhile.
+    /// Opens the spool as the agent does; `None` if the power failed meanwhile.
     fn open(&mut self) -> Option<Spool> {
         let disk = self.disk.clone();
         let create = move || -> Result<Database, DatabaseError> {
@@ -72,14 +72,14 @@ impl World {
         }
     }
 
-    /// The agent runs until the power goes, or for a while.
+    /// Runs the agent until the power fails, or for a while.
     fn run(&mut self) {
         let Some(spool) = self.open() else { return };
         if self.must.last > 0 {
-            assert_eq!(Some(spool.life()), self.life, "the life is kept with its first observation");
+            assert_eq!(Some(spool.life()), self.life, "the life is stored with its first observation");
         }
         self.life = Some(spool.life());
-        // What found no room before and wasn't told when it ended is known to nobody.
+        // What did not fit and was not reported before the agent ended is not known any more.
         self.missed = 0;
         if let Ok(now) = Content::of(&spool) {
             assert_eq!(now, self.must, "{:?}", self.tally);
@@ -97,7 +97,7 @@ impl World {
             match Content::of(&spool) {
                 Ok(now) if done.is_ok() => self.done(&asked, &now),
                 Ok(now) if full => {
-                    assert_eq!(now, self.must, "what isn't kept changes nothing");
+                    assert_eq!(now, self.must, "a failed write changes nothing");
                     if let Asked::Keep { sightings, .. } = &asked {
                         self.missed += sightings.len() as u64;
                         self.tally.not_kept += 1;
@@ -116,7 +116,7 @@ impl World {
         if random.random_bool(0.25) {
             return Asked::Release(random.random_range(self.must.released..=self.must.last));
         }
-        // Around a full disk, everything else may be larger or smaller than the room.
+        // When the disk is full, other operations may or may not fit.
         if random.random_bool(0.05) {
             let room = self.disk.with(|disk| disk.taken()) + random.random_range(0..3);
             let room = if random.random() { room } else { usize::MAX };
@@ -137,7 +137,7 @@ impl World {
 
     fn done(&mut self, asked: &Asked, now: &Content) {
         if matches!(asked, Asked::Release(_)) && *now == self.must && self.disk.with(|disk| disk.room) < usize::MAX {
-            return; // There was no room to let go in.
+            return; // There was not even space for the release.
         }
         if let Err(why) = asked.explains(&self.must, now, self.missed) {
             panic!("{asked:?} did not do what it must: {why}; {:?}", self.tally);
@@ -150,9 +150,9 @@ impl World {
         self.must = now.clone();
     }
 
-    /// The power is gone: what comes back is what `asked` makes, or the state before it unless it was reported as done.
+    /// The power failed: the state is that after `asked`, or the one before it if `asked` was not reported as done.
     fn cut(&mut self, asked: &Asked, reported: bool) {
-        assert!(!self.disk.with(|disk| disk.has_power()), "nothing else keeps {asked:?} from being done");
+        assert!(!self.disk.with(|disk| disk.has_power()), "only a power cut may prevent {asked:?}");
         self.power_up();
         let was_full = self.disk.with(|disk| std::mem::replace(&mut disk.room, usize::MAX)) < usize::MAX;
         let spool = self.open().expect("the power is back");
@@ -176,7 +176,8 @@ impl World {
         });
     }
 
-    /// Bits flip while the agent is down: the real file is opened, and either holds all or is set aside and says so.
+    /// Flips bits while the agent is down: the real file either holds everything, or is set aside and the loss
+    /// reported.
     fn flip(&mut self) -> io::Result<()> {
         let mut bytes = self.disk.with(|disk| disk.file().to_vec());
         if bytes.is_empty() {
@@ -193,12 +194,12 @@ impl World {
         let now = Content::of(&spool).expect("what is kept can be read");
         self.tally.flips += 1;
         if Some(spool.life()) == self.life {
-            assert_eq!(now, self.must, "a flipped bit changes nothing that isn't said");
+            assert_eq!(now, self.must, "a flipped bit changes nothing without a report");
         } else {
-            let told: Vec<_> = now.held.values().map(|sighting| &sighting.event).collect();
+            let events: Vec<_> = now.held.values().map(|sighting| &sighting.event).collect();
             assert!(
-                matches!(&told[..], [Event::CollectionGap(gap)] if gap.source == GapSource::Spool && gap.lost.is_none()),
-                "{told:?}"
+                matches!(&events[..], [Event::CollectionGap(gap)] if gap.source == GapSource::Spool && gap.lost.is_none()),
+                "{events:?}"
             );
             assert!(dir.path().join("spool.broken.redb").exists());
             self.tally.set_aside += 1;
@@ -221,14 +222,14 @@ fn a_thousand_power_cuts_lose_nothing_that_was_kept() -> io::Result<()> {
         world.disk.with(|disk| disk.operations_left = operations);
         world.run();
         if world.disk.with(|disk| disk.has_power()) {
-            // It ended in order, or by `kill`: the disk keeps what it has been given.
+            // The agent ended in order or by `kill`, so the disk keeps all writes.
             if world.random.random_bool(0.2) {
                 world.power_up();
             } else if world.random.random_bool(0.3) {
                 world.flip()?;
             }
         } else {
-            // In the middle of opening: `run` has dealt with every other cut.
+            // The power failed during opening; `run` has handled every other cut.
             world.power_up();
         }
         world.disk.with(|disk| disk.operations_left = u64::MAX);
@@ -236,6 +237,6 @@ fn a_thousand_power_cuts_lose_nothing_that_was_kept() -> io::Result<()> {
     println!("{:?}", world.tally);
     let Tally { cuts, kept, restarts, shed, full, flips, set_aside, .. } = world.tally;
     assert!(cuts >= CUTS && kept > CUTS, "the disk was up for long enough to keep something");
-    assert!(restarts > 0 && shed > 0 && full > 0 && flips > 0 && set_aside > 0, "everything has happened");
+    assert!(restarts > 0 && shed > 0 && full > 0 && flips > 0 && set_aside > 0, "every kind of fault has occurred");
     Ok(())
 }

@@ -1,17 +1,17 @@
-//! What the spool must hold: everything that was reported as kept and is not released, in its order, but for what a gap
-//! counts. What was under way when the power went may have happened whole, or not at all.
+//! What the spool must hold: everything that was reported as kept and is not released, in order, except what a gap
+//! counts. An operation during which the power failed has happened completely or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use yomitori_agent::sources::FileMark;
+use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{Spool, SpoolError};
 use yomitori_observation::{Sighting, shed};
 use yomitori_proto::event::{AgentStopped, CollectionGap, Event, LinkageResultObserved, Observation, TapObserved};
 use yomitori_proto::id::{ReaderKey, Seq};
 use yomitori_proto::vocabulary::{GapSource, LinkageFolder, LinkageKind, Medium, ReadOutcome, StopReason};
 
-/// What can be seen of a spool.
+/// The visible contents of a spool.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Content {
     pub(crate) last: u64,
@@ -28,7 +28,7 @@ impl Content {
         };
         let all = spool.after(Seq::NONE, usize::MAX)?;
         let order: Vec<_> = all.iter().map(|observation| observation.seq).collect();
-        assert!(order.is_sorted_by(|one, next| one < next), "in its order: {order:?}");
+        assert!(order.is_sorted_by(|one, next| one < next), "in order: {order:?}");
         Ok(Self {
             last: spool.last().0,
             released: spool.first_unacknowledged().0 - 1,
@@ -38,7 +38,7 @@ impl Content {
     }
 }
 
-/// Something that was asked of the spool.
+/// A call of the spool.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
     Keep { sightings: Vec<Sighting>, marks: Vec<FileMark>, forgotten: Vec<FileMark> },
@@ -46,7 +46,7 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
-    /// Whether `after` is what this may make of `before`; `missed` found no room earlier on and is told now.
+    /// Checks that this call may turn `before` into `after`; `missed` did not fit earlier and is reported now.
     pub(crate) fn explains(&self, before: &Content, after: &Content, missed: u64) -> Result<(), String> {
         match self {
             Self::Release(through) => {
@@ -71,16 +71,16 @@ impl Asked {
     }
 }
 
-/// Takes from `expected` what the gap that came last counts, if there is one, and compares the rest.
+/// Removes from `expected` what the last gap counts, if there is one, and compares the rest.
 fn account(mut expected: Content, after: &Content, missed: u64) -> Result<(), String> {
     let gone: Vec<_> = expected.held.keys().filter(|seq| !after.held.contains_key(seq)).copied().collect();
     if gone.is_empty() && missed == 0 {
         return equal("everything", &expected, after);
     }
     expected.last += 1;
-    let gap = after.held.get(&expected.last).ok_or_else(|| format!("no gap tells of {gone:?} and {missed}"))?;
+    let gap = after.held.get(&expected.last).ok_or_else(|| format!("no gap counts {gone:?} and {missed}"))?;
     let Event::CollectionGap(CollectionGap { source: GapSource::Spool, from, to, lost: Some(lost) }) = gap.event else {
-        return Err(format!("{gap:?} tells nothing of {gone:?} and {missed}"));
+        return Err(format!("{gap:?} does not count {gone:?} and {missed}"));
     };
     let (mut counted, mut worth, mut youngest) = (missed, shed::Worth::Background, 0);
     for seq in &gone {
@@ -118,7 +118,7 @@ fn equal<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, found: &T) ->
     if expected == found { Ok(()) } else { Err(format!("{what}: expected {expected:?}, found {found:?}")) }
 }
 
-/// The `number`th thing that ever happened here, of one of three worths, while the clock goes back and forth by hours.
+/// The `number`th event here, of one of three worths, while the clock jumps back and forth by hours.
 pub(crate) fn sighting(number: u64, worth: u8, clock_off: i64) -> Sighting {
     let event: Event = match worth {
         0 => LinkageResultObserved {
@@ -146,7 +146,7 @@ pub(crate) fn sighting(number: u64, worth: u8, clock_off: i64) -> Sighting {
     Sighting::now(at(number, clock_off), event)
 }
 
-/// No two are the same: the number is in the microseconds.
+/// Each is unique, because the number is in the microseconds.
 pub(crate) fn at(number: u64, clock_off: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + clock_off) + TimeDelta::microseconds(number as i64)
 }

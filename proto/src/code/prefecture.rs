@@ -1,4 +1,4 @@
-//! The 47 prefectures by their number in institution codes, which is also that of JIS X 0401.
+//! The 47 prefectures with their numbers in institution codes, which are those of JIS X 0401.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Prefecture(u8);
 
-/// The text names no prefecture.
+/// The text is not a prefecture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("no prefecture: write 01 to 47, 東京都, 東京 or Tokyo / 都道府県は番号または名称で書いてください")]
+#[error("not a prefecture: write 01 to 47, 東京都, 東京 or Tokyo / 都道府県は番号または名称で書いてください")]
 pub struct PrefectureError;
 
 impl Prefecture {
@@ -32,13 +32,13 @@ impl Prefecture {
         self.0
     }
 
-    /// As in 東京都.
+    /// The Japanese name, such as 東京都.
     #[must_use]
     pub const fn japanese(self) -> &'static str {
         NAMES[self.0 as usize - 1].0
     }
 
-    /// As in Tokyo.
+    /// The English name, such as Tokyo.
     #[must_use]
     pub const fn english(self) -> &'static str {
         NAMES[self.0 as usize - 1].1

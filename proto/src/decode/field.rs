@@ -1,4 +1,4 @@
-//! The rules for single fields: one function a rule, each told the field's name for its error.
+//! The rules for single fields: one function for each rule, which gets the field's name for its error.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -34,7 +34,7 @@ pub(crate) fn usb(field: &'static str, number: u32) -> Result<u16, DecodeError> 
     u16::try_from(number).map_err(|_| DecodeError::Number { field, range: "0 to 65535" })
 }
 
-/// `check` where there is something to check; an empty text is absent.
+/// Applies `check` to a text that is not empty; an empty text is absent.
 pub(crate) fn optional(
     text: Option<String>,
     check: impl FnOnce(String) -> Result<String, DecodeError>,
@@ -48,11 +48,11 @@ pub(crate) fn version(field: &'static str, text: String) -> Result<String, Decod
     keep(holds, text, field, "a version: 1 to 64 of 0-9, A-Z, a-z and ._+-")
 }
 
-/// A word of a table: reader models, causes, fallbacks, flags.
+/// An identifier of a table: reader models, causes, fallbacks, flags.
 pub(crate) fn word(field: &'static str, text: String) -> Result<String, DecodeError> {
     let holds =
         (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    keep(holds, text, field, "a table's word: 1 to 64 of 0-9, A-Z, a-z and ._-")
+    keep(holds, text, field, "an identifier of a table: 1 to 64 of 0-9, A-Z, a-z and ._-")
 }
 
 pub(crate) fn error_code(field: &'static str, text: String) -> Result<String, DecodeError> {
@@ -71,7 +71,7 @@ pub(crate) fn prefecture(field: &'static str, text: String) -> Result<String, De
     keep(holds, text, field, "a prefecture: 01 to 47")
 }
 
-/// What a person wrote or a list says: names, reasons, references.
+/// A text from a person or a list: a name, a reason or a reference.
 pub(crate) fn line(field: &'static str, text: String) -> Result<String, DecodeError> {
     let holds = (1..=LINE_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     keep(holds, text, field, "one line of 1 to 2000 characters")

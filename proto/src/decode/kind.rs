@@ -1,4 +1,4 @@
-//! The kinds of events, one arm each.
+//! Decodes the kinds of events, one arm for each.
 
 use super::field::{
     boot, document, error_code, instant, institution_code, life, line, optional, place, prefecture, session, snapshot,

@@ -1,4 +1,4 @@
-//! What the two halves say, parsed.
+//! The parsed messages of both halves.
 
 use chrono::{DateTime, Utc};
 
@@ -8,24 +8,24 @@ use crate::time::to_micros;
 use crate::vocabulary::{CollectionLevel, Way};
 use crate::wire::{self, down, up};
 
-/// How a terminal introduces itself.
+/// The first message of a terminal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hello {
     pub terminal: TerminalId,
     pub facility: FacilityId,
     pub life: Life,
-    /// Nothing below will be sent again.
+    /// No lower number will be sent again.
     pub first_unacknowledged: Seq,
     pub agent_version: String,
     /// By the terminal's clock.
     pub sent_at: DateTime<Utc>,
-    /// `Unknown` where an older agent says nothing of it.
+    /// `Unknown` if an older agent does not send it.
     pub way: Way,
-    /// Whether [`Settings`] may be sent to it; an older agent would end the stream.
+    /// Whether the terminal accepts [`Settings`]; an older agent would end the stream.
     pub takes_settings: bool,
 }
 
-/// What the server lets the terminal do.
+/// The server's answer to [`Hello`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Welcome {
     pub session: Session,
@@ -34,7 +34,7 @@ pub struct Welcome {
     pub batch_limit: u32,
 }
 
-/// What the centre asks of a terminal: to collect no more than this, whatever its own configuration allows.
+/// The server's settings for a terminal: it must not collect more than this, even if its own configuration allows more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
     hash: u64,
@@ -42,25 +42,26 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// No more than `most`.
+    /// Settings that allow at most `most`.
     #[must_use]
     pub fn limiting(most: CollectionLevel) -> Self {
         Self { hash: Self::digest(most), most }
     }
 
-    /// As the server that sent them calls them.
+    /// The hash from the server that sent them.
     #[must_use]
     pub const fn hash(self) -> u64 {
         self.hash
     }
 
-    /// What is asked for; `None` where a newer server asks for something that this version does not know.
+    /// The highest level; `None` if a newer server asks for something that this version does not know.
     #[must_use]
     pub fn most(self) -> Option<CollectionLevel> {
         (self.most != CollectionLevel::Unknown && self.hash == Self::digest(self.most)).then_some(self.most)
     }
 
-    /// FNV-1a over everything that settings can say. Whoever knows more of them comes to another number where it says more.
+    /// FNV-1a over all fields of the settings. A version with more fields computes another hash if an additional field
+    /// is set.
     fn digest(most: CollectionLevel) -> u64 {
         const PRIME: u64 = 0x0100_0000_01b3;
         let bytes = most.to_wire().to_be_bytes();
@@ -68,7 +69,7 @@ impl Settings {
     }
 }
 
-/// What the server says.
+/// A message of the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
     Welcome(Welcome),
@@ -80,7 +81,7 @@ pub enum Answer {
     Resume {
         after: Seq,
     },
-    /// Send nothing for so long.
+    /// Send nothing for this long.
     SlowDown {
         pause_ms: u32,
     },

@@ -1,10 +1,10 @@
 //! The server's half of one stream.
 //!
-//! The shell carries out each [`Effect`] before it hands in the next message or along with it, as it likes, with one
-//! condition: appends of one stream reach the log in the order in which they were demanded, and once an append has
-//! failed none that was demanded after it may still be made; the stream then ends and the terminal sends again. Else a
-//! later number could enter the log before an earlier one, and the earlier one would be taken for a duplicate.
-//! The shell reads no further message while as many appends are open as it can bear.
+//! The shell carries out each [`Effect`] before or while it passes in the next message, with one condition: appends of
+//! one stream must reach the log in the order in which they were requested, and after a failed append no later one may
+//! be made; the stream then ends and the terminal sends again. Otherwise a later number could enter the log before an
+//! earlier one, and the earlier one would be taken for a duplicate. The shell limits the number of open appends by not
+//! reading further messages.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use crate::event::Observation;
 use crate::id::{FacilityId, Seq, Session, TerminalId};
 use crate::wire::{self, up};
 
-/// Who the client certificate says is at the other end.
+/// The terminal and facility in the client certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
     pub terminal: TerminalId,
@@ -35,29 +35,29 @@ pub struct ReceiverSettings {
 pub enum Effect {
     /// Send `welcome`; the terminal is connected.
     Greet { hello: Hello, welcome: Answer },
-    /// Append these to the log, then call [`Receiver::appended`] with `through`. By the terminal's clock they were sent
-    /// at `sent_at`. Never empty.
+    /// Append these observations to the log, then call [`Receiver::appended`] with `through`. They were sent at
+    /// `sent_at` by the terminal's clock. Never empty.
     Append { observations: Vec<Observation>, sent_at: DateTime<Utc>, through: Seq },
-    /// Send this.
+    /// Send this answer.
     Answer(Answer),
-    /// The terminal is there and has kept everything up to `last_kept`.
+    /// The terminal is connected and has stored everything up to `last_kept`.
     Present { last_kept: Seq, sent_at: DateTime<Utc> },
 }
 
-/// Why the stream ends.
+/// Why the stream is rejected.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("a stream begins with `Hello`")]
+    #[error("the first message of the stream is not `Hello`")]
     HelloFirst,
-    #[error("only the first message of a stream is `Hello`")]
+    #[error("the stream contains a second `Hello`")]
     HelloTwice,
-    #[error("`Hello` names another terminal or facility than the certificate: enrol this terminal again")]
+    #[error("`Hello` names another terminal or facility than the certificate (enrol this terminal again)")]
     NotYou,
-    #[error("sequence numbers must rise within a batch and lie above its `after`")]
+    #[error("invalid batch: sequence numbers must rise and be above `after`")]
     OutOfOrder,
-    #[error("a batch holds at most {limit} observations")]
+    #[error("the batch has more than {limit} observations")]
     OverLimit { limit: u32 },
-    #[error("the message was not understood")]
+    #[error("invalid message")]
     Message(#[from] DecodeError),
 }
 
@@ -78,13 +78,14 @@ enum Stage {
 
 #[derive(Debug)]
 struct Progress {
-    /// The last place that was handed to the shell.
+    /// The last number that was passed to the shell.
     received: Seq,
     /// Everything up to here is in the log, or was acknowledged in an earlier stream.
     appended: Seq,
-    /// Appends that were demanded and are not yet covered by `appended`, in order.
+    /// Appends that were requested and are not yet covered by `appended`, in order.
     open: VecDeque<Append>,
-    /// Where `Resume` was asked for last: once for each hole, since every batch behind it would ask again.
+    /// Where `Resume` was last requested. It is sent once for each hole, because every later batch would trigger it
+    /// again.
     resumed: Option<Seq>,
 }
 
@@ -95,13 +96,13 @@ struct Append {
 }
 
 impl Receiver {
-    /// For one stream of `peer`; `session` is a new random identifier.
+    /// A receiver for one stream of `peer`; `session` is a new random identifier.
     #[must_use]
     pub const fn new(peer: Peer, session: Session, settings: ReceiverSettings) -> Self {
         Self { peer, session, settings, stage: Stage::Expecting }
     }
 
-    /// Takes the next message. After a refusal the stream is to be closed and this dropped.
+    /// Handles the next message. After a refusal, close the stream and drop this receiver.
     pub fn handle(&mut self, message: wire::Up) -> Result<Option<Effect>, Refusal> {
         let message = message.message.ok_or(DecodeError::UnknownKind { field: "up" })?;
         match (message, &mut self.stage) {
@@ -116,9 +117,9 @@ impl Receiver {
         }
     }
 
-    /// The log has confirmed the append that [`Effect::Append`] demanded with `through`. Confirmations may come in any
-    /// order; the answer acknowledges what is in the log without a hole, and is absent where that is no more than
-    /// before.
+    /// Records that the log has confirmed the append that [`Effect::Append`] requested with `through`. Confirmations
+    /// may come in any order. The answer acknowledges what is in the log without a hole; it is absent if that has not
+    /// changed.
     pub fn appended(&mut self, through: Seq) -> Option<Answer> {
         let Stage::Greeted(progress) = &mut self.stage else { return None };
         progress.appended(through)
@@ -154,7 +155,7 @@ impl Progress {
             let asked = self.resumed.replace(self.received) == Some(self.received);
             return Ok((!asked).then_some(Effect::Answer(Answer::Resume { after: self.received })));
         }
-        // The batch holds all that the terminal has after `after`, so that nothing is missing before its remainder.
+        // The batch holds everything that the terminal has after `after`, so nothing is missing before its remainder.
         observations.retain(|observation| observation.seq > self.received);
         let Some(last) = observations.last() else { return Ok(self.acknowledgement().map(Effect::Answer)) };
         let through = last.seq;
@@ -174,7 +175,7 @@ impl Progress {
         (self.appended > before).then(|| self.acknowledgement()).flatten()
     }
 
-    /// What can be acknowledged now; nothing at the very start of a life.
+    /// What can be acknowledged now; nothing at the start of a life.
     fn acknowledgement(&self) -> Option<Answer> {
         (self.appended > Seq::NONE).then_some(Answer::Ack { through: self.appended })
     }

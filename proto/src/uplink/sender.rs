@@ -1,7 +1,8 @@
-//! The terminal's half of one stream. It holds no observations: the spool does.
+//! The terminal's half of one stream. The observations are in the spool, not here.
 //!
-//! The shell's loop: after every call that may change the answer, carry out [`Sender::poll`] until it is `None`, then wait
-//! for the server, for the spool ([`Sender::kept`]) or for [`Sender::deadline`]. Calling `poll` too early is harmless.
+//! The shell's loop: after every call that may change the answer, call [`Sender::poll`] and carry out its result until
+//! it is `None`, then wait for the server, for the spool ([`Sender::kept`]) or for [`Sender::deadline`]. Calling `poll`
+//! too early is harmless.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,13 +12,13 @@ use crate::id::Seq;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SenderSettings {
-    /// So many batches may wait for their acknowledgement.
+    /// At most this many batches may wait for their acknowledgement.
     pub window: usize,
     /// A batch holds at most this many observations, and no more than the server allows.
     pub batch_limit: usize,
-    /// When nothing was acknowledged for so long, everything unacknowledged is sent again.
+    /// If nothing was acknowledged for this long, everything unacknowledged is sent again.
     pub resend_after: Duration,
-    /// When the server has owed an answer and said nothing for so long, the stream is given up.
+    /// If an answer of the server has been due for this long, the stream is given up.
     pub give_up_after: Duration,
 }
 
@@ -28,7 +29,7 @@ pub enum Transmit {
         first_unacknowledged: Seq,
     },
     /// Read up to `limit` observations with a number above `after` from the spool, send them, and call
-    /// [`Sender::sent`], also where there was nothing to read.
+    /// [`Sender::sent`], even if there was nothing to read.
     Batch {
         after: Seq,
         limit: usize,
@@ -36,18 +37,18 @@ pub enum Transmit {
     KeepAlive {
         last_kept: Seq,
     },
-    /// The server is gone without a word: close this stream and open another one with a new `Sender`.
+    /// The server does not answer: close this stream and open another one with a new `Sender`.
     GiveUp,
 }
 
-/// What a server of this contract never says: close the stream and open another one.
+/// A violation of the protocol by the server: close the stream and open another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Violation {
-    #[error("the server said something before `Welcome`")]
+    #[error("the server sent a message before `Welcome`")]
     WelcomeFirst,
-    #[error("the server said `Welcome` twice")]
+    #[error("the server sent `Welcome` twice")]
     WelcomeTwice,
-    #[error("the server acknowledged {through}, and only {sent} was sent")]
+    #[error("the server acknowledged {through}, but only {sent} was sent")]
     AckBeyondSent { through: Seq, sent: Seq },
 }
 
@@ -58,29 +59,29 @@ pub struct Sender {
     greeted: bool,
     welcome: Option<Welcome>,
     last_kept: Seq,
-    /// Acknowledged: never sent again.
+    /// Acknowledged up to here; never sent again.
     released: Seq,
-    /// What follows is sent next.
+    /// The number after which the next batch begins.
     cursor: Seq,
-    /// The highest number that ever left in this stream; going back doesn't lower it.
+    /// The highest number that was sent in this stream; going back does not lower it.
     sent: Seq,
-    /// The spool has nothing between `cursor` and here: it has shed it.
+    /// The spool has nothing between `cursor` and here, because it was shed.
     drained: Seq,
-    /// The last number of each batch that was sent since the last going back and is not acknowledged.
+    /// The last number of each batch that was sent since the last return and is not acknowledged.
     open: VecDeque<Seq>,
-    /// When the wait for an acknowledgement began, or the last one came; no earlier than the end of a pause.
+    /// When the wait for an acknowledgement began or the last one arrived; not before the end of a pause.
     waiting_since: Option<Instant>,
-    /// Since when the server has owed a word (a welcome, an acknowledgement) and said nothing; no earlier than the end of
-    /// a pause. Sending again doesn't start it anew.
+    /// Since when an answer of the server (a welcome or an acknowledgement) has been due; not before the end of a
+    /// pause. Sending again does not reset it.
     owed_since: Option<Instant>,
-    /// When we spoke last.
+    /// When the terminal last sent something.
     spoke_at: Option<Instant>,
     paused_until: Option<Instant>,
 }
 
 impl Sender {
-    /// For one stream. `first_unacknowledged` is the lowest number in the spool, or the one after `last_kept` where the
-    /// spool is empty.
+    /// A sender for one stream. `first_unacknowledged` is the lowest number in the spool, or the one after `last_kept`
+    /// if the spool is empty.
     #[must_use]
     pub const fn new(settings: SenderSettings, first_unacknowledged: Seq, last_kept: Seq) -> Self {
         let before = Seq(first_unacknowledged.0.saturating_sub(1));
@@ -101,13 +102,13 @@ impl Sender {
         }
     }
 
-    /// The spool has kept everything up to `last`. May change what `poll` answers.
+    /// Records that the spool has stored everything up to `last`. May change the result of `poll`.
     pub fn kept(&mut self, last: Seq) {
         self.last_kept = self.last_kept.max(last);
     }
 
-    /// What to do now. Changes after `kept`, `sent`, `handle`, and with time at `deadline`. [`Transmit::Batch`] stands
-    /// until `sent` is called; `Hello` and `KeepAlive` count as sent once they were answered here.
+    /// What to do now. Changes after `kept`, `sent` and `handle`, and at `deadline`. [`Transmit::Batch`] is repeated
+    /// until `sent` is called; `Hello` and `KeepAlive` count as sent once they were returned here.
     pub fn poll(&mut self, now: Instant) -> Option<Transmit> {
         if !self.greeted {
             self.greeted = true;
@@ -137,8 +138,9 @@ impl Sender {
         None
     }
 
-    /// A batch that [`Transmit::Batch`] demanded has been sent: `count` observations, the last of them `last`. With a
-    /// `count` of 0 nothing was sent, because the spool has shed what was there. May change what `poll` answers.
+    /// Records that a batch that [`Transmit::Batch`] requested was sent: `count` observations, the last of them `last`.
+    /// With a `count` of 0 nothing was sent, because the spool has shed what was there. May change the result of
+    /// `poll`.
     pub fn sent(&mut self, after: Seq, last: Seq, count: usize, now: Instant) {
         if count == 0 {
             if after <= self.cursor {
@@ -151,7 +153,7 @@ impl Sender {
         }
         self.spoke_at = Some(now);
         self.sent = self.sent.max(last);
-        // Where an answer has moved the cursor back since `poll`, the server will ask for what lies between again.
+        // If an answer has moved the cursor back since `poll`, the server will request what lies between again.
         if after <= self.cursor && last > self.cursor {
             if self.open.is_empty() {
                 self.waiting_since = self.waiting_since.max(Some(now));
@@ -162,15 +164,15 @@ impl Sender {
         }
     }
 
-    /// Takes what the server said, and tells through which number the spool may let go. May change what `poll` answers.
-    /// After a violation the stream is to be closed and this dropped.
+    /// Handles an answer of the server. Returns through which number the spool may release. May change the result of
+    /// `poll`. After a violation, close the stream and drop this sender.
     pub fn handle(&mut self, answer: Answer, now: Instant) -> Result<Option<Seq>, Violation> {
         let released = self.take(answer, now)?;
         self.owed_since = self.owed_since.max(Some(now)).filter(|_| !self.open.is_empty());
         Ok(released)
     }
 
-    /// When `poll` will answer something although nothing happens. Changes after every other call.
+    /// When `poll` must be called next although nothing has happened. Changes after every other call.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let due = [self.give_up_at(), self.resend_at(), self.keep_alive_at()].into_iter().flatten().min();
@@ -196,7 +198,7 @@ impl Sender {
                 }
                 Ok(None)
             }
-            // For the shell alone.
+            // These concern the shell only.
             (Answer::Settings(_), Some(_)) => Ok(None),
             (Answer::SlowDown { pause_ms }, Some(_)) => {
                 self.paused_until = Some(now + Duration::from_millis(pause_ms.into()));

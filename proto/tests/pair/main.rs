@@ -1,5 +1,5 @@
-//! Sender and receiver as a pair over a wire that loses, doubles, delays and reorders messages, with connections that
-//! break and a server that dies, all by a virtual clock. What a run must show is in `World::judge`.
+//! Sender and receiver as a pair over a wire that loses, duplicates, delays and reorders messages, with connections
+//! that break and a server that dies, all by a virtual clock. The checks of a run are in `World::judge`.
 
 mod world;
 
@@ -38,7 +38,7 @@ fn a_good_wire_carries_everything_exactly_once() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_given_up_and_the_next_one_takes_all() {
+fn a_silent_server_is_given_up_and_the_next_one_receives_everything() {
     let mut world = World::new(7, Faults { lose: 1000, ..Faults::NONE });
     world.keep(30);
     world.run_with_faults(1);
@@ -48,7 +48,7 @@ fn a_server_that_says_nothing_is_given_up_and_the_next_one_takes_all() {
     world.judge();
 }
 
-/// Each fault is absent in some runs, so that the others are seen alone too.
+/// Each fault is absent in some runs, so that the others also occur alone.
 fn faults() -> impl Strategy<Value = Faults> {
     let rate = |most: u32| prop_oneof![1 => 0..=0_u32, 2 => 0..=most];
     (rate(300), rate(300), rate(3000), any::<bool>(), rate(30), rate(20), rate(100), rate(30)).prop_map(

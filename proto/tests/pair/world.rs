@@ -24,23 +24,23 @@ const SENDER: SenderSettings = SenderSettings {
     resend_after: Duration::from_secs(5),
     give_up_after: Duration::from_secs(20),
 };
-/// How long the faults last, and how long it may take afterwards until nothing waits any more.
+/// How long the faults last, and how long it may take afterwards until nothing is pending.
 const FAULTS_LAST: Duration = Duration::from_secs(60);
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// Rates are per mille: of messages, except `shed`, which is of observations kept.
+/// Rates are per mille of messages, except `shed`, which is per mille of stored observations.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
     pub(crate) lose: u32,
     pub(crate) double: u32,
     pub(crate) delay_ms: u64,
     pub(crate) reorder: bool,
-    /// The connection breaks; what the server was about to append still is.
+    /// The connection breaks; the server still makes its pending appends.
     pub(crate) hang_up: u32,
-    /// The server dies with what it was about to append.
+    /// The server dies and loses its pending appends.
     pub(crate) crash: u32,
     pub(crate) slow_down: u32,
-    /// The spool is full and lets some unacknowledged observation go.
+    /// The spool is full and sheds an unacknowledged observation.
     pub(crate) shed: u32,
 }
 
@@ -73,7 +73,7 @@ enum Happening {
         seqs: Vec<u64>,
         through: Seq,
     },
-    /// And confirms it.
+    /// The log confirms an append.
     Confirm {
         connection: u64,
         through: Seq,
@@ -83,7 +83,7 @@ enum Happening {
 struct Stream {
     sender: Sender,
     receiver: Receiver,
-    /// A batch is being read: the sender is not asked meanwhile.
+    /// A batch is being read; the sender is not polled meanwhile.
     reading: bool,
     /// When the last message of each direction arrives, and the last append lands.
     up_at: Instant,
@@ -101,7 +101,7 @@ pub(crate) struct World {
     last_kept: u64,
     shed: BTreeSet<u64>,
     stream: Option<Stream>,
-    /// How many there were; the last one has this number.
+    /// How many were stored; the last one has this number.
     pub(crate) connections: u64,
     pub(crate) log: Vec<u64>,
 }
@@ -126,7 +126,7 @@ impl World {
         world
     }
 
-    /// The recorder keeps `count` observations at once.
+    /// The recorder stores `count` observations at once.
     pub(crate) fn keep(&mut self, count: u64) {
         for _ in 0..count {
             self.last_kept += 1;
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    /// Faults happen, while `count` more observations are kept one by one.
+    /// Faults happen while `count` more observations are stored one by one.
     pub(crate) fn run_with_faults(&mut self, count: u64) {
         for _ in 0..count {
             let after = Duration::from_millis(self.rng.random_range(0..FAULTS_LAST.as_millis() as u64));
@@ -153,28 +153,28 @@ impl World {
         while self.step(end) {}
     }
 
-    /// Nothing goes wrong any more: soon nothing may wait.
+    /// No more faults: soon nothing may be pending.
     pub(crate) fn run_to_the_end(&mut self) {
         self.faults = Faults::NONE;
         let end = self.now + RECOVERY;
         while self.step(end) {}
     }
 
-    /// What must be true in the end, whatever has happened.
+    /// Checks what must be true in the end after any faults.
     pub(crate) fn judge(&self) {
         let lost: Vec<_> =
             (1..=self.last_kept).filter(|seq| !self.shed.contains(seq) && !self.log.contains(seq)).collect();
-        assert!(lost.is_empty(), "kept and never appended: {lost:?}");
+        assert!(lost.is_empty(), "stored and never appended: {lost:?}");
         assert!(self.spool.is_empty(), "appended and never released: {:?}", self.spool);
-        assert!(self.log.iter().all(|seq| (1..=self.last_kept).contains(seq)), "the log holds what nobody kept");
+        assert!(self.log.iter().all(|seq| (1..=self.last_kept).contains(seq)), "the log holds what was never stored");
         let mut seen = BTreeSet::new();
-        // What was shed may come late: another stream that had read it before may still be appending.
+        // What was shed may arrive late, because another stream that had read it before may still be appending.
         let first: Vec<u64> =
             self.log.iter().copied().filter(|seq| !self.shed.contains(seq) && seen.insert(*seq)).collect();
         assert!(first.is_sorted(), "first appends are out of order: {first:?}");
     }
 
-    /// Goes to what happens next; `false` where that is after `end`.
+    /// Advances to the next event; `false` if it is after `end`.
     fn step(&mut self, end: Instant) -> bool {
         self.transmit();
         let happening = self.to_come.first_key_value().map(|((at, _), _)| *at);
@@ -184,10 +184,10 @@ impl World {
             self.now = end;
             return false;
         };
-        assert!(deadline.is_none_or(|at| at > self.now), "a deadline in the past would spin");
+        assert!(deadline.is_none_or(|at| at > self.now), "a deadline in the past would cause a busy loop");
         self.now = next;
         if happening == Some(next) {
-            let (_, happening) = self.to_come.pop_first().expect("it was there just now");
+            let (_, happening) = self.to_come.pop_first().expect("the queue was not empty");
             self.happen(happening);
         }
         true
@@ -235,7 +235,7 @@ impl World {
         }
     }
 
-    /// The terminal's shell: does what the sender asks for until it asks for nothing.
+    /// The terminal's shell: carries out what the sender requests until it requests nothing.
     fn transmit(&mut self) {
         for _ in 0..100 {
             let Some(stream) = self.stream.as_mut().filter(|stream| !stream.reading) else { return };
@@ -269,7 +269,7 @@ impl World {
             };
             self.fly_up(message);
         }
-        panic!("the sender asks without end");
+        panic!("the sender requests without end");
     }
 
     fn read(&mut self, after: Seq, limit: usize) {
@@ -285,10 +285,10 @@ impl World {
         }
     }
 
-    /// The terminal hears the server.
+    /// The terminal receives a message of the server.
     fn hear(&mut self, message: wire::Down) {
         let Some(stream) = &mut self.stream else { return };
-        let answer = Answer::try_from(message).expect("the server makes sense");
+        let answer = Answer::try_from(message).expect("the server's message is valid");
         match stream.sender.handle(answer, self.now) {
             Ok(None) => {}
             Ok(Some(through)) => {
@@ -301,7 +301,7 @@ impl World {
         }
     }
 
-    /// The server hears the terminal.
+    /// The server receives a message of the terminal.
     fn receive(&mut self, message: wire::Up) {
         let slow_down = self.chance(self.faults.slow_down);
         let Some(stream) = &mut self.stream else { return };
@@ -337,7 +337,7 @@ impl World {
         self.fly(|connection| Happening::Up { connection, message: message.clone() }, |stream| &mut stream.up_at);
     }
 
-    /// Puts a message on the wire, with all that can happen to it there.
+    /// Puts a message on the wire, with all faults that can happen there.
     fn fly(&mut self, message: impl Fn(u64) -> Happening, arrival: impl Fn(&mut Stream) -> &mut Instant) {
         if self.chance(self.faults.crash) {
             self.to_come

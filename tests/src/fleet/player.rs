@@ -211,7 +211,7 @@ async fn carry(carried: Carried, mut line: watch::Receiver<bool>, closing: Cance
         let identity = Identity::load(&member.state_dir)?.unwrap_or_else(|| member.identity.clone());
         let uplink = Uplink {
             board: Arc::default(),
-            obeys: None,
+            limit: None,
             route: Arc::new(server.clone().into()),
             state_dir: member.state_dir.clone(),
             identity,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use yomitori_agent::address::ServerAddress;
-use yomitori_agent::identity::{self, Identity};
+use yomitori_agent::identity::{Identity, enrol};
 use yomitori_proto::code::InstitutionCode;
 
 use super::character::Character;
@@ -108,7 +108,7 @@ async fn join(
     })?;
     let token = token.parse().map_err(|error| anyhow!("the token for {code}: {error}"))?;
     let route = Arc::new(server.clone().into());
-    let identity = identity::enrol(&route, &token).await.with_context(|| format!("enrol the terminal of {code}"))?;
+    let identity = enrol::enrol(&route, &token).await.with_context(|| format!("enrol the terminal of {code}"))?;
     identity.store(&state_dir)?;
     Ok(Member { index, code, state_dir, identity })
 }

@@ -65,7 +65,7 @@ impl Clinic {
     /// Whether the agent has heard that everything up to `seq` is in the log.
     pub(crate) fn has_acknowledged(&self, seq: u64) -> Result<()> {
         let log = self.agent.log();
-        let line = log.lines().rev().find(|line| line.contains("The server has acknowledged."));
+        let line = log.lines().rev().find(|line| line.contains("The server acknowledged observations."));
         let through = line.and_then(|line| line.split("seq=").nth(1)).context("nothing is acknowledged")?;
         ensure!(through.trim().parse::<u64>().context("a number")? >= seq, "acknowledged up to {through}, kept {seq}");
         Ok(())

@@ -124,7 +124,7 @@ async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     // What is kept while the server is away lies in the spool.
     server.kill()?;
     patient.tidy(&agent.res)?;
-    let kept = || agent.log().matches("An observation was kept").count();
+    let kept = || agent.log().matches("An observation was stored").count();
     let before = kept();
     std::fs::write(agent.face.join(format!("{}-{}.xml", patient.number, serial)), &serial).context("write a file")?;
     wait::until("an observation to be kept", PATIENCE, async || {

@@ -1,11 +1,11 @@
-//! What the desk can choose from, in words short enough for a button. The identifiers are those of the centre's tables of
-//! causes and fallbacks; a test of the whole tree holds the two together.
+//! The choices of the desk page, in words that fit on a button. The identifiers are those of the server's tables of
+//! causes and fallbacks; a test keeps both in step.
 
 use super::text::Text;
 
 /// A cause or a fallback.
 pub struct Choice {
-    /// In the centre's table.
+    /// The identifier in the server's table.
     pub id: &'static str,
     pub(super) text: Text,
 }

@@ -1,4 +1,4 @@
-//! The entries of the day, as the desk sees them.
+//! The entries of the day, as the desk page lists them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use yomitori_proto::event::{Event, Observation};
@@ -6,7 +6,7 @@ use yomitori_proto::id::Seq;
 
 use super::text::day;
 
-/// As in the spool: what is older is not of today.
+/// The same as in the spool: older entries are not from today.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(36);
 
 /// One entry.
@@ -23,17 +23,17 @@ pub(super) struct Entry {
 pub(super) struct Day(Vec<Entry>);
 
 impl Day {
-    /// What was kept.
-    pub(super) fn of(observations: Vec<Observation>) -> Self {
+    /// The entries among stored observations.
+    pub(super) fn from_observations(observations: Vec<Observation>) -> Self {
         let mut day = Self::default();
         for Observation { seq, occurred_at, event, .. } in observations {
-            day.entered(seq, occurred_at, event);
+            day.record(seq, occurred_at, event);
         }
         day
     }
 
-    /// Something was entered, or taken back, and is kept.
-    pub(super) fn entered(&mut self, seq: Seq, at: DateTime<Utc>, event: Event) {
+    /// Records an entry or a withdrawal that is stored.
+    pub(super) fn record(&mut self, seq: Seq, at: DateTime<Utc>, event: Event) {
         if let Event::EntryWithdrawn(withdrawn) = event {
             for entry in self.0.iter_mut().filter(|entry| entry.seq == withdrawn.seq) {
                 entry.is_withdrawn = true;
@@ -44,8 +44,8 @@ impl Day {
         self.0.push(Entry { seq, at, event, is_withdrawn: false });
     }
 
-    /// Whether there is an entry that can be taken back.
-    pub(super) fn stands(&self, seq: Seq) -> bool {
+    /// Whether this entry exists and is not withdrawn yet.
+    pub(super) fn can_withdraw(&self, seq: Seq) -> bool {
         self.0.iter().any(|entry| entry.seq == seq && !entry.is_withdrawn)
     }
 
@@ -63,7 +63,7 @@ mod tests {
     use yomitori_proto::id::Life;
 
     #[test]
-    fn a_day_in_japan_lists_what_stands_and_what_was_taken_back() {
+    fn a_day_in_japan_lists_entries_and_withdrawn_entries() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let restarted = |seq, at: DateTime<Utc>| Observation {
             seq: Seq(seq),
@@ -72,7 +72,7 @@ mod tests {
             event: FaceReaderRestarted { restarted_at: at }.into(),
         };
         // 23:50, 00:10 and 09:00 in Japan.
-        let mut day = Day::of(vec![
+        let mut day = Day::from_observations(vec![
             restarted(3, at("2026-04-01T14:50:00Z")),
             restarted(5, at("2026-04-01T15:10:00Z")),
             restarted(6, at("2026-04-02T00:00:00Z")),
@@ -80,10 +80,10 @@ mod tests {
         let now = at("2026-04-02T01:00:00Z");
         let listed = |day: &Day| day.today(now).map(|entry| (entry.seq.0, entry.is_withdrawn)).collect::<Vec<_>>();
         assert_eq!(listed(&day), [(6, false), (5, false)]);
-        day.entered(Seq(9), now, EntryWithdrawn { life: Life(Uuid::nil()), seq: Seq(5) }.into());
+        day.record(Seq(9), now, EntryWithdrawn { life: Life(Uuid::nil()), seq: Seq(5) }.into());
         assert_eq!(listed(&day), [(6, false), (5, true)]);
-        assert_eq!([3, 5, 6, 7].map(|seq| day.stands(Seq(seq))), [true, false, true, false]);
-        day.entered(Seq(10), at("2026-04-04T00:00:00Z"), FaceReaderRestarted { restarted_at: now }.into());
-        assert!(!day.stands(Seq(6)), "what is long gone is forgotten");
+        assert_eq!([3, 5, 6, 7].map(|seq| day.can_withdraw(Seq(seq))), [true, false, true, false]);
+        day.record(Seq(10), at("2026-04-04T00:00:00Z"), FaceReaderRestarted { restarted_at: now }.into());
+        assert!(!day.can_withdraw(Seq(6)), "an old entry is forgotten");
     }
 }

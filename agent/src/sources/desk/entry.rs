@@ -1,4 +1,4 @@
-//! What can be entered: a closed list of words. Anything else, also one field more, is refused.
+//! The entries of the desk page, a closed list. Anything else, even one additional field, is rejected.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use yomitori_proto::vocabulary::{Notice, PhoneOs};
 use super::choices::{self, Choice};
 use super::text::Text;
 
-/// What the page asks to be entered.
+/// An entry as the page sends it.
 #[derive(Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum EntryRequest {
@@ -22,7 +22,7 @@ pub(super) enum EntryRequest {
 }
 
 impl EntryRequest {
-    /// What happened `now`, if it can.
+    /// The event of an entry made `now`; `None` if the choice is not known.
     pub(super) fn event(self, now: DateTime<Utc>) -> Option<Event> {
         Some(match self {
             Self::Read { os: PhoneOs::Unknown } | Self::Notice { notice: Notice::Unknown } => return None,
@@ -41,10 +41,10 @@ impl EntryRequest {
     }
 }
 
-/// What the list of the day calls it; nothing for what is no entry of the desk.
+/// The label of an entry in the list of the day; `None` for other events.
 pub(super) fn label(event: &Event) -> Option<Text> {
     let with = |ja: &str, en: &str, choice: Option<&Choice>| {
-        // Where an entry of another version has none, it is listed all the same.
+        // An entry of another version whose choice is not known here is listed all the same.
         let text = choice.map_or(Text::fixed("その他", "other"), |choice| choice.text.clone());
         Text::new(format!("{ja}：{}", text.ja), format!("{en}: {}", text.en))
     };

@@ -1,37 +1,38 @@
-//! Which requests are let in. Every page in the terminal's browser can send requests to loopback: a link, a form, an
-//! image, a script of any site, and one whose name was rebound to 127.0.0.1. None of them may read or enter anything.
+//! Decides which requests are accepted. Every page in the terminal's browser can send requests to loopback, by a link,
+//! a form, an image or a script of any site, or from a name that was rebound to 127.0.0.1. None of them may read or
+//! enter anything.
 //!
-//! * The host has to be this machine by one of its three names, with the port: a rebound name is another one.
-//! * What isn't the page itself has to be asked for by the page, and the page stands in no frame.
-//! * What enters something is JSON with a token in a header: no form and no "simple" request can send either, and what
-//!   can would have to ask first, which is never answered.
+//! * The host must be one of the three names of this machine, with the port; a rebound name is none of them.
+//! * Everything but the page itself must be requested by the page, and the page must not be in a frame.
+//! * An entry is JSON with a token in a header. Forms and "simple" requests can send neither, and any other request of
+//!   another origin needs a preflight, which is never granted.
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 
-/// Holds the token that the page was given.
+/// The header with the token of the page.
 pub(super) const TOKEN: &str = "x-yomitori-desk";
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Why a request is refused.
+/// Why a request is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refusal {
-    /// Meant for another host, as after DNS rebinding.
+    /// For another host, as after DNS rebinding.
     Host,
-    /// Would stand in another page.
+    /// From a frame in another page.
     Framed,
-    /// Comes from another site.
+    /// From another site.
     Elsewhere,
-    /// Is no JSON.
+    /// Not JSON.
     NotJson,
-    /// Doesn't know the token.
+    /// Without the right token.
     Token,
 }
 
 impl Refusal {
-    /// The word for it in the log.
+    /// The word for the log.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Host => "host",
@@ -43,7 +44,7 @@ impl Refusal {
     }
 }
 
-/// Lets a request in, or says why not.
+/// Accepts a request, or returns why it is rejected.
 pub(super) fn admit(method: &Method, uri: &Uri, headers: &HeaderMap, port: u16, token: &str) -> Result<(), Refusal> {
     let host = one(headers, &header::HOST).filter(|host| is_here(host, port)).ok_or(Refusal::Host)?;
     if uri.authority().is_some_and(|authority| authority.as_str() != host) {
@@ -53,16 +54,16 @@ pub(super) fn admit(method: &Method, uri: &Uri, headers: &HeaderMap, port: u16, 
     {
         return Err(Refusal::Framed);
     }
-    // Old browsers don't say where a request comes from; they are held to the other rules.
+    // Old browsers do not send this header; the other rules apply to them.
     let from_here = headers.get(SITE).is_none_or(|site| is_one_of(site, &["same-origin", "none"]));
-    // A link may lead to the page itself.
+    // A link from another site may open the page itself.
     let opens_page = *method == Method::GET
         && uri.path() == "/"
         && headers.get(DESTINATION).is_some_and(|to| is_one_of(to, &["document"]));
     if !(from_here || opens_page) {
         return Err(Refusal::Elsewhere);
     }
-    // A page from here names no other origin, whatever it asks for.
+    // Our own page never sends another origin.
     let origin = headers.get(header::ORIGIN);
     let origin_is_here = origin.is_some_and(|origin| origin.as_bytes() == [b"http://", host.as_bytes()].concat());
     if origin.is_some() && !origin_is_here {
@@ -88,7 +89,7 @@ fn is_here(host: &str, port: u16) -> bool {
     name.is_some_and(|name| ["127.0.0.1", "localhost", "[::1]"].iter().any(|here| name.eq_ignore_ascii_case(here)))
 }
 
-/// The header's value, where it occurs once and is text.
+/// The value of a header that occurs exactly once and is text.
 fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
@@ -122,14 +123,14 @@ mod tests {
         admit(&method, &target.parse().unwrap(), &map, 7480, "secret")
     }
 
-    /// The page's own request with one header changed or, without a value, left out.
+    /// The page's own request with one header changed, or left out if there is no value.
     fn but(name: &str, value: Option<&str>) -> Result<(), Refusal> {
         let kept = PAGE.iter().copied().filter(|(other, _)| *other != name);
         ask(Method::POST, "/entries", &kept.chain(value.map(|value| (name, value))).collect::<Vec<_>>())
     }
 
     #[test]
-    fn the_page_itself_and_what_it_asks_for_are_let_in() {
+    fn the_page_and_its_own_requests_are_accepted() {
         for host in [HERE, "localhost:7480", "LocalHost:7480", "[::1]:7480"] {
             assert_eq!(ask(Method::GET, "/", &[("host", host)]), Ok(()), "{host}");
             assert_eq!(ask(Method::GET, "/", &[("host", host), ("sec-fetch-site", "none")]), Ok(()));
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_from_elsewhere_enter_nothing_and_read_nothing() {
+    fn pages_of_other_sites_enter_nothing_and_read_nothing() {
         for origin in [
             None,
             Some("null"),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_stands_in_no_frame() {
+    fn the_page_is_rejected_in_a_frame() {
         for place in ["iframe", "frame", "embed", "object"] {
             let framed = [("host", HERE), ("sec-fetch-dest", place)];
             assert_eq!(ask(Method::GET, "/", &framed), Err(Refusal::Framed), "{place}");
@@ -197,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_else_stands_in_a_header_nothing_is_entered_without_the_token(
+        fn no_other_header_value_enters_anything_without_the_token(
             name in prop_oneof!["host", "origin", "content-type", "x-yomitori-desk"],
             value in "[ -~]{0,40}",
         ) {

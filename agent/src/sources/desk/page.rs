@@ -1,5 +1,5 @@
-//! The page as it is fetched: all buttons, in one language with the other small beside it. What changes comes from
-//! `state` and is put in by the script.
+//! The static page: all buttons, with the texts of one language large and the other small beside them. The script fills
+//! in what changes from `state`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ pub(super) const STYLE: &str = include_str!("assets/desk.css");
 pub(super) const SCRIPT: &str = include_str!("assets/desk.js");
 pub(super) const ICON: &str = include_str!("assets/icon.svg");
 
-/// The language that stands first.
+/// The main language of the page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lang {
     Ja,
@@ -18,8 +18,8 @@ pub(super) enum Lang {
 }
 
 impl Lang {
-    /// As the query string asks; Japanese where it doesn't.
-    pub(super) fn asked(query: &str) -> Self {
+    /// The language in the query string; Japanese if there is none.
+    pub(super) fn from_query(query: &str) -> Self {
         if query.split('&').any(|pair| pair == "lang=en") { Self::En } else { Self::Ja }
     }
 
@@ -37,21 +37,21 @@ impl Lang {
         }
     }
 
-    fn of(self, text: &Text) -> &str {
+    fn pick(self, text: &Text) -> &str {
         match self {
             Self::Ja => &text.ja,
             Self::En => &text.en,
         }
     }
 
-    /// A text with the other language beside it. The texts are ours: none holds a sign that HTML knows.
+    /// A text with the other language beside it. The texts are constants without characters that are special in HTML.
     fn both(self, text: &Text) -> String {
         let other = self.other();
-        format!("<span>{}</span> <small lang={}>{}</small>", self.of(text), other.key(), other.of(text))
+        format!("<span>{}</span> <small lang={}>{}</small>", self.pick(text), other.key(), other.pick(text))
     }
 }
 
-/// A button on the page itself: its class, its key, what it does, what it says.
+/// A button on the page itself.
 struct Button {
     class: &'static str,
     key: u8,
@@ -115,11 +115,11 @@ pub(super) fn page(lang: Lang) -> String {
          <a href=\"/?lang={other_key}\" lang={other_key}>{other_name}</a></header>\n\
          <section id=lines aria-label=\"{state}\"></section>\n<noscript><p>{no_script}</p></noscript>\n<main>\n<div id=buttons>\n",
         key = lang.key(),
-        title = lang.of(&TITLE),
+        title = lang.pick(&TITLE),
         heading = lang.both(&TITLE),
         other_key = other.key(),
         other_name = if lang == Lang::Ja { "English" } else { "日本語" },
-        state = lang.of(&Text::fixed("端末の状態", "State of the terminal")),
+        state = lang.pick(&Text::fixed("端末の状態", "State of the terminal")),
         no_script = lang.both(&NO_SCRIPT),
     );
     let mut put = |arguments: std::fmt::Arguments<'_>| html.write_fmt(arguments).expect("a string takes all");
@@ -138,7 +138,7 @@ pub(super) fn page(lang: Lang) -> String {
     ));
     put(format_args!(
         "<dialog id=causes aria-label=\"{}\"><h2>{}</h2><div class=groups>\n",
-        lang.of(&WHY),
+        lang.pick(&WHY),
         lang.both(&WHY)
     ));
     for group in choices::GROUPS {
@@ -152,7 +152,7 @@ pub(super) fn page(lang: Lang) -> String {
     put(format_args!("</div>{back}"));
     put(format_args!(
         "<dialog id=fallbacks aria-label=\"{}\"><h2>{}</h2><div class=steps>\n",
-        lang.of(&INSTEAD),
+        lang.pick(&INSTEAD),
         lang.both(&INSTEAD)
     ));
     for fallback in choices::FALLBACKS {

@@ -1,6 +1,6 @@
 //! One request to the page, and its answer.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,36 +13,35 @@ use yomitori_observation::Sighting;
 use yomitori_proto::event::{EntryWithdrawn, Event};
 use yomitori_proto::id::Seq;
 
-use super::Shared;
-use super::day::Day;
 use super::entry::EntryRequest;
 use super::gate::{self, Refusal};
 use super::page::{self, Lang};
+use super::shared::Shared;
 use super::state::{self, State};
 use super::text::Text;
 use crate::{clock, telemetry};
 
-/// What is asked for is a few dozen bytes.
+/// A request body has a few dozen bytes.
 const LONGEST: usize = 1024;
-/// An entry is kept within milliseconds, unless the disk is in trouble.
+/// An entry is stored within milliseconds unless the disk has a problem.
 const KEPT_WITHIN: Duration = Duration::from_secs(5);
-/// Nothing from elsewhere, nothing inline, in no frame.
+/// Nothing from other origins, nothing inline, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 type Answer = Response<Full<Bytes>>;
 
-/// Why nothing was done.
+/// Why a request failed.
 #[derive(Debug)]
 enum Problem {
     Refused(Refusal),
     NoSuchPage,
     Method,
-    /// What was asked for means nothing.
-    Senseless,
-    /// There is no such entry any more.
+    /// The request is not valid.
+    BadRequest,
+    /// The entry does not exist or is already withdrawn.
     Gone,
-    /// It could not be kept.
+    /// The entry could not be stored.
     NotKept,
 }
 
@@ -57,7 +56,7 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Arc<Shared>) -> 
     let answered = match admitted {
         Ok(()) => route(request, shared).await,
         Err(refusal) => {
-            telemetry::desk_refused(refusal.word());
+            telemetry::desk_request_rejected(refusal.word());
             Err(Problem::Refused(refusal))
         }
     };
@@ -80,7 +79,7 @@ async fn route(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Answe
     let reads = *request.method() == Method::GET;
     match request.uri().path() {
         "/" if reads => {
-            let lang = Lang::asked(request.uri().query().unwrap_or_default());
+            let lang = Lang::from_query(request.uri().query().unwrap_or_default());
             Ok(written(StatusCode::OK, "text/html; charset=utf-8", page::page(lang)))
         }
         "/desk.css" if reads => Ok(written(StatusCode::OK, "text/css; charset=utf-8", page::STYLE)),
@@ -90,12 +89,12 @@ async fn route(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Answe
         "/entries" if *request.method() == Method::POST => {
             let asked: EntryRequest = read(request).await?;
             let now = clock::now();
-            enter(shared, asked.event(now).ok_or(Problem::Senseless)?, now).await
+            enter(shared, asked.event(now).ok_or(Problem::BadRequest)?, now).await
         }
         "/withdrawals" if *request.method() == Method::POST => {
             let Withdrawal { seq } = read(request).await?;
             let seq = Seq(seq);
-            if !shared.day().stands(seq) {
+            if !shared.day().can_withdraw(seq) {
                 return Err(Problem::Gone);
             }
             enter(shared, EntryWithdrawn { life: shared.life, seq }.into(), clock::now()).await
@@ -106,18 +105,19 @@ async fn route(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Answe
 }
 
 async fn read<T: for<'de> Deserialize<'de>>(request: Request<Incoming>) -> Result<T, Problem> {
-    let body = Limited::new(request.into_body(), LONGEST).collect().await.map_err(|_| Problem::Senseless)?;
-    serde_json::from_slice(&body.to_bytes()).map_err(|_| Problem::Senseless)
+    let body = Limited::new(request.into_body(), LONGEST).collect().await.map_err(|_| Problem::BadRequest)?;
+    serde_json::from_slice(&body.to_bytes()).map_err(|_| Problem::BadRequest)
 }
 
-/// Hands in what was entered, and waits until it is kept. It is listed also where the browser has hung up meanwhile.
+/// Sends an entry to the recorder and waits until it is stored. It is listed even if the browser has disconnected
+/// meanwhile.
 async fn enter(shared: &Arc<Shared>, event: Event, now: DateTime<Utc>) -> Result<Answer, Problem> {
     let receipt = shared.outlet.enter(Sighting::now(now, event.clone())).map_err(|_| Problem::NotKept)?;
     let lists = Arc::clone(shared);
     let listed = tokio::spawn(async move {
         let seq = receipt.await.ok()?;
-        telemetry::desk_entered(event.kind(), seq);
-        lists.day().entered(seq, now, event);
+        telemetry::desk_entry_stored(event.kind(), seq);
+        lists.day().record(seq, now, event);
         Some(())
     });
     match tokio::time::timeout(KEPT_WITHIN, listed).await {
@@ -132,11 +132,6 @@ impl Shared {
         let lines = state::lines(&self.outlet.board().condition(), (self.unsent)(), (self.collects)(), now);
         json(status, &State::new(&self.token, lines, &self.day(), now))
     }
-
-    fn day(&self) -> MutexGuard<'_, Day> {
-        // Each change is one step, so a writer that panicked has left a whole list.
-        self.day.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Problem {
@@ -146,39 +141,36 @@ impl Problem {
                 StatusCode::MISDIRECTED_REQUEST,
                 Text::fixed(
                     "このページは、この端末でアドレスを正しく入力したときだけ開けます。",
-                    "This page opens only on this terminal and under its own address.",
+                    "This page opens only on this terminal, under its own address.",
                 ),
             ),
             Self::Refused(_) => (
                 StatusCode::FORBIDDEN,
-                Text::fixed(
-                    "この操作は受け付けられません。ページを開き直してください。",
-                    "Refused. Open the page anew.",
-                ),
+                Text::fixed("この操作は受け付けられません。ページを開き直してください。", "Rejected. Reload the page."),
             ),
             Self::NoSuchPage => (StatusCode::NOT_FOUND, Text::fixed("ページがありません。", "There is no such page.")),
             Self::Method => {
-                (StatusCode::METHOD_NOT_ALLOWED, Text::fixed("この操作はできません。", "This can't be done here."))
+                (StatusCode::METHOD_NOT_ALLOWED, Text::fixed("この操作はできません。", "This method is not allowed."))
             }
-            Self::Senseless => (
+            Self::BadRequest => (
                 StatusCode::BAD_REQUEST,
                 Text::fixed(
                     "内容を読み取れません。ページを開き直してください。",
-                    "Not understood. Open the page anew.",
+                    "The request is not valid. Reload the page.",
                 ),
             ),
             Self::Gone => (
                 StatusCode::CONFLICT,
                 Text::fixed(
                     "すでに取り消されたか、今日の記録ではありません。",
-                    "It was taken back already, or is not of today.",
+                    "This entry was already withdrawn, or is not from today.",
                 ),
             ),
             Self::NotKept => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Text::fixed(
                     "記録できませんでした。少し待ってからもう一度押してください。",
-                    "It could not be recorded. Wait a little and press again.",
+                    "The entry could not be saved. Wait a moment and press again.",
                 ),
             ),
         };
@@ -187,7 +179,7 @@ impl Problem {
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    let body = serde_json::to_vec(value).expect("words and numbers have a form in JSON");
+    let body = serde_json::to_vec(value).expect("texts and numbers serialize to JSON");
     written(status, "application/json", body)
 }
 

@@ -1,43 +1,52 @@
-//! How the terminal is and what was entered today, in words for people who know nothing of computers.
+//! The condition of the terminal and the entries of today, in words for people without computer knowledge.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
-use super::FolderCollection;
 use super::day::Day;
 use super::entry;
 use super::text::{self, Text};
 use crate::condition::{Condition, ServerLink};
 
-/// A certificate that ends so soon should have been renewed long ago.
+/// A certificate that expires this soon should have been renewed long ago.
 const CERTIFICATE_SOON: TimeDelta = TimeDelta::days(7);
-/// A reader that came and went is not trusted for so long.
+/// How long a reader that flapped is shown as unstable.
 const FLAPS_FOR: TimeDelta = TimeDelta::minutes(30);
-/// So many wait for the blink of an eye after an entry; nobody need hear of it.
+/// Up to this many observations wait only for a moment; they need no message.
 const IN_PASSING: u64 = 20;
-/// A page has room for so many.
+/// The number of entries that fit on the page.
 const LISTED: usize = 50;
+
+/// Whether linkage folders are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FolderCollection {
+    Folders,
+    /// The configuration has no folders or turns this off.
+    NoFolders,
+    /// The server has lowered the collection.
+    Lowered,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ConditionLevel {
     Good,
-    /// Works, and wants looking at.
+    /// Works, but should be checked.
     Warn,
     Bad,
-    /// Not wanted here.
+    /// Turned off.
     Off,
 }
 
-/// One thing of the terminal.
+/// The condition of one part of the terminal.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct ConditionRow {
     pub(super) level: ConditionLevel,
     pub(super) name: Text,
     pub(super) is: Text,
-    /// What to do about it, or why nothing need be done.
+    /// What to do about it, or why nothing has to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Text>,
 }
@@ -51,7 +60,7 @@ struct EntryRow {
     withdrawn: bool,
 }
 
-/// What the page asks for every few seconds.
+/// The answer to the page's regular request.
 #[derive(Serialize)]
 pub(super) struct State<'a> {
     token: &'a str,
@@ -70,7 +79,7 @@ impl<'a> State<'a> {
     }
 }
 
-/// How the terminal is.
+/// The rows that describe the condition of the terminal.
 pub(super) fn lines(
     condition: &Condition,
     unsent: u64,
@@ -78,7 +87,7 @@ pub(super) fn lines(
     now: DateTime<Utc>,
 ) -> Vec<ConditionRow> {
     let mut lines =
-        vec![centre(condition, unsent, now), phone_reader(condition, now), folders(condition, collects, now)];
+        vec![server(condition, unsent, now), phone_reader(condition, now), folders(condition, collects, now)];
     lines.extend(certificate(condition, now));
     lines
 }
@@ -87,8 +96,8 @@ fn line(level: ConditionLevel, name: Text, is: Text, next: Option<Text>) -> Cond
     ConditionRow { level, name, is, next }
 }
 
-fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRow {
-    const NAME: Text = Text::fixed("センター", "Centre");
+fn server(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRow {
+    const NAME: Text = Text::fixed("センター", "Server");
     let since = match condition.server {
         ServerLink::Connected if unsent <= IN_PASSING => {
             return line(ConditionLevel::Good, NAME, Text::fixed("つながっています", "Connected"), None);
@@ -102,7 +111,7 @@ fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRo
     let is = match since {
         Some(at) => {
             let at = text::when(at, now);
-            Text::new(format!("{}からつながりません", at.ja), format!("Out of reach since {}", at.en))
+            Text::new(format!("{}からつながりません", at.ja), format!("Not reachable since {}", at.en))
         }
         None => Text::fixed("まだつながっていません", "Not reached yet"),
     };
@@ -111,7 +120,7 @@ fn centre(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRo
             "記録はこの端末に残り、つながると自動で送られます（未送信{unsent}件）。続くときは回線を確認してください。"
         ),
         format!(
-            "What is entered stays here and is sent by itself later ({unsent} wait). If it goes on, check the line."
+            "Entries stay on this terminal and are sent automatically once connected ({unsent} not sent). If this lasts, check the line."
         ),
     );
     line(ConditionLevel::Bad, NAME, is, Some(next))
@@ -136,7 +145,12 @@ fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> ConditionRow {
                 "USBケーブルやハブの接続を確認し、別の差込口でも試してください。",
                 "Check the USB cable and the hub, and try another port.",
             );
-            return line(ConditionLevel::Warn, NAME, Text::fixed("接続が不安定です", "Comes and goes"), Some(next));
+            return line(
+                ConditionLevel::Warn,
+                NAME,
+                Text::fixed("接続が不安定です", "Unstable connection"),
+                Some(next),
+            );
         }
         let name = model.map(|model| model.name.as_str());
         let is = match name {
@@ -148,16 +162,16 @@ fn phone_reader(condition: &Condition, now: DateTime<Utc>) -> ConditionRow {
     if condition.readers.values().any(|reader| reader.role == ReaderRole::Unknown) {
         let next = Text::fixed(
             "どのリーダーがスマホ用か設定されていません。情報システム担当に連絡してください。",
-            "Nobody has set which reader is for phones: tell your IT staff.",
+            "No reader is configured for phones: contact your IT staff.",
         );
         return line(ConditionLevel::Warn, NAME, Text::fixed("役割が未設定です", "Role not set"), Some(next));
     }
     if condition.is_blocked {
         let next = Text::fixed(
             "つながっていますが、USBの制限かドライバーの不足で使えません。情報システム担当に連絡してください。",
-            "It is plugged in, but a restriction or a missing driver keeps it out: tell your IT staff.",
+            "It is plugged in, but a restriction or a missing driver blocks it: contact your IT staff.",
         );
-        return line(ConditionLevel::Bad, NAME, Text::fixed("使えません", "Kept out"), Some(next));
+        return line(ConditionLevel::Bad, NAME, Text::fixed("使えません", "Blocked"), Some(next));
     }
     let next = Text::fixed(
         "リーダーのUSBケーブルを端末に差し直してください。",
@@ -171,32 +185,32 @@ fn folders(condition: &Condition, collects: FolderCollection, now: DateTime<Utc>
     match collects {
         FolderCollection::Folders => {}
         FolderCollection::NoFolders => {
-            return line(ConditionLevel::Off, NAME, Text::fixed("見ない設定です", "Not looked at"), None);
+            return line(ConditionLevel::Off, NAME, Text::fixed("見ない設定です", "Turned off"), None);
         }
         FolderCollection::Lowered => {
-            let is = Text::fixed("センターの指定により見ていません", "Not looked at, as the centre has asked");
+            let is = Text::fixed("センターの指定により見ていません", "Turned off by the server");
             return line(ConditionLevel::Off, NAME, is, None);
         }
     }
     let Some(since) = blind(condition, GapSource::Folder) else {
-        return line(ConditionLevel::Good, NAME, Text::fixed("見えています", "Seen"), None);
+        return line(ConditionLevel::Good, NAME, Text::fixed("見えています", "Accessible"), None);
     };
     let at = text::when(since, now);
     let is = Text::new(format!("{}から開けません", at.ja), format!("Can't be opened since {}", at.en));
     let next = Text::fixed(
         "受付はそのまま続けられます。続くときは情報システム担当に連絡してください。",
-        "Go on receiving patients. If it goes on, tell your IT staff.",
+        "Reception can continue as usual. If this lasts, contact your IT staff.",
     );
     line(ConditionLevel::Bad, NAME, is, Some(next))
 }
 
-/// Said only where something has to be done.
+/// Shown only if something has to be done.
 fn certificate(condition: &Condition, now: DateTime<Utc>) -> Option<ConditionRow> {
     const NAME: Text = Text::fixed("端末の証明書", "Certificate");
     let until = condition.certified_until.filter(|until| *until - now < CERTIFICATE_SOON)?;
     let next = Text::fixed(
         "センターにつながると自動で更新されます。つながらないときは情報システム担当に連絡してください。",
-        "It renews itself once the centre is reached. If that does not happen, tell your IT staff.",
+        "It is renewed automatically once the server is reachable. If that does not happen, contact your IT staff.",
     );
     let at = text::when(until, now);
     Some(if until <= now {
@@ -232,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_plainly_what_works_and_since_when_something_does_not() {
+    fn it_shows_what_works_and_since_when_something_does_not() {
         let away = |since: &str| ServerLink::Away { since: Some(since.parse().unwrap()) };
         let of = |role| Reader { model: Some("sony-rc-s300".to_owned()), role };
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What the page says, in both languages; and times as people say them.
+//! Texts of the page in both languages, and times as people write them.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ impl Text {
     }
 }
 
-/// The day in Japan.
+/// The date in Japan.
 pub(super) fn day(at: DateTime<Utc>) -> NaiveDate {
     at.with_timezone(&JAPAN).date_naive()
 }
@@ -35,7 +35,7 @@ pub(super) fn clock(at: DateTime<Utc>) -> String {
     at.with_timezone(&JAPAN).format("%H:%M").to_string()
 }
 
-/// When something was, seen from `now`: the time alone where it was today.
+/// The date and time in Japan; only the time if it is the day of `now`.
 pub(super) fn when(at: DateTime<Utc>, now: DateTime<Utc>) -> Text {
     let local = at.with_timezone(&JAPAN);
     if day(at) == day(now) {

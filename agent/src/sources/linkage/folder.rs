@@ -1,4 +1,4 @@
-//! One linkage folder: what of it was told, and since when it can't be seen.
+//! One linkage folder: which files were reported, and since when it can't be read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,34 +16,36 @@ use yomitori_proto::vocabulary::{CollectionLevel, GapSource};
 use super::header::Headers;
 use crate::config::WatchedFolder;
 use crate::limit::Limit;
-use crate::sources::{FileMark, Outage, Outlet, RecorderClosed, Signal};
+use crate::outlet::{FileMark, Outlet, RecorderClosed, Signal};
+use crate::sources::Outage;
 use crate::telemetry;
 
-/// A mark is forgotten so long after its file went: its notification may come later than a listing that has told it.
+/// How long a mark is kept after its file has gone: the notification may come after a listing that has already reported
+/// the file.
 const FORGET_AFTER: Duration = Duration::from_secs(10);
-/// A folder that changed so short a time ago may change again within the grain of its time stamp.
+/// A folder that changed this recently may change again without a new time stamp.
 const GRAIN: Duration = Duration::from_secs(3);
-/// A folder without a new time stamp is listed all the same now and then: some shares don't keep it.
+/// How often a folder without a new time stamp is listed anyway, because some shares do not update it.
 const LIST_ANYWAY: Duration = Duration::from_secs(60);
 
 pub(super) struct Folder {
     watched: WatchedFolder,
     terminal: TerminalId,
     id: u64,
-    /// Files that were told, each with the time when it was first missed.
-    told: BTreeMap<u64, Option<Instant>>,
+    /// The files that were reported, each with the time since when it is missing.
+    reported: BTreeMap<u64, Option<Instant>>,
     listed: Option<KnownFile>,
     is_watched: bool,
-    said_unwatchable: bool,
-    /// The folder can't be seen.
+    logged_unwatchable: bool,
+    /// The folder can't be read.
     missing: Outage,
-    /// Notifications of it were lost.
+    /// Notifications of the folder were lost.
     lost: Outage,
-    /// Files whose headers are read; none where the clinic has not opted in, or the centre does not want it.
+    /// Files whose headers are read; empty unless the clinic has opted in and the server allows it.
     headers: Headers,
     limit: Arc<Limit>,
-    /// When nothing was wrong with it last.
-    well_at: DateTime<Utc>,
+    /// When the folder was last checked without a problem.
+    last_good_at: DateTime<Utc>,
 }
 
 struct KnownFile {
@@ -61,20 +63,20 @@ impl Folder {
         now: DateTime<Utc>,
     ) -> Self {
         let id = salted(terminal, 0, watched.path.as_os_str().as_encoded_bytes());
-        let told = marks.iter().filter(|mark| mark.folder == id).map(|mark| (mark.name, None)).collect();
+        let reported = marks.iter().filter(|mark| mark.folder == id).map(|mark| (mark.name, None)).collect();
         Self {
             watched,
             terminal,
             id,
-            told,
+            reported,
             listed: None,
             is_watched: false,
-            said_unwatchable: false,
-            missing: Outage::none(GapSource::Folder),
-            lost: Outage::none(GapSource::Folder),
+            logged_unwatchable: false,
+            missing: Outage::new(GapSource::Folder),
+            lost: Outage::new(GapSource::Folder),
             headers: Headers::default(),
             limit,
-            well_at: now,
+            last_good_at: now,
         }
     }
 
@@ -86,48 +88,48 @@ impl Folder {
         self.is_watched
     }
 
-    /// A watch was tried.
-    pub(super) fn watched(&mut self, tried: notify::Result<()>) {
+    /// Records the result of an attempt to watch the folder.
+    pub(super) fn set_watched(&mut self, tried: notify::Result<()>) {
         self.is_watched = tried.is_ok();
         if let Err(error) = tried
-            && !self.said_unwatchable
+            && !self.logged_unwatchable
         {
-            self.said_unwatchable = true;
-            telemetry::no_notifications(&error);
+            self.logged_unwatchable = true;
+            telemetry::notifications_unavailable(&error);
         }
     }
 
-    /// The watch ended with the folder that it was on.
-    pub(super) fn unwatched(&mut self) {
+    /// Records that the watch has ended.
+    pub(super) fn clear_watched(&mut self) {
         self.is_watched = false;
         self.listed = None;
     }
 
     pub(super) fn notifications_lost(&mut self, outlet: &Outlet) {
-        self.lost.began(self.well_at, outlet);
+        self.lost.begin(self.last_good_at, outlet);
         self.listed = None;
     }
 
-    /// A notification named a file.
-    pub(super) fn named(&mut self, name: &OsStr, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.tell(name, |now| now, now, outlet)
+    /// Handles a notification about a file.
+    pub(super) fn file_named(&mut self, name: &OsStr, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        self.report(name, |now| now, now, outlet)
     }
 
-    /// When [`Folder::read_on`] has something to do.
+    /// When [`Folder::poll_headers`] must be called next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.headers.deadline()
     }
 
-    /// Looks again at files that were not finished.
-    pub(super) fn read_on(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.headers.look(now, outlet)
+    /// Reads the headers of files that were not complete before.
+    pub(super) fn poll_headers(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        self.headers.poll(now, outlet)
     }
 
-    /// Whether the folder is there, and when it changed last.
+    /// When the folder last changed; `None` if it can't be read.
     pub(super) fn check(&mut self, now: Moment, outlet: &Outlet) -> Result<Option<SystemTime>, RecorderClosed> {
         match fs::metadata(self.path()).and_then(|folder| folder.modified()) {
             Ok(modified) => Ok(Some(modified)),
-            Err(error) => self.missing(&error, now, outlet).map(|()| None),
+            Err(error) => self.report_missing(&error, now, outlet).map(|()| None),
         }
     }
 
@@ -138,33 +140,33 @@ impl Folder {
         });
         if !unchanged {
             if let Err(error) = self.list(now, outlet)? {
-                return self.missing(&error, now, outlet);
+                return self.report_missing(&error, now, outlet);
             }
             let age = SystemTime::from(now.wall).duration_since(modified).unwrap_or_default();
             self.listed = Some(KnownFile { modified, at: now.steady, settled: age > GRAIN });
-            self.lost.ended(now.wall, outlet)?;
-            if self.missing.stands() {
-                telemetry::folder_back(self.watched.folder);
-                self.missing.ended(now.wall, outlet)?;
+            self.lost.end(now.wall, outlet)?;
+            if self.missing.is_open() {
+                telemetry::folder_readable(self.watched.folder);
+                self.missing.end(now.wall, outlet)?;
             }
         }
-        self.well_at = now.wall;
+        self.last_good_at = now.wall;
         self.forget(now.steady, outlet)
     }
 
     pub(super) fn stop(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.headers.stop(outlet)?;
-        self.lost.ended(now, outlet)?;
-        self.missing.ended(now, outlet)
+        self.lost.end(now, outlet)?;
+        self.missing.end(now, outlet)
     }
 
-    fn missing(&mut self, error: &std::io::Error, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    fn report_missing(&mut self, error: &std::io::Error, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.listed = None;
-        if !self.missing.stands() {
-            telemetry::folder_missing(self.watched.folder, error);
-            self.missing.began(self.well_at, outlet);
+        if !self.missing.is_open() {
+            telemetry::folder_unreadable(self.watched.folder, error);
+            self.missing.begin(self.last_good_at, outlet);
         }
-        self.missing.goes_on(now.wall, outlet)
+        self.missing.report_if_due(now.wall, outlet)
     }
 
     fn list(&mut self, now: Moment, outlet: &Outlet) -> Result<std::io::Result<()>, RecorderClosed> {
@@ -172,7 +174,7 @@ impl Folder {
             Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
         };
-        for missed_since in self.told.values_mut() {
+        for missed_since in self.reported.values_mut() {
             missed_since.get_or_insert(now.steady);
         }
         for entry in entries {
@@ -185,13 +187,13 @@ impl Folder {
                     let modified = entry.metadata().and_then(|file| file.modified());
                     modified.map_or(now, DateTime::from)
                 };
-                self.tell(&entry.file_name(), modified, now, outlet)?;
+                self.report(&entry.file_name(), modified, now, outlet)?;
             }
         }
         Ok(Ok(()))
     }
 
-    fn tell(
+    fn report(
         &mut self,
         name: &OsStr,
         occurred_at: impl FnOnce(DateTime<Utc>) -> DateTime<Utc>,
@@ -200,24 +202,24 @@ impl Folder {
     ) -> Result<(), RecorderClosed> {
         let text = name.to_string_lossy();
         let hash = salted(self.terminal, self.id, text.as_bytes());
-        if let Some(missed_since) = self.told.get_mut(&hash) {
+        if let Some(missed_since) = self.reported.get_mut(&hash) {
             *missed_since = None;
             return Ok(());
         }
         let at = now.wall;
-        // A file that was restored from elsewhere can carry any time whatever.
+        // A restored file can carry any time, so an implausible one is replaced.
         let occurred_at = yomitori_proto::time::truncate(occurred_at(at));
         let occurred_at = if (at - TimeDelta::days(31)..=at).contains(&occurred_at) { occurred_at } else { at };
-        self.told.insert(hash, None);
-        // It came while nobody was to look. As long as it lies there, it is passed over.
-        if self.limit.was_dark(occurred_at) {
+        self.reported.insert(hash, None);
+        // The file appeared while collection was paused, so it is never reported.
+        if self.limit.collection_was_paused_at(occurred_at) {
             return Ok(());
         }
         let seen = linkage::observe(self.watched.folder, &text, 0, at);
         let mark = FileMark { folder: self.id, name: hash };
         let sighting = Sighting { occurred_at, observed_at: at, event: seen.clone().into() };
         if self.limit.level() == CollectionLevel::Headers && linkage::has_header(seen.kind) {
-            self.headers.seen(self.watched.path.join(name), seen, sighting, mark, now, outlet)
+            self.headers.add(self.watched.path.join(name), seen, sighting, mark, now, outlet)
         } else {
             outlet.signal(Signal::Seen { sighting, mark: Some(mark) })
         }
@@ -225,7 +227,7 @@ impl Folder {
 
     fn forget(&mut self, now: Instant, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let is_over = |missed: &Option<Instant>| missed.is_some_and(|since| now - since >= FORGET_AFTER);
-        for (name, _) in self.told.extract_if(.., |_, missed| is_over(missed)) {
+        for (name, _) in self.reported.extract_if(.., |_, missed| is_over(missed)) {
             outlet.signal(Signal::Forgotten(FileMark { folder: self.id, name }))?;
         }
         Ok(())

@@ -1,7 +1,8 @@
-//! Headers of result files, where the clinic has opted in (`collection.level = "headers"`). Nothing of this runs otherwise.
+//! Reads the headers of result files, if the clinic has opted in (`collection.level = "headers"`). Otherwise none of
+//! this runs.
 //!
-//! A file is read byte by byte, and no further than its outcome: not a byte of a patient's element is taken from the
-//! system. It is opened only while it is an ordinary file, without any lock, and may be moved or deleted meanwhile.
+//! A file is read byte by byte and no further than its outcome, so that no byte of a patient's element is read. It is
+//! opened only if it is an ordinary file, without any lock, and may be moved or deleted meanwhile.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -13,14 +14,14 @@ use yomitori_observation::{Moment, Sighting};
 use yomitori_proto::event::{Event, LinkageResultObserved};
 use yomitori_proto::vocabulary::ReadOutcome;
 
-use crate::sources::{FileMark, Outlet, RecorderClosed, Signal};
+use crate::outlet::{FileMark, Outlet, RecorderClosed, Signal};
 
-/// A file that is still being written is looked at again.
+/// How soon a file that is still being written is read again.
 const AGAIN: Duration = Duration::from_millis(20);
-/// Whoever writes for longer than this writes something else.
+/// A file that takes longer than this to write is not a result.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
-/// A file that was seen and whose header is not known yet.
+/// A file that was seen and whose header is not complete yet.
 struct PendingHeader {
     path: PathBuf,
     seen: LinkageResultObserved,
@@ -30,22 +31,22 @@ struct PendingHeader {
     again_at: Instant,
 }
 
-/// What the header of a file says.
+/// The result of reading a header.
 enum HeaderState {
-    Said(Header),
-    /// It ends early; so far it says this.
+    Complete(Header),
+    /// The file ends within the header; this is what it says so far.
     Unfinished(Header),
-    /// It is gone, or was never an ordinary file.
+    /// The file is gone or is not an ordinary file.
     Gone,
 }
 
-/// The files that wait for their headers.
+/// The files whose headers are not complete yet.
 #[derive(Default)]
 pub(super) struct Headers(Vec<PendingHeader>);
 
 impl Headers {
-    /// A result was seen at `path`: tells it as soon as its outcome is known, or can't be.
-    pub(super) fn seen(
+    /// Adds the result at `path`; it is reported once its outcome is known or can't be read.
+    pub(super) fn add(
         &mut self,
         path: PathBuf,
         seen: LinkageResultObserved,
@@ -55,43 +56,43 @@ impl Headers {
         outlet: &Outlet,
     ) -> Result<(), RecorderClosed> {
         self.0.push(PendingHeader { path, seen, sighting, mark, since: now.steady, again_at: now.steady });
-        self.look(now, outlet)
+        self.poll(now, outlet)
     }
 
-    /// When [`Headers::look`] has something to do.
+    /// When [`Headers::poll`] must be called next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.iter().map(|waiting| waiting.again_at).min()
     }
 
-    /// Looks at the files whose time has come.
-    pub(super) fn look(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    /// Reads the headers that are due.
+    pub(super) fn poll(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let due = |waiting: &mut PendingHeader| waiting.again_at <= now.steady;
         let mut unfinished = Vec::new();
         for mut waiting in self.0.extract_if(.., due) {
-            match look(&waiting.path) {
+            match read_header(&waiting.path) {
                 HeaderState::Unfinished(_) if now.steady.saturating_duration_since(waiting.since) < GIVE_UP => {
                     waiting.again_at = now.steady + AGAIN;
                     unfinished.push(waiting);
                 }
-                HeaderState::Said(header) | HeaderState::Unfinished(header) => waiting.tell(header, outlet)?,
-                HeaderState::Gone => waiting.tell(unreadable(), outlet)?,
+                HeaderState::Complete(header) | HeaderState::Unfinished(header) => waiting.report(header, outlet)?,
+                HeaderState::Gone => waiting.report(unreadable(), outlet)?,
             }
         }
         self.0.append(&mut unfinished);
         Ok(())
     }
 
-    /// Tells what waits, as far as it is known: called when the agent stops.
+    /// Reports the waiting files with what is known of them; called when the agent stops.
     pub(super) fn stop(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.0.drain(..).try_for_each(|waiting| match look(&waiting.path) {
-            HeaderState::Said(header) | HeaderState::Unfinished(header) => waiting.tell(header, outlet),
-            HeaderState::Gone => waiting.tell(unreadable(), outlet),
+        self.0.drain(..).try_for_each(|waiting| match read_header(&waiting.path) {
+            HeaderState::Complete(header) | HeaderState::Unfinished(header) => waiting.report(header, outlet),
+            HeaderState::Gone => waiting.report(unreadable(), outlet),
         })
     }
 }
 
 impl PendingHeader {
-    fn tell(self, header: Header, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    fn report(self, header: Header, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let Self { seen, mut sighting, mark, .. } = self;
         let Header { outcome, error_code } = header;
         sighting.event = Event::LinkageResultObserved(LinkageResultObserved { outcome, error_code, ..seen });
@@ -103,8 +104,8 @@ const fn unreadable() -> Header {
     Header { outcome: ReadOutcome::Unreadable, error_code: None }
 }
 
-fn look(path: &std::path::Path) -> HeaderState {
-    // A link or a pipe of that name is none of the official software's.
+fn read_header(path: &std::path::Path) -> HeaderState {
+    // The official software writes neither links nor pipes.
     if !fs::symlink_metadata(path).is_ok_and(|file| file.is_file()) {
         return HeaderState::Gone;
     }
@@ -116,7 +117,7 @@ fn look(path: &std::path::Path) -> HeaderState {
             Ok(0) => break,
             Ok(_) => {
                 if let Some(header) = reading.take(byte[0]) {
-                    return HeaderState::Said(header);
+                    return HeaderState::Complete(header);
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

@@ -1,4 +1,4 @@
-//! The readers that are there, with what PC/SC was last told of each.
+//! The attached readers, with the state that PC/SC last reported for each.
 
 use std::ffi::CString;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use yomitori_proto::event::{ReaderAttached, ReaderDetached};
 use yomitori_proto::id::{ReaderKey, TerminalId};
 
 use crate::config::RoleRules;
-use crate::sources::{Outlet, RecorderClosed};
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::telemetry;
 
-/// pcsc-lite takes 16 states a call, and one is for readers that come and go.
+/// pcsc-lite accepts 16 states a call; one of them is for readers that are attached or detached.
 const LIMIT: usize = 15;
-/// How long readers count as attached while the resource manager is away: a restart is no detaching.
+/// How long readers count as attached while the resource manager does not answer: its restart detaches no reader.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(super) struct Readers {
@@ -24,11 +24,11 @@ pub(super) struct Readers {
     roles: RoleRules,
     taps: Taps,
     flaps: Flaps,
-    /// Of the readers, and the notification of readers that come and go.
+    /// The states of the readers, and of the notification about attached and detached readers.
     states: Vec<ReaderState>,
     attached: Vec<AttachedReader>,
     lost_at: Option<Instant>,
-    /// No reader was ever listed.
+    /// PC/SC has not answered yet.
     is_new: bool,
     too_many: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct Readers {
 struct AttachedReader {
     name: CString,
     key: ReaderKey,
-    /// What the last look gave; PC/SC's own memory of it isn't relied upon.
+    /// The last snapshot. It is compared here because the state that PC/SC keeps is not reliable.
     last: Option<Snapshot>,
 }
 
@@ -60,8 +60,8 @@ impl Readers {
         self.is_new
     }
 
-    /// The readers are these.
-    pub(super) fn listed(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    /// Updates the attached readers from a listing.
+    pub(super) fn update(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.is_new = false;
         self.lost_at = None;
         if names.len() > LIMIT && !self.too_many {
@@ -70,7 +70,7 @@ impl Readers {
         }
         let names = names.get(..LIMIT).unwrap_or(names);
         for gone in self.detach(now, outlet, |reader| !names.contains(&reader.name))? {
-            self.flaps.detached(gone, now).map_or(Ok(()), |flapping| outlet.tell(flapping))?;
+            self.flaps.detached(gone, now).map_or(Ok(()), |flapping| outlet.send(flapping))?;
         }
         for name in names {
             if self.attached.iter().all(|reader| reader.name != *name) {
@@ -88,13 +88,13 @@ impl Readers {
         Ok(())
     }
 
-    /// What to wait with.
+    /// The states to wait on.
     pub(super) fn states(&mut self) -> &mut [ReaderState] {
         &mut self.states
     }
 
-    /// Takes what the wait has found, and tells whether anything is new.
-    pub(super) fn look(&mut self, now: Moment) -> bool {
+    /// Reads the states after a wait; returns whether anything has changed.
+    pub(super) fn read_states(&mut self, now: Moment) -> bool {
         let mut changed = false;
         for state in &self.states {
             let flags = state.event_state();
@@ -115,39 +115,39 @@ impl Readers {
             };
             if reader.last.as_ref() != Some(&snapshot) {
                 changed = true;
-                self.taps.look(reader.key, &snapshot, now);
+                self.taps.observe(reader.key, &snapshot, now);
                 reader.last = Some(snapshot);
             }
         }
         changed
     }
 
-    /// The resource manager is away.
-    pub(super) fn lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    /// Handles that the resource manager does not answer.
+    pub(super) fn service_lost(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.states.clear();
         let lost_at = *self.lost_at.get_or_insert_with(|| {
             for reader in &mut self.attached {
                 reader.last = None;
-                self.taps.gone(reader.key, now);
+                self.taps.detached(reader.key, now);
             }
             now.steady
         });
         if now.steady - lost_at >= GRACE {
             self.detach(now, outlet, |_| true)?;
         }
-        self.tell_ended(now, outlet)
+        self.report_ended(now, outlet)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.taps.deadline()
     }
 
-    pub(super) fn tell_ended(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.taps.ended(now).into_iter().try_for_each(|tap| outlet.tell(tap))
+    pub(super) fn report_ended(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+        self.taps.ended(now).into_iter().try_for_each(|tap| outlet.send(tap))
     }
 
     pub(super) fn stop(&mut self, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.taps.stop(now).into_iter().try_for_each(|tap| outlet.tell(tap))
+        self.taps.stop(now).into_iter().try_for_each(|tap| outlet.send(tap))
     }
 
     fn attach(&mut self, name: &CString, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
@@ -156,14 +156,14 @@ impl Readers {
         let (key, model) = (parsed.key(self.terminal), reader::model(&parsed));
         telemetry::reader_attached(key, model.map(|model| model.id.as_str()));
         self.attached.push(AttachedReader { name: name.clone(), key, last: None });
-        outlet.tell(Sighting::now(
+        outlet.send(Sighting::now(
             now.wall,
             ReaderAttached {
                 reader: key,
                 model: model.map(|model| model.id.clone()),
                 vid: model.and_then(reader::Model::vid),
                 pid: model.and_then(reader::Model::pid),
-                role: self.roles.of(&raw, &parsed),
+                role: self.roles.role_of(&raw, &parsed),
             },
         ))
     }
@@ -177,8 +177,8 @@ impl Readers {
         let mut gone = Vec::new();
         for reader in self.attached.extract_if(.., |reader| is_gone(reader)) {
             telemetry::reader_detached(reader.key);
-            self.taps.gone(reader.key, now);
-            outlet.tell(Sighting::now(now.wall, ReaderDetached { reader: reader.key }))?;
+            self.taps.detached(reader.key, now);
+            outlet.send(Sighting::now(now.wall, ReaderDetached { reader: reader.key }))?;
             gone.push(reader.key);
         }
         Ok(gone)

@@ -11,24 +11,24 @@ use yomitori_proto::event::{ComponentStateObserved, SoftwareVersionsObserved};
 use yomitori_proto::vocabulary::{Component, ComponentState};
 
 use crate::config::{Program, VersionFiles};
-use crate::sources::{Outlet, RecorderClosed};
+use crate::outlet::{Outlet, RecorderClosed};
 use crate::{clock, system};
 
-/// The three files, and what was told of them.
+/// The three version files and the last report about them.
 pub(super) struct Versions {
     files: VersionFiles,
-    /// When the files changed last; none where one isn't there.
+    /// When each file last changed; `None` for a missing file.
     read: Option<[Option<SystemTime>; 3]>,
-    told: Option<SoftwareVersionsObserved>,
+    reported: Option<SoftwareVersionsObserved>,
 }
 
 impl Versions {
     pub(super) const fn new(files: VersionFiles) -> Self {
-        Self { files, read: None, told: None }
+        Self { files, read: None, reported: None }
     }
 
-    /// Tells the versions at the first look, and whenever one is another.
-    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    /// Reports the versions at the first call and whenever one has changed.
+    pub(super) fn check(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         let VersionFiles { com_app, distro_app, auth } = &self.files;
         let files = [com_app, distro_app, auth].map(Option::as_deref);
         let changed = files.map(|file| file?.metadata().and_then(|file| file.modified()).ok());
@@ -39,11 +39,11 @@ impl Versions {
         let [com_app, distro_app, auth] = files.map(|file| read(file?));
         let versions = SoftwareVersionsObserved { com_app, distro_app, auth, os_build: system::version() };
         let nothing = SoftwareVersionsObserved { com_app: None, distro_app: None, auth: None, os_build: None };
-        if self.told.as_ref().unwrap_or(&nothing) == &versions {
+        if self.reported.as_ref().unwrap_or(&nothing) == &versions {
             return Ok(());
         }
-        self.told = Some(versions.clone());
-        outlet.tell(Sighting::now(clock::now(), versions))
+        self.reported = Some(versions.clone());
+        outlet.send(Sighting::now(clock::now(), versions))
     }
 }
 
@@ -53,25 +53,25 @@ fn read(file: &Path) -> Option<String> {
     version::read(&bytes)
 }
 
-/// The programs, and what was told of each.
+/// The programs and the last report about each.
 pub(super) struct Programs {
     programs: Vec<Program>,
-    told: BTreeMap<Component, ComponentState>,
+    reported: BTreeMap<Component, ComponentState>,
 }
 
 impl Programs {
     pub(super) const fn new(programs: Vec<Program>) -> Self {
-        Self { programs, told: BTreeMap::new() }
+        Self { programs, reported: BTreeMap::new() }
     }
 
-    /// Tells the state of each at the first look, and whenever it is another.
-    pub(super) fn look(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    /// Reports the state of each program at the first call and whenever it has changed.
+    pub(super) fn check(&mut self, outlet: &Outlet) -> Result<(), RecorderClosed> {
         for Program { component, name, path } in &self.programs {
             let is_there = path.as_ref().is_none_or(|path| path.exists());
             let state = if is_there { system::state(name) } else { Some(ComponentState::Missing) };
             let Some(state) = state else { continue };
-            if self.told.insert(*component, state) != Some(state) {
-                outlet.tell(Sighting::now(clock::now(), ComponentStateObserved { component: *component, state }))?;
+            if self.reported.insert(*component, state) != Some(state) {
+                outlet.send(Sighting::now(clock::now(), ComponentStateObserved { component: *component, state }))?;
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The calls into Windows that no safe crate of the tree has, each behind a function that can't be used wrongly.
+//! The calls into Windows for which no dependency has a safe wrapper, each behind a safe function.
 #![expect(unsafe_code, reason = "Windows is called; every block says why it holds")]
 
 use std::io;
@@ -29,12 +29,12 @@ use windows_sys::Win32::System::Registry::{
 };
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 
-/// A version or a number of the registry is far shorter.
+/// Longer than any version or number in the registry.
 const LONGEST: usize = 256;
 
-/// Sleep included.
+/// How long the system has been up, including sleep.
 pub(super) fn up_for() -> Duration {
-    // SAFETY: it takes nothing and can't fail.
+    // SAFETY: it takes no argument and can't fail.
     Duration::from_millis(unsafe { GetTickCount64() })
 }
 
@@ -78,14 +78,14 @@ pub(super) fn registry_text(key: &str, name: &str) -> Option<String> {
     (result == ERROR_SUCCESS).then(|| until_zero(&text))
 }
 
-/// Whether there is such a key below `HKEY_LOCAL_MACHINE`, where that can be told.
+/// Whether this key exists below `HKEY_LOCAL_MACHINE`; `None` if it is not known.
 pub(super) fn registry_has(key: &str) -> Option<bool> {
     let key = wide(key);
     let mut opened: HKEY = null_mut();
-    // SAFETY: the name ends with zero, and what is opened is closed.
+    // SAFETY: the name ends with zero, and the opened key is closed.
     match unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, key.as_ptr(), 0, KEY_READ, &raw mut opened) } {
         ERROR_SUCCESS => {
-            // SAFETY: it was just opened, and nobody else has it.
+            // SAFETY: it was just opened and is not used elsewhere.
             unsafe { RegCloseKey(opened) };
             Some(true)
         }
@@ -96,26 +96,26 @@ pub(super) fn registry_has(key: &str) -> Option<bool> {
 
 /// The image names of the processes.
 pub(super) fn processes() -> Option<Vec<String>> {
-    // SAFETY: it takes two numbers.
+    // SAFETY: it takes two numbers only.
     let snapshot = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0) };
     if snapshot == INVALID_HANDLE_VALUE {
         return None;
     }
     let mut entry = PROCESSENTRY32W { dwSize: size_of::<PROCESSENTRY32W>() as u32, ..Default::default() };
     let mut names = Vec::new();
-    // SAFETY: the snapshot is open until the end, and the entry says how large it is.
+    // SAFETY: the snapshot is open until the end, and the entry holds its own size.
     let mut more = unsafe { Process32FirstW(snapshot, &raw mut entry) };
     while more != 0 {
         names.push(until_zero(&entry.szExeFile));
         // SAFETY: as above.
         more = unsafe { Process32NextW(snapshot, &raw mut entry) };
     }
-    // SAFETY: it is open, and nobody uses it any more.
+    // SAFETY: it is open and not used any more.
     unsafe { CloseHandle(snapshot) };
     Some(names)
 }
 
-/// The identifiers of the devices that are plugged in on USB, such as `USB\VID_054C&PID_0DC8\…`.
+/// The identifiers of the attached USB devices, such as `USB\VID_054C&PID_0DC8\…`.
 pub(super) fn usb_devices() -> Vec<String> {
     let usb = wide("USB");
     let flags = CM_GETIDLIST_FILTER_ENUMERATOR | CM_GETIDLIST_FILTER_PRESENT;
@@ -125,19 +125,20 @@ pub(super) fn usb_devices() -> Vec<String> {
         return Vec::new();
     }
     let mut list = vec![0_u16; length as usize];
-    // SAFETY: the filter ends with zero, and `length` is that of `list`. Where a device came meanwhile, it refuses.
+    // SAFETY: the filter ends with zero, and `length` is that of `list`. If a device was attached meanwhile, the call
+    // fails.
     if unsafe { CM_Get_Device_ID_ListW(usb.as_ptr(), list.as_mut_ptr(), length, flags) } != CR_SUCCESS {
         return Vec::new();
     }
     list.split(|unit| *unit == 0).filter(|id| !id.is_empty()).map(String::from_utf16_lossy).collect()
 }
 
-/// Lets only those enter the folder at `path` whom `rights`, in the security descriptor definition language, names.
+/// Restricts the folder at `path` to the accounts in `rights`, written in the security descriptor definition language.
 pub(super) fn protect(path: &Path, rights: &str) -> io::Result<()> {
     let rights = wide(rights);
     let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     let mut descriptor: PSECURITY_DESCRIPTOR = null_mut();
-    // SAFETY: the text ends with zero, and what comes back is freed below.
+    // SAFETY: the text ends with zero, and the result is freed below.
     let made = unsafe {
         ConvertStringSecurityDescriptorToSecurityDescriptorW(
             rights.as_ptr(),
@@ -152,7 +153,7 @@ pub(super) fn protect(path: &Path, rights: &str) -> io::Result<()> {
     let (mut owner, mut list): (PSID, *mut ACL) = (null_mut(), null_mut());
     let (mut present, mut defaulted) = (0, 0);
     let information = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
-    // SAFETY: the descriptor is whole and lives until it is freed; what is taken of it is used only before that.
+    // SAFETY: the descriptor is valid until it is freed, and pointers into it are used only before that.
     let result = unsafe {
         GetSecurityDescriptorOwner(descriptor, &raw mut owner, &raw mut defaulted);
         GetSecurityDescriptorDacl(descriptor, &raw mut present, &raw mut list, &raw mut defaulted);

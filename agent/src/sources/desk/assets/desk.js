@@ -1,24 +1,25 @@
-// The desk page at work: a press enters, the list shows what is kept, and the state is asked for every few seconds.
+// The script of the desk page: a press makes an entry, the list shows what is stored, and the state is fetched every
+// few seconds.
 "use strict";
 
 const lang = document.documentElement.lang;
 const EVERY_MS = 3000;
-// The same button again so soon is the same press: fingers tremble.
+// A second press of the same button within this time counts as the same press.
 const PAUSE_MS = 700;
 const SAID_MS = 6000;
 
 const ENTERED = { ja: "記録しました", en: "Recorded" };
-const WITHDRAWN = { ja: "取り消しました", en: "Taken back" };
+const WITHDRAWN = { ja: "取り消しました", en: "Withdrawn" };
 const UNDO = { ja: "取消", en: "Undo" };
-const TAKEN_BACK = { ja: "取消済み", en: "taken back" };
-const NOTHING = { ja: "まだ記録がありません。", en: "Nothing was entered yet." };
+const TAKEN_BACK = { ja: "取消済み", en: "withdrawn" };
+const NOTHING = { ja: "まだ記録がありません。", en: "No entries yet." };
 const SILENT = {
   level: "bad",
   name: { ja: "この端末", en: "This terminal" },
   is: { ja: "記録のプログラムが応答しません", en: "The recording program does not answer" },
   next: {
     ja: "いまは記録できません。端末を再起動してもこの表示が続くときは、情報システム担当に連絡してください。",
-    en: "Nothing can be entered now. If this stays after a restart of the terminal, tell your IT staff.",
+    en: "Entries can't be saved now. If this message stays after a restart of the terminal, contact your IT staff.",
   },
 };
 
@@ -110,12 +111,12 @@ async function send(path, what, done) {
   try {
     const headers = { "content-type": "application/json", "x-yomitori-desk": token };
     const answer = await fetch(path, { method: "POST", headers, body: what });
-    const told = await answer.json();
+    const body = await answer.json();
     if (answer.ok) {
-      show(told);
+      show(body);
       say(done, "good");
     } else {
-      say(told, "bad");
+      say(body, "bad");
       // The program may have been restarted since the page was opened.
       await look();
     }
