@@ -109,7 +109,7 @@ pub async fn run(plan: Plan, closing: CancellationToken, mut on_news: impl FnMut
         tasks.spawn(async move { player.play(began, closing).await.with_context(|| format!("the clinic {code}")) });
     }
     if let Tokens::Operator(operator) = plan.tokens {
-        tasks.spawn(say_what_is_wanted(plan.clinics, plan.seed, plan.profile, plan.state, operator, closing.clone()));
+        tasks.spawn(state_intents(plan.clinics, plan.seed, plan.profile, plan.state, operator, closing.clone()));
     }
     let mut tick = tokio::time::interval(TELL_EVERY);
     loop {
@@ -143,7 +143,7 @@ async fn finish(tasks: &mut JoinSet<Result<()>>) -> Result<()> {
     Ok(())
 }
 
-async fn say_what_is_wanted(
+async fn state_intents(
     clinics: usize,
     seed: u64,
     profile: Profile,

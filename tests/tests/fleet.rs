@@ -98,7 +98,7 @@ impl Fleet {
         verdict.faults.none()?;
         self.server.run(&["log", "verify"]).await?;
         let ended = Ended { count, entries, stored, verdict };
-        ended.is_what_was_kept()?;
+        ended.matches_the_ledger()?;
         print_line(&format!("{profile:?}: {:?}, {} in the store", ended.count, ended.verdict.folded));
         Ok(ended)
     }
@@ -143,7 +143,7 @@ fn kept(entries: &[LedgerEntry], stored: &Stored) -> Vec<Kept> {
 
 impl Ended {
     /// The oracle knows numbers; the ledger knows the observation of each number.
-    fn is_what_was_kept(&self) -> Result<()> {
+    fn matches_the_ledger(&self) -> Result<()> {
         let facts: BTreeMap<(TerminalId, Life, u64), &Fact> =
             self.stored.facts.iter().filter_map(|fact| Some((fact.number?, fact))).collect();
         ensure!(!facts.is_empty() && facts.len() == self.verdict.folded, "{} facts", facts.len());
@@ -261,7 +261,7 @@ async fn thirty_days_of_a_whole_fleet_arrive_when_the_lines_come_back() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lines_that_are_cut_for_all_at_once_come_back_and_carry_what_was_kept_meanwhile() -> Result<()> {
+async fn lines_cut_for_all_at_once_come_back_and_upload_the_kept_observations() -> Result<()> {
     const DAY: Duration = Duration::from_secs(10);
     /// Four a day.
     const CUTS: usize = 4;

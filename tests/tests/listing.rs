@@ -210,7 +210,7 @@ async fn an_interrupted_import_continues_and_later_facilities_catch_up() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_master_is_previewed_and_the_bureaus_fills_what_is_registered() -> Result<()> {
+async fn a_master_is_previewed_and_the_bureaus_master_fills_registered_facilities() -> Result<()> {
     let desk = Desk::open("listing-master").await?;
     let file = desk.world.folder().join("bureau.csv");
     let text = "コード内容別医療機関一覧表\n項番,医療機関番号,医療機関名称,医療機関所在地\n\

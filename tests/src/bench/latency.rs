@@ -61,8 +61,8 @@ pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
         to_row.push(milliseconds(committed - at));
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
-    told(report, "a result file appears → committed row", &mut to_row, PROMISED);
-    told(report, "committed row of a file → fetched by an open page", &mut to_page, SEEN);
+    add_quantiles(report, "a result file appears → committed row", &mut to_row, PROMISED);
+    add_quantiles(report, "committed row of a file → fetched by an open page", &mut to_page, SEEN);
 
     let (mut to_row, mut from_removal, mut to_page) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..taps {
@@ -78,9 +78,9 @@ pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
         from_removal.push(milliseconds(committed - removed));
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
-    told(report, "a tap is over → committed row", &mut to_row, PROMISED);
-    told(report, "committed row of a tap → fetched by an open page", &mut to_page, SEEN);
-    told(report, "a card is taken away → committed row, with debounce", &mut from_removal, None);
+    add_quantiles(report, "a tap is over → committed row", &mut to_row, PROMISED);
+    add_quantiles(report, "committed row of a tap → fetched by an open page", &mut to_page, SEEN);
+    add_quantiles(report, "a card is taken away → committed row, with debounce", &mut from_removal, None);
     Ok(())
 }
 
@@ -88,7 +88,7 @@ fn milliseconds(span: TimeDelta) -> f64 {
     span.as_seconds_f64() * 1000.0
 }
 
-fn told(report: &Report, what: &str, values: &mut [f64], promised: Option<[f64; 2]>) {
+fn add_quantiles(report: &Report, what: &str, values: &mut [f64], promised: Option<[f64; 2]>) {
     values.sort_by(f64::total_cmp);
     let count = values.len();
     for (row, (which, share)) in [("median", 0.5), ("p99", 0.99), ("longest", 1.0)].into_iter().enumerate() {

@@ -161,9 +161,9 @@ fn a_typing_error_is_reported_with_its_line() {
         (first().replace("00000000f001", "f001"), "write a UUID"),
         (first().replace("018f0000-0000-7000-8000-00000000f001", "00000000-0000-0000-0000-000000000000"), "needs the facility"),
         (first().replace("{\"person\": {\"by\": \"sato\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}", "{\"list\": {\"snapshot\": \"018f0000-0000-7000-8000-00000000f001\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}"), "has the origin `person`"),
-        (first().replace('}', ""), "it is no JSON object on one line"),
+        (first().replace('}', ""), "not a JSON object on one line"),
         (format!("{} {}", first(), first()), "trailing characters"),
-        ("# a comment".to_owned(), "it is no JSON object"),
+        ("# a comment".to_owned(), "not a JSON object"),
         ("{}".to_owned(), "missing field `facility`"),
         ("[]".to_owned(), "line 2: "),
         (EXAMPLE.lines().last().unwrap().replace("correlation_to_s = 120", "correlation_to_s = -1"), "correlation_to_s"),
@@ -184,7 +184,7 @@ fn every_invalid_line_is_reported_at_once() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(mut recorded in arbitrary::recorded()) {
+    fn a_written_fact_is_read_unchanged(mut recorded in arbitrary::recorded()) {
         recorded.facility = if of_the_fleet(&recorded.event) { FacilityId::FLEET } else { example()[0].recorded.facility };
         let text = serde_json::to_string(&recorded).unwrap();
         match read(text.as_bytes()) {
@@ -199,12 +199,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_borne(bytes in collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_accepted_or_rejected(bytes in collection::vec(any::<u8>(), 0..300)) {
         drop(read(&bytes));
     }
 
     #[test]
-    fn a_broken_file_is_read_or_named(text in broken()) {
+    fn an_invalid_file_is_parsed_or_rejected(text in broken()) {
         let lines = text.split(|byte| *byte == b'\n').count();
         match read(&text) {
             Ok(read) => prop_assert!(read.iter().all(|line| (1..=lines).contains(&line.number))),
