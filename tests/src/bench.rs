@@ -1,7 +1,7 @@
-//! What the product promises in figures, measured on the real parts, and what others take for the same. A figure is
-//! printed, never asserted: a busy machine is not a broken product.
+//! Benches: the product's figures, measured on real parts next to comparable software. Figures are printed and not
+//! asserted, because a busy machine doesn't mean a broken product.
 //!
-//! Every bench tells what it finds to a [`figures::Report`]. Ours: [`fold`], [`footprint`], [`latency`], [`listing`],
+//! Every bench adds its results to a [`figures::Report`]. Ours: [`fold`], [`footprint`], [`latency`], [`listing`],
 //! [`ingest`], [`projection`] (and [`beside`] it), [`growth`]. Others: [`peer`], [`producer`], [`shipper`], [`sink`].
 
 pub mod beside;
@@ -14,6 +14,7 @@ pub mod latency;
 pub mod listing;
 pub mod machine;
 pub mod meter;
+pub mod number;
 pub mod past;
 pub mod peer;
 pub mod producer;
@@ -24,6 +25,7 @@ pub mod sink;
 pub mod stage;
 pub mod topic;
 pub mod traffic;
+pub mod usage;
 
 /// The value below which `share` (0 to 1) of the sorted `values` lie.
 #[must_use]

@@ -1,9 +1,9 @@
-//! A believable demonstration: sixty days of lifelike history in seconds, then a life at its own pace.
+//! A realistic demonstration: sixty days of history in seconds, then life in real time.
 //!
-//! Who is what ([`cast`]) is fixed by number, so that every screen has something true to show. Each clinic's past and
-//! present come from the generator that knows the truth ([`story`]) and go through the terminals' own door; lists are
-//! files that the server imports ([`lists`]), and what people say they say by its commands. [`beyond`] is for the two
-//! things that no door lets in.
+//! The parts of the clinics ([`cast`]) are fixed by number, so that every page has true data. Each clinic's past and
+//! present come from the generator with the known truth ([`story`]) and use the terminals' own connection. Lists are
+//! files that the server imports ([`lists`]), and people's statements are commands. [`beyond`] is for the two cases
+//! that no regular entry point allows.
 
 pub mod beyond;
 pub mod cast;
@@ -28,26 +28,26 @@ use story::Story;
 /// Days of the past.
 pub const PAST_DAYS: u64 = 60;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Says in a clinic's folder that its past was told.
-const PAST_TOLD: &str = "past";
-/// Says in the folder of all clinics that the lists were imported.
-const LISTS_TOLD: &str = "lists";
+/// Marker file in a clinic's folder: its past has been sent.
+const PAST_SENT: &str = "past";
+/// Marker file in the folder of all clinics: the lists have been imported.
+const LISTS_IMPORTED: &str = "lists";
 
-/// Whether the past of a clinic was told by an earlier run.
+/// Whether an earlier run has sent the past of a clinic.
 #[must_use]
-pub fn past_was_told(member: &Member) -> bool {
-    member.state_dir.join(PAST_TOLD).exists()
+pub fn past_was_sent(member: &Member) -> bool {
+    member.state_dir.join(PAST_SENT).exists()
 }
 
-/// What people say of all clinics, and then the lists of the ministry, once.
+/// Makes people's statements about all clinics and imports the ministry's lists, once.
 ///
 /// # Errors
-/// When the server refuses something.
+/// If the server refuses a command.
 pub async fn state(facilities: &[Facility], state: &Path, operator: &Operator) -> Result<()> {
     let now = clock::now();
     let statements = |index: usize, facility: &Facility| cast::statements(index, facility, now);
-    roster::state_all(facilities, state, operator, statements).await.context("say what is wanted of the clinics")?;
-    if state.join(LISTS_TOLD).exists() {
+    roster::state_all(facilities, state, operator, statements).await.context("state the clinics' intent")?;
+    if state.join(LISTS_IMPORTED).exists() {
         return Ok(());
     }
     for list in lists::both(facilities, now) {
@@ -55,20 +55,21 @@ pub async fn state(facilities: &[Facility], state: &Path, operator: &Operator) -
         tokio::fs::write(&file, &list.text).await.with_context(|| format!("write `{}`", file.display()))?;
         operator.run(&list.command(&file)).await.context("import the ministry's list")?;
     }
-    tokio::fs::write(state.join(LISTS_TOLD), "").await.context("note that the lists were imported")
+    tokio::fs::write(state.join(LISTS_IMPORTED), "").await.context("note that the lists were imported")
 }
 
-/// The life of a clinic that is shown.
+/// The life of a clinic in the demonstration.
 #[must_use]
 pub fn life(setting: &Setting, member: &Member, who: Terminal) -> Life {
-    let story = Story::new(setting, who, past_was_told(member));
+    let story = Story::new(setting, who, past_was_sent(member));
     Life { lead: story.lead(), happenings: Box::new(story) }
 }
 
-/// Waits until the server has all of a clinic's past, notes that, and spoils the record of the one that is to stand still.
+/// Waits until the server has all of a clinic's past, writes the marker, and damages a record of the clinic that is to
+/// be blocked.
 ///
 /// # Errors
-/// When it can't be noted or written.
+/// If the marker or the record can't be written.
 pub async fn settle(
     member: Member,
     progress: Progress,
@@ -84,7 +85,7 @@ pub async fn settle(
         () = settled => {}
         () = closing.cancelled() => return Ok(()),
     }
-    let marker = member.state_dir.join(PAST_TOLD);
+    let marker = member.state_dir.join(PAST_SENT);
     if marker.exists() {
         return Ok(());
     }
@@ -94,14 +95,14 @@ pub async fn settle(
     tokio::fs::write(&marker, "").await.with_context(|| format!("write `{}`", marker.display()))
 }
 
-/// Tells the past of the clinics that have fallen silent since: only the log still can.
+/// Writes the past of the clinics that are silent since: it can only be written into the log.
 ///
 /// # Errors
-/// When the log doesn't take it.
-pub async fn tell_of_the_silent(members: &[Member], seed: u64, log: &beyond::Log) -> Result<()> {
-    for member in members.iter().filter(|member| Part::of(member.index) == Part::Silent && !past_was_told(member)) {
+/// If the log doesn't accept it.
+pub async fn append_silent_pasts(members: &[Member], seed: u64, log: &beyond::Log) -> Result<()> {
+    for member in members.iter().filter(|member| Part::of(member.index) == Part::Silent && !past_was_sent(member)) {
         log.silent(member, seed, clock::now()).await?;
-        let marker = member.state_dir.join(PAST_TOLD);
+        let marker = member.state_dir.join(PAST_SENT);
         tokio::fs::write(&marker, "").await.with_context(|| format!("write `{}`", marker.display()))?;
     }
     Ok(())

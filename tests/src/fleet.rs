@@ -1,19 +1,19 @@
-//! A simulated fleet: clinics that live a seeded life and speak the real protocol, with the types that ship, over mutual
-//! TLS to a real server. Used by the quick start, the tests and the benches.
+//! A simulated fleet: clinics with a seeded life that use the real protocol, with the released types, over mutual TLS
+//! to a real server. The quick start, the tests and the benches use it.
 //!
-//! Facilities ([`facility`]), what kind of place each is ([`character`]), how they live ([`profile`], [`clinic`]) are pure.
-//! Around them: what people at the centre do ([`operator`]), who is enrolled ([`roster`]), the life in real time
-//! ([`player`]), and an oracle of everything that was kept ([`told`]).
+//! Facilities ([`facility`]), their characters ([`character`]) and their lives ([`profile`], [`clinic`]) are pure.
+//! Around them are the operators ([`operator`]), the enrolled terminals ([`roster`]), the life in real time
+//! ([`player`]), and a ledger of everything that was kept ([`ledger`]).
 
 pub mod character;
 pub mod cli;
 pub mod clinic;
 pub mod facility;
+pub mod ledger;
 pub mod operator;
 pub mod player;
 pub mod profile;
 pub mod roster;
-pub mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,11 +25,11 @@ use tokio_util::sync::CancellationToken;
 use yomitori_agent::address::ServerAddress;
 
 use self::clinic::{Clinic, Setting, Terminal};
+use self::ledger::Ledger;
 use self::operator::Operator;
 use self::player::{Life, Player, Progress};
 use self::profile::Profile;
 use self::roster::{Member, Tokens};
-use self::told::Ledger;
 use crate::clock;
 use crate::demo::{self, cast::Part};
 
@@ -41,24 +41,24 @@ pub struct Plan {
     pub seed: u64,
     pub profile: Profile,
     pub day: Duration,
-    /// Where identities stay.
+    /// The folder of the identities.
     pub state: PathBuf,
     pub tokens: Tokens,
-    /// Writes down what was kept, where somebody wants to know.
+    /// Records the kept observations, if a test needs them.
     pub ledger: Option<Ledger>,
 }
 
-/// How far all clinics have got.
+/// The progress of all clinics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Count {
     pub terminals: usize,
-    /// Terminals that are on and have their line.
+    /// Terminals that are on and connected.
     pub lines: usize,
     pub kept: u64,
     pub acknowledged: u64,
 }
 
-/// What somebody who watches hears.
+/// Progress messages for an observer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum News {
     Enrolled { ready: usize, of: usize },
@@ -66,17 +66,17 @@ pub enum News {
 }
 
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// Whoever ends it doesn't wait longer than this for what is still unacknowledged.
+/// Limit of the wait for unacknowledged observations at the end.
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
-/// Lives until `closing`, or until all lives are over.
+/// Runs until `closing`, or until all lives are over.
 ///
 /// # Errors
-/// When a terminal can't be enrolled, a statement is refused, or a clinic can't go on.
-pub async fn run(plan: Plan, closing: CancellationToken, mut tell: impl FnMut(News)) -> Result<Count> {
+/// If a terminal can't be enrolled, a statement is refused, or a clinic can't continue.
+pub async fn run(plan: Plan, closing: CancellationToken, mut on_news: impl FnMut(News)) -> Result<Count> {
     let facilities = facility::invent(plan.clinics, plan.seed);
     let assembling = roster::assemble(&facilities, &plan.server, &plan.state, &plan.tokens, |ready, of| {
-        tell(News::Enrolled { ready, of });
+        on_news(News::Enrolled { ready, of });
     });
     let members = tokio::select! {
         members = assembling => members?,
@@ -92,24 +92,24 @@ pub async fn run(plan: Plan, closing: CancellationToken, mut tell: impl FnMut(Ne
         Tokens::Operator(_) | Tokens::Given(_) => None,
     };
     if let Some(log) = &log {
-        demo::tell_of_the_silent(&members, plan.seed, log).await?;
+        demo::append_silent_pasts(&members, plan.seed, log).await?;
     }
     let plays = |member: &Member| !demonstration || Part::of(member.index) != Part::Silent;
     for member in members.into_iter().filter(plays) {
         let code = member.code;
-        let told = member.clone();
+        let settling = member.clone();
         let player = Player::new(plan.server.clone(), member, plan.ledger.clone(), |member, who| {
             if demonstration { demo::life(&setting, member, who) } else { clinic_s(&setting, who) }
         })?;
         progress.push(player.progress());
         let closing = closing.clone();
         if demonstration {
-            tasks.spawn(demo::settle(told, player.progress(), log.clone(), closing.clone()));
+            tasks.spawn(demo::settle(settling, player.progress(), log.clone(), closing.clone()));
         }
         tasks.spawn(async move { player.play(began, closing).await.with_context(|| format!("the clinic {code}")) });
     }
     if let Tokens::Operator(operator) = plan.tokens {
-        tasks.spawn(say_what_is_wanted(plan.clinics, plan.seed, plan.profile, plan.state, operator, closing.clone()));
+        tasks.spawn(state_intents(plan.clinics, plan.seed, plan.profile, plan.state, operator, closing.clone()));
     }
     let mut tick = tokio::time::interval(TELL_EVERY);
     loop {
@@ -118,9 +118,9 @@ pub async fn run(plan: Plan, closing: CancellationToken, mut tell: impl FnMut(Ne
                 Some(ended) => ended.context("a clinic panicked")??,
                 None => break,
             },
-            _ = tick.tick() => tell(News::Counted(count(&progress))),
+            _ = tick.tick() => on_news(News::Counted(count(&progress))),
             () = closing.cancelled() => {
-                // What is left after that stays in nobody's spool: the lives end here.
+                // The rest stays unsent in the spools: the lives end here.
                 tokio::time::timeout(LAST_WORDS, finish(&mut tasks)).await.unwrap_or(Ok(()))?;
                 break;
             }
@@ -132,7 +132,7 @@ pub async fn run(plan: Plan, closing: CancellationToken, mut tell: impl FnMut(Ne
         }
     }
     let count = count(&progress);
-    tell(News::Counted(count));
+    on_news(News::Counted(count));
     Ok(count)
 }
 
@@ -143,7 +143,7 @@ async fn finish(tasks: &mut JoinSet<Result<()>>) -> Result<()> {
     Ok(())
 }
 
-async fn say_what_is_wanted(
+async fn state_intents(
     clinics: usize,
     seed: u64,
     profile: Profile,
@@ -160,7 +160,7 @@ async fn say_what_is_wanted(
         roster::state_all(&facilities, &state, &operator, statements).await
     };
     tokio::select! {
-        said = saying => said.context("say what is wanted of the clinics"),
+        said = saying => said.context("state the clinics' intent"),
         () = closing.cancelled() => Ok(()),
     }
 }

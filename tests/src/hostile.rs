@@ -1,4 +1,5 @@
-//! What no client of ours would do: certificates of every kind, bytes of every kind, and a server that has to bear it.
+//! Clients that violate the protocol: certificates of every kind, bytes of every kind, and a server that must withstand
+//! them.
 
 pub mod chance;
 pub mod credential;

@@ -1,7 +1,7 @@
-//! What the tests share: the world they run in, made of the real parts.
+//! The shared test harness: a world of real parts.
 //!
-//! Nothing depends on this crate, and nothing in it stands in for a part that could be had: Kafka, PostgreSQL, pcscd, the
-//! browser and the two programs are those that a clinic or its group would run.
+//! No crate depends on this one, and no available part is replaced by a mock: Kafka, PostgreSQL, pcscd, the browser and
+//! the two programs are those that a clinic or its group would run.
 
 pub mod bench;
 pub mod clock;

@@ -1,11 +1,13 @@
-//! The judge of the crash tests: whether what the agents kept is, once each, in the log and in the store, and whether the
-//! store is what the log says.
+//! The oracle of the crash tests: every kept observation is in the log and exactly once in the store, and the store is
+//! the fold of the log.
 //!
-//! Independent of what it judges: it knows a repeated observation by a set of all that it has seen, not by high-water
-//! marks; it reads the log itself, from offset 0; what was kept it takes from journals that the agents write beside their
-//! spools. Only the contract (how bytes are read) and the fold (what facts mean) are the ones that ship.
+//! The oracle is independent of the code that it checks. It detects a repeated observation by the set of all
+//! observations, not by high-water marks; it reads the log itself, from offset 0; and it takes the kept observations
+//! from journals that the agents write next to their spools. It shares only the contract (decoding) and the fold (the
+//! meaning of facts) with the product.
 //!
-//! Pure: [`gather`] brings the [`Remains`], [`judge`] looks at nothing else, and so can be shown to find what is wrong.
+//! The oracle is pure: [`gather`] collects the [`Remains`], and [`judge`] depends on nothing else, so tests can show
+//! that it finds every fault.
 
 mod crowd;
 mod fault;
@@ -28,44 +30,44 @@ pub use gather::{Fact, Kept, Stored};
 
 use crate::world::kafka::Record;
 
-/// All that is left when everything has come to rest.
+/// Everything that remains once all programs are at rest.
 #[derive(Debug, Clone, Default)]
 pub struct Remains {
-    /// What every terminal says it has kept.
+    /// The observations that every terminal has kept.
     pub kept: Vec<Kept>,
     /// The whole log, by partition and offset.
     pub records: Vec<Record>,
     pub stored: Stored,
-    /// Lines in the logs of the programs by which a person is called.
+    /// Log lines of the programs that call for a person.
     pub complaints: Vec<String>,
 }
 
-/// Partition, offset, and the place within the record.
+/// Partition, offset, and index within the record.
 pub type Place = (i32, i64, i32);
 type Number = (TerminalId, Life, u64);
 
-/// What was counted, and what is wrong.
+/// The counts and the faults.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// Observations that the agents say they have kept.
+    /// Observations that the agents have kept.
     pub kept: usize,
-    /// Observations in the log, repeated ones too.
+    /// Observations in the log, including repeated ones.
     pub appended: usize,
-    /// Of these, those that were there already.
+    /// The repeated ones among them.
     pub repeated: usize,
-    /// What people and servers stated.
+    /// Statements of people and servers.
     pub statements: usize,
     /// Observations in the store.
     pub folded: usize,
-    /// Of these, result files in a linkage folder.
+    /// The result files among them.
     pub results: usize,
     pub faults: Faults,
 }
 
-/// Looks at everything.
+/// Checks everything.
 ///
 /// # Panics
-/// When a fact can't be written as JSON, which the contract's own tests rule out.
+/// If a fact can't be written as JSON, which the contract's own tests rule out.
 #[must_use]
 pub fn judge(remains: &Remains) -> Verdict {
     let mut verdict = Verdict::default();
@@ -82,7 +84,7 @@ pub fn judge(remains: &Remains) -> Verdict {
     verdict
 }
 
-/// What the log says, freed of what it says again.
+/// The log without repetitions.
 #[derive(Default)]
 struct Log {
     facts: BTreeMap<Place, Recorded>,
@@ -141,7 +143,7 @@ fn progress(remains: &Remains, faults: &mut Faults) {
     }
 }
 
-/// Every number of every life is in the log, and once in the store; and no others are.
+/// Every number of every life is in the log and exactly once in the store, and no others are.
 fn kept(lives: &[Kept], log: &Log, stored: &Stored, verdict: &mut Verdict) {
     let mut times: BTreeMap<Number, usize> = BTreeMap::new();
     for number in stored.facts.iter().filter_map(|fact| fact.number) {
@@ -178,11 +180,11 @@ fn kept(lives: &[Kept], log: &Log, stored: &Stored, verdict: &mut Verdict) {
     }
     verdict.kept = expected.len();
     for &(terminal, life, seq) in log.numbers.difference(&expected) {
-        verdict.faults.add(Fault::NobodyKept { terminal, life, seq });
+        verdict.faults.add(Fault::NotKept { terminal, life, seq });
     }
 }
 
-/// How many observations a full spool let go, by its own account.
+/// The number of observations that a full spool dropped, as it reported.
 fn shed(terminal: TerminalId, life: Life, log: &Log) -> u64 {
     let of_life = |recorded: &&Recorded| number(recorded).is_some_and(|(t, l, _)| (t, l) == (terminal, life));
     let lost = |recorded: &Recorded| match recorded.event {
@@ -192,7 +194,7 @@ fn shed(terminal: TerminalId, life: Life, log: &Log) -> u64 {
     log.facts.values().filter(of_life).map(lost).sum()
 }
 
-/// The store has the first occurrence of everything that the log says, word by word, and nothing else.
+/// The store has exactly the first occurrence of every fact in the log, field by field.
 fn same_facts(log: &Log, stored: &Stored, faults: &mut Faults) {
     let found: BTreeMap<Place, &Fact> = stored.facts.iter().map(|fact| (fact.place, fact)).collect();
     for (place, recorded) in &log.facts {

@@ -1,7 +1,7 @@
-//! How a program is killed, the decks of kills that are dealt from a seed, and the count of them.
+//! The killing of programs: decks of kills drawn from a seed, and their count.
 //!
-//! Every test that kills notes its kills in a file; `tests/run` adds them up, prints them by program and place, and demands
-//! as many as are promised.
+//! Every test that kills writes its kills to a file. `tests/run` adds them up, prints them by program and place, and
+//! requires the promised number.
 
 mod summary;
 
@@ -20,7 +20,7 @@ use crate::world::server::Server;
 use crate::world::services;
 pub use summary::Summary;
 
-/// A terminal waits for up to a minute before it connects again, and most points need a connected one.
+/// A terminal waits up to a minute before it connects again, and most points need a connected one.
 const REACHED_WITHIN: Duration = Duration::from_secs(75);
 const SIGKILL: i32 = 9;
 const ANY_MOMENT: &str = "any moment";
@@ -28,7 +28,7 @@ const ANY_MOMENT: &str = "any moment";
 /// The seed of this run: `SEED`, or a new one.
 ///
 /// # Errors
-/// When `SEED` is no number.
+/// If `SEED` is not a number.
 pub fn seed() -> Result<u64> {
     match std::env::var("SEED") {
         Ok(seed) => seed.parse().context("SEED is a number"),
@@ -39,15 +39,15 @@ pub fn seed() -> Result<u64> {
 /// One kill.
 #[derive(Debug, Clone, Copy)]
 pub enum Blow {
-    /// The program ends itself at the n-th passage of a point.
+    /// The program kills itself at the n-th passage of a point.
     Point { name: &'static str, passage: u32 },
-    /// It is ended so long after its start, wherever it is.
+    /// The program is killed this long after its start, at an arbitrary point.
     Moment(Duration),
 }
 
 impl Blow {
-    /// `each` times every one of `points`, at a passage up to the one beside it, and so many `moments`, so many
-    /// milliseconds after the start; shuffled.
+    /// A shuffled deck: `each` kills at every one of `points`, at a passage up to the given one, and a number of
+    /// `moments`, within a range of milliseconds after the start.
     pub fn deck(
         rng: &mut impl Rng,
         points: &[(&'static str, u32)],
@@ -64,7 +64,7 @@ impl Blow {
         deck
     }
 
-    /// What the count calls its place.
+    /// The name of the place in the count.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Blow {
         }
     }
 
-    /// The value of `YOMITORI_CRASH` by which the program ends itself.
+    /// The value of `YOMITORI_CRASH` for this kill.
     #[must_use]
     pub fn crash(&self) -> Option<String> {
         match self {
@@ -85,19 +85,19 @@ impl Blow {
 
 /// A program that is killed and started again.
 pub trait Victim {
-    /// What the count calls it.
+    /// The name of the program in the count.
     fn kind(&self) -> &'static str;
 
-    /// Starts it; `crash` is the value of `YOMITORI_CRASH`.
+    /// Starts the program; `crash` is the value of `YOMITORI_CRASH`.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// If it can't be started.
     fn start(&mut self, crash: Option<String>) -> Result<&mut Process>;
 
-    /// As it runs now.
+    /// The running process.
     ///
     /// # Errors
-    /// When it was never started.
+    /// If it was never started.
     fn running(&mut self) -> Result<&mut Process>;
 }
 
@@ -116,12 +116,12 @@ impl Victim for Server {
     }
 }
 
-/// How often each program was killed where.
+/// The number of kills by program and place.
 #[derive(Debug, Clone, Default)]
 pub struct Kills(BTreeMap<(&'static str, &'static str), u32>);
 
 impl Kills {
-    /// One more.
+    /// Adds one kill.
     pub fn count(&mut self, program: &'static str, place: &'static str) {
         *self.0.entry((program, place)).or_default() += 1;
     }
@@ -142,14 +142,14 @@ impl Kills {
         self.0.iter().map(|((program, place), count)| (format!("{program} killed at {place}"), *count))
     }
 
-    /// Notes them for the sum that `tests/run` makes of all tests.
+    /// Writes the counts for the total that `tests/run` prints.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// If the file can't be written.
     pub fn note(&self, test: &str) -> Result<()> {
         let mut text = String::new();
         for ((program, place), count) in &self.0 {
-            writeln!(text, "{program}\t{place}\t{count}").expect("a string takes all");
+            writeln!(text, "{program}\t{place}\t{count}").expect("a string grows");
         }
         let folder = services::root().join("target/tests/kills");
         std::fs::create_dir_all(&folder).with_context(|| format!("make {folder:?}"))?;
@@ -158,10 +158,10 @@ impl Kills {
     }
 }
 
-/// Kills `victim` where it is, deals it all blows of `deck`, one start each, and leaves it running.
+/// Kills `victim` immediately, then once for every entry of `deck`, one start each, and leaves it running.
 ///
 /// # Errors
-/// When a blow is not met, or it ends of anything else.
+/// If a kill doesn't happen, or the program ends for another reason.
 pub async fn storm<V: Victim>(victim: &mut V, deck: &[Blow]) -> Result<Kills> {
     let mut kills = Kills::default();
     let kind = victim.kind();
@@ -175,10 +175,10 @@ pub async fn storm<V: Victim>(victim: &mut V, deck: &[Blow]) -> Result<Kills> {
     Ok(kills)
 }
 
-/// Starts `victim` and sees it die of `blow` and of nothing else.
+/// Starts `victim` and verifies that it dies of `blow` and of nothing else.
 ///
 /// # Errors
-/// When it does not.
+/// If it does not.
 pub async fn strike<V: Victim>(victim: &mut V, blow: Blow) -> Result<()> {
     let process = victim.start(blow.crash())?;
     match blow {
@@ -188,7 +188,7 @@ pub async fn strike<V: Victim>(victim: &mut V, blow: Blow) -> Result<()> {
             ensure!(status.signal() == Some(SIGKILL), "{:#}", process.explain(anyhow!("it ended: {status}")));
         }
         Blow::Moment(after) => {
-            // Waits for nothing: the moment itself is what the seed has chosen.
+            // No condition is awaited: the seed has chosen the moment.
             tokio::time::sleep(after).await;
             kill(process)?;
         }
@@ -196,10 +196,10 @@ pub async fn strike<V: Victim>(victim: &mut V, blow: Blow) -> Result<()> {
     Ok(())
 }
 
-/// `kill -9`. It is an error if it has ended by itself.
+/// `kill -9`. It is an error if the process has already ended.
 ///
 /// # Errors
-/// When it has, or the system refuses.
+/// If it has, or the system refuses.
 pub fn kill(process: &mut Process) -> Result<()> {
     process.alive()?;
     process.kill()

@@ -1,8 +1,8 @@
-//! A generator that knows the truth: desks that live a seeded life, what their agents see of it, and what really happened.
+//! A generator with a known truth: desks with a seeded life, the observations of their agents, and the real events.
 //!
-//! It shares nothing with the fold: what a phone does, how long a card takes, who comes when stands in [`Assumptions`],
-//! and a day ([`day`], [`visit`]) is lived by them. What was seen goes over a line ([`transport`]) and becomes facts in
-//! order of arrival; what happened becomes a [`Ledger`]. Only [`judge`] knows the fold, and holds it against the ledger.
+//! It shares nothing with the fold. The behaviour of phones, cards and patients is in [`Assumptions`], and a day
+//! ([`day`], [`visit`]) follows them. Observations pass a line ([`transport`]) and become facts in order of arrival;
+//! real events become a [`Ledger`]. Only [`judge`] uses the fold, and compares it with the ledger.
 
 pub mod assumptions;
 pub mod calendar;

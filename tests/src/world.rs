@@ -1,7 +1,7 @@
-//! The world a test runs in: the real parts, each with its own log, ended with the test.
+//! The world of a test: the real parts, each with its own log, stopped with the test.
 //!
-//! Every test has a folder, a topic and a database of its own, so that tests run side by side. The folder stays for
-//! looking at after a failure; the next `tests/run` sweeps it away.
+//! Every test has its own folder, topic and database, so that tests run concurrently. The folder remains for inspection
+//! after a failure; the next `tests/run` removes it.
 
 pub mod agent;
 pub mod browser;
@@ -29,19 +29,19 @@ use anyhow::{Context, Result};
 use self::kafka::{Kafka, Record};
 use self::postgres::Postgres;
 
-/// Which of the two builds of a program.
+/// The build of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Build {
-    /// As it ships.
+    /// The released build.
     #[default]
     Released,
-    /// Ends itself by SIGKILL at the point that `YOMITORI_CRASH=name:n` names.
+    /// Kills itself by SIGKILL at the point that `YOMITORI_CRASH=name:n` names.
     CrashPoints,
 }
 
 impl Build {
-    /// Where `program` lies. `tests/run` says by `YOMITORI_PROGRAMS` where it has put those that ship, because building
-    /// the tests puts programs with the tests' features into `release`.
+    /// The path of `program`. `tests/run` gives the folder of the released builds in `YOMITORI_PROGRAMS`, because
+    /// building the tests puts programs with the tests' features into `release`.
     #[must_use]
     pub fn program(self, program: &str) -> PathBuf {
         let given = std::env::var_os("YOMITORI_PROGRAMS").map(PathBuf::from);
@@ -59,26 +59,26 @@ pub struct World {
     folder: PathBuf,
     pub kafka: Kafka,
     pub postgres: Postgres,
-    /// The log of this world alone.
+    /// The log of this world.
     pub topic: String,
     /// The URL of this world's database.
     pub database: String,
 }
 
 impl World {
-    /// Surroundings on the Kafka and the PostgreSQL that all tests share; `test` names the folder.
+    /// A world on the Kafka and the PostgreSQL that all tests share; `test` names the folder.
     ///
     /// # Errors
-    /// When they are not there.
+    /// If the services are not there.
     pub async fn new(test: &str) -> Result<Self> {
         let folder = folder(test)?;
         Self::on(folder, Kafka::shared()?, Postgres::shared()?).await
     }
 
-    /// Surroundings with a Kafka and a PostgreSQL that the test may stop and kill.
+    /// A world with a Kafka and a PostgreSQL that the test may stop and kill.
     ///
     /// # Errors
-    /// When they don't come up.
+    /// If the services don't start.
     pub async fn with_own_services(test: &str) -> Result<Self> {
         let folder = folder(test)?;
         let (kafka, postgres) = tokio::try_join!(Kafka::start(&folder), Postgres::start(&folder))?;
@@ -100,17 +100,17 @@ impl World {
     /// A new folder `name` in it.
     ///
     /// # Errors
-    /// When it can't be made.
+    /// If it can't be created.
     pub fn new_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         std::fs::create_dir_all(&folder).with_context(|| format!("make {folder:?}"))?;
         Ok(folder)
     }
 
-    /// All records of this world's log, from offset 0 to the present end.
+    /// All records of this world's log, from offset 0 to the current end.
     ///
     /// # Errors
-    /// When Kafka doesn't answer.
+    /// If Kafka doesn't answer.
     pub async fn records(&self) -> Result<Vec<Record>> {
         self.kafka.records(&self.topic).await
     }
@@ -118,7 +118,7 @@ impl World {
     /// A connection to this world's database.
     ///
     /// # Errors
-    /// When PostgreSQL doesn't answer.
+    /// If PostgreSQL doesn't answer.
     pub async fn store(&self) -> Result<tokio_postgres::Client> {
         postgres::connect(&self.database).await
     }

@@ -1,11 +1,11 @@
-//! A tap through a relay, over a line that a clinic in the mountains may have: 64 kbit/s and every fifth packet lost each
-//! way, 600 ms there and back.
+//! A tap through a relay over a bad line, as of a clinic in the mountains: 64 kbit/s, a fifth of the packets lost in
+//! each direction, 600 ms round trip.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::time::Instant;
-use yomitori_tests::hostile::chance::{chance, tell};
+use yomitori_tests::hostile::chance::{chance, print_line};
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::line::Badness;
 use yomitori_tests::world::network::Network;
@@ -18,10 +18,10 @@ const CODE: &str = "1319999015";
 const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
 const TAPS: i64 = 10;
 const PROMISED: Duration = Duration::from_secs(10);
-/// Chance may take one word away again and again: one tap of ten may take longer than what is promised, and none this long.
+/// The same packet may be lost repeatedly: one tap of ten may exceed the promised time, and none may exceed this one.
 const LATE: usize = 1;
 const NEVER: Duration = Duration::from_secs(30);
-/// Enrolment and the first connection take many packets in a row.
+/// Enrolment and the first connection need many consecutive packets.
 const BEGINS_WITHIN: Duration = Duration::from_secs(180);
 const DOOR: u16 = 7444;
 
@@ -42,7 +42,7 @@ async fn a_tap_over_a_bad_line_is_in_the_store_within_ten_seconds() -> Result<()
     let mut agent = Agent::prepare(&world, &server.uplink, plan)?;
     let mut relay = Relay::prepare(&world, &centre, &[terminal], &network.on_relay());
     relay.launch()?;
-    // A technician would try again, too.
+    // A technician would retry, too.
     wait::until("enrolment over the line", BEGINS_WITHIN, async || agent.enrol(&server, CODE).await).await?;
     agent.launch()?;
 
@@ -71,7 +71,7 @@ async fn a_tap_over_a_bad_line_is_in_the_store_within_ten_seconds() -> Result<()
         .with_context(|| format!("tap {tap}; agent: {}\nrelay: {}", agent.log(), relay.log()))?;
         took.push(began.elapsed());
     }
-    tell(&format!("from taking the phone away to the row: {took:.1?}"));
+    print_line(&format!("from taking the phone away to the row: {took:.1?}"));
     let late = took.iter().filter(|took| **took > PROMISED).count();
     let fine = late <= LATE && took.iter().all(|took| *took <= NEVER);
     ensure!(fine, "{took:?}\nagent: {}\nrelay: {}", agent.log(), relay.log());

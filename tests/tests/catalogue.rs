@@ -1,4 +1,4 @@
-//! Tables that stand on both sides of the wire, at the clinic and at the centre: they must use the same words.
+//! Tables that exist both at the terminal and at the server: they must use the same identifiers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ fn identifiers(file: &str, table: &str, wanted: impl Fn(&toml::Table) -> bool) -
 }
 
 #[test]
-fn face_readers_have_the_same_names_at_the_clinic_and_at_the_centre() -> anyhow::Result<()> {
+fn face_readers_have_the_same_names_at_the_terminal_and_at_the_server() -> anyhow::Result<()> {
     let centre = identifiers("server/facility/data/face_readers.toml", "model", |_| true)?;
     let clinic = identifiers("agent/observation/catalogue.toml", "reader", |row| row.contains_key("phone_native"))?;
     assert!(!centre.is_empty());
@@ -25,7 +25,7 @@ fn face_readers_have_the_same_names_at_the_clinic_and_at_the_centre() -> anyhow:
 }
 
 #[test]
-fn the_desk_offers_every_cause_and_every_fallback_that_the_centre_knows() {
+fn the_desk_offers_every_cause_and_every_fallback_of_the_server() {
     let ids = |ids: &mut dyn Iterator<Item = &'static str>| ids.collect::<BTreeSet<_>>();
     let causes = ids(&mut choices::causes().map(|choice| choice.id));
     assert_eq!(causes, ids(&mut Cause::all().iter().map(|cause| cause.id.as_str())));

@@ -1,5 +1,5 @@
-//! How much is collected can be lowered from the centre and never raised: while terminals are connected, over restarts, and
-//! while the centre is away.
+//! The server can reduce the collection level and never increase it: while terminals are connected, across restarts,
+//! and while the server is down.
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl Clinic {
         self.server.run(&limit).await.map(drop)
     }
 
-    /// Waits until the terminal says that it collects so much, and has taken so many settings.
+    /// Waits until the terminal reports this level, and this number of applied settings.
     async fn collects(&self, level: &str, taken: i64) -> Result<()> {
         let store = self.world.store().await?;
         wait::until(&format!("the terminal to collect {level}"), PATIENCE, async || {
@@ -52,13 +52,13 @@ impl Clinic {
         .await
     }
 
-    /// Leaves a result in the folder for a moment.
+    /// Writes a result into the folder for a moment.
     async fn result(&self) -> Result<()> {
         self.agent.face_result_for(clock::now(), std::time::Duration::from_millis(50), SUCCEEDED).await
     }
 
-    /// What was told of results, in their order.
-    async fn told(&self) -> Result<Vec<String>> {
+    /// The facts about results, in order.
+    async fn reported_outcomes(&self) -> Result<Vec<String>> {
         let query = "SELECT event::jsonb->'linkage_result_observed'->>'outcome' FROM projection.fact \
                      WHERE kind = 'linkage_result_observed' ORDER BY seq";
         let rows = self.world.store().await?.query(query, &[]).await?;
@@ -67,7 +67,7 @@ impl Clinic {
 
     async fn outcomes(&self, expected: &[&str]) -> Result<()> {
         wait::until(&format!("{expected:?}"), PATIENCE, async || {
-            let outcomes = self.told().await?;
+            let outcomes = self.reported_outcomes().await?;
             ensure!(outcomes == expected, "{outcomes:?}");
             Ok(())
         })
@@ -76,7 +76,7 @@ impl Clinic {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_collected_is_lowered_at_once_and_stays_low_while_the_centre_is_away() -> Result<()> {
+async fn collection_is_reduced_at_once_and_stays_reduced_while_the_server_is_down() -> Result<()> {
     let mut clinic = Clinic::open("collection", "headers").await?;
     clinic.collects("headers", 0).await?;
     clinic.result().await?;
@@ -92,9 +92,9 @@ async fn what_is_collected_is_lowered_at_once_and_stays_low_while_the_centre_is_
     clinic.result().await?;
     let sent = clinic.agent.run(&["sent"]).await?;
     let taken = sent.lines().filter(|line| line.contains("settings_taken")).count();
-    ensure!(taken == 2, "what became of the settings is told like everything else that leaves:\n{sent}");
+    ensure!(taken == 2, "`sent` shows the answer to the settings like everything else that leaves:\n{sent}");
 
-    // The centre goes, the terminal starts anew: what was understood last holds.
+    // The server stops and the terminal restarts: the last settings still apply.
     clinic.server.kill()?;
     clinic.agent.process()?.terminate(PATIENCE).await?;
     clinic.agent.launch()?;
@@ -103,17 +103,18 @@ async fn what_is_collected_is_lowered_at_once_and_stays_low_while_the_centre_is_
     ensure!(said.contains("lowered to \"readers\""), "{said}");
     clinic.result().await?;
 
-    // Since it started anew, it reports once more what it was asked for.
+    // After its restart the terminal reports the settings once more.
     clinic.server.serve().await?;
     clinic.collects("readers", 3).await?;
     clinic.limit("headers").await?;
     clinic.collects("headers", 4).await?;
-    // It looks again within a second: the first that it sees is read like those of before, and none of between is told.
+    // The agent looks again within a second. The first result that it sees is read like the earlier ones, and none from
+    // the pause is reported.
     let mut left = 0;
     let outcomes = wait::until("results to be read again", PATIENCE, async || {
         clinic.result().await?;
         left += 1;
-        let outcomes = clinic.told().await?;
+        let outcomes = clinic.reported_outcomes().await?;
         ensure!(outcomes.len() > 2, "{outcomes:?}");
         Ok(outcomes)
     })
@@ -143,7 +144,7 @@ async fn nothing_more_is_collected_than_the_terminal_is_configured_for() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_of_a_version_before_is_told_nothing_that_it_would_not_understand() -> Result<()> {
+async fn an_older_agent_is_sent_no_settings() -> Result<()> {
     let siege = Siege::begin("collection-older").await?;
     let it = Intruder::enter(&siege, HONEST).await?;
     siege

@@ -1,4 +1,4 @@
-//! Up to when a terminal is complete: what the numbers in the log say, and nothing else.
+//! The instant until which a terminal is complete follows only from the sequence numbers in the log.
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,7 +29,7 @@ struct Site {
 }
 
 impl Site {
-    /// What is said of the facility, past every door.
+    /// Appends a record about the facility directly to the log.
     async fn append(&self, body: LogBody) -> Result<()> {
         let facility = FacilityId::of_code(CODE);
         let record = LogRecord { facility, received_at: clock::now(), body };
@@ -39,7 +39,7 @@ impl Site {
         Ok(())
     }
 
-    /// When the observation of this number is made: one a minute.
+    /// The time of the observation with this number: one a minute.
     fn at(&self, seq: u64) -> DateTime<Utc> {
         self.began_at + TimeDelta::minutes(i64::try_from(seq).unwrap_or(0))
     }
@@ -53,7 +53,7 @@ impl Site {
         self.append(LogBody::Terminal { terminal: self.terminal, life, sent_at: clock::now(), observations }).await
     }
 
-    /// The lives of the terminal as the API tells them, once there are so many and the first is complete up to `seq`.
+    /// The lives of the terminal in the API, once there are `count` of them and the first is complete up to `seq`.
     async fn lives(&self, count: usize, seq: u64) -> Result<Vec<Value>> {
         wait::until(&format!("{count} lives"), PATIENCE, async || {
             let facility = self.server.facility(CODE).await?;
@@ -83,7 +83,7 @@ async fn a_site_is_complete_up_to_its_first_hole_and_every_hole_is_listed() -> R
     let began_at = truncate(clock::now() - TimeDelta::hours(2));
     let site = Site { world, server, producer, terminal: TerminalId(Uuid::now_v7()), began_at };
 
-    // One was enrolled and never came: nothing is known of it.
+    // An enrolled terminal that never connected: nothing is known of it.
     let never = TerminalId(Uuid::now_v7());
     let origin = Origin::Person(Stated { by: "x".to_owned(), why: None, stated_at: clock::now(), id: None });
     site.append(LogBody::Statement { origin, event: TerminalEnrolled { terminal: never }.into() }).await?;
@@ -93,7 +93,7 @@ async fn a_site_is_complete_up_to_its_first_hole_and_every_hole_is_listed() -> R
     let lives = site.lives(1, 5).await?;
     ensure!(lives[0]["current"] == true && lives[0]["holes"] == json!([]) && lives[0]["received"] == 5, "{lives:#?}");
 
-    // Two never came, and the agent says that it dropped some more.
+    // Two observations never arrived, and the agent reports that it dropped some more.
     let (from, to) = (site.at(20), site.at(21));
     let gap = CollectionGap { source: GapSource::Spool, from, to, lost: Some(3) };
     site.observed(first, [nothing(8), nothing(9), (10, gap.into())]).await?;
@@ -107,7 +107,7 @@ async fn a_site_is_complete_up_to_its_first_hole_and_every_hole_is_listed() -> R
     let dropped = json!({ "what": "not_collected", "source": "spool", "from": from, "to": to, "lost": 3 });
     ensure!(lives[0]["holes"] == json!([missing, dropped]) && lives[0]["received"] == 8, "{lives:#?}");
 
-    // A new spool: the first ended without a word.
+    // A new spool: the first life ended without a shutdown notice.
     site.observed(second, (1..=2).map(nothing)).await?;
     let lives = site.lives(2, 2).await?;
     ensure!(lives[0]["life"] == json!(second) && lives[0]["holes"] == json!([]), "{lives:#?}");
@@ -115,7 +115,7 @@ async fn a_site_is_complete_up_to_its_first_hole_and_every_hole_is_listed() -> R
     ensure!(lives[1]["current"] == false && lives[1]["complete_up_to"] == json!(site.at(5)), "{lives:#?}");
     ensure!(lives[1]["holes"] == json!([missing, dropped, silent]), "{lives:#?}");
 
-    // A third, after a farewell: of the second nothing is missing.
+    // A third life, after a shutdown notice: nothing of the second one is missing.
     let third = Life(Uuid::new_v4());
     site.observed(second, [(3, AgentStopped { reason: StopReason::Service }.into())]).await?;
     site.observed(third, [nothing(1)]).await?;

@@ -1,7 +1,7 @@
-//! The crash matrix: agents and server are killed again and again, at named points and at any moment, while Kafka and
-//! PostgreSQL go and come back; then an oracle looks for a single observation that is lost or doubled.
+//! The crash matrix: agents and server are killed repeatedly, at named points and at random moments, while Kafka and
+//! PostgreSQL stop and restart. Then an oracle searches for any lost or duplicated observation.
 //!
-//! `SEED=n` deals the same kills again; which passage they meet is up to the machine.
+//! `SEED=n` repeats the same kills; the passages that they meet depend on the machine.
 
 #[path = "crash_matrix/clinic.rs"]
 mod clinic;
@@ -24,12 +24,12 @@ use yomitori_tests::world::{Build, World, wait};
 
 use clinic::Clinic;
 
-/// The points of the server, and up to which passage they are used.
+/// The points of the server, and the highest passage that is used.
 const SERVER: [(&str, u32); 5] =
     [("before-append", 25), ("after-append", 25), ("after-fold", 12), ("before-commit", 12), ("after-commit", 12)];
 /// The points of the agent.
 const AGENT: [(&str, u32); 2] = [("after-kept", 25), ("after-sent", 12)];
-/// Moments lie so many milliseconds after a start.
+/// The random moments, in milliseconds after a start.
 const MOMENTS: Range<u64> = 50..2_500;
 
 const CODES: [&str; 3] = ["1319999015", "1319999015", "1339999011"];
@@ -38,7 +38,7 @@ const KAFKA_AWAY: Duration = Duration::from_secs(20);
 const CATCH_UP: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> Result<()> {
+async fn nothing_is_lost_or_duplicated_when_any_process_is_killed() -> Result<()> {
     let seed = storm::seed()?;
     println!("crash matrix: SEED={seed}");
     let began = Instant::now();
@@ -49,7 +49,7 @@ async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> Result<()> 
     };
     println!("{}", matrix.summary(seed, &verdict, began.elapsed()));
     verdict.faults.none()?;
-    ensure!(verdict.results as u64 <= matrix.results, "a result file was told twice");
+    ensure!(verdict.results as u64 <= matrix.results, "a result file was reported twice");
     matrix.kills.note("crash_matrix")?;
     ensure!(matrix.kills.total() >= 50, "only {} kills", matrix.kills.total());
     ensure!(verdict.repeated > 0, "nothing was ever sent again: the kills hit nothing");
@@ -102,7 +102,7 @@ impl Matrix {
         self.since = Instant::now();
     }
 
-    /// Kills everything at once, `each` times at each of its points.
+    /// Kills everything concurrently, `each` times at each point.
     async fn wave(&mut self, each: u32) -> Result<()> {
         let server = Blow::deck(&mut self.rng, &SERVER, each, 2, MOMENTS);
         let agents: Vec<_> = self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT, each, 2, MOMENTS)).collect();
@@ -117,10 +117,10 @@ impl Matrix {
         Ok(())
     }
 
-    /// Kafka is killed and stays away; the clinics go on, and both sides are killed meanwhile.
+    /// Kafka is killed and stays down; the clinics continue, and both sides are killed in the meantime.
     async fn kafka_away(&mut self) -> Result<()> {
         let before = self.last()?;
-        self.world.kafka.kill().await?;
+        self.world.kafka.service.kill().await?;
         let server = Blow::deck(&mut self.rng, &[], 0, 1, MOMENTS);
         let agents: Vec<_> =
             self.clinics.iter().map(|_| Blow::deck(&mut self.rng, &AGENT[..1], 2, 0, MOMENTS)).collect();
@@ -132,13 +132,13 @@ impl Matrix {
         for ((_, _, before), (terminal, _, last)) in before.into_iter().zip(self.last()?) {
             ensure!(last > before, "{terminal} kept nothing while Kafka was away");
         }
-        self.world.kafka.restart().await
+        self.world.kafka.service.restart().await
     }
 
-    /// Kills PostgreSQL while a batch is written and not committed, and starts it again at once.
+    /// Kills PostgreSQL while a batch is written and not committed, and restarts it at once.
     async fn postgres_restarts_in_a_batch(&mut self) -> Result<()> {
         let store = self.world.store().await?;
-        // A batch raises the marks last of all; reading them stays possible.
+        // A batch raises the high-water marks last; reading them stays possible.
         store.batch_execute("BEGIN; LOCK TABLE projection.high_water IN EXCLUSIVE MODE").await?;
         let waiting = "SELECT count(*) FROM pg_locks \
                        WHERE relation = 'projection.high_water'::regclass AND NOT granted AND mode = 'RowExclusiveLock'";
@@ -150,10 +150,10 @@ impl Matrix {
         })
         .await?;
         let before = facts(&store).await?;
-        self.world.postgres.kill().await?;
-        self.world.postgres.restart().await?;
+        self.world.postgres.service.kill().await?;
+        self.world.postgres.service.restart().await?;
         let store = self.world.store().await?;
-        wait::until("the projection to go on", CATCH_UP, async || {
+        wait::until("the projection to continue", CATCH_UP, async || {
             self.server.process()?.alive()?;
             ensure!(facts(&store).await? > before, "no more than {before} facts");
             Ok(())

@@ -1,4 +1,4 @@
-//! The Debian package: built by its script, unpacked, and looked at as `apt` and systemd do.
+//! The Debian package: built by its script, unpacked, and inspected as by `apt` and systemd.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use yomitori_agent::config::Config;
 use yomitori_tests::world::Build;
 use yomitori_tests::world::services::root;
 
-/// In tenths, as systemd counts.
+/// In tenths, as reported by systemd.
 const EXPOSED_AT_MOST: &str = "20";
 
 fn run(program: &str, arguments: &[&str]) -> Result<String> {
@@ -69,7 +69,7 @@ fn the_package_holds_what_a_terminal_needs_and_the_service_is_hardened() -> Resu
     let said = run(text(&tree.join("usr/bin/yomitori-agent"))?, &["--version"])?;
     ensure!(said.contains(version), "{said}");
 
-    // The folder that systemd and the scripts make is the one that the configuration names.
+    // The folder that systemd and the scripts create is the one in the configuration.
     let config = Config::read(&tree.join("etc/yomitori/agent.toml"))?;
     ensure!(config.state_dir == Path::new("/var/lib/yomitori-agent"), "{:?}", config.state_dir);
     for unit in ["yomitori-agent", "yomitori-relay"] {

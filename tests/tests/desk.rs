@@ -1,4 +1,4 @@
-//! The desk page as reception staff meet it, and as pages from elsewhere would like to.
+//! The desk page for reception staff, and its protection against other pages.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Clinic {
     async fn facts(&self, kind: &str) -> Result<Vec<Value>> {
         let query = "SELECT event::text FROM projection.fact WHERE kind = $1 ORDER BY seq";
         let rows = self.world.store().await?.query(query, &[&kind]).await?;
-        // A fact is its kind with what was said.
+        // A fact is an object with its kind and body.
         rows.iter().map(|row| Ok(serde_json::from_str::<Value>(row.get(0))?[kind].take())).collect()
     }
 
@@ -64,7 +64,7 @@ impl Clinic {
     }
 }
 
-/// One request as it stands; the whole answer.
+/// Sends one raw request; returns the whole answer.
 async fn ask(page: &str, request: &str) -> Result<String> {
     let mut stream = TcpStream::connect(page.trim_start_matches("http://")).await.context("reach the page")?;
     stream.write_all(request.as_bytes()).await?;
@@ -83,7 +83,7 @@ async fn press(browser: &Browser, selector: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_the_desk_enters_in_two_presses_at_most_is_on_the_dashboard() -> Result<()> {
+async fn a_desk_entry_of_at_most_two_presses_is_on_the_dashboard() -> Result<()> {
     let clinic = Clinic::open("desk-enters").await?;
     let browser = Browser::open(clinic.world.folder(), 800, 600).await?;
     browser.page.goto(&clinic.agent.desk).await?;
@@ -97,7 +97,7 @@ async fn what_the_desk_enters_in_two_presses_at_most_is_on_the_dashboard() -> Re
     browser.shows("#said", "記録しました", SOON).await?;
     browser.shows("#entries li:first-child", "iPhoneで読めた", SOON).await?;
     ensure!(clinic.one_fact("smartphone_read_attested").await?["os"] == "ios");
-    // Two: the cause is chosen from a list that fits the screen.
+    // Two presses: the cause is chosen from a list that fits the screen.
     press(&browser, "[data-key='3']").await?;
     browser.screenshot(&clinic.world.folder().join("desk-causes-ja.png")).await?;
     let fits = "const d = document.querySelector('dialog[open]'); return d.scrollHeight <= d.clientHeight + 1";
@@ -107,7 +107,7 @@ async fn what_the_desk_enters_in_two_presses_at_most_is_on_the_dashboard() -> Re
     press(&browser, "[data-key='4']").await?;
     press(&browser, "dialog[open] button[data-entry*='PhysicalCard']").await?;
     ensure!(clinic.one_fact("fallback_used").await?["fallback"] == "PhysicalCard");
-    // By keyboard alone.
+    // By keyboard only.
     browser.page.find(Locator::Css("body")).await?.send_keys("5").await?;
     clinic.one_fact("face_reader_restarted").await?;
     press(&browser, "[data-key='6']").await?;
@@ -115,7 +115,7 @@ async fn what_the_desk_enters_in_two_presses_at_most_is_on_the_dashboard() -> Re
     browser.shows("#entries li:nth-child(5)", "iPhoneで読めた", SOON).await?;
     browser.screenshot(&clinic.world.folder().join("desk-ja.png")).await?;
 
-    // The dashboard knows, and knows too when it is taken back.
+    // The dashboard shows the entry, and also its withdrawal.
     let dashboard = Browser::open(clinic.world.folder(), 1280, 900).await?;
     dashboard.page.goto(&format!("{}/facilities/{CODE}?lang=ja", clinic.server.web)).await?;
     dashboard.shows("#facts", "暗証番号が違います", SOON).await?;
@@ -144,7 +144,7 @@ async fn what_the_desk_enters_in_two_presses_at_most_is_on_the_dashboard() -> Re
 }
 
 #[tokio::test]
-async fn it_says_since_when_the_centre_is_away_and_keeps_entries_over_a_restart() -> Result<()> {
+async fn the_page_shows_since_when_the_server_is_down_and_keeps_entries_across_a_restart() -> Result<()> {
     let mut clinic = Clinic::open("desk-away").await?;
     let browser = Browser::open(clinic.world.folder(), 800, 600).await?;
     browser.page.goto(&clinic.agent.desk).await?;
@@ -161,7 +161,7 @@ async fn it_says_since_when_the_centre_is_away_and_keeps_entries_over_a_restart(
     clinic.agent.launch()?;
     browser.shows("#lines .line.bad p", "からつながりません", SOON).await?;
     browser.shows("#entries li:first-child", "Androidで読めた", SOON).await?;
-    // The page that was open all the time goes on working.
+    // The page that was open all the time continues to work.
     press(&browser, "#entries .undo").await?;
     browser.shows("#entries li:first-child", "取消済み", SOON).await?;
     clinic.server.serve().await?;
@@ -238,7 +238,7 @@ async fn requests_that_the_page_did_not_make_are_refused() -> Result<()> {
             ensure!(lower.contains(header), "{attack}: no `{header}` in {heard}");
         }
     }
-    // With the token and one field more it is refused as well: there is no place for a patient.
+    // With the token and an additional field it is rejected as well: there is no place for patient data.
     let state = ask(desk, &format!("GET /state HTTP/1.1\r\nHost: {host}\r\n\r\n")).await?;
     let token = state.split("\"token\":\"").nth(1).and_then(|rest| rest.split('"').next()).context("a token")?;
     let own = format!("{origin}{json}X-Yomitori-Desk: {token}\r\n");
@@ -262,7 +262,7 @@ async fn requests_that_the_page_did_not_make_are_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn noise_and_idle_connections_do_not_keep_the_page_from_staff() -> Result<()> {
+async fn noise_and_idle_connections_do_not_block_the_page() -> Result<()> {
     let mut chance = chance("desk-noise")?;
     let mut clinic = Clinic::open("desk-noise").await?;
     let page = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", clinic.host());
@@ -290,7 +290,7 @@ async fn noise_and_idle_connections_do_not_keep_the_page_from_staff() -> Result<
     clinic.agent.process()?.alive()
 }
 
-/// Everything that listens on the page's port listens on loopback.
+/// Every listener on the page's port is on loopback.
 fn only_loopback(host: &str) -> Result<()> {
     let port: u16 = host.rsplit(':').next().context("a port")?.parse()?;
     let here = ["0100007F", "00000000000000000000000001000000"];
@@ -310,7 +310,7 @@ fn only_loopback(host: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_in_the_same_browser_can_do_nothing() -> Result<()> {
+async fn a_page_of_another_origin_can_change_nothing() -> Result<()> {
     let clinic = Clinic::open("desk-elsewhere").await?;
     let desk = clinic.agent.desk.clone();
     let evil = format!(
@@ -350,7 +350,7 @@ async fn a_page_of_another_origin_in_the_same_browser_can_do_nothing() -> Result
         ]).then(done);
     "#;
     let outcome = browser.page.execute_async(script, vec![desk.clone().into()]).await?;
-    // What was sent without asking is answered, but not to the page.
+    // The answer to a cross-origin request without preflight is not visible to the page.
     ensure!(
         outcome == serde_json::json!(["refused", "refused", "refused", "refused"])
             || outcome == serde_json::json!(["refused", "refused", "opaque 0", "opaque 0"]),

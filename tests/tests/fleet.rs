@@ -1,7 +1,7 @@
-//! Every way in which the simulated fleet lives, against a real server, with an oracle of everything that its terminals
-//! kept: what was acknowledged is in the store exactly once and as it was kept, and nothing is there that nobody kept.
+//! Every profile of the simulated fleet against a real server, with an oracle of everything that the terminals kept: an
+//! acknowledged observation is in the store exactly once and unchanged, and the store has no other observation.
 //!
-//! `SEED=n` gives the same clinics and the same lives again.
+//! `SEED=n` gives the same clinics and the same lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 use yomitori_proto::id::{Life, TerminalId};
+use yomitori_tests::fleet::ledger::{Ledger, LedgerEntry};
 use yomitori_tests::fleet::operator::Operator;
 use yomitori_tests::fleet::profile::Profile;
 use yomitori_tests::fleet::roster::Tokens;
-use yomitori_tests::fleet::told::{Ledger, Told};
 use yomitori_tests::fleet::{self, Count, Plan as FleetPlan, facility};
-use yomitori_tests::hostile::chance::tell;
+use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::oracle::{Fact, Kept, Remains, Stored, Verdict, gather, judge};
 use yomitori_tests::storm;
 use yomitori_tests::world::server::{Plan, Server};
@@ -25,11 +25,11 @@ use yomitori_tests::world::{World, wait};
 
 /// One round of characters and some more; two of them were never enrolled.
 const CLINICS: usize = 24;
-/// What a profile has to show takes a few of its days.
+/// The events of a profile need a few days.
 const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 const FOLDED_WITHIN: Duration = Duration::from_secs(60);
 
-/// A server that knows the clinics, and what their terminals kept.
+/// A server that knows the clinics, and the observations that their terminals kept.
 struct Fleet {
     world: World,
     server: Server,
@@ -37,10 +37,10 @@ struct Fleet {
     plan: FleetPlan,
 }
 
-/// What is left of a fleet, once all of it is folded.
+/// The remains of a fleet after everything is folded.
 struct Ended {
     count: Count,
-    told: Vec<Told>,
+    entries: Vec<LedgerEntry>,
     stored: Stored,
     verdict: Verdict,
 }
@@ -48,7 +48,7 @@ struct Ended {
 impl Fleet {
     async fn open(profile: Profile, day: Duration) -> Result<Self> {
         let seed = storm::seed()?;
-        tell(&format!("{profile:?}: SEED={seed}"));
+        print_line(&format!("{profile:?}: SEED={seed}"));
         let world = World::new("fleet").await?;
         let server = Server::start(&world, Plan::default()).await?;
         server.import(&facility::table(&facility::invent(CLINICS, seed))).await?;
@@ -70,7 +70,7 @@ impl Fleet {
         Ok(Self { world, server, ledger, plan })
     }
 
-    /// Lives until `shown` has an answer, or until its lives are over; then an oracle looks at everything.
+    /// Runs until `shown` has an answer, or until the lives end; then an oracle checks everything.
     async fn lives(self, mut shown: impl AsyncFnMut(&Client, &Ledger) -> Result<()>) -> Result<Ended> {
         let (store, profile) = (self.world.store().await?, self.plan.profile);
         let closing = CancellationToken::new();
@@ -82,14 +82,14 @@ impl Fleet {
             shown(&store, &self.ledger).await
         })
         .await?;
-        // Where a life ended by itself, this is what it has to show.
+        // If a life ended on its own, `shown` must hold now.
         closing.cancel();
         let count = life.await.context("the fleet")??;
         shown(&store, &self.ledger).await.context("what this profile has to show")?;
         self.is_folded(&store).await?;
-        let (told, stored) = (self.ledger.all(), gather::stored(&mut self.world.store().await?).await?);
+        let (entries, stored) = (self.ledger.all(), gather::stored(&mut self.world.store().await?).await?);
         let remains = Remains {
-            kept: kept(&told, &stored),
+            kept: kept(&entries, &stored),
             records: self.world.records().await?,
             complaints: gather::complaints("server", &self.server.log()),
             stored: stored.clone(),
@@ -97,9 +97,9 @@ impl Fleet {
         let verdict = judge(&remains);
         verdict.faults.none()?;
         self.server.run(&["log", "verify"]).await?;
-        let ended = Ended { count, told, stored, verdict };
-        ended.is_what_was_kept()?;
-        tell(&format!("{profile:?}: {:?}, {} in the store", ended.count, ended.verdict.folded));
+        let ended = Ended { count, entries, stored, verdict };
+        ended.matches_the_ledger()?;
+        print_line(&format!("{profile:?}: {:?}, {} in the store", ended.count, ended.verdict.folded));
         Ok(ended)
     }
 
@@ -119,16 +119,16 @@ impl Fleet {
     }
 }
 
-/// What each terminal kept, up to the last number that arrived: what was under way when its life ended may have arrived or
-/// not, but not without what came before it.
-fn kept(told: &[Told], stored: &Stored) -> Vec<Kept> {
+/// The observations that each terminal kept, up to the last number that arrived. Observations in transit at the end may
+/// have arrived, but not without the earlier ones.
+fn kept(entries: &[LedgerEntry], stored: &Stored) -> Vec<Kept> {
     let mut arrived: BTreeMap<Life, u64> = BTreeMap::new();
     for (_, life, seq) in stored.facts.iter().filter_map(|fact| fact.number) {
         let last = arrived.entry(life).or_default();
         *last = seq.max(*last);
     }
     let mut lives: BTreeMap<(TerminalId, Life), Vec<u64>> = BTreeMap::new();
-    for one in told {
+    for one in entries {
         let journal = lives.entry((one.terminal, one.life)).or_default();
         if one.acknowledged || arrived.get(&one.life).is_some_and(|last| one.seq.0 <= *last) {
             journal.push(one.seq.0);
@@ -142,26 +142,26 @@ fn kept(told: &[Told], stored: &Stored) -> Vec<Kept> {
 }
 
 impl Ended {
-    /// The oracle knows numbers; the ledger knows what each of them was.
-    fn is_what_was_kept(&self) -> Result<()> {
+    /// The oracle knows numbers; the ledger knows the observation of each number.
+    fn matches_the_ledger(&self) -> Result<()> {
         let facts: BTreeMap<(TerminalId, Life, u64), &Fact> =
             self.stored.facts.iter().filter_map(|fact| Some((fact.number?, fact))).collect();
         ensure!(!facts.is_empty() && facts.len() == self.verdict.folded, "{} facts", facts.len());
-        for told in &self.told {
-            let Some(fact) = facts.get(&(told.terminal, told.life, told.seq.0)) else {
-                ensure!(!told.acknowledged, "{told:?} was acknowledged and is not in the store");
+        for entry in &self.entries {
+            let Some(fact) = facts.get(&(entry.terminal, entry.life, entry.seq.0)) else {
+                ensure!(!entry.acknowledged, "{entry:?} was acknowledged and is not in the store");
                 continue;
             };
-            ensure!(fact.kind == told.kind && fact.facility == told.facility, "{told:?} became {fact:?}");
-            ensure!(fact.occurred_at == told.occurred_at, "{told:?} became {fact:?}");
+            ensure!(fact.kind == entry.kind && fact.facility == entry.facility, "{entry:?} became {fact:?}");
+            ensure!(fact.occurred_at == entry.occurred_at, "{entry:?} became {fact:?}");
         }
-        let acknowledged = self.told.iter().filter(|told| told.acknowledged).count() as u64;
+        let acknowledged = self.entries.iter().filter(|entry| entry.acknowledged).count() as u64;
         ensure!(acknowledged == self.count.acknowledged, "{acknowledged} in the ledger, {:?}", self.count);
-        ensure!(self.told.len() as u64 == self.count.kept, "{} in the ledger, {:?}", self.told.len(), self.count);
+        ensure!(self.entries.len() as u64 == self.count.kept, "{} in the ledger, {:?}", self.entries.len(), self.count);
         Ok(())
     }
 
-    /// How many observations were made while the terminal had no line: between the end of a stream and the next one.
+    /// The number of observations that were made without a line: between the end of a stream and the next one.
     fn seen_without_a_line(&self) -> Result<usize> {
         let mut lines: BTreeMap<TerminalId, BTreeMap<DateTime<Utc>, bool>> = BTreeMap::new();
         for (kind, there) in [("terminal_connected", true), ("terminal_disconnected", false)] {
@@ -170,11 +170,11 @@ impl Ended {
                 lines.entry(terminal).or_default().insert(fact.occurred_at, there);
             }
         }
-        let without = |told: &&Told| {
-            let before = lines.get(&told.terminal).and_then(|line| line.range(..told.occurred_at).next_back());
+        let without = |entry: &&LedgerEntry| {
+            let before = lines.get(&entry.terminal).and_then(|line| line.range(..entry.occurred_at).next_back());
             before.is_some_and(|(_, there)| !there)
         };
-        Ok(self.told.iter().filter(|told| told.acknowledged).filter(without).count())
+        Ok(self.entries.iter().filter(|entry| entry.acknowledged).filter(without).count())
     }
 
     fn of_kind(&self, kind: &str) -> usize {
@@ -187,16 +187,16 @@ async fn one(store: &Client, query: &str) -> Result<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn idle_terminals_tell_of_their_start_and_of_nothing_more() -> Result<()> {
+async fn idle_terminals_report_only_their_start() -> Result<()> {
     const DAY: Duration = Duration::from_secs(5);
     let mut all_up = None;
     let ended = Fleet::open(Profile::Idle, DAY)
         .await?
         .lives(async |store, ledger| {
             let started = one(store, "SELECT count(*) FROM projection.fact WHERE kind = 'agent_started'").await?;
-            let terminals: BTreeSet<TerminalId> = ledger.all().iter().map(|told| told.terminal).collect();
+            let terminals: BTreeSet<TerminalId> = ledger.all().iter().map(|entry| entry.terminal).collect();
             ensure!(terminals.len() as i64 == started && started > 0, "{started} have started");
-            // Two days on which nothing happens, from when all of them have.
+            // Two days without events, from the time at which all are connected.
             let since = *all_up.get_or_insert_with(Instant::now);
             ensure!(since.elapsed() >= 2 * DAY, "nothing has happened for {:?}", since.elapsed());
             Ok(())
@@ -208,18 +208,18 @@ async fn idle_terminals_tell_of_their_start_and_of_nothing_more() -> Result<()> 
     let kinds: BTreeSet<&str> =
         ended.stored.facts.iter().filter(|fact| fact.number.is_some()).map(|fact| fact.kind.as_str()).collect();
     ensure!(kinds == BTreeSet::from(start), "{kinds:?}");
-    ensure!(ended.of_kind("software_versions_observed") == terminals, "told twice");
-    ensure!(ended.of_kind("component_state_observed") == 4 * terminals, "told twice");
+    ensure!(ended.of_kind("software_versions_observed") == terminals, "reported twice");
+    ensure!(ended.of_kind("component_state_observed") == 4 * terminals, "reported twice");
     ensure!(ended.count.acknowledged == ended.count.kept, "{:?}", ended.count);
-    // Each has called once, and kept its line.
+    // Each terminal has connected once, and kept its line.
     ensure!(ended.of_kind("terminal_connected") == terminals, "lines were lost while nothing happened");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_monday_morning_everybody_comes_at_once_and_nothing_is_lost() -> Result<()> {
+async fn on_a_monday_morning_all_connect_at_once_and_nothing_is_lost() -> Result<()> {
     const DAY: Duration = Duration::from_secs(20);
-    // Of each terminal that sees result files, the fewest that the profile has on a day.
+    // The minimum of patients per day in the profile, for each terminal that sees result files.
     const PATIENTS: i64 = 80;
     let busy = format!(
         "SELECT count(*) FROM (SELECT 1 FROM projection.fact WHERE kind = 'linkage_result_observed' \
@@ -238,7 +238,7 @@ async fn on_a_monday_morning_everybody_comes_at_once_and_nothing_is_lost() -> Re
         "{} results",
         ended.of_kind("linkage_result_observed")
     );
-    ensure!(ended.of_kind("tap_observed") > 0, "nobody had a phone");
+    ensure!(ended.of_kind("tap_observed") > 0, "no patient had a phone");
     Ok(())
 }
 
@@ -247,8 +247,8 @@ async fn thirty_days_of_a_whole_fleet_arrive_when_the_lines_come_back() -> Resul
     let ended = Fleet::open(Profile::Backfill, Duration::from_secs(10))
         .await?
         .lives(async |_, ledger| {
-            let told = ledger.all();
-            ensure!(!told.is_empty() && told.iter().all(|told| told.acknowledged), "not all is acknowledged");
+            let entries = ledger.all();
+            ensure!(!entries.is_empty() && entries.iter().all(|entry| entry.acknowledged), "not all is acknowledged");
             Ok(())
         })
         .await?;
@@ -261,14 +261,14 @@ async fn thirty_days_of_a_whole_fleet_arrive_when_the_lines_come_back() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lines_that_are_cut_for_all_at_once_come_back_and_carry_what_was_kept_meanwhile() -> Result<()> {
+async fn lines_cut_for_all_at_once_come_back_and_upload_the_kept_observations() -> Result<()> {
     const DAY: Duration = Duration::from_secs(10);
     /// Four a day.
     const CUTS: usize = 4;
     let ended = Fleet::open(Profile::ReconnectStorm, DAY)
         .await?
         .lives(async |store, ledger| {
-            let terminals: BTreeSet<TerminalId> = ledger.all().iter().map(|told| told.terminal).collect();
+            let terminals: BTreeSet<TerminalId> = ledger.all().iter().map(|entry| entry.terminal).collect();
             let back = format!(
                 "SELECT count(*) FROM (SELECT 1 FROM projection.fact WHERE kind = 'terminal_connected' \
                  GROUP BY event::jsonb->'terminal_connected'->>'terminal' HAVING count(*) > {CUTS}) AS back"

@@ -1,5 +1,5 @@
-//! What people enter on the pages: an opt-out from the wish to the list that follows it, in a browser; every step is shown
-//! with who, when and why, and no page is wider than its window.
+//! The forms of the pages in a browser: an opt-out from the intent to the list that follows it. Every step is shown
+//! with author, time and reason, and no page is wider than its window.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{World, wait};
 
 const CODE: &str = "1319999015";
-/// Type B without historical bytes: what a phone may look like.
+/// Type B without historical bytes: a possible ATR of a phone.
 const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
 const SOON: Duration = Duration::from_secs(20);
 
-/// The last instant of an hour by the clocks of Japan, before today, at which the call centre answered.
+/// The last instant of an hour by Japanese time, before today, at which the call centre answered.
 fn opening_before_today(hour: &str) -> Result<DateTime<Utc>> {
     let (calendar, today) = (Calendar::bundled(), clock::now().with_timezone(&tokyo()).date_naive());
     let days = (1..30).map(|days| today - chrono::Duration::days(days));
@@ -57,7 +57,7 @@ impl Office {
         element.click().await.with_context(|| format!("click {selector}"))
     }
 
-    /// Writes `text` into a field in place of what stands there, as a person's hand would.
+    /// Replaces the text of a field by `text`, like a person's typing.
     async fn fill(&self, field: &str, text: &str) -> Result<()> {
         let set = "const field = document.getElementById(arguments[0]); field.value = arguments[1]; \
                    field.dispatchEvent(new Event('input', { bubbles: true }));";
@@ -78,7 +78,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     let (called_at, confirmed_at) = (opening_before_today("10:00")?, opening_before_today("11:30")?);
     let shows = async |selector: &str, text: &str| office.browser.shows(selector, text, SOON).await;
 
-    // The wish, on the facility's page. Nobody has to call yet.
+    // The intent, on the facility's page. No call is needed yet.
     office.goto(&format!("/facilities/{CODE}?lang=en")).await?;
     office.click("#opt-out input[value=do_not_want]").await?;
     office.fill("why", "人手が足りない").await?;
@@ -90,7 +90,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     office.goto("/calls").await?;
     shows("#calls", "Nobody has to be called for").await?;
 
-    // The first phone read makes the call needed; the open page says so by itself.
+    // The first phone read makes the call necessary; the open page shows it without a reload.
     let card = pcscd.insert(0, &PHONE)?;
     card.noticed().await?;
     card.remove();
@@ -104,7 +104,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
         ensure!(found["facilities"].as_array().is_some_and(|found| found.len() == expected), "{severity}: {found}");
     }
 
-    // What a reader is for is changed from the terminal's table.
+    // A reader's role is changed from the terminal's table.
     office.goto(&format!("/facilities/{CODE}")).await?;
     office.click("#devices a[href*=reader-role]").await?;
     office.click("input[value=phone]").await?;
@@ -112,7 +112,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     shows(".outcome", "Recorded").await?;
     office.goto("/calls").await?;
 
-    // The call, from there; who it was is remembered.
+    // The call is recorded from there; the author's name is remembered.
     office.click("#calls .button.primary").await?;
     shows(".centre", "0800-080-4583").await?;
     office.fill("at", &typed(called_at)).await?;
@@ -142,7 +142,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     .await?;
     shows("#calls", "Nobody has to be called for").await?;
 
-    // Every step with who, when and why.
+    // Every step with author, time and reason.
     office.goto(&format!("/facilities/{CODE}?show=people&lang=en")).await?;
     shows("#process", "Reflected in the list").await?;
     for needle in [
@@ -168,10 +168,10 @@ fn when(at: DateTime<Utc>) -> String {
 }
 
 #[tokio::test]
-async fn a_form_that_was_not_accepted_comes_back_as_it_was_typed() -> Result<()> {
+async fn a_rejected_form_keeps_its_input() -> Result<()> {
     let office = Office::open("forms-mended").await?;
     let shows = async |selector: &str, text: &str| office.browser.shows(selector, text, SOON).await;
-    // Half an hour before the call centre opens, on a day on which it does.
+    // Half an hour before the call centre opens, on an opening day.
     let early = opening_before_today("08:00")? - chrono::Duration::minutes(30);
     office.goto(&format!("/facilities/{CODE}/record/called?lang=ja")).await?;
     office.fill("at", &typed(early)).await?;
@@ -189,7 +189,7 @@ async fn a_form_that_was_not_accepted_comes_back_as_it_was_typed() -> Result<()>
     let status = office.status().await?;
     ensure!(status["opt_out"]["key"] == "called" && !status["call_warning"].is_null(), "{status:#}");
 
-    // What a facility has done is attested step by step.
+    // The steps of a facility are attested one by one.
     for (act, choices) in [
         ("purchased", &["input[value=reader]", "input[value=subsidised]"][..]),
         ("face-reader?model=canon-hi-cara", &["input[value=unknown]"]),
@@ -223,7 +223,7 @@ async fn a_form_that_was_not_accepted_comes_back_as_it_was_typed() -> Result<()>
 }
 
 #[tokio::test]
-async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
+async fn a_person_assigns_a_row_of_the_list_on_the_page() -> Result<()> {
     let office = Office::open("forms-listing").await?;
     let shows = async |selector: &str, text: &str| office.browser.shows(selector, text, SOON).await;
     let import = async |as_of: &str, rows: &str| -> Result<String> {
@@ -258,7 +258,7 @@ async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
     shows("#facts", "Institution code changed").await?;
     shows("#facts", "移転でコードが変わった").await?;
 
-    // The doubtful one waits until a person says that it is right, and why.
+    // The doubtful list waits until a person confirms it with a reason.
     office.goto("/listing").await?;
     office.click("#doubtful .acts a").await?;
     office.fill("why", "厚生労働省に確認した").await?;

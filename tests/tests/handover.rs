@@ -1,4 +1,5 @@
-//! Several servers project one log: they share its partitions, and when one is killed the others go on where it stopped.
+//! Several servers project one log: they share its partitions, and after one is killed the others continue from its
+//! position.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,17 +11,17 @@ use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{World, holders};
 
-/// What is promised.
+/// The promised time.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_partitions_are_shared_and_taken_over_from_whoever_is_killed() -> Result<()> {
+async fn the_partitions_are_shared_and_taken_over_from_a_killed_server() -> Result<()> {
     let world = World::new("handover").await?;
     let plan = || Plan { roles: "projector,web", ..Plan::default() };
     let mut servers = vec![Server::start(&world, plan()).await?];
-    let mut crowd = Crowd { facilities: 40, batch: 10, told: 0 };
+    let mut crowd = Crowd { facilities: 40, batch: 10, observed: 0 };
     for round in 0..4 {
-        // The newest is there, and each holds its part: of four partitions, four or two and two.
+        // The newest server is there, and each holds its part: of four partitions, four or two and two.
         while servers.len() < 2 {
             servers.push(Server::start(&world, plan()).await?);
         }
@@ -30,8 +31,8 @@ async fn the_partitions_are_shared_and_taken_over_from_whoever_is_killed() -> Re
             Ok(())
         })
         .await?;
-        crowd.tells(&world, 30).await?;
-        // One of them is killed while it folds, each in its turn.
+        crowd.append_observations(&world, 30).await?;
+        // The servers are killed in turn while they fold.
         let mut killed = servers.remove(round % 2);
         wait::until("it folds", PATIENCE, async || {
             ensure!(folded(&world).await? > 0);
@@ -47,7 +48,7 @@ async fn the_partitions_are_shared_and_taken_over_from_whoever_is_killed() -> Re
         })
         .await?;
         println!("taken over after {:.1} s", began.elapsed().as_secs_f64());
-        crowd.tells(&world, 10).await?;
+        crowd.append_observations(&world, 10).await?;
         crowd.is_folded(&world).await?;
     }
     let metrics = reqwest::get(format!("{}/metrics", servers[0].web)).await?.text().await?;
@@ -60,7 +61,7 @@ async fn folded(world: &World) -> Result<i64> {
     Ok(world.store().await?.query_one("SELECT count(*) FROM projection.fact", &[]).await?.get(0))
 }
 
-/// How many partitions each instance holds.
+/// The number of partitions of each instance.
 async fn held(world: &World) -> Result<Vec<usize>> {
     let held = holders::held(&world.store().await?).await?;
     let mut counts: Vec<usize> = held.values().map(BTreeSet::len).filter(|count| *count > 0).collect();

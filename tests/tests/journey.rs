@@ -1,4 +1,5 @@
-//! What people do with the whole of it: the first phone read, an opt-out, a person's word, two phones, a restart.
+//! Journeys of people through the whole system: the first phone read, an opt-out, an attested read, two phones, a
+//! restart.
 
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{World, wait};
 
 const CODE: &str = "1319999015";
-/// Type B without historical bytes: what a phone may look like.
+/// Type B without historical bytes: a possible ATR of a phone.
 const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
 const MY_NUMBER_CARD: [u8; 13] = [0x3B, 0x88, 0x80, 0x01, 0x00, 0x4B, 0x51, 0xFF, 0xB3, 0x81, 0xD1, 0x00, 0x0F];
 
-/// The cells of the one facility's row.
+/// The cells of the only facility's row.
 const ELIGIBLE: &str = "#rows tr td:nth-child(2)";
 const OPT_OUT: &str = "#rows tr td:nth-child(3)";
 const EVIDENCE: &str = "#rows tr td:nth-child(4)";
 
-/// How long a page may take to show what has happened.
+/// Limit until a page shows an event.
 const SOON: Duration = Duration::from_secs(20);
 
 struct Clinic {
@@ -32,14 +33,14 @@ struct Clinic {
     agent: Agent,
 }
 
-/// The notice asks for a phone to be held for one to two seconds.
+/// The ministry's notice asks for a phone to be held for one to two seconds.
 const HELD: TimeDelta = TimeDelta::milliseconds(1500);
 /// A transaction takes 3 to 7 seconds, and the patient consents on the screen.
 const RESULT_AFTER: TimeDelta = TimeDelta::seconds(8);
 
-/// Waits until `at` has come.
+/// Waits until `at`.
 async fn come(at: DateTime<Utc>) -> Result<()> {
-    wait::until("an instant that comes by itself", SOON, async || {
+    wait::until("the instant", SOON, async || {
         ensure!(at <= clock::now(), "{at} has not come");
         Ok(())
     })
@@ -56,7 +57,7 @@ impl Clinic {
         Ok(Self { world, server, pcscd, agent })
     }
 
-    /// Lays `atr` on the reader for as long as a phone is held there, and takes it away; gives when it was laid there.
+    /// Lays `atr` on the reader for as long as a phone is held there, then removes it; returns the start.
     async fn tap(&self, atr: &[u8]) -> Result<DateTime<Utc>> {
         let before = self.count("tap_observed").await?;
         let card = self.pcscd.insert(0, atr)?;
@@ -72,7 +73,8 @@ impl Clinic {
         Ok(laid_at)
     }
 
-    /// The result of a phone that was laid there then: it takes that long, and what comes faster is somebody else's.
+    /// The result of the phone that was laid there at `laid_at`, after a phone's usual delay; a faster result would
+    /// belong to another patient.
     async fn result_of(&self, laid_at: DateTime<Utc>) -> Result<()> {
         come(laid_at + RESULT_AFTER).await?;
         self.agent.face_result(clock::now()).await
@@ -91,7 +93,7 @@ impl Clinic {
         .await
     }
 
-    /// Waits until the status of the facility is as `right` says.
+    /// Waits until the status of the facility satisfies `right`.
     async fn becomes(&self, what: &str, right: impl Fn(&Value) -> bool) -> Result<Value> {
         wait::until(what, SOON, async || {
             let status: Value =
@@ -110,7 +112,7 @@ async fn the_first_phone_read_makes_a_facility_eligible_on_an_open_page() -> Res
     let browser = Browser::open(clinic.world.folder(), 1280, 900).await?;
     browser.page.goto(&format!("{}/?lang=en", clinic.server.web)).await?;
     browser.shows(ELIGIBLE, "Not yet", SOON).await?;
-    // A page that was loaded again would have lost this.
+    // A reload of the page would remove this.
     browser.page.execute("window.loadedOnce = true", vec![]).await?;
 
     let laid_at = clinic.tap(&PHONE).await?;
@@ -167,7 +169,7 @@ async fn an_opt_out_is_shown_beside_eligibility_and_never_hides_it() -> Result<(
     let status = clinic.becomes("called", |status| status["opt_out"]["key"] == "called").await?;
     ensure!(status["eligible"]["key"] == "eligible" && status["intent"]["key"] == "do_not_want", "{status:#}");
 
-    // Who, when and why stand in the timeline.
+    // Author, time and reason are in the timeline.
     browser.page.goto(&format!("{}/facilities/{CODE}?lang=en", clinic.server.web)).await?;
     browser.shows("#facts", "事務長", SOON).await?;
     browser.shows("#facts", "人手不足", SOON).await?;
@@ -192,7 +194,7 @@ async fn a_physical_card_and_a_file_make_no_phone_read() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_named_person_attests_what_no_reader_could_show() -> Result<()> {
+async fn a_named_person_attests_a_read_that_no_reader_shows() -> Result<()> {
     let clinic = Clinic::open("journey-attested").await?;
     let model = ["--model", "canon-hi-cara", "--phone-native", "unknown", "--by", "技術者"];
     let model = [&["face-reader", "set", "--facility", CODE][..], &model].concat();
@@ -205,7 +207,7 @@ async fn a_named_person_attests_what_no_reader_could_show() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_terminal_saw_while_the_server_was_away_arrives_when_it_is_back() -> Result<()> {
+async fn observations_during_a_server_outage_arrive_after_it() -> Result<()> {
     let mut clinic = Clinic::open("journey-away").await?;
     clinic.reader_is_known().await?;
     clinic.server.kill()?;
@@ -224,7 +226,7 @@ async fn what_a_terminal_saw_while_the_server_was_away_arrives_when_it_is_back()
 }
 
 #[tokio::test]
-async fn server_and_agent_end_promptly_when_told_to() -> Result<()> {
+async fn server_and_agent_stop_promptly_on_request() -> Result<()> {
     let mut clinic = Clinic::open("journey-end").await?;
     clinic.reader_is_known().await?;
     let limit = Duration::from_secs(10);

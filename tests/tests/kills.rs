@@ -1,9 +1,9 @@
-//! Whoever folds the log is killed five hundred times: the live projection, whoever folds the log anew, compares, exchanges
-//! and forgets, a program that folds otherwise than the one before, and servers that hand the partitions over to each other.
-//! Meanwhile records never stop coming in. Then an oracle looks for a single fact that is lost, doubled or out of place.
+//! Every process that folds the log is killed, five hundred times in total: the live projection, a rebuild with its
+//! comparison, swap and drop, a program with another version of the fold, and servers that pass partitions to each
+//! other. Records arrive continuously. Then an oracle searches for any fact that is lost, duplicated or misplaced.
 //!
-//! `SEED=n` deals the same kills again; which passage they meet is up to the machine. The agents, the terminals' line and
-//! the outages of Kafka and PostgreSQL are the crash matrix's.
+//! `SEED=n` repeats the same kills; the passages that they meet depend on the machine. Agents, the terminals' line and
+//! outages of Kafka and PostgreSQL belong to the crash matrix.
 
 #[path = "kills/crew.rs"]
 mod crew;
@@ -35,19 +35,19 @@ use crew::Crew;
 use feed::{FACILITIES, Feed, GARBAGE};
 use operator::Operator;
 
-/// The points of the projection, and up to which passage they are used.
+/// The points of the projection, and the highest passage that is used.
 const PROJECTION: [(&str, u32); 5] =
     [("after-fold", 6), ("before-commit", 6), ("after-commit", 6), ("before-retry", 2), ("after-retry", 2)];
-/// Moments lie so many milliseconds after a start: most starts end within the first half.
+/// The random moments, in milliseconds after a start: most starts end within the first half.
 const MOMENTS: Range<u64> = 5..900;
 const SERVERS: usize = 3;
-/// With those of the crash matrix it is five hundred.
+/// Together with the crash matrix the number is five hundred.
 const KILLS: u32 = 450;
-/// Everything that came in while everybody was killed.
+/// Limit for folding everything that arrived during the kills.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_store_is_the_fold_of_the_log_whoever_is_killed_five_hundred_times() -> Result<()> {
+async fn the_store_is_the_fold_of_the_log_after_five_hundred_kills() -> Result<()> {
     let seed = storm::seed()?;
     println!("kills: SEED={seed}");
     let began = Instant::now();
@@ -57,8 +57,8 @@ async fn the_store_is_the_fold_of_the_log_whoever_is_killed_five_hundred_times()
     println!("{}", matrix.summary(seed, &verdict, began.elapsed()));
     matrix.kills.note("kills")?;
     ensure!(matrix.kills.total() >= KILLS, "only {} kills", matrix.kills.total());
-    ensure!(verdict.repeated > 0, "nothing was told again");
-    ensure!(matrix.refused > 0, "nobody had to be refused");
+    ensure!(verdict.repeated > 0, "no observation was repeated");
+    ensure!(matrix.refused > 0, "no write had to be refused");
     Ok(())
 }
 
@@ -69,7 +69,7 @@ struct Matrix {
     feed: Feed,
     rng: StdRng,
     kills: Kills,
-    /// How often somebody who had lost its partitions was kept from writing.
+    /// How often a server that had lost its partitions was prevented from writing.
     refused: usize,
     since: Instant,
     phases: Vec<(&'static str, Duration)>,
@@ -112,13 +112,13 @@ impl Matrix {
         self.rest().await.context("until everything is folded")?;
         let verdict = self.judge().await.context("after all kills")?;
         self.passed("the first judgement");
-        self.folds_the_same_anew().await.context("the log folded anew, in peace")?;
+        self.rebuild_gives_the_same().await.context("the undisturbed rebuild")?;
         self.passed("the second judgement");
         Ok(verdict)
     }
 
     async fn kill_everybody(&mut self) -> Result<()> {
-        self.projection_and_rebuild().await.context("the projection and whoever folds anew")?;
+        self.projection_and_rebuild().await.context("the projection and the rebuild")?;
         self.passed("projection and rebuild");
         self.another_fold().await.context("a program that folds otherwise")?;
         self.passed("another fold");
@@ -136,9 +136,9 @@ impl Matrix {
         StdRng::seed_from_u64(self.rng.random())
     }
 
-    /// Three that project and one who folds anew are killed side by side.
+    /// Three projectors and a rebuild are killed concurrently.
     async fn projection_and_rebuild(&mut self) -> Result<()> {
-        self.feed.close_the_centre()?;
+        self.feed.close_the_call_centre()?;
         let decks: Vec<Vec<Blow>> =
             (0..SERVERS).map(|_| Blow::deck(&mut self.rng, &PROJECTION, 13, 22, MOMENTS)).collect();
         let chance = self.chance();
@@ -154,19 +154,19 @@ impl Matrix {
         Ok(())
     }
 
-    /// A program that folds otherwise folds the log anew by itself, and is killed over it.
+    /// A program with another version of the fold rebuilds automatically, and is killed during it.
     async fn another_fold(&mut self) -> Result<()> {
         const PROGRAM: &str = "projector of another fold";
-        self.feed.close_the_centre()?;
+        self.feed.close_the_call_centre()?;
         let points = [operator::REBUILD, operator::SWAP].concat();
         for blow in Blow::deck(&mut self.rng, &points, 2, 6, MOMENTS) {
-            operator::nobody_rebuilds(&self.store).await?;
-            // What is built by now would be gone on with, and need not pass the point once more.
-            let anew = match blow {
+            operator::rebuild_lock_is_free(&self.store).await?;
+            // A partial build would be continued, and would not pass the point again.
+            let reset = match blow {
                 Blow::Point { name, .. } if name.starts_with("rebuild") => "DROP SCHEMA IF EXISTS shadow CASCADE;",
                 _ => "",
             };
-            let older = format!("{anew} UPDATE projection.generation SET fold = {}", FOLD - 1);
+            let older = format!("{reset} UPDATE projection.generation SET fold = {}", FOLD - 1);
             self.store.batch_execute(&older).await.context("as an older program left it")?;
             storm::strike(&mut self.servers[0], blow)
                 .await
@@ -177,7 +177,7 @@ impl Matrix {
     }
 
     async fn hand_over(&mut self) -> Result<()> {
-        self.feed.close_the_centre()?;
+        self.feed.close_the_call_centre()?;
         let chance = self.chance();
         self.servers.iter_mut().try_for_each(|server| {
             server.set_env(Vec::new());
@@ -193,7 +193,7 @@ impl Matrix {
         Ok(())
     }
 
-    /// No more faults and nothing more comes in; all is folded, and nobody waits.
+    /// No more faults and no more records; everything is folded, and no connection waits.
     async fn rest(&mut self) -> Result<()> {
         for server in &mut self.servers {
             if server.process()?.alive().is_err() {
@@ -218,18 +218,18 @@ impl Matrix {
         .await
     }
 
-    /// Nothing is lost, doubled or out of place: so says the oracle, and so says the program's own verification.
+    /// Nothing is lost, duplicated or misplaced, by the oracle and by the program's own verification.
     async fn judge(&self) -> Result<Verdict> {
         let mut remains =
             Remains { records: self.world.records().await?, kept: self.feed.kept(), ..Remains::default() };
         remains.stored = gather::stored(&mut self.world.store().await?).await?;
         for server in &self.servers {
-            // Of those who stumble a person is told, and that is right.
-            let told = |line: &String| !line.contains("its records are set aside");
-            remains.complaints.extend(gather::complaints("server", &server.log()).into_iter().filter(told));
+            // A report about blocked facilities is expected.
+            let unexpected = |line: &String| !line.contains("its records are set aside");
+            remains.complaints.extend(gather::complaints("server", &server.log()).into_iter().filter(unexpected));
         }
         let left_out = remains.records.iter().filter(|record| record.value == GARBAGE).count();
-        ensure!(left_out == self.feed.stumbled()?, "{left_out} records that nobody can follow");
+        ensure!(left_out == self.feed.stumbled()?, "{left_out} invalid records");
         let mut verdict = judge(&remains);
         let mut unreadable = 0;
         verdict.faults.retain(|fault| {
@@ -245,9 +245,9 @@ impl Matrix {
         Ok(verdict)
     }
 
-    /// What comes of the log in peace is what is there.
-    async fn folds_the_same_anew(&mut self) -> Result<()> {
-        operator::nobody_rebuilds(&self.store).await?;
+    /// A rebuild without disturbance gives the same contents.
+    async fn rebuild_gives_the_same(&mut self) -> Result<()> {
+        operator::rebuild_lock_is_free(&self.store).await?;
         for arguments in [&["rebuild", "--facts"][..], &["rebuild", "diff"], &["rebuild", "swap"], &["rebuild", "drop"]]
         {
             self.servers[0].run(arguments).await?;
@@ -262,14 +262,14 @@ impl Matrix {
 
     fn summary(&self, seed: u64, verdict: &Verdict, took: Duration) -> Summary {
         let mut summary = Summary::of("kills", seed, &self.kills);
-        summary.row("writes refused to whoever had lost its partitions", self.refused);
+        summary.row("writes refused to servers without their partitions", self.refused);
         summary.verdict(verdict);
         summary.phases(&self.phases, took);
         summary
     }
 }
 
-/// Deals one server its kills, and leaves it dead: the partitions are the others' from then on.
+/// Kills one server by its deck, and leaves it dead: its partitions belong to the others from then on.
 async fn lane(server: &mut Server, deck: &[Blow]) -> Result<Kills> {
     let mut kills = storm::storm(server, deck).await?;
     storm::strike(server, Blow::Moment(Duration::ZERO)).await?;

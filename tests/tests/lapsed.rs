@@ -1,5 +1,5 @@
-//! Terminals that were switched off for longer than their certificate holds: while their facility has them they come back by
-//! themselves; others are refused.
+//! Terminals that were switched off longer than their certificate is valid: they return automatically while their
+//! facility uses them; others are rejected.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Group {
         Ok(Self { world, server, pretence })
     }
 
-    /// A terminal that was enrolled so many days ago, and switched off at once.
+    /// A terminal that was enrolled this number of days ago, and switched off at once.
     async fn enrolled(&self, days_ago: i64) -> Result<Agent> {
         let agent = Agent::prepare(&self.world, &self.server.uplink, AgentPlan::default())?;
         self.pretence.clock(-TimeDelta::days(days_ago))?;
@@ -57,21 +57,24 @@ fn identity(agent: &Agent) -> Result<Identity> {
 }
 
 #[tokio::test]
-async fn a_terminal_that_was_off_for_months_comes_back_by_itself() -> Result<()> {
+async fn a_terminal_that_was_off_for_months_returns_automatically() -> Result<()> {
     let group = Group::open("lapsed-back").await?;
     let mut agent = group.enrolled(200).await?;
     let old = identity(&agent)?;
     ensure!(old.days_left(clock::now()) < -160, "the certificate has ended");
 
-    // With it the door opens, and nothing behind it but the renewal.
+    // The certificate only permits the renewal.
     let route =
         std::sync::Arc::new(Route::from(group.server.uplink.parse::<ServerAddress>().map_err(anyhow::Error::msg)?));
     let refused = check_access(mutual(&route, &old).await?).await;
     ensure!(matches!(refused, Err(StreamError::Uncertified { .. })), "{refused:?}");
     ensure!(group.connections(old.terminal()).await? == 0, "the stream was opened");
-    let told = agent.try_run(&["check"]).await?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    ensure!(told.contains("renewed when the agent connects") && told.contains("renews the certificate"), "{told}");
+    let printed = agent.try_run(&["check"]).await?;
+    let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
+    ensure!(
+        printed.contains("renewed when the agent connects") && printed.contains("renews the certificate"),
+        "{printed}"
+    );
 
     agent.launch()?;
     wait::until("the terminal", SOON, async || {

@@ -1,4 +1,4 @@
-//! The shape of the tree: which crate and which module may know of which, and what every file owes its reader.
+//! The structure of the tree: the permitted dependencies of each crate and module, and the rules for every file.
 
 #[path = "layering/source.rs"]
 mod source;
@@ -31,7 +31,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Crates that touch the world; none may stand below a pure one.
+/// Crates with input or output; none may be a dependency of a pure one.
 const IMPURE: [&str; 17] = [
     "axum",
     "hyper",
@@ -52,28 +52,28 @@ const IMPURE: [&str; 17] = [
     "tracing-subscriber",
 ];
 
-/// (a module's folder, what it must not name, why). A longer name allows its neighbours.
+/// (a module's folder, a module that it must not name, the reason). A longer name permits its siblings.
 const MODULES: [(&str, &str, &str); 17] = [
-    ("server/src/ingest", "projector", "a door writes to the log; what follows from it is not its business"),
-    ("server/src/ingest", "web", "a door serves agents and operators alike, not pages"),
-    ("server/src/ingest", "alerts", "what is told to people follows from the store"),
-    ("server/src/statement", "ingest", "a statement is checked before a door takes it"),
+    ("server/src/ingest", "projector", "an entry point only writes to the log"),
+    ("server/src/ingest", "web", "an entry point serves agents and operators, not pages"),
+    ("server/src/ingest", "alerts", "alerts to people follow from the store"),
+    ("server/src/statement", "ingest", "a statement is checked before an entry point accepts it"),
     ("server/src/statement", "web", "what may be stated doesn't depend on who asks"),
     ("server/src/statement", "cli", "what may be stated doesn't depend on who asks"),
-    ("server/src/store", "log::kafka", "the store keeps places in the log, but never speaks to it"),
+    ("server/src/store", "log::kafka", "the store keeps positions in the log, but never connects to it"),
     ("server/src/store", "web", "pages read the store, not the reverse"),
-    ("server/src/store", "ingest", "the store knows nothing of who asks"),
+    ("server/src/store", "ingest", "the store is independent of its callers"),
     ("server/src/store", "projector", "the projector writes into the store, not the reverse"),
     ("server/src/web", "log", "pages change things only through `ingest::operator`"),
     ("server/src/web", "projector", "pages read what is committed"),
-    ("server/src/web", "ingest::uplink", "of the doors, pages know the operator's only"),
-    ("server/src/web", "ingest::enrol", "of the doors, pages know the operator's only"),
-    ("server/src/projector", "web", "the projector folds; who looks is not its business"),
-    ("agent/src/sources", "spool", "a source sees; the recorder keeps"),
-    ("agent/src/sources", "uplink", "a source sees; the uplink carries what was kept"),
+    ("server/src/web", "ingest::uplink", "pages use only the operator's entry point"),
+    ("server/src/web", "ingest::enrol", "pages use only the operator's entry point"),
+    ("server/src/projector", "web", "the projector folds and is independent of its readers"),
+    ("agent/src/sources", "spool", "a source observes; the recorder keeps"),
+    ("agent/src/sources", "uplink", "a source observes; the uplink sends the kept observations"),
 ];
 
-/// Everything that may stand at the top.
+/// The permitted entries of the root folder.
 const TOP: [&str; 18] = [
     ".cargo",
     ".ci",
@@ -96,14 +96,14 @@ const TOP: [&str; 18] = [
 ];
 
 const LONGEST: usize = 500;
-/// Written by a test, and as long as what they tell.
+/// Written by a test; their length depends on the contents.
 const STORIES: &str = "server/facility/tests/stories/";
 
 #[test]
 fn crates_know_only_those_below_them() -> Result<()> {
     let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])?)?;
     let packages = metadata["packages"].as_array().context("packages")?;
-    ensure!(packages.len() == CRATES.len(), "a crate came or went: CRATES above is the list");
+    ensure!(packages.len() == CRATES.len(), "a crate was added or removed: update CRATES above");
     for package in packages {
         let name = package["name"].as_str().context("a name")?;
         let (_, allowed) = CRATES.iter().find(|(known, _)| *known == name).context("an unknown crate")?;
@@ -122,7 +122,7 @@ fn pure_crates_touch_nothing() -> Result<()> {
     for pure in PURE {
         let below = tree(&["--package", pure, "--edges", "normal"])?;
         let impure: Vec<_> = IMPURE.iter().filter(|name| below.contains(**name)).collect();
-        ensure!(impure.is_empty(), "{pure} stands on {impure:?}");
+        ensure!(impure.is_empty(), "{pure} depends on {impure:?}");
     }
     Ok(())
 }
@@ -132,7 +132,7 @@ fn there_is_one_crypto_provider() -> Result<()> {
     let all = tree(&["--workspace", "--target", "all", "--edges", "normal,build,dev"])?;
     ensure!(all.contains("aws-lc-rs"), "the tree was not read");
     for other in ["ring", "openssl", "openssl-sys", "native-tls"] {
-        ensure!(!all.contains(other), "{other} came in; `cargo tree -i {other} --target all` says by whom");
+        ensure!(!all.contains(other), "{other} is a dependency; `cargo tree -i {other} --target all` shows why");
     }
     Ok(())
 }
@@ -151,14 +151,14 @@ fn modules_know_only_those_below_them() -> Result<()> {
                 }
             }
         }
-        ensure!(read > 0 || forbidden == "alerts", "{folder} is gone: MODULES above is the list");
+        ensure!(read > 0 || forbidden == "alerts", "{folder} doesn't exist: update MODULES above");
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
 #[test]
-fn every_file_says_what_it_is_for_and_is_short() -> Result<()> {
+fn every_file_states_its_purpose_and_is_short() -> Result<()> {
     let mut wrong = Vec::new();
     for Source { path, text } in sources()? {
         let first = text.lines().next().unwrap_or_default();
@@ -174,7 +174,7 @@ fn every_file_says_what_it_is_for_and_is_short() -> Result<()> {
         };
         let lines = text.lines().count();
         if !head && !path.ends_with("/Cargo.toml") && !path.ends_with(".clippy.toml") && path != ".rustfmt.toml" {
-            wrong.push(format!("{path} doesn't begin with what it is for"));
+            wrong.push(format!("{path} doesn't begin with a statement of its purpose"));
         }
         if lines > LONGEST && !path.starts_with(STORIES) {
             wrong.push(format!("{path} has {lines} lines; {LONGEST} is the limit"));

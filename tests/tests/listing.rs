@@ -1,5 +1,5 @@
-//! The ministry's list, as an operator imports it: two snapshots change what is known of a facility; what is doubtful
-//! waits for a person; an interrupted import goes on.
+//! The import of the ministry's list by an operator: two snapshots change the listing of a facility; a doubtful
+//! snapshot waits for a person; an interrupted import continues.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -26,7 +26,7 @@ impl Desk {
         Ok(Self { world, server })
     }
 
-    /// What `list import` prints of a file with `rows` behind thirty others, so that one row more or less is no tenth.
+    /// The output of `list import` for a file with `rows` after thirty others, so that one row is less than a tenth.
     async fn import(&self, as_of: &str, rows: &str) -> Result<String> {
         let others: String = (1..=30).map(|n| format!("47199{n:05},よその医院{n}\n")).collect();
         self.import_as(as_of, "full", &format!("code,name\n{others}{rows}")).await
@@ -64,13 +64,13 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
+async fn two_snapshots_change_the_listing_of_a_facility() -> Result<()> {
     let desk = Desk::open("listing").await?;
     desk.listing("1319999015", "unknown").await?;
     let first = "1339999011,よみとり病院 歯科\n1319999998,二番医院\n";
     desk.import("2026-04-01", first).await?;
     desk.listing("1319999015", "listed").await?;
-    // The same name makes no match; it is suggested to a person.
+    // An equal name is no match; it is suggested to a person.
     desk.listing("1319999023", "not_listed").await?;
     desk.listing("2619999010", "not_listed").await?;
     let unmatched = desk.json(&["listing", "unmatched"]).await?;
@@ -80,7 +80,7 @@ async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
 
     let again = desk.import("2026-04-01", first).await?;
     ensure!(again.contains("the same file was imported"), "{again}");
-    ensure!(desk.observed().await? == 3, "told once each");
+    ensure!(desk.observed().await? == 3, "each was updated once");
 
     desk.import("2026-05-01", "1319999023,二番医院\n1319999998,二番医院\n").await?;
     let gone = desk.listing("1319999015", "delisted").await?;
@@ -95,7 +95,7 @@ async fn two_snapshots_change_what_is_known_of_a_facility() -> Result<()> {
     let cadence = desk.json(&["listing", "cadence"]).await?;
     ensure!(cadence["kinds"][0]["interval"]["median"] == 30.0, "{cadence}");
 
-    // A person decides whose the row is: its code becomes one of the facility's.
+    // A person decides the owner of the row: its code becomes one of the facility's.
     let decided = ["listing", "match", &newest, "1319999998", "--facility", "2619999010", "--by", "Suzuki"];
     ensure!(!desk.server.try_run(&decided).await?.status.success(), "without a why");
     desk.server.run(&[&decided[..], &["--why", "moved"]].concat()).await?;
@@ -119,7 +119,7 @@ async fn a_list_that_is_dated_ahead_is_refused() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shrunken_snapshot_waits_until_a_person_releases_it() -> Result<()> {
+async fn a_smaller_snapshot_waits_until_a_person_releases_it() -> Result<()> {
     let desk = Desk::open("listing-shrunken").await?;
     desk.import("2026-04-01", "1319999015,よみとり病院\n").await?;
     desk.listing("1319999015", "listed").await?;
@@ -171,7 +171,7 @@ async fn a_row_that_was_dismissed_is_not_suggested_again() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_of_one_prefecture_says_nothing_of_another() -> Result<()> {
+async fn a_list_of_one_prefecture_does_not_concern_another() -> Result<()> {
     let desk = Desk::open("listing-prefecture").await?;
     let kyoto = "code,name,category\n9999010,京都医院,医科（診療所）\n";
     desk.import_as("2026-04-01", "prefecture:26", kyoto).await?;
@@ -184,11 +184,11 @@ async fn a_list_of_one_prefecture_says_nothing_of_another() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_import_goes_on_and_later_facilities_catch_up() -> Result<()> {
+async fn an_interrupted_import_continues_and_later_facilities_catch_up() -> Result<()> {
     let desk = Desk::open("listing-interrupted").await?;
     desk.import("2026-04-01", "1319999015,よみとり病院\n0119999019,北の医院\n").await?;
     desk.listing("2619999010", "not_listed").await?;
-    // As a power cut leaves it: one facility was told, and nothing says that all were.
+    // The state after a power cut: one facility is updated, and the import is not marked as complete.
     let store = desk.world.store().await?;
     store.execute("UPDATE registry.snapshot SET applied_at = NULL", &[]).await?;
     let first = "UPDATE registry.snapshot_told SET facilities = facilities[1:1], codes = codes[1:1]";
@@ -196,7 +196,7 @@ async fn an_interrupted_import_goes_on_and_later_facilities_catch_up() -> Result
     let before = desk.observed().await?;
     let printed = desk.import("2026-04-01", "1319999015,よみとり病院\n0119999019,北の医院\n").await?;
     ensure!(printed.contains("1 had been told before"), "{printed}");
-    wait::until("the rest is told", PATIENCE, async || {
+    wait::until("the rest is updated", PATIENCE, async || {
         let now = desk.observed().await?;
         ensure!(now == before + 2, "{now} after {before}");
         Ok(())
@@ -208,12 +208,12 @@ async fn an_interrupted_import_goes_on_and_later_facilities_catch_up() -> Result
     desk.listing("0119999019", "unknown").await?;
     desk.server.run(&["listing", "reconcile"]).await?;
     desk.listing("0119999019", "listed").await?;
-    ensure!(desk.observed().await? == before + 3, "nobody else was told again");
+    ensure!(desk.observed().await? == before + 3, "no other facility was updated again");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_master_is_previewed_and_the_bureaus_fills_what_is_registered() -> Result<()> {
+async fn a_master_is_previewed_and_the_bureaus_master_fills_registered_facilities() -> Result<()> {
     let desk = Desk::open("listing-master").await?;
     let file = desk.world.folder().join("bureau.csv");
     let text = "コード内容別医療機関一覧表\n項番,医療機関番号,医療機関名称,医療機関所在地\n\

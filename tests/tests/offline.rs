@@ -1,4 +1,4 @@
-//! A terminal that could not reach the centre for thirty days, and then can.
+//! A terminal that could not reach the server for thirty days, and then connects.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use yomitori_proto::event::{ReaderAttached, TapObserved};
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{LinkageFolder, Medium, ReaderRole};
 use yomitori_tests::clock;
-use yomitori_tests::hostile::chance::tell;
+use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{World, wait};
@@ -25,7 +25,7 @@ const TAPS: i64 = 10;
 const READER: ReaderKey = ReaderKey(1);
 const ARRIVES_WITHIN: Duration = Duration::from_secs(120);
 
-/// What a terminal sees in thirty days, in the order of their happening.
+/// The observations of a terminal in thirty days, in chronological order.
 fn thirty_days() -> Vec<Sighting> {
     let begin = clock::now() - TimeDelta::days(DAYS);
     let attached = ReaderAttached { reader: READER, model: None, vid: None, pid: None, role: ReaderRole::Phone };
@@ -81,12 +81,12 @@ async fn after_thirty_days_offline_everything_arrives_in_order_and_once() -> Res
         Ok(())
     })
     .await?;
-    tell(&format!(
+    print_line(&format!(
         "{expected} observations of {DAYS} days, {:.1} MiB on disk, in the store after {:.1} s",
         file as f64 / f64::from(1 << 20),
         began.elapsed().as_secs_f64()
     ));
-    // Once each, without a hole, and in the log in the order in which they were seen.
+    // Exactly once each, without a hole, and in the log in the order of observation.
     let query = "SELECT count(*), count(DISTINCT seq), min(seq), max(seq), count(DISTINCT life) FROM projection.fact \
                  WHERE seq <= $1";
     let row = store.query_one(query, &[&expected]).await?;

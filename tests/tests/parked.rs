@@ -1,5 +1,5 @@
-//! A record that nobody can follow stops its facility and no other; people see it, try it again or leave it out, and what
-//! waited behind it goes through once and in its order.
+//! An invalid record blocks its facility and no other. People see it, retry it or skip it, and the records behind it
+//! are applied once and in order.
 
 use anyhow::{Context, Result, ensure};
 use rdkafka::ClientConfig;
@@ -13,7 +13,7 @@ use yomitori_tests::world::{Build, World};
 
 const CODE: &str = "1319999015";
 const OTHER: &str = "1319999023";
-/// No message of the contract begins so.
+/// No message of the contract begins like this.
 const GARBAGE: &[u8] = b"\xff\xff\xff\xff";
 
 struct Fleet {
@@ -41,7 +41,7 @@ impl Fleet {
         Ok(Self { world, server, producer })
     }
 
-    /// Writes what is no record for the facility past every door.
+    /// Writes an invalid record for the facility directly into the log.
     async fn break_it(&self) -> Result<()> {
         let id = FacilityId::of_code(CODE);
         let record = FutureRecord::to(&self.world.topic).key(id.0.as_bytes()).payload(GARBAGE);
@@ -49,7 +49,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Plans a maintenance that begins on this day of May, as what waits; each has its place in an order.
+    /// Plans a maintenance window that begins on this day of May, as a waiting record with a recognizable order.
     async fn state(&self, code: &str, day: u32) -> Result<()> {
         let (from, to) = (format!("2026-05-{day:02}"), format!("2026-05-{:02}", day + 1));
         let span = ["--from", &from, "--to", &to, "--by", "x", "--why", "works"];
@@ -61,7 +61,7 @@ impl Fleet {
         Ok(serde_json::from_str(&self.server.run(&[arguments, &["--format", "json"]].concat()).await?)?)
     }
 
-    /// Waits until so many records wait, and gives the one parked facility.
+    /// Waits until this number of records wait, and returns the only parked facility.
     async fn waiting(&self, records: i64) -> Result<Value> {
         wait::until(&format!("{records} records to wait"), PATIENCE, async || {
             let found = self.json(&["parked", "list"]).await?;
@@ -80,7 +80,7 @@ impl Fleet {
         .await
     }
 
-    /// The days of the facility's planned maintenances in the order of the log, once there are so many.
+    /// The days of the facility's planned maintenance windows in the order of the log, once there are `count`.
     async fn days(&self, code: &str, count: usize) -> Result<Vec<String>> {
         let query = "SELECT event->>'from' FROM analytics.fact WHERE facility_id = $1 AND kind = 'maintenance_window_set' \
                      ORDER BY partition, log_offset, index_in_record";
@@ -93,13 +93,13 @@ impl Fleet {
         .await
     }
 
-    /// Everything in the store is what the log says, folded by this very program.
+    /// Everything in the store is the fold of the log by this program.
     async fn store_is_the_fold(&self) -> Result<()> {
         self.server.run(&["log", "verify"]).await?;
         Ok(())
     }
 
-    /// Sends a form as a page of ours would, or as `origin` says; gives the answer's status, where it leads, and its text.
+    /// Sends a form like one of our pages, or with the given `origin`; returns the answer's status, location and text.
     async fn send(&self, path: &str, body: &str, origin: Option<&str>) -> Result<(u16, String, String)> {
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let request = client
@@ -122,7 +122,7 @@ fn ascending(days: &[String]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_behind_a_broken_record_goes_through_once_and_in_order_when_it_is_left_out() -> Result<()> {
+async fn records_behind_a_skipped_one_are_applied_once_and_in_order() -> Result<()> {
     let mut fleet = Fleet::open("parked").await?;
     fleet.state(CODE, 1).await?;
     fleet.days(CODE, 1).await?;
@@ -133,7 +133,7 @@ async fn what_waits_behind_a_broken_record_goes_through_once_and_in_order_when_i
     fleet.break_it().await?;
     fleet.state(CODE, 5).await?;
     fleet.state(OTHER, 9).await?;
-    // The other one goes on, while six wait.
+    // The other facility continues while six records wait.
     fleet.days(OTHER, 1).await?;
     let stopped = fleet.waiting(6).await?;
     ensure!(stopped["code"] == CODE && stopped["name"] == "とまる医院", "{stopped:#}");
@@ -147,7 +147,7 @@ async fn what_waits_behind_a_broken_record_goes_through_once_and_in_order_when_i
     let page = fleet.server.run(&["parked", "show", CODE]).await?;
     ensure!(page.contains("maintenance_window_set ×1") && !page.contains("2026-05-02T"), "{page}");
 
-    // Trying again changes nothing, and loses nothing; also not at the next start.
+    // A retry changes nothing and loses nothing, also at the next start.
     let came = fleet.json(&["parked", "retry", CODE]).await?;
     ensure!(came["done"] == true && came["still_parked"][0]["records"] == 6, "{came:#}");
     ensure!(came["still_parked"][0]["tried_at"].is_string(), "{came:#}");
@@ -157,7 +157,7 @@ async fn what_waits_behind_a_broken_record_goes_through_once_and_in_order_when_i
     fleet.state(CODE, 6).await?;
     fleet.waiting(7).await?;
 
-    // The first is left out: what is behind it goes through, up to the second.
+    // The first record is skipped: the records behind it are applied, up to the second invalid one.
     let skip = ["parked", "skip", CODE, "--by", "情報課 山田", "--why", "試験で書き込まれた"];
     let came = fleet.json(&skip).await?;
     ensure!(came["done"] == true && came["still_parked"][0]["records"] == 3, "{came:#}");
@@ -172,7 +172,7 @@ async fn what_waits_behind_a_broken_record_goes_through_once_and_in_order_when_i
     let page = fleet.page(&format!("/facilities/{CODE}?lang=ja&show=people")).await?;
     ensure!(page.contains("情報課 山田") && page.contains("試験で書き込まれた"), "who left it out, and why: {page}");
 
-    // A second start finds it as it was left.
+    // A second start finds the same state.
     fleet.server.kill()?;
     fleet.server.serve().await?;
     fleet.state(CODE, 8).await?;
@@ -186,12 +186,12 @@ async fn what_waits_behind_a_broken_record_goes_through_once_and_in_order_when_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_an_older_program_could_not_follow_is_folded_at_the_start() -> Result<()> {
+async fn a_record_that_an_older_program_could_not_decode_is_folded_at_the_start() -> Result<()> {
     let mut fleet = Fleet::open("parked-newer").await?;
     fleet.state(CODE, 1).await?;
     fleet.days(CODE, 1).await?;
     fleet.server.kill()?;
-    // As an older program would have left it: two records that it did not know, behind each other.
+    // The state left by an older program: two consecutive records that it did not know.
     let records: Vec<_> = fleet.world.records().await?;
     let store = fleet.world.store().await?;
     let id = FacilityId::of_code(CODE);
@@ -216,7 +216,7 @@ async fn a_record_that_an_older_program_could_not_follow_is_folded_at_the_start(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_was_left_out_stays_out_where_a_newer_program_could_follow_it() -> Result<()> {
+async fn a_skipped_record_stays_skipped_even_if_a_newer_program_can_decode_it() -> Result<()> {
     let fleet = Fleet::open("parked-left-out").await?;
     fleet.state(CODE, 1).await?;
     fleet.state(CODE, 2).await?;
@@ -229,7 +229,7 @@ async fn a_record_that_was_left_out_stays_out_where_a_newer_program_could_follow
             &[&FacilityId::of_code(CODE).0],
         )
         .await?;
-    // What the log says when an older program could not follow the record, and a person left it out.
+    // The log after an older program could not decode the record, and a person skipped it.
     let skipped = yomitori_proto::event::RecordSkipped { partition: row.get(0), offset: row.get(1) };
     let origin = yomitori_proto::event::Origin::Person(yomitori_proto::event::Stated {
         by: "x".to_owned(),
@@ -251,7 +251,7 @@ async fn a_record_that_was_left_out_stays_out_where_a_newer_program_could_follow
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_killed_while_trying_again_goes_on_and_nothing_is_lost_or_doubled() -> Result<()> {
+async fn a_process_killed_during_a_retry_continues_and_nothing_is_lost_or_duplicated() -> Result<()> {
     for point in ["before-retry", "after-retry"] {
         let env = vec![("YOMITORI_CRASH".to_owned(), format!("{point}:1"))];
         let plan = Plan { build: Build::CrashPoints, env, ..Plan::default() };
@@ -278,7 +278,7 @@ async fn whoever_is_killed_while_trying_again_goes_on_and_nothing_is_lost_or_dou
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()> {
+async fn on_the_pages_a_person_retries_and_skips_records() -> Result<()> {
     let fleet = Fleet::open("parked-pages").await?;
     fleet.state(CODE, 1).await?;
     for day in 2..4 {
@@ -321,7 +321,7 @@ async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()
         browser.close().await?;
     }
 
-    // What no page of ours would send changes nothing.
+    // A form that no page of ours would send changes nothing.
     let (place, skip) = (stopped["first"].as_str().context("a place")?, format!("/parked/{id}/skip"));
     let good = format!("record={place}&by=%E5%B1%B1%E7%94%B0&why=a+test");
     let before = fleet.world.records().await?.len();
@@ -339,7 +339,7 @@ async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()
         ("too much", skip.clone(), "a".repeat(20_000), None, 413),
         ("no such thing", format!("/parked/{id}/burn"), good.clone(), None, 404),
         ("no such facility", "/parked/9999999999/skip".to_owned(), good.clone(), None, 404),
-        ("one that goes on", format!("/parked/{OTHER}/skip"), good.clone(), None, 422),
+        ("one that is not parked", format!("/parked/{OTHER}/skip"), good.clone(), None, 422),
     ] {
         let (status, _, text) = fleet.send(&path, &body, origin).await?;
         ensure!(status == expected, "{what}: {status}: {text}");
@@ -349,7 +349,7 @@ async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()
 
     let (status, leads, text) = fleet.send(&format!("/parked/{id}/retry"), "", None).await?;
     ensure!((status, leads.as_str()) == (303, "/parked?tried=still"), "{status} {leads}: {text}");
-    // Sent twice it is stated once, and the next record is not left out by it.
+    // A form that is sent twice is recorded once, and doesn't skip the next record.
     let once = format!("{good}&id=00000000-0000-4000-8000-000000000001");
     for _ in 0..2 {
         let (status, leads, text) = fleet.send(&skip, &once, None).await?;
@@ -360,7 +360,7 @@ async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()
     let stopped = fleet.waiting(2).await?;
     ensure!(ascending(&fleet.days(CODE, 2).await?));
 
-    // A generation that was built before the second is left out takes it in when it is shown.
+    // A generation that was built before the second record is skipped applies the change when it is swapped in.
     fleet.server.run(&["rebuild"]).await?;
     let place = stopped["first"].as_str().context("a place")?;
     let (status, leads, text) = fleet.send(&skip, &format!("record={place}&by=y&why=z"), None).await?;
@@ -370,7 +370,7 @@ async fn on_the_pages_a_person_tries_again_and_leaves_records_out() -> Result<()
     fleet.nothing_waits().await?;
     ensure!(ascending(&fleet.days(CODE, 3).await?));
     fleet.store_is_the_fold().await?;
-    // One that is built afterwards leaves the same records out.
+    // A generation that is built afterwards skips the same records.
     fleet.server.run(&["rebuild", "--facts"]).await?;
     fleet.server.run(&["rebuild", "swap"]).await?;
     ensure!(ascending(&fleet.days(CODE, 3).await?));

@@ -1,4 +1,4 @@
-//! The quick start as a newcomer runs it: one command, something true on every screen, Ctrl-C, and nothing left behind.
+//! The quick start for a newcomer: one command, true data on every page, Ctrl-C, and no leftovers.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,11 +14,11 @@ use yomitori_tests::world::process::Process;
 use yomitori_tests::world::{port, services, wait};
 
 const UP_WITHIN: Duration = Duration::from_secs(240);
-/// The bar: so long after it says that it runs, every screen has something to show.
+/// Promised time after which every page has data.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
-/// Enough for every part that is promised.
+/// Enough for every promised part.
 const CLINICS: usize = 12;
-/// As `yomitori-fleet` has it where nobody says.
+/// The default of `yomitori-fleet`.
 const SEED: u64 = 1;
 
 /// Every process that has `folder` in its command line or works in it.
@@ -35,7 +35,7 @@ fn processes_of(folder: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The dashboard's answers.
+/// The dashboard's API.
 struct Api {
     client: reqwest::Client,
     url: String,
@@ -47,7 +47,7 @@ impl Api {
         Ok(answer.json().await?)
     }
 
-    /// That the clinic that plays `part` is among the facilities that `query` asks for.
+    /// Verifies that the clinic of `part` is among the facilities that `query` selects.
     async fn shows(&self, query: &str, part: Part) -> Result<()> {
         let answer = self.get(&format!("facilities?{query}")).await?;
         let found = answer["facilities"].as_array().context("facilities")?;
@@ -56,7 +56,7 @@ impl Api {
         Ok(())
     }
 
-    /// Everything that a newcomer is promised to see.
+    /// Everything that a newcomer is promised.
     async fn shows_everything(&self) -> Result<()> {
         for (query, part) in [
             ("eligible=eligible", Part::Usual),
@@ -94,7 +94,7 @@ impl Api {
 }
 
 fn index_of(part: Part) -> usize {
-    (0..CLINICS).find(|index| Part::of(*index) == part).expect("somebody plays it")
+    (0..CLINICS).find(|index| Part::of(*index) == part).expect("a clinic has the part")
 }
 
 fn code_of(part: Part) -> String {
@@ -108,11 +108,11 @@ fn new_code_of(part: Part) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_newcomer_sees_something_true_on_every_screen_and_ctrl_c_leaves_nothing_behind() -> Result<()> {
+async fn the_quick_start_has_data_on_every_page_and_ctrl_c_leaves_nothing() -> Result<()> {
     let place = tempdir()?;
     let folder = place.path().join("quick");
     let web = port::free()?;
-    // Whoever started the tests may have them ignore Ctrl-C, which a shell then can't hear either.
+    // The caller of the tests may ignore Ctrl-C, and a shell inherits that.
     let mut command = Command::new("env");
     command
         .arg("--default-signal=INT")
@@ -150,7 +150,7 @@ async fn a_newcomer_sees_something_true_on_every_screen_and_ctrl_c_leaves_nothin
     let left = processes_of(&folder)?;
     ensure!(left.is_empty(), "left behind: {left:?}");
 
-    // PostgreSQL keeps its data elsewhere where its user can't enter the folder; this takes that along.
+    // PostgreSQL keeps its data elsewhere if its user can't enter the folder; this removes that, too.
     let mut clean = Command::new(services::root().join("deploy/quickstart"));
     clean.args(["--clean", "--folder"]).arg(&folder);
     let mut clean = Process::start("deploy/quickstart --clean", clean, &place.path().join("clean.log"))?;

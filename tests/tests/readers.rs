@@ -1,5 +1,5 @@
-//! A clinic's months at the readers: a resource manager that starts again a hundred times, and a thousand cards that come
-//! and go. Every card is told, none is invented, and the agent holds no more than before.
+//! A clinic's months of reader use: a resource manager that restarts a hundred times, and a thousand cards. Every card
+//! is reported, none is invented, and the agent's resources don't grow.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,30 +10,31 @@ use tokio::sync::watch;
 use yomitori_observation::reader;
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
-use yomitori_tests::bench::footprint;
+use yomitori_tests::bench::usage;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::pcscd::Pcscd;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{World, wait};
 
 const CODE: &str = "1319999015";
-/// Type B without historical bytes: what a phone may look like.
+/// Type B without historical bytes: a possible ATR of a phone.
 const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
 
 const RESTARTS: usize = 100;
 /// In between, a phone is held on the reader.
 const TAP_EVERY: usize = 5;
 
-/// As many as the agent watches, but one.
+/// One less than the number that the agent watches.
 const READERS: u16 = 7;
 const SLOTS: u16 = 2 * READERS;
-/// Of the first slot; the next has one more, and so on, so that none is taken for another.
+/// Cycles of the first slot; the next slot has one more, and so on, so that slots are distinguishable.
 const CYCLES: u16 = 65;
-/// What comes back at once is the same tap; after so many, the reader stays empty until the tap is told.
+/// A card that returns at once belongs to the same tap; after this number, the reader stays empty until the tap is
+/// reported.
 const AT_ONCE: u16 = 6;
 
 const SOON: Duration = Duration::from_secs(60);
-/// What an allocator may keep of what it had to give.
+/// Memory that an allocator may retain after it was freed.
 const MORE_MEMORY: u64 = 3 << 20;
 
 struct Clinic {
@@ -49,7 +50,7 @@ impl Clinic {
         server.import(&format!("code,name,prefecture\n{CODE},いそがしい診療所,東京都\n")).await?;
         let agent = Agent::start(&world, &server, CODE, AgentPlan::with_phone_reader(pcscd)).await?;
         let clinic = Self { _server: server, agent, store: world.store().await? };
-        clinic.told("reader_attached", readers).await?;
+        clinic.reported("reader_attached", readers).await?;
         Ok(clinic)
     }
 
@@ -58,7 +59,7 @@ impl Clinic {
         Ok(self.store.query_one(query, &[&kind]).await?.get(0))
     }
 
-    async fn told(&self, kind: &str, number: i64) -> Result<()> {
+    async fn reported(&self, kind: &str, number: i64) -> Result<()> {
         wait::until(kind, SOON, async || {
             let there = self.count(kind).await?;
             ensure!(there == number, "{there} of {number}");
@@ -67,7 +68,7 @@ impl Clinic {
         .await
     }
 
-    /// Per reader: how many taps, and how many cards were laid on it in them.
+    /// For each reader, the number of taps, and of the cards in them.
     async fn taps(&self) -> Result<BTreeMap<String, (i64, i64)>> {
         let query = "SELECT event::jsonb->'tap_observed'->>'reader', count(*), \
                      sum((event::jsonb->'tap_observed'->>'transitions')::bigint)::bigint \
@@ -81,7 +82,7 @@ impl Clinic {
         let entries = |what: &str| -> Result<usize> {
             Ok(std::fs::read_dir(format!("/proc/{pid}/{what}")).context("look at the agent")?.count())
         };
-        Ok(Held { handles: entries("fd")?, threads: entries("task")?, memory: footprint::memory(pid, "VmRSS")? })
+        Ok(Held { handles: entries("fd")?, threads: entries("task")?, memory: usage::memory(pid, "VmRSS")? })
     }
 
     fn holds_no_more_than(&mut self, before: &Held) -> Result<Held> {
@@ -107,26 +108,26 @@ async fn tap(pcscd: &Pcscd, slot: u16) -> Result<()> {
 }
 
 #[expect(clippy::print_stderr, reason = "figures are worth showing where nothing fails")]
-fn tell(figures: &str) {
+fn print_line(figures: &str) {
     eprintln!("{figures}");
 }
 
 #[tokio::test]
-async fn a_resource_manager_that_starts_again_a_hundred_times_loses_and_invents_no_tap() -> Result<()> {
+async fn a_hundred_restarts_of_the_resource_manager_lose_and_invent_no_tap() -> Result<()> {
     let mut pcscd = Pcscd::start().await?;
     let mut clinic = Clinic::open("readers-restarts", &pcscd, 2).await?;
     tap(&pcscd, 0).await?;
-    clinic.told("tap_observed", 1).await?;
+    clinic.reported("tap_observed", 1).await?;
     let (before, began) = (clinic.holds()?, Instant::now());
     let mut taps = 1;
     for restart in 1..=RESTARTS {
         pcscd.restart().await?;
-        // The time without it is told once the agent watches again.
-        clinic.told("collection_gap", restart as i64).await?;
+        // The gap is reported once the agent watches again.
+        clinic.reported("collection_gap", restart as i64).await?;
         if restart % TAP_EVERY == 0 {
             tap(&pcscd, 0).await?;
             taps += 1;
-            clinic.told("tap_observed", taps).await?;
+            clinic.reported("tap_observed", taps).await?;
         }
     }
     ensure!(clinic.count("tap_observed").await? == taps, "each tap once");
@@ -138,7 +139,7 @@ async fn a_resource_manager_that_starts_again_a_hundred_times_loses_and_invents_
     let pcsc = serde_json::to_value(GapSource::Pcsc)?;
     ensure!(sources.len() == 1 && pcsc == sources[0].get::<_, &str>(0), "nothing else was missed: {sources:?}");
     let after = clinic.holds_no_more_than(&before)?;
-    tell(&format!(
+    print_line(&format!(
         "{RESTARTS} restarts, {taps} taps in {:.0} s; {before:?}, then {after:?}",
         began.elapsed().as_secs_f64()
     ));
@@ -146,11 +147,11 @@ async fn a_resource_manager_that_starts_again_a_hundred_times_loses_and_invents_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_cards_that_come_and_go_are_all_told_and_none_is_invented() -> Result<()> {
+async fn a_thousand_cards_are_all_reported_and_none_is_invented() -> Result<()> {
     let pcscd = Pcscd::with_readers(READERS).await?;
     let mut clinic = Clinic::open("readers-cards", &pcscd, i64::from(SLOTS)).await?;
     tap(&pcscd, 0).await?;
-    clinic.told("tap_observed", 1).await?;
+    clinic.reported("tap_observed", 1).await?;
     let (before, began) = (clinic.holds()?, Instant::now());
 
     let terminal = TerminalId(
@@ -164,8 +165,8 @@ async fn a_thousand_cards_that_come_and_go_are_all_told_and_none_is_invented() -
     let cycles = async { try_join_all((0..SLOTS).map(|slot| cycle(&pcscd, terminal, slot, looks.clone()))).await };
     let look = async {
         loop {
-            let told = clinic.taps().await?;
-            seen.send_replace(Seen { removed: removed(&pcscd.log()), told });
+            let reported = clinic.taps().await?;
+            seen.send_replace(Seen { removed: removed(&pcscd.log()), reported });
             tokio::task::yield_now().await;
         }
     };
@@ -173,26 +174,29 @@ async fn a_thousand_cards_that_come_and_go_are_all_told_and_none_is_invented() -
         cycled = cycles => cycled?.into_iter().collect(),
         looked = look => return looked,
     };
-    let told: BTreeMap<String, i64> =
+    let reported: BTreeMap<String, i64> =
         clinic.taps().await?.into_iter().map(|(reader, (_, cards))| (reader, cards)).collect();
-    ensure!(told == laid, "told {told:?}, laid {laid:?}");
+    ensure!(reported == laid, "reported {reported:?}, laid {laid:?}");
     let cards: i64 = laid.values().sum();
     ensure!(cards > 1_000, "{cards}");
     let taps = clinic.count("tap_observed").await?;
     let after = clinic.holds_no_more_than(&before)?;
-    tell(&format!("{cards} cards in {taps} taps, {:.0} s; {before:?}, then {after:?}", began.elapsed().as_secs_f64()));
+    print_line(&format!(
+        "{cards} cards in {taps} taps, {:.0} s; {before:?}, then {after:?}",
+        began.elapsed().as_secs_f64()
+    ));
     Ok(())
 }
 
-/// What the world has seen so far.
+/// The observed events so far.
 #[derive(Clone, Default)]
 struct Seen {
-    /// By the reader's name, how often pcscd saw a card go.
+    /// By the reader's name, the number of removals that pcscd saw.
     removed: BTreeMap<String, i64>,
-    told: BTreeMap<String, (i64, i64)>,
+    reported: BTreeMap<String, (i64, i64)>,
 }
 
-/// Lets cards come and go on `slot`; gives the reader's key, and how many there were.
+/// Inserts and removes cards on `slot`; returns the reader's key, and the number of cards.
 async fn cycle(
     pcscd: &Pcscd,
     terminal: TerminalId,
@@ -206,19 +210,19 @@ async fn cycle(
     for number in 1..=CYCLES + slot {
         tap(pcscd, slot).await?;
         laid += 1;
-        // On a card that is back before pcscd has seen it go, nobody could tell that it was ever away.
+        // The removal of a card is invisible if the card is back before pcscd polls.
         let gone = |seen: &Seen| seen.removed.get(&name) == Some(&laid);
         tokio::time::timeout(SOON, looks.wait_for(gone)).await.context("pcscd does not see the card go")??;
         if number % AT_ONCE == 0 || number == CYCLES + slot {
-            let all_told = |seen: &Seen| seen.told.get(&key).is_some_and(|(_, cards)| *cards == laid);
-            let waited = tokio::time::timeout(SOON, looks.wait_for(all_told)).await.is_ok();
-            ensure!(waited, "{name}: {laid} were laid, told {:?}", looks.borrow().told.get(&key));
+            let all_reported = |seen: &Seen| seen.reported.get(&key).is_some_and(|(_, cards)| *cards == laid);
+            let waited = tokio::time::timeout(SOON, looks.wait_for(all_reported)).await.is_ok();
+            ensure!(waited, "{name}: {laid} were laid, reported {:?}", looks.borrow().reported.get(&key));
         }
     }
     Ok((key, laid))
 }
 
-/// By the reader's name, how often pcscd has seen a card go.
+/// By the reader's name, the number of removals that pcscd saw.
 fn removed(log: &str) -> BTreeMap<String, i64> {
     let mut removed = BTreeMap::new();
     for line in log.lines() {

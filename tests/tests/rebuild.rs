@@ -1,5 +1,5 @@
-//! The log folded anew beside what is shown: while it is shown and while more comes in, exchanged in one step, after a
-//! crash, after the database was lost, and by itself where the program folds otherwise.
+//! A rebuild next to the live generation: during reads and new records, swapped in one step, after a crash, after the
+//! loss of the database, and automatically for a program with another version of the fold.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -24,7 +24,7 @@ impl Desk {
     async fn open(test: &str, build: Build) -> Result<Self> {
         let world = World::new(test).await?;
         let server = Server::start(&world, Plan { build, ..Plan::default() }).await?;
-        let mut desk = Self { world, server, crowd: Crowd { facilities: FACILITIES, batch: 20, told: 0 } };
+        let mut desk = Self { world, server, crowd: Crowd { facilities: FACILITIES, batch: 20, observed: 0 } };
         desk.server.import(&format!("code,name,prefecture\n{CODE},さいこうちく医院,東京都\n")).await?;
         desk.server.run(&["read", "record", "--facility", CODE, "--os", "ios", "--by", "Suzuki"]).await?;
         desk.hears(400).await?;
@@ -32,7 +32,7 @@ impl Desk {
     }
 
     async fn hears(&mut self, more: usize) -> Result<()> {
-        self.crowd.tells(&self.world, more).await
+        self.crowd.append_observations(&self.world, more).await
     }
 
     async fn agrees(&self) -> Result<()> {
@@ -49,7 +49,7 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_damaged_is_told_and_exchanged_while_more_comes_in() -> Result<()> {
+async fn damaged_data_are_reported_and_swapped_while_records_arrive() -> Result<()> {
     let mut desk = Desk::open("rebuild", Build::Released).await?;
     desk.agrees().await?;
     ensure!(!desk.server.try_run(&["rebuild", "swap"]).await?.status.success(), "there is nothing to exchange");
@@ -59,7 +59,7 @@ async fn what_was_damaged_is_told_and_exchanged_while_more_comes_in() -> Result<
     ensure!(difference["facilities"] == Value::Array(Vec::new()), "nothing would change: {difference}");
     ensure!(difference["compared"] == 1 + FACILITIES, "{difference}");
 
-    // Somebody tampers with what is shown: the state too, so that folding on would keep it.
+    // The live data are tampered with, including the state, so that further folding would keep the error.
     let tamper = "UPDATE projection.facility_row SET eligible = 'not_yet', name = 'にせ医院', \
                   state = replace(state, 'さいこうちく', 'にせ') WHERE code = $1";
     ensure!(desk.world.store().await?.execute(tamper, &[&CODE]).await? == 1);
@@ -71,31 +71,31 @@ async fn what_was_damaged_is_told_and_exchanged_while_more_comes_in() -> Result<
     let columns = changed["columns"].as_array().context("columns")?;
     let eligible = columns.iter().find(|column| column["name"] == "eligible").context("eligible")?;
     ensure!(eligible["live"] == "not_yet" && eligible["beside"] == "eligible", "{difference}");
-    let told = desk.server.run(&["rebuild", "diff"]).await?;
-    ensure!(told.contains("eligible: not_yet -> eligible") && told.contains("1 of "), "{told}");
+    let answer = desk.server.run(&["rebuild", "diff"]).await?;
+    ensure!(answer.contains("eligible: not_yet -> eligible") && answer.contains("1 of "), "{answer}");
 
     desk.server.run(&["rebuild", "swap"]).await?;
     desk.agrees().await?;
     ensure!(desk.server.facility(CODE).await?["facility"]["name"] == "さいこうちく医院");
-    // The projector goes on in the new generation.
+    // The projector continues in the new generation.
     desk.hears(60).await?;
     desk.agrees().await?;
     let analysts = "SELECT count(*) FROM analytics.fact f JOIN projection.facility USING (facility_id)";
-    ensure!(desk.one(analysts).await? > i64::try_from(desk.crowd.told)? * i64::try_from(FACILITIES)?);
+    ensure!(desk.one(analysts).await? > i64::try_from(desk.crowd.observed)? * i64::try_from(FACILITIES)?);
     ensure!(desk.server.run(&["rebuild", "drop"]).await?.contains("forgotten"));
     ensure!(desk.one("SELECT count(*) FROM pg_namespace WHERE nspname IN ('shadow', 'leaving')").await? == 0);
     desk.agrees().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_log_and_store_disagree_about_is_named_and_mended() -> Result<()> {
+async fn every_disagreement_of_log_and_store_is_reported_and_repaired() -> Result<()> {
     let mut desk = Desk::open("verify", Build::Released).await?;
     desk.agrees().await?;
-    // What is sent again is dropped, and no disagreement.
-    desk.crowd.told -= 100;
+    // Repeated observations are dropped, and are no disagreement.
+    desk.crowd.observed -= 100;
     desk.hears(100).await?;
-    let (told, report) = desk.verified().await?;
-    ensure!(told && report["disagreements"] == 0 && report["named"] == Value::Array(Vec::new()), "{report}");
+    let (agrees, report) = desk.verified().await?;
+    ensure!(agrees && report["disagreements"] == 0 && report["named"] == Value::Array(Vec::new()), "{report}");
     let expected = desk.one("SELECT count(*) FROM projection.fact").await?;
     ensure!(report["facts"] == expected && report["facilities"] == 1 + FACILITIES, "{report}");
 
@@ -148,7 +148,7 @@ async fn a_lost_database_is_recovered_by_a_rebuild_alone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_version_of_the_fold_is_folded_anew_by_itself_and_shown_meanwhile() -> Result<()> {
+async fn another_version_of_the_fold_rebuilds_automatically_while_the_old_one_is_shown() -> Result<()> {
     let mut desk = Desk::open("rebuild-version", Build::Released).await?;
     desk.agrees().await?;
     desk.server.kill()?;
@@ -164,7 +164,7 @@ async fn another_version_of_the_fold_is_folded_anew_by_itself_and_shown_meanwhil
     })
     .await?;
     desk.agrees().await?;
-    // A program that is older than the database leaves it alone.
+    // A program that is older than the database doesn't touch it.
     desk.server.kill()?;
     let newer = format!("UPDATE projection.generation SET fold = {}", FOLD + 1);
     desk.world.store().await?.batch_execute(&newer).await?;
@@ -179,10 +179,10 @@ async fn another_version_of_the_fold_is_folded_anew_by_itself_and_shown_meanwhil
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_exchange_brings_back_what_was_shown_before() -> Result<()> {
+async fn a_second_swap_restores_the_previous_generation() -> Result<()> {
     let mut desk = Desk::open("rebuild-back", Build::Released).await?;
     desk.agrees().await?;
-    // With the facts as they are, and with facts that the new one brought along.
+    // With the existing facts, and with facts that the new program reads again.
     for rebuild in [&["rebuild"][..], &["rebuild", "--facts"]] {
         desk.server.run(rebuild).await?;
         for _ in ["there", "back", "and there again"] {
@@ -193,7 +193,7 @@ async fn a_second_exchange_brings_back_what_was_shown_before() -> Result<()> {
         let (agree, report) = desk.verified().await?;
         ensure!(agree, "{report}");
     }
-    // Nobody takes it away from under whoever builds it.
+    // A second rebuild can't take the generation from the first.
     let store = desk.world.store().await?;
     store.batch_execute("SELECT pg_advisory_lock(x'596f6d690002'::int8)").await?;
     let refused = desk.server.try_run(&["rebuild", "drop"]).await?;
@@ -205,7 +205,7 @@ async fn a_second_exchange_brings_back_what_was_shown_before() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_killed_goes_on_and_nothing_is_lost_or_doubled() -> Result<()> {
+async fn any_killed_process_continues_and_nothing_is_lost_or_duplicated() -> Result<()> {
     let mut desk = Desk::open("rebuild-killed", Build::CrashPoints).await?;
     let mut kills = Kills::default();
     for point in ["rebuild-after-fold", "rebuild-before-commit", "rebuild-after-commit"] {
@@ -231,7 +231,7 @@ async fn whoever_is_killed_goes_on_and_nothing_is_lost_or_doubled() -> Result<()
 }
 
 impl Desk {
-    /// Whether log and store agree once all is folded, and the report.
+    /// Whether log and store agree once everything is folded, and the report.
     async fn verified(&self) -> Result<(bool, Value)> {
         let ends = self.world.records().await?.len();
         wait::until("all folded", PATIENCE, async || {
@@ -245,7 +245,7 @@ impl Desk {
         Ok((output.status.success(), serde_json::from_slice(&output.stdout).context("a report")?))
     }
 
-    /// Runs `rebuild`, or `rebuild swap`, until it is killed at a passage of a point; says whether it got there.
+    /// Runs `rebuild`, or `rebuild swap`, until it is killed at a passage of a point; returns whether it got there.
     async fn killed_at(&self, what: &str, point: &str, passage: u32) -> Result<bool> {
         let mut command = self.server.command();
         command.arg("rebuild").env("YOMITORI_CRASH", format!("{point}:{passage}"));

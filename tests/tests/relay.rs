@@ -1,4 +1,4 @@
-//! A terminal that may not reach out, and a relay that carries for it what it can't read.
+//! A terminal without outgoing connections, and a relay that forwards its data without being able to read them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use yomitori_tests::world::{World, port, wait};
 const CODE: &str = "1319999015";
 const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
 const SOON: Duration = Duration::from_secs(60);
-/// Nobody listens there: whatever arrives has gone through a relay.
+/// A closed port: every arrival has passed a relay.
 const NO_WAY_OUT: &str = "https://127.0.0.1:1";
 
 struct Clinic {
@@ -28,12 +28,12 @@ struct Clinic {
     /// Between relay and server.
     wire: Wire,
     relay: Relay,
-    /// Where the terminal waits for relays.
+    /// The port at which the terminal waits for relays.
     door: u16,
 }
 
 impl Clinic {
-    /// A terminal that takes `relays`, and a relay that was not started.
+    /// A terminal that accepts `relays`, and a relay that is not started.
     async fn open(test: &str, relays: &str) -> Result<Self> {
         let world = World::new(test).await?;
         let server = Server::start(&world, Plan::default()).await?;
@@ -70,7 +70,7 @@ impl Clinic {
         Ok(())
     }
 
-    /// Whether the numbers of all that is in the store and in the log have neither holes nor doubles.
+    /// Verifies that the numbers in the store and in the log have neither holes nor duplicates.
     async fn nothing_is_lost_or_doubled(&self) -> Result<()> {
         let query = "SELECT count(*), count(DISTINCT seq), max(seq) FROM projection.fact WHERE seq > 0";
         let row = self.world.store().await?.query_one(query, &[]).await?;
@@ -81,7 +81,7 @@ impl Clinic {
 }
 
 #[tokio::test]
-async fn a_terminal_without_a_way_out_is_carried_by_a_relay_that_may_die_and_sees_nothing() -> Result<()> {
+async fn a_relay_forwards_for_a_terminal_survives_kills_and_reads_nothing() -> Result<()> {
     let mut clinic = Clinic::open("relay", "\"127.0.0.1\"").await?;
     let said = clinic.relay.check().await?;
     let text = String::from_utf8(said.stdout)?;
@@ -110,7 +110,7 @@ async fn a_terminal_without_a_way_out_is_carried_by_a_relay_that_may_die_and_see
 
     let mut results = 0;
     for round in 0..4 {
-        // In the middle of what is sent, and between.
+        // During sending, and in between.
         clinic.agent.face_result(clock::now()).await?;
         clinic.relay.process()?.kill()?;
         clinic.agent.face_result(clock::now()).await?;
@@ -146,10 +146,10 @@ async fn a_terminal_without_a_way_out_is_carried_by_a_relay_that_may_die_and_see
     Ok(())
 }
 
-/// Every byte belongs to a record of TLS 1.3; the last may be cut.
+/// Every byte belongs to a record of TLS 1.3; the last record may be cut off.
 fn only_tls(mut bytes: &[u8]) -> Result<()> {
     while let [kind, 3, 1 | 3, high, low, rest @ ..] = bytes {
-        // Change of cipher (for old middleboxes), alert, handshake, and all else, which is encrypted.
+        // Change of cipher (for old middleboxes), alert, handshake, and everything else, which is encrypted.
         ensure!((20..=23).contains(kind), "a record of kind {kind}");
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         bytes = rest.get(length..).unwrap_or_default();
@@ -159,7 +159,7 @@ fn only_tls(mut bytes: &[u8]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn noise_silence_and_crowds_at_the_door_hurt_nobody() -> Result<()> {
+async fn noise_silence_and_many_connections_disturb_no_client() -> Result<()> {
     let mut clinic = Clinic::open("relay-noise", "").await?;
     clinic.relay.launch()?;
     clinic.agent.enrol(&clinic.server, CODE).await?;
@@ -167,7 +167,8 @@ async fn noise_silence_and_crowds_at_the_door_hurt_nobody() -> Result<()> {
     clinic.arrived("reader_attached", 2).await?;
     let before = resident(clinic.agent.process()?.pid())?;
 
-    // Ten strangers who say nothing, and ten who each come two hundred times: with noise, with half a greeting, or leaving.
+    // Ten strangers that send nothing, and ten that connect two hundred times each: with noise, with half a greeting,
+    // or leaving.
     clinic.relay.process()?.kill()?;
     let mut silent = Vec::new();
     for last in 2..12 {
@@ -176,7 +177,7 @@ async fn noise_silence_and_crowds_at_the_door_hurt_nobody() -> Result<()> {
     for turn in 0_u8..200 {
         for last in 20..30 {
             let mut one = stranger(last, clinic.door).await?;
-            // It may have been shown the door already.
+            // The connection may be rejected already.
             match turn % 4 {
                 0 => drop(one.write_all(&[turn; 4096]).await),
                 1 => drop(one.write_all(b"\x16\x03\x03").await),
@@ -199,9 +200,9 @@ async fn noise_silence_and_crowds_at_the_door_hurt_nobody() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_is_not_named_is_not_let_in() -> Result<()> {
+async fn an_unnamed_terminal_is_rejected() -> Result<()> {
     let mut clinic = Clinic::open("relay-named", "\"127.0.0.9\"").await?;
-    // Enrolled by another who may.
+    // Enrolled through another relay that is permitted.
     let mut may = Clinic::open("relay-named-too", "\"127.0.0.1\"").await?;
     may.relay.launch()?;
     may.agent.enrol(&may.server, CODE).await?;
@@ -222,11 +223,11 @@ async fn who_is_not_named_is_not_let_in() -> Result<()> {
     Ok(())
 }
 
-/// A connection of 127.0.0.`last`.
+/// A connection from 127.0.0.`last`.
 async fn stranger(last: u8, port: u16) -> Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(([127, 0, 0, last], 0).into())?;
-    socket.connect(([127, 0, 0, 1], port).into()).await.context("knock")
+    socket.connect(([127, 0, 0, 1], port).into()).await.context("connect")
 }
 
 /// In KiB.

@@ -1,4 +1,4 @@
-//! What the agent touches of a terminal, as the system itself and the resource manager write it down.
+//! The agent's accesses to a terminal, as recorded by the operating system and the resource manager.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use yomitori_tests::clock;
-use yomitori_tests::hostile::chance::tell;
+use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::pcscd::Pcscd;
 use yomitori_tests::world::server::{Plan, Server};
@@ -16,7 +16,7 @@ const CODE: &str = "1319999015";
 const SOON: Duration = Duration::from_secs(60);
 const PHONE: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
 
-/// What any program on Linux opens: the linker, the resolver, the C library.
+/// Files that any program on Linux opens: the linker, the resolver, the C library.
 const ANY_PROGRAM: [&str; 9] = [
     "/lib/",
     "/lib64/",
@@ -28,7 +28,7 @@ const ANY_PROGRAM: [&str; 9] = [
     "/etc/resolv.conf",
     "/dev/null",
 ];
-/// What the kernel tells of the terminal.
+/// Files of the kernel about the terminal.
 const OF_KERNEL: [&str; 8] = [
     "/proc/self/",
     "/proc/sys/kernel/random/boot_id",
@@ -49,7 +49,7 @@ fn may_open(path: &str, own: &[PathBuf], folders: &[&Path]) -> bool {
         || ["/proc", "/sys/bus/usb/devices"].contains(&path)
         || name_of_process
         || own.iter().any(|own| Path::new(path).starts_with(own))
-        // The folder to list it, and nothing in it.
+        // It may list the folder, and open nothing in it.
         || folders.contains(&Path::new(path))
 }
 
@@ -59,15 +59,15 @@ fn quoted(call: &str) -> Option<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_opens_calls_and_starts_nothing_but_what_it_needs() -> Result<()> {
+async fn the_agent_opens_connects_and_starts_only_what_it_needs() -> Result<()> {
     let more_than_needed = more_than_needed("restraint", "names").await?;
     ensure!(more_than_needed.is_empty(), "{}", more_than_needed.join("\n"));
     Ok(())
 }
 
-/// That this is told shows that it would be told.
+/// This access is recorded, which shows that others would be, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn where_headers_are_read_results_are_opened_and_nothing_else() -> Result<()> {
+async fn only_results_are_opened_if_headers_are_read() -> Result<()> {
     let more_than_needed = more_than_needed("restraint-headers", "headers").await?;
     let is_result = |call: &String| call.contains("openat(") && call.contains("/face/OQSsiquc01res_face_");
     ensure!(!more_than_needed.is_empty(), "no result was opened");
@@ -75,8 +75,8 @@ async fn where_headers_are_read_results_are_opened_and_nothing_else() -> Result<
     Ok(())
 }
 
-/// Lets an agent that collects as `level` says do all that agents do; gives the calls that go beyond what the names of files
-/// need.
+/// Runs an agent with collection level `level` through all its activities; returns the calls beyond those that file
+/// names require.
 async fn more_than_needed(test: &str, level: &str) -> Result<Vec<String>> {
     let world = World::new(test).await?;
     let mut server = Server::start(&world, Plan::default()).await?;
@@ -100,7 +100,7 @@ async fn more_than_needed(test: &str, level: &str) -> Result<Vec<String>> {
         })
         .await
     };
-    // All that an agent does: readers, a tap, results, the desk, a server that goes and comes back, an orderly end.
+    // All activities of an agent: readers, a tap, results, the desk, a server that stops and restarts, an orderly stop.
     count("reader_attached", 2).await?;
     count("component_state_observed", 2).await?;
     for number in 1..=3 {
@@ -156,7 +156,7 @@ async fn more_than_needed(test: &str, level: &str) -> Result<Vec<String>> {
             wrong.push(line.to_owned());
         }
     }
-    // The trace is one of this agent, and would show what is asked for here.
+    // The trace belongs to this agent, and would contain the calls in question.
     let shows = |path: &Path| opened.contains(path.to_string_lossy().as_ref());
     ensure!(shows(agent.config()) && shows(&agent.face) && started == 1, "opened: {opened:?}");
     ensure!(called.len() >= 2, "called: {called:?}");
@@ -164,11 +164,11 @@ async fn more_than_needed(test: &str, level: &str) -> Result<Vec<String>> {
     ensure!(!may_open("/proc/1/cmdline", &own, &folders) && !may_open("/etc/shadow", &own, &folders));
 
     let log = pcscd.log();
-    ensure!(log.contains("Received command: ESTABLISH_CONTEXT"), "pcscd does not tell what it is asked");
+    ensure!(log.contains("Received command: ESTABLISH_CONTEXT"), "pcscd does not log its clients' commands");
     for command in ["CONNECT", "RECONNECT", "TRANSMIT", "CONTROL", "BEGIN_TRANSACTION", "SET_ATTRIB"] {
         ensure!(!log.contains(&format!("Received command: {command} ")), "the agent has asked for {command}");
     }
-    ensure!(!log.contains("APDU: "), "somebody has spoken to the card");
-    tell(&format!("{level}: {} files opened, {} places called", opened.len(), called.len()));
+    ensure!(!log.contains("APDU: "), "a client has sent a command to the card");
+    print_line(&format!("{level}: {} files opened, {} places called", opened.len(), called.len()));
     Ok(wrong)
 }

@@ -1,11 +1,11 @@
-//! Result files that are gone in no time, in a folder that is full of others.
+//! Short-lived result files in a folder with many other files.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures_util::future::try_join_all;
 use yomitori_tests::clock;
-use yomitori_tests::hostile::chance::tell;
+use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{World, wait};
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SUCCEEDED: &str = "<?xml version=\"1.0\"?><XmlMsg><MessageHeader><SegmentOfResult>1</SegmentOfResult></MessageHeader>\
                          <MessageBody><ProcessingResultStatus>1</ProcessingResultStatus><ResultList>";
 
-/// Leaves results that live 100 ms beside 5,000 files; gives how many were seen, and of how many the header was read.
+/// Creates results that live 100 ms next to 5,000 files; returns how many were observed, and of how many the header was
+/// read.
 async fn seen(test: &str, level: &str) -> Result<(i64, i64)> {
     let world = World::new(test).await?;
     let server = Server::start(&world, Plan::default()).await?;
@@ -47,7 +48,7 @@ async fn seen(test: &str, level: &str) -> Result<(i64, i64)> {
         try_join_all((0..AT_ONCE).map(|_| agent.face_result_for(clock::now(), LIVES, SUCCEEDED))).await?;
     }
     let result = "event::text LIKE '%face_result%'";
-    // What comes last has come after all others.
+    // The last file arrives after all others.
     std::fs::write(agent.face.join("last.txt"), "")?;
     wait::until("the last", PATIENCE, async || {
         let all = count(&format!("NOT {result}")).await?;
@@ -56,7 +57,7 @@ async fn seen(test: &str, level: &str) -> Result<(i64, i64)> {
     })
     .await?;
     let (seen, read) = (count(result).await?, count(&format!("{result} AND event::text LIKE '%\"ok\"%'")).await?);
-    tell(&format!("{level}: {seen} of {RESULTS} seen, {read} read"));
+    print_line(&format!("{level}: {seen} of {RESULTS} seen, {read} read"));
     Ok((seen, read))
 }
 

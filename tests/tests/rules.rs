@@ -1,5 +1,5 @@
-//! Rules are adopted through the log: every facility is judged by them from then on, also for what happened before, and who
-//! adopted them, when and why stays visible.
+//! Rules are adopted through the log: from then on every facility is judged by them, including its past, and the
+//! author, time and reason of the adoption stay visible.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -66,7 +66,7 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() -> Result<()> {
+async fn an_adoption_changes_a_facility_and_shows_author_time_and_reason() -> Result<()> {
     let desk = Desk::open("rules").await?;
     desk.server.import(&format!("code,name,prefecture\n{CODE},きそく医院,東京都\n")).await?;
     let read = ["read", "record", "--os", "ios", "--facility", CODE, "--at", "2025-10-01T10:00", "--by", "Suzuki"];
@@ -76,11 +76,11 @@ async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() ->
     desk.becomes("opt_out", "needed").await?;
     let stricter = desk.stricter()?;
 
-    // Beforehand it can be asked who would change sides.
-    let told = desk.server.run(&["what-if", "--rules", &stricter, "--format", "json"]).await?;
-    let told: Value = serde_json::from_str(told.trim())?;
-    let change = &told["changes"][0];
-    ensure!(told["code"] == CODE && change["axis"] == "evidence" && change["to"] == "never", "{told}");
+    // The effect on facilities can be queried before the adoption.
+    let answer = desk.server.run(&["what-if", "--rules", &stricter, "--format", "json"]).await?;
+    let answer: Value = serde_json::from_str(answer.trim())?;
+    let change = &answer["changes"][0];
+    ensure!(answer["code"] == CODE && change["axis"] == "evidence" && change["to"] == "never", "{answer}");
     let csv = desk.server.run(&["what-if", "--rules", &stricter, "--csv"]).await?;
     ensure!(csv.lines().any(|line| line.contains(",eligible,eligible,not_yet,")), "{csv}");
     ensure!(desk.json(&["rules", "show"]).await?["version"] == 1, "asking changes nothing");
@@ -93,12 +93,12 @@ async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() ->
     let shown = desk.folded_by(2).await?;
     ensure!(shown["adopted"][0]["by"] == "情報システム課" && shown["adopted"][0]["why"] == "通知の改正", "{shown}");
 
-    // The row changes by itself when the later set takes over.
+    // The row changes on its own when the later set takes effect.
     let due =
         "SELECT due_at = '2099-01-01T00:00:00+09:00' AND (status->>'rules_version')::int = 2 FROM projection.facility";
     ensure!(desk.world.store().await?.query_one(due, &[]).await?.get::<_, bool>(0), "due");
 
-    // Everybody who looks finds who decided, and why.
+    // The page shows the author and the reason.
     let page = reqwest::get(format!("{}/rules?lang=en", desk.server.web)).await?.error_for_status()?.text().await?;
     for needle in ["Rules adopted", "version 2", "情報システム課", "通知の改正"] {
         ensure!(page.contains(needle), "`{needle}` is not on the page: {page}");
@@ -110,7 +110,7 @@ async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() ->
     ensure!(adopted["said_why"] == "通知の改正" && adopted["changes"][1]["to"] == "not_yet", "{adopted}");
     ensure!(explained["facilities"][0]["eligible"]["key"] == "not_yet", "{explained}");
 
-    // What would not be a step forward is refused, and what is in force is exported.
+    // An older version is rejected, and the rules in force can be exported.
     let older = desk.file("older.toml", Rules::BUNDLED)?;
     let refused = desk.server.try_run(&["rules", "adopt", &older, "--why", "back"]).await?;
     ensure!(refused.status.code() == Some(2), "{refused:?}");
@@ -119,13 +119,13 @@ async fn a_facility_changes_sides_by_an_adoption_that_says_who_when_and_why() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_goes_on_to_fold_facilities_anew() -> Result<()> {
+async fn a_killed_server_continues_to_fold_facilities_again() -> Result<()> {
     const FACILITIES: usize = 1600;
     let mut desk = Desk::open("rules-killed").await?;
     let rows: String = (0..FACILITIES).map(|n| format!("13199{n:05},第{n}医院,東京都\n")).collect();
     desk.server.import(&format!("code,name,prefecture\n{rows}")).await?;
-    let folded = async |desk: &Desk, ground: &str| -> Result<usize> {
-        let query = format!("SELECT count(*) FROM projection.facility WHERE {ground}");
+    let folded = async |desk: &Desk, condition: &str| -> Result<usize> {
+        let query = format!("SELECT count(*) FROM projection.facility WHERE {condition}");
         Ok(usize::try_from(desk.world.store().await?.query_one(&query, &[]).await?.get::<_, i64>(0))?)
     };
     wait::until("all facilities", PATIENCE, async || {
@@ -134,7 +134,7 @@ async fn a_killed_server_goes_on_to_fold_facilities_anew() -> Result<()> {
     })
     .await?;
     desk.server.kill()?;
-    // Nobody folds, and the statement is in the log all the same.
+    // No server folds, but the statement is in the log.
     desk.server.run(&["rules", "adopt", &desk.stricter()?, "--why", "a test"]).await?;
     desk.server.launch()?;
     let new = "(status->>'rules_version')::int = 2";
@@ -151,7 +151,7 @@ async fn a_killed_server_goes_on_to_fold_facilities_anew() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closure_makes_a_call_odd_and_says_who_entered_it() -> Result<()> {
+async fn a_closure_flags_a_call_and_shows_its_author() -> Result<()> {
     let desk = Desk::open("rules-closure").await?;
     desk.server.import(&format!("code,name,prefecture\n{CODE},きそく医院,東京都\n")).await?;
     desk.server.run(&UNWANTED).await?;

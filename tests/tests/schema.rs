@@ -1,11 +1,12 @@
-//! A program and a database of different versions know it of each other: nothing is touched, and it is said what to do.
+//! A program and a database of different versions detect each other: nothing is changed, and the message names the
+//! remedy.
 
 use anyhow::{Result, ensure};
 use yomitori_tests::world::World;
 use yomitori_tests::world::server::{Plan, Server};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_another_version_is_refused_with_what_to_do() -> Result<()> {
+async fn a_database_of_another_version_is_refused_with_the_remedy() -> Result<()> {
     let world = World::new("schema").await?;
     let server = Server::prepare(&world, Plan::default()).await?;
     let store = world.store().await?;

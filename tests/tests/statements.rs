@@ -1,5 +1,5 @@
-//! Everything that a person may state goes through one gate: the pages and the command line accept and refuse the same, what
-//! was accepted is in the log with who, when and why, and what was stated by mistake can be withdrawn.
+//! Every statement of a person passes one check: the pages and the command line accept and reject the same ones, an
+//! accepted statement is in the log with author, time and reason, and a mistaken one can be withdrawn.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const TERMINAL: &str = "018f0000-0000-7000-8000-00000000a001";
 const LIFE: &str = "018f0000-0000-4000-8000-00000000b001";
 const MISTAKE: &str = "018f0000-0000-4000-8000-00000000aa01";
 
-/// Stated of the fleet, or by the ways that other tests go.
+/// Statements about the fleet, or with an entry point that other tests cover.
 const ELSEWHERE: [&str; 8] = [
     "facility_registered",
     "terminal_enrolled",
@@ -35,11 +35,11 @@ const ELSEWHERE: [&str; 8] = [
 
 type Fields = BTreeMap<&'static str, String>;
 
-/// What a door made of what was typed.
+/// The result of an entry point for an input.
 #[derive(PartialEq, Debug)]
 enum Verdict {
     Accepted,
-    /// What both doors say of it.
+    /// The message that both entry points give.
     Refused(String),
 }
 
@@ -50,7 +50,7 @@ struct Office {
 }
 
 impl Office {
-    /// A server with one facility that was registered by hand, and a terminal whose desk page was used.
+    /// A server with one facility that was registered manually, and a terminal whose desk page was used.
     async fn open(test: &str) -> Result<Self> {
         let world = World::new(test).await?;
         let server = Server::start(&world, Plan::default()).await?;
@@ -138,7 +138,7 @@ impl Office {
         }
     }
 
-    /// Both doors say the same of what was typed.
+    /// Both entry points give the same result for the input.
     async fn both(&self, statement: &Statement, fields: &Fields) -> Result<bool> {
         let page = self.on_the_page(statement, fields).await?;
         let typed =
@@ -159,7 +159,7 @@ impl Office {
     }
 }
 
-/// What is right for every field.
+/// Valid values for every field.
 fn right(statement: &Statement) -> Fields {
     let tomorrow = (clock::now() + Duration::days(1)).format("%Y-%m-%dT10:30").to_string();
     let mut fields = Fields::from([("by", "鈴木".to_owned()), ("why", format!("{} via page", statement.key))]);
@@ -188,10 +188,10 @@ fn right(statement: &Statement) -> Fields {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_right_is_recorded_by_every_door_with_who_and_why() -> Result<()> {
+async fn a_valid_statement_is_recorded_by_every_entry_point_with_author_and_reason() -> Result<()> {
     let office = Office::open("statements").await?;
     let mut kinds = Vec::new();
-    // The mistake, the entry and the terminal are there until the end.
+    // The mistake, the entry and the terminal are needed until the end.
     let last = ["withdraw", "entry-withdraw", "retire"];
     let (early, late): (Vec<_>, Vec<_>) = statement::all().partition(|statement| !last.contains(&statement.key));
     for statement in early.into_iter().chain(late) {
@@ -222,7 +222,7 @@ async fn what_is_right_is_recorded_by_every_door_with_who_and_why() -> Result<()
         let page = said.get(&format!("{} via page", statement.key));
         if let Some((kind, event)) = command.or(page) {
             kinds.push(kind.clone());
-            // An instant that follows from now is another one at each door.
+            // An instant relative to now differs between the entry points.
             ensure!(
                 page.is_none_or(|page| page.1 == *event || statement.key == "flag-snoozed"),
                 "{}: {page:?} {event}",
@@ -230,7 +230,7 @@ async fn what_is_right_is_recorded_by_every_door_with_who_and_why() -> Result<()
             );
         }
     }
-    // No kind that a person may state was forgotten.
+    // Every kind that a person may state is covered.
     for line in yomitori_facility::EXAMPLE.lines() {
         let event: Event = serde_json::from_value(serde_json::from_str::<Value>(line)?["event"].take())?;
         let persons = matches!(event.speaker(), Speaker::Person | Speaker::Anyone);
@@ -243,7 +243,7 @@ async fn what_is_right_is_recorded_by_every_door_with_who_and_why() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_is_refused_by_every_door_in_the_same_words() -> Result<()> {
+async fn an_invalid_statement_is_rejected_by_every_entry_point_with_the_same_message() -> Result<()> {
     let office = Office::open("statements-refused").await?;
     let long = "x".repeat(600);
     let wrong = [
@@ -261,7 +261,7 @@ async fn what_is_wrong_is_refused_by_every_door_in_the_same_words() -> Result<()
         let names = statement.fields.iter().filter(|field| !matches!(field.input, Input::Tick)).map(|field| field.name);
         for name in names.chain(["by", "why", "id", "sure"]) {
             for text in wrong {
-                // Most texts are right for people, and the mistake can be withdrawn once.
+                // Most texts are valid as a name or reason, and the mistake can be withdrawn once.
                 let plain = ["by", "why"].contains(&name) && !text.is_empty() && text.is_ascii() && text != long;
                 if plain || (name == "id" && text.is_empty()) || (statement.key == "withdraw" && name != "statement") {
                     continue;
@@ -290,7 +290,7 @@ async fn what_is_wrong_is_refused_by_every_door_in_the_same_words() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_stated_by_mistake_is_withdrawn_and_what_is_sent_twice_counts_once() -> Result<()> {
+async fn a_mistaken_statement_is_withdrawn_and_a_repeated_form_counts_once() -> Result<()> {
     let office = Office::open("statements-withdrawn").await?;
     let id = "018f0000-0000-4000-8000-00000000aa02";
     for _ in 0..2 {
@@ -300,7 +300,7 @@ async fn what_was_stated_by_mistake_is_withdrawn_and_what_is_sent_twice_counts_o
     let status = office.status(CODE).await?;
     ensure!(status["evidence"]["count"] == 1 && status["eligible"]["key"] == "eligible", "{status:#}");
 
-    // The page leads from the entry to its withdrawal.
+    // The page links the entry to its withdrawal.
     let page = reqwest::get(format!("{}/facilities/{CODE}?lang=en", office.server.web)).await?.text().await?;
     let link = format!("/facilities/{CODE}/record/withdraw?statement={id}");
     ensure!(page.contains(&link), "{page}");
@@ -329,18 +329,18 @@ async fn what_was_stated_by_mistake_is_withdrawn_and_what_is_sent_twice_counts_o
         anyhow::bail!("it was withdrawn twice");
     };
     ensure!(again.contains("has been withdrawn already"), "{again}");
-    // The past is told as if it had not been.
-    wait::until("the past to be told", PATIENCE, async || {
-        let told = office.server.run(&["status", "--as-of", "2026-04-01T12:00", "--format", "json"]).await?;
-        let told: Value = serde_json::from_str(&told)?;
-        ensure!(told[0]["evidence"] == "never", "{told:#}");
+    // The status history no longer contains the read.
+    wait::until("the status history to be computed", PATIENCE, async || {
+        let answer = office.server.run(&["status", "--as-of", "2026-04-01T12:00", "--format", "json"]).await?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        ensure!(answer[0]["evidence"] == "never", "{answer:#}");
         Ok(())
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_facility_that_nobody_knows_is_named() -> Result<()> {
+async fn an_unknown_facility_is_named() -> Result<()> {
     let office = Office::open("statements-unknown").await?;
     let words = ["notice", "record", "--notice", "supported_sticker", "--facility", "1349999019", "--by", "x"];
     let output = office.server.try_run(&words).await?;

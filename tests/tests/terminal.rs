@@ -1,4 +1,4 @@
-//! What the agent tells of the terminal itself: its software, its clock, its boots, and readers in trouble.
+//! The agent's observations of the terminal itself: its software, its clock, its boots, and reader problems.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::{World, wait};
 
 const CODE: &str = "1319999015";
-/// The agent looks every ten seconds, and a reader that was just plugged in has twenty to show itself.
+/// The agent looks every ten seconds, and a newly connected reader has twenty to appear.
 const SOON: Duration = Duration::from_secs(60);
 
 struct Clinic {
@@ -32,7 +32,7 @@ impl Clinic {
         let server = Server::start(&world, Plan::default()).await?;
         server.import(&format!("code,name,prefecture\n{CODE},たんまつ診療所,東京都\n")).await?;
         let (pcscd, pretence) = (Pcscd::start().await?, Pretence::new(world.folder())?);
-        // No device of this machine shall be taken for the terminal's.
+        // Devices of this machine must not be taken for the terminal's.
         pretence.show("/sys/bus/usb/devices/usb1/idVendor", "1d6b\n")?;
         let more = more(world.folder());
         let plan = AgentPlan { more, env: pretence.env(), ..AgentPlan::with_phone_reader(&pcscd) };
@@ -47,7 +47,7 @@ impl Clinic {
         rows.iter().map(|row| Ok(serde_json::from_str::<Value>(row.get(0))?[kind].take())).collect()
     }
 
-    async fn told(&self, kind: &str, expected: &[Value]) -> Result<()> {
+    async fn reported(&self, kind: &str, expected: &[Value]) -> Result<()> {
         wait::until(kind, SOON, async || {
             let facts = self.facts(kind).await?;
             ensure!(facts == expected, "{facts:?}");
@@ -56,7 +56,7 @@ impl Clinic {
         .await
     }
 
-    /// Waits until the status of the facility speaks of `word`.
+    /// Waits until the status of the facility contains `word`.
     async fn shows(&self, word: &str) -> Result<()> {
         wait::until(word, SOON, async || {
             let status = self.server.facility(CODE).await?.to_string();
@@ -76,7 +76,7 @@ fn sleeper(file: &Path) -> Result<Process> {
 }
 
 #[tokio::test]
-async fn versions_and_programs_of_the_official_software_are_told_as_they_change() -> Result<()> {
+async fn versions_and_programs_of_the_official_software_are_reported_as_they_change() -> Result<()> {
     let name = format!("oqs{}", std::process::id());
     let place = |folder: &Path, file: &str| folder.join(file);
     let mut running = None;
@@ -101,16 +101,16 @@ async fn versions_and_programs_of_the_official_software_are_told_as_they_change(
         state("distro_app", "missing"),
         state("face_reader_software", "missing"),
     ];
-    clinic.told("component_state_observed", &expected).await?;
+    clinic.reported("component_state_observed", &expected).await?;
     clinic.shows("3.0.1").await?;
-    ensure!(clinic.facts("software_versions_observed").await?.len() == 1, "told once");
+    ensure!(clinic.facts("software_versions_observed").await?.len() == 1, "reported once");
 
     running.kill()?;
     expected.push(state("com_app", "stopped"));
-    clinic.told("component_state_observed", &expected).await?;
+    clinic.reported("component_state_observed", &expected).await?;
     clinic.pretence.show("/etc/systemd/system/timers.target.wants/oqs-distro.timer", "")?;
     expected.push(state("distro_app", "running"));
-    clinic.told("component_state_observed", &expected).await?;
+    clinic.reported("component_state_observed", &expected).await?;
     std::fs::write(&version, "Version=3.1.0\r\n")?;
     clinic.shows("3.1.0").await?;
     ensure!(!clinic.agent.log().contains("山田"), "what stood beside the version is in the log");
@@ -118,7 +118,7 @@ async fn versions_and_programs_of_the_official_software_are_told_as_they_change(
 }
 
 #[tokio::test]
-async fn a_step_of_the_clock_and_a_boot_are_told() -> Result<()> {
+async fn a_clock_step_and_a_boot_are_reported() -> Result<()> {
     let boot = "/proc/sys/kernel/random/boot_id";
     let mut clinic = Clinic::open("terminal-clock", |_| String::new()).await?;
     clinic.shows("readers").await?;
@@ -126,8 +126,8 @@ async fn a_step_of_the_clock_and_a_boot_are_told() -> Result<()> {
     let step = async |number: usize, about_ms: i64| {
         wait::until("a step of the clock", SOON, async || {
             let facts = clinic.facts("clock_stepped").await?;
-            let told = facts.get(number).and_then(|fact| fact["delta_ms"].as_i64()).context("not told yet")?;
-            ensure!((told - about_ms).abs() < 1_000 && facts.len() == number + 1, "{facts:?}");
+            let reported = facts.get(number).and_then(|fact| fact["delta_ms"].as_i64()).context("not reported yet")?;
+            ensure!((reported - about_ms).abs() < 1_000 && facts.len() == number + 1, "{facts:?}");
             Ok(())
         })
         .await
@@ -137,16 +137,16 @@ async fn a_step_of_the_clock_and_a_boot_are_told() -> Result<()> {
     step(1, 3 * 3_600_000).await?;
     ensure!(clinic.facts("terminal_rebooted").await?.is_empty(), "nothing was booted");
 
-    // In order, then by a power cut, then no boot at all.
+    // An orderly shutdown, then a power cut, then no boot.
     clinic.agent.process()?.terminate(Duration::from_secs(10)).await?;
     clinic.pretence.show(boot, "00000000-0000-4000-8000-000000000001\n")?;
     clinic.agent.launch()?;
-    clinic.told("terminal_rebooted", &[json!({ "kind": "clean" })]).await?;
+    clinic.reported("terminal_rebooted", &[json!({ "kind": "clean" })]).await?;
     clinic.agent.kill()?;
     clinic.pretence.show(boot, "00000000-0000-4000-8000-000000000002\n")?;
     clinic.agent.launch()?;
     let both = [json!({ "kind": "clean" }), json!({ "kind": "unexpected" })];
-    clinic.told("terminal_rebooted", &both).await?;
+    clinic.reported("terminal_rebooted", &both).await?;
     clinic.agent.kill()?;
     clinic.agent.launch()?;
     wait::until("the fourth start", SOON, async || {
@@ -155,11 +155,11 @@ async fn a_step_of_the_clock_and_a_boot_are_told() -> Result<()> {
         Ok(())
     })
     .await?;
-    clinic.told("terminal_rebooted", &both).await
+    clinic.reported("terminal_rebooted", &both).await
 }
 
 #[tokio::test]
-async fn a_reader_that_pcsc_does_not_show_and_one_that_comes_and_goes_are_told() -> Result<()> {
+async fn a_blocked_reader_and_an_unstable_one_are_reported() -> Result<()> {
     let mut clinic = Clinic::open("terminal-readers", |_| String::new()).await?;
     clinic.shows("readers").await?;
     // A Sony RC-S300, and a mouse.
@@ -167,7 +167,7 @@ async fn a_reader_that_pcsc_does_not_show_and_one_that_comes_and_goes_are_told()
         clinic.pretence.show(&format!("/sys/bus/usb/devices/{device}/idVendor"), &format!("{vendor}\n"))?;
         clinic.pretence.show(&format!("/sys/bus/usb/devices/{device}/idProduct"), &format!("{product}\n"))?;
     }
-    clinic.told("reader_blocked", &[json!({ "vid": 0x054c, "pid": 0x0dc8 })]).await?;
+    clinic.reported("reader_blocked", &[json!({ "vid": 0x054c, "pid": 0x0dc8 })]).await?;
 
     for round in 1..=3 {
         clinic.pcscd.unplug()?;

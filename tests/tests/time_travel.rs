@@ -1,4 +1,5 @@
-//! What was shown at an instant: kept whenever a facility comes to say something else, also by an exchange of generations.
+//! The status shown at an instant (transaction time): it is recorded whenever a facility's row changes, including a
+//! swap of generations.
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -15,21 +16,21 @@ struct Desk {
 }
 
 impl Desk {
-    /// The database's clock, by which it is kept when a row was written.
+    /// The database's clock, by which the time of a row is recorded.
     async fn now(&self) -> Result<DateTime<Utc>> {
         Ok(self.world.store().await?.query_one("SELECT clock_timestamp()", &[]).await?.get(0))
     }
 
     async fn shown(&self, at: DateTime<Utc>) -> Result<Vec<Value>> {
         let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
-        let told = self.server.run(&["status", "--known-at", &at, "--format", "json"]).await?;
-        Ok(serde_json::from_str(&told)?)
+        let answer = self.server.run(&["status", "--known-at", &at, "--format", "json"]).await?;
+        Ok(serde_json::from_str(&answer)?)
     }
 
-    /// Waits until everything that is known is told.
-    async fn told_anew(&self) -> Result<()> {
+    /// Waits until the status history is complete.
+    async fn history_is_complete(&self) -> Result<()> {
         let store = self.world.store().await?;
-        wait::until("the past to be told anew", PATIENCE, async || {
+        wait::until("the status history to be computed again", PATIENCE, async || {
             let row = store.query_one("SELECT facilities FROM analytics.status_as_of_lag", &[]).await?;
             ensure!(row.get::<_, i64>(0) == 0, "some are still due");
             Ok(())
@@ -49,7 +50,7 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
+async fn the_status_shown_at_an_instant_is_independent_of_later_facts() -> Result<()> {
     let world = World::new("time-travel").await?;
     let server = Server::start(&world, Plan::default()).await?;
     let desk = Desk { world, server };
@@ -58,7 +59,7 @@ async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
         .import(&format!("code,name,prefecture\n{CODE},きのうの医院,東京都\n1339999011,べつの医院,東京都\n"))
         .await?;
     let imported = desk.becomes("eligible", "not_yet").await?;
-    // It is said today that a phone was read months ago: what was shown before stays what it was.
+    // A read months ago is stated today: the status shown before stays unchanged.
     desk.server
         .run(&["read", "record", "--os", "ios", "--facility", CODE, "--at", "2025-10-01T10:00", "--by", "Suzuki"])
         .await?;
@@ -83,23 +84,23 @@ async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
         let shown = desk.shown(at).await?;
         ensure!(axes(&shown, axis) == expected, "{axis} at {at}: {shown:?}");
     }
-    let told = desk.server.run(&["status", "--facility", CODE, "--known-at", &attested.to_rfc3339()]).await?;
-    ensure!(told.contains("きのうの医院") && !told.contains("べつの医院"), "{told}");
+    let answer = desk.server.run(&["status", "--facility", CODE, "--known-at", &attested.to_rfc3339()]).await?;
+    ensure!(answer.contains("きのうの医院") && !answer.contains("べつの医院"), "{answer}");
 
-    // Somebody tampers; an exchange shows what is right again, and both stay known.
+    // The data are tampered with; a swap restores them, and both statuses stay recorded.
     let store = desk.world.store().await?;
     store.execute("UPDATE projection.facility_row SET eligible = 'not_yet' WHERE code = $1", &[&CODE]).await?;
     store.execute("DELETE FROM projection.facility_row WHERE code = '1339999011'", &[]).await?;
     desk.server.run(&["rebuild"]).await?;
     let tampered = desk.now().await?;
     desk.server.run(&["rebuild", "swap"]).await?;
-    let mended = desk.becomes("eligible", "eligible").await?;
-    ensure!(axes(&desk.shown(mended).await?, "eligible") == ["eligible", "not_yet"]);
+    let repaired = desk.becomes("eligible", "eligible").await?;
+    ensure!(axes(&desk.shown(repaired).await?, "eligible") == ["eligible", "not_yet"]);
     let kept = "SELECT count(*) FROM registry.status_shown WHERE known_from > $1";
     let kept: i64 = store.query_one(kept, &[&tampered]).await?.get(0);
     ensure!(kept == 2, "{kept} rows say that the exchange showed something else");
 
-    // An analyst asks the database itself.
+    // An analyst queries the database.
     let query = "SELECT eligible, known_from FROM analytics.status_known_at($1, (SELECT facility_id FROM \
                  projection.facility WHERE code = $2))";
     let row = store.query_opt(query, &[&attested, &CODE]).await?.context("the facility was shown then")?;
@@ -108,7 +109,7 @@ async fn what_was_shown_then_is_told_whatever_is_known_by_now() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_true_then_is_told_by_all_that_is_known_now() -> Result<()> {
+async fn the_status_history_follows_from_everything_known_now() -> Result<()> {
     let world = World::new("as-of").await?;
     let server = Server::start(&world, Plan::default()).await?;
     let desk = Desk { world, server };
@@ -116,13 +117,13 @@ async fn what_was_true_then_is_told_by_all_that_is_known_now() -> Result<()> {
     desk.server.import(&line(CODE)).await?;
     desk.becomes("eligible", "not_yet").await?;
     let run = async |words: &[&str]| desk.server.run(&[words, &["--facility", CODE, "--by", "Suzuki"]].concat()).await;
-    // What is said today was so long ago; what was shown then stays what it was.
+    // Today's statement counts from its valid time; the status shown at that time stays unchanged.
     run(&["read", "record", "--os", "ios", "--at", "2025-10-01T10:00"]).await?;
     desk.becomes("eligible", "eligible").await?;
-    desk.told_anew().await?;
+    desk.history_is_complete().await?;
     let as_of = async |at: &str| -> Result<Vec<Value>> {
-        let told = desk.server.run(&["status", "--as-of", at, "--format", "json"]).await?;
-        Ok(serde_json::from_str(&told)?)
+        let answer = desk.server.run(&["status", "--as-of", at, "--format", "json"]).await?;
+        Ok(serde_json::from_str(&answer)?)
     };
     let eligible = async |at: &str| -> Result<String> {
         Ok(as_of(at).await?.first().map_or("-", |past| past["eligible"].as_str().unwrap_or("?")).to_owned())
@@ -132,17 +133,17 @@ async fn what_was_true_then_is_told_by_all_that_is_known_now() -> Result<()> {
     let known = desk.server.run(&["status", "--known-at", "2025-10-01T10:00", "--format", "json"]).await?;
     ensure!(known.trim() == "[]", "nothing was shown then: {known}");
 
-    // What is known still later rewrites it again, and what was shown meanwhile does not change.
+    // A later statement changes the status history again, and the status shown in between stays unchanged.
     let meanwhile = desk.now().await?;
     run(&["read", "record", "--os", "ios", "--at", "2025-09-25T10:00"]).await?;
     run(&["intent", "set", "--intent", "do_not_want", "--why", "x"]).await?;
     desk.becomes("opt_out", "needed").await?;
-    desk.told_anew().await?;
+    desk.history_is_complete().await?;
     ensure!(eligible("2025-09-25T10:00").await? == "eligible");
     let shown = desk.shown(meanwhile).await?;
     ensure!(shown[0]["eligible"] == "eligible" && shown[0]["opt_out"] == "not_needed", "{shown:?}");
 
-    // Of now, both pasts say what is shown.
+    // For the current instant, both histories agree with the current row.
     let now = "SELECT count(*) FROM projection.facility f JOIN analytics.status_as_of(now()) t USING (facility_id) \
                JOIN analytics.status_known_at(now()) k USING (facility_id) \
                WHERE (f.code, f.name, f.eligible, f.evidence, f.evidence_level, f.equipment, f.intent, f.opt_out, f.listing, f.freshness, f.flags) \
@@ -161,10 +162,10 @@ async fn what_was_true_then_is_told_by_all_that_is_known_now() -> Result<()> {
     let refused = reqwest::get(format!("{}/facilities/{CODE}?at=yesterday", desk.server.web)).await?;
     ensure!(refused.status() == 400, "{}", refused.status());
 
-    // Facts that are read anew from the log make a history that is told anew.
+    // Facts that are read again from the log give a recomputed history.
     desk.server.run(&["rebuild", "--facts"]).await?;
     desk.server.run(&["rebuild", "swap"]).await?;
-    desk.told_anew().await?;
+    desk.history_is_complete().await?;
     ensure!(eligible("2025-09-25T10:00").await? == "eligible");
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The Windows package: built by its script, and its tables looked at as the installer of Windows does. The program in it is a
-//! stand-in here; `tests/run --windows` builds the real one. And the first start of the service, with a real server.
+//! The Windows package: built by its script, with its tables inspected as by the Windows installer. The program in it
+//! is a placeholder here; `tests/run --windows` builds the real one. Also the first start of the service, with a real
+//! server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +20,8 @@ const CODE: &str = "1319999015";
 const INSTALL: u32 = 0x1;
 const STOP: u32 = 0x2 | 0x20;
 const DELETE: u32 = 0x80;
-/// A program of the package, in the installation script, as the system, with a target that no log shows.
+/// A custom action: a program of the package, in the installation script, as the system, with a target that no log
+/// shows.
 const HIDDEN_COMMAND: &str = "11282";
 
 fn run(program: &str, arguments: &[&str]) -> Result<String> {
@@ -29,7 +31,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<String> {
     Ok(said)
 }
 
-/// Rows of a table: the first column, and all columns by their names.
+/// Rows of a table: the first column, and all columns by name.
 fn table(package: &str, name: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
     let text = run("msiinfo", &["export", package, name])?;
     let mut lines = text.lines().map(|line| line.trim_end_matches('\r').split('\t').map(str::to_owned));
@@ -61,7 +63,7 @@ fn the_package_installs_a_service_and_hides_the_token() -> Result<()> {
         ensure!(!properties.contains_key(public), "{public} has a default");
     }
     ensure!(property("MsiHiddenProperties").split(';').any(|name| name == "TOKEN"), "a log shows the token");
-    // A new one would be another product beside the old one, with the same service.
+    // Another code would make it a second product next to the old one, with the same service.
     ensure!(property("UpgradeCode") == "{0AD9B7A4-9A3D-4F0C-8E19-5D1F6D1C2B7E}", "{}", property("UpgradeCode"));
     let upgrade = table(package, "Upgrade")?;
     let other = upgrade.get(property("UpgradeCode")).context("nothing is upgraded")?;
@@ -74,7 +76,7 @@ fn the_package_installs_a_service_and_hides_the_token() -> Result<()> {
     let config = r#"--config "[CommonAppDataFolder]Yomitori\agent.toml" service"#;
     ensure!(service["Arguments"] == config, "{service:?}");
     let controls = table(package, "ServiceControl")?;
-    let control = controls.values().find(|row| row["Name"] == NAME).context("nobody starts the service")?;
+    let control = controls.values().find(|row| row["Name"] == NAME).context("no row starts the service")?;
     ensure!(control["Event"].parse::<u32>()? == INSTALL | STOP | DELETE && control["Wait"] == "1", "{control:?}");
 
     let actions = table(package, "CustomAction")?;
@@ -123,7 +125,7 @@ fn the_package_holds_the_program_and_nothing_of_the_terminals_data() -> Result<(
         "{messages:?}"
     );
     ensure!(messages["Value"] == r"#%%SystemRoot%\System32\EventCreate.exe", "{messages:?}");
-    // The same sources make another product each time, so that one version replaces itself as well.
+    // The same sources give another product code each time, so that a version can replace itself.
     let again = tempfile::tempdir()?;
     let code = |package: &str| -> Result<String> { Ok(table(package, "Property")?["ProductCode"]["Value"].clone()) };
     ensure!(code(package)? != code(&self::package(again.path())?)?);
@@ -131,13 +133,13 @@ fn the_package_holds_the_program_and_nothing_of_the_terminals_data() -> Result<(
 }
 
 #[tokio::test]
-async fn the_service_enrols_with_what_the_installer_said_and_uses_the_token_up() -> Result<()> {
+async fn the_service_enrols_with_the_installers_values_and_uses_the_token_up() -> Result<()> {
     let world = World::new("windows-first-start").await?;
     let server = Server::start(&world, Plan::default()).await?;
     server.import(&format!("code,name,prefecture\n{CODE},はじめて診療所,東京都\n")).await?;
     let token = server.token(CODE).await?;
     let config = world.new_folder("ProgramData")?.join("Yomitori/agent.toml");
-    // Paths of Windows are not absolute here.
+    // Windows paths are not absolute here.
     let write = |handover: Handover| -> Result<()> {
         handover.write(&config)?;
         Ok(std::fs::write(&config, std::fs::read_to_string(&config)?.replace(r"C:\", "/"))?)
@@ -148,17 +150,17 @@ async fn the_service_enrols_with_what_the_installer_said_and_uses_the_token_up()
     let identity = Identity::load(&begun.state_dir)?.context("not enrolled")?;
     ensure!(handover::token(&config)?.is_none(), "the token lies around");
 
-    // Deployment tools say the same again with every upgrade.
+    // Deployment tools repeat the command with every upgrade.
     write(said(&token)?)?;
     readiness::attempt(&config).await?;
     let kept = Identity::load(&begun.state_dir)?.context("the certificate is gone")?;
     ensure!(kept.certificate() == identity.certificate() && handover::token(&config)?.is_none());
 
-    // Another terminal with a token that is used up is not let in, and does not try it for ever.
+    // Another terminal with a used token is rejected, and stops trying.
     std::fs::remove_dir_all(&begun.state_dir)?;
     write(said(&token)?)?;
     let refused = readiness::attempt(&config).await;
     ensure!(matches!(refused, Err(MissingSetup::Enrol(_))), "{refused:?}");
-    ensure!(handover::token(&config)?.is_none(), "it is tried for ever");
+    ensure!(handover::token(&config)?.is_none(), "the token is tried again");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The world itself: what the crash tests lean on must hold before they mean anything.
+//! Tests of the world itself: the properties that the crash tests rely on.
 
 use std::process::Command;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use yomitori_tests::world::process::Process;
 use yomitori_tests::world::wait::{self, PATIENCE};
 
 #[tokio::test]
-async fn a_killed_kafka_comes_back_with_its_records_at_its_port() -> Result<()> {
+async fn a_killed_kafka_restarts_with_its_records_and_port() -> Result<()> {
     let folder = tempdir()?;
     let kafka = Kafka::start(folder.path()).await?;
     let mut config = ClientConfig::new();
@@ -36,22 +36,22 @@ async fn a_killed_kafka_comes_back_with_its_records_at_its_port() -> Result<()> 
     let before = kafka.records("kept").await?;
     ensure!(before.len() == 20, "{} records", before.len());
 
-    kafka.kill().await?;
-    kafka.restart().await?;
+    kafka.service.kill().await?;
+    kafka.service.restart().await?;
     ensure!(wait::until("the log", PATIENCE * 4, async || kafka.records("kept").await).await? == before);
-    kafka.stop().await
+    kafka.service.stop().await
 }
 
 #[tokio::test]
-async fn a_killed_postgres_comes_back_with_what_was_committed() -> Result<()> {
+async fn a_killed_postgres_restarts_with_the_committed_data() -> Result<()> {
     let folder = tempdir()?;
     let cluster = Postgres::start(folder.path()).await?;
     let url = cluster.database("kept").await?;
     let client = postgres::connect(&url).await?;
     client.batch_execute("CREATE TABLE fact AS SELECT 42 AS n").await?;
 
-    cluster.kill().await?;
-    cluster.restart().await?;
+    cluster.service.kill().await?;
+    cluster.service.restart().await?;
     let client = postgres::connect(&url).await?;
     let n: i32 = client.query_one("SELECT n FROM fact", &[]).await?.get(0);
     ensure!(n == 42);
@@ -76,7 +76,7 @@ async fn the_browser_has_the_size_it_was_opened_with() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_browser_that_nobody_closed_ends_with_its_value() -> Result<()> {
+async fn an_unclosed_browser_stops_when_it_is_dropped() -> Result<()> {
     let folder = tempdir()?;
     let browser = Browser::open(folder.path(), 1280, 800).await?;
     drop(browser);
@@ -92,7 +92,7 @@ async fn a_browser_that_nobody_closed_ends_with_its_value() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_process_ends_with_its_value_and_its_log_explains_a_failure() -> Result<()> {
+async fn a_process_stops_when_it_is_dropped_and_its_log_explains_a_failure() -> Result<()> {
     let folder = tempdir()?;
     let mut command = Command::new("sh");
     command.args(["-c", "echo the reason; exit 3"]);
@@ -112,7 +112,7 @@ async fn a_process_ends_with_its_value_and_its_log_explains_a_failure() -> Resul
 }
 
 #[tokio::test]
-async fn a_killed_pcscd_comes_back_on_its_socket() -> Result<()> {
+async fn a_killed_pcscd_restarts_on_its_socket() -> Result<()> {
     let mut pcscd = Pcscd::start().await?;
     let card = pcscd.insert(0, &[0x3B, 0x00])?;
     card.remove();

@@ -1,11 +1,12 @@
-//! What happened at the desk: taps, result files and entries put together, so that one read is one read and one failure
-//! one failure, with the strongest of its evidence.
+//! Read attempts: taps, result files and desk entries are joined, so that each read and each failure counts once, with
+//! its strongest evidence.
 //!
-//! * An attested read, a failure and a fallback belong to the tap that is nearest in time, one to one. What a signed-in
-//!   person says of a read that the desk page has attested is the same read.
-//! * A pair of tap and file is a read only where nothing else explains the file: see [`Doubt`], and `weigh` for chance.
+//! * An attested read, a failure or a fallback is joined to the nearest tap in time, one to one. A signed-in person's
+//!   statement of a read that the desk page has already attested is the same read.
+//! * A pair of tap and file is a read only if nothing else explains the file: see [`Doubt`], and `weigh` for chance.
 //!
-//! Found anew whenever it is asked for; what leaves a bounded list is counted first, see `settle`.
+//! The attempts are derived on every call and not stored. An attempt is counted before it leaves a bounded list: see
+//! `settle`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -30,20 +31,20 @@ use crate::weigh::{Test, Trial, Weight};
 pub(crate) struct Attempt {
     /// By the server's clock.
     pub(crate) at: DateTime<Utc>,
-    /// When the server heard of it.
+    /// Time at which the server learned of it.
     pub(crate) known_at: DateTime<Utc>,
     pub(crate) terminal: Option<TerminalId>,
-    /// Absent where only people saw it.
+    /// `None` if only people saw it.
     pub(crate) tap: Option<SeqPosition>,
     pub(crate) grade: Grade,
     pub(crate) doubt: Option<Doubt>,
-    /// Nothing lay there for as long as a phone does, or nothing ever came of it, or somebody says so.
+    /// The tap was too short for a phone, no result followed, or a person reported the failure.
     pub(crate) failed: Failure,
     pub(crate) mute: bool,
     pub(crate) in_use: bool,
-    /// A technician's.
+    /// A technician's test.
     pub(crate) test: bool,
-    /// The entries that belong to it.
+    /// The entries that belong to the attempt.
     pub(crate) entries: Vec<EntryId>,
     trial: Option<Trial>,
 }
@@ -53,33 +54,33 @@ pub(crate) struct Attempt {
 pub(crate) enum Failure {
     No,
     Yes,
-    /// Where no result comes until then.
+    /// Failed if no result arrives until then.
     From(DateTime<Utc>),
 }
 
-/// An entry of a desk: that of a terminal, or that of signed-in people.
+/// An entry of one desk: `desk` is a terminal, or `None` for signed-in people.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct EntryId {
     pub(crate) desk: Option<TerminalId>,
     pub(crate) index: usize,
 }
 
-/// Phones work here: since which read that is known, and from when on pairs count.
+/// Phones work here. `at` is the read that proved it; pairs count from `from` on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Proof {
     pub(crate) at: DateTime<Utc>,
     pub(crate) from: Option<DateTime<Utc>>,
-    /// A person attested it.
+    /// A person attested the read.
     #[serde(default)]
     pub(crate) attested: bool,
 }
 
-/// The attempts that are kept one by one, ascending.
+/// The attempts that are kept individually, ascending.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Attempts {
     pub(crate) list: Vec<Attempt>,
     pub(crate) proof: Option<Proof>,
-    /// Where the test stands after all of them.
+    /// State of the test after all of them.
     pub(crate) test: Test,
 }
 
@@ -87,16 +88,17 @@ pub(crate) struct Attempts {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct GradedAttempt {
     pub(crate) at: DateTime<Utc>,
-    /// When the server heard of it.
+    /// Time at which the server learned of it.
     pub(crate) known_at: DateTime<Utc>,
     pub(crate) level: Level,
 }
 
-/// What names an attempt while it is kept: a tap, or an instant for which a desk has an entry, and which of its entries.
+/// Identifies an attempt while it is kept: its tap, or the instant of its desk entry and the index among the entries of
+/// that instant.
 pub(crate) type AttemptKey = (Option<TerminalId>, Option<SeqPosition>, DateTime<Utc>, usize);
 
 impl Facility {
-    /// What happened at the desk, as far as it is kept; `passed` tells whether an instant has come.
+    /// The attempts that are kept. `passed` reports whether an instant has passed.
     pub(crate) fn attempts(&self, rules: &Rules, passed: impl Fn(DateTime<Utc>) -> bool) -> Attempts {
         let mut list = Vec::new();
         for (id, terminal) in &self.terminals {
@@ -129,7 +131,7 @@ impl Facility {
         Attempts { list, proof, test }
     }
 
-    /// Since when phones are known to work here, and where the test stands.
+    /// The proof that phones work here, and the state of the test.
     fn weighed(
         &self,
         list: &[Attempt],
@@ -144,7 +146,7 @@ impl Facility {
         let trials: Vec<&Trial> = list.iter().filter_map(|attempt| attempt.trial.as_ref()).collect();
         let mut test = self.test;
         let mut proof = None;
-        // Every instant at which something became known: a result came, or none can come any more.
+        // Each instant at which information became known: a result arrived, or the window of a tap ended.
         let mut looks: Vec<(DateTime<Utc>, usize)> = Vec::with_capacity(2 * trials.len());
         for (index, trial) in trials.iter().enumerate() {
             let end = rules.at(trial.at).over_at(trial.at);
@@ -171,7 +173,7 @@ impl Facility {
             }
             let mut seen = test;
             let known = trials[ended..].iter().take_while(|trial| trial.at <= now);
-            // That the same patient tried again is known once that happened: what was enough before stays enough.
+            // A retry counts only from the time at which it happened, so evidence that sufficed before still suffices.
             for trial in known.filter(|trial| trial.retried_at.is_none_or(|retried_at| now < retried_at)) {
                 let set = rules.at(trial.at);
                 let known_ms = u32::try_from((now - trial.at).num_milliseconds()).unwrap_or(u32::MAX);
@@ -194,7 +196,7 @@ impl Facility {
 }
 
 impl Attempt {
-    /// How it is weighed, where it is.
+    /// The trial that is weighed, if there is one.
     pub(crate) const fn trial(&self) -> Option<&Trial> {
         self.trial.as_ref()
     }
@@ -217,7 +219,7 @@ impl Attempts {
     }
 }
 
-/// What a tap is by itself; `None` where it doesn't count.
+/// Classifies a single tap; `None` if the tap doesn't count.
 fn attempt(
     id: TerminalId,
     terminal: &Terminal,
@@ -284,7 +286,8 @@ fn attempt(
     })
 }
 
-/// What else explains the file that is joined to a tap: judged when the file came, and again once nothing more can come.
+/// The doubt about the file that is joined to a tap. It is judged when the file arrives, and again when the window has
+/// ended.
 fn doubted(trial: &Trial, set: &RuleSet, is_over: impl Fn() -> bool) -> Option<Doubt> {
     let first = trial.at_result(set)?;
     let certain = |weight: &Weight| weight.certainty >= set.read_certainty;
@@ -294,7 +297,7 @@ fn doubted(trial: &Trial, set: &RuleSet, is_over: impl Fn() -> bool) -> Option<D
     Some(if first.card { Doubt::Late } else { Doubt::Busy })
 }
 
-/// When the same patient tried again, for each attempt of a terminal: the next one decides.
+/// For each attempt of a terminal, the time at which the same patient tried again: the later attempt decides.
 fn retries(terminal: &Terminal, attempts: &[Attempt], rules: &Rules) -> Vec<Option<DateTime<Utc>>> {
     let readers: BTreeMap<SeqPosition, _> = terminal.taps().map(|tap| (tap.stamp.place, tap.reader)).collect();
     let reader = |attempt: &Attempt| attempt.tap.and_then(|place| readers.get(&place));
@@ -308,8 +311,8 @@ fn retries(terminal: &Terminal, attempts: &[Attempt], rules: &Rules) -> Vec<Opti
     attempts.iter().map(retried).collect()
 }
 
-/// Gives every entry of a desk to the attempt it belongs to, among those from `first` on; where there is none, it is one
-/// of its own.
+/// Joins each desk entry to its attempt, among those from `first` on. An entry without a matching attempt becomes an
+/// attempt.
 fn attach(
     list: &mut Vec<Attempt>,
     first: usize,
@@ -318,47 +321,48 @@ fn attach(
     rules: &Rules,
     counts: impl Fn(DateTime<Utc>) -> bool,
 ) {
-    let said: Vec<(EntryId, DateTime<Utc>, &DeskEntry)> = entries
+    let claims: Vec<(EntryId, DateTime<Utc>, &DeskEntry)> = entries
         .iter()
         .enumerate()
         .map(|(index, entry)| (EntryId { desk, index }, entry.stamp.true_at(rules.at(entry.stamp.at)), entry))
         .filter(|(_, at, _)| counts(*at))
         .collect();
     let known = list.len();
-    // Reads first: whoever saw one is believed before somebody else's failure is looked for.
-    for saying in [EntryClaim::Read, EntryClaim::Failed, EntryClaim::Fallback] {
-        let said: Vec<_> = said.iter().filter(|(_, _, entry)| EntryClaim::of(entry) == saying).collect();
+    // Reads come first: a witness of a read takes precedence over a report of a failure.
+    for claim in [EntryClaim::Read, EntryClaim::Failed, EntryClaim::Fallback] {
+        let claims: Vec<_> = claims.iter().filter(|(_, _, entry)| EntryClaim::of(entry) == claim).collect();
         let mut edges = Vec::new();
-        for (number, (_, at, _)) in said.iter().enumerate() {
+        for (number, (_, at, _)) in claims.iter().enumerate() {
             let set = rules.at(*at);
             for (index, attempt) in list.iter().enumerate().take(known).skip(first) {
                 let near = later(attempt.at, -set.entry_before) <= *at && *at <= later(attempt.at, set.entry_after);
-                // What signed-in people say is often what the desk page says already; on one page two reads are two.
-                let free = attempt.grade != Grade::Attested || (saying == EntryClaim::Read && desk.is_none());
+                // A signed-in person often repeats an entry of the desk page, whereas two reads on one page are two
+                // reads.
+                let free = attempt.grade != Grade::Attested || (claim == EntryClaim::Read && desk.is_none());
                 if near && free {
-                    // What one says is mostly said afterwards.
+                    // People usually make an entry after the event.
                     edges.push((*at < attempt.at, (*at - attempt.at).abs(), number, index));
                 }
             }
         }
         edges.sort_unstable();
         let mut taken = vec![false; known];
-        let mut given = vec![false; said.len()];
+        let mut given = vec![false; claims.len()];
         for (_, _, number, index) in edges {
             if !taken[index] && !given[number] {
                 (taken[index], given[number]) = (true, true);
-                let (id, at, entry) = said[number];
+                let (id, at, entry) = claims[number];
                 belongs(&mut list[index], *id, *at, entry);
             }
         }
-        if saying != EntryClaim::Fallback {
-            let left = said.iter().zip(given).filter(|(_, given)| !given);
+        if claim != EntryClaim::Fallback {
+            let left = claims.iter().zip(given).filter(|(_, given)| !given);
             list.extend(left.map(|((id, at, entry), _)| alone(*id, *at, entry)));
         }
     }
 }
 
-/// What an entry says of an attempt.
+/// The claim that an entry makes about an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntryClaim {
     Read,
@@ -379,7 +383,7 @@ impl EntryClaim {
     }
 }
 
-/// An entry says more of an attempt.
+/// Adds an entry to an attempt.
 fn belongs(attempt: &mut Attempt, id: EntryId, at: DateTime<Utc>, entry: &DeskEntry) {
     attempt.entries.push(id);
     if entry.says_read() {
@@ -400,7 +404,7 @@ fn belongs(attempt: &mut Attempt, id: EntryId, at: DateTime<Utc>, entry: &DeskEn
     }
 }
 
-/// An entry without a tap.
+/// The attempt of an entry without a tap.
 fn alone(id: EntryId, at: DateTime<Utc>, entry: &DeskEntry) -> Attempt {
     let read = entry.says_read();
     Attempt {

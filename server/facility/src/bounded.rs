@@ -1,9 +1,9 @@
-//! Lists that have a limit, so that the state of a facility does, whatever it is sent.
+//! Lists with a limit: they bound the state of a facility for any input.
 
 use std::collections::BTreeSet;
 
-/// Inserts `item` behind all that are not greater by `key`; where that makes more than `most`, the first one is given
-/// back.
+/// Inserts `item` after all items that are not greater by `key`. If the list then exceeds `most`, returns its first
+/// item.
 pub(crate) fn insert<T, K: Ord>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K, most: usize) -> Option<T> {
     let place = key(&item);
     let index = list.partition_point(|other| key(other) <= place);
@@ -11,7 +11,7 @@ pub(crate) fn insert<T, K: Ord>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> 
     overflow(list, most)
 }
 
-/// Appends `item`; where that makes more than `most`, the oldest one is given back.
+/// Appends `item`. If the list then exceeds `most`, returns its oldest item.
 pub(crate) fn push<T>(list: &mut Vec<T>, item: T, most: usize) -> Option<T> {
     list.push(item);
     overflow(list, most)
@@ -21,7 +21,7 @@ fn overflow<T>(list: &mut Vec<T>, most: usize) -> Option<T> {
     (list.len() > most).then(|| list.remove(0))
 }
 
-/// Inserts `item`; where that makes more than `most`, the least one is given back. Says whether it is new.
+/// Inserts `item` and removes the least one if the set then exceeds `most`. Returns whether `item` is new.
 pub(crate) fn insert_once<T: Ord>(set: &mut BTreeSet<T>, item: T, most: usize) -> bool {
     let new = set.insert(item);
     if set.len() > most {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_inserted_stands_behind_its_equals() {
+    fn an_item_is_inserted_after_its_equals() {
         let mut list = Vec::new();
         let gone: Vec<_> = [(2, 'a'), (1, 'b'), (2, 'c'), (3, 'd'), (0, 'e')]
             .map(|item| insert(&mut list, item, |(key, _)| *key, 4))
@@ -45,14 +45,14 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_way() {
+    fn the_oldest_item_is_removed() {
         let mut list = Vec::new();
         assert_eq!([5, 4, 3].map(|item| push(&mut list, item, 2)), [None, None, Some(5)]);
         assert_eq!(list, [4, 3]);
     }
 
     #[test]
-    fn a_set_gives_up_the_least() {
+    fn a_set_removes_the_least_item() {
         let mut set = BTreeSet::new();
         assert_eq!([5, 4, 5, 6].map(|item| insert_once(&mut set, item, 2)), [true, true, false, true]);
         assert_eq!(set, BTreeSet::from([5, 6]));

@@ -1,6 +1,6 @@
-//! Which days are holidays, and when the call centre answers.
+//! Japanese holidays and the opening hours of the ministry's call centre.
 //!
-//! Intervals are half-open. Outside the years that the holiday table covers the answer is "unknown", never "open".
+//! Intervals are half-open. Outside the years of the holiday table the answer is "unknown", never "open".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -13,15 +13,15 @@ use crate::instant::{later, local, tokyo};
 use crate::statements::Statements;
 use crate::text::Text;
 
-/// Holidays, the hours of the call centre and its closures.
+/// Holidays, the hours of the call centre, and closures.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Calendar {
     holidays: BTreeSet<NaiveDate>,
     years: BTreeSet<i32>,
     hours: Hours,
-    /// Of the call centre.
+    /// Closures of the call centre.
     closures: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
-    /// Of all clinics.
+    /// Closures of all clinics.
     clinics_closed: BTreeSet<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -31,26 +31,26 @@ pub struct Calendar {
 pub enum Opening {
     Open,
     Closed,
-    /// Usually open, but nobody has confirmed that it answers at the turn of the year.
+    /// Usually open, but the hours around New Year are not confirmed.
     Unconfirmed,
-    /// The holidays of that year are not known.
+    /// The holidays of that year are unknown.
     Unknown,
 }
 
-/// Why a holiday table can't be used.
+/// The reason why a holiday table is invalid.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CalendarError {
-    #[error("line {line} of the holidays doesn't begin with a date such as 2026/1/1 and a comma")]
+    #[error("line {line} of the holidays must begin with a date such as 2026/1/1 and a comma")]
     Row { line: usize },
-    #[error("the holidays cover no whole year since {FIRST_YEAR}: take the file of the Cabinet Office as it is")]
+    #[error("the holidays cover no whole year since {FIRST_YEAR}: use the unchanged file of the Cabinet Office")]
     Empty,
 }
 
-/// Older years are of no use, and had fewer holidays.
+/// Earlier years are not needed, and had fewer holidays.
 const FIRST_YEAR: i32 = 2016;
-/// A year with fewer rows is not complete: a truncated file must not open the call centre on a holiday.
+/// A year with fewer rows is incomplete: a truncated file must not open the call centre on a holiday.
 const ROWS_OF_A_YEAR: usize = 15;
-/// Far enough to leave every closure and every run of holidays behind.
+/// Search horizon, longer than any closure or run of holidays.
 const HORIZON_DAYS: u64 = 400;
 
 static BUNDLED: LazyLock<Calendar> = LazyLock::new(|| {
@@ -64,7 +64,7 @@ impl Calendar {
         BUNDLED.clone()
     }
 
-    /// Reads the file of the Cabinet Office, in CP932 or UTF-8: only the dates are used, and those are ASCII in both.
+    /// Parses the Cabinet Office's file, in CP932 or UTF-8. Only the dates are used; they are ASCII in both encodings.
     pub fn parse(bytes: &[u8]) -> Result<Self, CalendarError> {
         let mut rows: BTreeMap<i32, BTreeSet<NaiveDate>> = BTreeMap::new();
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().skip(1) {
@@ -94,7 +94,7 @@ impl Calendar {
         Self { hours, ..self }
     }
 
-    /// What makes this calendar: two that say the same have one document.
+    /// Canonical document: equal calendars have equal documents.
     #[must_use]
     pub fn document(&self) -> String {
         let mut document = self.hours.document();
@@ -107,31 +107,31 @@ impl Calendar {
         document
     }
 
-    /// The call centre is closed in [from, to).
+    /// Closes the call centre in [from, to).
     pub fn close(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         if from < to {
             self.closures.insert((from, to));
         }
     }
 
-    /// Nobody closed the call centre in [from, to) after all.
+    /// Removes the call centre's closure of [from, to).
     pub(crate) fn reopen(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         self.closures.remove(&(from, to));
     }
 
-    /// All clinics are closed in [from, to).
+    /// Closes all clinics in [from, to).
     pub fn close_clinics(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         if from < to {
             self.clinics_closed.insert((from, to));
         }
     }
 
-    /// Nobody closed all clinics in [from, to) after all.
+    /// Removes the clinics' closure of [from, to).
     pub(crate) fn reopen_clinics(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) {
         self.clinics_closed.remove(&(from, to));
     }
 
-    /// When clinics are usually closed for days, in the year that follows `now`: to be proposed, never assumed.
+    /// The usual closures of clinics in the year after `now`. They are proposed to people and never assumed.
     #[must_use]
     pub fn usual_closures(now: DateTime<Utc>) -> Vec<(DateTime<Utc>, DateTime<Utc>, Text)> {
         let year = local(now).year();
@@ -149,7 +149,7 @@ impl Calendar {
         known.filter(|(_, to, _)| now < *to).take(2).collect()
     }
 
-    /// The hours and the number of the call centre.
+    /// The hours and the telephone number of the call centre.
     #[must_use]
     pub const fn hours(&self) -> &Hours {
         &self.hours
@@ -161,7 +161,7 @@ impl Calendar {
         self.years.last().copied().unwrap_or(FIRST_YEAR)
     }
 
-    /// Whether a day is a holiday; `None` where that is not known.
+    /// Whether a day is a holiday; `None` if unknown.
     #[must_use]
     pub fn holiday(&self, date: NaiveDate) -> Option<bool> {
         self.years.contains(&date.year()).then(|| self.holidays.contains(&date))
@@ -183,7 +183,7 @@ impl Calendar {
         }
     }
 
-    /// The first instant, not before `at`, at which the call centre answers; `None` where that is not known.
+    /// The first instant, `at` or later, at which the call centre answers; `None` if unknown.
     #[must_use]
     pub fn next_opening(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let first = local(at).date_naive();
@@ -205,7 +205,7 @@ impl Calendar {
         None
     }
 
-    /// Why the call centre doesn't answer at `at`, where it doesn't.
+    /// The reason why the call centre doesn't answer at `at`.
     #[must_use]
     pub fn closed_because(&self, at: DateTime<Utc>) -> Text {
         let local = local(at);
@@ -218,7 +218,7 @@ impl Calendar {
         }
     }
 
-    /// When the opening around `at` ends; `None` where the call centre doesn't answer at `at`, or nobody knows.
+    /// The end of the opening around `at`; `None` if the call centre doesn't answer at `at`, or if that is unknown.
     #[must_use]
     pub fn open_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         if !matches!(self.open(at), Opening::Open | Opening::Unconfirmed) {
@@ -236,8 +236,9 @@ impl Calendar {
         self.closures.iter().find(|(from, to)| *from <= at && at < *to).map(|(_, to)| *to)
     }
 
-    /// `count` days on which clinics are open after `at`, at the same time of day. Sundays, holidays and days on which all
-    /// clinics or this one (`own`) are closed at noon don't count; where the holidays are not known, they do.
+    /// The instant `count` opening days of the clinic after `at`, at the same time of day. Sundays, holidays and days
+    /// on which all clinics or this one (`own`) are closed at noon don't count. In years without known holidays only
+    /// Sundays and closures are skipped.
     pub(crate) fn after_opening_days(
         &self,
         at: DateTime<Utc>,
@@ -249,7 +250,7 @@ impl Calendar {
         while left > 0 {
             let Some(next) = date.succ_opt() else { return later(at, chrono::Duration::MAX) };
             date = next;
-            // However long a closure lasts, it is left behind in one step.
+            // One step skips a closure of any length.
             while let Some(reopened) = self.reopened_after(date, own) {
                 let Some(next) = reopened else { return later(at, chrono::Duration::MAX) };
                 date = next;
@@ -260,7 +261,7 @@ impl Calendar {
         later(at, date - first)
     }
 
-    /// Where clinics are closed at noon of `date`: the first day at whose noon that closure is over; none at the end of
+    /// If clinics are closed at noon of `date`: the first day whose noon is after that closure, or `None` at the end of
     /// time.
     fn reopened_after(&self, date: NaiveDate, own: &Statements<DateTime<Utc>>) -> Option<Option<NaiveDate>> {
         let noon = |date: NaiveDate| {
@@ -276,7 +277,7 @@ impl Calendar {
     }
 }
 
-/// From 12-29 to 01-03 nothing is known of the call centre (DOMAIN 7).
+/// From 12-29 to 01-03 the hours of the call centre are unknown (DOMAIN 7).
 fn turn_of_the_year(date: NaiveDate) -> bool {
     matches!((date.month(), date.day()), (12, 29..) | (1, ..=3))
 }

@@ -1,4 +1,4 @@
-//! Why reads fail, what the desk does instead, and which face readers there are: open tables, kept as data.
+//! Causes of failed reads, fallbacks of the desk, and face reader models: open tables, kept as data.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -13,12 +13,12 @@ use crate::text::Text;
 #[serde(deny_unknown_fields)]
 pub struct Cause {
     pub id: String,
-    /// Who acts: patient, desk, clinic, vendor, it, municipality or wait.
+    /// The party who acts: patient, desk, clinic, vendor, it, municipality or wait.
     pub who: String,
-    /// Codes in result files, or on face readers, that mean this.
+    /// Codes of result files or face readers that denote this cause.
     #[serde(default)]
     pub codes: Vec<String>,
-    /// It looks like a failure and the phone was read.
+    /// The phone was read although the result reports an error.
     #[serde(default)]
     pub read_succeeds: bool,
     ja: String,
@@ -27,7 +27,7 @@ pub struct Cause {
     next_en: String,
 }
 
-/// What the desk does when a phone can't be read.
+/// The desk's alternative when a phone can't be read.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
@@ -38,7 +38,7 @@ pub struct Fallback {
     next_en: String,
 }
 
-/// A face reader.
+/// A face reader model.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaceReaderModel {
@@ -86,19 +86,19 @@ impl Cause {
         &CAUSES.cause
     }
 
-    /// The cause of that identifier; what is not known is `Unknown`.
+    /// The cause with that identifier; an unknown identifier gives `Unknown`.
     #[must_use]
     pub fn of(id: &str) -> Option<&'static Self> {
         Self::all().iter().find(|cause| cause.id == id)
     }
 
-    /// What happened.
+    /// Description for people.
     #[must_use]
     pub fn sentence(&'static self) -> Text {
         sentence(&self.ja, &self.en)
     }
 
-    /// What to do.
+    /// Next step for people.
     #[must_use]
     pub fn next_step(&'static self) -> Text {
         sentence(&self.next_ja, &self.next_en)
@@ -106,25 +106,25 @@ impl Cause {
 }
 
 impl Fallback {
-    /// Every known fallback, in the order of the notice.
+    /// Every known fallback, in the order of the ministry's notice.
     #[must_use]
     pub fn all() -> &'static [Self] {
         &FALLBACKS.fallback
     }
 
-    /// The fallback of that identifier.
+    /// The fallback with that identifier.
     #[must_use]
     pub fn of(id: &str) -> Option<&'static Self> {
         Self::all().iter().find(|fallback| fallback.id == id)
     }
 
-    /// What it is.
+    /// Label for people.
     #[must_use]
     pub fn label(&'static self) -> Text {
         sentence(&self.ja, &self.en)
     }
 
-    /// What to do.
+    /// Next step for people.
     #[must_use]
     pub fn next_step(&'static self) -> Text {
         sentence(&self.next_ja, &self.next_en)
@@ -132,20 +132,20 @@ impl Fallback {
 }
 
 impl FaceReaderModel {
-    /// Every known face reader.
+    /// Every known face reader model.
     #[must_use]
     pub fn all() -> &'static [Self] {
         &FACE_READERS.model
     }
 
-    /// The face reader of that identifier.
+    /// The face reader model with that identifier.
     #[must_use]
     pub fn of(id: &str) -> Option<&'static Self> {
         Self::all().iter().find(|model| model.id == id)
     }
 }
 
-/// Whether a code in a result file means that the phone was read all the same.
+/// Whether an error code of a result file still means that the phone was read.
 pub(crate) fn code_means_read(code: &str) -> bool {
     read_by(Cause::all(), code)
 }

@@ -1,6 +1,6 @@
-//! How much terminals may collect: what people have asked of the whole facility, and what each terminal says it does.
+//! The collection level: the limit that people set for the facility, and the level that each terminal reports.
 //!
-//! A request can only lower what a terminal's own configuration allows, so that the two need not agree: both are shown.
+//! A limit can only reduce what a terminal's own configuration allows. The two may differ, so both are shown.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use yomitori_proto::vocabulary::{CollectionLevel, SettingsOutcome};
 use crate::seen::SeqPosition;
 use crate::view::View;
 
-/// Somebody has said how much may be collected at the facility.
+/// A limit that a person has set for the facility.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct CollectionLimit {
     pub most: CollectionLevel,
@@ -27,16 +27,16 @@ impl CollectionLimit {
     }
 }
 
-/// What a terminal collects, and what became of the settings that it was sent.
+/// The collection level of a terminal, and its answer to the last settings.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Collecting {
     level: CollectionLevel,
-    /// Where it said so.
+    /// Position of that report.
     said: Option<SeqPosition>,
     settings: Option<(SeqPosition, SettingsStatus)>,
 }
 
-/// The settings that a terminal has taken last.
+/// The last settings that a terminal has answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SettingsStatus {
     pub settings_hash: u64,
@@ -69,7 +69,7 @@ impl Collecting {
 }
 
 impl View<'_> {
-    /// Whether a terminal collects more than people want, as far as it has said.
+    /// Whether a terminal reports a higher collection level than the limit.
     pub(crate) fn collects_too_much(&self, collecting: &Collecting) -> bool {
         let limit = self.facility.collection.last();
         limit.is_some_and(|(_, limit)| limit.most != CollectionLevel::Unknown && collecting.level > limit.most)
@@ -87,12 +87,12 @@ mod tests {
     use super::*;
     use crate::{Calendar, Facility, Rules, status};
 
-    fn said(origin: Origin, event: impl Into<Event>, at: DateTime<Utc>) -> Recorded {
+    fn fact(origin: Origin, event: impl Into<Event>, at: DateTime<Utc>) -> Recorded {
         Recorded { facility: FacilityId(uuid::Uuid::from_u128(1)), received_at: at, origin, event: event.into() }
     }
 
     #[test]
-    fn what_is_asked_for_and_what_is_done_are_two_things() {
+    fn the_limit_and_the_reported_level_are_independent() {
         let at: DateTime<Utc> = "2026-04-01T00:00:00Z".parse().unwrap();
         let person = Stated { by: "Suzuki".to_owned(), why: Some("withdrawn".to_owned()), stated_at: at, id: None };
         let terminal = |seq| {
@@ -108,7 +108,7 @@ mod tests {
         };
         let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
         let mut facility = Facility::new(FacilityId(uuid::Uuid::from_u128(1)));
-        facility.apply(&said(terminal(1), started, at), &rules);
+        facility.apply(&fact(terminal(1), started, at), &rules);
         let seen = |facility: &Facility| {
             let status = status(facility, &rules, &calendar, at);
             let terminal = status.terminals[0].clone();
@@ -116,11 +116,11 @@ mod tests {
         };
         assert_eq!(seen(&facility), (None, CollectionLevel::Headers, false));
         let limited = CollectionLimited { most: CollectionLevel::Readers };
-        facility.apply(&said(Origin::Person(person), limited, at), &rules);
+        facility.apply(&fact(Origin::Person(person), limited, at), &rules);
         assert_eq!(seen(&facility), (Some(CollectionLevel::Readers), CollectionLevel::Headers, true));
         let taken =
             SettingsTaken { settings_hash: 9, outcome: SettingsOutcome::Applied, collection: CollectionLevel::Readers };
-        facility.apply(&said(terminal(2), taken, at), &rules);
+        facility.apply(&fact(terminal(2), taken, at), &rules);
         assert_eq!(seen(&facility), (Some(CollectionLevel::Readers), CollectionLevel::Readers, false));
         let settings = status(&facility, &rules, &calendar, at).terminals[0].settings.unwrap();
         assert_eq!((settings.settings_hash, settings.outcome), (9, SettingsOutcome::Applied));

@@ -1,12 +1,12 @@
-//! Taps and result files of one terminal, and which files may belong to which tap.
+//! Taps and result files of one terminal, and the pairs that they may form.
 //!
-//! * One file supports at most one tap, one tap has at most one file. Taps of a phone's length go first; of all pairs within
-//!   the window the nearest in time are joined first.
-//! * The pairs are found anew from a bounded window whenever they are asked for, so the order of arrival has no influence.
-//!   When a file leaves the window, the taps near it keep what they were joined to.
-//! * A pair across a step of the wall clock is no pair: the nearness would be the clock's, not the patient's.
+//! * One file supports at most one tap, and one tap has at most one file. Taps as long as a phone's come first; among
+//!   the pairs within the window, the nearest in time are joined first.
+//! * The pairs are derived on every call from a bounded window, so the order of arrival has no influence. When a file
+//!   leaves the window, the taps near it keep their pairs.
+//! * A pair on two sides of a clock step is rejected: its nearness in time would be an effect of the clock.
 //!
-//! Whether a pair is a read is not decided here: see `attempt` and `weigh`.
+//! Whether a pair is a read is decided in `attempt` and `weigh`.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,41 +20,41 @@ use crate::rules::RuleSet;
 use crate::seen::SeqPosition;
 use crate::stamp::{Clock, Stamp};
 
-/// The newest taps and files, each ascending by place.
+/// The newest taps and files, each ascending by position.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
     pub(crate) taps: Vec<Tap>,
     files: Vec<File>,
 }
 
-/// Something that may have been a phone lay on a reader that may be for phones.
+/// A medium that may be a phone lay on a reader that may be for phones.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Tap {
     pub(crate) stamp: Stamp,
     pub(crate) reader: ReaderKey,
-    /// How long it lay there; 0 where the agent doesn't say.
+    /// Duration of the tap; 0 if the agent doesn't report it.
     pub(crate) present_ms: u32,
     pub(crate) in_use: bool,
     pub(crate) mute: bool,
-    /// What the reader was for by the terminal's configuration, and where that says so.
+    /// The reader's role in the terminal's configuration, and the position of that observation.
     pub(crate) configured: Option<(SeqPosition, ReaderRole)>,
-    /// What the reader was for as a person had said by then.
+    /// The reader's role as assigned by a person before the tap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) assigned: Option<(DateTime<Utc>, ReaderRole)>,
-    /// How many results came in the half hour before (`unrelated_window_s`).
+    /// Number of results in the half hour before the tap (`unrelated_window_s`).
     pub(crate) results_before: u16,
-    /// How many came in the half hour before a result of this desk, on average, in hundredths: a desk that has just opened is
-    /// as busy as it was yesterday, though nothing came before.
+    /// Average number of results in the half hour before a result of this desk, in hundredths. A desk that has just
+    /// opened is as busy as usual, although it has no results yet.
     pub(crate) usual_hundredths: u32,
-    /// Result files are not looked at, so that there can't be one.
+    /// Result files are not watched, so none can be joined.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) blind: bool,
-    /// What it was joined to when a file near it left the window.
+    /// The match at the time at which a file near the tap left the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) settled: Option<Match>,
 }
 
-/// A face reader ended a transaction.
+/// A face reader completed a transaction.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct File {
     pub(crate) place: SeqPosition,
@@ -70,44 +70,44 @@ pub(crate) struct File {
     pub(crate) taken: bool,
 }
 
-/// What was found beside a tap.
+/// The result files found for a tap.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Match {
     pub(crate) result: ResultOf,
-    /// How much later the file is that is joined to it.
+    /// Delay of the joined file after the tap.
     pub(crate) delay_ms: Option<u32>,
-    /// The same of every file in the window after the tap that is joined to no other tap, ascending.
+    /// Delays of all files in the tap's window that no other tap is joined to, ascending.
     pub(crate) near_ms: Vec<u32>,
 }
 
-/// What the file says that is joined to a tap.
+/// The outcome in the joined file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ResultOf {
-    /// There is none.
+    /// No file is joined.
     #[default]
     None,
-    /// There is one, and nobody looked into it.
+    /// A file is joined, and its contents were not read.
     Unread,
-    /// Its header says that it worked.
+    /// The header reports success.
     Confirmed,
-    /// Its header says that it failed.
+    /// The header reports a failure.
     Failed,
 }
 
 impl Tap {
-    /// What the reader was for.
+    /// The reader's role.
     pub(crate) fn role(&self) -> ReaderRole {
         let assigned = self.assigned.map(|(_, role)| role);
         assigned.or_else(|| self.configured.map(|(_, role)| role)).unwrap_or_default()
     }
 
-    /// Whether it lay there for less than a phone takes.
+    /// Whether the tap was shorter than a phone's.
     pub(crate) fn too_short(&self, set: &RuleSet) -> bool {
         0 < self.present_ms && u64::from(self.present_ms) < set.phone_present_ms
     }
 
-    /// Whether it can be joined to a file at all.
+    /// Whether the tap can be joined to a file.
     fn may_match(&self, set: &RuleSet) -> bool {
         self.role() == ReaderRole::Phone && !self.mute && (self.in_use || !set.require_in_use)
     }
@@ -124,11 +124,11 @@ impl Tap {
 impl File {
     fn later_than(&self, at: DateTime<Utc>) -> Duration {
         let later = self.at - at;
-        // A name without fractions may lie up to a second before the tap that it belongs to.
+        // A name without fractional seconds may lie up to one second before its tap.
         if self.named && later > Duration::seconds(-1) { later.max(Duration::zero()) } else { later }
     }
 
-    /// How much the outcome says.
+    /// Rank of the outcome by how much it reveals.
     const fn weight(&self) -> u8 {
         match self.outcome {
             ReadOutcome::Unknown => 0,
@@ -143,7 +143,7 @@ impl File {
     fn result(&self) -> ResultOf {
         match self.outcome {
             ReadOutcome::Ok => ResultOf::Confirmed,
-            // An expired insurance found through a phone is a read that worked.
+            // The phone was read, but the insurance has expired.
             ReadOutcome::Error if self.error_code.as_deref().is_some_and(cause::code_means_read) => ResultOf::Confirmed,
             ReadOutcome::Error => ResultOf::Failed,
             ReadOutcome::Unknown | ReadOutcome::InProgress | ReadOutcome::NotRead | ReadOutcome::Unreadable => {
@@ -154,7 +154,7 @@ impl File {
 }
 
 impl Window {
-    /// Whether a tap may make or change a pair.
+    /// Whether a tap may form or change a pair.
     pub(crate) fn tap_touches(&self, at: DateTime<Utc>, set: &RuleSet) -> bool {
         self.files.iter().any(|file| near(at, file, set))
     }
@@ -164,15 +164,15 @@ impl Window {
         tap.settled.as_ref().map_or_else(|| self.tap_touches(tap.at(), set), |found| found.delay_ms.is_some())
     }
 
-    /// Whether a file at `at` may say anything of a tap: be joined to it, or tell how busy the desk was before it.
+    /// Whether a file at `at` may affect a tap: as a pair, or by showing how busy the desk was before it.
     pub(crate) fn file_matters(&self, at: DateTime<Utc>, set: &RuleSet) -> bool {
         let from = later(at, -(set.correlation_to + Duration::seconds(1)));
         let to = later(at, set.unrelated_window.max(Duration::seconds(1)));
         self.taps.iter().any(|tap| from <= tap.stamp.at && tap.stamp.at <= to)
     }
 
-    /// Whether what is about to come in at `at` is newer than all that is here, and nothing near it has been shown for
-    /// longer than the late window: then it can only add a pair, and corrects nothing.
+    /// Whether an arrival at `at` is newer than everything in the window, and no tap near it has been shown for longer
+    /// than the late window. Such an arrival can only add a pair, so it corrects nothing.
     pub(crate) fn in_order(&self, place: SeqPosition, at: DateTime<Utc>, now: DateTime<Utc>, set: &RuleSet) -> bool {
         let around = NearWindow::new(at, set);
         let shown_since = later(now, -(set.late_window + set.correlation_to));
@@ -181,7 +181,7 @@ impl Window {
                 && tap.at() <= at
                 && (shown_since <= tap.stamp.received_at || !around.contains(tap.at()))
         };
-        // The name of a file has whole seconds: a tap may come up to a second after the file that is joined to it.
+        // A file's name has whole seconds: a tap may come up to one second after its file.
         let begun = |file: &File| later(file.at, Duration::seconds(file.named.into())) <= at;
         self.taps.iter().all(newer_than)
             && self.files.iter().all(|file| file.place < place && file.at < at && begun(file))
@@ -191,7 +191,7 @@ impl Window {
         &self.files
     }
 
-    /// Takes in a tap.
+    /// Adds a tap.
     pub(crate) fn tap(&mut self, mut tap: Tap, set: &RuleSet) {
         tap.usual_hundredths = usual(&self.files, tap.place(), set);
         let from = later(tap.at(), -set.unrelated_window);
@@ -201,7 +201,7 @@ impl Window {
         self.taps.insert(index, tap);
     }
 
-    /// Takes in a file. One file that is found twice is one file, and the finding that says most counts.
+    /// Adds a file. Two observations of the same file count once, with the more informative outcome.
     pub(crate) fn file(&mut self, mut file: File, set: &RuleSet) {
         let twin = |known: &File| file.named && known.named && known.at == file.at;
         if let Some(index) = self.files.iter().position(twin) {
@@ -219,14 +219,14 @@ impl Window {
         let place = file.place;
         let (Ok(index) | Err(index)) = self.files.binary_search_by_key(&place, |other| other.place);
         self.files.insert(index, file);
-        // One that comes late tells how busy the desk was.
+        // A late file changes how busy the desk was.
         let Self { taps, files } = self;
         for tap in taps.iter_mut().filter(|tap| place < tap.stamp.place && tap.settled.is_none()) {
             tap.usual_hundredths = usual(files, tap.stamp.place, set);
         }
     }
 
-    /// When the newest observation before `place` happened, where no step of the clock lies between.
+    /// Time of the newest observation, other than the one at `place`, that no clock step separates from it.
     pub(crate) fn newest_at(&self, place: SeqPosition, clock: &Clock) -> Option<DateTime<Utc>> {
         let taps = self.taps.iter().map(|tap| (tap.place(), tap.at()));
         let files = self.files.iter().map(|file| (file.place, file.at));
@@ -234,7 +234,7 @@ impl Window {
         others.max_by_key(|(place, _)| *place).map(|(_, at)| at)
     }
 
-    /// What was found beside each tap. `worth` says which taps go first: the least number.
+    /// The match of each tap. Taps with the least `worth` come first.
     pub(crate) fn matches<'a>(
         &self,
         clock: &Clock,
@@ -244,7 +244,7 @@ impl Window {
         self.joined(clock, worth, rules).0
     }
 
-    /// The same, and which tap each file is joined to.
+    /// The matches, and the tap of each file.
     fn joined<'a>(
         &self,
         clock: &Clock,
@@ -286,12 +286,13 @@ impl Window {
         (matches, taken)
     }
 
-    /// Whether there are more taps than are kept: then some go together, as it takes the whole facility to count them.
+    /// Whether there are too many taps. Several are then settled together, because counting one takes the whole
+    /// facility.
     pub(crate) const fn too_many_taps(&self) -> bool {
         self.taps.len() > TAPS
     }
 
-    /// Lets the oldest files go, some together; the taps near them keep what they are joined to.
+    /// Removes the oldest files in a batch. The taps near them keep their pairs.
     pub(crate) fn settle_files<'a>(
         &mut self,
         clock: &Clock,
@@ -321,10 +322,10 @@ impl Window {
     }
 }
 
-/// So many files go at once: it takes all taps to see which of them are near.
+/// Number of files that are removed together, because finding the taps near them takes all taps.
 const AT_ONCE: usize = 16;
 
-/// How many of the files before `place` came within the half hour before another one of them, on average, in hundredths.
+/// For the files before `place`: the average number of other files in the half hour before each, in hundredths.
 fn usual(files: &[File], place: SeqPosition, set: &RuleSet) -> u32 {
     let before = &files[..files.partition_point(|file| file.place < place)];
     let within = |later: &File, file: &File| file.at < later.at && later.at - file.at <= set.unrelated_window;
@@ -337,7 +338,7 @@ fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.num_milliseconds()).unwrap_or_default()
 }
 
-/// The instants that are worth a closer look: comparing is much cheaper than subtracting.
+/// A cheap filter for the exact check: comparing instants is much faster than subtracting them.
 struct NearWindow(DateTime<Utc>, DateTime<Utc>);
 
 impl NearWindow {

@@ -1,7 +1,7 @@
-//! What people saw at the desk: attested reads, failed reads, fallbacks, notices, restarts.
+//! The entries of people at the desk: attested reads, failed reads, fallbacks, notices, restarts.
 //!
-//! The entries of a terminal's desk page can be taken back, also when the withdrawal arrives first. Each list is sorted by
-//! when it happened and bounded; what leaves it is counted.
+//! An entry of a terminal's desk page can be withdrawn, even if the withdrawal arrives first. Each list is bounded and
+//! sorted by the time of the event; an entry is counted before it leaves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ use crate::instant::later;
 use crate::rules::Rules;
 use crate::stamp::{Stamp, Step};
 
-/// The entries of one terminal's desk page, or those of people who are signed in.
+/// The entries of one terminal's desk page, or of signed-in people.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Desk {
-    /// Attested reads, failures and fallbacks, ascending by instant, then by place.
+    /// Attested reads, failures and fallbacks, ascending by instant, then by position.
     entries: Vec<DeskEntry>,
     /// Notices and restarts, in the same order.
     notices: Vec<DeskEntry>,
-    /// Withdrawals that came before their entries.
+    /// Withdrawals that arrived before their entries.
     pending: BTreeSet<(Life, Seq)>,
     settled_fallbacks: BTreeMap<String, u32>,
     settled_causes: BTreeMap<String, u32>,
@@ -34,10 +34,10 @@ pub(crate) struct Desk {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct DeskEntry {
     pub(crate) stamp: Stamp,
-    /// By which an entry of a terminal's desk page is taken back.
+    /// Identifies an entry of a terminal's desk page for its withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<(Life, Seq)>,
-    /// By which a signed-in person's entry is taken back.
+    /// Identifies a signed-in person's entry for its withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<StatementId>,
     pub(crate) kind: DeskEntryKind,
@@ -53,10 +53,10 @@ pub(crate) enum DeskEntryKind {
     Restarted,
 }
 
-/// What was said of the desk, and when it happened.
+/// An entry, and the event's time.
 pub(crate) type DeskStatement = (DateTime<Utc>, DeskEntryKind);
 
-/// What an event says of the desk, where it says something of it.
+/// The desk entry in an event, if it has one.
 pub(crate) fn desk_statement(event: &Event) -> Option<DeskStatement> {
     Some(match event {
         Event::SmartphoneReadAttested(event) => (event.read_at, DeskEntryKind::Read { os: event.os, test: event.test }),
@@ -71,13 +71,13 @@ pub(crate) fn desk_statement(event: &Event) -> Option<DeskStatement> {
 const OTHER: &str = "Other";
 
 impl Desk {
-    /// Takes in what was said, unless it was taken back before it came.
+    /// Adds an entry, unless its withdrawal arrived first.
     pub(crate) fn enter(&mut self, entry: DeskEntry) {
         if entry.key.is_some_and(|key| self.pending.remove(&key)) {
             return;
         }
         let (list, most) = match entry.kind {
-            // More than are kept: the facility counts the oldest, and lets it go.
+            // Above the limit: the facility counts the oldest entries and removes them.
             DeskEntryKind::Read { .. } | DeskEntryKind::Failed { .. } | DeskEntryKind::Fallback { .. } => {
                 (&mut self.entries, usize::MAX)
             }
@@ -90,7 +90,7 @@ impl Desk {
         self.entries.len() > ENTRIES
     }
 
-    /// Lets an entry go that was counted.
+    /// Removes an entry that has been counted.
     pub(crate) fn settle(&mut self, index: usize) {
         let entry = self.entries.remove(index);
         match &entry.kind {
@@ -100,7 +100,7 @@ impl Desk {
         }
     }
 
-    /// Takes an entry back; gives it where it stood.
+    /// Withdraws an entry and returns it if it is still kept.
     pub(crate) fn withdraw(&mut self, key: (Life, Seq)) -> Option<DeskEntry> {
         for list in [&mut self.entries, &mut self.notices] {
             if let Some(index) = list.iter().position(|entry| entry.key == Some(key)) {
@@ -111,7 +111,7 @@ impl Desk {
         None
     }
 
-    /// Takes a signed-in person's entry back.
+    /// Withdraws a signed-in person's entry.
     pub(crate) fn withdraw_statement(&mut self, id: StatementId) {
         self.entries.retain(|entry| entry.id != Some(id));
         self.notices.retain(|entry| entry.id != Some(id));
@@ -122,7 +122,7 @@ impl Desk {
         &self.entries
     }
 
-    /// Whether something was entered that may belong to a tap at `at`.
+    /// Whether there is an entry that may belong to a tap at `at`.
     pub(crate) fn has_entry_near(&self, at: DateTime<Utc>, rules: &Rules) -> bool {
         let set = rules.at(at);
         let (from, to) = (later(at, -set.entry_before), later(at, set.entry_after));
@@ -137,13 +137,13 @@ impl Desk {
         &self.notices
     }
 
-    /// The clock was set.
+    /// Applies a step of the terminal's clock.
     pub(crate) fn stepped(&mut self, step: &Step) {
         let entries = self.entries.iter_mut().chain(&mut self.notices);
         entries.for_each(|entry| entry.stamp.stepped(step));
     }
 
-    /// How often each fallback was used, and each cause named.
+    /// Adds the number of uses of each fallback and of mentions of each cause.
     pub(crate) fn counts(&self, fallbacks: &mut BTreeMap<String, u32>, causes: &mut BTreeMap<String, u32>) {
         for (id, count) in &self.settled_fallbacks {
             add(fallbacks, id, *count);
@@ -162,7 +162,7 @@ impl Desk {
 }
 
 impl DeskEntry {
-    /// Whether this says that a phone was read: also where the insurance turned out not to be valid.
+    /// Whether the entry claims that a phone was read, including a read that found an invalid insurance.
     pub(crate) fn says_read(&self) -> bool {
         match &self.kind {
             DeskEntryKind::Read { .. } => true,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_back_before_it_came_does_not_stand_and_what_is_taken_back_is_gone() {
+    fn an_entry_is_withdrawn_before_or_after_its_arrival() {
         let key = |seq| (Life(uuid::Uuid::nil()), Seq(seq));
         let mut desk = Desk::default();
         assert!(desk.withdraw(key(1)).is_none());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_settled_stays_counted_and_notices_make_room_for_themselves() {
+    fn settled_entries_stay_counted_and_new_notices_replace_old_ones() {
         let mut desk = Desk::default();
         for seq in 0..2 * NOTICES as u64 {
             desk.enter(entry(seq, DeskEntryKind::Notice { notice: Notice::SupportedSticker }));

@@ -1,6 +1,6 @@
-//! Flags: where the three truths contradict each other, or somebody has to do something.
+//! Flags: evidence, listing and intent contradict each other, or a person has to act.
 //!
-//! Each is a pure predicate over the axes, with a severity, a sentence and a next step.
+//! Each flag is a pure predicate over the axes, with a severity, a sentence and a next step.
 
 mod incident;
 mod predicate;
@@ -25,7 +25,7 @@ use crate::view::View;
 
 macro_rules! flags {
     ($($(#[$doc:meta])* $flag:ident = $key:literal, $ja:literal, $en:literal;)*) => {
-        /// Something that a person should know or do.
+        /// A condition that a person should know about or act on.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Flag { $($(#[$doc])* $flag,)* }
@@ -40,16 +40,16 @@ macro_rules! flags {
 }
 
 flags! {
-    /// Listing is not wanted, and a call has to be made.
+    /// The group doesn't want to be listed, and an opt-out call is due.
     OptOutNeeded = "opt_out_needed", "掲載辞退の電話が必要", "opt-out call needed";
     ListedAgainstWish = "listed_against_wish", "希望に反して掲載中", "listed against the wish";
     /// The Canon case.
     CapableButUndecided = "capable_but_undecided", "使える状態なのに方針未定", "capable but undecided";
     ListedButCannotServe = "listed_but_cannot_serve", "掲載中なのに使えない", "listed but can't serve";
     OptOutStale = "opt_out_stale", "電話後も掲載中", "opt-out without effect";
-    /// The call is recorded for an hour at which nobody answers.
+    /// The recorded time of the call is outside the opening hours.
     CallOutsideHours = "call_outside_hours", "受付時間外の電話記録", "call outside opening hours";
-    /// A call was made, and the group wants to be listed.
+    /// An opt-out call was made, although the group wants to be listed.
     OptOutAgainstIntent = "opt_out_against_intent", "希望と申出が矛盾", "opt-out contradicts the intent";
     SucceededNotListed = "succeeded_not_listed", "成功済みなのに未掲載", "succeeded but not listed";
     ListedNoLocalEvidence = "listed_no_local_evidence", "掲載中だが読み取り記録なし", "listed without local evidence";
@@ -65,14 +65,14 @@ flags! {
     AgentSilent = "agent_silent", "端末の記録が途絶", "terminals silent";
     CollectionIncomplete = "collection_incomplete", "記録に欠落あり", "collection incomplete";
     ClockWrong = "clock_wrong", "端末の時計のずれ", "terminal's clock is wrong";
-    /// One number stands for two observations: a copied disk image, most likely.
+    /// Two observations share one sequence number; most likely a disk image was copied.
     NumbersReused = "numbers_reused", "同じ番号の記録が二重に届く", "two machines send as one terminal";
     NoticeToHang = "notice_to_hang", "スマホ非対応の掲示が必要", "notice to hang up";
     StickerToPutUp = "sticker_to_put_up", "スマホ対応ステッカーが必要", "sticker to put up";
 }
 
 impl Flag {
-    /// How urgent it is by itself.
+    /// The severity of the flag, by default.
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
@@ -100,7 +100,7 @@ impl Flag {
         }
     }
 
-    /// Whether it is critical where the call centre had confirmed the opt-out before the list named the facility.
+    /// Whether the flag is critical if the call centre had confirmed the opt-out before the list named the facility.
     #[must_use]
     pub const fn may_be_critical(self) -> bool {
         matches!(self, Self::ListedAgainstWish)
@@ -115,16 +115,16 @@ impl FromStr for Flag {
     }
 }
 
-/// A word that names no flag.
+/// The text is not the key of a flag.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no flag")]
+#[error("`{0}` is not a flag")]
 pub struct UnknownFlag(String);
 
-/// How urgent a flag is.
+/// The severity of a flag.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// To be done some day.
+    /// No deadline.
     Task,
     Warning,
     /// To be done today.
@@ -139,47 +139,47 @@ crate::word::words! {
     }
 }
 
-/// One flag that stands.
+/// A flag that is raised.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FlagStatus {
     pub key: Flag,
     pub label: Text,
     pub severity: Severity,
-    /// What is the matter.
+    /// Description of the problem.
     pub sentence: Text,
-    /// What to do.
+    /// Next step.
     pub next: Text,
-    /// Since when it stands, where that is known: what people said of it before was about another incident.
+    /// Start of the incident, if known. Acknowledgements from before it concern an earlier incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime<Utc>>,
-    /// The terminals that it is about.
+    /// The terminals that the flag is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terminals: Vec<TerminalId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Acknowledgement>,
-    /// Quiet until then.
+    /// Snoozed until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
 }
 
-/// Who has seen a flag.
+/// Acknowledgement of a flag by a person.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Acknowledgement {
     pub by: String,
     pub at: DateTime<Utc>,
 }
 
-/// What people said of flags.
+/// People's statements about flags.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FlagStatements {
-    /// By whom.
+    /// The person who acknowledged.
     acknowledged: BTreeMap<Flag, Statements<String>>,
-    /// Until when it is to be quiet.
+    /// End of the snooze.
     snoozed: BTreeMap<Flag, Statements<DateTime<Utc>>>,
 }
 
 impl FlagStatements {
-    /// A word of another version is kept in the log and has no meaning here.
+    /// An unknown flag of another version stays in the log and has no effect here.
     pub(crate) fn acknowledged(&mut self, flag: &str, stated: &Stated) {
         if let Ok(flag) = flag.parse() {
             self.seen(flag, stated);
@@ -199,12 +199,12 @@ impl FlagStatements {
     }
 
     pub(crate) fn withdraw(&mut self, id: StatementId) {
-        self.acknowledged.values_mut().for_each(|said| _ = said.withdraw(id));
-        self.snoozed.values_mut().for_each(|said| _ = said.withdraw(id));
+        self.acknowledged.values_mut().for_each(|statements| _ = statements.withdraw(id));
+        self.snoozed.values_mut().for_each(|statements| _ = statements.withdraw(id));
     }
 }
 
-/// The flags that stand at `now`.
+/// The flags that are raised at `now`.
 #[must_use]
 pub fn standing(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> BTreeSet<Flag> {
     let moment = LookAt::new(now);
@@ -239,7 +239,7 @@ impl View<'_> {
             .collect()
     }
 
-    /// The flags that stand, the most urgent first.
+    /// The flags that are raised, the most urgent first.
     pub(crate) fn urgent_first(&self, axes: &crate::view::Axes) -> Vec<(Severity, Flag)> {
         let mut flags: Vec<_> = self.flags(axes).into_iter().map(|flag| (self.severity(flag, axes), flag)).collect();
         flags.sort_by_key(|(severity, flag)| (std::cmp::Reverse(*severity), *flag));
@@ -261,6 +261,6 @@ mod tests {
             assert_eq!(flag.key().parse(), Ok(*flag));
             assert_eq!(serde_json::to_value(flag).unwrap(), flag.key());
         }
-        assert_eq!("nonsense".parse::<Flag>().unwrap_err().to_string(), "`nonsense` is no flag");
+        assert_eq!("nonsense".parse::<Flag>().unwrap_err().to_string(), "`nonsense` is not a flag");
     }
 }

@@ -1,7 +1,7 @@
-//! When a facility changes although nothing happens.
+//! The next instant at which a facility's status changes by the passing of time alone.
 //!
-//! Whatever compares an instant with "now" asks [`LookAt::passed`], and the earliest instant that had not passed is the
-//! one at which an answer changes first. So nothing can be forgotten here.
+//! Every comparison with "now" goes through [`LookAt::passed`]. The earliest instant that had not passed is the next
+//! change, so no comparison can be forgotten.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ use crate::facility::Facility;
 use crate::rules::Rules;
 use crate::status::status;
 
-/// The instant for which a facility is looked at.
+/// The instant at which a facility is evaluated.
 #[derive(Debug)]
 pub(crate) struct LookAt {
     now: DateTime<Utc>,
@@ -33,7 +33,7 @@ impl LookAt {
         self.now
     }
 
-    /// Whether `at` has come.
+    /// Whether `at` has passed.
     pub(crate) fn passed(&self, at: DateTime<Utc>) -> bool {
         let passed = at <= self.now;
         if !passed {
@@ -43,7 +43,7 @@ impl LookAt {
     }
 }
 
-/// The next instant, after `now`, at which the standing flags or the status change although nothing happens.
+/// The next instant after `now` at which the flags or the status change by the passing of time alone.
 #[must_use]
 pub fn due(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     status(facility, rules, calendar, now).due_at

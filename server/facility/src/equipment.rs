@@ -1,4 +1,4 @@
-//! Whether phones can be read here: face reader, phone reader, software, as far as is known.
+//! The equipment axis: whether phones can be read here, judged by face reader, phone reader and software.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,16 +16,16 @@ use crate::text::{Axis, Text, Word};
 use crate::view::View;
 use crate::word::words;
 
-/// The face reader at the desk, as a person said.
+/// The face reader at the desk, as stated by a person.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct FaceReader {
-    /// An identifier of the table of face readers.
+    /// An identifier from the table of face readers.
     pub model: String,
     pub phone_native: PhoneNative,
     pub stated_at: DateTime<Utc>,
 }
 
-/// Whether the program is down.
+/// The history of a component tracks whether it is down.
 impl State for ComponentState {
     fn holds(self) -> bool {
         matches!(self, Self::Stopped | Self::Missing)
@@ -36,9 +36,9 @@ impl State for ComponentState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Equipment {
-    /// No terminal has told.
+    /// No terminal has reported.
     Unknown,
-    /// No reader for phones.
+    /// No terminal has a reader for phones.
     None {
         since: Option<DateTime<Utc>>,
     },
@@ -58,21 +58,21 @@ pub enum Equipment {
     },
 }
 
-/// What is missing for phones to be read.
+/// The part that is missing before phones can be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingPart {
-    /// Bought, and not connected.
+    /// Purchased, but not connected.
     Reader,
-    /// Connected, and nobody has said that it is for phones.
+    /// Connected, but not yet assigned to phones.
     Role,
-    /// The operating system sees it, the programs don't.
+    /// Visible to the operating system, but not to programs.
     Permission,
-    /// Connected is a reader on which no phone can be read.
+    /// The connected reader can't read phones.
     FitReader,
 }
 
-/// What keeps phones from being read although it had been possible.
+/// The problem that stops phones from being read, although they could be read before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
@@ -117,9 +117,9 @@ pub struct ReaderStatus {
     pub role: ReaderRole,
     pub role_label: Text,
     pub present: bool,
-    /// Since when it is there, or is not; absent where it was never heard of.
+    /// Time since which the reader is present or absent; `None` if it was never observed.
     pub since: Option<DateTime<Utc>>,
-    /// Its terminal is not in use any more.
+    /// The terminal is retired.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
 }
@@ -130,7 +130,7 @@ impl Facility {
         self.face_readers.last().map(|(_, face_reader)| face_reader)
     }
 
-    /// Whether the face reader reads phones by itself: what a person said, else what the table says of the model.
+    /// Whether the face reader reads phones by itself: as stated by a person, otherwise by the table of models.
     pub(crate) fn phone_native(&self) -> PhoneNative {
         match self.face_reader() {
             None => PhoneNative::Unknown,
@@ -142,16 +142,16 @@ impl Facility {
     }
 }
 
-/// What one terminal amounts to. Instants say since when.
+/// Equipment state of one terminal. Instants are start times.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Station {
     phone_since: Option<DateTime<Utc>>,
-    /// A reader for phones is gone, and none came for it.
+    /// A reader for phones is gone and has not been replaced.
     pub(crate) absent_since: Option<DateTime<Utc>>,
     pub(crate) flapping_since: Option<DateTime<Utc>>,
-    /// A needed program is not running.
+    /// A required program is not running.
     pub(crate) down_since: Option<DateTime<Utc>>,
-    /// The operating system sees a reader that PC/SC doesn't, and no reader came since.
+    /// The operating system sees a reader that PC/SC doesn't see, and no reader has appeared since then.
     pub(crate) blocked_since: Option<DateTime<Utc>>,
     pub(crate) role_missing: bool,
     pub(crate) unfit: bool,
@@ -159,12 +159,12 @@ pub(crate) struct Station {
 }
 
 impl Station {
-    /// Since when phones can't be read there.
+    /// Time since which phones can't be read there.
     fn failed_at(&self) -> Option<DateTime<Utc>> {
         [self.down_since, self.flapping_since, self.absent_since, self.silent_since].into_iter().flatten().min()
     }
 
-    /// Whether a reader for phones is there.
+    /// Whether a reader for phones is present.
     pub(crate) const fn serves_phones(&self) -> bool {
         self.phone_since.is_some()
     }
@@ -203,12 +203,12 @@ impl View<'_> {
         terminal.presence(reader, self.set, |at| self.passed(at))
     }
 
-    /// What a reader is for now.
+    /// The reader's current role.
     pub(crate) fn role(&self, reader: &Reader) -> ReaderRole {
         reader.role(|from| self.passed(from))
     }
 
-    /// What a terminal amounts to.
+    /// The equipment state of a terminal.
     pub(crate) fn station(&self, terminal: &Terminal) -> Station {
         let mut station = Station::default();
         let (mut came, mut gone) = (None, None);
@@ -238,7 +238,7 @@ impl View<'_> {
                 ) => {}
             }
         }
-        // One that came when another had gone stands in its place.
+        // A reader that appeared after another was removed is the replacement.
         station.absent_since = gone.filter(|gone| came.is_none_or(|came| came < *gone));
         let states = terminal.components.values().filter_map(History::current);
         station.down_since = states.filter(|(down, _)| *down).map(|(_, since)| since.true_at(self.set)).min();
@@ -260,7 +260,7 @@ impl View<'_> {
         Axis::new(equipment, why)
     }
 
-    /// The best that a terminal can do which is still heard of: phones can be read where one of them can.
+    /// The best state of the terminals that still report: one working terminal is enough to read phones.
     fn equipment_value(&self, stations: &[Station]) -> Equipment {
         let native = self.facility.phone_native() == PhoneNative::Yes;
         if stations.is_empty() {
@@ -281,7 +281,7 @@ impl View<'_> {
         let phones = |station: &&&Station| native || station.phone_since.is_some() || station.absent_since.is_some();
         let any =
             |of: fn(&Station) -> Option<DateTime<Utc>>| live.iter().filter(phones).any(|station| of(station).is_some());
-        // Phones could be read until the last terminal could not.
+        // Phones could be read until the last terminal failed.
         let last_failed_at = stations.iter().filter(|station| phones(&station)).filter_map(Station::failed_at).max();
         let degraded = |reason, since| Equipment::Degraded { reason, since };
         if let Some(since) = last_failed_at {
@@ -320,7 +320,7 @@ impl View<'_> {
         }
     }
 
-    /// No terminal is in use.
+    /// The state when no terminal is in use.
     fn without_terminals(&self, native: bool) -> Equipment {
         let retired = self.facility.terminals.values().filter_map(|terminal| terminal.retired_at()).max();
         let bought = self.facility.purchases.contains_key(&Purchase::Reader);

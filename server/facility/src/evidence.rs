@@ -1,7 +1,8 @@
-//! Evidence: what was seen here of phones being read, and how strong that is.
+//! Evidence of phone reads at this facility, and its strength.
 //!
-//! The authority decides from its own records; this is a local proxy and says its level. It never falls without a
-//! [`Superseded`] entry. Where the face reader reads phones by itself, taps can't be seen: "not observable here".
+//! The authority decides from its own records; this evidence is a local proxy and states its level. The level never
+//! falls without a [`Superseded`] entry. If the face reader reads phones by itself, taps are invisible: "not observable
+//! here".
 
 mod axis;
 mod reads;
@@ -19,37 +20,38 @@ pub use reads::{ReadStatus, reads};
 pub(crate) use tally::{Grade, Tally, sum};
 pub(crate) use total::Total;
 
-/// How strong a piece of evidence is.
+/// The strength of a piece of evidence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Something that may be a phone lay on the phone reader.
+    /// A medium that may be a phone lay on the phone reader.
     TapOnly,
-    /// And a face reader ended a transaction within the window, which something else explains as well: see [`Doubt`].
+    /// In addition, a face reader completed a transaction within the window, but something else explains it too: see
+    /// [`Doubt`].
     Plausible,
-    /// And a face reader ended a transaction soon after, which nothing else explains.
+    /// In addition, a face reader completed a transaction soon after, and nothing else explains it.
     Correlated,
-    /// And the header of its result says that it worked.
+    /// In addition, the header of the result reports success.
     HeaderConfirmed,
-    /// Somebody saw it.
+    /// A person saw the read.
     Attested,
 }
 
-/// What stands against a tap and a result file being a read.
+/// The reason against a tap and a result file being a read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// The desk entered a failure or a fallback for it.
     Entered,
-    /// It lay there for less than a phone takes.
+    /// The tap was shorter than a phone's.
     Short,
-    /// The official software did not work with it, although it was seen to work with others on this terminal.
+    /// The official software did not react to the tap, although it reacts to others on this terminal.
     NotTaken,
-    /// The file came as late as that of a card which is used instead.
+    /// The file came as late as the result of a card that is used instead.
     Late,
-    /// So many results come at this desk that one follows by chance.
+    /// Results are so frequent at the desk that one may follow by chance.
     Busy,
-    /// By itself it looks like a read; all taps of the facility together may be chance.
+    /// The pair looks like a read, but all taps of the facility together may be chance.
     Chance,
 }
 
@@ -85,44 +87,44 @@ impl Level {
     pub const ALL: [Self; 5] =
         [Self::TapOnly, Self::Plausible, Self::Correlated, Self::HeaderConfirmed, Self::Attested];
 
-    /// The level of a key.
+    /// The level with that key.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.key() == key)
     }
 
-    /// Whether it is claimed as a read.
+    /// Whether the level is claimed as a read.
     #[must_use]
     pub fn is_read(self) -> bool {
         self >= Self::Correlated
     }
 }
 
-/// Evidence that had been shown is corrected: never silently.
+/// A correction of evidence that had been shown. Every correction is recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Superseded {
-    /// When the read happened, or seemed to.
+    /// Time of the read, real or apparent.
     pub read_at: DateTime<Utc>,
-    /// When the correction reached the server.
+    /// Time at which the correction reached the server.
     pub received_at: DateTime<Utc>,
     pub was: Option<Level>,
     pub now: Option<Level>,
     pub by: SupersededBy,
 }
 
-/// What corrected it.
+/// The source of the correction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SupersededBy {
-    /// It came later than the late window allows for.
+    /// The observation arrived after the late window.
     Late,
-    /// A result that belongs to the tap rather than the one before.
+    /// A result that belongs to this tap rather than to the one before.
     Result,
     Role,
     ClockStep,
     Withdrawn,
-    /// The desk says that it failed, or that something else was used.
+    /// The desk entered a failure or a fallback.
     Entry,
-    /// The terminal was not in use any more.
+    /// The terminal had been retired.
     Retired,
 }

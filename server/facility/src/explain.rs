@@ -1,7 +1,7 @@
-//! How each axis came to be what it is, event by event, and what other rules would have made of it.
+//! The history of each axis, fact by fact, and the effect of other rules.
 //!
-//! Facts about the fleet (rules adopted, closures) take effect when they are said; under other rules all that is known is
-//! folded anew. Between two facts the instants at which something changes by itself are steps too.
+//! Facts about the fleet (adopted rules, closures) take effect when they are stated. New rules fold every known fact
+//! again. Changes by the passing of time between two facts are steps too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use crate::status::{Status, status};
 use crate::text::{Text, Word};
 use crate::view::View;
 
-/// The documented form of facts: one fact a line, every kind of event, the agents' and people's.
+/// Documented examples of facts: one fact per line, every kind of event of agents and people.
 pub const EXAMPLE: &str = include_str!("../data/example.jsonl");
 
 /// One step of an explanation.
@@ -33,44 +33,44 @@ pub struct Step {
     pub changes: Vec<Change>,
 }
 
-/// What made a step.
+/// The cause of a step.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepCause {
-    /// The fact of this number, from 0, among those given.
+    /// The fact with this number, from 0, in the input.
     Fact { number: usize, kind: &'static str, by: String, why: Option<String>, occurred_at: DateTime<Utc> },
-    /// Nothing happened, and time passed.
+    /// No fact arrived; time passed.
     TimePassed,
 }
 
-/// One axis changed.
+/// A change of one axis.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Change {
     /// The name of the axis, or `flag`.
     pub axis: &'static str,
-    /// Keys of values; of a flag, its key where it stood or stands.
+    /// Keys of the values; for a flag, its key before or after.
     pub from: Option<String>,
     pub to: Option<String>,
     pub why: Text,
 }
 
-/// Rules and calendar as the log has them.
+/// Rules and calendar according to the log.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fleet {
     pub rules: Rules,
     pub calendar: Calendar,
-    /// By which closures are withdrawn.
+    /// The closures by statement, for their withdrawal.
     closures: BTreeMap<StatementId, ClosureSet>,
 }
 
 impl Fleet {
-    /// Of which the log says nothing yet.
+    /// A fleet without facts in the log.
     #[must_use]
     pub const fn new(rules: Rules, calendar: Calendar) -> Self {
         Self { rules, calendar, closures: BTreeMap::new() }
     }
 
-    /// Takes in what is said of the fleet. A rules document that can't be read changes nothing and is named.
+    /// Applies a fact about the fleet. An invalid rules document changes nothing and is returned as an error.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), Vec<RuleError>> {
         if recorded.facility != FacilityId::FLEET {
             return Ok(());
@@ -91,7 +91,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Makes a closure one that was never stated, unless another statement says the same.
+    /// Removes a withdrawn closure, unless another statement declares the same one.
     fn withdraw(&mut self, id: StatementId) {
         let Some(withdrawn) = self.closures.remove(&id) else { return };
         if !self.closures.values().any(|closure| *closure == withdrawn) {
@@ -103,17 +103,17 @@ impl Fleet {
     }
 }
 
-/// How it came, and what it came to.
+/// The steps and the resulting state.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Explanation {
     pub steps: Vec<Step>,
     pub facilities: BTreeMap<FacilityId, Facility>,
-    /// The rules and the calendar by then.
+    /// The rules and the calendar at the end.
     pub fleet: Fleet,
 }
 
 impl Explanation {
-    /// The whole state of a facility at `now`, where a fact is about it.
+    /// The status of a facility at `now`; `None` if no fact is about it.
     #[must_use]
     pub fn status(&self, facility: FacilityId, now: DateTime<Utc>) -> Option<Status> {
         let facility = self.facilities.get(&facility)?;
@@ -122,7 +122,7 @@ impl Explanation {
 }
 
 impl Explanation {
-    /// The newest attempts of a facility one by one.
+    /// The newest attempts of a facility, individually.
     #[must_use]
     pub fn reads(&self, facility: FacilityId, now: DateTime<Utc>) -> Vec<ReadStatus> {
         let facility = self.facilities.get(&facility);
@@ -130,11 +130,11 @@ impl Explanation {
     }
 }
 
-/// Folds `facts`, in the order of the log, for whatever facilities they are about, as far as they were known at `until`.
+/// Folds `facts` of any facilities, in the order of the log, as known at `until`.
 #[must_use]
 pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: DateTime<Utc>) -> Explanation {
     let mut fleet = Fleet::new(rules.clone(), calendar.clone());
-    let mut told: BTreeMap<FacilityId, ExplainedFacility> = BTreeMap::new();
+    let mut explained: BTreeMap<FacilityId, ExplainedFacility> = BTreeMap::new();
     let mut steps = Vec::new();
     for (number, recorded) in facts.iter().enumerate().filter(|(_, recorded)| recorded.received_at <= until) {
         if recorded.facility == FacilityId::FLEET {
@@ -143,36 +143,36 @@ pub fn explain(facts: &[Recorded], rules: &Rules, calendar: &Calendar, until: Da
             if !matters {
                 continue;
             }
-            // Other rules say other things of every facility from here on.
-            for told in told.values_mut() {
-                told.wait(&fleet, recorded.received_at, &mut steps);
+            // New rules change every facility from here on.
+            for explained in explained.values_mut() {
+                explained.wait(&fleet, recorded.received_at, &mut steps);
             }
             let rules = fleet.rules.clone();
             let understood = fleet.apply(recorded).is_ok();
-            for told in told.values_mut().filter(|_| understood) {
+            for explained in explained.values_mut().filter(|_| understood) {
                 if rules != fleet.rules {
-                    told.fold_anew(facts, &fleet.rules);
+                    explained.refold(facts, &fleet.rules);
                 }
-                told.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
+                explained.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
             }
             continue;
         }
-        let told = told.entry(recorded.facility).or_insert_with(|| ExplainedFacility::new(recorded, &fleet));
-        told.wait(&fleet, recorded.received_at, &mut steps);
-        told.facts.push(number);
-        told.facility.apply(recorded, &fleet.rules);
-        told.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
+        let explained = explained.entry(recorded.facility).or_insert_with(|| ExplainedFacility::new(recorded, &fleet));
+        explained.wait(&fleet, recorded.received_at, &mut steps);
+        explained.facts.push(number);
+        explained.facility.apply(recorded, &fleet.rules);
+        explained.step(&fleet, recorded.received_at, fact(number, recorded), &mut steps);
     }
-    for told in told.values_mut() {
-        told.wait(&fleet, until, &mut steps);
-        told.step(&fleet, until, StepCause::TimePassed, &mut steps);
+    for explained in explained.values_mut() {
+        explained.wait(&fleet, until, &mut steps);
+        explained.step(&fleet, until, StepCause::TimePassed, &mut steps);
     }
-    let facilities = told.into_iter().map(|(id, told)| (id, told.facility)).collect();
+    let facilities = explained.into_iter().map(|(id, explained)| (id, explained.facility)).collect();
     Explanation { steps, facilities, fleet }
 }
 
-/// What is different where a facility is folded and judged by other rules: empty where they change nothing. `one` and
-/// `other` are the same facts, folded under the rules beside them.
+/// The differences between two sets of rules for one facility; empty if there are none. `one` and `other` hold the same
+/// facts, folded under the rules beside them.
 #[must_use]
 pub fn difference(
     one: (&Facility, &Rules),
@@ -198,17 +198,17 @@ fn fact(number: usize, recorded: &Recorded) -> StepCause {
     StepCause::Fact { number, kind: recorded.event.kind(), by, why, occurred_at: recorded.occurred_at() }
 }
 
-/// One facility, as far as it has been told.
+/// One facility during the explanation.
 struct ExplainedFacility {
     facility: Facility,
-    /// The numbers of the facts that it was told.
+    /// The numbers of the facility's facts.
     facts: Vec<usize>,
     picture: AxisWords,
     at: DateTime<Utc>,
     due: Option<DateTime<Utc>>,
 }
 
-/// Every axis and flag, by name.
+/// The value of every axis and flag.
 #[derive(Clone)]
 struct AxisWords {
     axes: Vec<(&'static str, &'static str, String, Text)>,
@@ -216,7 +216,7 @@ struct AxisWords {
     sentences: BTreeMap<Flag, Text>,
 }
 
-/// More steps of mere waiting than this between two facts say nothing new.
+/// Limit for steps by time alone between two facts; further ones add no information.
 const WAITS: usize = 1000;
 
 impl ExplainedFacility {
@@ -227,12 +227,12 @@ impl ExplainedFacility {
         Self { facility, facts: Vec::new(), picture, at, due }
     }
 
-    fn fold_anew(&mut self, facts: &[Recorded], rules: &Rules) {
+    fn refold(&mut self, facts: &[Recorded], rules: &Rules) {
         self.facility = Facility::new(self.facility.id);
         self.facts.iter().for_each(|number| self.facility.apply(&facts[*number], rules));
     }
 
-    /// What changes by itself until `until`.
+    /// Adds the steps by time alone until `until`.
     fn wait(&mut self, fleet: &Fleet, until: DateTime<Utc>, steps: &mut Vec<Step>) {
         for _ in 0..WAITS {
             match self.due {
@@ -243,7 +243,7 @@ impl ExplainedFacility {
     }
 
     fn step(&mut self, fleet: &Fleet, at: DateTime<Utc>, cause: StepCause, steps: &mut Vec<Step>) {
-        // Facts may reach the log out of order; time doesn't run backwards for it.
+        // Facts may reach the log out of order, but the time of the steps never decreases.
         self.at = self.at.max(at);
         let (picture, due) = AxisWords::of(&self.facility, &fleet.rules, &fleet.calendar, self.at);
         let changes = self.picture.changes(&picture);

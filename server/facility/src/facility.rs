@@ -1,11 +1,12 @@
-//! A facility, folded from the log.
+//! The state of a facility, folded from the event log.
 //!
-//! * Total: a fact is never refused. What contradicts is kept and shown.
-//! * Bounded: every list has a limit (see `bounds`), so the state of a facility fits in one row whatever it is sent.
-//! * Acts count by when they were done, lists by their date, observations by their place: in any order of arrival.
-//! * No terminal looks at another, so terminals may be interleaved in any way.
+//! * Total: every fact is accepted. Contradictions are kept and shown.
+//! * Bounded: every list has a limit (see `bounds`), so the state fits in one row for any input.
+//! * Independent of the order of arrival: acts are ordered by the time of the act, lists by their date, observations by
+//!   their position.
+//! * Terminals are independent of each other, so their facts may be interleaved in any way.
 
-// A new kind of event then makes this fold decide.
+// A new kind of event must be handled explicitly.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod correct;
@@ -36,21 +37,21 @@ use crate::weigh::Test;
 
 pub use stated::withdrawable;
 
-/// What the log says of one facility.
+/// The state of one facility according to the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Facility {
     pub id: FacilityId,
     pub(crate) identity: Identity,
-    /// Boxed: a map of few makes room for many.
+    /// Boxed, because a B-tree node allocates space for many values even if it holds few.
     pub(crate) terminals: BTreeMap<TerminalId, Box<Terminal>>,
     pub(crate) face_readers: Statements<FaceReader>,
-    /// What signed-in people entered; each terminal has its own.
+    /// Entries of signed-in people; each terminal has its own desk.
     pub(crate) desk: Desk,
-    /// Attempts that are no longer kept one by one.
+    /// Attempts that are no longer kept individually.
     pub(crate) settled: Tally,
-    /// How they weigh.
+    /// The test over the settled attempts.
     pub(crate) test: Test,
-    /// Phones are known to work here; absent where that follows from what is kept.
+    /// The proof that phones work here; `None` as long as it can be derived from the attempts that are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) proof: Option<Proof>,
     pub(crate) superseded: Vec<Superseded>,
@@ -59,26 +60,26 @@ pub struct Facility {
     pub(crate) intention: Intention,
     pub(crate) opt_out: OptOut,
     pub(crate) listings: Listings,
-    /// Each until an instant.
+    /// Each with its end.
     pub(crate) maintenance: Statements<DateTime<Utc>>,
-    /// When it is closed, each until an instant.
+    /// When the facility is closed, each with its end.
     pub(crate) closures: Statements<DateTime<Utc>>,
     pub(crate) attention: FlagStatements,
     pub(crate) collection: Statements<CollectionLimit>,
-    /// Digests of the newest statements: one that arrives twice counts once.
+    /// Digests of the newest statements: a statement that arrives twice counts once (idempotency).
     heard: Vec<u64>,
-    /// Statements that don't count, also where they come again, or later than their withdrawal.
+    /// Withdrawn statements. They don't count, even if they arrive again or after their withdrawal.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     withdrawn: BTreeSet<StatementId>,
-    /// When the newest fact reached the server.
+    /// Time at which the newest fact reached the server.
     pub(crate) received_at: Option<DateTime<Utc>>,
 }
 
-/// The version of the fold. It rises with every change by which the same facts come to another state, or to one that is
-/// written otherwise: what an older version made is then folded anew.
+/// The version of the fold. It increases with every change that gives another state, or another form of it, for the
+/// same facts. States of an earlier version are then folded again.
 pub const FOLD: i32 = 5;
 
-/// What the log says of one facility once `recorded` has been read too. Total: a fact is never refused.
+/// Folds `recorded` into the state of a facility. Total: every fact is accepted.
 #[must_use]
 pub fn fold(mut facility: Facility, recorded: &Recorded, rules: &Rules) -> Facility {
     facility.apply(recorded, rules);
@@ -86,7 +87,7 @@ pub fn fold(mut facility: Facility, recorded: &Recorded, rules: &Rules) -> Facil
 }
 
 impl Facility {
-    /// A facility of which the log says nothing.
+    /// A facility without facts.
     #[must_use]
     pub fn new(id: FacilityId) -> Self {
         Self {
@@ -119,14 +120,14 @@ impl Facility {
         self.take_in(recorded, rules, Admission::Asked);
     }
 
-    /// Takes in the numbers of observations that will be applied by [`Self::apply_admitted`]; says of each fact whether it
+    /// Registers the number of an observation that [`Self::apply_admitted`] will apply later. Returns whether the fact
     /// is to be applied.
     pub(crate) fn admit(&mut self, recorded: &Recorded, rules: &Rules) -> bool {
         let Origin::Terminal(observed) = &recorded.origin else { return true };
         self.terminal(observed.terminal).number(observed, recorded.received_at, rules).is_some()
     }
 
-    /// Takes over which observations another one has read.
+    /// Copies the sequence numbers that another state has read.
     pub(crate) fn number_as(&mut self, other: &Self) {
         for (id, terminal) in &mut self.terminals {
             if let Some(other) = other.terminals.get(id) {
@@ -135,13 +136,13 @@ impl Facility {
         }
     }
 
-    /// The same as [`Self::apply`] of an observation whose number is known already.
+    /// Like [`Self::apply`], for an observation whose number is already registered.
     pub(crate) fn apply_admitted(&mut self, recorded: &Recorded, rules: &Rules) {
         self.take_in(recorded, rules, Admission::Given);
     }
 
     fn take_in(&mut self, recorded: &Recorded, rules: &Rules, admission: Admission) {
-        // What is said of the log itself says nothing of the facility.
+        // A fact about the log itself doesn't concern the facility.
         if recorded.facility != self.id || matches!(recorded.event, Event::RecordSkipped(_)) {
             return;
         }
@@ -156,7 +157,7 @@ impl Facility {
         }
     }
 
-    /// Every terminal that is known, those that are retired too.
+    /// Every known terminal, including retired ones.
     pub fn terminals(&self) -> impl Iterator<Item = TerminalId> {
         self.terminals.keys().copied()
     }
@@ -183,21 +184,21 @@ impl Facility {
         };
         let Some(place) = place else { return };
         let now = self.received_at.unwrap_or(received_at);
-        let sighting = Arrival { observed, place, received_at, now, rules };
+        let arrival = Arrival { observed, place, received_at, now, rules };
         let entries = |at| terminal.desk.has_entry_near(at, rules) || self.desk.has_entry_near(at, rules);
-        let corrects = terminal.corrects(sighting, event, entries);
+        let corrects = terminal.corrects(arrival, event, entries);
         let weighed = || {
-            self.is_weighed_since(sighting, event).then_some(CorrectionScope { by: SupersededBy::Result, late: false })
+            self.is_weighed_since(arrival, event).then_some(CorrectionScope { by: SupersededBy::Result, late: false })
         };
         if let Some(corrects) = corrects.or_else(weighed) {
             self.correcting(corrects, received_at, rules, |facility| {
-                facility.terminal(observed.terminal).take_in(sighting, event);
+                facility.terminal(observed.terminal).take_in(arrival, event);
                 if matches!(event, Event::EntryWithdrawn(_)) {
                     facility.doubt_proof();
                 }
             });
         } else {
-            self.terminal(observed.terminal).take_in(sighting, event);
+            self.terminal(observed.terminal).take_in(arrival, event);
         }
         let terminal = self.terminal(observed.terminal);
         if terminal.too_many_taps() || terminal.desk.too_many() {
@@ -206,7 +207,7 @@ impl Facility {
     }
 }
 
-/// Whether an observation's number is still to be asked for.
+/// Whether the number of an observation still has to be checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Admission {
     Asked,

@@ -1,4 +1,4 @@
-//! How current the data are: connected terminals, silence measured in opening days, gaps and holes.
+//! The freshness axis: connected terminals, silence measured in opening days, gaps and holes.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub enum Freshness {
     Silent {
         since: DateTime<Utc>,
     },
-    /// Fresh, and something of the last days is missing.
+    /// Fresh, but some recent data are missing.
     Gap {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
@@ -46,7 +46,7 @@ words! {
 }
 
 impl Freshness {
-    /// How much is missing: the more, the greater; of the same, the earlier the greater.
+    /// Rank by the amount of missing data, then by its age: greater is worse.
     const fn rank(&self) -> (u8, i64) {
         match self {
             Self::Waiting => (0, 0),
@@ -66,22 +66,22 @@ pub struct TerminalStatus {
     pub connected_since: Option<DateTime<Utc>>,
     pub last_heard_at: Option<DateTime<Utc>>,
     pub agent_version: Option<String>,
-    /// The terminal's clock minus ours.
+    /// The terminal's clock minus the server's.
     pub clock_offset_ms: i64,
-    /// How its bytes get out; absent where its agent is too old to say.
+    /// Connection route of the terminal; `None` if its agent is too old to report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
-    /// What it collects, as it said last.
+    /// The collection level that it reported last.
     pub collection: CollectionLevel,
-    /// It has not been told, or has not obeyed yet.
+    /// It has not received the limit, or has not applied it yet.
     pub collects_too_much: bool,
     pub settings: Option<SettingsStatus>,
     pub software: Option<Versions>,
-    /// Nothing observed before this is missing.
+    /// All observations before this instant have arrived.
     pub complete_until: Option<DateTime<Utc>>,
     /// Observations that were made and never arrived.
     pub holes: Vec<Hole>,
-    /// What the agent says that it could not collect.
+    /// Periods in which the agent reports that it could not collect.
     pub gaps: Vec<Gap>,
     pub last_boot_at: Option<DateTime<Utc>>,
     pub enrolled_at: Option<DateTime<Utc>>,
@@ -89,7 +89,7 @@ pub struct TerminalStatus {
     pub revoked: bool,
     /// The key of [`Freshness`] for this terminal alone.
     pub freshness: Cow<'static, str>,
-    /// When a number was last used for a second observation: two machines go on from one spool.
+    /// Time at which a sequence number was last used for a second observation: two machines use a copy of one spool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers_reused_at: Option<DateTime<Utc>>,
 }
@@ -137,15 +137,15 @@ impl View<'_> {
         Axis::new(freshness, why)
     }
 
-    /// That of the terminal which looks worst: a facility is no fresher than what is still heard of each.
+    /// The freshness of the worst terminal, because each terminal in use must report.
     fn freshness_value(&self) -> Freshness {
         let each = self.terminals().map(|terminal| self.terminal_freshness(terminal));
-        // One that was enrolled and has not reported yet hides nothing.
+        // An enrolled terminal that has not reported yet doesn't hide the others.
         let heard = each.filter(|freshness| *freshness != Freshness::Waiting);
         heard.max_by_key(Freshness::rank).unwrap_or(Freshness::Waiting)
     }
 
-    /// How current the data of one terminal are.
+    /// The freshness of one terminal.
     pub(crate) fn terminal_freshness(&self, terminal: &Terminal) -> Freshness {
         let Some(heard_at) = terminal.heard_at else { return Freshness::Waiting };
         if terminal.session.is_none() {
@@ -169,14 +169,14 @@ impl View<'_> {
         self.calendar.after_opening_days(at, count, &self.facility.closures)
     }
 
-    /// The terminals in use of which something holds.
+    /// The terminals in use that satisfy a condition.
     pub(crate) fn terminals_where(&self, holds: impl Fn(&Terminal) -> bool) -> Vec<TerminalId> {
         let named = self.named_terminals().filter(|(_, terminal)| holds(terminal));
         named.map(|(id, _)| id).collect()
     }
 
-    /// From when silence counts: a window of maintenance in which it began, or that began before it was noticed, excuses
-    /// it until its end.
+    /// Start of the silence that counts: a maintenance window excuses silence until its end if the silence began within
+    /// it, or if it began before the silence was noticed.
     fn after_maintenance(&self, heard_at: DateTime<Utc>) -> DateTime<Utc> {
         let mut from = heard_at;
         for (begin, end) in self.facility.maintenance.iter() {
@@ -188,7 +188,7 @@ impl View<'_> {
         from
     }
 
-    /// Whether somebody has said that something may be away now.
+    /// Whether a maintenance window is open now.
     pub(crate) fn in_maintenance(&self) -> bool {
         self.facility.maintenance.iter().any(|(from, to)| self.within(from, *to))
     }
@@ -234,11 +234,12 @@ impl View<'_> {
             Freshness::Gap { from, to } => {
                 let (from, to) = (self.minute(*from), self.minute(*to));
                 let gaps = self.terminals().flat_map(|terminal| terminal.gaps(self.set));
-                let told = gaps.filter_map(|gap| gap.lost);
-                // What is missing among the numbers may still arrive.
+                let reported = gaps.filter_map(|gap| gap.lost);
+                // The missing sequence numbers may still arrive.
                 let holes = self.terminals().flat_map(|terminal| terminal.holes(self.set));
                 let missing = holes.map(|hole| (hole.to.0 - hole.from.0).saturating_add(1));
-                let (lost, missing) = [told.fold(0, u64::saturating_add), missing.fold(0, u64::saturating_add)].into();
+                let (lost, missing) =
+                    [reported.fold(0, u64::saturating_add), missing.fold(0, u64::saturating_add)].into();
                 Text::new(
                     format!(
                         "{from}から{to}まで記録が欠けています（失われた記録: {lost}件、届いていない記録: {missing}件）。"
@@ -249,7 +250,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether a terminal lately lost observations that it had made.
+    /// Whether a terminal recently lost observations that it had made.
     pub(crate) fn lost(&self, terminal: &Terminal) -> bool {
         let lost = |gap: &Gap| gap.source == GapSource::Spool || gap.lost.is_some_and(|lost| lost > 0);
         terminal
@@ -268,7 +269,7 @@ mod tests {
     use crate::{Calendar, Facility, Rules, Word as _, due, status};
 
     #[test]
-    fn maintenance_excuses_a_silence_that_it_forestalls_and_none_that_was_noticed() {
+    fn maintenance_excuses_a_silence_only_before_it_was_noticed() {
         let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
         let lines = include_str!("../tests/scenarios/silence.jsonl").lines();
         let facts: Vec<Recorded> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -290,7 +291,7 @@ mod tests {
             let mut facility = silent.clone();
             facility.apply(&window, &rules);
             let later: chrono::DateTime<Utc> = noticed_at + TimeDelta::seconds(1);
-            assert_eq!(key(&facility, later), expected, "it begins {before} before");
+            assert_eq!(key(&facility, later), expected, "it begins {before} earlier");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What something was, observation by observation: the order in which the observations arrive has no influence.
+//! The states of one thing, observation by observation, independent of the order of arrival.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,19 +7,19 @@ use crate::bounds::HISTORY;
 use crate::seen::SeqPosition;
 use crate::stamp::{Stamp, Step};
 
-/// A state of a thing that a history is kept of.
+/// A state that a history tracks.
 pub(crate) trait State: Copy {
-    /// What its history answers since when it has been so.
+    /// The condition whose duration the history reports.
     fn holds(self) -> bool;
 }
 
-/// The newest observations of one thing, ascending by place.
+/// The newest observations of one thing, ascending by position.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct History<T> {
     entries: Vec<(Stamp, T)>,
-    /// The first of the forgotten observations from which on all held as the oldest one that is kept.
+    /// Start of the forgotten observations that agree with the oldest one that is kept.
     began: Option<Stamp>,
-    /// The last of the forgotten observations that held otherwise.
+    /// Position of the last forgotten observation that disagrees.
     broken: Option<SeqPosition>,
 }
 
@@ -36,8 +36,8 @@ impl<T: State> History<T> {
         }
     }
 
-    /// Only where a forgotten one had broken a row of the same and arrives after all of them is the beginning not exact: it is
-    /// that of the oldest one that is kept.
+    /// Drops an observation. The start is inexact only if a disagreeing observation, already forgotten, arrives after
+    /// all others of the run; the start is then that of the oldest observation that is kept.
     fn forget(&mut self, (stamp, value): (Stamp, T)) {
         let holds = self.entries[0].1.holds();
         if value.holds() == holds {
@@ -52,18 +52,18 @@ impl<T: State> History<T> {
         }
     }
 
-    /// The clock was set.
+    /// Applies a step of the terminal's clock.
     pub(crate) fn stepped(&mut self, step: &Step) {
         self.entries.iter_mut().for_each(|(stamp, _)| stamp.stepped(step));
         self.began.iter_mut().for_each(|stamp| stamp.stepped(step));
     }
 
-    /// The place of the newest observation.
+    /// The position of the newest observation.
     pub(crate) fn last(&self) -> SeqPosition {
         self.entries.last().map(|(stamp, _)| stamp.place).unwrap_or_default()
     }
 
-    /// Whether the newest observation holds, and since when that was so without a break.
+    /// Whether the newest observation holds, and the start of that run.
     pub(crate) fn current(&self) -> Option<(bool, &Stamp)> {
         let holds = self.entries.last()?.1.holds();
         let run = self.entries.iter().rev().take_while(|(_, other)| other.holds() == holds);
@@ -72,7 +72,7 @@ impl<T: State> History<T> {
         Some((holds, self.began.as_ref().filter(|_| whole).unwrap_or(first)))
     }
 
-    /// What was observed before `place` and where, newest first; all of it where no place is given.
+    /// Observations before `place` with their positions, newest first; all of them without a `place`.
     pub(crate) fn before(&self, place: Option<SeqPosition>) -> impl Iterator<Item = (SeqPosition, T)> {
         let before = move |(stamp, _): &&(Stamp, T)| place.is_none_or(|place| stamp.place < place);
         self.entries.iter().rev().filter(before).map(|(stamp, value)| (stamp.place, *value))
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_been_so_since_it_was_first_said_without_a_break() {
+    fn a_state_holds_since_the_start_of_its_run() {
         let table: [(&[(u64, bool)], _); 4] = [
             (&[], None),
             (&[(1, true)], Some((true, at(1)))),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_keeps_its_beginning() {
+    fn a_forgotten_observation_keeps_the_start() {
         let observed: Vec<(u64, bool)> = (1..50).map(|seq| (seq, true)).collect();
         let history = history(&observed);
         assert_eq!(history.entries.len(), HISTORY);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_late_has_no_influence_either() {
+    fn a_late_forgotten_observation_has_no_influence_either() {
         let mut observed = vec![(1, true), (2, false), (3, true), (4, true)];
         observed.extend((5..14).map(|seq| (seq, true)));
         let (late, mut on_time) = (observed.clone(), observed);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_reaches_the_beginning_that_was_forgotten() {
+    fn a_clock_step_corrects_a_forgotten_start() {
         let observed: Vec<(u64, bool)> = (1..20).map(|seq| (seq, true)).collect();
         let mut history = history(&observed);
         history.stepped(&Step { place: SeqPosition { life: 0, seq: Seq(3) }, delta_ms: 5, live: false });
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn before_a_place_only_what_came_before_it_counts() {
+    fn only_observations_before_a_position_count_before_it() {
         let history = history(&[(1, true), (3, false)]);
         let before = |seq| {
             history

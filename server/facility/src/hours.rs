@@ -1,4 +1,4 @@
-//! When the call centre answers on a day that is no holiday, as data.
+//! The weekly hours of the ministry's call centre, holidays aside, as data.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,18 +10,18 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hours {
     telephone: String,
-    /// By days from Monday; a day without an entry is closed.
+    /// By day from Monday; `None` on a day on which it is closed.
     week: [Option<(NaiveTime, NaiveTime)>; 7],
 }
 
-/// Why a document of hours can't be used.
+/// The reason why a document of hours is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum HoursError {
     #[error("invalid hours of the call centre")]
     Syntax(#[from] toml::de::Error),
-    #[error("`{0}` is no day of the week: write monday to sunday")]
+    #[error("`{0}` is not a day of the week: write monday to sunday")]
     Weekday(String),
-    #[error("the hours of {0} must be two times such as 08:00, the first before the second")]
+    #[error("the hours of {0} must be two times such as 08:00, the first earlier than the second")]
     Times(String),
 }
 
@@ -36,13 +36,13 @@ static BUNDLED: LazyLock<Hours> =
     LazyLock::new(|| Hours::parse(include_str!("../data/hours.toml")).expect("the bundled hours are parsed by a test"));
 
 impl Hours {
-    /// The hours of the notice.
+    /// The hours of the ministry's notice.
     #[must_use]
     pub fn bundled() -> Self {
         BUNDLED.clone()
     }
 
-    /// Reads hours from TOML.
+    /// Parses hours from TOML.
     pub fn parse(document: &str) -> Result<Self, HoursError> {
         let document: HoursDocument = toml::from_str(document)?;
         let mut week = [None; 7];
@@ -55,7 +55,7 @@ impl Hours {
         Ok(Self { telephone: document.telephone, week })
     }
 
-    /// What makes these hours: two that say the same have one document.
+    /// Canonical document: equal hours have equal documents.
     pub(crate) fn document(&self) -> String {
         let day = |times: &Option<(NaiveTime, NaiveTime)>| {
             times.map_or_else(|| "closed".to_owned(), |(from, to)| format!("{from} to {to}"))
@@ -64,7 +64,7 @@ impl Hours {
         format!("telephone {}\nweek {}\n", self.telephone, week.join(", "))
     }
 
-    /// The number to dial.
+    /// The telephone number.
     #[must_use]
     pub fn telephone(&self) -> &str {
         &self.telephone
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_day_or_time_is_named() {
+    fn a_wrong_day_or_time_is_reported() {
         let message = |open: &str| Hours::parse(&format!("telephone = \"1\"\n[open]\n{open}")).unwrap_err().to_string();
         assert!(message("moonday = [\"08:00\", \"18:00\"]").contains("moonday"));
         assert!(message("monday = [\"18:00\", \"08:00\"]").contains("monday"));

@@ -1,7 +1,7 @@
-//! Name, place and institution codes of a facility. Codes and places change; each is valid from one instant to another.
+//! Name, place and institution codes of a facility. Codes and places change; each is valid for a period.
 //!
-//! A facility that moved was elsewhere before, and lists of then mean what they meant; one whose prefecture is corrected was
-//! never elsewhere.
+//! A facility that moved was elsewhere before, so earlier lists keep their meaning. A facility whose prefecture is
+//! corrected was never elsewhere.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,10 @@ use crate::view::View;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    /// What was said, which may be typed in any order; what is older is in `before`.
+    /// Statements, which may arrive in any order; older ones are merged into `before`.
     acts: Vec<IdentityAct>,
     before: Registration,
-    /// What follows from both.
+    /// The result of both.
     now: Registration,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Identity {
 struct Registration {
     name: Option<String>,
     address: Option<String>,
-    /// Prefectures in two digits, each from an instant on, ascending; the first one from the beginning.
+    /// Prefectures in two digits, each with its start, ascending; the first one is valid from the beginning.
     places: Vec<(Option<DateTime<Utc>>, String)>,
     codes: Vec<Code>,
 }
@@ -50,7 +50,7 @@ enum IdentityActKind {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Code {
     code: String,
-    /// Absent where it has been valid from the beginning.
+    /// `None` if it has been valid from the beginning.
     from: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
 }
@@ -64,11 +64,11 @@ pub struct CodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
     pub valid: bool,
-    /// False where it is not written as a code or its check digit is wrong: worth a look, no reason to refuse it.
+    /// `false` if it has the wrong form or a wrong check digit. The code is shown with a warning and not refused.
     pub check_digit_holds: bool,
 }
 
-/// Ten digits where the text can be read as a code, else the text.
+/// Ten digits if the text can be parsed as a code, otherwise the text.
 pub(crate) fn written(code: &str) -> String {
     InstitutionCode::parse(code).map_or_else(|_| code.trim().to_owned(), |code| code.to_string())
 }
@@ -81,17 +81,17 @@ impl Identity {
     pub(crate) fn registered(&mut self, event: &FacilityRegistered, stated: &Stated) {
         let mut event = event.clone();
         event.codes.iter_mut().for_each(|code| *code = written(code));
-        self.said(IdentityAct { stated_at: stated.stated_at, kind: IdentityActKind::Registered(event), id: stated.id });
+        self.add(IdentityAct { stated_at: stated.stated_at, kind: IdentityActKind::Registered(event), id: stated.id });
     }
 
     pub(crate) fn code_changed(&mut self, event: &FacilityCodeChanged, stated: &Stated) {
         let FacilityCodeChanged { old, new, effective_at } = event;
         let (old, new) = (old.as_deref().map(written), new.as_deref().map(written));
         let kind = IdentityActKind::CodeChanged { old, new, effective_at: *effective_at };
-        self.said(IdentityAct { stated_at: stated.stated_at, kind, id: stated.id });
+        self.add(IdentityAct { stated_at: stated.stated_at, kind, id: stated.id });
     }
 
-    /// Makes a registration or a change of codes one that was never stated.
+    /// Removes a registration or a change of codes as if it had never been stated.
     pub(crate) fn withdraw(&mut self, id: StatementId) {
         let known = self.acts.len();
         self.acts.retain(|act| act.id != Some(id));
@@ -108,15 +108,15 @@ impl Identity {
         self.now.address.as_ref()
     }
 
-    /// Takes in a statement.
-    fn said(&mut self, act: IdentityAct) {
+    /// Adds a statement.
+    fn add(&mut self, act: IdentityAct) {
         self.acts.push(act);
         self.replay();
     }
 
     fn replay(&mut self) {
-        // Registrations count by when they were stated; a change of code by its date, but not before the registrations that
-        // stood when it was stated: a person who changes a code knows them.
+        // Registrations are ordered by the time of the statement. A change of code is ordered by its date, but not
+        // before the registrations that existed at the time of the statement, because its author knows them.
         let registered_at: Vec<_> =
             self.acts.iter().filter(|act| act.is_registration()).map(|act| act.stated_at).collect();
         let stood_at = |at: DateTime<Utc>| registered_at.iter().copied().filter(|known| *known <= at).max();
@@ -135,12 +135,12 @@ impl Identity {
         self.acts.iter().for_each(|act| self.now.apply(act));
     }
 
-    /// Where it was at `at`, in two digits.
+    /// The prefecture at `at`, in two digits.
     pub(crate) fn prefecture_at(&self, at: DateTime<Utc>) -> Option<&String> {
         self.prefecture(|from| from <= at)
     }
 
-    /// Where it is; `passed` tells whether an instant has come.
+    /// The current prefecture; `passed` reports whether an instant has passed.
     pub(crate) fn prefecture(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> Option<&String> {
         self.now.prefecture(passed)
     }
@@ -149,8 +149,8 @@ impl Identity {
         !self.now.codes.is_empty()
     }
 
-    /// Whether a code is known as the facility's and had not ended at `at`. One that was recorded later counts: a person has
-    /// said whose it is.
+    /// Whether a code belongs to the facility and had not ended at `at`. A code that was recorded later counts too: a
+    /// person has stated its owner.
     pub(crate) fn knows(&self, code: &str, at: DateTime<Utc>) -> bool {
         let code = written(code);
         self.now.codes.iter().any(|known| known.code == code && known.until.is_none_or(|until| at < until))
@@ -178,7 +178,7 @@ impl Registration {
                 if address.is_some() {
                     self.address.clone_from(address);
                 }
-                self.placed(prefecture, *moved_at, *correction, act.stated_at);
+                self.set_prefecture(prefecture, *moved_at, *correction, act.stated_at);
                 codes.iter().for_each(|code| self.registered(code, act.stated_at));
             }
             IdentityActKind::CodeChanged { old, new, effective_at } => {
@@ -192,12 +192,18 @@ impl Registration {
         }
     }
 
-    fn placed(&mut self, prefecture: &str, moved_at: Option<DateTime<Utc>>, correction: bool, at: DateTime<Utc>) {
+    fn set_prefecture(
+        &mut self,
+        prefecture: &str,
+        moved_at: Option<DateTime<Utc>>,
+        correction: bool,
+        at: DateTime<Utc>,
+    ) {
         if correction || self.places.is_empty() {
             self.places = vec![(None, prefecture.to_owned())];
             return;
         }
-        // Without a date it counts from when it was said: what lists of before meant does not change.
+        // Without a date, the move counts from the time of the statement: earlier lists keep their meaning.
         let from = moved_at.unwrap_or(at);
         if moved_at.is_none() && self.prefecture(|known| known <= from).is_some_and(|known| known == prefecture) {
             return;
@@ -216,7 +222,7 @@ impl Registration {
         if known.clone().any(|known| known.until.is_none()) {
             return;
         }
-        // Registered again after it had been dropped: valid again from this statement on.
+        // Registered again after it had been removed: valid again from this statement on.
         let from = known.count().gt(&0).then_some(at);
         self.add(Code { code: code.to_owned(), from, until: None });
     }
@@ -294,7 +300,7 @@ mod tests {
         changed(&mut identity, None, Some(OLD), 10);
         changed(&mut identity, Some(OLD), Some(NEW), 20);
         assert!(identity.has_codes());
-        // Also before its first day: a person has said whose it is.
+        // Also before its first day, because a person has stated its owner.
         for (day, old, new) in [(9, true, true), (19, true, true), (20, false, true)] {
             assert_eq!((identity.knows(OLD, at(day)), identity.knows(NEW, at(day))), (old, new), "day {day}");
         }
@@ -302,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_was_never_told_of_may_end_and_an_ended_one_ends_once() {
+    fn an_unknown_code_may_end_and_an_ended_one_ends_once() {
         let mut identity = Identity::default();
         changed(&mut identity, None, Some(NEW), 0);
         changed(&mut identity, Some(OLD), None, 10);
@@ -313,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_beginning_of_a_code_that_stands_is_believed() {
+    fn an_earlier_start_of_a_valid_code_is_accepted() {
         let mut identity = Identity::default();
         changed(&mut identity, None, Some(OLD), 10);
         changed(&mut identity, None, Some(OLD), 5);
@@ -322,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retired_code_gives_way_first() {
+    fn an_ended_code_is_removed_first() {
         let mut identity = Identity::default();
         let code = |number: usize| format!("13199{number:05}");
         (0..CODES).for_each(|number| changed(&mut identity, None, Some(&code(number)), 0));
@@ -388,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_ended_before_the_registration_ends_when_that_is_said_later() {
+    fn a_code_that_ended_before_the_registration_ends_although_that_is_stated_later() {
         let code_registered = |identity: &mut Identity, stated| {
             let (name, prefecture, codes) = ("x".to_owned(), "13".to_owned(), vec![OLD.to_owned()]);
             let event =

@@ -1,8 +1,8 @@
-//! Arithmetic on instants that can't overflow: a fold must bear whatever instant a fact carries.
+//! Saturating arithmetic on instants: a fold must accept any instant that a fact carries.
 
 use chrono::{DateTime, Duration, FixedOffset, Utc};
 
-/// Asia/Tokyo. Japan has no summer time.
+/// Asia/Tokyo. Japan has no daylight saving time.
 #[must_use]
 pub fn tokyo() -> FixedOffset {
     FixedOffset::east_opt(9 * 3600).expect("nine hours are within a day")
@@ -14,7 +14,7 @@ pub(crate) fn local(at: DateTime<Utc>) -> DateTime<FixedOffset> {
     at.clamp(DateTime::<Utc>::MIN_UTC + margin, DateTime::<Utc>::MAX_UTC - margin).with_timezone(&tokyo())
 }
 
-/// `at` and `by` later (earlier where `by` is negative), or an end of time.
+/// `at` plus `by` (which may be negative), saturating at the ends of time.
 pub(crate) fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     let end = if by < Duration::zero() { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
     at.checked_add_signed(by).unwrap_or(end)
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ends_of_time_are_borne() {
+    fn the_ends_of_time_are_accepted() {
         assert_eq!(later(DateTime::<Utc>::MAX_UTC, Duration::days(1)), DateTime::<Utc>::MAX_UTC);
         assert_eq!(later(DateTime::<Utc>::MIN_UTC, Duration::days(-1)), DateTime::<Utc>::MIN_UTC);
         assert_eq!(later(DateTime::UNIX_EPOCH, Duration::seconds(-1)).timestamp(), -1);

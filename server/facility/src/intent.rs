@@ -1,4 +1,4 @@
-//! What the group wants. The newest statement by its date holds; the ones before stay visible with who and why.
+//! The group's intent. The newest statement by its date holds; earlier ones stay visible with author and reason.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,11 @@ use crate::word::words;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Intention {
-    /// Ascending by when they were stated.
+    /// Ascending by the time of the statement.
     statements: Vec<IntentStatement>,
 }
 
-/// Somebody said what the group wants.
+/// A person's statement of the group's intent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct IntentStatement {
     pub intent: Intent,

@@ -1,10 +1,15 @@
-//! What a facility is, folded from the log: three truths that are never merged, and what follows from them.
+//! The state of a facility, folded from the event log, and everything that follows from it.
 //!
-//! [`fold`] reads facts, [`status`] and [`standing`] look at the result at an instant, [`due`] says when that changes
-//! although nothing happens. Evidence (what was seen here), listing (what the ministry's list says) and intent (what the
-//! group wants) are independent; flags are pure predicates over them. Deliberately absent: any clock, file, network,
-//! random source, and any map whose order differs from run to run. What may change is data: rules, holidays, hours,
-//! causes, face readers.
+//! [`fold`] reads facts; [`status`] and [`standing`] evaluate the state at an instant; [`due`] gives the next instant
+//! at which the result changes by the passing of time alone.
+//!
+//! Evidence (reads observed here), listing (the ministry's list) and intent (the group's wish) are independent and
+//! never merged. Flags are pure predicates over them. Rules, holidays, hours, causes and face readers are data, because
+//! they may change.
+//!
+//! The crate has no clock, file, network or random source, and no map with a varying order of iteration.
+//!
+//! Each axis file holds both the folded state and its evaluation at an instant, so the axes and `view` know each other.
 
 mod attempt;
 mod bounded;

@@ -1,8 +1,8 @@
-//! Facts in their JSON form, one a line, in the order of the log: what `explain --events` reads.
+//! Facts in JSON, one per line, in the order of the log: the input of `explain --events`.
 //!
-//! Liberal about what an editor does to a file (a byte order mark, CRLF, blank lines) and about how a code is written;
-//! strict about everything in which a slip of the pen could hide. What comes out is what the log would have kept: every
-//! line passes the rules by which the log is read.
+//! The parser accepts the changes that an editor makes to a file (a byte order mark, CRLF, blank lines) and any
+//! notation of an institution code. It rejects everything in which a typing error could hide. The facts that it returns
+//! are those that the log would keep: every line passes the same checks as a record of the log.
 
 use std::collections::BTreeSet;
 
@@ -17,17 +17,17 @@ use yomitori_proto::vocabulary::Closes;
 
 use crate::rules::Rules;
 
-/// The documented form of facts: the envelope, every kind of event, every word.
+/// The documentation of the format: the envelope, every kind of event, every enum value.
 pub const FORM: &str = include_str!("../data/form.txt");
 
-/// A fact and the line that it stands in, counted from 1.
+/// A fact and its line number, counted from 1.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EventLine {
     pub number: usize,
     pub recorded: Recorded,
 }
 
-/// A line that can't be read.
+/// An invalid line.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("line {number}: {mistake}")]
 pub struct LineError {
@@ -35,10 +35,10 @@ pub struct LineError {
     pub mistake: String,
 }
 
-/// Reads facts, or names every line that can't be read.
+/// Parses facts, or returns every invalid line.
 ///
 /// # Errors
-/// Where a line is no fact of the documented form.
+/// A line is not a fact of the documented format.
 pub fn read(bytes: &[u8]) -> Result<Vec<EventLine>, Vec<LineError>> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut lines = Vec::new();
@@ -85,7 +85,7 @@ fn fact(text: &str) -> Result<Recorded, String> {
         (true, false) => {
             return Err(format!("`{kind}` is about all facilities: its facility is {}", FacilityId::FLEET));
         }
-        // A record of the fleet can be left out, and a statement withdrawn, like any other.
+        // Like any other fact, a record of the fleet can be skipped, and a statement about it withdrawn.
         (false, true) if !matches!(recorded.event, Event::RecordSkipped(_) | Event::StatementWithdrawn(_)) => {
             return Err(format!("`{kind}` needs the facility that it is about"));
         }
@@ -101,7 +101,7 @@ fn fact(text: &str) -> Result<Recorded, String> {
     as_kept(recorded)
 }
 
-/// What is said of all facilities together.
+/// Whether the event concerns the whole fleet.
 const fn of_the_fleet(event: &Event) -> bool {
     matches!(
         event,
@@ -113,20 +113,24 @@ const fn of_the_fleet(event: &Event) -> bool {
     )
 }
 
-/// What a person says that can't be. A terminal whose clock was set back may end a gap before it began.
+/// A person's statement that contradicts itself. Events of terminals are exempt: after a clock step a gap may end
+/// before it began.
 fn contradiction(event: &Event) -> Option<String> {
     let ends_first = match event {
         Event::ClosureSet(event) => event.to <= event.from,
         Event::MaintenanceWindowSet(event) => event.to <= event.from,
         Event::FacilityRegistered(event) if event.moved_at.is_some() && event.correction => {
-            return Some("`moved_at` and `correction` exclude each other: either it moved, or it was wrong".to_owned());
+            return Some(
+                "`moved_at` and `correction` exclude each other: either the facility moved, or the record was wrong"
+                    .to_owned(),
+            );
         }
         _ => false,
     };
     ends_first.then(|| format!("`{}` ends before it begins: `to` must be later than `from`", event.kind()))
 }
 
-/// Codes may be written as people write them.
+/// Normalizes the notation of institution codes.
 fn write_codes(event: &mut Event) -> Result<(), (&'static str, CodeError)> {
     let write = |field: &'static str, code: &mut String| {
         *code = InstitutionCode::parse(code).map_err(|error| (field, error))?.to_string();
@@ -148,7 +152,7 @@ fn write_codes(event: &mut Event) -> Result<(), (&'static str, CodeError)> {
     Ok(())
 }
 
-/// The fact as it comes back from the log.
+/// The fact after a round trip through the log's encoding.
 fn as_kept(recorded: Recorded) -> Result<Recorded, String> {
     let Recorded { facility, received_at, origin, event } = recorded;
     let body = match origin {
@@ -170,21 +174,21 @@ fn as_kept(recorded: Recorded) -> Result<Recorded, String> {
     let record = LogRecord { facility, received_at, body };
     let kept = decode::log_record(&encode::log_record_bytes(&record))
         .map_err(|error| error.to_string().replace("_us`", "`"))?;
-    Ok(kept.into_facts().next().expect("a record of one fact has one"))
+    Ok(kept.into_facts().next().expect("the record has one fact"))
 }
 
-/// What is wrong with a line, where it stands, and for instants and names of fields what would be right.
+/// The mistake in a line, its column, and for instants and identifiers an example of the right form.
 fn mistake(text: &str, error: &serde_json::Error) -> String {
-    let said = error.to_string();
-    let said = plain(said.split(" at line ").next().unwrap_or(&said));
+    let message = error.to_string();
+    let message = plain(message.split(" at line ").next().unwrap_or(&message));
     let place = format!("(column {})", error.column());
     let Ok(value) = serde_json::from_str::<Value>(text) else {
-        return format!("it is no JSON object on one line: {said} {place}");
+        return format!("not a JSON object on one line: {message} {place}");
     };
     if !value.is_object() {
-        return "it is no fact: a fact is an object with `facility`, `received_at`, `origin` and `event`".to_owned();
+        return "not a fact: a fact is an object with `facility`, `received_at`, `origin` and `event`".to_owned();
     }
-    if said.starts_with("UUID parsing failed")
+    if message.starts_with("UUID parsing failed")
         && let Some((field, text)) = no_uuid(&value)
     {
         return format!("`{field}` is `{text}`: write a UUID such as 018f0000-0000-7000-8000-00000000f001");
@@ -193,12 +197,12 @@ fn mistake(text: &str, error: &serde_json::Error) -> String {
     instants(&value, &mut wrong);
     match wrong.into_iter().next() {
         Some((field, text)) => format!("`{field}` is {text}: write an instant such as 2026-04-01T10:00:00+09:00"),
-        None => format!("{said} {place}"),
+        None => format!("{message} {place}"),
     }
 }
 
-/// What the parser says, in words of the form.
-fn plain(said: &str) -> String {
+/// Replaces the parser's Rust terms by those of the format.
+fn plain(message: &str) -> String {
     const WORDS: [(&str, &str); 8] = [
         ("expected u64", "expected a whole number that is not negative"),
         ("expected u32", "expected a whole number from 0 to 4294967295"),
@@ -206,17 +210,17 @@ fn plain(said: &str) -> String {
         ("expected i64", "expected a whole number"),
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list"),
-        ("expected unit variant", "expected one of its words"),
+        ("expected unit variant", "expected one of the documented values"),
         ("floating point", "number"),
     ];
-    let said = WORDS.iter().fold(said.to_owned(), |said, (jargon, word)| said.replace(jargon, word));
-    match said.split_once("expected struct ") {
+    let message = WORDS.iter().fold(message.to_owned(), |message, (jargon, word)| message.replace(jargon, word));
+    match message.split_once("expected struct ") {
         Some((before, _)) => format!("{before}expected an object"),
-        None => said,
+        None => message,
     }
 }
 
-/// The first field that holds a UUID, by its name, and does not.
+/// The first identifier field whose value is not a UUID, with its name.
 fn no_uuid(value: &Value) -> Option<(String, String)> {
     const NAMES: [&str; 9] =
         ["facility", "terminal", "life", "boot", "session", "instance", "snapshot", "id", "statement"];
@@ -232,7 +236,7 @@ fn no_uuid(value: &Value) -> Option<(String, String)> {
     }
 }
 
-/// Fields that hold instants, by their names, and do not.
+/// The time fields whose values are not instants, with their names.
 fn instants(value: &Value, wrong: &mut BTreeSet<(String, String)>) {
     match value {
         Value::Object(fields) => {

@@ -1,8 +1,8 @@
-//! What the ministry's list says, snapshot by snapshot, ordered by the date of the snapshot and not by its import. One that
-//! is dated ahead of its import is not believed.
+//! The listing axis: the ministry's list, snapshot by snapshot, ordered by the date of the snapshot and not by its
+//! import. A snapshot that is dated after its import is ignored.
 //!
-//! A row is strong wherever it comes from. Absence means something only in a snapshot that covers the facility: a search
-//! that found nothing is not the absence from a full file.
+//! A row counts in any snapshot. Absence counts only in a snapshot that covers the facility: a search without a result
+//! differs from an absence in a full file.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,16 +23,16 @@ use crate::word::words;
 pub(crate) struct Listings {
     /// Ascending by date, then snapshot.
     sights: Vec<SnapshotSighting>,
-    /// What the forgotten ones said, and until when.
+    /// The result of the forgotten snapshots, and the date of the last one.
     before: Option<(Listing, DateTime<Utc>)>,
-    /// The date of a snapshot that was ahead of its import: the newest such.
+    /// The newest date of a snapshot that was dated after its import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ahead: Option<DateTime<Utc>>,
     /// The earliest date at which any snapshot named the facility.
     pub(crate) first_listed_at: Option<DateTime<Utc>>,
 }
 
-/// What one snapshot says of the facility, all its codes together.
+/// One snapshot's view of the facility, for all codes together.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct SnapshotSighting {
     pub(crate) as_of: DateTime<Utc>,
@@ -42,18 +42,18 @@ pub(crate) struct SnapshotSighting {
     pub(crate) codes: Vec<String>,
 }
 
-/// How long the ministry's list takes, as measured here.
+/// Delays of the ministry's list, as measured here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Lag {
     /// The earliest date at which any snapshot named the facility.
     pub first_listed_at: Option<DateTime<Utc>>,
     /// From the first read that counts to the first snapshot that names the facility.
     pub success_to_listed_s: Option<i64>,
-    /// From the call centre's confirmation to the snapshot in which the facility is gone.
+    /// From the call centre's confirmation to the snapshot that no longer names the facility.
     pub acknowledged_to_gone_s: Option<i64>,
 }
 
-/// What a snapshot covers.
+/// The scope of a snapshot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
@@ -61,7 +61,7 @@ pub enum Coverage {
     /// Two digits.
     Prefecture(String),
     Query,
-    /// Written in no known way: its rows count, absence from it doesn't.
+    /// The scope is not readable: rows count, absence doesn't.
     Unknown,
 }
 
@@ -81,7 +81,7 @@ pub enum Listing {
     Delisted {
         at: DateTime<Utc>,
     },
-    /// Two snapshots of one date contradict each other.
+    /// Two snapshots of the same date contradict each other.
     Ambiguous {
         as_of: DateTime<Utc>,
     },
@@ -109,7 +109,7 @@ impl Coverage {
         }
     }
 
-    /// Whether absence as of that date says that the facility is not listed.
+    /// Whether absence at that date means that the facility is not listed.
     fn covers(&self, identity: &Identity, as_of: DateTime<Utc>) -> bool {
         match self {
             Self::Full => true,
@@ -126,7 +126,7 @@ impl SnapshotSighting {
 }
 
 impl Listings {
-    /// Takes in what a snapshot says.
+    /// Adds a snapshot's view of the facility.
     pub(crate) fn observed(
         &mut self,
         snapshot: SnapshotId,
@@ -169,13 +169,13 @@ impl Listings {
         }
     }
 
-    /// What all snapshots together say.
+    /// The listing by all snapshots together.
     pub(crate) fn listing(&self, identity: &Identity) -> Listing {
         let before = self.before.as_ref().map_or(Listing::Unknown, |(listing, _)| listing.clone());
         self.sights.iter().fold(before, |listing, sight| step(listing, sight, identity))
     }
 
-    /// Every snapshot that is kept, ascending by date, and whether its absence means something.
+    /// Every snapshot that is kept, ascending by date, and whether its absence counts.
     pub(crate) fn sights<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (&'a SnapshotSighting, bool)> {
         self.sights.iter().map(|sight| (sight, sight.covers(identity)))
     }
@@ -191,7 +191,7 @@ impl Listings {
     }
 }
 
-/// What a later snapshot makes of the listing.
+/// The listing after a later snapshot.
 fn step(listing: Listing, sight: &SnapshotSighting, identity: &Identity) -> Listing {
     let SnapshotSighting { as_of, listed, .. } = *sight;
     if listed {
@@ -285,8 +285,8 @@ impl View<'_> {
         }
     }
 
-    /// Codes in the newest row that were not the facility's at the list's date, though other codes were. What a person has
-    /// matched by recording the code is no mismatch, whatever its check digit.
+    /// Codes in the newest row that were not the facility's at the list's date, although other codes were. A code that
+    /// a person has recorded is no mismatch, even with a wrong check digit.
     pub(crate) fn strange_codes(&self) -> Vec<String> {
         let Some(sight) = self.facility.listings.last_row() else { return Vec::new() };
         let identity = &self.facility.identity;
@@ -330,8 +330,8 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_ahead_of_its_import_is_not_believed() {
-        let mut listings = told(&[(1, true, "full")]);
+    fn a_list_dated_after_its_import_is_ignored() {
+        let mut listings = listings(&[(1, true, "full")]);
         let event = ListingObserved { as_of: on(20), coverage: "full".to_owned(), listed: false, code: None };
         let snapshot = SnapshotId(uuid::Uuid::from_u128(9));
         listings.observed(snapshot, &event, on(10), &Identity::default(), &mut OptOut::default());
@@ -339,8 +339,8 @@ mod tests {
         assert_eq!(listings.ahead, Some(on(20)));
     }
 
-    /// What snapshots of these days say, each another one.
-    fn told(sights: &[(u32, bool, &str)]) -> Listings {
+    /// Snapshots of these days, each from another import.
+    fn listings(sights: &[(u32, bool, &str)]) -> Listings {
         let mut listings = Listings::default();
         for (number, (day, listed, coverage)) in (1_u128..).zip(sights) {
             let event =
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn later_lists_change_what_earlier_ones_said() {
+    fn later_lists_replace_earlier_ones() {
         let listed = |since, last| Listing::Listed { since: on(since), last_seen_at: on(last) };
         let (absent, gone) = (|day| Listing::NotListed { as_of: on(day) }, |day| Listing::Delisted { at: on(day) });
         let ambiguous = |day| Listing::Ambiguous { as_of: on(day) };
@@ -373,10 +373,10 @@ mod tests {
         ];
         for (sights, expected) in table {
             let sights: Vec<_> = sights.iter().map(|(day, listed)| (*day, *listed, "full")).collect();
-            assert_eq!(told(&sights).listing(&Identity::default()), expected, "{sights:?}");
+            assert_eq!(listings(&sights).listing(&Identity::default()), expected, "{sights:?}");
         }
         let again = [(1, true, "full"), (2, false, "full"), (2, true, "full")];
-        assert_eq!(told(&again).listing(&Identity::default()), ambiguous(2));
+        assert_eq!(listings(&again).listing(&Identity::default()), ambiguous(2));
     }
 
     #[test]
@@ -393,7 +393,7 @@ mod tests {
             listings.sights.iter().map(|sight| (sight.as_of, sight.listed, sight.codes.len())).collect();
         assert_eq!(sights, [(on(1), true, 2), (on(2), false, 1)]);
         assert_eq!(listings.sights[0].codes, ["1319999015", "1319999023"]);
-        // A row with more codes than any facility has is kept as far as it makes sense.
+        // A row with more codes than any facility has is truncated.
         for number in 0..2 * SIGHT_CODES {
             let code = Some(format!("13{number:08}"));
             let event = ListingObserved { as_of: on(1), coverage: "full".to_owned(), listed: true, code };
@@ -403,8 +403,9 @@ mod tests {
     }
 
     #[test]
-    fn a_search_tells_presence_and_never_absence() {
-        let listings = told(&[(1, false, "full"), (2, false, "query:x"), (3, true, "query:x"), (4, false, "query:x")]);
+    fn a_search_shows_presence_and_never_absence() {
+        let listings =
+            listings(&[(1, false, "full"), (2, false, "query:x"), (3, true, "query:x"), (4, false, "query:x")]);
         let identity = Identity::default();
         assert_eq!(listings.listing(&identity), Listing::Listed { since: on(3), last_seen_at: on(3) });
         assert_eq!(listings.newest_absence(&identity).map(|sight| sight.as_of), Some(on(1)));
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_still_counts() {
+    fn forgotten_items_still_count() {
         let identity = Identity::default();
         let mut listings = Listings::default();
         let day = |day: u32| -> DateTime<Utc> {

@@ -1,10 +1,10 @@
-//! The opt-out process: how far a call to the call centre has got.
+//! The opt-out process: the progress of a call to the ministry's call centre.
 //!
-//! * `Needed` at once when the group does not want to be listed and a read counts or may have succeeded, or the list names
-//!   the facility.
-//! * Acts count by when they were done, and lists by their date, whenever somebody types them in.
+//! * `Needed` as soon as the group does not want to be listed and a read counts or may have succeeded, or the list
+//!   names the facility.
+//! * Acts are ordered by the time of the act, and lists by their date, independent of the time of entry.
 //! * `Reflected` only by a snapshot that is later than the call and its confirmation, covers the facility and does not
-//!   list it. Listed again after that, a new call is needed.
+//!   list it. If the facility is listed again after that, a new call is needed.
 //! * `Withdrawn` ends the process; a new "do not want" or a new call begins another.
 
 mod axis;
@@ -23,17 +23,17 @@ use crate::listing::SnapshotSighting;
 pub use axis::OptOutStatus;
 pub(crate) use process::Process;
 
-/// What was done, and what followed from what is forgotten.
+/// Acts, and the result of the forgotten ones.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OptOut {
-    /// Ascending by when they were done.
+    /// Ascending by the time of the act.
     acts: Vec<OptOutAct>,
     before: Process,
-    /// Until when acts and lists are in `before`.
+    /// Acts and lists up to this instant are merged into `before`.
     forgotten_until: Option<DateTime<Utc>>,
 }
 
-/// Something that people did.
+/// An act of a person.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(crate) struct OptOutAct {
     pub(crate) at: DateTime<Utc>,
@@ -42,7 +42,7 @@ pub(crate) struct OptOutAct {
     pub(crate) id: Option<StatementId>,
 }
 
-/// What they did; of several at one instant the process takes them in this order.
+/// The kind of an act. Acts at the same instant are processed in this order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OptOutActKind {
@@ -76,14 +76,14 @@ impl OptOut {
         self.did(at, OptOutActKind::Withdrawn, stated);
     }
 
-    /// A new "do not want" after a withdrawal begins anew.
+    /// Adds the group's intent. A new "do not want" after a withdrawal begins another process.
     pub(crate) fn intent_set(&mut self, intent: Intent, stated: &Stated) {
         if matches!(intent, Intent::DoNotWant) {
             self.did(stated.stated_at, OptOutActKind::Unwanted, stated);
         }
     }
 
-    /// Makes an act one that was never done. What followed from acts that are forgotten stays.
+    /// Removes an act as if it had never been done. The effect of forgotten acts remains.
     pub(crate) fn withdraw(&mut self, id: StatementId) {
         self.acts.retain(|act| act.id != Some(id));
     }
@@ -99,8 +99,8 @@ impl OptOut {
         }
     }
 
-    /// A snapshot is forgotten: what followed from it, and from all that was done before it, is kept. `covers` tells
-    /// whether its absence means something.
+    /// Merges a snapshot that is forgotten, and all acts before it, into the stored result. `covers` is whether its
+    /// absence counts.
     pub(crate) fn forget(&mut self, sight: &SnapshotSighting, covers: bool) {
         if self.forgotten_until.is_some_and(|until| sight.as_of <= until) {
             return;
@@ -113,7 +113,7 @@ impl OptOut {
         self.forgotten_until = self.forgotten_until.max(Some(sight.as_of));
     }
 
-    /// How far it has got by acts and lists together. `sights` ascend by date.
+    /// The progress by acts and lists together. `sights` ascend by date.
     pub(crate) fn process<'a>(&self, sights: impl Iterator<Item = (&'a SnapshotSighting, bool)>) -> Process {
         let mut process = self.before.clone();
         let known = |at| self.forgotten_until.is_none_or(|until| until < at);

@@ -1,4 +1,4 @@
-//! One reader of a terminal: whether it is there, and what it is for.
+//! One reader of a terminal: its presence and its role.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,22 +12,22 @@ use crate::seen::SeqPosition;
 use crate::stamp::{Stamp, Step};
 use crate::statements::Statements;
 
-/// What is known of one reader.
+/// The state of one reader.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Reader {
-    /// The observation that the three below are from.
+    /// The observation of the three fields below.
     described: SeqPosition,
     pub(crate) model: Option<String>,
     pub(crate) vid: Option<u16>,
     pub(crate) pid: Option<u16>,
-    /// It came, with the role that is configured on the terminal, or went.
+    /// Arrivals, with the role in the terminal's configuration, and departures.
     changes: History<Option<ReaderRole>>,
-    /// What a person says overrides the configuration from that instant on.
+    /// A person's assignment overrides the configuration from its instant on.
     assigned: Statements<ReaderRole>,
     pub(crate) flapped: Option<Stamp>,
 }
 
-/// Whether the reader is there.
+/// The history of a reader tracks its presence.
 impl State for Option<ReaderRole> {
     fn holds(self) -> bool {
         self.is_some()
@@ -56,7 +56,7 @@ impl Reader {
         }
     }
 
-    /// The clock was set.
+    /// Applies a step of the terminal's clock.
     pub(crate) fn stepped(&mut self, step: &Step) {
         self.changes.stepped(step);
         self.flapped.iter_mut().for_each(|stamp| stamp.stepped(step));
@@ -66,46 +66,51 @@ impl Reader {
         self.assigned.state(at, role, id, ASSIGNED);
     }
 
-    /// Takes back a role that a person gave it.
+    /// Withdraws a person's assignment of a role.
     pub(crate) fn withdraw(&mut self, id: StatementId) -> Option<(DateTime<Utc>, ReaderRole)> {
         self.assigned.withdraw(id)
     }
 
-    /// The role that a person had given it, and from when on; `said` tells whether an instant had come.
-    pub(crate) fn assigned(&self, said: impl Fn(DateTime<Utc>) -> bool) -> Option<(DateTime<Utc>, ReaderRole)> {
-        self.assigned.iter().rev().find(|(from, _)| said(*from)).map(|(from, role)| (from, *role))
+    /// The role assigned by a person, and its start; `passed` reports whether an instant had passed.
+    pub(crate) fn assigned(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> Option<(DateTime<Utc>, ReaderRole)> {
+        self.assigned.iter().rev().find(|(from, _)| passed(*from)).map(|(from, role)| (from, *role))
     }
 
-    /// The role that was configured on the terminal before `place`, and where it says so.
+    /// The role in the terminal's configuration before `place`, and the position of that observation.
     pub(crate) fn configured(&self, place: Option<SeqPosition>) -> Option<(SeqPosition, ReaderRole)> {
         self.changes.before(place).find_map(|(place, role)| Some((place, role?)))
     }
 
-    /// What it is for; `said` tells whether an instant has come.
-    pub(crate) fn role(&self, said: impl Fn(DateTime<Utc>) -> bool) -> ReaderRole {
-        let assigned = self.assigned(said).map(|(_, role)| role);
+    /// The role of the reader; `passed` reports whether an instant has passed.
+    pub(crate) fn role(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> ReaderRole {
+        let assigned = self.assigned(passed).map(|(_, role)| role);
         assigned.or_else(|| self.configured(None).map(|(_, role)| role)).unwrap_or_default()
     }
 
-    /// From when on a person has said that it is for phones, where its terminal doesn't say so.
-    pub(crate) fn phone_since(&self, said: impl Fn(DateTime<Utc>) -> bool) -> Option<DateTime<Utc>> {
+    /// The start of a person's assignment to phones, if the configuration doesn't contain it.
+    pub(crate) fn phone_since(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> Option<DateTime<Utc>> {
         let configured = self.configured(None).is_some_and(|(_, role)| role == ReaderRole::Phone);
-        let said = self.assigned.iter().rev().filter(|(from, _)| said(*from));
-        said.take_while(|(_, role)| **role == ReaderRole::Phone).map(|(from, _)| from).last().filter(|_| !configured)
+        let assigned = self.assigned.iter().rev().filter(|(from, _)| passed(*from));
+        assigned
+            .take_while(|(_, role)| **role == ReaderRole::Phone)
+            .map(|(from, _)| from)
+            .last()
+            .filter(|_| !configured)
     }
 
-    /// Where the reader was last heard of.
+    /// The position of the reader's newest observation.
     pub(crate) fn last(&self) -> SeqPosition {
         self.changes.last()
     }
 
-    /// Whether it was there when it was last heard of, and since when that was so; `None` when it was never heard of.
+    /// Whether the reader was present at its newest observation, and the start of that state; `None` if it was never
+    /// observed.
     pub(crate) fn presence(&self) -> Option<(bool, &Stamp)> {
         self.changes.current()
     }
 
-    /// How much it would be missed: what is there before what is gone, readers for phones before others, and the one that
-    /// was heard of last before others.
+    /// Rank for keeping the reader: present before absent, readers for phones before others, recently observed before
+    /// others.
     pub(crate) fn importance(&self) -> (bool, bool, SeqPosition) {
         let there = self.presence().is_some_and(|(there, _)| there);
         (self.role(|_| true) == ReaderRole::Phone, there, self.last())

@@ -1,5 +1,5 @@
-//! The steps of the notice: reader bought, connected, reception arranged; for face readers that read phones by
-//! themselves, reader and terminal restarted. And what has to hang at the entrance.
+//! The steps of the ministry's notice: reader purchased, connected, reception arranged; for face readers that read
+//! phones by themselves, reader and terminal restarted. Also the notice that is required at the entrance.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::text::{Text, Word};
 use crate::view::{Axes, View};
 use crate::word::words;
 
-/// Where the medical association's notice for facilities without phone support is.
+/// Address of the medical association's notice for facilities without phone support.
 pub const POSTER_ADDRESS: &str = "https://www.med.or.jp/doctor/sys/onshi/012299.html";
 
 /// A step.
@@ -40,16 +40,16 @@ words! {
     }
 }
 
-/// One step and whether it is done.
+/// One step, and whether it is done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReadinessStep {
     pub key: StepKind,
     pub label: Text,
     pub done: bool,
-    /// When it was done, where that is known.
+    /// Time at which it was done, if known.
     pub done_at: Option<DateTime<Utc>>,
     pub why: Text,
-    /// What to do; absent where it is done.
+    /// Instruction for the step; `None` if it is done.
     pub next: Option<Text>,
 }
 
@@ -66,7 +66,7 @@ fn step(
 }
 
 impl View<'_> {
-    /// The steps that apply, in their order.
+    /// The steps that apply, in order.
     pub(crate) fn readiness(&self, axes: &Axes) -> Vec<ReadinessStep> {
         let mut steps = if self.facility.phone_native() == PhoneNative::Yes {
             vec![self.terminal_restart(), self.reader_restart()]
@@ -77,7 +77,7 @@ impl View<'_> {
         steps
     }
 
-    /// Whether phones can be used here, as far as a patient is concerned: `None` where nobody knows.
+    /// Whether a patient can use a phone here; `None` if unknown.
     pub(crate) fn supports_phones(&self, axes: &Axes) -> Option<bool> {
         if axes.total.reads().is_some() {
             return Some(true);
@@ -89,7 +89,7 @@ impl View<'_> {
         }
     }
 
-    /// The notice that has to hang at the entrance, and whether it does.
+    /// The notice that is required at the entrance, and whether it is there.
     pub(crate) fn notice_due(&self, axes: &Axes) -> Option<ReadinessStep> {
         let attested = Text::fixed("掲示済みと記録されています。", "Somebody has said that it hangs.");
         let todo = Text::fixed("掲示の記録がありません。", "Nobody has said that it hangs.");
@@ -113,16 +113,16 @@ impl View<'_> {
     fn hung_at(&self, notice: Notice) -> Option<DateTime<Utc>> {
         self.desk_notices()
             .filter(|entry| entry.kind == DeskEntryKind::Notice { notice })
-            .map(|entry| self.said_at(entry))
+            .map(|entry| self.entered_at(entry))
             .max()
     }
 
-    fn said_at(&self, entry: &DeskEntry) -> DateTime<Utc> {
+    fn entered_at(&self, entry: &DeskEntry) -> DateTime<Utc> {
         entry.stamp.true_at(self.rules.at(entry.stamp.at))
     }
 
     fn first_phone_reader_at(&self) -> Option<DateTime<Utc>> {
-        // A terminal that is retired now had been connected all the same.
+        // A terminal that is retired now had been connected before.
         let readers = self.facility.terminals.values().flat_map(|terminal| {
             terminal.readers.values().filter_map(|reader| match self.presence(terminal, reader) {
                 Presence::Present(since) if self.role(reader) == ReaderRole::Phone => Some(since),
@@ -206,7 +206,7 @@ impl View<'_> {
 
     fn reader_restart(&self) -> ReadinessStep {
         let restarts = self.desk_notices().filter(|entry| entry.kind == DeskEntryKind::Restarted);
-        let restarted = restarts.map(|entry| self.said_at(entry)).max();
+        let restarted = restarts.map(|entry| self.entered_at(entry)).max();
         let restarted_at = restarted.filter(|at| self.set.counts_since <= *at);
         step(
             StepKind::ReaderRestart,

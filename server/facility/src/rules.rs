@@ -1,7 +1,8 @@
 //! Rules that may change, as data with a version and effective dates.
 //!
-//! A [`RuleSet`] is complete in itself: what was decided in the past is decided again by the set of that time. The
-//! document travels through the log (`RulesAdopted`), so a mistake in it is refused as a whole, with every mistake named.
+//! A [`RuleSet`] is complete in itself: past decisions are evaluated by the set of their time. The document is
+//! published through the log (`RulesAdopted`), so a document with a mistake is rejected as a whole, with a list of all
+//! mistakes.
 
 mod parse;
 
@@ -14,7 +15,7 @@ use crate::instant::later;
 
 pub use parse::RuleError;
 
-/// Every rule set that was or will be in force.
+/// All rule sets: past, present and future.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rules {
     version: u32,
@@ -33,30 +34,30 @@ pub struct RuleSet {
     pub correlation_from: Duration,
     pub correlation_to: Duration,
     pub require_in_use: bool,
-    /// What lies on the reader for less is no phone that is being read, in ms.
+    /// A shorter tap is no phone that is being read, in ms.
     pub phone_present_ms: u64,
-    /// How much later a phone's own result comes.
+    /// Delay of a phone's own result.
     pub phone_result: Delay,
-    /// How much later the result of the card comes that is used after a phone failed.
+    /// Delay of the result of the card that is used after a phone failed.
     pub card_result: Delay,
-    /// How often a phone is read where phones work, and how often the card follows where one was not; 0 to 1.
+    /// Share of phones that are read if phones work, and share of failures after which the card is used; 0 to 1.
     pub phone_success: f64,
     pub card_after_failure: f64,
-    /// At how many facilities the official software is seen to take a phone's taps: where phones work, and where they never
-    /// do; 0 to 1.
+    /// Share of facilities at which the official software reacts to a phone's taps: if phones work, and if they never
+    /// work; 0 to 1.
     pub taken_where_works: f64,
     pub taken_where_never: f64,
-    /// In how long before a tap results are counted that have nothing to do with it.
+    /// Period before a tap in which unrelated results are counted.
     pub unrelated_window: Duration,
     /// A tap on the same reader this soon after one without a result is the same patient's.
     pub retry_within: Duration,
-    /// A pair is a read from this probability on.
+    /// Least probability at which a pair is a read.
     pub read_certainty: f64,
-    /// The error rates of the test by which a facility is told from chance: how many facilities at which phones never work
-    /// may pass it, and from when on a run of taps counts as refuted.
+    /// Error rates of the sequential test: the share of facilities without working phones that may pass it, and the
+    /// threshold below which a run of taps is refuted.
     pub false_eligible: f64,
     pub missed_eligible: f64,
-    /// An entry of the desk belongs to a tap that is at most so much later, or earlier.
+    /// Limits for the time between a tap and its desk entry: before, and after the tap.
     pub entry_before: Duration,
     pub entry_after: Duration,
     pub late_window: Duration,
@@ -75,14 +76,14 @@ pub struct RuleSet {
     pub unfit_reader_models: Vec<String>,
 }
 
-/// How long something takes: half of the times at most the median, 95 of 100 at most the other; lognormal between.
+/// A lognormal delay: half of the delays are at most the median, 95 of 100 at most the other value.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Delay {
     pub median_s: f64,
     pub p95_s: f64,
 }
 
-/// So many within so long, shown for so long after the last.
+/// `count` events within `within`; the burst is shown until `shown` after the last one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Burst {
     pub count: usize,
@@ -94,7 +95,7 @@ static BUNDLED: LazyLock<Rules> =
     LazyLock::new(|| Rules::parse(Rules::BUNDLED).expect("the bundled rules are parsed by a test"));
 
 impl RuleSet {
-    /// When nothing can follow any more that belongs to a tap at `at`: names of files have whole seconds.
+    /// The instant after which no file or entry can belong to a tap at `at`. File names have whole seconds.
     pub(crate) fn over_at(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         later(at, self.correlation_to + Duration::seconds(1))
     }
@@ -110,18 +111,18 @@ impl Rules {
         BUNDLED.clone()
     }
 
-    /// Reads a document, or names every mistake in it.
+    /// Parses a document, or returns every mistake in it.
     pub fn parse(document: &str) -> Result<Self, Vec<RuleError>> {
         parse::parse(document)
     }
 
-    /// The version that the document gives itself.
+    /// The version that the document states.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
     }
 
-    /// The canonical document: two that say the same, in whatever order and with whatever comments, have one.
+    /// The canonical document: equal rules have equal documents, independent of order and comments.
     #[must_use]
     pub fn document(&self) -> &str {
         &self.document
@@ -133,7 +134,7 @@ impl Rules {
         self.sets.iter().rev().find(|set| set.effective_at <= at).unwrap_or(&self.sets[0])
     }
 
-    /// Every set, from when on it holds (always, for the first) and until when.
+    /// Every set, with its start (`None` for the first) and its end.
     pub(crate) fn periods(&self) -> impl Iterator<Item = (&RuleSet, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
         self.sets.iter().enumerate().map(|(index, set)| {
             let from = (index > 0).then_some(set.effective_at);
@@ -141,7 +142,7 @@ impl Rules {
         })
     }
 
-    /// When a set takes over from another.
+    /// The instants at which one set replaces another.
     pub(crate) fn changes(&self) -> impl Iterator<Item = DateTime<Utc>> {
         self.sets.iter().skip(1).map(|set| set.effective_at)
     }
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_set_takes_over_at_its_date() {
+    fn a_later_set_applies_from_its_date() {
         let bundled = Rules::BUNDLED;
         let (_, set) = bundled.split_once("[[set]]").unwrap();
         let later = set
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_canonical_document_says_the_same_and_differs_where_a_rule_does() {
+    fn the_canonical_document_differs_only_if_a_rule_does() {
         let rules = Rules::bundled();
         assert_eq!(Rules::parse(rules.document()).unwrap(), rules);
         let commented = Rules::BUNDLED.replace("require_in_use", "# a remark\nrequire_in_use");
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_at_once() {
+    fn every_mistake_is_reported_at_once() {
         let document = include_str!("../data/rules.toml")
             .replace("\"correlated\"", "\"surely\"")
             .replace("correlation_to_s = 120", "correlation_to_s = -1")
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_the_wrong_way_round_is_refused() {
+    fn values_out_of_range_are_rejected() {
         let with = |was: &str, is: &str| Rules::parse(&Rules::BUNDLED.replace(was, is));
         assert!(with("correlation_to_s = 120", "correlation_to_s = 316224000").is_ok(), "ten years");
         assert!(with("correlation_to_s = 120", "correlation_to_s = 316224001").is_err());

@@ -1,7 +1,7 @@
-//! Which observations of a terminal have been read: duplicates are told apart, holes stay visible.
+//! The sequence numbers of a terminal that have been read: duplicates are detected and holes stay visible.
 //!
-//! Per life the sequence numbers seen so far are kept as runs, so that in the usual case one run grows. A life comes before
-//! another where its terminal observed it before, whichever of them the log names first.
+//! The numbers of each life are kept as runs, so usually one run grows. Lives are ordered by the times of their
+//! observations at the terminal, independent of their order in the log.
 
 use std::collections::VecDeque;
 
@@ -13,11 +13,11 @@ use yomitori_proto::id::{Life, Seq};
 use crate::bounds::{DIGESTS, LIVES, RUNS};
 use crate::instant::later;
 
-/// Where an observation stands among all of its terminal: independent of every clock but for the order of lives.
+/// The position of an observation among all observations of the terminal. Only the order of lives depends on a clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "(u32, u64)", into = "(u32, u64)")]
 pub(crate) struct SeqPosition {
-    /// Ascending in the order of lives; the numbers leave room for lives that come between.
+    /// Ascending in the order of lives, with space for lives that are inserted between.
     pub(crate) life: u32,
     pub(crate) seq: Seq,
 }
@@ -38,10 +38,10 @@ impl From<SeqPosition> for (u32, u64) {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Lives {
     lives: Vec<LifeNumbers>,
-    /// Until when lives that are forgotten observed something.
+    /// Time of the last observation of the forgotten lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     forgotten_until: Option<DateTime<Utc>>,
-    /// When the newest observation came whose number another one had.
+    /// Arrival of the newest observation whose number another observation had used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reused_at: Option<DateTime<Utc>>,
 }
@@ -50,47 +50,47 @@ pub(crate) struct Lives {
 struct LifeNumbers {
     id: Life,
     number: u32,
-    /// When the first observation that arrived was made.
+    /// Time of the first observation that arrived.
     began_at: DateTime<Utc>,
     /// Ascending, with at least one number missing between neighbours.
     runs: Vec<Run>,
-    /// A hole was given up, see [`RUNS`].
+    /// A hole was dropped, see [`RUNS`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     given_up: bool,
     /// Digests of the newest observations.
     digests: VecDeque<(u64, u32)>,
 }
 
-/// Every number in [from, to] has been seen.
+/// A run: every number in [from, to] has been read.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 struct Run {
     from: u64,
     to: u64,
-    /// When the first and the last of them were observed, by the terminal's clock.
+    /// Times of the first and the last observation of the run, by the terminal's clock.
     began_at: DateTime<Utc>,
     at: DateTime<Utc>,
 }
 
-/// Numbers of one life that were never seen although later ones were.
+/// Numbers of one life that were never read, although later ones were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hole {
     pub life: Life,
     pub from: Seq,
     pub to: Seq,
-    /// When the observation before the hole was made, and the one behind it.
+    /// Times of the observations before and after the hole.
     pub after: Option<DateTime<Utc>>,
     pub before: DateTime<Utc>,
 }
 
-/// The number of the first life, and the room between two.
+/// The number of the first life, and the space between two.
 const FIRST: u32 = 1 << 31;
 const ROOM: u32 = 1 << 16;
-/// Two observations of one number are another where the second was made this much later than a number behind it.
+/// Minimum by which a second observation of a number must follow the end of the run to be recognized as another one.
 const LATER: Duration = Duration::seconds(1);
 
 impl Lives {
-    /// The place of an observation that is new; `None` for one that has been read before. `made_at` is when it was made, as
-    /// far as that is known better than by the terminal's clock.
+    /// Returns the position of a new observation, or `None` if it has been read before. `made_at` is the best known
+    /// time of the observation, which may differ from the terminal's clock.
     pub(crate) fn admit(
         &mut self,
         observed: &Observed,
@@ -116,13 +116,13 @@ impl Lives {
         None
     }
 
-    /// Where an observation stands that has been admitted.
+    /// The position of an observation that has been admitted.
     pub(crate) fn place(&self, observed: &Observed) -> Option<SeqPosition> {
         let seen = self.lives.iter().find(|seen| seen.id == observed.life)?;
         Some(SeqPosition { life: seen.number, seq: observed.seq })
     }
 
-    /// Where the life stands that was just named first; `None` where one that old may have been forgotten.
+    /// Inserts a new life and returns its index; `None` if it is so old that it may have been forgotten.
     fn begin(&mut self, id: Life, made_at: DateTime<Utc>) -> Option<usize> {
         if self.forgotten_until.is_some_and(|until| made_at <= until) {
             return None;
@@ -139,7 +139,7 @@ impl Lives {
         let digests = VecDeque::new();
         let life = LifeNumbers { id, number, began_at: made_at, runs: Vec::with_capacity(1), given_up: false, digests };
         self.lives.insert(index, life);
-        // Two machines go on from one spool while it is new.
+        // A copied spool is only detected while its life is new.
         let newest = self.lives.len().saturating_sub(2);
         self.lives[..newest].iter_mut().for_each(|old| old.digests = VecDeque::new());
         if self.lives.len() > LIVES {
@@ -155,14 +155,15 @@ impl Lives {
         self.lives.iter().any(|seen| seen.id == life)
     }
 
-    /// The last observation of the present life before which nothing is missing: where, and when by the terminal's clock.
+    /// The last observation of the current life before which nothing is missing: its position, and its time by the
+    /// terminal's clock.
     pub(crate) fn complete_until(&self) -> Option<(SeqPosition, DateTime<Utc>)> {
         let seen = self.lives.last()?;
         let run = seen.runs.first().filter(|run| run.from <= 1)?;
         Some((SeqPosition { life: seen.number, seq: Seq(run.to) }, run.at))
     }
 
-    /// What is missing, the oldest life first, and where the observation behind it stands; by the terminal's clock.
+    /// The holes, oldest life first, each with the position of the observation after it; times by the terminal's clock.
     pub(crate) fn holes(&self) -> Vec<(SeqPosition, Hole)> {
         let mut holes = Vec::new();
         for seen in &self.lives {
@@ -179,20 +180,20 @@ impl Lives {
         holes
     }
 
-    /// Whether anything is missing, or was given up.
+    /// Whether a number is missing, or a hole was dropped.
     pub(crate) fn incomplete(&self) -> bool {
         let complete =
             |seen: &LifeNumbers| seen.runs.len() <= 1 && seen.runs.iter().all(|run| run.from <= 1) && !seen.given_up;
         !self.lives.iter().all(complete)
     }
 
-    /// When a number was last used for a second observation: two machines go on from one spool.
+    /// Time at which a number was last used for a second observation: two machines use a copy of one spool.
     pub(crate) const fn reused_at(&self) -> Option<DateTime<Utc>> {
         self.reused_at
     }
 }
 
-/// What tells two observations of one number apart: when they were made.
+/// Digest of the observation's times, which distinguishes two observations with the same number.
 fn digest(observed: &Observed) -> u32 {
     let mixed = observed.occurred_at.timestamp_micros().wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed())
         ^ observed.observed_at.timestamp_micros();
@@ -201,7 +202,7 @@ fn digest(observed: &Observed) -> u32 {
 }
 
 impl LifeNumbers {
-    /// Whether a number that was read before was that of another observation, as far as that can be told.
+    /// Whether a number that was read before belonged to another observation, if that can be determined.
     fn is_another(&self, observed: &Observed, digest: u32) -> bool {
         let seq = observed.seq.0;
         if let Some((_, known)) = self.digests.iter().find(|(number, _)| *number == seq) {
@@ -212,7 +213,7 @@ impl LifeNumbers {
     }
 
     fn insert(&mut self, seq: u64, at: DateTime<Utc>) -> bool {
-        // The usual cases first: the next number, or one that the last run holds.
+        // The usual cases come first: the next number, or one in the last run.
         if let Some(last) = self.runs.last_mut() {
             if seq.checked_sub(1) == Some(last.to) {
                 (last.to, last.at) = (seq, at);

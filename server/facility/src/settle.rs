@@ -1,4 +1,4 @@
-//! What leaves a list that has a limit is counted first: a tap with its entries, an entry with its tap.
+//! Counts attempts before they leave a bounded list: a tap together with its entries, an entry together with its tap.
 
 use chrono::{DateTime, Utc};
 use yomitori_proto::id::TerminalId;
@@ -8,11 +8,11 @@ use crate::bounds::{ENTRIES, TAPS};
 use crate::facility::Facility;
 use crate::rules::Rules;
 
-/// So many taps or entries go at once: it takes the whole facility to count one.
+/// Number of taps or entries that are removed together, because counting one takes the whole facility.
 const AT_ONCE: usize = 12;
 
 impl Facility {
-    /// Lets go what is beyond the bounds. What is known of chance by then stays known.
+    /// Counts and removes the attempts above the limits. The state of the test is kept.
     pub(crate) fn settle(&mut self, rules: &Rules, now: DateTime<Utc>) {
         while let Some((list, beyond)) = self.beyond() {
             let attempts = self.attempts(rules, |at| at <= now);
@@ -24,7 +24,7 @@ impl Facility {
                 }
                 (self.proof, self.test) = (attempts.proof, attempts.test.rounded());
             }
-            // From the newest to the oldest, so that what stands before it keeps its number.
+            // Removal runs from the newest to the oldest, so the remaining indexes stay valid.
             let mut gone: Vec<EntryId> = Vec::new();
             for number in 0..beyond + AT_ONCE {
                 let attempt = match list {
@@ -64,7 +64,7 @@ impl Facility {
         }
     }
 
-    /// A list that holds more than it may, and how much.
+    /// A list above the limit, and the number of extra items.
     fn beyond(&self) -> Option<(FullList, usize)> {
         let entries = |count: usize| count.checked_sub(ENTRIES).filter(|beyond| *beyond > 0);
         if let Some(beyond) = entries(self.desk.entries().len()) {
@@ -77,7 +77,7 @@ impl Facility {
         })
     }
 
-    /// Counts an attempt, and lets its tap go.
+    /// Counts an attempt and removes its tap.
     fn count(&mut self, attempt: &Attempt, rules: &Rules) {
         self.settled.add(attempt.grade, attempt.at, rules);
         self.settled.tests = self.settled.tests.saturating_add(attempt.test.into());
@@ -98,7 +98,7 @@ impl Facility {
     }
 }
 
-/// What is too long.
+/// The list above the limit.
 #[derive(Clone, Copy)]
 enum FullList {
     Taps(TerminalId),

@@ -1,10 +1,10 @@
-//! What people stated of one thing: the statements ascend by the instant from which they count, whenever they were typed.
+//! Statements of people about one thing, ordered by the instant from which they count and not by the time of entry.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::id::StatementId;
 
-/// The statements of one thing. Mostly the newest one holds.
+/// The statements about one thing. Usually the newest one holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Statements<T> {
@@ -18,8 +18,8 @@ impl<T> Default for Statements<T> {
 }
 
 impl<T: Ord> Statements<T> {
-    /// Takes in that `value` counts from `at` on. Of more than `most` statements the oldest but one is forgotten: the first
-    /// one may say since when, the newest ones what holds.
+    /// Adds a statement that counts from `at` on. Above the limit of `most`, the second oldest is forgotten: the first
+    /// one may show the start, and the newest ones the current state.
     pub(crate) fn state(&mut self, at: DateTime<Utc>, value: T, id: Option<StatementId>, most: usize) {
         let statement = (at, value, id);
         if let Err(index) = self.list.binary_search(&statement) {
@@ -30,7 +30,7 @@ impl<T: Ord> Statements<T> {
         }
     }
 
-    /// Makes a statement one that was never made; gives it back where it is known.
+    /// Removes a statement as if it had never been made; returns it if it is known.
     pub(crate) fn withdraw(&mut self, id: StatementId) -> Option<(DateTime<Utc>, T)> {
         let index = self.list.iter().position(|(_, _, known)| *known == Some(id))?;
         let (at, value, _) = self.list.remove(index);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_typing_has_no_influence_and_the_same_is_stated_once() {
+    fn the_order_of_entry_has_no_influence_and_a_repeated_statement_counts_once() {
         let (mut one, mut other) = (Statements::default(), Statements::default());
         let said = [(3, 'c', None), (1, 'a', Some(id(1))), (2, 'b', None), (3, 'c', None)];
         for (day, value, id) in said {

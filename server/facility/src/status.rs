@@ -1,4 +1,4 @@
-//! A facility as people and programs see it at one instant: every axis with its "why", every flag with its next step.
+//! A facility at one instant for people and programs: every axis with its reason, every flag with its next step.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,14 +29,14 @@ use crate::text::{Axis, Text, Word};
 use crate::timeline::StatusWords;
 use crate::view::View;
 
-/// Everything about a facility at one instant.
+/// The complete status of a facility at one instant.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Status {
     pub facility: FacilityId,
     pub at: DateTime<Utc>,
-    /// When the newest fact reached the server.
+    /// Time at which the newest fact reached the server.
     pub data_as_of: Option<DateTime<Utc>>,
-    /// When this changes although nothing happens.
+    /// The next change by the passing of time alone.
     pub due_at: Option<DateTime<Utc>>,
     pub rules_version: u32,
     pub name: Option<String>,
@@ -57,7 +57,7 @@ pub struct Status {
     /// Newest first.
     pub intent_history: Vec<IntentStatement>,
     pub opt_out: Axis<OptOutStatus>,
-    /// What is odd about the hour of the call.
+    /// A warning about the hour of the call.
     pub call_warning: Option<Text>,
     pub listing: Axis<Listing>,
     pub lag: Lag,
@@ -65,7 +65,7 @@ pub struct Status {
     pub connected: bool,
     pub last_seen_at: Option<DateTime<Utc>>,
     pub terminals: Vec<TerminalStatus>,
-    /// How much people let terminals collect; absent where nobody has said.
+    /// The limit that people set for collection; `None` if there is none.
     pub collection_limit: Option<CollectionLimit>,
     pub readiness: Vec<ReadinessStep>,
     pub fallbacks: Vec<CountedWord>,
@@ -78,13 +78,13 @@ pub struct Status {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FaceReaderStatus {
     pub model: String,
-    /// As the maker calls it, where the table knows the model.
+    /// The maker's name, if the table knows the model.
     pub name: Option<Cow<'static, str>>,
     pub phone_native: PhoneNative,
     pub label: Text,
 }
 
-/// What was bought, and how.
+/// A purchase and its route.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PurchaseStatus {
     pub item: Purchase,
@@ -93,17 +93,17 @@ pub struct PurchaseStatus {
     pub stated_at: DateTime<Utc>,
 }
 
-/// How often a fallback was used, or a cause named.
+/// The number of uses of a fallback, or of mentions of a cause.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CountedWord {
     pub id: String,
     pub count: u32,
-    /// Absent where the table doesn't know the identifier.
+    /// `None` if the table doesn't know the identifier.
     pub label: Option<Text>,
     pub next: Option<Text>,
 }
 
-/// What `facility` is at `now`.
+/// The status of `facility` at `now`.
 #[must_use]
 pub fn status(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Status {
     let moment = LookAt::new(now);
@@ -133,7 +133,7 @@ impl Status {
 }
 
 impl View<'_> {
-    /// Notices and restarts, signed-in people's and terminals' together.
+    /// Notices and restarts of signed-in people and of terminals together.
     pub(crate) fn desk_notices(&self) -> impl Iterator<Item = &DeskEntry> {
         let desks = self.facility.terminals.values().map(|terminal| &terminal.desk);
         std::iter::once(&self.facility.desk).chain(desks).flat_map(|desk| desk.notices())

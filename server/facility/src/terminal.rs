@@ -1,6 +1,6 @@
-//! One eligibility terminal: everything that its agent observed, folded on its own.
+//! One eligibility terminal: the observations of its agent, folded separately.
 //!
-//! No terminal looks at another, so the order in which terminals are read can't matter.
+//! Terminals are independent of each other, so the order in which they are read has no effect.
 
 mod observe;
 
@@ -22,12 +22,12 @@ use crate::instant::later;
 use crate::reader::Reader;
 use crate::rules::{RuleSet, Rules};
 use crate::seen::{Hole, Lives, SeqPosition};
-use crate::stamp::{Clock, Stamp, Step, believed};
+use crate::stamp::{Clock, Stamp, Step, plausible_offset_ms};
 use crate::statements::Statements;
 
 pub(crate) use observe::{Arrival, CorrectionScope};
 
-/// What is known of one terminal.
+/// The state of one terminal.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Terminal {
     /// Enrolments (true) and retirements.
@@ -39,28 +39,28 @@ pub(crate) struct Terminal {
     ended: Vec<Session>,
     pub(crate) revoked: bool,
     pub(crate) agent_version: Option<String>,
-    /// When the newest connection began: what it said of clock, version and way counts.
+    /// Start of the newest connection, whose clock, version and route hold.
     connected_at: Option<DateTime<Utc>>,
     pub(crate) clock: Clock,
-    /// Of the last connection that was told.
+    /// Of the last connection that was reported.
     #[serde(default)]
     pub(crate) way: Way,
     pub(crate) readers: BTreeMap<ReaderKey, Reader>,
-    /// What the agent looks at.
+    /// The agent's collection level.
     #[serde(default)]
     pub(crate) collecting: Collecting,
-    /// The last start of the agent: a reader that was not named since then is gone.
+    /// The last start of the agent: a reader that was not reported since then is gone.
     pub(crate) started: Option<Stamp>,
     pub(crate) blocked: Option<Stamp>,
     pub(crate) components: BTreeMap<Component, History<ComponentState>>,
     pub(crate) versions: Option<(SeqPosition, Versions)>,
     window: Window,
-    /// The first tap of a phone's length that the official software was seen to take.
+    /// The first tap of a phone's length to which the official software reacted.
     first_taken: Option<SeqPosition>,
     pub(crate) desk: Desk,
-    /// Ascending by place.
+    /// Ascending by position.
     gaps: Vec<(Stamp, Gap)>,
-    /// Ascending by place.
+    /// Ascending by position.
     reboots: Vec<Stamp>,
     /// The last restart of the operating system that was observed.
     booted: Option<Stamp>,
@@ -75,7 +75,7 @@ pub struct Versions {
     pub os_build: Option<String>,
 }
 
-/// Nothing was collected in [from, to), by the server's clock as far as the terminal's is known to be wrong.
+/// No data were collected in [from, to), by the server's clock as far as the terminal's clock error is known.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Gap {
     pub to: DateTime<Utc>,
@@ -89,28 +89,28 @@ impl Terminal {
         self.heard_at = self.heard_at.max(Some(received_at));
     }
 
-    /// It is enrolled, or retired, from `at` on.
+    /// Records that the terminal is enrolled or retired from `at` on.
     pub(crate) fn set_in_use(&mut self, at: DateTime<Utc>, in_use: bool, id: Option<StatementId>) {
         self.in_use.state(at, in_use, id, IN_USE);
     }
 
-    /// When it was enrolled last.
+    /// The last enrolment.
     pub(crate) fn enrolled_at(&self) -> Option<DateTime<Utc>> {
         self.in_use.iter().rev().find(|(_, in_use)| **in_use).map(|(at, _)| at)
     }
 
-    /// Since when it is used again, after it had been retired.
+    /// Time since which it is in use again after a retirement.
     pub(crate) fn used_again_since(&self) -> Option<DateTime<Utc>> {
         let since = self.in_use.iter().rev().take_while(|(_, in_use)| **in_use).last().map(|(at, _)| at)?;
         self.in_use.iter().any(|(at, in_use)| !in_use && at < since).then_some(since)
     }
 
-    /// Since when it is not used any more.
+    /// Time since which it is retired.
     pub(crate) fn retired_at(&self) -> Option<DateTime<Utc>> {
         self.in_use.iter().rev().take_while(|(_, in_use)| !**in_use).last().map(|(at, _)| at)
     }
 
-    /// Whether what it observed at `at` counts: what it sends after its retirement is kept and doesn't.
+    /// Whether its observations at `at` count. Observations made after its retirement are kept, but don't count.
     pub(crate) fn counts(&self, at: DateTime<Utc>) -> bool {
         self.in_use.iter().rev().find(|(from, _)| *from <= at).is_none_or(|(_, in_use)| *in_use)
     }
@@ -130,13 +130,13 @@ impl Terminal {
         if self.agent_version.as_deref() != Some(event.agent_version.as_str()) {
             self.agent_version = Some(event.agent_version.clone());
         }
-        self.clock.offset_ms = believed(clock_offset_ms);
+        self.clock.offset_ms = plausible_offset_ms(clock_offset_ms);
         self.way = way;
     }
 
-    /// The end of an old session says nothing about a newer one; an end may come before its beginning.
+    /// Ends a session. The end of an old session has no effect on a newer one, and may arrive before its start.
     pub(crate) fn disconnected(&mut self, session: Session, at: DateTime<Utc>, reason: DisconnectReason) {
-        // When an instance is lost, others find out later: the terminal was not heard then.
+        // The loss of a server instance is noticed by others later, so the terminal was not heard at that time.
         if reason != DisconnectReason::InstanceLost {
             self.heard(at);
         }
@@ -157,7 +157,7 @@ impl Terminal {
         self.readers.entry(key).or_default()
     }
 
-    /// The taps that are kept, and what was found beside each.
+    /// The taps that are kept, with their matches.
     pub(crate) fn matches(&self, rules: &Rules) -> Vec<(&Tap, Match)> {
         if self.window.taps.is_empty() {
             return Vec::new();
@@ -167,17 +167,17 @@ impl Terminal {
         self.window.taps.iter().zip(matches).collect()
     }
 
-    /// Whether the official software didn't work with it although it was seen to work with others here.
+    /// Whether the official software didn't react to the tap, although it reacted to others here.
     pub(crate) fn not_taken(&self, tap: &Tap) -> bool {
         !tap.in_use && self.first_taken.is_some_and(|first| first < tap.stamp.place)
     }
 
-    /// Whether something may be missing in [from, to) by the terminal's clock.
+    /// Whether observations may be missing in [from, to) by the terminal's clock.
     pub(crate) fn gap_in(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
         self.gaps.iter().any(|(_, gap)| gap.from < to && from < gap.to)
     }
 
-    /// What the agent says that it could not collect.
+    /// Periods in which the agent reports that it could not collect.
     pub(crate) fn gaps(&self, set: &RuleSet) -> Vec<Gap> {
         let corrected = |(stamp, gap): &(Stamp, Gap)| {
             let wrong_by = stamp.at - stamp.true_at(set);
@@ -199,12 +199,12 @@ impl Terminal {
         holes.map(corrected).collect()
     }
 
-    /// Nothing of the present life that was observed before this is missing.
+    /// All observations of the current life before this instant have arrived.
     pub(crate) fn complete_until(&self, set: &RuleSet) -> Option<DateTime<Utc>> {
         self.lives.complete_until().map(|(place, at)| self.known_at(place, at, set))
     }
 
-    /// When something was that is not kept with its stamp.
+    /// The corrected time of an observation that is kept without a stamp.
     fn known_at(&self, place: SeqPosition, at: DateTime<Utc>, set: &RuleSet) -> DateTime<Utc> {
         let received_at = self.heard_at.unwrap_or(at);
         let offset_ms = self.clock.offset_at(place);
@@ -218,12 +218,12 @@ impl Terminal {
         reboots
     }
 
-    /// When the operating system was last seen to start.
+    /// The last observed start of the operating system.
     pub(crate) fn booted_at(&self, set: &RuleSet) -> Option<DateTime<Utc>> {
         self.booted.map(|stamp| stamp.true_at(set))
     }
 
-    /// Lets the files go that are beyond the bound.
+    /// Removes the files above the limit.
     fn settle_files(&mut self, rules: &Rules) {
         let Self { window, clock, first_taken, .. } = self;
         let worth = |tap: &Tap| {
@@ -238,12 +238,12 @@ impl Terminal {
         self.window.taps.iter()
     }
 
-    /// Whether there are more taps than are kept.
+    /// Whether there are more taps than the limit.
     pub(crate) const fn too_many_taps(&self) -> bool {
         self.window.too_many_taps()
     }
 
-    /// Lets the oldest tap go; first those on a reader that a person has said is not for phones.
+    /// Removes the oldest tap; taps on a reader that a person has assigned to another role go first.
     pub(crate) fn forget_oldest_tap(&mut self) -> Option<SeqPosition> {
         let taps = &self.window.taps;
         let for_others = |tap: &&Tap| !matches!(tap.role(), ReaderRole::Phone | ReaderRole::Unknown);
@@ -252,7 +252,7 @@ impl Terminal {
         Some(place)
     }
 
-    /// Lets a tap go that was counted.
+    /// Removes a tap that has been counted.
     pub(crate) fn forget_tap(&mut self, place: SeqPosition) {
         self.window.taps.retain(|tap| tap.stamp.place != place);
     }
@@ -267,7 +267,7 @@ impl Terminal {
         })
     }
 
-    /// Takes back what a person stated of this terminal and its readers.
+    /// Withdraws a person's statement about this terminal or its readers.
     pub(crate) fn withdraw_statement(&mut self, id: StatementId, rules: &Rules) {
         self.in_use.withdraw(id);
         let nothing = Reader::default();
@@ -297,7 +297,7 @@ impl Terminal {
         }
     }
 
-    /// The clock was set: what was observed on the other side of it was at another time than it seemed.
+    /// Applies a clock step: observations on the other side of it happened at another time than recorded.
     fn stepped(&mut self, step: &Step) {
         self.clock.step(*step);
         self.window.taps.iter_mut().for_each(|tap| tap.stamp.stepped(step));
@@ -309,8 +309,8 @@ impl Terminal {
         gaps.chain(&mut self.reboots).chain(single).for_each(|stamp| stamp.stepped(step));
     }
 
-    /// Readers that are there, as far as is known at an instant, and since when each is there or not. After a start of the
-    /// agent a reader has some time to be named again (`reader_grace_s`).
+    /// The presence of a reader at an instant, and its start. After a start of the agent, a reader has a grace period
+    /// to be reported again (`reader_grace_s`).
     pub(crate) fn presence(&self, reader: &Reader, set: &RuleSet, passed: impl Fn(DateTime<Utc>) -> bool) -> Presence {
         match (reader.presence(), self.started) {
             (None, _) => Presence::Never,
@@ -328,7 +328,7 @@ impl Terminal {
     }
 }
 
-/// Whether a reader is there, and since when.
+/// The presence of a reader, and its start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Presence {
     /// Only a person has named it.

@@ -1,4 +1,4 @@
-//! What people read: every sentence in Japanese and in English.
+//! Text for people: every sentence in Japanese and in English.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// A sentence that never varies.
+    /// A constant sentence.
     #[must_use]
     pub const fn fixed(ja: &'static str, en: &'static str) -> Self {
         Self { ja: Cow::Borrowed(ja), en: Cow::Borrowed(en) }
@@ -24,7 +24,7 @@ impl Text {
         Self { ja: ja.into(), en: en.into() }
     }
 
-    /// This sentence, and then `other` where there is one.
+    /// This sentence, followed by `other` if there is one.
     #[must_use]
     pub fn then_if(self, other: Option<Self>) -> Self {
         match other {
@@ -33,14 +33,14 @@ impl Text {
         }
     }
 
-    /// This sentence and then `other`.
+    /// This sentence, followed by `other`.
     #[must_use]
     pub fn then(self, other: &Self) -> Self {
         Self::new(format!("{}{}", self.ja, other.ja), format!("{} {}", self.en, other.en))
     }
 }
 
-/// A value of a closed list that is filtered by its key and read by its label.
+/// A value of a closed list: filters use its key, people read its label.
 pub trait Word {
     /// Stable, in snake case: used in SQL, JSON and filters.
     fn key(&self) -> &'static str;
@@ -48,9 +48,9 @@ pub trait Word {
     fn label(&self) -> Text;
 }
 
-/// One axis of a facility: its value, and why it is what it is.
+/// One axis of a facility: its value and the reason for it.
 ///
-/// In JSON `{"key": …, "label": …, "why": …}` with the fields of the value beside them.
+/// In JSON `{"key": …, "label": …, "why": …}`, next to the fields of the value.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Axis<T> {
     #[serde(flatten)]

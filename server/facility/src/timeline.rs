@@ -1,8 +1,8 @@
-//! What was true of a facility from when on, by all that is known now.
+//! The status history of a facility in valid time, by everything known now.
 //!
-//! The log says things in the order in which they arrived. Here they count from when they were so: a call from the hour in
-//! which it was made, a read from the minute in which it was seen, however much later somebody said it; what was taken back
-//! never was. Rules and calendar are today's.
+//! The log is ordered by arrival (transaction time). Here a fact counts from the time at which it became true: a call
+//! from the hour of the call, a read from the minute of the read, even if a person stated it much later. A withdrawn
+//! fact never counts. Rules and calendar are the current ones.
 
 use chrono::{DateTime, Utc};
 use yomitori_proto::event::{Event, Recorded};
@@ -15,7 +15,7 @@ use crate::rules::Rules;
 use crate::text::Word as _;
 use crate::view::View;
 
-/// What a row of a facility says in words.
+/// The keys in a facility's row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StatusWords {
     pub code: Option<String>,
@@ -33,38 +33,38 @@ pub struct StatusWords {
     pub flags: Vec<&'static str>,
 }
 
-/// A facility as it was at an instant, with everything in it that was so until then.
+/// A facility at an instant, with every fact that was valid by then: the checkpoint of a timeline.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TimelineHead {
     pub facility: Facility,
     pub through: DateTime<Utc>,
 }
 
-/// What was true, from when on.
+/// The status history.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Timeline {
-    /// Ascending, each until the next; those of an earlier head stand before them.
+    /// Ascending, each valid until the next. Those of an earlier head come before them.
     pub entries: Vec<(DateTime<Utc>, StatusWords)>,
-    /// To go on from: as it was at `settled`.
+    /// The checkpoint for the next call: the state at `settled`.
     pub head: TimelineHead,
 }
 
-/// The span that is told.
+/// The period of a timeline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimelineSpan {
-    /// What becomes known later is expected to be no older than this.
+    /// Facts that arrive later are expected to be valid from this instant or later.
     pub settled: DateTime<Utc>,
     pub until: DateTime<Utc>,
 }
 
-/// More changes by time alone than this between two facts say nothing new.
+/// Limit for changes by time alone between two facts; further ones add no information.
 const WAITS: usize = 10_000;
 
-/// From when on a fact was so, whenever it was said. For what people say of an opt-out see [`timeline`].
+/// The start of a fact's valid time. For statements about an opt-out see [`timeline`].
 #[must_use]
 pub fn valid_from(recorded: &Recorded) -> DateTime<Utc> {
-    let said = recorded.occurred_at().min(recorded.received_at);
-    let so = match &recorded.event {
+    let stated_at = recorded.occurred_at().min(recorded.received_at);
+    let event_at = match &recorded.event {
         Event::SmartphoneReadAttested(event) => event.read_at,
         Event::SmartphoneReadFailed(event) => event.read_at,
         Event::FallbackUsed(event) => event.used_at,
@@ -75,19 +75,19 @@ pub fn valid_from(recorded: &Recorded) -> DateTime<Utc> {
         Event::OptOutAcknowledged(event) => event.acknowledged_at,
         Event::OptOutWithdrawn(event) => event.withdrawn_at,
         Event::ListingObserved(event) => event.as_of,
-        _ => said,
+        _ => stated_at,
     };
-    so.min(said)
+    event_at.min(stated_at)
 }
 
-/// Whether this takes something back: what was true before it has to be told anew from the beginning.
+/// Whether a fact withdraws another one, so that the history has to be computed again from the beginning.
 #[must_use]
 pub const fn takes_back(recorded: &Recorded) -> bool {
     matches!(recorded.event, Event::EntryWithdrawn(_) | Event::StatementWithdrawn(_) | Event::FacilityRegistered(_))
 }
 
-/// What was true of `facility` in `span`. `facts` are in the order of the log: all of them, or, to go on from a `head`, at
-/// least those that were said since then.
+/// The status history of `facility` in `span`. `facts` are in the order of the log: all of them, or, with a `head`, at
+/// least those that are valid after it.
 #[must_use]
 pub fn timeline(
     facility: FacilityId,
@@ -99,7 +99,7 @@ pub fn timeline(
 ) -> Timeline {
     let since = head.as_ref().map(|head| head.through);
     let facts = ordered(facts, since);
-    // A clock that was set back takes nothing out of a head.
+    // A clock that was set back removes nothing from a head.
     let through = span.settled.max(since.unwrap_or(span.settled));
     let (state, last) = match head {
         Some(TimelineHead { facility, through }) => {
@@ -108,29 +108,29 @@ pub fn timeline(
         }
         None => (Facility::new(facility), None),
     };
-    // What a head knows of numbers is what had come by then.
+    // A head knows the numbers that had arrived by its instant.
     let mut numbers = state.clone();
-    let mut telling = TimelineBuilder { rules, calendar, state, last, entries: Vec::new() };
-    let facts = telling.admitted(facts, &mut numbers, through);
+    let mut builder = TimelineBuilder { rules, calendar, state, last, entries: Vec::new() };
+    let facts = builder.admitted(facts, &mut numbers, through);
     let mut settled = None;
     for (place, (at, recorded)) in facts.iter().enumerate() {
         if *at > through && settled.is_none() {
-            settled = Some(telling.state.clone());
+            settled = Some(builder.state.clone());
         }
-        telling.wait(*at);
-        telling.apply(recorded);
-        // What happened at one instant is one change.
+        builder.wait(*at);
+        builder.apply(recorded);
+        // Facts of the same instant are one change.
         if facts.get(place + 1).is_none_or(|(next, _)| next > at) {
-            telling.look(*at);
+            builder.look(*at);
         }
     }
-    telling.wait(span.until);
-    let mut facility = settled.unwrap_or_else(|| telling.state.clone());
+    builder.wait(span.until);
+    let mut facility = settled.unwrap_or_else(|| builder.state.clone());
     facility.number_as(&numbers);
-    Timeline { entries: telling.entries, head: TimelineHead { facility, through } }
+    Timeline { entries: builder.entries, head: TimelineHead { facility, through } }
 }
 
-/// What is known after `since`, each from when it was so. A facility bears its name from the beginning.
+/// The facts after `since` in the order of valid time. The facility's name counts from the first fact on.
 fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Utc>, &Recorded)> {
     let begun = facts.iter().map(valid_from).min();
     let mut named = since.is_some();
@@ -144,7 +144,7 @@ fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Ut
     };
     let mut facts: Vec<_> = facts.iter().map(dated).collect();
     facts.retain(|(at, _)| since.is_none_or(|since| *at > since));
-    // Of one instant the name first: nothing is said of a facility that has none.
+    // At the same instant the registration comes first, because a facility has a name in every row.
     facts.sort_by_key(|(at, recorded)| (*at, !matches!(recorded.event, Event::FacilityRegistered(_))));
     facts
 }
@@ -153,14 +153,14 @@ struct TimelineBuilder<'a> {
     rules: &'a Rules,
     calendar: &'a Calendar,
     state: Facility,
-    /// What was true last, and until when it stays so by itself; nothing before the first fact.
+    /// The last status, and the instant until which it stays valid by itself; `None` before the first fact.
     last: Option<(StatusWords, Option<DateTime<Utc>>)>,
     entries: Vec<(DateTime<Utc>, StatusWords)>,
 }
 
 impl TimelineBuilder<'_> {
-    /// The facts whose numbers are new. All numbers are known from the beginning, as nothing is missing that came later; and
-    /// what was taken back is taken back before it comes.
+    /// The facts with new numbers. All numbers are registered first, so that a later arrival leaves no hole; and
+    /// withdrawals are applied before the facts that they withdraw.
     fn admitted<'a>(
         &mut self,
         facts: Vec<(DateTime<Utc>, &'a Recorded)>,
@@ -185,7 +185,7 @@ impl TimelineBuilder<'_> {
         self.state.apply_admitted(recorded, self.rules);
     }
 
-    /// What changes by itself until `until`.
+    /// Adds the changes by time alone until `until`.
     fn wait(&mut self, until: DateTime<Utc>) {
         for _ in 0..WAITS {
             match self.last {
@@ -204,7 +204,7 @@ impl TimelineBuilder<'_> {
     }
 }
 
-/// What a facility's row says at `now`, and when that changes by itself.
+/// The keys in a facility's row at `now`, and the next change by time alone.
 #[must_use]
 pub fn look(
     facility: &Facility,

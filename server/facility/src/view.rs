@@ -1,4 +1,4 @@
-//! A facility at one instant, with the rules and the calendar by which it is looked at.
+//! A facility at one instant, with the rules and the calendar that judge it.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +73,7 @@ impl<'a> View<'a> {
         self.moment.now()
     }
 
-    /// Whether `at` has come; remembered as an instant at which something may change.
+    /// Whether `at` has passed. The instant is remembered as a possible time of change.
     pub(crate) fn passed(&self, at: DateTime<Utc>) -> bool {
         self.moment.passed(at)
     }
@@ -88,18 +88,18 @@ impl<'a> View<'a> {
         self.named_terminals().map(|(_, terminal)| terminal)
     }
 
-    /// The same, with what names them.
+    /// The terminals in use, with their identifiers.
     pub(crate) fn named_terminals(&self) -> impl Iterator<Item = (TerminalId, &'a Terminal)> {
         let terminals = self.facility.terminals.iter().map(|(id, terminal)| (*id, terminal.as_ref()));
         terminals.filter(|(_, terminal)| terminal.retired_at().is_none())
     }
 
-    /// A day, as it is in Japan.
+    /// A date in Japan.
     pub(crate) fn date(&self, at: DateTime<Utc>) -> String {
         local(at).format("%Y-%m-%d").to_string()
     }
 
-    /// A minute, as it is in Japan.
+    /// A date and minute in Japan.
     pub(crate) fn minute(&self, at: DateTime<Utc>) -> String {
         local(at).format("%Y-%m-%d %H:%M").to_string()
     }

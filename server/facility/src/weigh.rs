@@ -1,70 +1,75 @@
-//! Whether phones work at a facility, or chance and cards explain what follows its taps.
+//! A sequential test that decides whether phones work at a facility, or whether chance and cards explain the results
+//! after its taps.
 //!
-//! Each tap is weighed by all that follows it within the window: how probable are these result files where phones work
-//! (most reads succeed, the result comes after about 12 seconds, no card follows), and how probable where they never do
-//! (the card is used instead, after about 50 seconds, or another way; everything else is chance, at the rate of the desk's
-//! results before the tap)? The quotients are multiplied: Wald's sequential test. So that a facility whose phones begin to
-//! work late is found too, a small part of the weight begins anew with every tap (a mixture over the first tap that works).
-//! Whether the official software was ever seen to take a tap here counts once: where the pairing was never set it takes none.
-//! By Ville's inequality at most the share `false_eligible` of the facilities at which phones never work pass it, however
-//! long they are watched, as far as the assumed delays are right.
+//! Each tap is weighed by all results that follow within the window. The quotient compares two probabilities of these
+//! results. In the first case phones work: most reads succeed, the result comes after about 12 seconds, and no card
+//! follows. In the second case phones never work: a card follows after about 50 seconds, or the desk uses another way,
+//! and every other result is chance at the rate of the desk's results before the tap. The product of the quotients is
+//! Wald's sequential probability ratio test.
 //!
-//! Pure arithmetic: taps and instants come in, numbers go out.
+//! To find a facility whose phones begin to work late, a small part of the weight starts again with every tap (a
+//! mixture over the first tap that works). The official software's reaction to any tap counts once, because software
+//! that was never paired reacts to none.
+//!
+//! By Ville's inequality, at most the share `false_eligible` of the facilities without working phones pass the test,
+//! for any duration, provided that the assumed delays are right.
+//!
+//! The module is pure arithmetic: taps and instants in, numbers out.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Delay, RuleSet};
 
-/// What followed one tap.
+/// The results that followed one tap.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Trial {
     pub(crate) at: DateTime<Utc>,
-    /// How much later each result came that is no other tap's, ascending, in ms.
+    /// Delays of the results that belong to no other tap, ascending, in ms.
     pub(crate) near_ms: Vec<u32>,
-    /// The one that is joined to it.
+    /// Delay of the joined result.
     pub(crate) delay_ms: Option<u32>,
     pub(crate) results_before: u16,
-    /// The same of the desk at other times, in hundredths.
+    /// The desk's usual number of results before a result, in hundredths.
     pub(crate) usual_hundredths: u32,
-    /// The official software was seen to work with it.
+    /// The official software reacted to the tap.
     pub(crate) in_use: bool,
-    /// The desk or the header says that it failed: the files are somebody else's.
+    /// The desk or the header reports a failure, so the files belong to other patients.
     pub(crate) failed: bool,
-    /// When the same patient tried again: from then on that decides, and this one isn't weighed.
+    /// Time at which the same patient tried again: from then on the later tap decides, and this one isn't weighed.
     pub(crate) retried_at: Option<DateTime<Utc>>,
 }
 
-/// How a tap weighs.
+/// The weight of a tap.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Weight {
-    /// How much more probable it is where phones work.
+    /// Likelihood ratio: phones work against phones never work.
     pub(crate) quotient: f64,
-    /// How probable it is that this phone was read, where phones work.
+    /// Probability that this phone was read, if phones work.
     pub(crate) certainty: f64,
-    /// The card is the likelier explanation, not chance.
+    /// A card is a more likely explanation than chance.
     pub(crate) card: bool,
-    /// How many results within the time that phones take are due to chance or cards.
+    /// Expected number of results by chance or cards within the time that phones take.
     pub(crate) expected: f64,
 }
 
-/// Where the test stands after some taps.
+/// The state of the test after some taps.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(from = "StoredTest", into = "StoredTest")]
 pub(crate) struct Test {
-    /// The weight of all beginnings so far.
+    /// The combined weight of all possible first taps so far.
     weight: f64,
     taps: u32,
-    /// The official software was seen to work with one of them.
+    /// The official software reacted to one of the taps.
     taken: bool,
-    /// The logarithm of the quotients since the run began.
+    /// The logarithm of the product of the quotients since the start of the run.
     run: f64,
-    /// Since when taps count that were not refuted: absent where that is the first.
+    /// Start of the run that has not been refuted; `None` if it begins with the first tap.
     pub(crate) run_from: Option<DateTime<Utc>>,
     pub(crate) tally: Chance,
 }
 
-/// What was seen against what was to be expected, since the run began.
+/// The observed against the expected number of results since the start of the run.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct Chance {
     pub(crate) taps: u32,
@@ -72,7 +77,7 @@ pub(crate) struct Chance {
     pub(crate) expected: f64,
 }
 
-/// A test as it is written: whole numbers, so that what is read again is the same to the last bit.
+/// The stored form of a test: whole numbers, so that a round trip is exact to the last bit.
 #[derive(Serialize, Deserialize)]
 struct StoredTest {
     weight_ln_millionths: i64,
@@ -118,19 +123,19 @@ impl From<StoredTest> for Test {
     }
 }
 
-/// No weight is less.
+/// The minimum weight.
 const LEAST: f64 = 1e-12;
 
-/// So much of the weight is for facilities whose phones begin to work later.
+/// Share of the weight for facilities whose phones begin to work later.
 const LATER: f64 = 0.05;
-/// Results before the first: as if half a one had come.
+/// Prior for the number of results: half a result.
 const PRIOR: f64 = 0.5;
-/// No desk is taken for quieter: of one that has just begun nothing is known.
+/// Minimum of results assumed for a desk, because a new desk's rate is unknown.
 const LEAST_RESULTS: f64 = 1.5;
 
 impl Default for Test {
     fn default() -> Self {
-        // As it would be read again.
+        // Rounded as after a round trip.
         Self { weight: 1.0 - LATER, taps: 0, taken: false, run: 0.0, run_from: None, tally: Chance::default() }
             .rounded()
     }
@@ -161,11 +166,11 @@ fn normal(z: f64) -> f64 {
     if z < 0.0 { tail } else { 1.0 - tail }
 }
 
-/// No result is taken for faster than this: names of files have whole seconds.
+/// The shortest delay of a result, because file names have whole seconds.
 const FASTEST_S: f64 = 0.5;
 
 impl Trial {
-    /// How it weighs by what was known `until_ms` after the tap.
+    /// The weight by the results known `until_ms` after the tap.
     pub(crate) fn weigh(&self, set: &RuleSet, until_ms: u32) -> Weight {
         let window_s = set.correlation_to.num_milliseconds() as f64 / 1000.0;
         let until = (f64::from(until_ms) / 1000.0).clamp(FASTEST_S, window_s.max(FASTEST_S));
@@ -186,7 +191,7 @@ impl Trial {
             phone += set.phone_result.density(seconds);
             card += set.card_result.density(seconds);
         }
-        // Both beside the probability that all of it is chance.
+        // Both are relative to the probability that every result is chance.
         let read = 1.0 - set.phone_result.share_until(until) + phone / rate;
         let failed = 1.0 - card_share * set.card_result.share_until(until) + card_share * card / rate;
         let works = set.phone_success * read;
@@ -199,12 +204,12 @@ impl Trial {
         }
     }
 
-    /// How it weighs when its own result has just come.
+    /// The weight when the tap's own result arrives.
     pub(crate) fn at_result(&self, set: &RuleSet) -> Option<Weight> {
         self.delay_ms.map(|delay| self.weigh(set, delay))
     }
 
-    /// How it weighs when nothing more can come.
+    /// The weight at the end of the window.
     pub(crate) fn at_end(&self, set: &RuleSet) -> Weight {
         self.weigh(set, u32::MAX)
     }
@@ -215,9 +220,9 @@ impl Trial {
 }
 
 impl Test {
-    /// One more tap that weighs `weight`.
+    /// Adds one tap with its weight.
     pub(crate) fn add(&mut self, trial: &Trial, weight: &Weight, set: &RuleSet) {
-        // What a run that is refuted held was chance.
+        // The results of a refuted run were chance.
         if self.run <= set.missed_eligible.ln() {
             (self.run, self.run_from, self.tally) = (0.0, Some(trial.at), Chance::default());
         }
@@ -231,12 +236,12 @@ impl Test {
         self.tally.expected += weight.expected;
     }
 
-    /// The same, as it would be read again.
+    /// The test after a round trip through its stored form.
     pub(crate) fn rounded(self) -> Self {
         StoredTest::from(self).into()
     }
 
-    /// Whether phones work here, as far as `set` asks.
+    /// Whether the test shows that phones work here, by the thresholds of `set`.
     pub(crate) fn passes(&self, set: &RuleSet) -> bool {
         let later = LATER / (f64::from(self.taps) + 1.0);
         let (works, never) = (set.taken_where_works, set.taken_where_never);
@@ -301,13 +306,13 @@ mod tests {
         let set = set();
         let weight = trial(&[8_000], 0).at_result(&set).unwrap();
         assert!(weight.quotient > 1.0 / set.false_eligible && weight.certainty > set.read_certainty, "{weight:?}");
-        // A card that follows takes some of it back.
+        // A later card reduces the weight.
         assert!(trial(&[8_000, 50_000], 0).at_end(&set).quotient < weight.quotient);
         assert_eq!(trial(&[], 0).at_result(&set), None);
     }
 
     #[test]
-    fn failures_speak_against_it_and_what_came_before_them_was_chance() {
+    fn failures_count_against_it_and_refute_what_came_before() {
         let failure = Trial { failed: true, ..trial(&[8_000], 0) };
         let failures = [failure.clone(), failure.clone(), failure.clone(), failure.clone()];
         let refuted = after(&[&[trial(&[40_000], 2)], &failures[..], &[trial(&[9_000], 2)]].concat());

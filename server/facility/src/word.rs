@@ -1,11 +1,11 @@
-//! The contract's words as people read them.
+//! Labels for the contract's enum values.
 
 use yomitori_proto::vocabulary::{
     Closes, CollectionLevel, Component, Intent, Medium, Notice, PhoneNative, PhoneOs, Purchase, ReaderRole,
     SettingsOutcome,
 };
 
-/// Keys and labels of a closed list, one line a word.
+/// Keys and labels of a closed list, one value per line.
 macro_rules! words {
     ($($name:ident { $($word:ident = $key:literal, $ja:literal, $en:literal;)* })*) => {$(
         impl $crate::text::Word for $name {

@@ -1,4 +1,4 @@
-//! Events that change nothing cost no memory.
+//! Events without effect allocate no memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,7 +15,7 @@ thread_local! {
 struct Counting;
 
 #[expect(unsafe_code, reason = "an allocator that counts is the only way to see allocations")]
-// SAFETY: everything is handed to the system's allocator as it is.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
@@ -43,7 +43,7 @@ fn example() -> Vec<Recorded> {
     facts.collect()
 }
 
-/// A fact of the terminal in the example, of a kind.
+/// A fact of one kind from the example's terminal.
 fn of_kind(kind: &str) -> Recorded {
     example().into_iter().find(|recorded| recorded.event.kind() == kind).expect("the example has every kind")
 }
@@ -64,7 +64,7 @@ fn folded(rules: &Rules) -> Facility {
 }
 
 #[test]
-fn what_changes_nothing_allocates_nothing() {
+fn events_without_effect_allocate_nothing() {
     let rules = Rules::bundled();
     let mut facility = folded(&rules);
     let mut card = of_kind("tap_observed");

@@ -1,4 +1,4 @@
-//! The table of bounded lists: every one of them is overfilled, and what was shown before stays.
+//! The table of bounded lists: the test overfills each of them and compares the status with the one before.
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn at(seconds: i64) -> String {
     (first + Duration::seconds(seconds)).to_rfc3339()
 }
 
-/// Facts of one facility, each a minute after the one before.
+/// Facts of one facility, each a minute after the previous one.
 struct Story {
     facts: Vec<Recorded>,
     seconds: i64,
@@ -26,7 +26,7 @@ impl Story {
     fn push(&mut self, origin: &Value, event: &Value) {
         let at = at(self.seconds);
         let fact = json!({ "facility": FACILITY, "received_at": at, "origin": origin, "event": event });
-        self.facts.push(serde_json::from_value(fact).expect("a fact of the documented form"));
+        self.facts.push(serde_json::from_value(fact).expect("a fact of the documented format"));
         self.seconds += 60;
     }
 
@@ -50,7 +50,7 @@ impl Story {
         self.terminal(&json!({ "tap_observed": { "reader": "0000000000000001", "in_use": true, "present_ms": 1500 } }));
     }
 
-    /// A result file ten seconds after what came last.
+    /// A result file ten seconds after the last fact.
     fn file(&mut self) {
         self.seconds -= 50;
         self.terminal(&json!({ "linkage_result_observed": { "kind": "face_result", "file_at": at(self.seconds) } }));
@@ -64,7 +64,7 @@ impl Story {
         self.push(&origin, &json!({ "listing_observed": observed }));
     }
 
-    /// One more entry of a list of the table.
+    /// Adds one more entry to a list of the table.
     fn one_more(&mut self, list: &str, number: u64) {
         let now = at(self.seconds);
         let later = at(self.seconds + 86_400);
@@ -110,9 +110,7 @@ impl Story {
                 self.seq += 1;
                 self.reader(1, "phone");
             }
-            "newest observations of a life that are told apart from others of the same number" => {
-                self.reader(1, "phone")
-            }
+            "digests of the newest observations of a life" => self.reader(1, "phone"),
             "ended sessions of a terminal" => {
                 let origin = json!({ "server": { "instance": session, "stated_at": now } });
                 let ended = json!({ "terminal": TERMINAL, "session": session });
@@ -140,7 +138,7 @@ impl Story {
             "statements of one thing, such as of the face reader" => {
                 self.person(&json!({ "reader_purchased": { "item": "reader", "route": "own" } }));
             }
-            "statements told apart" => self.person(&json!({ "reception_arranged": { "arranged_at": now } })),
+            "digests of statements" => self.person(&json!({ "reception_arranged": { "arranged_at": now } })),
             "statements of intent" => self.person(&json!({ "listing_intent_set": { "intent": "do_not_want" } })),
             "acts of an opt-out" => self.person(&json!({ "opt_out_call_made": { "called_at": now } })),
             "snapshots of the ministry's list" => self.list(number, "1319999015"),
@@ -157,12 +155,12 @@ impl Story {
                 let prefecture = if number.is_multiple_of(2) { "13" } else { "26" };
                 self.person(&json!({ "facility_registered": { "name": "x", "prefecture": prefecture, "codes": [] } }));
             }
-            other => panic!("`{other}` is not overfilled by any test"),
+            other => panic!("no test overfills `{other}`"),
         }
     }
 }
 
-/// What nothing that is forgotten may change.
+/// The values that no forgotten entry may change.
 fn shown(story: &Story) -> Value {
     let rules = Rules::bundled();
     let mut facility = Facility::new(FACILITY.parse().map(FacilityId).expect("an id"));

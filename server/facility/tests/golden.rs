@@ -1,5 +1,5 @@
-//! Records of every kind as they were written when the kind was released, folded by this version: whatever the log holds
-//! from any time can be followed, and can be told as a past.
+//! Records of every kind as written by the version that introduced the kind, folded by this version: every record in
+//! the log can be folded, and its status history computed.
 #![expect(clippy::disallowed_methods, reason = "a test reads files")]
 
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ fn golden() -> Vec<(String, Vec<Recorded>)> {
 }
 
 #[test]
-fn every_record_that_was_ever_written_can_be_folded() {
+fn every_record_ever_written_can_be_folded() {
     let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
     let golden = golden();
     let kinds: BTreeSet<&str> = golden.iter().flat_map(|(_, facts)| facts).map(|fact| fact.event.kind()).collect();
@@ -50,9 +50,9 @@ fn every_record_that_was_ever_written_can_be_folded() {
         all.extend(facts.iter().cloned());
     }
     let id = all[0].facility;
-    assert!(all.iter().all(|fact| fact.facility == id), "the golden files tell of one facility");
+    assert!(all.iter().all(|fact| fact.facility == id), "the golden files are about one facility");
     let until = all.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
-    let told = timeline(id, None, &all, &rules, &calendar, TimelineSpan { settled: until, until });
-    let last = &told.entries.last().expect("something was so").1;
+    let history = timeline(id, None, &all, &rules, &calendar, TimelineSpan { settled: until, until });
+    let last = &history.entries.last().expect("the history has entries").1;
     assert_eq!((last.intent, last.opt_out, last.listing), ("do_not_want", "planned", "listed"), "{last:?}");
 }

@@ -1,4 +1,4 @@
-//! P1 to P10 of the house: what must hold for every history of a facility.
+//! The properties P1 to P10: they must hold for every history of a facility.
 
 #[path = "properties/long.rs"]
 mod long;
@@ -40,7 +40,7 @@ fn end() -> DateTime<Utc> {
     begin() + Duration::days(60)
 }
 
-/// How many reads there are, and the strongest.
+/// The number of reads, and the strongest level.
 fn evidence(status: &Status) -> (u32, Option<Level>) {
     match &status.evidence.value {
         Evidence::Succeeded { count, level, .. } => (*count, Some(*level)),
@@ -74,7 +74,7 @@ fn moved(mut facts: Vec<Recorded>, moves: Moves) -> Vec<Recorded> {
     facts
 }
 
-/// Everything together: two terminals, what is said, and how they mingle.
+/// A whole history: two terminals, statements, and the way they interleave.
 #[derive(Clone, Debug)]
 struct History {
     one: Vec<Timed<Sight>>,
@@ -99,7 +99,7 @@ fn history() -> impl Strategy<Value = History> {
     })
 }
 
-/// The parts of two statuses that are not the same.
+/// The fields of two statuses that differ.
 fn differences(one: &Status, other: &Status) -> Vec<String> {
     let json = |status| serde_json::to_value(status).expect("a status is JSON");
     let (one, other) = (json(one), json(other));
@@ -110,7 +110,7 @@ fn differences(one: &Status, other: &Status) -> Vec<String> {
         .collect()
 }
 
-/// How many cases: 2,000 as it ships, or what `YOMITORI_CASES` says.
+/// The number of cases: 2,000 by default, or `YOMITORI_CASES`.
 #[expect(clippy::disallowed_methods, reason = "the one switch of these tests")]
 fn cases() -> ProptestConfig {
     let said = std::env::var("YOMITORI_CASES").ok().and_then(|cases| cases.parse().ok());
@@ -118,7 +118,7 @@ fn cases() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() }
 }
 
-/// What one terminal tells of a phone's tap, a second tap and two results, up to `last`.
+/// The facts of one terminal about a phone's tap, a second tap and two results, up to `last`.
 fn two_taps(last: Sight) -> Vec<Recorded> {
     let tap = || Sight::Tap { reader: story::PHONE, medium: Medium::OtherTypeB, mute: false };
     let file = |found_after_s| Sight::File { found_after_s, outcome: ReadOutcome::NotRead };
@@ -128,8 +128,8 @@ fn two_taps(last: Sight) -> Vec<Recorded> {
     )
 }
 
-/// The last of `facts` takes a read back that had been shown, and that is said.
-fn last_is_told_to_correct(facts: &[Recorded]) {
+/// The last of `facts` removes a read that had been shown, and that correction is recorded.
+fn last_records_a_correction(facts: &[Recorded]) {
     let (last, before) = facts.split_last().expect("there are facts");
     let now = facts.iter().map(|recorded| recorded.received_at).max().expect("there are facts");
     let (before, facility) = (seen(&folded(before), now), folded(facts));
@@ -140,7 +140,7 @@ fn last_is_told_to_correct(facts: &[Recorded]) {
 
 #[test]
 fn a_second_result_that_is_found_after_its_window_corrects() {
-    last_is_told_to_correct(&two_taps(Sight::File { found_after_s: 271, outcome: ReadOutcome::NotRead }));
+    last_records_a_correction(&two_taps(Sight::File { found_after_s: 271, outcome: ReadOutcome::NotRead }));
 }
 
 #[test]
@@ -154,12 +154,15 @@ fn entries_of_one_instant_are_corrected_one_by_one() {
         ],
     );
     facts.extend(said(&[(120, Word::Retired)]));
-    let Origin::Person(stated) = &mut facts.last_mut().expect("there are facts").origin else { panic!("a person's") };
+    let Origin::Person(stated) = &mut facts.last_mut().expect("there are facts").origin else {
+        panic!("the fact is a person's")
+    };
     stated.stated_at = begin();
-    last_is_told_to_correct(&facts);
+    last_records_a_correction(&facts);
 }
 
-/// `facts` with a statement that is withdrawn at the end, and without it. Which one it was stays known, and what was shown.
+/// The status with a statement and its withdrawal, and the status with the withdrawal alone. Recorded corrections are
+/// left out.
 fn withdrawn(facts: &[Recorded], which: &Index) -> Option<(Status, Status)> {
     let persons = |recorded: &&Recorded| matches!(recorded.origin, Origin::Person(_));
     let count = facts.iter().filter(persons).count();
@@ -194,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn p1_a_fold_may_stop_anywhere_and_go_on(history in history(), at in any::<Index>()) {
+    fn p1_a_fold_may_stop_anywhere_and_continue(history in history(), at in any::<Index>()) {
         let facts = history.facts();
         let at = at.index(facts.len() + 1);
         let resumed = fold_all(stored(&folded(&facts[..at])), &facts[at..]);
@@ -205,7 +208,7 @@ proptest! {
     fn a_status_is_read_as_it_was_written(history in history()) {
         let status = seen(&folded(&history.facts()), end());
         let text = serde_json::to_string(&status).expect("a status is JSON");
-        let again: Status = serde_json::from_str(&text).expect("what was written can be read");
+        let again: Status = serde_json::from_str(&text).expect("a stored status can be read");
         prop_assert_eq!(differences(&again, &status), Vec::<String>::new());
         prop_assert_eq!(again, status);
     }
@@ -227,7 +230,7 @@ proptest! {
         one in sights(14), two in sights(14), three in sights(6), choices in prop::collection::vec(0_usize..3, 1..20),
     ) {
         let parts = || vec![observed(0, &one), observed(1, &two), observed(2, &three)];
-        // What was shown in between depends on the order, so what was corrected does.
+        // The interleaving changes which evidence is shown in between, and so which corrections are recorded.
         let status = |choices: &[usize]| Status { superseded: Vec::new(), ..seen(&folded(&interleave(parts(), choices)), end()) };
         prop_assert_eq!(differences(&status(&choices), &status(&[0])), Vec::<String>::new());
     }
@@ -326,7 +329,7 @@ proptest! {
                 _ => None,
             });
             prop_assert!(asked.into_iter().any(|asked_at| asked_at < as_of));
-            // Whatever names it later is contradicted by a list of the same date.
+            // A later list that names the facility is contradicted by a list of the same date.
             for named in lists().filter(|event| event.listed && as_of < event.as_of) {
                 let contradicted = lists().any(|event| event.as_of == named.as_of && !event.listed && covers(event));
                 prop_assert!(contradicted, "{:?}", named);
@@ -341,7 +344,7 @@ proptest! {
     }
 
     #[test]
-    fn p6_acts_count_by_when_they_were_done_and_lists_by_their_date(words in words(24), moves in moves(12)) {
+    fn p6_acts_and_lists_count_by_their_dates(words in words(24), moves in moves(12)) {
         let facts = said(&words);
         let (one, other) = (seen(&folded(&facts), end()), seen(&folded(&moved(facts, moves)), end()));
         prop_assert_eq!(&one.intent, &other.intent);
@@ -398,8 +401,8 @@ proptest! {
             }
         }
         let last = seen(&facility, facts[facts.len() - 1].received_at + Duration::minutes(10));
-        let truth = long::reads(days, seed);
-        prop_assert_eq!(evidence(&last).0 as usize, truth);
+        let expected = long::reads(days, seed);
+        prop_assert_eq!(evidence(&last).0 as usize, expected);
         let eligible = matches!(last.eligible.value, Eligible::Eligible { .. });
         prop_assert!(eligible);
         let size = serde_json::to_string(&facility).expect("a state is JSON").len();
@@ -407,7 +410,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_said_folds(facts in prop::collection::vec(yomitori_proto::arbitrary::recorded(), 0..40), now_s in 0_i64..3_000_000) {
+    fn any_facts_can_be_folded(facts in prop::collection::vec(yomitori_proto::arbitrary::recorded(), 0..40), now_s in 0_i64..3_000_000) {
         let facts: Vec<_> = facts.into_iter().map(|recorded| Recorded { facility: FACILITY, ..recorded }).collect();
         let facility = folded(&facts);
         let now = begin() + Duration::seconds(now_s);

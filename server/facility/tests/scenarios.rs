@@ -1,4 +1,4 @@
-//! Scenario files: facts in the form of `explain --events`, with what is expected between them.
+//! Scenario files: facts in the format of `explain --events`, with expectations between them.
 //!
 //! A line is a fact, `{"about": …}`, or `{"expect": {"at": …}}` with any of: an axis and its key, `has` and `lacks`
 //! (flags), `status` (a part of the status in JSON; lists are compared element by element).
@@ -57,7 +57,7 @@ fn check(facility: &Facility, expected: &Value) -> anyhow::Result<()> {
             ensure!(whole.get(key).is_some_and(|whole| contains(whole, part)), "{at}: {key}: {}", seen[key]);
         }
     }
-    // What the flags are follows from the status, and a due instant lies ahead.
+    // The flags follow from the status, and the due instant lies in the future.
     ensure!(standing(facility, &rules, &calendar, at).len() == flags.len());
     ensure!(due(facility, &rules, &calendar, at).is_none_or(|due| at < due));
     Ok(())
@@ -73,7 +73,7 @@ fn play(path: &Path) -> anyhow::Result<usize> {
         if let Some(expected) = value.get("expect") {
             let facility = facility.as_ref().context("an expectation before the first fact")?;
             check(facility, expected).with_context(|| format!("{}:{}", path.display(), index + 1))?;
-            // What is stored and read again is the same facility.
+            // A round trip through the stored form gives the same facility.
             ensure!(serde_json::from_str::<Facility>(&serde_json::to_string(facility)?)? == *facility);
             expectations += 1;
         } else if value.get("about").is_none() {
@@ -113,7 +113,7 @@ fn moved(value: &mut Value, instant: &str) {
 }
 
 #[test]
-fn the_ends_of_time_are_borne() {
+fn the_ends_of_time_are_accepted() {
     let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
     let ends = ["-262143-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "+262142-12-31T23:59:59.999Z"];
     let mut facility: Option<Facility> = None;

@@ -1,4 +1,4 @@
-//! Folding the log anew while more comes in: how far the live projection falls behind meanwhile.
+//! A rebuild during live traffic: how far the live projection falls behind.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::world::{World, log};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What was seen while a rebuild ran beside the live projection.
+/// Results of a rebuild next to the live projection.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
     pub took: Duration,
-    /// Records that came in meanwhile.
+    /// Records that arrived during the rebuild.
     pub came: u64,
-    /// The longest that a record waited to be folded.
+    /// The longest time for which a record waited to be folded.
     pub lag: Duration,
 }
 
-/// Runs `rebuild` while every facility tells one observation of `parts` after the other. The log has `records` now, and all
-/// of them are folded.
+/// Runs `rebuild` while the facilities report the observations of `parts` in turn. The log has `records` now, all of
+/// them folded.
 ///
 /// # Errors
-/// Where a part fails.
+/// If a part fails.
 pub async fn rebuild(
     world: &World,
     server: &Server,
@@ -68,7 +68,7 @@ pub async fn rebuild(
     }
     let took = began.elapsed();
     stop.store(true, Ordering::Relaxed);
-    comes.await.context("what comes in")??;
+    comes.await.context("the arriving records")??;
     let ended = process.ended(Duration::from_secs(5)).await?;
     anyhow::ensure!(ended.success(), "rebuild ended with {ended}: {}", process.log());
     Ok(Seen { took, came: appended.load(Ordering::Relaxed) - records, lag })

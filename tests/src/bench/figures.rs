@@ -1,7 +1,7 @@
-//! What the benches found, as one table: on the screen, as Markdown and as JSON.
+//! The results of the benches as one table: on the screen, as Markdown and as JSON.
 //!
-//! Each run of a bench leaves its part under `target/bench/parts`; the table is put together of all parts that are there,
-//! so that one bench can be repeated without the others. A figure is written down, never judged.
+//! Each run of a bench writes its part under `target/bench/parts`. The table is built from all parts, so a single bench
+//! can be repeated. Figures are recorded without a verdict.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -12,8 +12,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
+use super::number::number;
 
-/// What was promised of a figure: of its value, or of its ratio to what it was measured beside.
+/// The target of a figure: for its value, or for its ratio to the comparison.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bar {
@@ -23,7 +24,7 @@ pub enum Bar {
     RatioAtMost(f64),
 }
 
-/// The same measure of something else, in the same run.
+/// The same measure of other software, in the same run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Beside {
     pub what: String,
@@ -47,7 +48,7 @@ impl Figure {
         Self { what: what.into(), value, unit: unit.to_owned(), beside: None, ratio: None, bar: None }
     }
 
-    /// Beside `what`, which came to `value` in the same unit.
+    /// Adds a comparison with `what`, whose `value` has the same unit.
     #[must_use]
     pub fn beside(mut self, what: impl Into<String>, value: f64) -> Self {
         self.ratio = Some(self.value / value).filter(|ratio| ratio.is_finite());
@@ -79,17 +80,17 @@ impl Figure {
     }
 }
 
-/// What one run of a bench found.
+/// The results of one run of a bench.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Part {
-    /// The words behind `tests/bench`.
+    /// The arguments of `tests/bench`.
     pub bench: String,
     pub at: DateTime<Utc>,
     pub machine: Machine,
     pub figures: Vec<Figure>,
 }
 
-/// Where a bench tells what it finds.
+/// Collects the results of a bench.
 pub struct Report {
     say: fn(&str),
     figures: RefCell<Vec<Figure>>,
@@ -101,12 +102,12 @@ impl Report {
         Self { say, figures: RefCell::new(Vec::new()) }
     }
 
-    /// A line for whoever looks on.
+    /// Prints a progress line.
     pub fn say(&self, line: &str) {
         (self.say)(line);
     }
 
-    /// A row of the table.
+    /// Adds a row to the table.
     pub fn add(&self, figure: Figure) {
         self.figures.borrow_mut().push(figure);
     }
@@ -118,10 +119,10 @@ impl Report {
 }
 
 impl Part {
-    /// Writes it below `folder`, in place of what the same bench found before, and puts the table together anew.
+    /// Writes the part below `folder`, replacing the previous one of the same bench, and writes the table again.
     ///
     /// # Errors
-    /// When a file can't be written or read.
+    /// If a file can't be written or read.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let parts = folder.join("parts");
         std::fs::create_dir_all(&parts).with_context(|| format!("make {parts:?}"))?;
@@ -131,7 +132,7 @@ impl Part {
         for entry in std::fs::read_dir(&parts).with_context(|| format!("look into {parts:?}"))? {
             let path = entry.context("look at a part")?.path();
             let text = std::fs::read_to_string(&path).with_context(|| format!("read {path:?}"))?;
-            all.push(serde_json::from_str(&text).with_context(|| format!("understand {path:?} (delete it)"))?);
+            all.push(serde_json::from_str(&text).with_context(|| format!("parse {path:?} (delete it)"))?);
         }
         all.sort_by(|one: &Self, other| one.bench.cmp(&other.bench));
         write(&folder.join("figures.md"), &markdown(&all))?;
@@ -160,7 +161,7 @@ pub fn markdown(parts: &[Part]) -> String {
     text
 }
 
-/// The rows for a screen: columns in line.
+/// The rows for a screen, with aligned columns.
 #[must_use]
 pub fn table(figures: &[Figure]) -> String {
     let head = ["what", "measured", "beside it", "ratio", "bar"].map(str::to_owned);
@@ -172,29 +173,6 @@ pub fn table(figures: &[Figure]) -> String {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// With as many digits as say something, and a comma between thousands.
-#[must_use]
-pub fn number(value: f64) -> String {
-    let decimals = match value.abs() {
-        _ if value.fract() == 0.0 => 0,
-        size if size >= 100.0 => 0,
-        size if size >= 10.0 => 1,
-        size if size >= 0.1 => 2,
-        _ => 3,
-    };
-    let plain = format!("{value:.decimals$}");
-    let (whole, rest) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
-    let mut grouped = String::new();
-    for (index, digit) in whole.char_indices() {
-        let left = whole.len() - index;
-        if left.is_multiple_of(3) && grouped.ends_with(|c: char| c.is_ascii_digit()) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped + rest
 }
 
 #[cfg(test)]
@@ -209,31 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn a_number_has_the_digits_that_say_something() {
-        let cases = [
-            (1_234_567.8, "1,234,568"),
-            (600.0, "600"),
-            (123.4, "123"),
-            (12.34, "12.3"),
-            (0.512, "0.51"),
-            (0.0123, "0.012"),
-            (3.0, "3"),
-            (-1234.0, "-1,234"),
-            (f64::NAN, "NaN"),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(number(value), expected);
-        }
-    }
-
-    #[test]
-    fn a_ratio_follows_from_what_it_stands_beside() {
+    fn a_ratio_follows_from_the_comparison() {
         assert_eq!(found("x", 300_000.0).figures[0].ratio, Some(0.5));
         assert_eq!(Figure::new("x", 1.0, "s").beside("nothing", 0.0).ratio, None);
     }
 
     #[test]
-    fn the_table_says_what_was_measured_beside_what_and_what_was_promised() {
+    fn the_table_has_measurement_comparison_and_target() {
         let text = markdown(&[found("ingest", 300_000.0)]);
         let row = "| ingest | 300,000 events/s | a \\| producer: 600,000 | 0.50 | ratio ≥ 0.50 |";
         assert!(text.contains(row), "{text}");
@@ -244,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bench_that_runs_again_replaces_its_own_part_only() {
+    fn a_repeated_bench_replaces_only_its_own_part() {
         let folder = tempfile::tempdir().unwrap();
         found("ingest", 1.0).save(folder.path()).unwrap();
         found("growth --most 1", 2.0).save(folder.path()).unwrap();

@@ -1,6 +1,6 @@
-//! How fast the fold is on one core, beside merely looking at every event.
+//! The speed of the fold on one core, next to plain iteration over the events.
 //!
-//! Processor time of this thread is what counts, so that a busy machine changes little.
+//! The bench measures processor time of this thread, so the load of the machine has little influence.
 
 use std::hint::black_box;
 
@@ -15,10 +15,10 @@ use super::traffic;
 
 const PROMISED: f64 = 2e6;
 
-/// Folds `per_facility` events of each of `facilities` facilities, as they would lie in the log, and reports the rates.
+/// Folds `per_facility` events of each of `facilities` facilities, in the order of a log, and reports the rates.
 ///
 /// # Errors
-/// Where the example of the fold is broken.
+/// If the example of the fold is invalid.
 pub fn measure(facilities: usize, per_facility: u64, report: &Report) -> Result<()> {
     let rules = Rules::bundled();
     let example = traffic::example()?;
@@ -44,7 +44,7 @@ pub fn measure(facilities: usize, per_facility: u64, report: &Report) -> Result<
         let mut log = day.clone();
         let mut pass = |work: &mut dyn FnMut(usize, &Recorded)| {
             let mut took = 0.0;
-            // A batch of each facility after the other, as a partition has them.
+            // Batches of the facilities in turn, like in a partition.
             for batch in log.chunks_mut(traffic::BATCH) {
                 for (number, id) in ids.iter().enumerate() {
                     batch.iter_mut().for_each(|recorded| recorded.facility = *id);

@@ -1,10 +1,11 @@
-//! How cost grows: the same stages over more and more events, and over more and more facilities. What counts is processor
-//! time an event, so that a busy machine changes little.
+//! Growth of cost: the same stages with more events, and with more facilities. The bench measures processor time per
+//! event, so the load of the machine has little influence.
 
 use anyhow::{Context, Result};
 use tokio_postgres::Client;
 
-use super::figures::{Bar, Figure, Report, number};
+use super::figures::{Bar, Figure, Report};
+use super::number::number;
 use super::stage::{self, Cost};
 use super::{meter, topic, traffic};
 use crate::world::server::{Plan as ServerPlan, Server};
@@ -12,58 +13,58 @@ use crate::world::{World, log, postgres};
 
 /// Events, in millions.
 const MILLIONS: [u64; 3] = [1, 10, 100];
-/// Events while facilities become more: so many of each of the largest fleet fill one record each.
+/// Number of events while the number of facilities grows. At the largest size each facility's events fill one record.
 const EVENTS: u64 = 2_300_000;
 const FLEETS: [u64; 3] = [1_000, 10_000, 230_000];
-/// The cost of an event may differ by so much from what it is with a million.
+/// Permitted ratio of an event's cost to its cost at one million events.
 const CONSTANT: f64 = 1.2;
 
-/// What is measured, and how far.
+/// The stages and sizes to measure.
 #[derive(clap::Args, Debug)]
 pub struct Plan {
     /// The most events, in millions: 1, 10 or 100.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100))]
     most: u64,
-    /// The most events that the live projection folds, in millions: a hundred need an hour and 30 GB. Above, the store is
-    /// told that they are folded, and the rebuild alone is measured.
+    /// The most events that the live projection folds, in millions: a hundred need an hour and 30 GB. Above this size
+    /// the store is marked as folded, and only the rebuild is measured.
     #[arg(long, default_value_t = 10)]
     live_most: u64,
-    /// Facilities while events become more: so few that each has long seen all that its state holds.
+    /// Number of facilities while the number of events grows: few enough that the state of each facility is full.
     #[arg(long, default_value_t = 1000)]
     facilities: u64,
     /// Events in one record of the log.
     #[arg(long, default_value_t = 10)]
     batch: usize,
-    /// Only more events, not more facilities.
+    /// Vary only the number of events, not of facilities.
     #[arg(long)]
     events_only: bool,
 }
 
-/// What an event costs at one size.
+/// The cost of an event at one size.
 struct Point {
     what: String,
     events: u64,
     live: Option<Cost>,
     verify: Option<Cost>,
     rebuild: Cost,
-    /// Bytes an event.
+    /// Bytes per event.
     log: f64,
     store: Option<f64>,
 }
 
 type StageOf = fn(&Point) -> Option<Cost>;
 
-/// Measures them all.
+/// Measures all sizes.
 ///
 /// # Errors
-/// Where a part does not start, or something is lost.
+/// If a part does not start, or data are lost.
 pub async fn measure(plan: &Plan, report: &Report) -> Result<()> {
     let mut points = Vec::new();
     for millions in MILLIONS.into_iter().filter(|millions| *millions <= plan.most) {
         let what = format!("{millions} million events");
         points.push(point(what, millions * 1_000_000, plan.facilities, plan, report).await?);
     }
-    tell(&points, Some(Bar::RatioAtMost(CONSTANT)), report);
+    report_growth(&points, Some(Bar::RatioAtMost(CONSTANT)), report);
     if plan.events_only {
         return Ok(());
     }
@@ -72,7 +73,7 @@ pub async fn measure(plan: &Plan, report: &Report) -> Result<()> {
         let what = format!("{} facilities", number(whole(facilities)));
         points.push(point(what, EVENTS, facilities, plan, report).await?);
     }
-    tell(&points, None, report);
+    report_growth(&points, None, report);
     Ok(())
 }
 
@@ -115,15 +116,15 @@ async fn point(what: String, events: u64, facilities: u64, plan: &Plan, report: 
     Ok(Point { what, events, live, verify, rebuild, log, store: bytes })
 }
 
-/// Says that the live generation has folded the whole log, which would take hours: a rebuild takes over what facts there
-/// are, and only asks how far they go.
+/// Marks the whole log as folded by the live generation, because folding it would take hours. A rebuild copies the
+/// facts that exist and only reads the position.
 async fn pretend_folded(store: &Client, world: &World) -> Result<()> {
     let (address, topic) = (world.kafka.address.clone(), world.topic.clone());
     let ends = tokio::task::spawn_blocking(move || topic::Ends::of(&address, &topic)?.all()).await??;
     for (partition, end) in ends {
         let said = "INSERT INTO projection.progress (partition, next_offset) VALUES ($1, $2) \
                     ON CONFLICT (partition) DO UPDATE SET next_offset = EXCLUDED.next_offset";
-        store.execute(said, &[&partition, &end]).await.context("say how far the log is folded")?;
+        store.execute(said, &[&partition, &end]).await.context("set the position of the projection")?;
     }
     Ok(())
 }
@@ -138,8 +139,8 @@ fn line(what: &str, cost: &Cost, events: u64) -> String {
     )
 }
 
-/// Each size beside the smallest.
-fn tell(points: &[Point], bar: Option<Bar>, report: &Report) {
+/// Reports each size next to the smallest.
+fn report_growth(points: &[Point], bar: Option<Bar>, report: &Report) {
     let costs: [(&str, StageOf); 3] = [
         ("projector", |point| point.live),
         ("log verify", |point| point.verify),

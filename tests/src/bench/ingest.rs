@@ -1,5 +1,5 @@
 //! From the terminals to the log, acknowledged: many simulated terminals over mutual TLS on a real server and broker,
-//! beside librdkafka's own producer and beside rsyslog, with the same events and the same broker in one run.
+//! next to librdkafka's own producer and rsyslog, with the same events and the same broker in one run.
 
 mod terminals;
 
@@ -11,24 +11,25 @@ use yomitori_proto::event::{LogBody, Recorded};
 use yomitori_proto::{decode, encode};
 
 use self::terminals::Fleet;
-use super::figures::{Bar, Figure, Report, number};
+use super::figures::{Bar, Figure, Report};
 use super::meter::{self, Service};
+use super::number::number;
 use super::producer::Producer;
-use super::{footprint, mib, quantile, shipper, topic, traffic};
+use super::{mib, quantile, shipper, topic, traffic, usage};
 use crate::fleet::facility;
 use crate::world::World;
 use crate::world::server::{Plan, Server};
 
-/// Different events that the raw producer sends round and round: more than any compression looks back upon.
+/// Number of distinct events that the raw producer repeats: more than the window of any compression.
 const DIFFERENT: u64 = 100_000;
-/// What the README speaks of, where a terminal has something to catch up with: what the agent sends at once.
+/// The size of the README's figure: the agent's batch when a terminal has a backlog.
 const BATCH: usize = 500;
 
-/// Pours `events` events out of `terminals` terminals, then keeps them at half of that rate for `half_load`; the peers get
-/// as many.
+/// Sends `events` events from `terminals` terminals at full speed, then at half of that rate for `half_load`. The peers
+/// get the same number.
 ///
 /// # Errors
-/// Where a part does not start, or something is lost.
+/// If a part does not start, or data are lost.
 pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: bool, report: &Report) -> Result<()> {
     let world = World::new("bench-ingest").await?;
     let mut server = Server::start(&world, Plan::default()).await?;
@@ -51,9 +52,9 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
 
     let of_kafka = || kafka.map_or(Ok(0.0), Service::cpu_seconds);
     let connected = fleet.connect(&server).await?;
-    let cpu_before = [footprint::cpu_seconds(server_pid)?, meter::own_cpu_seconds()?, of_kafka()?];
+    let cpu_before = [usage::cpu_seconds(server_pid)?, meter::own_cpu_seconds()?, of_kafka()?];
     let took = fleet.pour(connected).await?;
-    let cpu_after = [footprint::cpu_seconds(server_pid)?, meter::own_cpu_seconds()?, of_kafka()?];
+    let cpu_after = [usage::cpu_seconds(server_pid)?, meter::own_cpu_seconds()?, of_kafka()?];
     let ours = rate(events, took);
     let acknowledged = observations(&world, before).await?;
     ensure!(acknowledged == events, "{acknowledged} of {events} acknowledged events are in the log");
@@ -65,7 +66,7 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
     let [of_server, of_simulator, of_broker] =
         std::array::from_fn(|part| (cpu_after[part] - cpu_before[part]) / events as f64 * 1e6);
 
-    // Before the peers, whose records the disk would still be busy with.
+    // This runs before the peers, because their records would keep the disk busy.
     report.say(&format!("half load: {} events/s for {} s", number(ours / 2.0), half_load.as_secs()));
     let paced = fleet.pace(&server, &seen(0).take(BATCH).collect::<Vec<_>>(), ours / 2.0, half_load).await?;
 
@@ -90,7 +91,7 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
     if kafka.is_some() {
         report.add(Figure::new("  processor of the broker", of_broker, "µs an event"));
     }
-    report.add(Figure::new("  server's memory, most", mib(footprint::peak_memory(server_pid)?), "MiB"));
+    report.add(Figure::new("  server's memory, most", mib(usage::peak_memory(server_pid)?), "MiB"));
 
     let mut waits = paced.waits;
     waits.sort_by(f64::total_cmp);
@@ -105,7 +106,7 @@ pub async fn measure(events: u64, terminals: usize, half_load: Duration, peers: 
     Ok(())
 }
 
-/// How fast librdkafka's own producer appends the same events, one a record, without and with compression.
+/// The rate at which librdkafka's own producer appends the same events, one per record, without and with compression.
 async fn raw(world: &World, day: &[Recorded], events: u64, report: &Report) -> Result<Vec<(&'static str, f64)>> {
     let different = usize::try_from(DIFFERENT.min(events))?;
     let facts = day.iter().cycle().take(different).cloned().collect::<Vec<_>>();
@@ -137,7 +138,7 @@ fn sighting(recorded: Recorded) -> Option<Sighting> {
     Some(Sighting { occurred_at, observed_at, event: recorded.event })
 }
 
-/// The observations of terminals in the log behind the first `skip` records.
+/// The terminals' observations in the log after the first `skip` records.
 async fn observations(world: &World, skip: usize) -> Result<u64> {
     let records = world.records().await?;
     ensure!(records.len() >= skip, "the log has lost records");

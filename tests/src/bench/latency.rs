@@ -1,9 +1,9 @@
-//! From an observation at a clinic to the committed row, and to the page: a real agent, server, Kafka, PostgreSQL and
+//! From an observation at a clinic to the committed row and the page: a real agent, server, Kafka, PostgreSQL and
 //! reader on one machine.
 //!
-//! A tap is over, for the agent, once nothing lay on the reader for its debounce time; that instant (`observed_at`) is
-//! where a tap's way begins. Of a result file it is the instant at which the file was there. The way ends when
-//! PostgreSQL announces the commit, and for the page when its stream has said so and the changed row was fetched again.
+//! For the agent a tap ends once the reader has been empty for the debounce time. The latency of a tap starts at that
+//! instant (`observed_at`), and that of a result file when the file exists. It ends when PostgreSQL announces the
+//! commit, and for the page when its stream has reported the change and the changed row has been fetched.
 
 use std::time::Duration;
 
@@ -22,23 +22,23 @@ use crate::world::pcscd::Pcscd;
 use crate::world::server::{Plan, Server};
 
 const CODE: &str = "1319999015";
-/// Type B without historical bytes: what a phone may look like.
+/// Type B without historical bytes: a possible ATR of a phone.
 const ATR: [u8; 5] = [0x3B, 0x80, 0x80, 0x01, 0x01];
-/// Median and 99th percentile from an observation to the row, in milliseconds.
+/// Target from an observation to the row: median and 99th percentile, in milliseconds.
 const PROMISED: Option<[f64; 2]> = Some([250.0, 1000.0]);
-/// And from the row to the page.
+/// Target from the row to the page.
 const SEEN: Option<[f64; 2]> = Some([1000.0, 1000.0]);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// When something could be seen, by this machine's one clock.
+/// The time at which a change became visible, by this machine's clock.
 struct Seen {
     at: DateTime<Utc>,
 }
 
-/// Measures `taps` taps and `files` result files, one after the other, and reports what it found.
+/// Measures `taps` taps and `files` result files one after the other, and reports the results.
 ///
 /// # Errors
-/// Where a part does not start, or an observation does not arrive.
+/// If a part does not start, or an observation does not arrive.
 pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
     let world = World::new("bench-latency").await?;
     let server = Server::start(&world, Plan::default()).await?;
@@ -61,8 +61,8 @@ pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
         to_row.push(milliseconds(committed - at));
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
-    told(report, "a result file appears → committed row", &mut to_row, PROMISED);
-    told(report, "committed row of a file → fetched by an open page", &mut to_page, SEEN);
+    add_quantiles(report, "a result file appears → committed row", &mut to_row, PROMISED);
+    add_quantiles(report, "committed row of a file → fetched by an open page", &mut to_page, SEEN);
 
     let (mut to_row, mut from_removal, mut to_page) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..taps {
@@ -78,9 +78,9 @@ pub async fn measure(taps: usize, files: usize, report: &Report) -> Result<()> {
         from_removal.push(milliseconds(committed - removed));
         to_page.push(milliseconds(next(&mut pages).await? - committed));
     }
-    told(report, "a tap is over → committed row", &mut to_row, PROMISED);
-    told(report, "committed row of a tap → fetched by an open page", &mut to_page, SEEN);
-    told(report, "a card is taken away → committed row, with debounce", &mut from_removal, None);
+    add_quantiles(report, "a tap is over → committed row", &mut to_row, PROMISED);
+    add_quantiles(report, "committed row of a tap → fetched by an open page", &mut to_page, SEEN);
+    add_quantiles(report, "a card is taken away → committed row, with debounce", &mut from_removal, None);
     Ok(())
 }
 
@@ -88,7 +88,7 @@ fn milliseconds(span: TimeDelta) -> f64 {
     span.as_seconds_f64() * 1000.0
 }
 
-fn told(report: &Report, what: &str, values: &mut [f64], promised: Option<[f64; 2]>) {
+fn add_quantiles(report: &Report, what: &str, values: &mut [f64], promised: Option<[f64; 2]>) {
     values.sort_by(f64::total_cmp);
     let count = values.len();
     for (row, (which, share)) in [("median", 0.5), ("p99", 0.99), ("longest", 1.0)].into_iter().enumerate() {
@@ -98,7 +98,7 @@ fn told(report: &Report, what: &str, values: &mut [f64], promised: Option<[f64; 
     }
 }
 
-/// Waits until the terminal has introduced itself and its reader.
+/// Waits until the terminal has reported itself and its reader.
 async fn settle(store: &tokio_postgres::Client) -> Result<()> {
     crate::world::wait::until("the reader to be known", PATIENCE, async || {
         ensure!(count(store, "reader_attached").await? > 0, "no reader yet");
@@ -112,7 +112,7 @@ async fn count(store: &tokio_postgres::Client, kind: &str) -> Result<i64> {
     Ok(store.query_one(query, &[&kind]).await.context("count facts")?.get(0))
 }
 
-/// The commit that brought one more fact of `kind`, and when the agent had observed it.
+/// The commit of the next fact of `kind`, and the time of the observation.
 async fn arrival(
     store: &tokio_postgres::Client,
     commits: &mut mpsc::Receiver<Seen>,
@@ -138,7 +138,7 @@ fn drain(seen: &mut mpsc::Receiver<Seen>) {
     while seen.try_recv().is_ok() {}
 }
 
-/// Hears of commits as they happen.
+/// Receives commits as they happen.
 async fn commits(database: &str) -> Result<mpsc::Receiver<Seen>> {
     let (client, mut connection) = tokio_postgres::connect(database, NoTls).await.context("listen")?;
     let (sender, receiver) = mpsc::channel(1024);
@@ -159,7 +159,7 @@ async fn commits(database: &str) -> Result<mpsc::Receiver<Seen>> {
     Ok(receiver)
 }
 
-/// Does what an open page does: hears of a change and fetches the table again.
+/// Behaves like an open page: receives changes and fetches the table again.
 async fn pages(web: &str) -> Result<mpsc::Receiver<Seen>> {
     let client = reqwest::Client::builder().no_proxy().connect_timeout(PATIENCE).build().context("a client")?;
     let mut events = client.get(format!("{web}/events")).send().await.context("open the stream of a page")?;

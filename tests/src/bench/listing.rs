@@ -1,5 +1,5 @@
-//! The ministry's list against a group as large as the country: a master of facilities is imported, then a list that
-//! names a part of them.
+//! The ministry's list for a group as large as the country: imports a master of facilities, then a list that names a
+//! part of them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,10 +13,10 @@ use super::figures::{Bar, Figure, Report};
 use crate::world::server::{Plan, Server};
 use crate::world::{World, wait};
 
-/// Imports a master of `facilities` and a list of `rows`, and reports what both took.
+/// Imports a master of `facilities` and a list of `rows`, and reports the cost of both.
 ///
 /// # Errors
-/// Where a part does not start, or an import fails.
+/// If a part does not start, or an import fails.
 pub async fn measure(facilities: usize, rows: usize, report: &Report) -> Result<()> {
     let world = World::new("bench-listing").await?;
     let server = Server::start(&world, Plan::default()).await?;
@@ -28,7 +28,7 @@ pub async fn measure(facilities: usize, rows: usize, report: &Report) -> Result<
     let (took, memory) = timed(&world, &server, &["facility", "import", path(&master)?]).await?;
     report.add(Figure::new(format!("facility import of {facilities} rows"), took, "s").promised(Bar::AtMost(20.0)));
     report.add(Figure::new("  most memory", memory, "MiB"));
-    // The list is matched against what is registered, not against what is on its way.
+    // The list is matched with registered facilities, so the registration must be complete.
     let expected = i64::try_from(facilities)?;
     let store = world.store().await?;
     let began = Instant::now();
@@ -62,7 +62,7 @@ fn table(rows: usize, step: usize) -> Result<String> {
     Ok(text)
 }
 
-/// What a command took, in seconds, and the most memory it held, in MiB.
+/// The duration of a command, in seconds, and its peak memory, in MiB.
 async fn timed(world: &World, server: &Server, arguments: &[&str]) -> Result<(f64, f64)> {
     let mut command: Command = server.command();
     let said = world.folder().join("said.log");

@@ -1,4 +1,4 @@
-//! The machine that a figure was measured on, and the programs that took part.
+//! The machine of a figure, and the versions of the programs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,22 +6,22 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::figures;
+use super::number::number;
 use crate::world::services;
 
-/// What a figure depends on and does not show.
+/// The conditions of a figure that the figure doesn't show.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Machine {
     pub cores: usize,
     pub memory_mib: u64,
     pub kernel: String,
-    /// Processes that wanted a core during the minute before: above zero, others were at work.
+    /// Runnable processes during the minute before; above zero, other programs were running.
     pub busy: f64,
     pub versions: BTreeMap<String, String>,
 }
 
 impl Machine {
-    /// This one, as it is now. What can't be found out is left out.
+    /// This machine, now. Unknown values are omitted.
     #[must_use]
     pub fn here() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -42,7 +42,7 @@ impl Machine {
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cores, memory_mib, kernel, busy, versions } = self;
-        let memory = figures::number(*memory_mib as f64);
+        let memory = number(*memory_mib as f64);
         write!(f, "{cores} cores, {memory} MiB, Linux {kernel}, load before {busy:.2}")?;
         for (program, version) in versions {
             write!(f, ", {program} {version}")?;
@@ -66,7 +66,7 @@ fn versions() -> BTreeMap<String, String> {
     found.into_iter().filter_map(|(name, version)| Some((name.to_owned(), version?))).collect()
 }
 
-/// The first word of what a program prints that begins like a version.
+/// The first word in a program's output that begins like a version.
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -74,7 +74,7 @@ fn said(program: &str, arguments: &[&str]) -> Option<String> {
     Some(version.to_owned())
 }
 
-/// The version in the name of a jar that Maven brought.
+/// The version in the file name of a jar from Maven.
 fn jar(folder: &str, name: &str) -> Option<String> {
     let folders = std::fs::read_dir(services::root().join("target").join(folder)).ok()?;
     let jars = folders.flatten().filter_map(|folder| std::fs::read_dir(folder.path()).ok()).flatten().flatten();

@@ -1,13 +1,13 @@
-//! What processes use: processor time, memory, disk.
+//! Usage of processes: processor time, memory, disk.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::footprint;
+use super::usage;
 use crate::world::services;
 
-/// Where `tests/bench` keeps Kafka, PostgreSQL and what was found.
+/// The folder of `tests/bench` for Kafka, PostgreSQL and results.
 #[must_use]
 pub fn folder() -> PathBuf {
     services::root().join("target/bench")
@@ -18,39 +18,39 @@ pub fn folder() -> PathBuf {
 pub struct Service(u32);
 
 impl Service {
-    /// `kafka` or `postgres`; `None` where it is not one that `tests/bench` started.
+    /// `kafka` or `postgres`; `None` if `tests/bench` didn't start it.
     #[must_use]
     pub fn of_bench(name: &str) -> Option<Self> {
         let pid = std::fs::read_to_string(folder().join(name).join("pid")).ok()?;
         let pid = pid.trim().parse().ok()?;
-        footprint::cpu_seconds(pid).ok().map(|_| Self(pid))
+        usage::cpu_seconds(pid).ok().map(|_| Self(pid))
     }
 
-    /// The processor time of its first process and of all children, also of those that have ended.
+    /// The processor time of the first process and of all children, including ended ones.
     ///
     /// # Errors
-    /// Where it is gone.
+    /// If the process has ended.
     pub fn cpu_seconds(self) -> Result<f64> {
-        let children: f64 = children(self.0).into_iter().filter_map(|pid| footprint::cpu_seconds(pid).ok()).sum();
-        Ok(footprint::cpu_seconds_with_ended(self.0)? + children)
+        let children: f64 = children(self.0).into_iter().filter_map(|pid| usage::cpu_seconds(pid).ok()).sum();
+        Ok(usage::cpu_seconds_with_ended(self.0)? + children)
     }
 }
 
 /// The processor time of this process.
 ///
 /// # Errors
-/// Where the system does not tell.
+/// If the system doesn't report it.
 pub fn own_cpu_seconds() -> Result<f64> {
-    footprint::cpu_seconds(std::process::id())
+    usage::cpu_seconds(std::process::id())
 }
 
-/// The processor time of those that this process has started and that have ended.
+/// The processor time of the ended children of this process.
 ///
 /// # Errors
-/// Where the system does not tell.
+/// If the system doesn't report it.
 pub fn ended_children_cpu_seconds() -> Result<f64> {
     let own = std::process::id();
-    Ok(footprint::cpu_seconds_with_ended(own)? - footprint::cpu_seconds(own)?)
+    Ok(usage::cpu_seconds_with_ended(own)? - usage::cpu_seconds(own)?)
 }
 
 fn children(of: u32) -> Vec<u32> {
@@ -59,10 +59,10 @@ fn children(of: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// Bytes that the log of `topic` takes on the bench's broker.
+/// The size in bytes of the log of `topic` on the bench's broker.
 ///
 /// # Errors
-/// Where it is not there.
+/// If the log doesn't exist.
 pub fn bytes_of_log(topic: &str) -> Result<u64> {
     let data = folder().join("kafka/data");
     let mut bytes = 0;
@@ -76,7 +76,7 @@ pub fn bytes_of_log(topic: &str) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Indexes are made longer than they are filled, so only what holds records counts.
+/// Index files are preallocated, so only the record files count.
 fn segments(partition: &Path) -> Result<u64> {
     let files = std::fs::read_dir(partition).context("look into a partition")?;
     let logs = files.flatten().filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));

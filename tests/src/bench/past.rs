@@ -1,4 +1,5 @@
-//! Asking what was true at an instant: of the whole country and of one facility, after every facility was told from its facts.
+//! Queries of the status history at an instant, for the whole country and for one facility, after the history of every
+//! facility has been computed.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,10 +21,10 @@ const BATCH: usize = 10;
 const WHOLE: usize = 5;
 const ONE: usize = 200;
 
-/// Folds `events` of each of `facilities`, waits until what was true of all is told, and asks.
+/// Folds `events` of each of `facilities`, waits until the status history is complete, and runs the queries.
 ///
 /// # Errors
-/// Where a part does not start, or something is lost.
+/// If a part does not start, or data are lost.
 pub async fn measure(facilities: u64, events: u64, report: &Report) -> Result<()> {
     let world = World::new("bench-past").await?;
     let mut server = Server::prepare(&world, Plan { roles: "projector,web", ..Plan::default() }).await?;
@@ -44,7 +45,7 @@ pub async fn measure(facilities: u64, events: u64, report: &Report) -> Result<()
     })
     .await?;
     report.add(Figure::new(
-        format!("{facilities} facilities told from their facts"),
+        format!("{facilities} facilities with a computed history"),
         began.elapsed().as_secs_f64(),
         "s",
     ));
@@ -55,7 +56,7 @@ pub async fn measure(facilities: u64, events: u64, report: &Report) -> Result<()
     let entries: i64 = store.query_one("SELECT count(*) FROM registry.status_history", &[]).await?.get(0);
     report.say(&format!("  {entries} entries"));
 
-    // In the middle of what is told, so that half of the entries are in the future of the question.
+    // The middle of the history, so that half of the entries are later than the query.
     let middle = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY valid_from) FROM registry.status_history";
     let at: DateTime<Utc> = store.query_one(middle, &[]).await?.get(0);
     let mut longest = Duration::ZERO;

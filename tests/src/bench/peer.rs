@@ -1,5 +1,5 @@
-//! What a well-known log shipper takes for the nearest that it can do: rsyslog follows a folder of files, keeps what it
-//! read on disk until it is taken, and sends it over TLS. It knows no readers, numbers nothing, and is not told what arrived.
+//! The usage of a well-known log shipper for the most similar task: rsyslog follows a folder of files, keeps its input
+//! on disk until delivery, and sends it over TLS. It has no readers, no sequence numbers and no acknowledgements.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,21 +14,21 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::figures::{Figure, Report};
-use super::footprint::Cost;
+use super::usage::Cost;
 use crate::world::process::Process;
 use crate::world::{World, wait};
 
 const PROGRAM: &str = "/usr/sbin/rsyslogd";
 const MODULES: &str = "/usr/lib/x86_64-linux-gnu/rsyslog";
-/// What it loads for this.
+/// The modules that it loads for this task.
 const LOADED: [&str; 6] = ["imfile.so", "lmnet.so", "lmnetstrms.so", "lmnsd_ossl.so", "lmtcpclt.so", "lmregexp.so"];
 const AT_ONCE: usize = 10;
 const THERE_FOR: Duration = Duration::from_millis(200);
 
-/// The same day of result files and the same idle `span` as the agent had; `None` where rsyslog is not here.
+/// The same day of result files and the same idle `span` as for the agent; `None` if rsyslog is not installed.
 ///
 /// # Errors
-/// Where it does not start or does not deliver.
+/// If rsyslog does not start or does not deliver.
 pub async fn measure(world: &World, results: usize, span: Duration, report: &Report) -> Result<Option<Cost>> {
     if !Path::new(PROGRAM).exists() || !Path::new(MODULES).join("lmnsd_ossl.so").exists() {
         report.say("rsyslog is not measured: it is not here (packages rsyslog and rsyslog-openssl)");
@@ -64,7 +64,7 @@ pub async fn measure(world: &World, results: usize, span: Duration, report: &Rep
             std::fs::remove_file(file).with_context(|| format!("remove {file:?}"))?;
         }
     }
-    // What is gone before it was read never comes: whatever has come by then is what it saw.
+    // A file that is removed before rsyslog reads it is lost, so the count at this point is final.
     let settled = wait::until("rsyslog's lines", Duration::from_secs(10), async || {
         ensure!(lines.load(Ordering::Relaxed) >= results);
         Ok(())
@@ -82,7 +82,7 @@ pub async fn measure(world: &World, results: usize, span: Duration, report: &Rep
     Ok(Some(cost))
 }
 
-/// Takes whatever comes over TLS and counts its lines; gives the port, and the certificate to trust.
+/// Accepts TLS connections and counts the lines; returns the port, and the certificate to trust.
 async fn sink(lines: Arc<AtomicUsize>) -> Result<(u16, String)> {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     let pem = issued.cert.pem();

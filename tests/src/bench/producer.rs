@@ -1,4 +1,5 @@
-//! librdkafka's own producer, which decodes, checks and folds nothing: how fast records can get into this broker at all.
+//! librdkafka's own producer, which decodes, checks and folds nothing: an upper bound for the rate of records into this
+//! broker.
 
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use super::topic;
 use crate::world::log::Confirmed;
 
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Records in a row that go into one partition, so that each makes few and large requests.
+/// Consecutive records for one partition, so that a producer makes few large requests.
 const IN_A_ROW: u64 = 1000;
-/// The producer takes confirmations after so many records.
+/// The producer polls for confirmations after this number of records.
 const LOOK_EVERY: u64 = 1000;
 
-/// One that appends with `acks=all`, idempotent.
+/// An idempotent producer with `acks=all`.
 #[derive(Debug, Clone, Copy)]
 pub struct Producer<'a> {
     pub address: &'a str,
@@ -26,10 +27,11 @@ pub struct Producer<'a> {
 }
 
 impl Producer<'_> {
-    /// Sends `count` records with `key`, `payloads` round and round; from the first send to the last confirmation. Blocks.
+    /// Sends `count` records with `key`, cycling through `payloads`; returns the time from the first send to the last
+    /// confirmation. Blocks.
     ///
     /// # Errors
-    /// When one is not confirmed.
+    /// If a record is not confirmed.
     pub fn send(&self, key: &[u8], payloads: &[Vec<u8>], count: u64) -> Result<Duration> {
         let Self { address, topic, codec } = self;
         let confirmed = Confirmed::default();
@@ -42,8 +44,8 @@ impl Producer<'_> {
             .set("queue.buffering.max.kbytes", "1048576")
             .create_with_context(confirmed.clone())
             .context("make a producer")?;
-        // As with our own terminals, the connection is there before the first record.
-        producer.client().fetch_metadata(Some(topic), topic::PATIENCE).context("ask for the topic")?;
+        // Connects before the first record, like our own terminals.
+        producer.client().fetch_metadata(Some(topic), topic::PATIENCE).context("fetch the topic's metadata")?;
         let began = Instant::now();
         let partitions = (0..topic::PARTITIONS).cycle().flat_map(|partition| (0..IN_A_ROW).map(move |_| partition));
         for ((number, payload), partition) in (0..count).zip(payloads.iter().cycle()).zip(partitions) {

@@ -1,5 +1,5 @@
-//! From the log to the store: how fast the projector is beside a consumer that decodes nothing, and beside PostgreSQL's
-//! own COPY of the very rows it wrote, and what others make of the same events. All on one machine, in one run.
+//! From the log to the store: the rate of the projector next to a consumer that decodes nothing, to PostgreSQL's own
+//! COPY of the same rows, and to other software with the same events. All on one machine, in one run.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use super::{shipper, sink, stage, traffic};
 use crate::world::server::{Plan, Server};
 use crate::world::{World, log};
 
-/// Observations that each facility has left to tell while the log is folded anew.
+/// Observations of each facility that arrive during the rebuild.
 const MEANWHILE: u64 = 2000;
 
-/// Writes `events` events of `facilities` facilities to a log, `batch` a record, and reports how fast each reads them;
+/// Writes `events` events of `facilities` facilities to a log, `batch` per record, and reports each reader's rate. The
 /// peers write `peer_rows` of them.
 ///
 /// # Errors
-/// Where a part does not start, or something is lost.
+/// If a part does not start, or data are lost.
 pub async fn measure(events: u64, facilities: u64, batch: usize, peer_rows: u64, report: &Report) -> Result<()> {
     let world = World::new("bench-projection").await?;
     let mut server = Server::prepare(&world, Plan { roles: "projector,web", ..Plan::default() }).await?;
@@ -94,7 +94,7 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, peer_rows: u64,
     Ok(())
 }
 
-/// Copies the rows that the projector wrote into tables of the same form, and tells how long that took.
+/// Copies the projector's rows into tables of the same form, and returns the duration.
 async fn copy(store: &Client) -> Result<Duration> {
     let mut copied = Duration::ZERO;
     for table in ["fact", "facility_row", "high_water"] {
@@ -129,7 +129,8 @@ fn consume(address: &str, topic: &str, records: u64) -> Result<()> {
         .set("queued.max.messages.kbytes", "65536")
         .create()
         .context("make a consumer")?;
-    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30)).context("ask for the topic")?;
+    let metadata =
+        consumer.fetch_metadata(Some(topic), Duration::from_secs(30)).context("fetch the topic's metadata")?;
     let mut assignment = TopicPartitionList::new();
     for partition in metadata.topics().first().context("the topic")?.partitions() {
         assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).context("assign")?;

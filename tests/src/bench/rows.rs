@@ -11,7 +11,7 @@ use yomitori_proto::id::FacilityId;
 use super::producer::Producer;
 use super::{topic, traffic};
 
-/// The columns of a fact that a peer writes, and what Kafka Connect calls their types.
+/// The columns of a fact that a peer writes, with the type names of Kafka Connect.
 pub const COLUMNS: [(&str, &str); 8] = [
     ("facility_id", "string"),
     ("kind", "string"),
@@ -22,33 +22,33 @@ pub const COLUMNS: [(&str, &str); 8] = [
     ("seq", "int64"),
     ("event", "string"),
 ];
-/// The same for PostgreSQL.
+/// The same columns for PostgreSQL.
 pub const TABLE: &str = "facility_id text, kind text, occurred_at int8, received_at int8, terminal_id text, life text, \
                          seq int8, event text";
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Standing still for so long, it has lost the rest.
+/// Without progress for this time, the remaining rows are lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How a row is written into a record.
+/// The form of a row in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// An object of its columns.
+    /// A JSON object of the columns.
     Plain,
-    /// With its schema, as Connect's own converter wants it.
+    /// With its schema, as required by Connect's own converter.
     WithSchema,
 }
 
-/// Rows, side by side of so many facilities.
+/// Rows of many facilities, interleaved.
 #[derive(Debug)]
 pub struct Rows {
     rows: Vec<Value>,
 }
 
 impl Rows {
-    /// At most `most` rows of `facilities` that all live the same `day`.
+    /// At most `most` rows of `facilities` that all have the same `day`.
     ///
     /// # Errors
-    /// Where an event can't be written as JSON.
+    /// If an event can't be written as JSON.
     pub fn of(day: &[Recorded], facilities: u64, most: u64) -> Result<Self> {
         let all = day.iter().flat_map(|recorded| (0..facilities).map(move |number| (recorded, number)));
         let rows = all
@@ -67,10 +67,10 @@ impl Rows {
         self.rows.is_empty()
     }
 
-    /// Puts them into a new topic.
+    /// Writes the rows into a new topic.
     ///
     /// # Errors
-    /// Where Kafka refuses.
+    /// If Kafka refuses.
     pub async fn produce(&self, address: &str, topic: &str, form: Form) -> Result<()> {
         topic::create(address, topic).await?;
         let payloads: Vec<Vec<u8>> = self.rows.iter().map(|row| form.written(row).to_string().into_bytes()).collect();
@@ -109,10 +109,10 @@ fn row(recorded: &Recorded, number: u64) -> Result<Value> {
     }))
 }
 
-/// Waits for `all` rows in `table`: how many a second came, from the first that was seen to the last.
+/// Waits for `all` rows in `table`; returns the rate per second, from the first visible row to the last.
 ///
 /// # Errors
-/// Where no more come.
+/// If no more rows arrive.
 pub async fn counted(store: &Client, table: &str, all: u64) -> Result<f64> {
     let count = async || -> Result<u64> {
         let row = store.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.context("count rows")?;

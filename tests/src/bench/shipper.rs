@@ -1,5 +1,5 @@
-//! rsyslog as a peer: lines over RELP into Kafka, and from Kafka into PostgreSQL. Both are set up for speed: large
-//! batches, queues in memory, nothing written to disk, no TLS.
+//! rsyslog as a peer: lines over RELP into Kafka, and from Kafka into PostgreSQL. Both are configured for speed: large
+//! batches, queues in memory, no disk queue, no TLS.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -18,19 +18,19 @@ use crate::world::{World, port, wait};
 
 const PROGRAM: &str = "/usr/sbin/rsyslogd";
 const MODULES: &str = "/usr/lib/x86_64-linux-gnu/rsyslog";
-/// Machines that send at once.
+/// Machines that send concurrently.
 const SENDERS: usize = 2;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Standing still for so long, it has lost the rest.
+/// Without progress for this time, the remaining lines are lost.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Queue and batches of everything: what a shipper that has much to do is given.
+/// Queue and batch sizes for a shipper under load.
 const QUEUE: &str = "queue.type=\"FixedArray\" queue.size=\"500000\" queue.dequeueBatchSize=\"4096\"";
 
-/// Lines a second that reached Kafka: read from files, sent by RELP, received, and given to librdkafka with `acks=all`. The
-/// inner error says what is not here.
+/// The rate of lines into Kafka: read from files, sent by RELP, received, and produced with `acks=all`. The inner error
+/// names the missing program.
 ///
 /// # Errors
-/// Where it does not start or loses something.
+/// If rsyslog does not start, or loses lines.
 pub async fn relp_to_kafka(world: &World, day: &[Recorded], events: u64) -> Result<Result<f64, String>> {
     if let Err(missing) = there(&["imrelp.so", "omrelp.so", "omkafka.so"]) {
         return Ok(Err(missing));
@@ -81,10 +81,10 @@ pub async fn relp_to_kafka(world: &World, day: &[Recorded], events: u64) -> Resu
     rate.map(Ok).map_err(|error| running.remove(0).explain(receiver.explain(error)))
 }
 
-/// Rows a second that came from a topic into a table, one INSERT each, a transaction a batch.
+/// The rate of rows from a topic into a table, one INSERT each, one transaction per batch.
 ///
 /// # Errors
-/// Where it does not start or loses something.
+/// If rsyslog does not start, or loses rows.
 pub async fn kafka_to_postgres(world: &World, rows: &Rows) -> Result<Result<f64, String>> {
     if let Err(missing) = there(&["imkafka.so", "ompgsql.so", "mmjsonparse.so"]) {
         return Ok(Err(missing));
@@ -117,7 +117,7 @@ pub async fn kafka_to_postgres(world: &World, rows: &Rows) -> Result<Result<f64,
     rate.map(Ok).map_err(|error| process.explain(error))
 }
 
-/// Counts until `all` are there; how many a second, from the beginning on.
+/// Counts until all arrive; returns the rate per second from the start.
 async fn arrive(what: &str, all: u64, every: Duration, count: impl AsyncFn() -> Result<u64>) -> Result<f64> {
     let began = Instant::now();
     let (mut there, mut since) = (0, began);
@@ -149,7 +149,7 @@ fn start(folder: &Path, text: &str) -> Result<Process> {
     Process::start("rsyslogd", command, &folder.join("rsyslog.log"))
 }
 
-/// What a shipper would make of the same events: a line each, of about as many bytes.
+/// The lines that a shipper would send for the same events: one each, of similar size.
 fn write_lines<'a>(file: &Path, facts: impl Iterator<Item = &'a Recorded>) -> Result<()> {
     let out = std::fs::File::create(file).with_context(|| format!("write {file:?}"))?;
     let mut out = std::io::BufWriter::new(out);

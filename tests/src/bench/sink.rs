@@ -1,5 +1,5 @@
-//! Kafka Connect with Debezium's JDBC sink, which writes the rows of a topic into a table: what is commonly taken where
-//! nobody wants to write a projector. At least once, no fold.
+//! Kafka Connect with Debezium's JDBC sink, which writes the rows of a topic into a table: the usual alternative to a
+//! custom projector. At least once, no fold.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,15 +10,15 @@ use super::rows::{self, Form, Rows};
 use crate::world::process::Process;
 use crate::world::{World, port};
 
-/// Where `tests/bench` says that Maven has put it.
+/// The variable in which `tests/bench` gives Maven's folder of jars.
 const JARS: &str = "YOMITORI_CONNECT";
-/// Partitions are read side by side.
+/// Number of partitions that are read concurrently.
 const TASKS: usize = 2;
 
-/// Rows a second in the table. The inner error says what is not here.
+/// The rate of rows into the table. The inner error names the missing program.
 ///
 /// # Errors
-/// Where it does not start or loses something.
+/// If Connect does not start, or loses rows.
 pub async fn measure(world: &World, rows: &Rows) -> Result<Result<f64, String>> {
     let Some(jars) = std::env::var_os(JARS).map(PathBuf::from).filter(|jars| jars.exists()) else {
         return Ok(Err("Kafka Connect is not measured: Maven could not bring it".to_owned()));
@@ -39,7 +39,7 @@ pub async fn measure(world: &World, rows: &Rows) -> Result<Result<f64, String>> 
         .arg("org.apache.kafka.connect.cli.ConnectStandalone");
     command.arg(&worker_file).arg(&sink_file);
     let store = world.store().await?;
-    // As the sink would make it; two of its tasks that both make it stumble over each other.
+    // The table that the sink would create. Two tasks that both create it fail.
     let table = format!(
         "CREATE TABLE sunk (__connect_topic text, __connect_partition int4, __connect_offset int8, {}, \
          PRIMARY KEY (__connect_topic, __connect_partition, __connect_offset))",

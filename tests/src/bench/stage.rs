@@ -1,4 +1,4 @@
-//! What each stage behind the log costs: the live projection, `rebuild`, `log verify`.
+//! The cost of each stage after the log: the live projection, `rebuild`, `log verify`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use super::meter::{self, Service};
-use super::{footprint, mib};
+use super::{mib, usage};
 use crate::world::process::Process;
 use crate::world::server::Server;
 use crate::world::{World, wait};
@@ -15,26 +15,26 @@ use crate::world::{World, wait};
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What a stage took.
+/// The cost of a stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     pub took: Duration,
-    /// Processor time of the stage itself and of PostgreSQL, in seconds; of that nothing is known where `tests/bench` did
+    /// Processor time of the stage itself and of PostgreSQL, in seconds; PostgreSQL's is unknown if `tests/bench` did
     /// not start it.
     pub own: f64,
     pub store: f64,
-    /// The most it held, in MiB.
+    /// Peak memory, in MiB.
     pub memory: f64,
 }
 
 impl Cost {
-    /// Processor time of both, in microseconds an event.
+    /// Processor time of both, in microseconds per event.
     #[must_use]
     pub fn per_event(&self, events: u64) -> f64 {
         self.own_per_event(events) + micros(self.store, events)
     }
 
-    /// Of the stage itself.
+    /// Processor time of the stage itself, in microseconds per event.
     #[must_use]
     pub fn own_per_event(&self, events: u64) -> f64 {
         micros(self.own, events)
@@ -56,10 +56,10 @@ fn of_postgres() -> Result<f64> {
     Service::of_bench("postgres").map_or(Ok(0.0), Service::cpu_seconds)
 }
 
-/// Starts the server and lets it fold until `records` of the log are in the store; then it is ended.
+/// Starts the server, waits until `records` of the log are folded into the store, and stops it.
 ///
 /// # Errors
-/// Where it does not start, or does not get there.
+/// If the server does not start, or does not finish.
 pub async fn project(server: &mut Server, store: &Client, records: u64) -> Result<Cost> {
     let (began, before) = (Instant::now(), of_postgres()?);
     server.serve().await?;
@@ -73,15 +73,15 @@ pub async fn project(server: &mut Server, store: &Client, records: u64) -> Resul
     })
     .await?;
     let took = began.elapsed();
-    let (own, memory) = (footprint::cpu_seconds(pid)?, mib(footprint::peak_memory(pid)?));
+    let (own, memory) = (usage::cpu_seconds(pid)?, mib(usage::peak_memory(pid)?));
     server.kill()?;
     Ok(Cost { took, own, store: of_postgres()? - before, memory })
 }
 
-/// Runs a command of the server to its end.
+/// Runs a command of the server to completion.
 ///
 /// # Errors
-/// Where it fails.
+/// If the command fails.
 pub async fn run(server: &Server, arguments: &[&str], world: &World) -> Result<Cost> {
     let mut command = server.command();
     command.args(arguments);
@@ -90,7 +90,7 @@ pub async fn run(server: &Server, arguments: &[&str], world: &World) -> Result<C
     let mut process = Process::start("yomitori-server", command, &log)?;
     let mut memory = 0;
     while process.alive().is_ok() {
-        memory = footprint::peak_memory(process.pid()).map_or(memory, |now| now.max(memory));
+        memory = usage::peak_memory(process.pid()).map_or(memory, |now| now.max(memory));
         tokio::time::sleep(LOOK_EVERY).await;
     }
     let took = began.elapsed();

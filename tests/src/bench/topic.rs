@@ -1,4 +1,4 @@
-//! Topics for peers, made as the product makes its own.
+//! Topics for peers, created like the product's own.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use yomitori_server::config;
 use yomitori_server::log::kafka;
 
-/// As many as the log of a [`World`](crate::world::World) has.
+/// The number of partitions of a [`World`](crate::world::World)'s log.
 pub const PARTITIONS: i32 = 4;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Makes `topic`.
+/// Creates `topic`.
 ///
 /// # Errors
-/// Where Kafka refuses.
+/// If Kafka refuses.
 pub async fn create(address: &str, topic: &str) -> Result<()> {
     let (bootstrap_servers, topic) = (address.to_owned(), topic.to_owned());
     let settings = config::Kafka { bootstrap_servers, topic, partitions: PARTITIONS, replication: 1 };
     kafka::create_topic(&settings).await.context("make a topic")
 }
 
-/// Gives its disk back, soon.
+/// Deletes `topic`, so that the broker frees its disk soon.
 ///
 /// # Errors
-/// Where Kafka refuses.
+/// If Kafka refuses.
 pub async fn delete(address: &str, topic: &str) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", address).create().context("make an admin client")?;
@@ -36,7 +36,7 @@ pub async fn delete(address: &str, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// The ends of a topic, asked for again and again.
+/// The end offsets of a topic, for repeated reading.
 pub struct Ends {
     asker: BaseConsumer,
     topic: String,
@@ -44,24 +44,24 @@ pub struct Ends {
 
 impl Ends {
     /// # Errors
-    /// Where librdkafka refuses the address.
+    /// If librdkafka rejects the address.
     pub fn of(address: &str, topic: &str) -> Result<Self> {
         let asker = ClientConfig::new().set("bootstrap.servers", address).create().context("make a consumer")?;
         Ok(Self { asker, topic: topic.to_owned() })
     }
 
-    /// The sum of where the partitions end: in a topic that nobody shortens, the number of its records. Blocks.
+    /// The sum of the partitions' end offsets: the number of records in a topic that is never truncated. Blocks.
     ///
     /// # Errors
-    /// Where Kafka does not answer.
+    /// If Kafka does not answer.
     pub fn records(&self) -> Result<u64> {
         Ok(self.all()?.into_iter().map(|(_, end)| end.cast_unsigned()).sum())
     }
 
-    /// Where each partition ends. Blocks.
+    /// The end offset of each partition. Blocks.
     ///
     /// # Errors
-    /// Where Kafka does not answer.
+    /// If Kafka does not answer.
     pub fn all(&self) -> Result<Vec<(i32, i64)>> {
         let end = |partition| {
             let (_, end) = self.asker.fetch_watermarks(&self.topic, partition, PATIENCE).context("ask for an end")?;

@@ -1,4 +1,4 @@
-//! What the benches send: a clinic's day, and the log that many clinics make of it.
+//! The input of the benches: a clinic's day, and the log of many clinics.
 
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
@@ -8,24 +8,24 @@ use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, Origin, Reco
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::Medium;
 
-/// Observations in one record of a terminal that has something to catch up with.
+/// Observations in one record of a terminal with a backlog.
 pub const BATCH: usize = 50;
-/// What a clinic's desk sees in a day: results of cards all the time, a phone now and then.
+/// One of this number of results at a clinic's desk is a phone's; the others are cards'.
 const A_PHONE_IN: u64 = 60;
 const A_FILE_IN: u64 = 3;
 
-/// The facts of the fold's example: every kind of event once at least.
+/// The facts of the fold's example: every kind of event at least once.
 ///
 /// # Errors
-/// Where the example is broken.
+/// If the example is invalid.
 pub fn example() -> Result<Vec<Recorded>> {
     EXAMPLE.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("read the example")
 }
 
-/// `events` observations that go on where the terminal of `example` ended.
+/// `events` observations that continue after the last one of the example's terminal.
 ///
 /// # Errors
-/// Where the example lacks a tap, a result file or a terminal.
+/// If the example lacks a tap, a result file or a terminal.
 pub fn day(example: &[Recorded], events: u64) -> Result<Vec<Recorded>> {
     let of_kind = |kind: &str| example.iter().find(|recorded| recorded.event.kind() == kind).cloned();
     let tap = of_kind("tap_observed").context("a tap in the example")?;
@@ -53,8 +53,8 @@ pub fn day(example: &[Recorded], events: u64) -> Result<Vec<Recorded>> {
     Ok(facts.collect())
 }
 
-/// `recorded` as facility `number` has it: what differs from one place to another is no more alike than in life, so that
-/// nothing is smaller or faster for being the same everywhere. The same number, the same again.
+/// `recorded` as a fact of facility `number`. Values differ between facilities as much as in reality, so that
+/// compression and caches gain nothing from copies. The result depends only on the arguments.
 #[must_use]
 pub fn varied(mut recorded: Recorded, number: u64) -> Recorded {
     let Origin::Terminal(observed) = &mut recorded.origin else { return recorded };
@@ -66,7 +66,7 @@ pub fn varied(mut recorded: Recorded, number: u64) -> Recorded {
         chance /= below;
         drawn
     };
-    // Less than a second: the order stays.
+    // Less than a second, so that the order stays.
     let after = TimeDelta::microseconds(draw(500_000).cast_signed());
     let noticed = after + TimeDelta::microseconds(draw(400_000).cast_signed());
     observed.occurred_at += after;
@@ -83,7 +83,7 @@ pub fn varied(mut recorded: Recorded, number: u64) -> Recorded {
     recorded
 }
 
-/// The records in which `facts` of one terminal lie in the log of facility `number`: the same number, the same ids.
+/// The records of one terminal's `facts` in the log of facility `number`. The identifiers depend only on the number.
 #[must_use]
 pub fn records(facts: &[Recorded], number: u64, batch: usize) -> Vec<LogRecord> {
     let id = |what: u128| Uuid::from_u128(what << 64 | u128::from(number));
@@ -103,7 +103,7 @@ pub fn records(facts: &[Recorded], number: u64, batch: usize) -> Vec<LogRecord> 
     facts.chunks(batch.max(1)).filter_map(record).collect()
 }
 
-/// The records of `facilities` that all live the same day side by side: a part of it of each, then the next part.
+/// The records of `facilities` that all have the same day, interleaved part by part.
 pub fn side_by_side(day: &[Recorded], facilities: u64, batch: usize) -> impl Iterator<Item = LogRecord> + '_ {
     let parts = day.chunks(batch.max(1));
     parts.flat_map(move |part| (0..facilities).flat_map(move |number| records(part, number, batch)))

@@ -1,4 +1,4 @@
-//! Prints the figures that the README quotes. `tests/bench` starts what it needs and runs it.
+//! Prints the figures of the README. `tests/bench` starts the services for it.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -25,7 +25,7 @@ enum What {
         #[arg(long, default_value_t = 200)]
         files: usize,
     },
-    /// What the agent costs a terminal.
+    /// The agent's cost for a terminal.
     Footprint {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
@@ -45,20 +45,20 @@ enum What {
         #[arg(long, default_value_t = 80_000)]
         rows: usize,
     },
-    /// From terminals to the log, acknowledged, beside librdkafka's producer and rsyslog.
+    /// From terminals to the log, acknowledged, next to librdkafka's producer and rsyslog.
     Ingest {
         #[arg(long, default_value_t = 4_000_000)]
         events: u64,
         #[arg(long, default_value_t = 100)]
         terminals: usize,
-        /// How long the terminals keep at half of the measured rate.
+        /// Duration in seconds for which the terminals send at half of the measured rate.
         #[arg(long, default_value_t = 10)]
         half_load_seconds: u64,
         /// Without rsyslog, which takes most of the time.
         #[arg(long)]
         no_peers: bool,
     },
-    /// From the log to the store, beside a consumer, COPY, a JDBC sink and rsyslog.
+    /// From the log to the store, next to a consumer, COPY, a JDBC sink and rsyslog.
     Projection {
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
@@ -67,11 +67,11 @@ enum What {
         /// Events in one record of the log.
         #[arg(long, default_value_t = 10)]
         batch: usize,
-        /// Rows that the JDBC sink and rsyslog write; with 0 they are left out.
+        /// Rows that the JDBC sink and rsyslog write; 0 skips both.
         #[arg(long, default_value_t = 500_000)]
         peer_rows: u64,
     },
-    /// What was true at an instant, of the whole country and of one facility.
+    /// The status history at an instant, of the whole country and of one facility.
     Past {
         #[arg(long, default_value_t = 230_000)]
         facilities: u64,
@@ -79,13 +79,13 @@ enum What {
         #[arg(long, default_value_t = 20)]
         events: u64,
     },
-    /// What an event costs as events and facilities become more.
+    /// The cost of an event as the numbers of events and facilities grow.
     Growth(growth::Plan),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // Several libraries bring a provider; the first one said is the process's own.
+    // Several libraries bring a provider; the process installs one explicitly.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let what = Arguments::parse().what;
     let (report, machine, at) = (Report::new(say), Machine::here(), clock::now());

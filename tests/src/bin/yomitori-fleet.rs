@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // What the agent's library has to say about connections is for those who ask by RUST_LOG.
-    let told = tracing_subscriber::EnvFilter::from_default_env();
-    tracing_subscriber::fmt().with_env_filter(told).with_writer(std::io::stderr).init();
+    // RUST_LOG enables the messages of the agent's library.
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     yomitori_tests::fleet::cli::main().await
 }

@@ -1,5 +1,5 @@
-//! What no door lets in: that something was heard weeks ago and nothing since, and a record that nobody can follow. Both
-//! are written where the server would have written them, into the log, and nowhere else.
+//! Facts that no regular entry point allows: a terminal that was heard weeks ago and not since, and a record that can't
+//! be decoded. Both are written directly into the log, where the server would have written them.
 
 use std::path::Path;
 
@@ -19,12 +19,12 @@ use crate::truth::day::Living;
 use crate::truth::transport;
 use crate::world::log::Writer;
 
-/// Since when nothing was heard, in days before now.
+/// Days of silence before now.
 const SILENT_DAYS: u64 = 14;
-/// No message of the contract begins so.
+/// No message of the contract begins like this.
 const GARBAGE: &[u8] = b"\xff\xff\xff\xff";
 
-/// Where the log is.
+/// The address and topic of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Log {
     address: String,
@@ -32,27 +32,27 @@ pub struct Log {
 }
 
 impl Log {
-    /// That of the server with this configuration.
+    /// The log of the server with this configuration.
     ///
     /// # Errors
-    /// When the configuration can't be read.
+    /// If the configuration can't be read.
     pub fn of(config: &Path) -> Result<Self> {
         let config = Config::load(config, |_| None).map_err(|error| anyhow!("{error}"))?;
         Ok(Self { address: config.kafka.bootstrap_servers, topic: config.kafka.topic })
     }
 
-    /// Appends what is no record for `facility`.
+    /// Appends an invalid record for `facility`.
     ///
     /// # Errors
-    /// When the log doesn't take it.
+    /// If the log doesn't accept it.
     pub async fn damage(&self, facility: FacilityId) -> Result<()> {
         self.write(move |writer| writer.append_bytes(facility, GARBAGE)).await.context("damage a record")
     }
 
-    /// What the terminal of `member` sent until it fell silent, as it came then.
+    /// Appends the records of `member`'s terminal until its silence, with their original times.
     ///
     /// # Errors
-    /// When the log doesn't take it.
+    /// If the log doesn't accept it.
     pub async fn silent(&self, member: &Member, seed: u64, now: DateTime<Utc>) -> Result<()> {
         let (terminal, facility) = (member.identity.terminal(), member.identity.facility());
         let life = Life(Uuid::new_v5(&terminal.0, b"before the silence"));
@@ -71,7 +71,7 @@ impl Log {
             Ok(())
         })
         .await
-        .context("tell the past of a clinic that fell silent")
+        .context("append the past of a silent clinic")
     }
 
     async fn write(&self, what: impl FnOnce(&mut Writer) -> Result<()> + Send + 'static) -> Result<()> {

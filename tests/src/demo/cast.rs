@@ -1,4 +1,4 @@
-//! Who plays which part. The first nine show what a newcomer should see; twenty show all of it.
+//! The parts of the clinics. The first nine show the essentials to a newcomer; twenty show everything.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use yomitori_proto::code::{InstitutionCode, Table};
@@ -7,44 +7,44 @@ use crate::fleet::facility::Facility;
 use crate::truth::calendar;
 use crate::truth::site::{Kind, Site};
 
-/// What a clinic is there to show.
+/// The situation that a clinic demonstrates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
-    /// Phones are read now and then, and the list names it or not.
+    /// Phones are read now and then; the list may name it.
     Usual,
-    /// Not wanted, read, not listed: somebody has to call.
+    /// Not wanted, read, not listed: a call is needed.
     CallNeeded,
-    /// Somebody has called; the list does not show it yet.
+    /// The call has been made; the list does not show it yet.
     OptOutUnderWay,
-    /// Somebody has called, and a later list no longer names it.
+    /// The call has been made, and a later list no longer names it.
     OptOutReflected,
-    /// Listed, although nobody wants it, and nobody has called.
+    /// Listed although not wanted, and no call has been made.
     AgainstWish,
-    /// The face reader reads phones by itself, and nobody has decided anything.
+    /// The face reader reads phones by itself, and the group is undecided.
     CanonUndecided,
-    /// The same, wanted, and the desk says when it sees one.
+    /// The same, but listing is wanted, and the desk attests reads.
     CanonAttested,
-    /// Nothing was heard for two weeks.
+    /// Silent for two weeks.
     Silent,
     /// The reader's cable is loose.
     LooseCable,
-    /// It has moved, and has another code since.
+    /// The clinic has moved and has another code since.
     Relocated,
-    /// A record of it is damaged, so that it stands still.
+    /// A record of it is damaged, so the facility is blocked.
     Parked,
     /// Wanted, and named by the newer list for the first time.
     NewlyListed,
-    /// The pairing was never set: patients try, and the desk notes it.
+    /// The pairing was never set: patients try, and the desk records the failures.
     NeverWorks,
     /// Wanted, read, and on no list yet.
     NotListedYet,
-    /// Nobody has said what the reader is for.
+    /// The reader's role is not set.
     RoleUnknown,
-    /// Registered, but no terminal was ever enrolled. Its place is that of the fleet's.
+    /// Registered, but no terminal was ever enrolled. The number matches the fleet's.
     NeverEnrolled,
     /// Everything is ready, and no phone has come.
     NoPhoneYet,
-    /// On the older list only, and nobody has called.
+    /// On the older list only, and no call has been made.
     Dropped,
 }
 
@@ -70,11 +70,11 @@ const FIRST_ROUND: [Part; 20] = [
     Part::Usual,
     Part::Usual,
 ];
-/// Who moves gets a number that no invented facility begins with.
+/// A clinic that moves gets a number that no invented facility begins with.
 const FIRST_NEW_SERIAL: usize = 5_000;
-/// Of so many clinics people say what they want: each statement is a process of the server's command line.
+/// The number of clinics with statements about intent: each statement is a process of the server's command line.
 const SPOKEN_OF: usize = 60;
-/// Who speaks.
+/// The author of the statements.
 const BY: &str = "模擬担当者 (simulated)";
 /// Days before now.
 const CALLED: u64 = 3;
@@ -84,7 +84,7 @@ const RESTARTED: u64 = 40;
 const STICKER: u64 = 50;
 
 impl Part {
-    /// Of the clinic with this number.
+    /// The part of the clinic with this number.
     #[must_use]
     pub const fn of(index: usize) -> Self {
         if index < FIRST_ROUND.len() {
@@ -108,7 +108,7 @@ impl Part {
         matches!(self, Self::CanonUndecided | Self::CanonAttested)
     }
 
-    /// Whether it wants phones to be shown.
+    /// Whether the clinic wants phones to be shown.
     const fn welcomes(self) -> bool {
         !matches!(self, Self::OptOutUnderWay | Self::AgainstWish | Self::CallNeeded | Self::OptOutReflected)
     }
@@ -134,7 +134,7 @@ impl Part {
         }
     }
 
-    /// Makes `site` what it is to be.
+    /// Adapts `site` to the part.
     pub fn shape(self, index: usize, table: Table, site: &mut Site) {
         site.kind = match table {
             Table::Pharmacy => Kind::Pharmacy,
@@ -143,7 +143,7 @@ impl Part {
         };
         site.stations.truncate(1);
         site.phones_work = self != Self::NeverWorks;
-        // A few true reads at a quiet desk are what can be told from chance.
+        // A few true reads at a quiet desk can be distinguished from chance.
         site.phones_a_day = site.phones_a_day.clamp(0.7, 1.6);
         site.fails = site.fails.min(0.2);
         match self {
@@ -166,7 +166,7 @@ impl Part {
     }
 }
 
-/// The code that a facility has after it has moved, or that a row has which only resembles it.
+/// The code of a facility after its move, or the code of a row that only resembles it.
 #[must_use]
 pub fn new_code(index: usize, facility: &Facility) -> Option<InstitutionCode> {
     let old = facility.code();
@@ -177,7 +177,7 @@ pub fn new_code(index: usize, facility: &Facility) -> Option<InstitutionCode> {
     codes.into_iter().find(InstitutionCode::check_digit_holds)
 }
 
-/// When something was done in the office, some days before `now`: on a day on which the call centre answers too.
+/// The time of an act in the office, some days before `now`, on a day on which the call centre answers.
 fn office(now: DateTime<Utc>, days_ago: u64) -> DateTime<Utc> {
     let day = calendar::date(now) - Days::new(days_ago);
     let before = |day: NaiveDate| (0..).map(move |days| day - Days::new(days));
@@ -185,7 +185,7 @@ fn office(now: DateTime<Utc>, days_ago: u64) -> DateTime<Utc> {
     calendar::at(open, 10.5)
 }
 
-/// The commands by which people say what is to be said of a clinic.
+/// The commands for people's statements about a clinic.
 #[must_use]
 pub fn statements(index: usize, facility: &Facility, now: DateTime<Utc>) -> Vec<Vec<String>> {
     let part = Part::of(index);
@@ -259,7 +259,7 @@ mod tests {
     use crate::fleet::facility::invent;
 
     #[test]
-    fn the_first_nine_show_what_is_promised_and_nobody_else_is_never_enrolled() {
+    fn the_first_nine_show_the_promised_parts_and_no_other_is_unenrolled() {
         let parts: Vec<Part> = (0..9).map(Part::of).collect();
         for part in [
             Part::OptOutUnderWay,

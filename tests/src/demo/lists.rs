@@ -1,4 +1,4 @@
-//! Two lists of the ministry, some weeks apart, as files that the server imports.
+//! Two of the ministry's lists, some weeks apart, as files that the server imports.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct List {
 
 const OLDER: u64 = 45;
 const NEWER: u64 = 6;
-/// Whose code is his row's no more: it resembles a facility that is on no list.
+/// The part whose row has another code: it resembles a facility that is on no list.
 const RESEMBLES: Part = Part::NotListedYet;
 
 impl List {
@@ -64,7 +64,7 @@ pub fn both(facilities: &[Facility], now: DateTime<Utc>) -> [List; 2] {
             row(&mut newer, code.as_str(), &facility.name);
         }
     }
-    // Others than ours: a few go, more come, so that nobody takes the newer list for a broken one.
+    // Other facilities: a few disappear and more appear, so that the newer list is not taken for an incomplete one.
     let more = facilities.len() / 4;
     for number in 1..=80 + more {
         row(&mut older, &format!("13192{number:05}"), &format!("よその医院{number}"));

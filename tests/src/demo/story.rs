@@ -1,4 +1,4 @@
-//! One clinic's past and present, as its agent sees it: first all that is over, then what happens when it happens.
+//! One clinic's past and present, as its agent sees it: first everything in the past, then each event at its time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::truth::day::{Day, Living, Seen};
 use crate::truth::site::Site;
 use crate::truth::{Assumptions, calendar};
 
-/// Life takes as long as life takes.
+/// A day of real life.
 pub const REAL_DAY: Duration = Duration::from_secs(86_400);
-/// A loose cable has come off shortly before anybody looks, and does so again before that is forgotten.
+/// A loose cable has come off shortly before the start, and comes off again before the flag clears.
 const CAME_OFF: TimeDelta = TimeDelta::minutes(10);
 const COMES_OFF_EVERY: TimeDelta = TimeDelta::minutes(100);
 
@@ -30,17 +30,17 @@ pub struct Story {
     living: Living,
     began_at: DateTime<Utc>,
     now: DateTime<Utc>,
-    /// How long a day takes from now on, where that is less than a day.
+    /// Duration of a day from now on, if shorter than a real day.
     faster: Option<TimeDelta>,
-    /// The day, or with `faster` the while, that is planned next.
+    /// The day that is planned next, or with `faster` the period.
     date: NaiveDate,
     whiles: i32,
-    /// Nothing that happens before this is still unplanned.
+    /// Everything before this is planned.
     planned: Duration,
     ahead: VecDeque<Happening>,
 }
 
-/// What is assumed of the clinics that are shown: nothing that the parts don't say goes wrong.
+/// Assumptions for the clinics of the demonstration: nothing goes wrong beyond their parts.
 #[must_use]
 pub fn assumptions() -> Assumptions {
     Assumptions { wrong_clock: 0.0, bad_line: 0.0, loose_cable: 0.0, never_works: 0.0, ..Assumptions::default() }
@@ -58,31 +58,31 @@ pub fn site(seed: u64, who: &Terminal) -> Site {
     site
 }
 
-/// What the first day of the past is.
+/// The first day of the past.
 #[must_use]
 pub fn first_day(now: DateTime<Utc>) -> NaiveDate {
     calendar::date(now) - Days::new(PAST_DAYS)
 }
 
-/// So that no two clinics live alike.
+/// A seed for each clinic, so that no two lives are alike.
 #[must_use]
 pub fn own_seed(seed: u64, index: usize) -> u64 {
     seed ^ (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 impl Story {
-    /// The life of a clinic; without its past where that was told before.
+    /// The life of a clinic; without its past if an earlier run has sent it.
     #[must_use]
-    pub fn new(setting: &Setting, who: Terminal, told: bool) -> Self {
+    pub fn new(setting: &Setting, who: Terminal, past_was_sent: bool) -> Self {
         let now = truncate(setting.now);
         let mut site = site(setting.seed, &who);
         let faster = (setting.day < REAL_DAY).then(|| TimeDelta::from_std(setting.day).unwrap_or(TimeDelta::days(1)));
         site.off_at_night &= faster.is_none();
-        let first = if told { calendar::date(now) } else { first_day(now) };
-        // Another life is another chance: the same day is not lived twice.
-        let seed = own_seed(setting.seed, who.index) ^ if told { now.timestamp().cast_unsigned() } else { 0 };
+        let first = if past_was_sent { calendar::date(now) } else { first_day(now) };
+        // Another run uses other chance: the same day is not repeated.
+        let seed = own_seed(setting.seed, who.index) ^ if past_was_sent { now.timestamp().cast_unsigned() } else { 0 };
         let living = Living::new(site, assumptions(), seed);
-        let began_at = if told { now } else { calendar::at(first, 0.0) };
+        let began_at = if past_was_sent { now } else { calendar::at(first, 0.0) };
         let mut story = Self {
             part: Part::of(who.index),
             living,
@@ -94,7 +94,7 @@ impl Story {
             planned: Duration::ZERO,
             ahead: VecDeque::new(),
         };
-        if told {
+        if past_was_sent {
             let woken = story.living.wake(now);
             story.add(woken);
             story.ahead.push_back(Happening { at: story.since(now), act: Act::Line(true) });
@@ -102,7 +102,7 @@ impl Story {
         story
     }
 
-    /// How much of it is over when it begins.
+    /// The length of the part that is over at the start.
     #[must_use]
     pub fn lead(&self) -> Duration {
         self.since(self.now)
@@ -119,7 +119,7 @@ impl Story {
         self.ahead.make_contiguous().sort_by_key(|happening| happening.at);
     }
 
-    /// The next day, or the next while; until when that is.
+    /// Plans the next day, or the next period; returns its end.
     fn plan_more(&mut self) -> DateTime<Utc> {
         let today = calendar::date(self.now);
         if let Some(day) = self.faster.filter(|_| self.date > today) {
@@ -142,22 +142,22 @@ impl Story {
             day.seen.retain(|seen| seen.at <= self.now);
         }
         let on = day.on.first().copied().flatten();
-        let told = self.began_at == self.now;
-        if told {
+        let past_was_sent = self.began_at == self.now;
+        if past_was_sent {
             day.seen.retain(|seen| seen.at > self.now);
         }
         self.add(day);
-        if date == today && !told {
+        if date == today && !past_was_sent {
             self.ahead.push_back(Happening { at: self.since(self.now), act: Act::Line(true) });
         }
-        // The line goes with the power, once there is one.
+        // The line goes with the power after the first start.
         if let Some((opens, closes)) = on.filter(|_| self.living.site.off_at_night) {
             let line = [(opens, true), (closes + TimeDelta::seconds(2), false)];
             for (at, there) in line.into_iter().filter(|(at, _)| *at > self.now) {
                 self.ahead.push_back(Happening { at: self.since(at), act: Act::Line(there) });
             }
         }
-        // What is planned faster begins now.
+        // An accelerated plan begins now.
         if self.faster.is_some() && date == today { self.now } else { midnight }
     }
 
@@ -178,7 +178,7 @@ impl Story {
     }
 }
 
-/// What the agent sees of it where the part says that it sees less.
+/// The agent's observation, reduced to the observations that the part allows.
 fn adapted(part: Part, mut seen: Seen) -> Option<Seen> {
     let at_reader = matches!(
         seen.sighting.event,

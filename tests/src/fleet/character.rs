@@ -1,36 +1,36 @@
-//! What kind of place a clinic is. They go round by number, so that a handful of clinics shows something of everything
-//! and forty show all of it.
+//! The characters of clinics. They are assigned by number in turn, so that a handful of clinics shows some variety and
+//! forty show all of it.
 
-/// What makes a clinic worth looking at.
+/// The special feature of a clinic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Character {
     /// Phones are read now and then.
     Usual,
-    /// The clinic lets the agent look at readers only: taps, and never a result file.
+    /// The clinic lets the agent watch readers only: taps, and never a result file.
     OnlyTaps,
-    /// The face reader reads phones by itself (Canon): no general reader, nothing to be seen.
+    /// The face reader reads phones by itself (Canon): no general reader, no observations.
     PhoneNative,
-    /// The same, and the desk says so when it sees a phone being read.
+    /// The same, but the desk attests the reads that it sees.
     PhoneNativeAttested,
-    /// Nobody has said what the reader is for.
+    /// The reader's role is not set.
     RoleUnknown,
-    /// One day the terminal goes off and never comes back.
+    /// One day the terminal is switched off permanently.
     GoesSilent,
     /// The reader's cable is loose.
     Flapping,
-    /// The terminal's battery is empty: it starts an hour behind, until the network corrects it.
+    /// The terminal's battery is empty: its clock starts an hour behind, until the network corrects it.
     ClockBehind,
     /// Everything is ready, and no phone has come.
     NoPhoneYet,
     /// No general reader has been bought.
     NoReader,
-    /// Phones often fail, and the desk says why.
+    /// Phones often fail, and the desk enters the cause.
     Failing,
     /// Patients lay their cards on the reader for phones.
     CardsOnPhoneReader,
     /// Registered, but no terminal was ever enrolled.
     NeverEnrolled,
-    /// Somebody unplugged the reader.
+    /// The reader has been unplugged.
     Unplugged,
 }
 
@@ -57,10 +57,10 @@ const ROUND: [Character; 20] = [
     Character::Usual,
 ];
 
-/// What the group wants for a clinic, and how far the call has got.
+/// The group's intent for a clinic, and the progress of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wish {
-    /// Nobody has said anything.
+    /// No intent has been stated.
     Unsaid,
     Listed,
     NotListed {
@@ -68,11 +68,11 @@ pub enum Wish {
     },
 }
 
-/// Only so many clinics have a wish: each is a statement that a person would have made.
+/// The number of clinics with an intent: each is a statement that a person would have made.
 const WISHES: usize = 40;
 
 impl Character {
-    /// Of the clinic with this number.
+    /// The character of the clinic with this number.
     #[must_use]
     pub const fn of(index: usize) -> Self {
         ROUND[index % ROUND.len()]
@@ -84,7 +84,7 @@ impl Character {
         matches!(self, Self::PhoneNative | Self::PhoneNativeAttested)
     }
 
-    /// Whether a reader for phones stands at the desk.
+    /// Whether the desk has a reader for phones.
     #[must_use]
     pub const fn has_phone_reader(self) -> bool {
         !self.phone_native() && !matches!(self, Self::NoReader | Self::NeverEnrolled)
@@ -92,7 +92,7 @@ impl Character {
 }
 
 impl Wish {
-    /// For the clinic with this number.
+    /// The wish for the clinic with this number.
     #[must_use]
     pub const fn of(index: usize) -> Self {
         if index >= WISHES {

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use yomitori_agent::address::ServerAddress;
 
 use super::facility::{self, Facility};
+use super::ledger::Ledger;
 use super::operator::{self, Operator};
 use super::profile::Profile;
 use super::roster::Tokens;
-use super::told::Ledger;
 use super::{News, Plan};
 use crate::clock;
 
@@ -24,9 +24,9 @@ const EXAMPLES: &str = "Examples:
   yomitori-server facility import facilities.csv
   yomitori-fleet run --clinics 40 --server https://127.0.0.1:7443 \\
     --server-program target/release/yomitori-server --server-config server.toml
-  yomitori-fleet run --clinics 200 --profile monday-morning --for 120 --tokens tokens.csv --oracle told.jsonl";
+  yomitori-fleet run --clinics 200 --profile monday-morning --for 120 --tokens tokens.csv --oracle ledger.jsonl";
 
-/// 模擬クリニック — simulated clinics that speak Yomitori's real protocol.
+/// 模擬クリニック — simulated clinics that use Yomitori's real protocol.
 #[derive(Parser)]
 #[command(name = "yomitori-fleet", version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
@@ -36,16 +36,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print invented facilities as a table that `yomitori-server facility import` reads.
+    /// Print invented facilities as a table for `yomitori-server facility import`.
     Facilities(Fleet),
-    /// Enrol a terminal for each of the clinics where that was not done, and let them live until SIGTERM or Ctrl-C.
+    /// Enrol a terminal for each clinic without one, and run the clinics until SIGTERM or Ctrl-C.
     #[command(after_help = EXAMPLES)]
     Run(Box<Run>),
 }
 
 #[derive(Args)]
 struct Fleet {
-    /// How many clinics; no district has codes for more than 300,000.
+    /// Number of clinics; no district has codes for more than 300,000.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=300_000))]
     clinics: u32,
     /// The same number gives the same clinics and the same lives.
@@ -57,28 +57,28 @@ struct Fleet {
 struct Run {
     #[command(flatten)]
     fleet: Fleet,
-    /// Where the server's uplink listens.
+    /// Address of the server's uplink.
     #[arg(long, default_value = "https://127.0.0.1:7443")]
     server: ServerAddress,
-    /// The server's program: makes tokens, and records what people would say of the clinics.
+    /// The server's program: creates tokens and records people's statements about the clinics.
     #[arg(long, alias = "server-bin", requires = "server_config", required_unless_present = "tokens")]
     server_program: Option<PathBuf>,
     /// The server's configuration file.
     #[arg(long, alias = "config")]
     server_config: Option<PathBuf>,
-    /// Tokens that were made before, as lines of `code,token`.
+    /// Existing tokens, as lines of `code,token`.
     #[arg(long, conflicts_with = "server_program")]
     tokens: Option<PathBuf>,
-    /// Where the terminals' identities stay.
+    /// Folder of the terminals' identities.
     #[arg(long, default_value = "target/fleet")]
     state: PathBuf,
-    /// How the clinics live.
+    /// The clinics' way of life.
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
-    /// How many seconds a clinic's day takes; by default 60, in a demonstration a day.
+    /// Duration of a clinic's day in seconds; by default 60, in a demonstration a real day.
     #[arg(long, value_parser = clap::value_parser!(u64).range(5..=86_400))]
     day: Option<u64>,
-    /// End after so many seconds.
+    /// End after this number of seconds.
     #[arg(long = "for", value_name = "SECONDS")]
     for_s: Option<u64>,
     /// At the end, write everything that was kept to this file, as lines of JSON.
@@ -95,7 +95,7 @@ impl Fleet {
     }
 }
 
-/// Carries out the command line of this process.
+/// Runs the command line of this process.
 pub async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Facilities(fleet) => {
@@ -125,7 +125,7 @@ async fn live(run: Run) -> Result<()> {
                 advise(&facility::invent(clinics, run.fleet.seed));
             }
             let text = std::fs::read_to_string(&file).with_context(|| format!("read `{}`", file.display()))?;
-            Tokens::parse(&text).with_context(|| format!("understand `{}`", file.display()))?
+            Tokens::parse(&text).with_context(|| format!("parse `{}`", file.display()))?
         }
         (None, Some(program), Some(config)) => Tokens::Operator(Operator { program, config }),
         (None, _, _) => anyhow::bail!("--server-program needs --server-config"),
@@ -172,13 +172,13 @@ fn end_on_signals(after: Option<Duration>, closing: CancellationToken) -> Result
     Ok(())
 }
 
-/// What the simulator can't say itself where it has no server's command line.
+/// Prints the statements that the simulator can't make without a server's command line.
 fn advise(facilities: &[Facility]) {
-    tell("サーバーで次を実行すると、全ての状態が揃います / run these at the server to see every state:");
+    print_line("サーバーで次を実行すると、全ての状態が揃います / run these at the server to see every state:");
     for (index, facility) in facilities.iter().enumerate() {
         for words in operator::statements(index, facility.code().as_str()) {
             let quoted = words.iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() });
-            tell(&format!("  yomitori-server {}", quoted.collect::<Vec<_>>().join(" ")));
+            print_line(&format!("  yomitori-server {}", quoted.collect::<Vec<_>>().join(" ")));
         }
     }
 }
@@ -186,10 +186,10 @@ fn advise(facilities: &[Facility]) {
 fn report(news: News) {
     match news {
         News::Enrolled { ready, of } if ready == of || ready.is_multiple_of(of.div_ceil(10)) => {
-            tell(&format!("登録 / enrolled {ready}/{of}"));
+            print_line(&format!("登録 / enrolled {ready}/{of}"));
         }
         News::Enrolled { .. } => {}
-        News::Counted(count) => tell(&format!(
+        News::Counted(count) => print_line(&format!(
             "{} UTC  接続 / lines {}/{}  記録 / kept {}  確認済 / acknowledged {}",
             clock::now().format("%H:%M:%S"),
             count.lines,
@@ -200,8 +200,8 @@ fn report(news: News) {
     }
 }
 
-/// A line of progress; whoever has stopped listening doesn't stop the clinics.
-fn tell(line: &str) {
+/// Prints a progress line; a closed output doesn't stop the clinics.
+fn print_line(line: &str) {
     say(&format!("{line}\n")).ok();
 }
 

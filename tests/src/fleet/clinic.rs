@@ -1,7 +1,7 @@
-//! One clinic's life as its agent sees it: pure, in virtual time, and by seed the same again.
+//! One clinic's life as its agent sees it: pure, in virtual time, and determined by the seed.
 //!
-//! A clinic is an iterator over what happens, in the order of time. It plans a day when the one before is over, and looks
-//! at nothing outside: what the server says has no influence on who comes to see the doctor.
+//! A clinic is an iterator over its events in chronological order. It plans a day when the previous one is over, and
+//! depends on nothing outside: the server has no influence on the patients.
 
 mod day;
 mod desk;
@@ -23,43 +23,43 @@ use self::terminal::Reader;
 use super::character::Character;
 use super::profile::{Pace, Profile};
 
-/// What all clinics of a fleet have in common.
+/// Settings that all clinics of a fleet share.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     pub seed: u64,
     pub profile: Profile,
-    /// How long a day takes.
+    /// Duration of a day.
     pub day: Duration,
-    /// When now is.
+    /// The current time.
     pub now: DateTime<Utc>,
 }
 
-/// Whose life it is.
+/// The terminal whose life it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Terminal {
     pub index: usize,
     pub code: InstitutionCode,
     pub terminal: TerminalId,
-    /// That of its spool.
+    /// The life of the terminal's spool.
     pub life: Life,
 }
 
-/// Something that happens.
+/// An event.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Happening {
-    /// After the beginning.
+    /// Time since the start.
     pub at: Duration,
     pub act: Act,
 }
 
-/// What happens.
+/// The kind of an event.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Act {
-    /// The agent has seen this, and keeps it.
+    /// The agent has made this observation, and keeps it.
     Keep(Sighting),
-    /// The line to the server comes, or is gone.
+    /// The line to the server is connected, or not.
     Line(bool),
-    /// A day begins: also where nothing else happens, time goes on.
+    /// A day begins: time passes even without other events.
     Dawn,
 }
 
@@ -72,26 +72,26 @@ pub struct Clinic {
     day: Duration,
     began_at: DateTime<Utc>,
     rng: StdRng,
-    /// The reader for phones, whatever it is believed to be for.
+    /// The reader for phones, independent of the configured role.
     reader: Option<Reader>,
     staff_reader: Option<Reader>,
     plugged: bool,
     off_at_night: bool,
-    /// Opens a little earlier or later than others, in parts of the day.
+    /// Shift of the opening hours against other clinics, in parts of the day.
     shift: f64,
     days: u32,
     boots: u32,
     files: u32,
     on: bool,
-    /// Nothing happens any more.
+    /// No event follows.
     over: bool,
-    /// While the terminal's clock is an hour behind.
+    /// The period in which the terminal's clock is an hour behind.
     behind: Range<Duration>,
     ahead: VecDeque<Happening>,
 }
 
 impl Setting {
-    /// How long before now the first day begins: with the profile *backfill*, everything has happened already.
+    /// Time from the start of the first day to now: with the profile *backfill*, everything has happened already.
     #[must_use]
     pub fn lead(&self) -> Duration {
         let pace = self.profile.pace();
@@ -105,7 +105,7 @@ impl Clinic {
         let pace = setting.profile.pace();
         let character = Character::of(who.index);
         let number = u64::try_from(who.index).expect("a number of clinics");
-        // Odd, so that no two clinics of a fleet share a stream.
+        // An odd factor, so that no two clinics of a fleet share a stream.
         let mut rng = StdRng::seed_from_u64(setting.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Self {
             character,
@@ -129,14 +129,14 @@ impl Clinic {
         }
     }
 
-    /// What the terminal's clock shows.
+    /// The time on the terminal's clock.
     fn wall(&self, at: Duration) -> DateTime<Utc> {
         const BEHIND: TimeDelta = TimeDelta::hours(1);
         let right = truncate(self.began_at + at);
         if self.behind.contains(&at) { right - BEHIND } else { right }
     }
 
-    /// Some milliseconds, fewer where a day is shorter than a minute.
+    /// A random number of milliseconds, scaled down if a day is shorter than a minute.
     fn some_ms(&mut self, range: Range<u64>) -> Duration {
         let scale = (self.day.as_secs_f64() / 60.0).min(1.0);
         Duration::from_millis(self.rng.random_range(range)).mul_f64(scale)
@@ -147,7 +147,7 @@ impl Clinic {
         let end = begin + self.day;
         let mut plan = self.plan(begin);
         self.days += 1;
-        // What goes on after midnight belongs to the next day's plan.
+        // Events after midnight belong to the next day's plan.
         plan.extend(self.ahead.drain(..));
         plan.push(Happening { at: begin, act: Act::Dawn });
         plan.sort_by_key(|happening| happening.at);

@@ -1,4 +1,4 @@
-//! Facilities that exist nowhere: district 99 is unassigned, and the names are made up.
+//! Fictional facilities: district 99 is unassigned, and the names are invented.
 //!
 //! One seed gives one list, and a longer list begins with the shorter one.
 
@@ -13,20 +13,20 @@ use yomitori_proto::code::{InstitutionCode, Prefecture, Table};
 /// One invented facility.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facility {
-    /// The first one names it; a hospital with a dental department has two.
+    /// The first one identifies it; a hospital with a dental department has two.
     pub codes: Vec<InstitutionCode>,
     pub name: String,
     pub prefecture: Prefecture,
     pub address: String,
 }
 
-/// Facilities of a district and a table are numbered from here on, and begin anew at 0 after 9999.
+/// Facilities of a district and a table are numbered from here on, and continue at 0 after 9999.
 const FIRST_SERIAL: u32 = 9_901;
-/// One in so many is a hospital with two codes.
+/// One facility in this number is a hospital with two codes.
 const HOSPITAL_EVERY: usize = 13;
 
 impl Facility {
-    /// The code that names it.
+    /// The code that identifies it.
     #[must_use]
     pub fn code(&self) -> InstitutionCode {
         self.codes[0]
@@ -40,7 +40,7 @@ pub fn invent(count: usize, seed: u64) -> Vec<Facility> {
     (0..count).map(|index| inventor.facility(index)).collect()
 }
 
-/// The table that `yomitori-server facility import` reads.
+/// The table for `yomitori-server facility import`.
 #[must_use]
 pub fn table(facilities: &[Facility]) -> String {
     let mut text = "code,name,prefecture,address\n".to_owned();
@@ -77,7 +77,7 @@ impl Inventor {
         }
     }
 
-    /// Half of them where half of the people are.
+    /// Half of them are where half of the population is.
     fn prefecture(&mut self) -> Prefecture {
         let number = if self.rng.random_bool(0.5) { self.one_of(POPULOUS) } else { self.rng.random_range(1..=47) };
         Prefecture::from_number(number).expect("there are 47 prefectures")
@@ -160,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn codes_are_valid_and_nobody_s(seed: u64) {
+        fn codes_are_valid_and_unassigned(seed: u64) {
             let facilities = invent(60, seed);
             let codes: Vec<_> = facilities.iter().flat_map(|facility| &facility.codes).collect();
             prop_assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());

@@ -1,4 +1,4 @@
-//! What people at the centre do for the clinics, by the server's own command line: tokens for terminals, and statements.
+//! The operators' work for the clinics, by the server's own command line: tokens for terminals, and statements.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -16,28 +16,28 @@ pub struct Operator {
     pub config: PathBuf,
 }
 
-/// Who the statements say has made them.
+/// The author of the statements.
 const BY: &str = "模擬担当者 (simulated)";
 
 impl Operator {
-    /// A token for one terminal of the facility with `code`.
+    /// Creates a token for one terminal of the facility with `code`.
     ///
     /// # Errors
-    /// When the server refuses, with what it said.
+    /// If the server refuses. The error contains its message.
     pub async fn token(&self, code: &str) -> Result<String> {
         self.run(&["terminal", "token", "--facility", code]).await
     }
 
-    /// Carries out one command, and gives what it printed.
+    /// Runs one command and returns its output.
     ///
     /// # Errors
-    /// When it fails, with what it said.
+    /// If the command fails. The error contains its message.
     pub async fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<String> {
         let output = Command::new(&self.program)
             .arg("--config")
             .arg(&self.config)
             .args(arguments)
-            // The configuration alone says which server it is.
+            // Only the configuration determines the server.
             .env_remove("YOMITORI_KAFKA")
             .env_remove("YOMITORI_POSTGRES")
             .stdin(Stdio::null())
@@ -54,7 +54,8 @@ impl Operator {
     }
 }
 
-/// The commands by which somebody says of the clinic with number `index` and with `code` what no agent can see.
+/// The commands for a person's statements about the clinic with number `index` and with `code`, for facts that no agent
+/// can see.
 #[must_use]
 pub fn statements(index: usize, code: &str) -> Vec<Vec<String>> {
     let statement = |words: &[&str]| {

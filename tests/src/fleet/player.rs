@@ -1,6 +1,6 @@
-//! Plays a clinic's life in real time on what ships: the agent's spool, in memory, and its uplink over mutual TLS.
+//! Plays a clinic's life in real time on released parts: the agent's spool, in memory, and its uplink over mutual TLS.
 //!
-//! A line that is gone is an uplink that is dropped in the middle of whatever it did, as when somebody pulls the cable.
+//! A lost line is an uplink that is dropped at an arbitrary point, as if the cable were pulled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +18,14 @@ use yomitori_observation::Sighting;
 use yomitori_proto::id::{self, Seq};
 
 use super::clinic::{Act, Happening, Terminal};
+use super::ledger::{Ledger, LedgerEntry};
 use super::roster::Member;
-use super::told::{Ledger, Told};
 
-/// What an agent may keep, as it ships.
+/// The agent's default spool budget.
 const BUDGET: u64 = 64 * 1024 * 1024;
-/// What a database in memory may cache besides.
+/// Cache size of a database in memory.
 const CACHE: usize = 64 * 1024;
-/// So many observations are kept in one step, where they are due at once.
+/// Number of observations that are kept in one step if they are due at once.
 const TOGETHER: usize = 500;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -40,13 +40,13 @@ pub struct Player {
     ledger: Option<Ledger>,
 }
 
-/// What happens at a clinic, in the order of time, and how much of it lies before the start.
+/// A clinic's events in chronological order, and the length of the part before the start.
 pub struct Life {
     pub happenings: Box<dyn Iterator<Item = Happening> + Send>,
     pub lead: Duration,
 }
 
-/// How far a player has got, from outside.
+/// The progress of a player, for observers.
 #[derive(Clone, Debug)]
 pub struct Progress {
     spool: Arc<Spool>,
@@ -69,7 +69,7 @@ impl Progress {
         Seq(self.spool.first_unacknowledged().0.saturating_sub(1))
     }
 
-    /// Whether the terminal is on and its cable is in.
+    /// Whether the terminal is on and its cable is connected.
     #[must_use]
     pub fn has_line(&self) -> bool {
         *self.line.borrow()
@@ -77,10 +77,10 @@ impl Progress {
 }
 
 impl Player {
-    /// A new life of `member`'s clinic: the one that `life` makes for its terminal.
+    /// A new life of `member`'s clinic, created by `life` for its terminal.
     ///
     /// # Errors
-    /// When there is no spool to be had.
+    /// If the spool can't be created.
     pub fn new(
         server: ServerAddress,
         member: Member,
@@ -92,7 +92,7 @@ impl Player {
             .create_with_backend(redb::backends::InMemoryBackend::new())
             .context("make a spool in memory")?;
         let terminal = member.identity.terminal();
-        let spool = Spool::within(database, terminal, BUDGET)?.context("a new spool is nobody else's")?;
+        let spool = Spool::within(database, terminal, BUDGET)?.context("a new spool is not in use")?;
         let who = Terminal { index: member.index, code: member.code, terminal, life: spool.life() };
         Ok(Self {
             server,
@@ -110,10 +110,11 @@ impl Player {
         Progress { spool: Arc::clone(&self.spool), line: self.line.subscribe() }
     }
 
-    /// Lives from `began` on until `closing` or the end of this life; then what is kept is still carried, if it can be.
+    /// Runs from `began` until `closing` or the end of this life; then the kept observations are still uploaded, if
+    /// possible.
     ///
     /// # Errors
-    /// When the spool or the identity can't be used.
+    /// If the spool or the identity can't be used.
     pub async fn play(mut self, began: Instant, closing: CancellationToken) -> Result<()> {
         let done = closing.child_token();
         let line = self.line.subscribe();
@@ -132,7 +133,8 @@ impl Player {
                 lived = self.live(began) => lived?,
                 () = closing.cancelled() => return Ok(()),
             }
-            // A terminal that went off for ever has nothing more to carry; another ends once all is acknowledged.
+            // A terminal that was switched off permanently uploads nothing more; any other ends once everything is
+            // acknowledged.
             while *self.line.borrow() && self.spool.first_unacknowledged() <= self.spool.last() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -171,12 +173,12 @@ impl Player {
         let last = self.spool.keep(seen, &[], &[])?;
         if let Some(ledger) = &self.ledger {
             let (terminal, facility) = (self.member.identity.terminal(), self.member.identity.facility());
-            // A full spool adds that it has let something go.
+            // A full spool adds a gap for the observations that it drops.
             let shed = "collection_gap";
             let kinds = seen.iter().map(|sighting| (sighting.event.kind(), sighting.occurred_at));
             let shed_at = seen.last().map(|sighting| sighting.observed_at).unwrap_or_default();
             let kinds = kinds.chain(std::iter::repeat((shed, shed_at)));
-            ledger.write((before.0 + 1..=last.0).zip(kinds).map(|(seq, (kind, occurred_at))| Told {
+            ledger.write((before.0 + 1..=last.0).zip(kinds).map(|(seq, (kind, occurred_at))| LedgerEntry {
                 facility,
                 terminal,
                 life: self.spool.life(),
@@ -192,7 +194,7 @@ impl Player {
     }
 }
 
-/// What is carried, and by whom.
+/// The terminal's spool and identity for an uplink.
 struct Carried {
     server: ServerAddress,
     member: Member,
@@ -207,7 +209,7 @@ async fn carry(carried: Carried, mut line: watch::Receiver<bool>, closing: Cance
             there = line.wait_for(|is_there| *is_there) => drop(there?),
             () = closing.cancelled() => return Ok(()),
         }
-        // It may have been renewed meanwhile.
+        // The identity may have been renewed in between.
         let identity = Identity::load(&member.state_dir)?.unwrap_or_else(|| member.identity.clone());
         let uplink = Uplink {
             board: Arc::default(),

@@ -1,51 +1,51 @@
-//! How a fleet lives: small sets of numbers for one and the same model.
+//! The profiles of a fleet: sets of parameters for the same model.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
-/// A way of living.
+/// A way of life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub enum Profile {
-    /// Clinic hours with everything that happens in them, a day in a minute.
+    /// Clinic hours with all their events, a day in a minute.
     #[default]
     Lifelike,
-    /// Every agent is there, and nothing happens.
+    /// Every agent is connected, and no event happens.
     Idle,
-    /// Everybody switches on within seconds, and the waiting rooms are full.
+    /// All terminals start within seconds, and the waiting rooms are full.
     MondayMorning,
-    /// Thirty days without a line, and then all of it at once; ends when everything is acknowledged.
+    /// Thirty days without a line, then the whole backlog at once; ends when everything is acknowledged.
     Backfill,
-    /// Again and again all lines are cut at one instant, and come back at another.
+    /// Repeatedly all lines are cut at the same instant and come back at another.
     ReconnectStorm,
-    /// Sixty days of history with the dates that they would have had, and then a life at its own pace; see `demo.rs`.
+    /// Sixty days of history with their original dates, and then life in real time; see `demo.rs`.
     Demonstration,
 }
 
-/// The numbers.
+/// The parameters.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Pace {
-    /// Patients with a card, a day.
+    /// Patients with a card per day.
     pub(super) cards: RangeInclusive<u32>,
-    /// Patients with a phone, a day.
+    /// Patients with a phone per day.
     pub(super) phones: RangeInclusive<u32>,
-    /// The part of the opening hours within which they all come.
+    /// The part of the opening hours within which all of them come.
     pub(super) rush: f64,
-    /// Terminals go off at night, lose power, lose their line, readers come loose.
+    /// Terminals are switched off at night, lose power, lose their line; readers come loose.
     pub(super) trouble: bool,
     /// All lines are cut at these parts of the day.
     pub(super) cuts: &'static [f64],
-    /// How long a day takes, where that is not for the user to say.
+    /// Duration of a day, if the profile fixes it.
     pub(super) day: Option<Duration>,
-    /// So many days, without a line and already over, instead of days without end.
+    /// A number of past days without a line, instead of days without end.
     pub(super) past_days: Option<u32>,
 }
 
 const REAL_DAY: Duration = Duration::from_secs(86_400);
 
 impl Profile {
-    /// How long a day takes where nobody says.
+    /// Duration of a day by default.
     #[must_use]
     pub const fn usual_day(self) -> Duration {
         match self {

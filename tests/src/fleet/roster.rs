@@ -1,7 +1,7 @@
-//! Who is in the fleet: each clinic's facility, and its terminal's identity on disk, so that it enrols once.
+//! The members of the fleet: each clinic's facility, and its terminal's identity on disk, so that it enrols once.
 //!
-//! `STATE/CODE/identity.pem` is the agent's own file; `STATE/CODE/stated` is there once the centre has said what is to be
-//! said of the clinic.
+//! `STATE/CODE/identity.pem` is the agent's own file; `STATE/CODE/stated` exists once the statements about the clinic
+//! have been made.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,23 +26,23 @@ pub struct Member {
     pub identity: Identity,
 }
 
-/// Where tokens come from.
+/// The source of tokens.
 #[derive(Clone, Debug)]
 pub enum Tokens {
-    /// The server's command line makes them.
+    /// The server's command line creates them.
     Operator(Operator),
-    /// Somebody has made them: by institution code.
+    /// Existing tokens, by institution code.
     Given(BTreeMap<String, String>),
 }
 
-/// So many enrol at once; each needs a process of the server's command line.
+/// Number of concurrent enrolments; each needs a process of the server's command line.
 const AT_ONCE: usize = 3;
 
 impl Tokens {
-    /// From lines of `code,token`.
+    /// Parses lines of `code,token`.
     ///
     /// # Errors
-    /// When a line has another form.
+    /// If a line has another form.
     pub fn parse(text: &str) -> Result<Self> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let pairs = lines.map(|(number, line)| {
@@ -61,10 +61,10 @@ impl Tokens {
     }
 }
 
-/// Loads or makes the identities of all clinics that have a terminal. `enrolled` hears how many are ready, and of how many.
+/// Loads or creates the identities of all clinics with a terminal. `enrolled` receives the number done and the total.
 ///
 /// # Errors
-/// When a terminal can't be enrolled.
+/// If a terminal can't be enrolled.
 pub async fn assemble(
     facilities: &[Facility],
     server: &ServerAddress,
@@ -113,10 +113,10 @@ async fn join(
     Ok(Member { index, code, state_dir, identity })
 }
 
-/// Makes the statements about the clinics that were not made before: those that `statements` gives for each.
+/// Makes the missing statements about the clinics, as given by `statements` for each.
 ///
 /// # Errors
-/// When the server refuses one.
+/// If the server refuses a statement.
 pub async fn state_all(
     facilities: &[Facility],
     state: &Path,

@@ -1,37 +1,37 @@
-//! Chance that can be had again: `SEED=n` repeats what a failed run has printed.
+//! Reproducible randomness: `SEED=n` repeats a failed run, which has printed its seed.
 
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-/// A source of chance for `test`; prints its seed.
+/// A random generator for `test`; prints its seed.
 ///
 /// # Errors
-/// When `SEED` is no number.
+/// If `SEED` is not a number.
 pub fn chance(test: &str) -> Result<StdRng> {
     let seed = match std::env::var("SEED") {
         Ok(seed) => seed.parse().context("SEED is a whole number")?,
         Err(_) => rand::random(),
     };
-    tell(&format!("{test}: SEED={seed}"));
+    print_line(&format!("{test}: SEED={seed}"));
     Ok(StdRng::seed_from_u64(seed))
 }
 
 /// Prints `text`, which a failed test shows.
 #[expect(clippy::print_stdout, reason = "this is where tests print")]
-pub fn tell(text: &str) {
+pub fn print_line(text: &str) {
     println!("{text}");
 }
 
-/// `length` random bytes at most.
+/// At most `length` random bytes.
 pub fn noise(chance: &mut impl Rng, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; chance.random_range(0..=length)];
     chance.fill_bytes(&mut bytes);
     bytes
 }
 
-/// `bytes` with a few things done to them that lines, disks and bad programs do.
+/// `bytes` with some typical errors of lines, disks and faulty programs.
 #[must_use]
 pub fn mutated(bytes: &[u8], chance: &mut impl Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();

@@ -1,4 +1,4 @@
-//! Certificates that a terminal could show, and those that it must not get in with.
+//! Certificates that a terminal could present, including those that must be rejected.
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +13,7 @@ use yomitori_proto::uplink::Peer;
 use crate::clock;
 use crate::world::World;
 
-/// What a certificate shall say.
+/// The contents of a certificate.
 #[derive(Clone, Debug)]
 pub struct Wish {
     pub uris: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// The certificate of `peer`, as the server itself writes it.
+    /// The certificate of `peer`, as the server itself issues it.
     #[must_use]
     pub fn terminal(peer: Peer) -> Self {
         let uris = vec![
@@ -56,7 +56,7 @@ impl Wish {
     }
 }
 
-/// A certificate, what it hangs on, and its key.
+/// A certificate, its chain, and its key.
 #[derive(Debug)]
 pub struct Credential {
     pub chain: Vec<CertificateDer<'static>>,
@@ -68,10 +68,10 @@ impl Credential {
         Self { chain, key: PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())) }
     }
 
-    /// One that only itself vouches for.
+    /// A self-signed certificate.
     ///
     /// # Errors
-    /// When the wish can't be granted.
+    /// If the certificate can't be created.
     pub fn self_signed(wish: &Wish) -> Result<Self> {
         let key = KeyPair::generate()?;
         let certificate = wish.params()?.self_signed(&key)?;
@@ -79,17 +79,17 @@ impl Credential {
     }
 }
 
-/// Whoever writes certificates.
+/// An issuer of certificates.
 pub struct Signer {
     pub certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Signer {
-    /// The authority of the servers of `world` itself: what a thief of its key could do.
+    /// The authority of the servers of `world`: it stands for a thief of the authority's key.
     ///
     /// # Errors
-    /// When there is none yet.
+    /// If there is none yet.
     pub fn of(world: &World) -> Result<Self> {
         let read = |name| std::fs::read_to_string(world.folder().join("authority").join(name)).context(name);
         let (certificate, key) = (read("ca.pem")?, read("ca.key")?);
@@ -97,10 +97,10 @@ impl Signer {
         Ok(Self { certificate: CertificateDer::from_pem_slice(certificate.as_bytes()).context("ca.pem")?, issuer })
     }
 
-    /// An authority that looks the same and that nobody knows.
+    /// An unknown authority with the same name.
     ///
     /// # Errors
-    /// When no key can be made.
+    /// If the key can't be created.
     pub fn foreign() -> Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name = named("Yomitori certificate authority");
@@ -110,20 +110,20 @@ impl Signer {
         Ok(Self { certificate, issuer: Issuer::new(params, key) })
     }
 
-    /// Writes a certificate.
+    /// Issues a certificate.
     ///
     /// # Errors
-    /// When the wish can't be granted.
+    /// If the certificate can't be created.
     pub fn sign(&self, wish: &Wish) -> Result<Credential> {
         let key = KeyPair::generate()?;
         let certificate = wish.params()?.signed_by(&key, &self.issuer)?;
         Ok(Credential::new(vec![certificate.der().clone(), self.certificate.clone()], &key))
     }
 
-    /// Writes a certificate with the key of a terminal's certificate, as if a terminal were an authority.
+    /// Issues a certificate with the key of a terminal's certificate, as if the terminal were an authority.
     ///
     /// # Errors
-    /// When a wish can't be granted.
+    /// If a certificate can't be created.
     pub fn sign_by_terminal(&self, terminal: &Wish, wish: &Wish) -> Result<Credential> {
         let middle = CertifiedIssuer::signed_by(terminal.params()?, KeyPair::generate()?, &self.issuer)?;
         let key = KeyPair::generate()?;

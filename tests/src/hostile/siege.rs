@@ -1,5 +1,5 @@
-//! A server that is attacked while an honest terminal goes on beside it. Whatever was done to it: it lives, it answers,
-//! it never panicked, and the honest terminal's next observation reaches the database.
+//! A server under attack, and an honest terminal at work. After every attack the server is alive, answers and has not
+//! panicked, and the honest terminal's next observation reaches the database.
 
 use std::time::Duration;
 
@@ -31,44 +31,44 @@ pub struct Siege {
     pub server: Server,
     pub store: Client,
     honest: Agent,
-    told: u32,
+    observed: u32,
 }
 
 impl Siege {
     /// Starts a server with two facilities, and an honest terminal in one of them.
     ///
     /// # Errors
-    /// When a part doesn't come up.
+    /// If a part doesn't start.
     pub async fn begin(test: &str) -> Result<Self> {
         let world = World::new(test).await?;
         let server = Server::start(&world, server::Plan::default()).await?;
         server.import(&format!("code,name\n{HONEST},正直な医院\n{VICTIM},狙われた医院\n")).await?;
-        // An import says "accepted" where the projection takes longer than a person waits.
+        // An import reports "accepted" if the projection takes longer than a person waits.
         for code in [HONEST, VICTIM] {
             wait::until("the facility", Duration::from_secs(60), async || server.facility(code).await).await?;
         }
         let honest = Agent::start(&world, &server, HONEST, agent::Plan::default()).await?;
         let store = world.store().await?;
-        let mut siege = Self { world, server, store, honest, told: 0 };
+        let mut siege = Self { world, server, store, honest, observed: 0 };
         siege.holds().await?;
         Ok(siege)
     }
 
-    /// Shows that the server has borne it.
+    /// Verifies that the server has withstood the attack.
     ///
     /// # Errors
-    /// When it hasn't.
+    /// If the server has not.
     pub async fn holds(&mut self) -> Result<()> {
         self.server.process()?.alive()?;
-        self.told += 1;
-        let name = format!("OQSsiquc01res_face_1_{}.xml", self.told);
+        self.observed += 1;
+        let name = format!("OQSsiquc01res_face_1_{}.xml", self.observed);
         std::fs::write(self.honest.face.join(name), "<XmlMsg/>").context("write a result")?;
         let count = "SELECT count(*) FROM projection.fact WHERE facility_id = $1 AND kind = 'linkage_result_observed'";
-        let (store, told, process) = (&self.store, i64::from(self.told), self.honest.process()?);
+        let (store, observed, process) = (&self.store, i64::from(self.observed), self.honest.process()?);
         wait::until("the honest terminal's observation in the database", Duration::from_secs(60), async || {
             process.alive()?;
             let seen: i64 = store.query_one(count, &[&FacilityId::of_code(HONEST).0]).await?.get(0);
-            ensure!(seen == told, "{seen} of {told} are there");
+            ensure!(seen == observed, "{seen} of {observed} are there");
             Ok(())
         })
         .await
@@ -78,25 +78,25 @@ impl Siege {
         Ok(())
     }
 
-    /// What the log holds, understood; whatever the server itself appended has to be.
+    /// The decoded log; every record that the server itself appended must decode.
     ///
     /// # Errors
-    /// When Kafka doesn't answer, or a record is none.
+    /// If Kafka doesn't answer, or a record is invalid.
     pub async fn log(&self) -> Result<Vec<LogRecord>> {
         let records = self.world.records().await?;
         records.iter().map(|record| decode::log_record(&record.value).context("a record of the log")).collect()
     }
 
-    /// How many records were set aside.
+    /// The number of parked records.
     ///
     /// # Errors
-    /// When PostgreSQL doesn't answer.
+    /// If PostgreSQL doesn't answer.
     pub async fn parked(&self) -> Result<i64> {
         Ok(self.store.query_one("SELECT count(*) FROM projection.parked", &[]).await?.get(0))
     }
 }
 
-/// A terminal with a certificate that holds, whose program is somebody else's.
+/// A terminal with a valid certificate and an attacker's program.
 #[derive(Debug)]
 pub struct Intruder {
     pub peer: Peer,
@@ -106,10 +106,10 @@ pub struct Intruder {
 }
 
 impl Intruder {
-    /// One that was enrolled for the facility with `code`.
+    /// A terminal that is enrolled for the facility with `code`.
     ///
     /// # Errors
-    /// When the server doesn't let it in.
+    /// If the server rejects it.
     pub async fn enter(siege: &Siege, code: &str) -> Result<Self> {
         let signer = Signer::of(&siege.world)?;
         let peer = Peer { terminal: TerminalId(Uuid::now_v7()), facility: FacilityId::of_code(code) };
@@ -118,17 +118,17 @@ impl Intruder {
         Ok(Self { peer, life: Life(Uuid::new_v4()), credential, line })
     }
 
-    /// Connects anew, as after a restart of the server.
+    /// Connects again, as after a restart of the server.
     ///
     /// # Errors
-    /// When the server doesn't let it in.
+    /// If the server rejects it.
     pub async fn reconnect(&mut self, siege: &Siege) -> Result<()> {
         let authority = Signer::of(&siege.world)?.certificate;
         self.line = Line::open(&siege.server.uplink, &authority, Some(&self.credential)).await?;
         Ok(())
     }
 
-    /// A `Hello` as it should be.
+    /// A valid `Hello`.
     #[must_use]
     pub fn hello(&self) -> wire::Hello {
         wire::Hello {
@@ -143,16 +143,16 @@ impl Intruder {
         }
     }
 
-    /// Says these messages on one stream, and hears the answers.
+    /// Sends these messages on one stream, and receives the answers.
     ///
     /// # Errors
-    /// When the connection breaks.
+    /// If the connection breaks.
     pub async fn say(&self, messages: impl IntoIterator<Item = up::Message>) -> Result<Answer> {
         let messages: Vec<_> = messages.into_iter().map(|message| wire::Up { message: Some(message) }).collect();
         self.line.ask(CARRY, said(&messages)).await
     }
 
-    /// The observations of this terminal in `log`, in their order.
+    /// The observations of this terminal in `log`, in order.
     #[must_use]
     pub fn observations(&self, log: &[LogRecord]) -> Vec<u64> {
         let mine = log.iter().filter_map(|record| match &record.body {
@@ -163,7 +163,7 @@ impl Intruder {
     }
 }
 
-/// A batch after `after`, with what was observed of `event` at these numbers, now.
+/// A batch after `after` with observations of `event` at these numbers, now.
 #[must_use]
 pub fn batch(after: u64, numbers: impl IntoIterator<Item = u64>, event: &wire::Event) -> wire::Batch {
     let now = time::to_micros(clock::now());

@@ -1,4 +1,4 @@
-//! A client that says whatever a test likes: over TLS with any certificate, in HTTP/2 with any bytes.
+//! A client that sends arbitrary input: over TLS with any certificate, in HTTP/2 with any bytes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -22,30 +22,30 @@ use tokio_rustls::client::TlsStream;
 
 use super::credential::Credential;
 
-/// The three methods that there are.
+/// The three methods of the services.
 pub const CARRY: &str = "/yomitori.v1.Uplink/Carry";
 pub const ENROL: &str = "/yomitori.v1.Enrolment/Enrol";
 pub const RENEW: &str = "/yomitori.v1.Enrolment/Renew";
 
-/// So long for an answer, however odd the question.
+/// Limit of the wait for an answer to any request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// No answer of ours is longer.
+/// No valid answer is longer.
 const ANSWER_LIMIT: usize = 1 << 20;
 
 /// A TCP connection to a server's `uplink`, such as `https://127.0.0.1:7443`.
 ///
 /// # Errors
-/// When nobody listens.
+/// If the port is closed.
 pub async fn reach(uplink: &str) -> Result<TcpStream> {
     let address = uplink.strip_prefix("https://").context("https")?;
     TcpStream::connect(address).await.with_context(|| format!("reach {address}"))
 }
 
-/// A TLS connection to a server that `authority` vouches for. In TLS 1.3 the client is done before the server has looked
-/// at its certificate: a refusal shows at the first read.
+/// A TLS connection to a server that `authority` certifies. In TLS 1.3 the client finishes before the server has
+/// checked its certificate, so a rejection appears at the first read.
 ///
 /// # Errors
-/// When the handshake fails.
+/// If the handshake fails.
 pub async fn greet(
     uplink: &str,
     authority: &CertificateDer<'static>,
@@ -68,7 +68,7 @@ pub async fn greet(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.context("shake hands")
 }
 
-/// A connection on which anything can be asked.
+/// A connection for arbitrary requests.
 #[derive(Debug)]
 pub struct Line {
     sender: SendRequest<Saying>,
@@ -76,10 +76,10 @@ pub struct Line {
 }
 
 impl Line {
-    /// Opens one.
+    /// Opens a connection.
     ///
     /// # Errors
-    /// When the server doesn't want to talk.
+    /// If the server closes the connection.
     pub async fn open(
         uplink: &str,
         authority: &CertificateDer<'static>,
@@ -90,10 +90,10 @@ impl Line {
         Ok(Self { sender, connection: tokio::spawn(connection).abort_handle() })
     }
 
-    /// Says all of `saying` to `method`, and gives all that was answered.
+    /// Sends all of `saying` to `method`, and returns the whole answer.
     ///
     /// # Errors
-    /// When the connection or the stream breaks, or no answer comes.
+    /// If the connection or the stream breaks, or no answer arrives.
     pub async fn ask(&self, method: &str, saying: impl Into<Saying>) -> Result<Answer> {
         let request = Request::post(format!("https://localhost{method}"))
             .header("content-type", "application/grpc")
@@ -114,19 +114,19 @@ impl Drop for Line {
     }
 }
 
-/// What a client says: `head`, and after it zeros without end or so many.
+/// A request: `head`, followed by a limited or unlimited number of zeros.
 #[derive(Debug, Default)]
 pub struct Saying {
     head: Bytes,
     zeros: u64,
-    /// After all that, neither an end nor anything more.
+    /// After the request, the client sends neither an end nor further data.
     pub lasting: bool,
-    /// How many bytes were taken off us.
+    /// Number of bytes that the server accepted.
     pub taken: Arc<AtomicU64>,
 }
 
 impl Saying {
-    /// `head`, and then so many zeros.
+    /// `head`, followed by `zeros` zeros.
     #[must_use]
     pub fn with_zeros(head: Vec<u8>, zeros: u64) -> Self {
         Self { head: head.into(), zeros, ..Self::default() }
@@ -161,11 +161,11 @@ impl Body for Saying {
     }
 }
 
-/// What a server answers.
+/// The answer of a server.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub http: u16,
-    /// gRPC's, such as 16 for "unauthenticated".
+    /// gRPC's status, such as 16 for "unauthenticated".
     pub status: Option<i32>,
     pub message: String,
     pub body: Vec<u8>,
@@ -192,10 +192,10 @@ impl Answer {
         })
     }
 
-    /// The messages in it.
+    /// The messages in the answer.
     ///
     /// # Errors
-    /// When it isn't made of such messages.
+    /// If the answer doesn't consist of such messages.
     pub fn messages<M: Message + Default>(&self) -> Result<Vec<M>> {
         let mut rest = self.body.as_slice();
         let mut messages = Vec::new();
@@ -210,19 +210,19 @@ impl Answer {
     }
 }
 
-/// `message` as gRPC frames it.
+/// `message` in a gRPC frame.
 #[must_use]
 pub fn framed(message: &[u8]) -> Vec<u8> {
     framed_as(u32::try_from(message.len()).unwrap_or(u32::MAX), message)
 }
 
-/// `message` in a frame that claims to have `length` bytes.
+/// `message` in a frame that states `length` bytes.
 #[must_use]
 pub fn framed_as(length: u32, message: &[u8]) -> Vec<u8> {
     [&[0], length.to_be_bytes().as_slice(), message].concat()
 }
 
-/// `messages`, one after the other.
+/// `messages` in consecutive frames.
 #[must_use]
 pub fn said<M: Message>(messages: &[M]) -> Vec<u8> {
     messages.iter().flat_map(|message| framed(&message.encode_to_vec())).collect()

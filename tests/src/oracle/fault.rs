@@ -1,4 +1,4 @@
-//! What can be wrong, in words that say where to look.
+//! The possible faults, with descriptions that name the place.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
 use super::Place;
 
-/// One thing that is wrong.
+/// One fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     #[error("lost: {seq} of life {life} was kept by {terminal} and is not in the {}", if *.in_log { "store" } else { "log" })]
@@ -21,8 +21,8 @@ pub enum Fault {
     NumberedTwice { life: Life },
     #[error("forgotten: life {life} had kept {journal}, and its spool ends at {spool}")]
     Forgotten { life: Life, journal: u64, spool: u64 },
-    #[error("nobody kept it: {seq} of life {life} of {terminal} is in the log")]
-    NobodyKept { terminal: TerminalId, life: Life, seq: u64 },
+    #[error("not kept: {seq} of life {life} of {terminal} is in the log")]
+    NotKept { terminal: TerminalId, life: Life, seq: u64 },
     #[error("unreadable: the record at partition {partition}, offset {offset}")]
     Unreadable { partition: i32, offset: i64 },
     #[error("a hole in the log: partition {partition} at offset {offset}")]
@@ -45,7 +45,7 @@ pub enum Fault {
     Complaint { line: String },
 }
 
-/// All that is wrong.
+/// All faults.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
 
@@ -58,26 +58,26 @@ impl Faults {
         self.0.extend(faults);
     }
 
-    /// Each of them.
+    /// Each fault.
     #[must_use]
     pub fn all(&self) -> &[Fault] {
         &self.0
     }
 
-    /// Keeps those of which `keep` says so: a test knows of others, and accounts for them itself.
+    /// Keeps the faults that satisfy `keep`: a test removes the ones that it expects.
     pub fn retain(&mut self, keep: impl FnMut(&Fault) -> bool) {
         self.0.retain(keep);
     }
 
     /// # Errors
-    /// When there are any.
+    /// If there are any.
     pub fn none(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.0.is_empty(), "{self}");
         Ok(())
     }
 }
 
-/// A mistake often shows a thousandfold: of each kind the first few are named.
+/// One error often causes a thousand faults: the first few of each kind are shown.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMED: usize = 5;
@@ -97,7 +97,7 @@ impl fmt::Display for Faults {
     }
 }
 
-/// Where two documents differ first, with both values.
+/// The first difference of two documents, with both values.
 pub(super) fn first_difference(log: &Value, store: &Value) -> String {
     fn find(path: &str, one: &Value, other: &Value) -> Option<String> {
         match (one, other) {

@@ -1,4 +1,4 @@
-//! Brings together what the oracle looks at: the journals of the agents, the tables of the store, the logs of the programs.
+//! Collects the input of the oracle: the journals of the agents, the tables of the store, the logs of the programs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,19 +13,19 @@ use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
 use super::{Number, Place, number};
 
-/// What one life of a terminal says it has kept.
+/// The observations that one life of a terminal has kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     pub terminal: TerminalId,
     pub life: Life,
-    /// The numbers, in the order in which they were kept. Those that were kept when the agent was killed before it could
-    /// write them down are missing.
+    /// The numbers in the order of keeping. A number is missing if the agent was killed between keeping the observation
+    /// and writing the journal.
     pub journal: Vec<u64>,
-    /// The last number by the spool itself.
+    /// The last number according to the spool.
     pub last: u64,
 }
 
-/// What stands in the store.
+/// The contents of the store.
 #[derive(Debug, Clone, Default)]
 pub struct Stored {
     pub facts: Vec<Fact>,
@@ -49,10 +49,10 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// The row that follows from what the log says at `place`.
+    /// The row that follows from the log at `place`.
     ///
     /// # Panics
-    /// When it can't be written as JSON, which the contract's own tests rule out.
+    /// If the row can't be written as JSON, which the contract's own tests rule out.
     #[must_use]
     pub fn expected(place: Place, recorded: &Recorded) -> Self {
         let json = "facts are written as JSON everywhere";
@@ -69,10 +69,10 @@ impl Fact {
     }
 }
 
-/// Reads the store in one transaction, so that all of it is of one moment.
+/// Reads the store in one transaction, for a consistent snapshot.
 ///
 /// # Errors
-/// When the database doesn't answer or has other tables.
+/// If the database doesn't answer or has other tables.
 pub async fn stored(client: &mut Client) -> Result<Stored> {
     let snapshot = client
         .build_transaction()
@@ -124,10 +124,10 @@ pub async fn stored(client: &mut Client) -> Result<Stored> {
     })
 }
 
-/// The journal at `path`, life by life: what an agent with crash points writes after every fsync.
+/// The journal at `path` by life: an agent with crash points writes it after every fsync.
 ///
 /// # Errors
-/// When it can't be read or has a broken line.
+/// If the journal can't be read or has an invalid line.
 pub fn journal(path: &Path) -> Result<BTreeMap<Life, Vec<u64>>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -143,7 +143,7 @@ pub fn journal(path: &Path) -> Result<BTreeMap<Life, Vec<u64>>> {
     Ok(lives)
 }
 
-/// The lines of `log` by which the program `name` calls for a person.
+/// The lines of `log` in which the program `name` calls for a person.
 #[must_use]
 pub fn complaints(name: &str, log: &str) -> Vec<String> {
     let calls = |line: &&str| line.contains(" ERROR ") || line.contains("panicked at");

@@ -1,4 +1,5 @@
-//! The oracle finds what is wrong: sound remains are doctored in one way each, and each must be reported as what it is.
+//! The oracle finds every fault: sound remains are damaged in one way each, and each damage must be reported as its
+//! kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +62,7 @@ fn connected() -> LogRecord {
     LogRecord { facility: FACILITY, received_at: at(0), body: LogBody::Statement { origin, event: event.into() } }
 }
 
-/// Remains of a log that reads `records`, of whose facts the store has those at `(offset, place)` that `fresh` names.
+/// Remains of a log with `records`; the store has the facts at the `(offset, place)` pairs in `fresh`.
 fn remains(records: &[LogRecord], fresh: &[(i64, i32)], last: u64) -> Remains {
     let mut remains = Remains::default();
     let mut facility = Facility::new(FACILITY);
@@ -86,13 +87,13 @@ fn remains(records: &[LogRecord], fresh: &[(i64, i32)], last: u64) -> Remains {
     remains
 }
 
-/// 1 to 5, of which 2 and 3 were sent twice.
+/// Numbers 1 to 5, of which 2 and 3 were sent twice.
 fn sound() -> Remains {
     let records = [connected(), results(1..=3), results(2..=5)];
     remains(&records, &[(0, 0), (1, 0), (1, 1), (1, 2), (2, 2), (2, 3)], 5)
 }
 
-/// The kinds of faults that are found once `doctor` has been at sound remains.
+/// The kinds of faults after `doctor` has changed sound remains.
 fn found(doctor: impl FnOnce(&mut Remains)) -> BTreeSet<String> {
     let mut remains = sound();
     doctor(&mut remains);
@@ -154,13 +155,13 @@ fn a_number_that_is_in_no_journal_and_nowhere_else_is_a_hole() {
 }
 
 #[test]
-fn a_number_that_was_killed_before_the_journal_is_fine_where_it_arrived() {
+fn a_number_missing_from_the_journal_is_accepted_if_it_arrived() {
     let kinds = found(|remains| remains.kept[0].journal.retain(|seq| *seq != 3));
     assert_eq!(kinds, set([]));
 }
 
 #[test]
-fn a_counted_gap_excuses_what_it_counts_and_no_more() {
+fn a_counted_gap_excuses_exactly_its_count() {
     let gap = |lost| CollectionGap { source: GapSource::Spool, from: at(2), to: at(3), lost: Some(lost) }.into();
     let shed = |lost| {
         let records = [batch([(1, result(1)), (4, gap(lost))])];
@@ -177,7 +178,7 @@ fn a_doubled_fact_is_reported() {
         twice.place = (7, 2, 0);
         remains.stored.facts.push(twice);
     });
-    // It stands behind a later one, too.
+    // It is out of order too.
     assert_eq!(kinds, set(["doubled", "not in the log", "out of order"]));
 }
 
@@ -192,20 +193,20 @@ fn a_fact_that_is_in_no_log_is_reported() {
 }
 
 #[test]
-fn a_fact_that_says_something_else_is_reported() {
+fn a_changed_fact_is_reported() {
     let kinds = found(|remains| remains.stored.facts[1].event = json!({ "agent_stopped": {} }));
     assert_eq!(kinds, set(["different"]));
-    // The second of two that are alike but for when they were sent is not the first.
+    // Of two facts that differ only in their time of sending, the store must have the first.
     let kinds = found(|remains| remains.stored.facts[2].received_at = at(102));
     assert_eq!(kinds, set(["different"]));
 }
 
 #[test]
-fn an_observation_that_nobody_kept_is_reported() {
+fn an_observation_that_no_agent_kept_is_reported() {
     let kinds =
         found(|remains| remains.kept[0] = Kept { journal: (1..=4).collect(), last: 4, ..remains.kept[0].clone() });
-    assert_eq!(kinds, set(["nobody kept it"]));
-    assert_eq!(found(|remains| remains.kept.clear()), set(["nobody kept it"]));
+    assert_eq!(kinds, set(["not kept"]));
+    assert_eq!(found(|remains| remains.kept.clear()), set(["not kept"]));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a test that kills prints at its end: who was killed where, what the oracle counted, and how long it took.
+//! The summary that a test with kills prints at its end: kills by program and place, the oracle's counts, and the
+//! duration.
 
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
@@ -22,7 +23,7 @@ impl Summary {
     }
 
     pub fn row(&mut self, what: &str, value: impl Display) {
-        writeln!(self.0, "  {what:<60} {value:>10}").expect("a string takes all");
+        writeln!(self.0, "  {what:<60} {value:>10}").expect("a string grows");
     }
 
     pub fn verdict(&mut self, verdict: &Verdict) {

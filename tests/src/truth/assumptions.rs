@@ -1,4 +1,4 @@
-//! All that is assumed about desks and phones, in one place, so that it can be printed, and tried otherwise.
+//! All assumptions about desks and phones in one place, so that they can be printed and varied.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A duration whose logarithm is normal.
+/// A duration with a lognormal distribution.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogNormal {
@@ -14,61 +14,61 @@ pub struct LogNormal {
     pub sigma: f64,
 }
 
-/// Parts are between 0 and 1; pairs are the ends of a range from which a site or an act is drawn.
+/// Shares are between 0 and 1; pairs are the ends of a range from which a site or an act is drawn.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assumptions {
-    /// Of quiet clinics, busy clinics, hospitals, pharmacies.
+    /// Shares of quiet clinics, busy clinics, hospitals, pharmacies.
     pub kinds: [f64; 4],
-    /// Phones that come a day; a site's own mean is drawn from here, small ones more often.
+    /// Phones per day; a site's own mean is drawn from this range, small ones more often.
     pub phones_a_day: (f64, f64),
-    /// The part of the phones that fail, by site.
+    /// Share of the phones that fail, by site.
     pub fails: (f64, f64),
-    /// The part of the sites where no phone is ever read: the pairing was never set.
+    /// Share of the sites where no phone is ever read: the pairing was never set.
     pub never_works: f64,
     /// From the tap to the file of a phone that was read.
     pub phone_result: LogNormal,
     /// From the last tap of a phone that was not read to the file of the card that was used instead.
     pub card_result: LogNormal,
-    /// A card's file never comes before that.
+    /// The earliest time of a card's file.
     pub card_not_before_s: f64,
-    /// The part of the patients whose phone was not read who then use the card.
+    /// Share of the patients who use the card after their phone was not read.
     pub card_after_failure: f64,
-    /// A patient whose phone was not read lays it there again, so many seconds later.
+    /// Share of the patients who try again after their phone was not read, and the range of the pause in seconds.
     pub retries: f64,
     pub retry_after_s: (f64, f64),
-    /// Whether that helps, where phones work.
+    /// Share of the retries that succeed, if phones work.
     pub retry_succeeds: f64,
-    /// How long a phone lies there.
+    /// Duration of a phone's tap.
     pub present_ms: (u32, u32),
-    /// The part of the taps that the official software is seen to take, where the pairing is set.
+    /// Share of the taps to which the official software is seen to react, if the pairing is set.
     pub in_use: f64,
-    /// The part of the sites where PC/SC never shows it.
+    /// Share of the sites where PC/SC never shows the reaction.
     pub in_use_hidden: f64,
     /// Whether one face reader serves one patient at a time. If not, unrelated files are independent of the phones.
     pub one_at_a_time: bool,
-    /// Then the part of the phones during which another patient is served all the same.
+    /// If so, the share of the phones during which another patient is served nevertheless.
     pub two_at_once: f64,
-    /// The part of a day's checks that come in the morning.
+    /// Share of a day's checks in the morning.
     pub morning: f64,
-    /// Sites with something that touches the reader for an instant, and how often a day.
+    /// Share of the sites with brief accidental touches of the reader, and their number per day.
     pub noisy: f64,
     pub noise_a_day: (f64, f64),
     pub noise_ms: (u32, u32),
-    /// Sites where patients lay their card on the phone reader first, and how often a day.
+    /// Share of the sites where patients lay their card on the phone reader first, and the number per day.
     pub cards_on_reader: f64,
     pub cards_on_reader_a_day: (f64, f64),
-    /// Of the sites, those where the desk records none, half or all of what it sees.
+    /// Shares of the sites where the desk enters none, half or all of the observations.
     pub records: [f64; 3],
     pub off_at_night: f64,
-    /// Sites with a loose cable, and the part of their days on which it comes off.
+    /// Share of the sites with a loose cable, and of the days on which it comes off.
     pub loose_cable: f64,
     pub loose_days: f64,
-    /// Sites whose line fails, and the part of their days on which it does.
+    /// Share of the sites with a failing line, and of the days on which it fails.
     pub bad_line: f64,
     pub bad_line_days: f64,
     pub outage_hours: (f64, f64),
-    /// Terminals whose clock is wrong, and by how many seconds.
+    /// Share of the terminals with a wrong clock, and the range of the error in seconds.
     pub wrong_clock: f64,
     pub wrong_clock_s: (f64, f64),
 }
@@ -112,7 +112,7 @@ impl Default for Assumptions {
 }
 
 impl Assumptions {
-    /// As these, with phones and cards that take `times` as long.
+    /// The same assumptions, with phones and cards that take `times` as long.
     #[must_use]
     pub fn slower(&self, times: f64) -> Self {
         let slower = |was: LogNormal| LogNormal { median_s: was.median_s * times, ..was };
@@ -124,10 +124,10 @@ impl Assumptions {
         }
     }
 
-    /// As these, with what `text` says, such as `never_works=0.5`; the value is JSON.
+    /// The same assumptions with the change in `text`, such as `never_works=0.5`; the value is JSON.
     ///
     /// # Errors
-    /// Where there is no such assumption, or the value is none for it.
+    /// If there is no such assumption, or the value is invalid.
     pub fn with(&self, text: &str) -> Result<Self> {
         let (name, value) = text.split_once('=').context("write NAME=VALUE")?;
         let mut all = serde_json::to_value(self)?;

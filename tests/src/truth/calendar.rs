@@ -1,4 +1,5 @@
-//! When desks are open: Monday to Saturday, without the public holidays, which are computed here by the law's own rules.
+//! Opening days of desks: Monday to Saturday, without the public holidays, which are computed here by the law's own
+//! rules.
 
 use chrono::{DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
 
@@ -13,27 +14,27 @@ pub fn at(date: NaiveDate, hours: f64) -> DateTime<Utc> {
     midnight.with_timezone(&Utc) + after
 }
 
-/// The day in Japan that `at` lies in.
+/// The date in Japan at `at`.
 #[must_use]
 pub fn date(at: DateTime<Utc>) -> NaiveDate {
     at.with_timezone(&JAPAN).date_naive()
 }
 
-/// Whether a desk opens on that day at all. From 12-29 to 01-03 most are closed.
+/// Whether a desk opens on that day. From 12-29 to 01-03 most are closed.
 #[must_use]
 pub fn is_open(date: NaiveDate) -> bool {
     let new_year = matches!((date.month(), date.day()), (12, 29..) | (1, ..=3));
     date.weekday() != Weekday::Sun && !new_year && !is_holiday(date)
 }
 
-/// Whether it is a public holiday.
+/// Whether the day is a public holiday.
 #[must_use]
 pub fn is_holiday(date: NaiveDate) -> bool {
     if named(date) {
         return true;
     }
     let (before, after) = (date - Days::new(1), date + Days::new(1));
-    // A day between two holidays is one.
+    // A day between two holidays is a holiday.
     if named(before) && named(after) && date.weekday() != Weekday::Sun {
         return true;
     }

@@ -24,35 +24,35 @@ const EXAMPLES: &str = "Examples:
   tests/truth --assume never_works=0.5 --assume one_at_a_time=true
   tests/truth --write histories                twelve histories to look at: yomitori-server explain --events FILE";
 
-/// Holds the fold against histories of which the truth is known, and prints how often it is right.
+/// Compares the fold with histories of known truth, and prints its accuracy.
 #[derive(Parser)]
 #[command(name = "tests/truth", after_help = EXAMPLES)]
 struct Arguments {
-    /// How many sites live for a month.
+    /// Number of sites that live for a month.
     #[arg(long, default_value_t = 2000)]
     months: u64,
-    /// How many sites where phones never work live for a year besides.
+    /// Number of sites without working phones that live for a year.
     #[arg(long, default_value_t = 200)]
     years: u64,
     /// The same number gives the same histories.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Assume otherwise; the value is JSON.
+    /// Change an assumption; the value is JSON.
     #[arg(long, value_name = "NAME=VALUE")]
     assume: Vec<String>,
-    /// Other rules than the bundled ones, as a file.
+    /// A file of rules to use instead of the bundled ones.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// And what other rules would give, and what it costs when phones and cards take half or double as long.
+    /// Also print the results of other rules, and the cost if phones and cards take half or double as long.
     #[arg(long)]
     curve: bool,
-    /// Of the curve: a field of the rules and its values.
+    /// For the curve: a field of the rules and its values.
     #[arg(long, value_name = "FIELD=VALUE,VALUE", requires = "curve")]
     vary: Vec<String>,
-    /// Judge nothing: write some histories there, each with its ledger.
+    /// Judge nothing: write some histories to this folder, each with its ledger.
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
-    /// So many of them.
+    /// Number of histories to write.
     #[arg(long, default_value_t = 12, requires = "write")]
     histories: u64,
 }
@@ -61,13 +61,13 @@ const MONTH: u64 = 30;
 const YEAR: u64 = 365;
 /// The first days of histories lie in the two hundred days from here on.
 const FROM: NaiveDate = NaiveDate::from_ymd_opt(2026, 2, 2).expect("a date");
-/// The curve and the wrong delays are told from this part of the months.
+/// The curve and the wrong delays use this fraction of the months.
 const OF_MONTHS: u64 = 4;
 
-/// Carries out the command line of this process.
+/// Runs the command line of this process.
 ///
 /// # Errors
-/// Where it can't be carried out, with the reason.
+/// If the command fails. The error contains the reason.
 pub fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut assumptions = Assumptions::default();
@@ -120,7 +120,7 @@ fn never_works(site: &mut Site) {
     site.phones_work = false;
 }
 
-/// The verdicts on so many sites for so many days each, by the variants of the rules.
+/// The verdicts on the sites for the given number of days each, by variant of the rules.
 fn run(
     assumptions: &Assumptions,
     seed: u64,
@@ -180,7 +180,7 @@ fn stretch(number: u64, days: u64) -> Stretch {
     Stretch { first: FROM + Days::new(number * 37 % 200), days }
 }
 
-/// A seed of its own for each number (SplitMix64).
+/// A separate seed for each number (SplitMix64).
 fn mixed(seed: u64, number: u64) -> u64 {
     let mut mixed = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -188,7 +188,7 @@ fn mixed(seed: u64, number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Whoever has stopped listening doesn't stop the run.
+/// Prints a line; a closed output doesn't stop the run.
 fn say(text: &str) {
     writeln!(io::stdout(), "{text}").ok();
 }

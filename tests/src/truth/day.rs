@@ -1,4 +1,4 @@
-//! A day at a site: when its terminals are on, who comes, what comes loose; seen as its agents see it.
+//! A day at a site, as its agents see it: the hours of the terminals, the patients, and the failures.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rand::rngs::StdRng;
@@ -20,10 +20,10 @@ use super::ledger::{Failure, Read};
 use super::site::Site;
 use super::{calendar, draw};
 
-/// What an agent has seen.
+/// An observation of an agent.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Seen {
-    /// When it keeps it, by the right time.
+    /// The correct time at which the agent keeps it.
     pub at: DateTime<Utc>,
     /// The number of the station.
     pub station: usize,
@@ -32,23 +32,23 @@ pub struct Seen {
     pub mark: Option<Mark>,
 }
 
-/// Which of the day's reads it belongs to.
+/// The read of the day that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mark {
     Result(usize),
     Attested(usize),
 }
 
-/// What happened, in order of time for each station.
+/// The events, in chronological order for each station.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Day {
     pub date: NaiveDate,
-    /// When the terminals are on, by station; whole days touch.
+    /// The hours of each terminal, by station; whole days are adjacent.
     pub on: Vec<Option<(DateTime<Utc>, DateTime<Utc>)>>,
     pub seen: Vec<Seen>,
     pub reads: Vec<Read>,
     pub failures: Vec<Failure>,
-    /// While a patient with a phone has the face reader alone.
+    /// Periods in which a patient with a phone has the face reader alone.
     pub(super) alone: Vec<(usize, DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -73,7 +73,7 @@ impl Living {
         Self { site, assumptions, rng: StdRng::seed_from_u64(seed), boots, on: false }
     }
 
-    /// What happens on `date`, which follows the day before it.
+    /// The events of `date`, which follows the previous day.
     pub fn day(&mut self, date: NaiveDate) -> Day {
         let stations = self.site.stations.len();
         let (dawn, midnight) = (calendar::at(date, 0.0), calendar::at(date, 24.0));
@@ -86,7 +86,7 @@ impl Living {
         for station in 0..stations {
             let opens = calendar::at(date, hours[0].0 - draw::between(&mut self.rng, (0.1, 0.5)));
             let closes = calendar::at(date, hours[hours.len() - 1].1 + draw::between(&mut self.rng, (0.3, 0.8)));
-            // Who stays late is still there when the terminal goes off.
+            // A patient who stays late is still there when the terminal is switched off.
             let last = day.seen.iter().filter(|seen| seen.station == station).map(|seen| seen.at).max();
             let closes = last.map_or(closes, |last| closes.max(last + TimeDelta::minutes(1)));
             day.on[station] = match (self.site.off_at_night, open) {
@@ -113,14 +113,14 @@ impl Living {
         day
     }
 
-    /// A day on which nothing happens.
+    /// A day without events.
     #[must_use]
     pub fn nothing(&self, date: NaiveDate) -> Day {
         let on = vec![None; self.site.stations.len()];
         Day { date, on, seen: vec![], reads: vec![], failures: vec![], alone: vec![] }
     }
 
-    /// All terminals come up at `at`.
+    /// All terminals start at `at`.
     pub fn wake(&mut self, at: DateTime<Utc>) -> Day {
         let mut day = self.nothing(calendar::date(at));
         for station in 0..self.site.stations.len() {
@@ -130,7 +130,7 @@ impl Living {
         day
     }
 
-    /// A while of an open desk, whatever the hour, to which `phones` come on the average; of cards as many as ever.
+    /// A period of an open desk at any hour, with `phones` on average and the usual number of cards.
     pub fn while_open(&mut self, (from, to): (DateTime<Utc>, DateTime<Utc>), phones: f64) -> Day {
         const OPEN_S: f64 = 7.0 * 3600.0;
         let mut day = self.nothing(calendar::date(from));
@@ -149,7 +149,7 @@ impl Living {
         day
     }
 
-    /// What the terminal's clock shows.
+    /// The time on the terminal's clock.
     pub(super) fn wall(&self, station: usize, at: DateTime<Utc>) -> DateTime<Utc> {
         at + self.site.stations[station].clock_offset
     }
@@ -158,7 +158,7 @@ impl Living {
         self.see_late(day, station, (at, at), event);
     }
 
-    /// The agent knows at the second of two instants what happened at the first.
+    /// The agent learns at the second instant of an event at the first.
     pub(super) fn see_late(
         &self,
         day: &mut Day,
@@ -171,7 +171,7 @@ impl Living {
         day.seen.push(Seen { at, station, sighting, mark: None });
     }
 
-    /// Somewhen within the opening hours, more often in the morning.
+    /// A random time within the opening hours, more often in the morning.
     pub(super) fn open_at(&mut self, date: NaiveDate) -> DateTime<Utc> {
         let hours = self.site.kind.hours(date);
         let later = hours.len() > 1 && !self.rng.random_bool(self.assumptions.morning);
@@ -179,7 +179,7 @@ impl Living {
         calendar::at(date, draw::between(&mut self.rng, (from, to)))
     }
 
-    /// On a Saturday there is only the morning.
+    /// Saturday has only the morning.
     fn part_of_a_day(&self, date: NaiveDate) -> f64 {
         if self.site.kind.hours(date).len() > 1 { 1.0 } else { self.assumptions.morning }
     }
@@ -199,7 +199,7 @@ impl Living {
         }
     }
 
-    /// Files that have nothing to do with any phone.
+    /// Files that are unrelated to any phone.
     fn cards(&mut self, day: &mut Day, station: usize) {
         #[expect(clippy::cast_precision_loss, reason = "three at most")]
         let mean = self.site.kind.checks() / self.site.stations.len() as f64 * self.part_of_a_day(day.date);
@@ -212,7 +212,7 @@ impl Living {
         }
     }
 
-    /// The face reader ends a transaction: a file appears, with whole seconds in its name.
+    /// The face reader completes a transaction: a file appears, with whole seconds in its name.
     pub(super) fn result(&mut self, day: &mut Day, station: usize, at: DateTime<Utc>) {
         let known = at + TimeDelta::milliseconds(self.rng.random_range(50..900));
         let named = DateTime::from_timestamp(self.wall(station, at).timestamp(), 0);
@@ -264,7 +264,7 @@ impl Living {
         self.see(day, station, at + ms(400), self.attached(station));
     }
 
-    /// A loose cable comes off a few times within seconds, and the agent says so.
+    /// A loose cable comes off a few times within seconds, and the agent reports it.
     fn cable(&mut self, day: &mut Day, station: usize) {
         if !(self.site.loose_cable && self.rng.random_bool(self.assumptions.loose_days)) {
             return;

@@ -1,4 +1,4 @@
-//! Draws that the generator needs and the source of chance does not have.
+//! Random draws of the generator that the random source doesn't provide.
 
 use chrono::TimeDelta;
 use rand::Rng as _;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::assumptions::LogNormal;
 
-/// From a normal distribution (Box and Muller).
+/// A normal distribution (Box and Muller).
 fn normal(rng: &mut StdRng) -> f64 {
     let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
     (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
@@ -25,12 +25,12 @@ pub fn seconds(seconds: f64) -> TimeDelta {
     TimeDelta::milliseconds(((seconds * 1e3) as i64).max(1))
 }
 
-/// Some seconds between two.
+/// A uniform number of seconds from a range.
 pub fn between(rng: &mut StdRng, (least, most): (f64, f64)) -> f64 {
     least + (most - least) * rng.random::<f64>()
 }
 
-/// How many of something come that comes `mean` times on the average (Poisson).
+/// A count with the mean `mean` (Poisson).
 pub fn count(rng: &mut StdRng, mean: f64) -> usize {
     let mut left = mean;
     let mut count = 0;
@@ -43,7 +43,7 @@ pub fn count(rng: &mut StdRng, mean: f64) -> usize {
     }
 }
 
-/// The number of one of them, each as often as its weight says.
+/// An index, drawn in proportion to its weight.
 pub fn one_of(rng: &mut StdRng, weights: &[f64]) -> usize {
     let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
     for (number, weight) in weights.iter().enumerate() {
@@ -55,7 +55,7 @@ pub fn one_of(rng: &mut StdRng, weights: &[f64]) -> usize {
     weights.len().saturating_sub(1)
 }
 
-/// An identifier that is nobody else's.
+/// A unique identifier.
 pub fn id(rng: &mut StdRng) -> Uuid {
     uuid::Builder::from_random_bytes(rng.random()).into_uuid()
 }

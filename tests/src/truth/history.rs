@@ -1,4 +1,4 @@
-//! A site's history over some months: facts in order of arrival, and the ledger of what really happened.
+//! A site's history over some months: facts in order of arrival, and the ledger of the real events.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use super::site::Site;
 use super::{calendar, transport};
 use crate::fleet::facility;
 
-/// From when, and how long.
+/// Start and length.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stretch {
     pub first: NaiveDate,
@@ -27,12 +27,12 @@ pub struct History {
     pub site: Site,
     pub facts: Vec<Recorded>,
     pub ledger: Ledger,
-    /// When the last day is over, and all has arrived.
+    /// The end of the last day, when everything has arrived.
     pub ends: DateTime<Utc>,
 }
 
 impl History {
-    /// What a site drawn by `seed` lives through. `choose` may change the site before its life begins.
+    /// The life of a site that is drawn by `seed`. `choose` may change the site before its life begins.
     #[must_use]
     pub fn new(assumptions: &Assumptions, seed: u64, stretch: Stretch, choose: impl FnOnce(&mut Site)) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
@@ -68,10 +68,10 @@ impl History {
         Self { site, facts, ledger, ends }
     }
 
-    /// The facts in the form of `explain --events`.
+    /// Writes the facts in the format of `explain --events`.
     ///
     /// # Errors
-    /// When `out` can't be written to.
+    /// If `out` can't be written.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for recorded in &self.facts {
             serde_json::to_writer(&mut *out, recorded)?;
@@ -81,7 +81,7 @@ impl History {
     }
 }
 
-/// Registered and enrolled on the evening before.
+/// Registration and enrolment on the evening before.
 fn introduced(site: &Site, seed: u64, first: NaiveDate) -> Vec<Recorded> {
     let at = calendar::at(first - Days::new(1), 18.0);
     let invented = facility::invent(1, seed).remove(0);

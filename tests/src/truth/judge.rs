@@ -1,7 +1,7 @@
-//! Holds what the fold claims against what really happened.
+//! Compares the fold's claims with the real events.
 //!
-//! A read is claimed where its level is *correlated* or above. It is right where a true one happened within
-//! [`NEAR`] of it at the same terminal; where only a count can be had, as many are right as there are true ones.
+//! A read is claimed if its level is *correlated* or above. A claim is right if a true read happened within [`NEAR`] of
+//! it at the same terminal. If only a count is available, as many claims are right as there are true reads.
 
 pub mod curve;
 pub mod report;
@@ -19,20 +19,20 @@ use super::site::{Kind, Site};
 
 pub use tally::Tally;
 
-/// A claimed read is the true one within this of it.
+/// Maximal distance between a claimed read and the true one.
 pub const NEAR: TimeDelta = TimeDelta::minutes(3);
-/// What is asked after a read is asked so long after it.
+/// Time from a read to the evaluation after it.
 const AFTER: TimeDelta = TimeDelta::minutes(5);
 
-/// What the fold claims of reads.
+/// The fold's claims of reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claims {
     pub count: usize,
-    /// Where they can be listed; some may have been forgotten, but for the count.
+    /// The claims if they can be listed; forgotten ones are only in the count.
     pub listed: Option<Vec<(DateTime<Utc>, TerminalId)>>,
 }
 
-/// What came out of one history under one set of rules.
+/// The result of one history under one set of rules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verdict {
     pub kind: Kind,
@@ -42,14 +42,14 @@ pub struct Verdict {
     pub right: usize,
     /// At the end.
     pub eligible: bool,
-    /// After exactly three true reads, after the first, after the first that the desk attested; `None` where that never
-    /// was, or where an attestation came before.
+    /// After exactly three true reads, after the first one, and after the first one that the desk attested; `None` if
+    /// that never happened, or if an attestation came before.
     pub after_third: Option<bool>,
     pub after_first: Option<bool>,
     pub after_attested: Option<bool>,
 }
 
-/// Folds `history` and asks as time goes by.
+/// Folds `history` and evaluates it as time passes.
 #[must_use]
 pub fn judge(history: &History, rules: &Rules, calendar: &Calendar) -> Verdict {
     let ledger = &history.ledger;
@@ -88,7 +88,7 @@ fn is_eligible(status: &Status) -> bool {
     matches!(status.eligible.value, Eligible::Eligible { .. })
 }
 
-/// The one place that knows how the fold is asked for its reads.
+/// The only place that queries the fold for its reads.
 fn claims(facility: &Facility, rules: &Rules, calendar: &Calendar, status: &Status) -> Claims {
     let count = match &status.evidence.value {
         Evidence::Succeeded { count, .. } => *count,
@@ -97,11 +97,12 @@ fn claims(facility: &Facility, rules: &Rules, calendar: &Calendar, status: &Stat
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let kept = reads(facility, rules, calendar, status.at).into_iter().filter(|read| read.level.is_read());
     let listed: Vec<_> = kept.filter_map(|read| Some((read.at, read.terminal?))).collect();
-    // Only where all of them are kept one by one can each be held against the ledger.
+    // A comparison with the ledger needs all claims individually.
     Claims { count, listed: (listed.len() == count).then_some(listed) }
 }
 
-/// How many claims are right: each true read makes one right, the nearest first, by the right time or by its terminal's.
+/// The number of right claims: each true read makes one claim right, nearest first, by the correct time or by its
+/// terminal's.
 #[must_use]
 pub fn right(claims: &Claims, site: &Site, reads: &[Read]) -> usize {
     let Some(listed) = &claims.listed else { return claims.count.min(reads.len()) };
@@ -130,7 +131,7 @@ pub fn right(claims: &Claims, site: &Site, reads: &[Read]) -> usize {
     found.len()
 }
 
-/// When to ask what is thought after exactly `count` true reads; never where the desk has attested one before.
+/// The time of the evaluation after exactly `count` true reads; `None` if the desk has attested one before.
 fn exactly(ledger: &Ledger, count: usize) -> Option<DateTime<Utc>> {
     let reads = ledger.reads.get(..count)?;
     let heard = reads.iter().filter_map(|read| read.heard_at).max()?;

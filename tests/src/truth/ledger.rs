@@ -1,4 +1,4 @@
-//! What really happened at a site, whatever was seen of it.
+//! The real events at a site, independent of the observations.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use super::site::Kind;
 /// A phone was read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Read {
-    /// When the phone was laid on the reader, by the right time.
+    /// The correct time at which the phone was laid on the reader.
     pub at: DateTime<Utc>,
     pub result_at: DateTime<Utc>,
     pub terminal: TerminalId,
-    /// When the server had its result; by the end it always has.
+    /// The time at which the server had its result; set at the end of the history.
     pub heard_at: Option<DateTime<Utc>>,
-    /// When the desk entered it, where it did, and when the server had that.
+    /// The time at which the desk entered it, if it did, and at which the server had the entry.
     pub attested_at: Option<DateTime<Utc>>,
     pub attestation_heard_at: Option<DateTime<Utc>>,
 }
@@ -27,11 +27,11 @@ pub struct Failure {
     pub terminal: TerminalId,
     /// The desk entered it.
     pub recorded: bool,
-    /// When the file of the card came that was used instead.
+    /// The time of the file of the card that was used instead.
     pub card_at: Option<DateTime<Utc>>,
 }
 
-/// Both, each in order of time.
+/// Reads and failures, each in chronological order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ledger {
     pub kind: Kind,

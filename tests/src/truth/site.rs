@@ -1,4 +1,4 @@
-//! A site: what kind of desk it is, what stands there, and what its people and its line are like.
+//! A site: the kind of desk, its equipment, its people and its line.
 
 use chrono::{Datelike as _, NaiveDate, TimeDelta, Weekday};
 use rand::Rng as _;
@@ -25,7 +25,7 @@ pub struct Station {
     pub terminal: TerminalId,
     pub life: Life,
     pub reader: ReaderKey,
-    /// Its clock minus the right time.
+    /// The terminal's clock minus the correct time.
     pub clock_offset: TimeDelta,
 }
 
@@ -38,7 +38,7 @@ pub struct Site {
     pub phones_work: bool,
     pub phones_a_day: f64,
     pub fails: f64,
-    /// The part of what the desk sees that it enters.
+    /// The share of the desk's observations that it enters.
     pub records: f64,
     pub in_use_shown: bool,
     pub off_at_night: bool,
@@ -51,7 +51,7 @@ pub struct Site {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::QuietClinic, Self::BusyClinic, Self::Hospital, Self::Pharmacy];
 
-    /// As it is printed.
+    /// The printed name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// When the desk is open, in hours of the day; on Saturdays only the first part.
+    /// The opening hours in hours of the day; on Saturdays only the first part.
     #[must_use]
     pub fn hours(self, date: NaiveDate) -> &'static [(f64, f64)] {
         let all: &[(f64, f64)] = match self {
@@ -94,7 +94,7 @@ impl Kind {
 }
 
 impl Site {
-    /// A site as the assumptions have them. Of a hospital's terminals each has a reader for phones.
+    /// A site drawn from the assumptions. Each terminal of a hospital has a reader for phones.
     #[must_use]
     pub fn draw(assumptions: &Assumptions, rng: &mut StdRng) -> Self {
         let kind = Kind::ALL[draw::one_of(rng, &assumptions.kinds)];

@@ -1,4 +1,4 @@
-//! The ledger and the facts tell of the same days.
+//! The ledger and the facts agree.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::*;
 
 fn history(seed: u64) -> History {
     let stretch = Stretch { first: NaiveDate::from_ymd_opt(2026, 4, 27).unwrap(), days: 30 };
-    // Not the largest ones: this runs in every build.
+    // Smaller sites only, because this runs in every build.
     let assumptions = Assumptions::default().with("kinds=[3.0,1.0,0.2,3.0]").unwrap();
     History::new(&assumptions, seed, stretch, |_| {})
 }
 
-/// What was seen, by terminal and by the right time.
+/// The observations by terminal and correct time.
 fn seen(history: &History, of: impl Fn(&Event) -> bool) -> BTreeMap<(TerminalId, DateTime<Utc>), &Recorded> {
     let offset: BTreeMap<_, _> = history.site.stations.iter().map(|one| (one.terminal, one.clock_offset)).collect();
     let facts = history.facts.iter().filter(|recorded| of(&recorded.event));
@@ -83,7 +83,7 @@ fn facts_arrive_in_order_without_a_hole_and_not_before_they_happened() {
 }
 
 #[test]
-fn one_seed_has_one_history_and_it_is_read_as_it_was_written() {
+fn one_seed_has_one_history_and_it_survives_a_round_trip() {
     let (one, other) = (history(5), history(6));
     assert_eq!(one, history(5));
     assert_ne!(one.facts, other.facts);

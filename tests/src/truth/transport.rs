@@ -1,4 +1,4 @@
-//! From a terminal to the server: a fraction of a second, or what an outage of hours takes; then everything at once.
+//! From a terminal to the server: a fraction of a second, or the hours of an outage and then everything at once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng as _;
@@ -12,7 +12,7 @@ use super::day::{Day, Mark, Seen};
 use super::draw;
 use super::site::Site;
 
-/// A fact, and which read of which day it belongs to.
+/// A fact, and the read and day that it belongs to.
 pub(crate) struct Arrived {
     pub(crate) recorded: Recorded,
     pub(crate) mark: Option<(usize, Mark)>,
@@ -22,11 +22,11 @@ struct Line<'a> {
     site: &'a Site,
     station: usize,
     instance: Instance,
-    /// When the terminal is on and its line is there.
+    /// The periods in which the terminal is on and its line is connected.
     there: Vec<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-/// All facts that the agents' sightings and their lines become, in order of arrival.
+/// All facts from the agents' observations and their lines, in order of arrival.
 pub(crate) fn carry(site: &Site, assumptions: &Assumptions, days: &mut [Day], rng: &mut StdRng) -> Vec<Arrived> {
     let instance = Instance(draw::id(rng));
     let mut arrived = Vec::new();
@@ -50,7 +50,7 @@ pub(crate) fn carry(site: &Site, assumptions: &Assumptions, days: &mut [Day], rn
     arrived
 }
 
-/// When a terminal is on; nights that it does not go off are no end.
+/// The periods in which a terminal is on; a night without switching off doesn't end a period.
 fn on(days: &[Day], station: usize) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
     let mut all: Vec<(DateTime<Utc>, DateTime<Utc>)> = Vec::new();
     for (from, to) in days.iter().filter_map(|day| day.on[station]) {
@@ -129,7 +129,7 @@ impl Line<'_> {
         }
     }
 
-    /// In the order of their numbers, each as soon as there is a line and those before it are through.
+    /// In the order of their numbers, each as soon as there is a line and the earlier ones have passed.
     fn sightings(&self, mut seen: Vec<(usize, Seen)>, arrived: &mut Vec<Arrived>, rng: &mut StdRng) {
         let station = &self.site.stations[self.station];
         seen.sort_by_key(|(_, seen)| seen.at);
@@ -137,7 +137,7 @@ impl Line<'_> {
         let mut through = DateTime::<Utc>::MIN_UTC;
         for (number, (day, Seen { at, sighting, mark, .. })) in (1..).zip(seen) {
             while lines.next_if(|(_, to)| *to < at).is_some() {}
-            // What is still unsent at the end comes when the line is repaired.
+            // The observations that are unsent at the end arrive when the line is repaired.
             let there = lines.peek().map_or(at + TimeDelta::hours(24), |(from, _)| *from + TimeDelta::seconds(1));
             let late = there > at;
             let takes = rng.random_range(if late { 2..6 } else { 150..700 });

@@ -1,4 +1,5 @@
-//! One patient at the desk: with a phone that is read or not, with a card on the wrong reader; and what only touches it.
+//! One patient at the desk, with a phone that is read or not, or with a card on the wrong reader; and accidental
+//! touches of the reader.
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use rand::Rng as _;
@@ -11,7 +12,7 @@ use super::day::{Day, Living, Mark};
 use super::draw;
 use super::ledger::{Failure, Read};
 
-/// Identifiers of the cause table, as a desk would choose among them.
+/// Identifiers of the cause table that a desk would choose from.
 const CAUSES: &[&str] = &[
     "PatientDevice.PinWrong",
     "PatientDevice.NotSetUp",
@@ -19,7 +20,7 @@ const CAUSES: &[&str] = &[
     "PatientDevice.Position",
     "Unknown",
 ];
-/// Identifiers of the fallback table, for those who don't use the card.
+/// Identifiers of the fallback table, for patients who don't use the card.
 const FALLBACKS: &[&str] = &["MynaPortalScreen", "EligibilityCertificate", "SavedPdf"];
 const CARD: &str = "PhysicalCard";
 
@@ -78,7 +79,7 @@ impl Living {
         Some(card_at)
     }
 
-    /// The desk saw it, and enters it some time later: as of now, or with the minute.
+    /// The desk saw the read, and enters it some time later: as of now, or with the minute.
     fn attest(
         &mut self,
         day: &mut Day,
@@ -97,7 +98,7 @@ impl Living {
         entered
     }
 
-    /// One entry for a visit, however often it was tried, and one for what was done instead.
+    /// One entry for a visit with any number of attempts, and one for the fallback.
     fn enter_failure(&mut self, day: &mut Day, station: usize, at: DateTime<Utc>, card_at: Option<DateTime<Utc>>) {
         let entered = at + draw::seconds(draw::between(&mut self.rng, (8.0, 45.0)));
         let said = if self.rng.random_bool(0.5) { entered } else { minute(at) };
@@ -124,7 +125,7 @@ impl Living {
         self.result(day, station, at + after);
     }
 
-    /// A sleeve, a purse, a phone in passing.
+    /// A sleeve, a purse, a passing phone.
     pub(super) fn noise(&mut self, day: &mut Day, station: usize) {
         for _ in 0..draw::count(&mut self.rng, self.site.noise_a_day) {
             let at = self.open_at(day.date);
@@ -136,7 +137,7 @@ impl Living {
         }
     }
 
-    /// The agent tells of a tap once the reader has been empty for a while.
+    /// The agent reports a tap once the reader has been empty for a while.
     fn tap(&mut self, day: &mut Day, station: usize, at: DateTime<Utc>, present_ms: u32, in_use: bool, medium: Medium) {
         let event = TapObserved {
             reader: self.site.stations[station].reader,

@@ -1,4 +1,4 @@
-//! The agent of one terminal, as a clinic runs it: by its configuration file and its command line.
+//! The agent of one terminal, run by its configuration file and its command line, as at a clinic.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,21 +13,21 @@ use super::process::{Process, command_within};
 use super::server::Server;
 use super::{Build, World, port};
 
-/// What a test wants of an agent.
+/// The test's settings for an agent.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub build: Build,
     /// Reader names or patterns, each with its role: `phone`, `face_auth`, `staff_login` or `other`.
     pub readers: Vec<(&'static str, &'static str)>,
-    /// The socket of a [`Pcscd`]; where there is none, the agent finds no resource manager.
+    /// The socket of a [`Pcscd`]; without it, the agent finds no resource manager.
     pub pcscd: Option<PathBuf>,
-    /// Whether there shall be a desk page.
+    /// Whether there is a desk page.
     pub desk: bool,
-    /// More lines for the end of the configuration, such as `[spool]` and what follows.
+    /// More lines for the end of the configuration, such as `[spool]` and its settings.
     pub more: String,
-    /// Whether strace writes down which files it opens and whom it calls; see [`Agent::trace`].
+    /// Whether strace records the files that it opens and its connections; see [`Agent::trace`].
     pub traced: bool,
-    /// What stands in front of the program, such as the entry into a network namespace.
+    /// Words before the program, such as the entry into a network namespace.
     pub within: Vec<String>,
     /// Environment variables, such as `YOMITORI_CRASH`.
     pub env: Vec<(String, String)>,
@@ -41,16 +41,16 @@ impl Plan {
     }
 }
 
-/// An agent of a world. It ends with its value.
+/// An agent of a world. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Agent {
     /// The linkage folder for results of the face reader.
     pub face: PathBuf,
-    /// The linkage folder for results asked for by the clinic's software.
+    /// The linkage folder for results requested by the clinic's software.
     pub res: PathBuf,
     /// Identity and spool.
     pub state: PathBuf,
-    /// Where the desk page is, such as `http://127.0.0.1:7480`; nowhere, if the plan wants none.
+    /// The address of the desk page, such as `http://127.0.0.1:7480`; empty without a desk page.
     pub desk: String,
     plan: Plan,
     config: PathBuf,
@@ -62,7 +62,7 @@ impl Agent {
     /// Enrols a terminal for the facility with `code`, and starts its agent.
     ///
     /// # Errors
-    /// When it can't be enrolled or started.
+    /// If it can't be enrolled or started.
     pub async fn start(world: &World, server: &Server, code: &str, plan: Plan) -> Result<Self> {
         let mut agent = Self::prepare(world, &server.uplink, plan)?;
         agent.enrol(server, code).await?;
@@ -70,10 +70,10 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Writes the configuration of a terminal that knows its server at `uplink` and has no identity yet.
+    /// Writes the configuration of a terminal for the server at `uplink`, without an identity.
     ///
     /// # Errors
-    /// When a file can't be written.
+    /// If a file can't be written.
     pub fn prepare(world: &World, uplink: &str, plan: Plan) -> Result<Self> {
         let folder = world.new_folder(&format!("agent-{}", uuid::Uuid::new_v4().simple()))?;
         let [face, res, state] = ["face", "res", "state"].map(|name| folder.join(name));
@@ -87,7 +87,7 @@ impl Agent {
         for (name, role) in &plan.readers {
             text += &format!("[[reader]]\nname = {name:?}\nrole = {role:?}\n");
         }
-        // Side by side, agents can't all have the same port.
+        // Concurrent agents need different ports.
         let listen = if plan.desk { format!("127.0.0.1:{}", port::free()?) } else { "off".to_owned() };
         text += &format!("[desk]\nlisten = {listen:?}\n");
         text += &plan.more;
@@ -105,10 +105,10 @@ impl Agent {
         })
     }
 
-    /// Gives the terminal its identity, with a token that an operator of `server` makes.
+    /// Enrols the terminal with a token from an operator of `server`.
     ///
     /// # Errors
-    /// When either side refuses.
+    /// If either side refuses.
     pub async fn enrol(&self, server: &Server, code: &str) -> Result<()> {
         let token = server.token(code).await?;
         self.run(&["enrol", "--token", &token]).await?;
@@ -118,7 +118,7 @@ impl Agent {
     /// Starts the process, also after [`kill`](Self::kill).
     ///
     /// # Errors
-    /// When it can't be started.
+    /// If it can't be started.
     pub fn launch(&mut self) -> Result<&mut Process> {
         let mut command = self.command();
         command.arg("run").envs(self.plan.env.iter().map(|(name, value)| (name, value)));
@@ -126,7 +126,7 @@ impl Agent {
         Ok(self.process.insert(Process::start("yomitori-agent", command, &self.log)?))
     }
 
-    /// With strace beside it, so that the process is still the agent's.
+    /// Runs strace as a second process, so that the process is still the agent's.
     fn under_strace(&self, agent: &Command) -> Command {
         let mut command = Command::new("strace");
         command.args([
@@ -141,25 +141,25 @@ impl Agent {
             "-o",
         ]);
         command.arg(self.log.with_extension("trace")).arg(agent.get_program()).args(agent.get_args());
-        // Cargo's folders of libraries are none of the agent's.
+        // Cargo's library folders don't belong to the agent.
         command.env_remove("LD_LIBRARY_PATH").envs(agent.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command
     }
 
-    /// The calls that it has made of the system, in strace's words, if the plan wanted them.
+    /// The system calls that strace recorded, if the plan asks for them.
     #[must_use]
     pub fn trace(&self) -> String {
         let bytes = std::fs::read(self.log.with_extension("trace")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Where its configuration is.
+    /// The path of the agent's configuration.
     #[must_use]
     pub fn config(&self) -> &Path {
         &self.config
     }
 
-    /// Changes what the next start gets in its environment.
+    /// Changes the environment of the next start.
     pub fn set_env(&mut self, env: Vec<(String, String)>) {
         self.plan.env = env;
     }
@@ -167,7 +167,7 @@ impl Agent {
     /// Its process.
     ///
     /// # Errors
-    /// When it was never started.
+    /// If it was never started.
     pub fn process(&mut self) -> Result<&mut Process> {
         self.process.as_mut().context("the agent was not started")
     }
@@ -175,31 +175,31 @@ impl Agent {
     /// `kill -9`.
     ///
     /// # Errors
-    /// When it was never started.
+    /// If it was never started.
     pub fn kill(&mut self) -> Result<()> {
         self.process()?.kill()
     }
 
-    /// What it logged.
+    /// Its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// A face reader's result as the official software leaves it: named by the time `at`, there for 200 ms only.
+    /// A result of the face reader as the official software writes it: named by the time `at`, removed after 200 ms.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// If the file can't be written.
     pub async fn face_result(&self, at: DateTime<Utc>) -> Result<()> {
         self.face_result_for(at, Duration::from_millis(200), "<XmlMsg/>").await
     }
 
-    /// A face reader's result that is there `for_long` and says `text`.
+    /// A result of the face reader that exists for `for_long` and contains `text`.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// If the file can't be written.
     pub async fn face_result_for(&self, at: DateTime<Utc>, for_long: Duration, text: &str) -> Result<()> {
-        // The official software counts them, as several may come in one second.
+        // The official software numbers them, because several may appear in one second.
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let japan = (at.naive_utc() + TimeDelta::hours(9)).format("%Y%m%d%H%M%S");
@@ -219,20 +219,20 @@ impl Agent {
         command
     }
 
-    /// Runs a command such as `check` or `sent`, and gives all it said, whether it succeeded or not.
+    /// Runs a command such as `check` or `sent`, and returns its output whether it succeeds or fails.
     ///
     /// # Errors
-    /// When the program can't be run.
+    /// If the program can't be run.
     pub async fn try_run(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::null());
         tokio::task::spawn_blocking(move || command.output()).await?.context("run yomitori-agent; is it built?")
     }
 
-    /// Runs a command that has to succeed, and gives what it printed.
+    /// Runs a command that must succeed, and returns its output.
     ///
     /// # Errors
-    /// When it fails; with what it said.
+    /// If the command fails. The error contains its output.
     pub async fn run(&self, arguments: &[&str]) -> Result<String> {
         let output = self.try_run(arguments).await?;
         let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -14,25 +14,25 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::{port, wait};
 
-/// A browser with one page. Ends with its value; [`close`](Self::close) ends it politely.
+/// A browser with one page. It stops when it is dropped; [`close`](Self::close) stops it in order.
 #[derive(Debug)]
 pub struct Browser {
     pub page: Client,
-    /// The argument by which the browser's processes are known; no two browsers share a profile.
+    /// The argument that identifies the browser's processes; no two browsers share a profile.
     profile: String,
     _driver: Process,
     _sockets: TempDir,
 }
 
 impl Browser {
-    /// Opens a window of `width` by `height`; profile and log lie in `folder`.
+    /// Opens a window of `width` by `height`; profile and log are in `folder`.
     ///
     /// # Errors
-    /// When Chromium or its driver doesn't come up.
+    /// If Chromium or its driver doesn't start.
     pub async fn open(folder: &Path, width: u32, height: u32) -> Result<Self> {
         let port = port::free()?;
         let mut command = Command::new("chromedriver");
-        // Chromium keeps a socket in its temporary folder and ends at once where the path is too long for one.
+        // Chromium creates a socket in its temporary folder and exits at once if the path is too long for one.
         let sockets = tempfile::tempdir().context("make a folder for the browser's sockets")?;
         command.arg(format!("--port={port}")).env("TMPDIR", sockets.path());
         let mut driver = Process::start("chromedriver", command, &folder.join("chromedriver.log"))?;
@@ -46,8 +46,8 @@ impl Browser {
                 "--no-proxy-server", "--lang=ja", "--hide-scrollbars",
                 profile,
             ],
-            // A window can't be as narrow as a phone, and its frame takes part of its height: the page gets its size
-            // itself.
+            // A window can't be as narrow as a phone, and its frame takes part of the height, so the size is set for
+            // the page itself.
             "mobileEmulation": {
                 "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1, "touch": false, "mobile": width < 600 },
             } }),
@@ -67,7 +67,7 @@ impl Browser {
     /// Waits until the first element for `selector` shows `text`.
     ///
     /// # Errors
-    /// When it doesn't within `limit`.
+    /// If it doesn't within `limit`.
     pub async fn shows(&self, selector: &str, text: &str, limit: Duration) -> Result<()> {
         wait::until(&format!("`{selector}` shows `{text}`"), limit, async || {
             let element = self.page.find(Locator::Css(selector)).await.context("find it")?;
@@ -78,25 +78,25 @@ impl Browser {
         .await
     }
 
-    /// Writes what the window shows as PNG.
+    /// Writes the window's contents as PNG.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// If the file can't be written.
     pub async fn screenshot(&self, file: &Path) -> Result<()> {
         let png = self.page.screenshot().await.context("take a screenshot")?;
         std::fs::write(file, png).with_context(|| format!("write {file:?}"))
     }
 
-    /// Ends browser and driver.
+    /// Stops browser and driver.
     ///
     /// # Errors
-    /// When the browser is gone already.
+    /// If the browser has already ended.
     pub async fn close(self) -> Result<()> {
         self.page.clone().close().await.context("close the browser")
     }
 }
 
-/// A killed driver leaves its browser running, so a test that failed ends it here.
+/// A killed driver leaves its browser running, so a failed test stops it here.
 impl Drop for Browser {
     fn drop(&mut self) {
         let Ok(processes) = std::fs::read_dir("/proc") else { return };
@@ -105,7 +105,7 @@ impl Drop for Browser {
             let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
             let is_ours = line.split(|byte| *byte == 0).any(|argument| argument == self.profile.as_bytes());
             if let Some(pid) = pid.filter(|_| is_ours) {
-                // It may have ended meanwhile.
+                // It may have ended in between.
                 kill_process(pid, Signal::KILL).ok();
             }
         }

@@ -1,4 +1,5 @@
-//! Which server instance projects which partitions, as the locks in the database say; and how one loses them unawares.
+//! The partitions that each server instance projects, by the locks in the database; and the loss of them by a broken
+//! connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +8,15 @@ use tokio_postgres::Client;
 
 use super::process::Process;
 
-/// The first half of the locks' numbers: the projector's own.
+/// The first half of the locks' numbers, which is the projector's.
 const LOCKS: i64 = 0x596f_6d69;
-/// Partitions lie below; above is the lock that all instances share.
+/// Partitions are below; above is the lock that all instances share.
 const PARTITIONS: i64 = 1 << 16;
 
-/// The partitions that are held, by the connections that hold them; connections that hold none are there too.
+/// The partitions held by each connection; connections that hold none are included.
 ///
 /// # Errors
-/// When the database doesn't answer.
+/// If the database doesn't answer.
 pub async fn held(store: &Client) -> Result<BTreeMap<i32, BTreeSet<i64>>> {
     let query = "SELECT pid, objid::int8 FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::int8 = $1 \
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -33,7 +34,7 @@ pub async fn held(store: &Client) -> Result<BTreeMap<i32, BTreeSet<i64>>> {
 /// The connection by which `process` holds partitions.
 ///
 /// # Errors
-/// When it has none.
+/// If it has none.
 pub async fn connection_of(store: &Client, process: &Process) -> Result<i32> {
     let ports = ports_of(process.pid())?;
     let query = "SELECT pid FROM pg_stat_activity WHERE client_port = ANY($1) AND pid = ANY($2)";
@@ -43,10 +44,10 @@ pub async fn connection_of(store: &Client, process: &Process) -> Result<i32> {
     Ok(rows[0].get(0))
 }
 
-/// Ends a connection at the database's side, as a firewall or a failover does: whoever was there finds out at its next word.
+/// Ends a connection at the database, like a firewall or a failover: the client notices at its next query.
 ///
 /// # Errors
-/// When it is gone already.
+/// If it has already ended.
 pub async fn cut(store: &Client, connection: i32) -> Result<()> {
     let row = store.query_one("SELECT pg_terminate_backend($1)", &[&connection]).await.context("end a connection")?;
     ensure!(row.get::<_, bool>(0), "connection {connection} is gone already");
@@ -58,7 +59,7 @@ fn ports_of(pid: u32) -> Result<Vec<i32>> {
     let mut sockets = BTreeSet::new();
     let folder = format!("/proc/{pid}/fd");
     for entry in std::fs::read_dir(&folder).with_context(|| format!("list {folder}"))? {
-        // What was closed meanwhile is none of its connections.
+        // A descriptor that was closed in between is not a connection.
         let Ok(target) = std::fs::read_link(entry?.path()) else { continue };
         let target = target.to_string_lossy();
         sockets.extend(target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));

@@ -1,4 +1,4 @@
-//! Kafka: the one that all tests share, or a test's own, which it may stop, kill and start again.
+//! Kafka: the broker that all tests share, or a test's own, which it may stop, kill and start again.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,17 +8,18 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::services::{Own, given};
+use super::services::Service;
 
 /// A broker.
 #[derive(Debug)]
 pub struct Kafka {
     /// HOST:PORT.
     pub address: String,
-    own: Option<Own>,
+    /// Stops, kills and restarts the broker.
+    pub service: Service,
 }
 
-/// One record, as it lies in the log.
+/// One record of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub partition: i32,
@@ -28,55 +29,31 @@ pub struct Record {
 }
 
 impl Kafka {
-    /// The one that `tests/run` started. A test keeps to topics of its own.
+    /// The broker that `tests/run` started. A test uses only its own topics.
     ///
     /// # Errors
-    /// When `YOMITORI_KAFKA` is not set.
+    /// If `YOMITORI_KAFKA` is not set.
     pub fn shared() -> Result<Self> {
-        Ok(Self { address: given("YOMITORI_KAFKA")?, own: None })
+        Ok(Self::on(Service::shared("YOMITORI_KAFKA")?))
     }
 
     /// A broker of the test's own under `folder`; takes about five seconds.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn start(folder: &Path) -> Result<Self> {
-        let own = Own::start(folder, "kafka").await?;
-        Ok(Self { address: own.address("YOMITORI_KAFKA")?, own: Some(own) })
+        Ok(Self::on(Service::start(folder, "kafka", "YOMITORI_KAFKA").await?))
     }
 
-    /// Stops it in order.
+    fn on(service: Service) -> Self {
+        Self { address: service.address().to_owned(), service }
+    }
+
+    /// All records of `topic`, partition by partition, from offset 0 to the current end: the input of an independent
+    /// oracle.
     ///
     /// # Errors
-    /// When it doesn't end, or is the shared one.
-    pub async fn stop(&self) -> Result<()> {
-        self.own()?.run("stop").await
-    }
-
-    /// `kill -9`.
-    ///
-    /// # Errors
-    /// When it is gone already, or is the shared one.
-    pub async fn kill(&self) -> Result<()> {
-        self.own()?.kill().await
-    }
-
-    /// Starts it again with the same data and port.
-    ///
-    /// # Errors
-    /// When it doesn't come up, or is the shared one.
-    pub async fn restart(&self) -> Result<()> {
-        self.own()?.run("start").await
-    }
-
-    fn own(&self) -> Result<&Own> {
-        self.own.as_ref().context("the shared Kafka stays up: a test that stops it has one of its own")
-    }
-
-    /// Everything in `topic`, partition by partition, from offset 0 to its present end: what an independent oracle reads.
-    ///
-    /// # Errors
-    /// When the topic is missing or the broker doesn't answer within 30 s.
+    /// If the topic is missing or the broker doesn't answer within 30 s.
     pub async fn records(&self, topic: &str) -> Result<Vec<Record>> {
         let (address, topic) = (self.address.clone(), topic.to_owned());
         tokio::task::spawn_blocking(move || read(&address, &topic)).await.context("read the log")?
@@ -93,7 +70,7 @@ fn read(address: &str, topic: &str) -> Result<Vec<Record>> {
         .set("enable.partition.eof", "false")
         .create()
         .context("make a consumer")?;
-    let metadata = consumer.fetch_metadata(Some(topic), LIMIT).context("ask for the topic")?;
+    let metadata = consumer.fetch_metadata(Some(topic), LIMIT).context("fetch the topic's metadata")?;
     let topic_metadata = metadata.topics().first().context("the topic")?;
     let mut ends = std::collections::BTreeMap::new();
     let mut assignment = TopicPartitionList::new();

@@ -1,6 +1,7 @@
-//! A bad line between two hosts: slow, far, and it loses packets. The same chance loses the same packets.
+//! A bad line between two hosts: slow, with high latency and packet loss. The same random generator loses the same
+//! packets.
 //!
-//! The kernel's own (`tc netem`) is not in every kernel, so the packets of two TUN devices are carried here.
+//! Not every kernel has its own emulation (`tc netem`), so the packets of two TUN devices are forwarded here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,31 +15,31 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
-/// How bad it is, each way.
+/// The quality of the line in each direction.
 #[derive(Debug, Clone, Copy)]
 pub struct Badness {
     pub bits_a_second: u32,
-    /// Of all packets.
+    /// Share of all packets.
     pub loss: f64,
     pub delay: Duration,
 }
 
-/// More than a device's queue ever holds.
+/// More than a device's queue can hold.
 const PACKETS: usize = 1_000;
-/// A packet and what TUN puts in front of it.
+/// The maximal packet with TUN's header.
 const LONGEST: usize = 2_048;
 
-/// See the head of this file. It is cut with its value.
+/// See the head of this file. The line is cut when it is dropped.
 #[derive(Debug)]
 pub struct Line {
     _ways: [AbortOnDropHandle<()>; 4],
 }
 
 impl Line {
-    /// Carries what comes to the sockets `ends[0].0` and `ends[1].0`, each to the other side's device at `ends[_].1`.
+    /// Forwards the packets of the sockets `ends[0].0` and `ends[1].0` to the other side's device at `ends[_].1`.
     ///
     /// # Errors
-    /// When the sockets can't be made.
+    /// If the sockets can't be created.
     pub fn between(ends: [(&Path, &Path); 2], badness: Badness, chance: &mut StdRng) -> Result<Self> {
         let open = |path: &Path| UnixDatagram::bind(path).map(Arc::new).with_context(|| format!("make {path:?}"));
         let [(a, to_a), (b, to_b)] = ends;
@@ -55,7 +56,7 @@ impl Line {
     }
 }
 
-/// A packet, and when it comes out at the other end.
+/// A packet, and the time at which it leaves the line.
 type Travelling = (Instant, Vec<u8>);
 
 async fn take_in(from: Arc<UnixDatagram>, line: mpsc::Sender<Travelling>, badness: Badness, mut chance: StdRng) {
@@ -67,7 +68,7 @@ async fn take_in(from: Arc<UnixDatagram>, line: mpsc::Sender<Travelling>, badnes
         }
         let bits = u32::try_from(length * 8).unwrap_or(u32::MAX);
         free_at = free_at.max(Instant::now()) + Duration::from_secs(1) * bits / badness.bits_a_second;
-        // A full queue loses what comes.
+        // A full queue drops the packet.
         line.try_send((free_at + badness.delay, packet[..length].to_vec())).ok();
     }
 }
@@ -75,7 +76,7 @@ async fn take_in(from: Arc<UnixDatagram>, line: mpsc::Sender<Travelling>, badnes
 async fn give_out(to: Arc<UnixDatagram>, device: std::path::PathBuf, mut line: mpsc::Receiver<Travelling>) {
     while let Some((at, packet)) = line.recv().await {
         sleep_until(at).await;
-        // Until the device is there, packets are lost.
+        // Packets are lost until the device exists.
         to.send_to(&packet, &device).await.ok();
     }
 }

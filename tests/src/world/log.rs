@@ -1,4 +1,4 @@
-//! Writing into the log as the server would, without one: what a test or a bench wants to be there already.
+//! Writes into the log like the server would: the initial contents that a test or a bench needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use yomitori_proto::id::FacilityId;
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Counts what the log has confirmed.
+/// Counts the records that the log has confirmed.
 #[derive(Debug, Clone, Default)]
 pub struct Confirmed(Arc<AtomicU64>);
 
@@ -38,7 +38,7 @@ impl ProducerContext for Confirmed {
     }
 }
 
-/// A way into the log.
+/// A producer for the log.
 pub struct Writer {
     producer: ThreadedProducer<Confirmed>,
     topic: String,
@@ -47,10 +47,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Into the log `topic` at `address`.
+    /// Opens the log `topic` at `address`.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// If librdkafka refuses.
     pub fn open(address: &str, topic: &str) -> Result<Self> {
         let confirmed = Confirmed::default();
         let producer = ClientConfig::new()
@@ -66,18 +66,18 @@ impl Writer {
         Ok(Self { producer, topic: topic.to_owned(), sent: 0, confirmed })
     }
 
-    /// Appends `record` after what was appended before; waits only while too much is on its way.
+    /// Appends `record` after the previous ones; waits only while too many are in flight.
     ///
     /// # Errors
-    /// When the log doesn't take it.
+    /// If the log doesn't accept it.
     pub fn append(&mut self, record: &LogRecord) -> Result<()> {
         self.append_bytes(record.facility, &encode::log_record_bytes(record))
     }
 
-    /// The same with bytes that need not be a record.
+    /// Appends bytes that need not be a record.
     ///
     /// # Errors
-    /// When the log doesn't take them.
+    /// If the log doesn't accept them.
     pub fn append_bytes(&mut self, facility: FacilityId, payload: &[u8]) -> Result<()> {
         let mut message = BaseRecord::to(&self.topic).key(facility.0.as_bytes().as_slice()).payload(payload);
         while let Err((error, back)) = self.producer.send(message) {
@@ -90,10 +90,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until the log has confirmed everything; gives how many records that were. Blocks.
+    /// Waits until the log has confirmed everything; returns the number of records. Blocks.
     ///
     /// # Errors
-    /// When one is not confirmed.
+    /// If a record is not confirmed.
     pub fn flush(&self) -> Result<u64> {
         self.producer.flush(PATIENCE).context("wait for the confirmations")?;
         let (sent, confirmed) = (self.sent, self.confirmed.count());
@@ -102,10 +102,10 @@ impl Writer {
     }
 }
 
-/// Appends `records` and waits until the log has confirmed all of them; gives how many. Blocks.
+/// Appends `records` and waits until the log has confirmed all of them; returns their number. Blocks.
 ///
 /// # Errors
-/// When one is not confirmed.
+/// If a record is not confirmed.
 pub fn append(address: &str, topic: &str, records: impl IntoIterator<Item = LogRecord>) -> Result<u64> {
     let mut writer = Writer::open(address, topic)?;
     for record in records {

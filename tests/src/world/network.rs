@@ -1,5 +1,5 @@
-//! Three hosts on one machine: the centre (the machine itself), a relay behind a bad line, and a terminal behind the relay
-//! that knows no way out. Network namespaces by `ip`, TUN devices by `socat`; needs root.
+//! Three hosts on one machine: the server's host (the machine itself), a relay behind a bad line, and a terminal behind
+//! the relay without any other connection. Network namespaces by `ip`, TUN devices by `socat`; needs root.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -12,26 +12,26 @@ use super::line::{Badness, Line};
 use super::process::Process;
 use super::wait;
 
-/// See the head of this file. It is taken down with its value.
+/// See the head of this file. The network is removed when it is dropped.
 #[derive(Debug)]
 pub struct Network {
-    /// The centre, as the relay knows it.
+    /// The server's address for the relay.
     pub centre: Ipv4Addr,
-    /// The terminal, as the relay knows it.
+    /// The terminal's address for the relay.
     pub terminal: Ipv4Addr,
     relay_host: String,
     terminal_host: String,
-    // In the order of their end: devices, line, sockets.
+    // Dropped in this order: devices, line, sockets.
     _devices: Vec<Process>,
     _line: Line,
     _folder: TempDir,
 }
 
 impl Network {
-    /// Builds it, with a line as bad as `badness` between centre and relay.
+    /// Builds the network, with a line of quality `badness` between server and relay.
     ///
     /// # Errors
-    /// When the system doesn't let it; with what it said.
+    /// If the system refuses. The error contains its message.
     pub async fn build(badness: Badness, chance: &mut StdRng) -> Result<Self> {
         let number = std::process::id();
         let third = u8::try_from(number % 250).context("a part of an address")?;
@@ -88,13 +88,13 @@ impl Network {
         Ok(network)
     }
 
-    /// What stands in front of a program that shall run on the relay's host.
+    /// Words before a program that runs on the relay's host.
     #[must_use]
     pub fn on_relay(&self) -> Vec<String> {
         ["ip", "netns", "exec", &self.relay_host].map(str::to_owned).to_vec()
     }
 
-    /// What stands in front of a program that shall run on the terminal.
+    /// Words before a program that runs on the terminal.
     #[must_use]
     pub fn on_terminal(&self) -> Vec<String> {
         ["ip", "netns", "exec", &self.terminal_host].map(str::to_owned).to_vec()
@@ -104,7 +104,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for host in [&self.relay_host, &self.terminal_host] {
-            // It may not have come so far.
+            // The namespace may not exist yet.
             ip(&["netns", "del", host]).ok();
         }
     }

@@ -1,7 +1,8 @@
-//! A resource manager (pcscd) of the test's own, with a stock virtual reader, and cards that come and go.
+//! A resource manager (pcscd) of the test's own, with the standard virtual reader, and cards that come and go.
 //!
-//! pcscd knows one socket path only, unless systemd hands it a socket. So this does as systemd does: it listens, gives the
-//! socket as descriptor 3 and says so in the environment. Several run side by side, none meets the machine's own.
+//! pcscd uses a fixed socket path unless systemd passes it a socket. Therefore this module acts like systemd: it
+//! listens, passes the socket as descriptor 3 and announces it in the environment. Several instances run concurrently,
+//! and none conflicts with the machine's own.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::{port, wait};
 
-/// The virtual reader's, as Debian has it.
+/// The virtual reader's driver, at Debian's path.
 const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 
 /// A running pcscd.
@@ -30,58 +31,59 @@ pub struct Pcscd {
     folder: TempDir,
     port: u16,
     slots: u16,
-    /// The virtual readers, as pcscd's configuration describes them.
+    /// The virtual readers, in the form of pcscd's configuration.
     readers: String,
-    /// How much it logs.
+    /// The log level.
     logs: &'static str,
     process: Process,
 }
 
 impl Pcscd {
-    /// The names of the virtual reader's two slots, as PC/SC gives them.
+    /// The PC/SC names of the virtual reader's two slots.
     pub const READERS: [&str; 2] = ["Virtual PCD 00 00", "Virtual PCD 00 01"];
 
-    /// Starts one; returns when cards can be inserted.
+    /// Starts pcscd; returns when cards can be inserted.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn start() -> Result<Self> {
         Self::with_reader("Virtual PCD").await
     }
 
-    /// Starts one that logs every command of its clients.
+    /// Starts a pcscd that logs every command of the clients.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn talkative() -> Result<Self> {
         Self::launched("Virtual PCD", 1, "--debug --apdu").await
     }
 
-    /// Starts one with `count` virtual readers of two slots each ([`reader`](Self::reader)); PC/SC knows up to seven.
+    /// Starts a pcscd with `count` virtual readers of two slots each ([`reader`](Self::reader)); PC/SC supports up to
+    /// seven.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn with_readers(count: u16) -> Result<Self> {
         Self::launched("Virtual PCD", count, "--info").await
     }
 
-    /// Starts one whose reader is called `name`, to which PC/SC adds ` 00 00` and ` 00 01`.
+    /// Starts a pcscd whose reader is called `name`; PC/SC adds ` 00 00` and ` 00 01`.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn with_reader(name: &str) -> Result<Self> {
         Self::launched(name, 1, "--info").await
     }
 
     async fn launched(name: &str, count: u16, logs: &'static str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("yomitori-pcscd-").tempdir().context("make a folder")?;
-        // A reader takes the next port for its second slot.
+        // A reader uses the next port for its second slot.
         let slots = 2 * count;
         let port = port::free_row(slots)?;
         std::fs::create_dir(folder.path().join("config")).context("make a folder")?;
         let mut readers = String::new();
         for (number, channel) in (port..port + slots).step_by(2).enumerate() {
-            // A driver that is loaded once has two slots, whatever the configuration says.
+            // A driver that is loaded once has two slots, independent of the configuration.
             let driver = folder.path().join(format!("driver-{number}.so"));
             std::fs::copy(DRIVER, &driver).context("copy the driver")?;
             let name = friendly(name, number);
@@ -97,28 +99,28 @@ impl Pcscd {
         Ok(pcscd)
     }
 
-    /// The name of a slot, as PC/SC gives it, where there are several readers.
+    /// The PC/SC name of a slot if there are several readers.
     #[must_use]
     pub fn reader(slot: u16) -> String {
         format!("{} 00 {:02X}", friendly("Virtual PCD", usize::from(slot / 2)), slot % 2)
     }
 
-    /// The socket, for `PCSCLITE_CSOCK_NAME` of its clients.
+    /// The socket, for the clients' `PCSCLITE_CSOCK_NAME`.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         socket(&self.folder)
     }
 
-    /// What it logged.
+    /// Its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()
     }
 
-    /// `kill -9`: the readers vanish with it.
+    /// `kill -9`: the readers disappear with it.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
     }
@@ -126,17 +128,18 @@ impl Pcscd {
     /// Starts it again on the same socket after a [`kill`](Self::kill).
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process = launch(&self.folder, self.logs)?;
         self.ready().await
     }
 
-    /// Takes the reader away, both slots of it. The virtual reader can't go by itself, so pcscd is back at once without it.
+    /// Removes the reader with both slots. The virtual reader can't be removed alone, so pcscd restarts at once without
+    /// it.
     ///
     /// # Errors
-    /// When pcscd doesn't come up.
+    /// If pcscd doesn't start.
     pub fn unplug(&mut self) -> Result<()> {
         self.process.kill()?;
         write_readers(&self.folder, "")?;
@@ -144,19 +147,19 @@ impl Pcscd {
         Ok(())
     }
 
-    /// Brings it back.
+    /// Adds the reader again.
     ///
     /// # Errors
-    /// When pcscd doesn't come up.
+    /// If pcscd doesn't start.
     pub async fn plug(&mut self) -> Result<()> {
         write_readers(&self.folder, &self.readers)?;
         self.restart().await
     }
 
-    /// Lays a card on a slot: 0 and 1 are the first reader's. pcscd looks every 400 ms.
+    /// Lays a card on a slot: 0 and 1 are the first reader's. pcscd polls every 400 ms.
     ///
     /// # Errors
-    /// When the reader doesn't listen.
+    /// If the reader doesn't listen.
     pub fn insert(&self, slot: u16, atr: &[u8]) -> Result<Card> {
         ensure!(slot < self.slots, "there are {} slots", self.slots);
         Card::insert(self.port + slot, atr)
@@ -175,7 +178,7 @@ impl Pcscd {
     }
 }
 
-/// PC/SC counts the readers of one driver only, so that copies of it would have one name.
+/// PC/SC counts the readers of one driver only, so copies of the driver would have the same name.
 fn friendly(name: &str, number: usize) -> String {
     if number == 0 { name.to_owned() } else { format!("{name} {number}") }
 }
@@ -193,8 +196,8 @@ fn launch(folder: &TempDir, logs: &str) -> Result<Process> {
     let socket = socket(folder);
     std::fs::remove_file(&socket).ok();
     let listener = UnixListener::bind(&socket).context("listen on the socket")?;
-    // The socket travels as standard input, which is never closed on exec; the shell moves it to descriptor 3 and becomes
-    // pcscd, so that its number stays the one in LISTEN_PID.
+    // The socket is passed as standard input, which is never closed on exec. The shell moves it to descriptor 3 and
+    // then executes pcscd, so that the process number equals LISTEN_PID.
     let mut command = Command::new("sh");
     command
         .arg("-c")
@@ -209,11 +212,11 @@ fn launch(folder: &TempDir, logs: &str) -> Result<Process> {
     Process::start_as_is("pcscd", command, &log)
 }
 
-/// A card on the virtual reader. It is taken away with its value.
+/// A card on the virtual reader. It is removed when it is dropped.
 #[derive(Debug)]
 pub struct Card {
     stream: TcpStream,
-    /// pcscd has powered it and heard its answer.
+    /// pcscd has powered the card and received its answer.
     noticed: Arc<AtomicBool>,
     answers: Option<JoinHandle<()>>,
 }
@@ -228,7 +231,7 @@ impl Card {
         let answers = std::thread::spawn(move || {
             let mut powered = false;
             while let Ok(request) = answer(&mut side, &atr) {
-                // Without power it only asks whether a card is there.
+                // Without power the reader only asks whether a card is present.
                 powered |= matches!(request, Request::Power);
                 if powered && matches!(request, Request::Answer) {
                     known.store(true, Ordering::Release);
@@ -238,10 +241,10 @@ impl Card {
         Ok(Self { stream, noticed, answers: Some(answers) })
     }
 
-    /// Waits until pcscd has noticed it; taken away before, it would never have been there.
+    /// Waits until pcscd has noticed the card; a card that is removed earlier is never seen.
     ///
     /// # Errors
-    /// When pcscd does not look.
+    /// If pcscd does not poll.
     pub async fn noticed(&self) -> Result<()> {
         wait::until("pcscd to notice the card", wait::PATIENCE, async || {
             ensure!(self.noticed.load(Ordering::Acquire), "it has not powered the card");
@@ -250,7 +253,7 @@ impl Card {
         .await
     }
 
-    /// Takes it away.
+    /// Removes the card.
     pub fn remove(self) {}
 }
 
@@ -263,15 +266,15 @@ impl Drop for Card {
     }
 }
 
-/// What a message from the reader asks for.
+/// A request of the reader.
 enum Request {
     Power,
     Answer,
     Other,
 }
 
-/// The reader's protocol: a length of two bytes, then as many. One byte alone is a command (off, on, reset, give the ATR)
-/// of which only the last has an answer; more is for the card, which says "not supported".
+/// The reader's protocol: a length of two bytes, then that many bytes. A single byte is a command (off, on, reset, give
+/// the ATR), of which only the last has an answer. More bytes are for the card, which answers "not supported".
 fn answer(stream: &mut TcpStream, atr: &[u8]) -> std::io::Result<Request> {
     const ON: u8 = 1;
     const GIVE_ATR: u8 = 4;

@@ -5,27 +5,27 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result};
 
-/// The kernel takes the source ports of connections from 32768 upwards. A server's port lies below: otherwise a client
-/// that retries against a stopped server could take its port, or even connect to itself.
+/// The kernel uses source ports from 32768 upwards. A server's port is below: otherwise a client that retries against a
+/// stopped server could take its port, or even connect to itself.
 const FIRST: u16 = 12_000;
 const COUNT: u16 = 8_000;
 
-/// A port on which nobody listens.
+/// A free port.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 pub fn free() -> Result<u16> {
     free_row(1)
 }
 
-/// The first of `count` neighbouring ports on which nobody listens. Each call goes on where the last one stopped, so that
-/// two tests of one process never get the same.
+/// The first of `count` consecutive free ports. Each call continues after the previous one, so two tests of one process
+/// never get the same port.
 ///
 /// # Errors
-/// When there are none.
+/// If there are none.
 pub fn free_row(count: u16) -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run side by side start at different places.
+    // Concurrent test processes start at different ports.
     let start = (std::process::id() % u32::from(COUNT)) as u16;
     for _ in 0..COUNT {
         let offset = NEXT.fetch_add(count, Ordering::Relaxed);
@@ -37,10 +37,10 @@ pub fn free_row(count: u16) -> Result<u16> {
     anyhow::bail!("no free port between {FIRST} and {}", FIRST + COUNT)
 }
 
-/// Whether anything listens on `port`, read from the kernel's table: a connection would be noticed.
+/// Whether a process listens on `port`, read from the kernel's table, because the process would notice a connection.
 ///
 /// # Errors
-/// When the table can't be read.
+/// If the table can't be read.
 pub fn listening(port: u16) -> Result<bool> {
     let local = format!(":{port:04X}");
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {

@@ -1,5 +1,5 @@
-/* An operating system that says what a test wants: loaded into a program, it shows the files below $YOMITORI_PRETEND in
- * the place of those of the same path, and moves the wall clock by the milliseconds in $YOMITORI_PRETEND/clock_ms. */
+/* A simulated operating system: loaded into a program, it replaces files by those of the same path below
+ * $YOMITORI_PRETEND, and moves the wall clock by the milliseconds in $YOMITORI_PRETEND/clock_ms. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The path below the root, if there is something. The kernel is asked directly, so that nothing here is met again. */
+/* The path below the root, if it exists. A direct system call avoids recursion into these replacements. */
 static const char *shown(const char *path, char *place) {
   const char *root = getenv("YOMITORI_PRETEND");
   if (root == NULL || path == NULL || path[0] != '/') return path;

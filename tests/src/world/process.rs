@@ -1,4 +1,4 @@
-//! A program that a test runs: its output in a file, its end in the test's hands.
+//! A program that a test runs and stops, with its output in a file.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::wait;
 
-/// `program`, with the words of `within` in front of it, such as the entry into a network namespace.
+/// `program`, with the words of `within` before it, such as the entry into a network namespace.
 pub(super) fn command_within(within: &[String], program: &Path) -> Command {
     let Some((first, rest)) = within.split_first() else { return Command::new(program) };
     let mut command = Command::new(first);
@@ -18,7 +18,7 @@ pub(super) fn command_within(within: &[String], program: &Path) -> Command {
     command
 }
 
-/// A running program. It ends with its value.
+/// A running program. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -27,10 +27,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`; what it prints is appended to `log`.
+    /// Starts `command`; its output is appended to `log`.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// If it can't be started.
     pub fn start(name: &str, mut command: Command, log: &Path) -> Result<Self> {
         let out = File::options().create(true).append(true).open(log).with_context(|| format!("open {log:?}"))?;
         let err = out.try_clone().context("share the log")?;
@@ -38,10 +38,10 @@ impl Process {
         Self::start_with_own_output(name, command, log)
     }
 
-    /// Starts `command`, whose output the caller has directed; `log` is what failures quote.
+    /// Starts `command`, whose output the caller has redirected; failures quote `log`.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// If it can't be started.
     pub fn start_with_own_output(name: &str, mut command: Command, log: &Path) -> Result<Self> {
         command.stdin(Stdio::null());
         Self::start_as_is(name, command, log)
@@ -54,19 +54,19 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
     }
 
-    /// Its number.
+    /// The process number.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has printed so far.
+    /// Its output so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// `error` with the end of the log, as a failure should tell it.
+    /// Adds the end of the log to `error`.
     #[must_use]
     pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         let log = self.log();
@@ -75,33 +75,33 @@ impl Process {
         error.context(format!("{} (process {})\n--- the end of {:?}\n{tail}\n---", self.name, self.pid(), self.log))
     }
 
-    /// An error once it has ended, for use while waiting for it.
+    /// Returns an error if the process has ended, for use while waiting for it.
     ///
     /// # Errors
-    /// When it has ended.
+    /// If it has ended.
     pub fn alive(&mut self) -> Result<()> {
-        match self.child.try_wait().context("ask for the process")? {
+        match self.child.try_wait().context("poll the process")? {
             None => Ok(()),
             Some(status) => Err(self.explain(anyhow!("{} has ended: {status}", self.name))),
         }
     }
 
-    /// `kill -9`, as a power cut does it.
+    /// `kill -9`, like a power cut.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn kill(&mut self) -> Result<()> {
-        if self.child.try_wait().context("ask for the process")?.is_none() {
+        if self.child.try_wait().context("poll the process")?.is_none() {
             self.child.kill().context("kill")?;
         }
         self.child.wait().context("wait for the killed process")?;
         Ok(())
     }
 
-    /// SIGTERM, as an administrator or the system does it.
+    /// Sends SIGTERM, like an administrator or the system.
     ///
     /// # Errors
-    /// When it doesn't end within `limit`.
+    /// If it doesn't end within `limit`.
     pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         self.ended(limit).await
@@ -110,7 +110,7 @@ impl Process {
     /// Sends `signal`.
     ///
     /// # Errors
-    /// When the process is gone.
+    /// If the process has ended.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         self.alive()?;
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("a process number")?;
@@ -120,7 +120,7 @@ impl Process {
     /// Waits for its end.
     ///
     /// # Errors
-    /// When it doesn't come within `limit`.
+    /// If it doesn't end within `limit`.
     pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);
         wait::until(&what, limit, async || self.child.try_wait()?.context("it is still running")).await
@@ -129,7 +129,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Nothing can be done about a failure here; a test that cares calls `kill` or `terminate` itself.
+        // A failure here can't be handled; a test that needs the result calls `kill` or `terminate` itself.
         self.kill().ok();
     }
 }

@@ -1,4 +1,4 @@
-//! A relay, as a clinic runs it on another machine: by its command line.
+//! A relay on another machine of the clinic, run by its command line.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use super::process::{Process, command_within};
 use super::{Build, World};
 
-/// A relay of a world. It ends with its value.
+/// A relay of a world. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Relay {
-    /// What stands in front of the program, such as the entry into a network namespace.
+    /// Words before the program, such as the entry into a network namespace.
     within: Vec<String>,
     arguments: Vec<String>,
     log: PathBuf,
@@ -19,7 +19,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// One that carries `terminals` to `server`, each `host:port`; not started yet.
+    /// A relay from `terminals` to `server`, each `host:port`; not started yet.
     #[must_use]
     pub fn prepare(world: &World, server: &str, terminals: &[String], within: &[String]) -> Self {
         let mut arguments = vec!["relay".to_owned(), "--server".to_owned(), server.to_owned()];
@@ -33,7 +33,7 @@ impl Relay {
     /// Starts the process, also after it was killed.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// If it can't be started.
     pub fn launch(&mut self) -> Result<&mut Process> {
         let command = self.command();
         Ok(self.process.insert(Process::start("yomitori-agent relay", command, &self.log)?))
@@ -42,21 +42,21 @@ impl Relay {
     /// Its process.
     ///
     /// # Errors
-    /// When it was never started.
+    /// If it was never started.
     pub fn process(&mut self) -> Result<&mut Process> {
         self.process.as_mut().context("the relay was not started")
     }
 
-    /// What it logged.
+    /// Its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// What `relay --check` says.
+    /// The output of `relay --check`.
     ///
     /// # Errors
-    /// When the program can't be run.
+    /// If the program can't be run.
     pub async fn check(&self) -> Result<Output> {
         let mut command = self.command();
         command.arg("--check").stdin(Stdio::null());

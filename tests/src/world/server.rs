@@ -1,4 +1,4 @@
-//! The server, as an operator runs it: by its configuration file, its command line and its web side.
+//! The server, run by its configuration file, its command line and its web pages, as by an operator.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use serde_json::Value;
 use super::process::Process;
 use super::{Build, World, port, wait};
 
-/// What a test wants of a server.
+/// The test's settings for a server.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub build: Build,
-    /// The value of `--roles`; all of them where it is empty.
+    /// The value of `--roles`; all roles if empty.
     pub roles: &'static str,
-    /// Where agents connect; on loopback where it is none.
+    /// The uplink's address; loopback if `None`.
     pub at: Option<Ipv4Addr>,
     /// Environment variables, such as `YOMITORI_CRASH`.
     pub env: Vec<(String, String)>,
 }
 
-/// A server of a world. It ends with its value.
+/// A server of a world. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Server {
-    /// Where people look, such as `http://127.0.0.1:12345`.
+    /// The address of the pages, such as `http://127.0.0.1:12345`.
     pub web: String,
-    /// Where agents connect, such as `https://127.0.0.1:12346`.
+    /// The address for agents, such as `https://127.0.0.1:12346`.
     pub uplink: String,
     plan: Plan,
     config: PathBuf,
@@ -38,20 +38,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Prepares database, topic and certificate authority, and starts it; returns when it answers.
+    /// Prepares database, topic and certificate authority, and starts the server; returns when it answers.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn start(world: &World, plan: Plan) -> Result<Self> {
         let mut server = Self::prepare(world, plan).await?;
         server.serve().await?;
         Ok(server)
     }
 
-    /// Everything of [`start`](Self::start) but the start.
+    /// Like [`start`](Self::start), without the start itself.
     ///
     /// # Errors
-    /// When `migrate` fails.
+    /// If `migrate` fails.
     pub async fn prepare(world: &World, plan: Plan) -> Result<Self> {
         let (web, uplink) = (port::free()?, port::free()?);
         let folder = world.new_folder(&format!("server-{web}"))?;
@@ -83,16 +83,16 @@ impl Server {
     /// Starts the process, also after [`kill`](Self::kill); returns when it answers.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// If it doesn't start.
     pub async fn serve(&mut self) -> Result<()> {
         self.launch()?;
         self.ready().await
     }
 
-    /// Starts the process without waiting for an answer, which a planned crash may forestall.
+    /// Starts the process without waiting for an answer, because a planned crash may prevent one.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// If it can't be started.
     pub fn launch(&mut self) -> Result<&mut Process> {
         let mut command = self.command();
         command.arg("serve").envs(self.plan.env.iter().map(|(name, value)| (name, value)));
@@ -105,7 +105,7 @@ impl Server {
     /// Waits until it answers.
     ///
     /// # Errors
-    /// When it doesn't, or has ended.
+    /// If it doesn't, or has ended.
     pub async fn ready(&mut self) -> Result<()> {
         let url = format!("{}/healthz", self.web);
         let (client, process) = (self.client.clone(), self.process()?);
@@ -117,12 +117,12 @@ impl Server {
         .await
     }
 
-    /// Changes what the next start gets in its environment.
+    /// Changes the environment of the next start.
     pub fn set_env(&mut self, env: Vec<(String, String)>) {
         self.plan.env = env;
     }
 
-    /// The value of `--roles`; empty where it is all of them.
+    /// The value of `--roles`; empty for all roles.
     #[must_use]
     pub const fn roles(&self) -> &'static str {
         self.plan.roles
@@ -131,7 +131,7 @@ impl Server {
     /// Its process.
     ///
     /// # Errors
-    /// When it was never started.
+    /// If it was never started.
     pub fn process(&mut self) -> Result<&mut Process> {
         self.process.as_mut().context("the server was not started")
     }
@@ -139,12 +139,12 @@ impl Server {
     /// `kill -9`.
     ///
     /// # Errors
-    /// When it was never started.
+    /// If it was never started.
     pub fn kill(&mut self) -> Result<()> {
         self.process()?.kill()
     }
 
-    /// What it logged.
+    /// Its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
@@ -166,25 +166,25 @@ impl Server {
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.program());
-        // The variables of the shared services would win over the file.
+        // The variables of the shared services would override the file.
         command.arg("--config").arg(&self.config).env_remove("YOMITORI_KAFKA").env_remove("YOMITORI_POSTGRES");
         command
     }
 
-    /// Runs a command such as `status`, and gives all it said, whether it succeeded or not.
+    /// Runs a command such as `status`, and returns its output whether it succeeds or fails.
     ///
     /// # Errors
-    /// When the program can't be run.
+    /// If the program can't be run.
     pub async fn try_run(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::null());
         tokio::task::spawn_blocking(move || command.output()).await?.context("run yomitori-server; is it built?")
     }
 
-    /// Runs a command that has to succeed, and gives what it printed.
+    /// Runs a command that must succeed, and returns its output.
     ///
     /// # Errors
-    /// When it fails; with what it said.
+    /// If the command fails. The error contains its output.
     pub async fn run(&self, arguments: &[&str]) -> Result<String> {
         let output = self.try_run(arguments).await?;
         let error = String::from_utf8_lossy(&output.stderr);
@@ -197,7 +197,7 @@ impl Server {
     /// Registers facilities; `csv` has the columns code, name and prefecture.
     ///
     /// # Errors
-    /// When the import is refused.
+    /// If the import is refused.
     pub async fn import(&self, csv: &str) -> Result<()> {
         let file = self.config.with_file_name("facilities.csv");
         std::fs::write(&file, csv).context("write the table")?;
@@ -208,7 +208,7 @@ impl Server {
     /// An enrolment token for a terminal of the facility with `code`.
     ///
     /// # Errors
-    /// When the facility isn't known.
+    /// If the facility is unknown.
     pub async fn token(&self, code: &str) -> Result<String> {
         let printed = self.run(&["terminal", "token", "--facility", code]).await?;
         Ok(printed.trim().to_owned())
@@ -217,16 +217,16 @@ impl Server {
     /// The JSON at `path`, such as `/api/v1/facilities`.
     ///
     /// # Errors
-    /// When the server answers anything but success.
+    /// If the server doesn't answer with success.
     pub async fn get(&self, path: &str) -> Result<Value> {
         let answer = self.client.get(format!("{}{path}", self.web)).send().await.context("ask the server")?;
         answer.error_for_status().context("the server's answer")?.json().await.context("read the answer")
     }
 
-    /// What the API says of the facility with `code`.
+    /// The API's answer about the facility with `code`.
     ///
     /// # Errors
-    /// When it isn't known.
+    /// If the facility is unknown.
     pub async fn facility(&self, code: &str) -> Result<Value> {
         self.get(&format!("/api/v1/facilities/{code}")).await
     }

@@ -1,4 +1,4 @@
-//! A passage that writes down every byte that goes through it, as somebody would who has taken over the relay.
+//! A proxy that records every byte, like an attacker who has taken over the relay.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,32 +7,32 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-/// The bytes of each direction of each connection, in the order of their coming.
+/// The bytes of each direction of each connection, in order of arrival.
 type Recorded = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// See the head of this file. It closes with its value.
+/// See the head of this file. It closes when it is dropped.
 #[derive(Debug)]
 pub struct Wire {
-    /// Where to connect, on 127.0.0.1.
+    /// The port to connect to, on 127.0.0.1.
     pub port: u16,
     recorded: Recorded,
     _passage: AbortOnDropHandle<()>,
 }
 
 impl Wire {
-    /// One that leads to `port` on 127.0.0.1.
+    /// A proxy to `port` on 127.0.0.1.
     ///
     /// # Errors
-    /// When there is no port for it.
+    /// If no port is free.
     pub async fn to(port: u16) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listen")?;
-        let entry = listener.local_addr().context("where it listens")?.port();
+        let entry = listener.local_addr().context("the local address")?.port();
         let recorded = Recorded::default();
         let passage = tokio::spawn(pass(listener, port, Arc::clone(&recorded)));
         Ok(Self { port: entry, recorded, _passage: AbortOnDropHandle::new(passage) })
     }
 
-    /// What went through so far.
+    /// The bytes so far.
     #[must_use]
     pub fn recorded(&self) -> Vec<Vec<u8>> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -61,6 +61,6 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
             return;
         }
     }
-    // The other side may have gone already.
+    // The other side may have closed already.
     to.shutdown().await.ok();
 }

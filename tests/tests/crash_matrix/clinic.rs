@@ -1,4 +1,4 @@
-//! A terminal with a desk at which results never stop coming.
+//! A terminal with a desk that produces results continuously.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use yomitori_tests::world::process::Process;
 use yomitori_tests::world::server::Server;
 use yomitori_tests::world::{Build, World};
 
-/// A new result so often.
+/// Interval between results.
 const EVERY: Duration = Duration::from_millis(25);
-/// So many results lie in the folder at a time: each lives for 200 ms.
+/// Number of results that exist in the folder at a time: each lives for 200 ms.
 const THERE: u64 = 8;
 const BUDGET: u64 = 64 << 20;
 
@@ -48,13 +48,13 @@ impl Clinic {
         Ok(clinic)
     }
 
-    /// No more results; says how many there were.
+    /// Stops the results; returns their number.
     pub(crate) async fn close(&mut self) -> Result<u64> {
         self.closing.cancel();
         (&mut self.desk).await.context("the desk")?
     }
 
-    /// The present life and the last number kept in it.
+    /// The current life and the last number kept in it.
     pub(crate) fn last(&self) -> Result<(TerminalId, Life, u64)> {
         let lives = gather::journal(&self.journal)?;
         ensure!(lives.len() == 1, "{} lives of one terminal", lives.len());
@@ -62,7 +62,7 @@ impl Clinic {
         Ok((self.terminal, life, numbers.last().copied().unwrap_or_default()))
     }
 
-    /// Whether the agent has heard that everything up to `seq` is in the log.
+    /// Whether the agent has received the acknowledgement of everything up to `seq`.
     pub(crate) fn has_acknowledged(&self, seq: u64) -> Result<()> {
         let log = self.agent.log();
         let line = log.lines().rev().find(|line| line.contains("The server acknowledged observations."));
@@ -71,7 +71,7 @@ impl Clinic {
         Ok(())
     }
 
-    /// What the terminal says it has kept. Its agent must have ended.
+    /// The observations that the terminal has kept. Its agent must have ended.
     pub(crate) fn kept(&self) -> Result<Vec<Kept>> {
         let spool = Spool::open(&self.agent.state, self.terminal, BUDGET, clock::now())?;
         let mut lives = gather::journal(&self.journal)?;
@@ -91,7 +91,7 @@ impl Victim for Clinic {
 
     fn start(&mut self, crash: Option<String>) -> Result<&mut Process> {
         let journal = ("YOMITORI_KEPT_JOURNAL".to_owned(), self.journal.display().to_string());
-        // At this level the agent says up to where it was acknowledged.
+        // At this level the agent logs its acknowledged number.
         let log = ("YOMITORI_LOG".to_owned(), "info,yomitori_agent::telemetry=debug".to_owned());
         let crash = crash.map(|crash| ("YOMITORI_CRASH".to_owned(), crash));
         self.agent.set_env([journal, log].into_iter().chain(crash).collect());
@@ -103,7 +103,7 @@ impl Victim for Clinic {
     }
 }
 
-/// Results come and go, each under a name of its own, whether an agent watches or not.
+/// Results appear and disappear, each with a unique name, whether or not an agent watches.
 async fn desk(folder: PathBuf, closing: CancellationToken) -> Result<u64> {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! Who gets through TLS at all, and what those meet who don't even try.
+//! The certificates that TLS accepts, and connections that don't attempt TLS.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use yomitori_tests::world::agent::{self, Agent};
 
 use crate::status::{PERMISSION_DENIED, UNAUTHENTICATED};
 
-/// How long the server bears silence, and a little more.
+/// The server's limit for silence, and a little more.
 const SILENCE: Duration = Duration::from_secs(45);
 
 fn victim() -> Peer {
@@ -43,7 +43,7 @@ fn hello(peer: Peer) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_does_not_hold_opens_nothing() -> Result<()> {
+async fn an_invalid_certificate_is_rejected() -> Result<()> {
     let mut siege = Siege::begin("hostile-certificates").await?;
     let (ours, foreign) = (Signer::of(&siege.world)?, Signer::foreign()?);
     let peer = victim();
@@ -95,7 +95,7 @@ async fn a_certificate_that_does_not_hold_opens_nothing() -> Result<()> {
             ensure!(answer.is_err(), "a certificate {what} was heard: {answer:?}");
         }
     }
-    // TLS lets this one in, to be renewed; but this terminal is none of the facility's.
+    // TLS accepts this certificate for renewal, but the terminal doesn't belong to the facility.
     let line = Line::open(&siege.server.uplink, &ours.certificate, Some(&ours.sign(&lapsed)?)).await?;
     let answer = line.ask(CARRY, hello(peer)).await?;
     ensure!(answer.status == Some(UNAUTHENTICATED) && answer.body.is_empty(), "{answer:?}");
@@ -103,8 +103,8 @@ async fn a_certificate_that_does_not_hold_opens_nothing() -> Result<()> {
     let answer = line.ask(RENEW, said(&[wire::RenewRequest { csr_der: request }])).await?;
     ensure!(answer.status == Some(PERMISSION_DENIED) && answer.body.is_empty(), "{answer:?}");
 
-    // TLS takes these, as our authority wrote them; but they name nobody.
-    let nobody: Vec<(&str, Option<Credential>)> = vec![
+    // TLS accepts these because our authority issued them, but they name no terminal.
+    let unnamed: Vec<(&str, Option<Credential>)> = vec![
         ("no certificate", None),
         ("no names", Some(ours.sign(&wish(|wish| wish.uris.clear()))?)),
         ("no facility", Some(ours.sign(&wish(|wish| wish.uris.truncate(1)))?)),
@@ -116,7 +116,7 @@ async fn a_certificate_that_does_not_hold_opens_nothing() -> Result<()> {
         ),
         ("names of another kind", Some(ours.sign(&wish(|wish| wish.names = std::mem::take(&mut wish.uris)))?)),
     ];
-    for (what, credential) in nobody {
+    for (what, credential) in unnamed {
         let line = Line::open(&siege.server.uplink, &ours.certificate, credential.as_ref()).await.context(what)?;
         for (method, saying) in [(CARRY, hello(peer)), (RENEW, said(&[wire::RenewRequest { csr_der: vec![] }]))] {
             let answer = line.ask(method, saying).await.context(what)?;
@@ -128,14 +128,14 @@ async fn a_certificate_that_does_not_hold_opens_nothing() -> Result<()> {
     let connected: i64 = siege.store.query_one(facts, &[&peer.facility.0]).await?.get(0);
     ensure!(connected == 0, "{connected} connections of the victim");
 
-    // The same certificate, as it should be, is heard: it was not the test that was refused.
+    // The same certificate with the right contents is accepted, so the test setup was not the reason for the rejection.
     let line = Line::open(&siege.server.uplink, &ours.certificate, Some(&ours.sign(&right)?)).await?;
     let answer = line.ask(CARRY, hello(peer)).await?;
     ensure!(answer.status == Some(0) && !answer.body.is_empty(), "{answer:?}");
     Ok(())
 }
 
-/// A `ClientHello` of TLS 1.2, which offers nothing newer.
+/// A `ClientHello` of TLS 1.2, which offers no newer version.
 fn tls_1_2() -> Vec<u8> {
     let extensions = [
         [0x00, 0x0A, 0, 6, 0, 4, 0x00, 0x1D, 0x00, 0x17].as_slice(), // groups
@@ -157,25 +157,25 @@ fn tls_1_2() -> Vec<u8> {
     [[0x16, 3, 1].as_slice(), &length(&handshake), &handshake].concat()
 }
 
-/// Says `bytes` and hears what comes until the server has hung up.
+/// Sends `bytes` and reads until the server closes the connection.
 async fn say(uplink: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let mut stream = reach(uplink).await?;
-    // The server may hang up before it has heard all.
+    // The server may close the connection before it has read everything.
     stream.write_all(bytes).await.ok();
     let mut heard = Vec::new();
     let end = timeout(SILENCE, stream.read_to_end(&mut heard)).await.context("it doesn't hang up")?;
-    // Reset or closed, both are an end.
+    // A reset and a close are both an end.
     end.ok();
     Ok(heard)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_tls_1_3_is_sent_away_at_once() -> Result<()> {
+async fn anything_but_tls_1_3_is_rejected_at_once() -> Result<()> {
     let mut chance = chance("no-tls")?;
     let mut siege = Siege::begin("hostile-tls").await?;
     let uplink = siege.server.uplink.clone();
     let heard = say(&uplink, &tls_1_2()).await?;
-    // An alert: fatal, and of the kind "protocol version".
+    // A fatal alert of the kind "protocol version".
     ensure!(heard.get(..1) == Some(&[0x15]) && heard.ends_with(&[2, 70]), "TLS 1.2 was answered {heard:02x?}");
 
     let http = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -185,18 +185,18 @@ async fn what_is_no_tls_1_3_is_sent_away_at_once() -> Result<()> {
     for _ in 0..200 {
         let mut bytes = noise(&mut chance, 2_000);
         if rand::Rng::random(&mut chance) {
-            // Something that begins like a handshake, so that it gets a little further, and is all there.
+            // A complete record that begins like a handshake, so that it passes the first check.
             let length = u16::try_from(bytes.len()).unwrap_or(0).to_be_bytes();
             bytes.splice(0..0, [0x16, 3, 1, length[0], length[1]]);
         } else {
             bytes.resize(bytes.len().max(5), 0xFF);
-            // A record that never gets as long as it claims would be waited for.
+            // The server would wait for a record that never reaches its stated length.
             bytes[0] |= 0x80;
         }
         let heard = say(&uplink, &bytes).await?;
         ensure!(heard.len() < 100, "{} bytes were answered with {}", bytes.len(), heard.len());
     }
-    // TLS with the wrong words in it.
+    // TLS with an invalid protocol inside.
     let authority = Signer::of(&siege.world)?.certificate;
     ensure!(greet(&uplink, &authority, None, b"http/1.1").await.is_err(), "HTTP/1 was agreed on");
     for words in [http.as_bytes(), b"\0\0\0\0\0\0\0\0\0", &[0xFF; 3_000]] {
@@ -210,17 +210,17 @@ async fn what_is_no_tls_1_3_is_sent_away_at_once() -> Result<()> {
     siege.holds().await
 }
 
-/// Whether the server has hung up.
+/// Whether the server has closed the connection.
 async fn hung_up(mut stream: impl AsyncReadExt + Unpin) -> Result<()> {
     let mut rest = Vec::new();
     match timeout(SILENCE, stream.read_to_end(&mut rest)).await {
         Ok(_) => Ok(()),
-        Err(_) => bail!("a silent connection is borne for longer than {SILENCE:?}"),
+        Err(_) => bail!("a silent connection is accepted for longer than {SILENCE:?}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_connections_hold_nobody_up_and_are_ended() -> Result<()> {
+async fn silent_connections_delay_no_client_and_are_closed() -> Result<()> {
     const EACH: usize = 200;
     let mut siege = Siege::begin("hostile-silence").await?;
     let uplink = siege.server.uplink.clone();
@@ -233,7 +233,7 @@ async fn silent_connections_hold_nobody_up_and_are_ended() -> Result<()> {
         halfway.push(stream);
         greeted.push(greet(&uplink, &authority, None, b"h2").await?);
     }
-    // While they all wait, the honest terminal goes on, another enrols, and a third connects.
+    // While they all wait, the honest terminal continues, another enrols, and a third connects.
     siege.holds().await?;
     let mut newcomer = Agent::start(&siege.world, &siege.server, VICTIM, agent::Plan::default()).await?;
     newcomer.process()?.alive()?;

@@ -1,4 +1,4 @@
-//! Tokens and certificate requests that somebody found, guessed, changed or kept.
+//! Tokens and certificate requests that an attacker found, guessed, changed or kept.
 
 use anyhow::{Context, Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PublicKeyData as _, SanType};
@@ -46,7 +46,7 @@ async fn a_token_lets_one_key_in_once() -> Result<()> {
         let answer = enrol(&line, garbage, &request(&key)?).await?;
         ensure!(answer.status == Some(UNAUTHENTICATED) && answer.body.is_empty(), "{garbage:?}: {answer:?}");
     }
-    // A request that can't be used leaves the token unused.
+    // An invalid request leaves the token unused.
     let mut broken = request(&key)?;
     *broken.last_mut().context("a byte")? ^= 1;
     for csr_der in [&broken, &vec![], &vec![0x30; 500], &request(&other)?.split_at(100).0.to_vec()] {
@@ -75,7 +75,7 @@ async fn a_token_lets_one_key_in_once() -> Result<()> {
         .await?;
     let answer = enrol(&line, &expired, &request(&key)?).await?;
     ensure!(answer.status == Some(UNAUTHENTICATED), "expired: {answer:?}");
-    // Three refusals read the same: whoever guesses learns nothing.
+    // Three rejections are identical, so that guessing reveals nothing.
     let unknown = enrol(&line, "ytm1.aaaaaaaaaaaaaaaaaaaaaaaaaa.00", &request(&key)?).await?;
     ensure!(answer.message == unknown.message);
     siege.holds().await
@@ -102,7 +102,7 @@ async fn of_many_keys_with_one_token_at_once_one_gets_in() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_says_what_the_server_knows_and_nothing_that_was_asked_for() -> Result<()> {
+async fn a_certificate_has_the_servers_contents_and_not_the_requested_ones() -> Result<()> {
     let mut siege = Siege::begin("hostile-requests").await?;
     let signer = Signer::of(&siege.world)?;
     let line = Line::open(&siege.server.uplink, &signer.certificate, None).await?;
@@ -120,7 +120,7 @@ async fn a_certificate_says_what_the_server_knows_and_nothing_that_was_asked_for
     let names = yomitori_server::identity::terminal_certificate(der, clock::now()).context("its names")?.peer;
     ensure!((names.terminal.to_bytes(), names.facility.to_bytes()) == (given.terminal, given.facility));
     ensure!(der.windows(key.der_bytes().len()).any(|window| window == key.der_bytes()), "it is for another key");
-    // The extension "basic constraints" with "it is an authority" would be these bytes.
+    // The encoding of the extension "basic constraints" with "it is an authority".
     let authority = [0x55, 0x1D, 0x13, 0x01, 0x01, 0xFF];
     ensure!(!der.windows(authority.len()).any(|window| window == authority), "it is an authority's");
     siege.holds().await

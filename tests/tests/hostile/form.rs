@@ -1,5 +1,5 @@
-//! Forms that no page of ours has drawn: sent by other sites, under other names, too large, in no known letters, without
-//! what has to be said. Each is refused with a reason, and nothing of it enters the log.
+//! Invalid forms: from other sites, with wrong names, too large, in an unknown encoding, without required fields. Each
+//! is rejected with a reason, and none of them enters the log.
 
 use anyhow::{Context, Result, ensure};
 use rand::Rng;
@@ -7,14 +7,14 @@ use rand::seq::IndexedRandom;
 use reqwest::header::{CONTENT_TYPE, HOST, ORIGIN};
 use reqwest::{Client, Method, redirect};
 use yomitori_proto::event::{LogBody, Origin};
-use yomitori_tests::hostile::chance::{chance, mutated, noise, tell};
+use yomitori_tests::hostile::chance::{chance, mutated, noise, print_line};
 use yomitori_tests::hostile::siege::{Siege, VICTIM};
 
 const FORM: &str = "application/x-www-form-urlencoded";
-/// A form as it should be.
+/// A valid form.
 const GOOD: &str = "intent=do_not_want&by=%E9%88%B4%E6%9C%A8&why=no+staff";
 
-/// A program that sends forms and follows no redirection.
+/// A client that sends forms and follows no redirection.
 struct Sender {
     client: Client,
     web: String,
@@ -35,14 +35,14 @@ impl Sender {
         Ok((answer.status().as_u16(), answer.text().await.unwrap_or_default()))
     }
 
-    /// As a page of ours would send it.
+    /// Sends a form like one of our pages.
     async fn ours(&self, path: &str, body: impl Into<Vec<u8>>) -> Result<(u16, String)> {
         let origin = self.web.clone();
         self.send(path, &[(ORIGIN.as_str(), &origin), (CONTENT_TYPE.as_str(), FORM)], body.into()).await
     }
 }
 
-/// What people have stated so far, imports aside.
+/// The number of people's statements so far, except imports.
 async fn statements(siege: &Siege) -> Result<usize> {
     let person = |record: &&yomitori_proto::event::LogRecord| {
         matches!(&record.body, LogBody::Statement { origin: Origin::Person(_), .. })
@@ -51,7 +51,7 @@ async fn statements(siege: &Siege) -> Result<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Result<()> {
+async fn a_foreign_form_is_rejected_and_not_recorded() -> Result<()> {
     let mut siege = Siege::begin("hostile-forms").await?;
     let sender = Sender::new(&siege.server.web)?;
     let before = statements(&siege).await?;
@@ -108,7 +108,7 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
         let (status, text) = sender.ours(&format!("{path}?lang=en"), body).await?;
         ensure!(status == expected, "{what}: {status}: {text}");
         for needle in needles {
-            ensure!(text.contains(needle), "{what}: `{needle}` is not told: {text}");
+            ensure!(text.contains(needle), "{what}: `{needle}` is missing: {text}");
         }
         ensure!(!text.contains("<script>alert"), "{what} is echoed as it is");
     }
@@ -128,7 +128,7 @@ async fn a_form_that_is_not_ours_is_refused_and_nothing_of_it_is_kept() -> Resul
     }
     ensure!(statements(&siege).await? == before, "something of it is in the log");
 
-    // What is right is taken, once, however often the very form is sent.
+    // A valid form is accepted once, even if the same form is sent repeatedly.
     let once = format!("{GOOD}&id=00000000-0000-4000-8000-000000000001");
     let twice = tokio::join!(sender.ours(&path, once.clone()), sender.ours(&path, once));
     ensure!(twice.0?.0 == 303 && twice.1?.0 == 303);
@@ -163,7 +163,7 @@ async fn no_form_makes_the_server_fail() -> Result<()> {
         );
         *answers.entry(status).or_insert(0) += 1;
     }
-    tell(&format!("{answers:?}"));
+    print_line(&format!("{answers:?}"));
     ensure!(siege.parked().await? == 0, "a statement stopped its facility");
     siege.holds().await
 }

@@ -1,4 +1,4 @@
-//! What somebody writes into the log past every door: random bytes, changed records, records that are right and mad.
+//! Records written directly into the log: random bytes, changed records, valid records with absurd contents.
 
 use anyhow::{Context, Result, ensure};
 use proptest::strategy::{Strategy, ValueTree};
@@ -27,7 +27,7 @@ fn producer(siege: &Siege) -> Result<FutureProducer> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> {
+async fn garbage_in_the_log_blocks_its_own_facility_and_no_other() -> Result<()> {
     let mut chance = chance("log")?;
     let mut siege = Siege::begin("hostile-log").await?;
     let (producer, topic) = (producer(&siege)?, siege.world.topic.clone());
@@ -50,14 +50,15 @@ async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> 
             1 => Vec::new(),
             _ => mutated(&bytes, &mut chance),
         };
-        // A change may leave another right record, even one of the honest facility: not a part of this test.
+        // A change may give another valid record, even one of the honest facility; the test skips those.
         if yomitori_proto::decode::log_record(&value).is_ok() {
             continue;
         }
         append(&producer, &topic, &key, &value).await?;
         garbage += 1;
     }
-    // The honest facility goes on, what is right of the victim waits behind, and every record is kept for a person.
+    // The honest facility continues, the victim's valid records wait behind the invalid ones, and every record is kept
+    // for a person.
     siege.holds().await?;
     siege
         .server
@@ -69,7 +70,7 @@ async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> 
         Ok(())
     })
     .await?;
-    wait::until("the facilities to be told", PATIENCE, async || {
+    wait::until("the facilities to be folded", PATIENCE, async || {
         let health = siege.server.get("/healthz").await?;
         let facilities = health["projection"]["parked_facilities"].as_i64();
         ensure!(facilities.is_some_and(|count| count >= 1), "{health}");
@@ -77,7 +78,7 @@ async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> 
     })
     .await?;
 
-    // What was set aside is known after a restart, too.
+    // The parked records are known after a restart, too.
     siege.server.kill()?;
     siege.server.serve().await?;
     siege
@@ -98,12 +99,12 @@ async fn garbage_in_the_log_stops_its_own_facility_and_no_other() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_contract_allows_can_be_folded() -> Result<()> {
+async fn any_value_that_the_contract_allows_can_be_folded() -> Result<()> {
     let mut chance = chance("allowed")?;
     let mut siege = Siege::begin("hostile-allowed").await?;
     let (producer, topic) = (producer(&siege)?, siege.world.topic.clone());
     let mut runner = crate::runner(&mut chance);
-    // A few facilities, so that each gets a long and mad story.
+    // A few facilities, so that each gets a long and absurd story.
     let facilities: Vec<FacilityId> = (0..6).map(|n| FacilityId::of_code(&format!("mad {n}"))).collect();
     for _ in 0..2_000 {
         let mut record: LogRecord =
@@ -115,7 +116,7 @@ async fn whatever_the_contract_allows_can_be_folded() -> Result<()> {
     wait::until("the end of the log", PATIENCE, async || {
         let health = siege.server.get("/healthz").await?;
         ensure!(health["projection"]["behind"] == false, "{health}");
-        // The server itself notices that some of these terminals are gone.
+        // The server itself records that some of these terminals are disconnected.
         let facts: usize = siege
             .log()
             .await?
@@ -132,7 +133,7 @@ async fn whatever_the_contract_allows_can_be_folded() -> Result<()> {
     })
     .await?;
     ensure!(siege.parked().await? == 0, "{} records were set aside", siege.parked().await?);
-    // Each has a page and a place in the list.
+    // Each has a page and a row in the list.
     for facility in &facilities {
         siege.server.facility(&facility.to_string()).await.with_context(|| facility.to_string())?;
     }

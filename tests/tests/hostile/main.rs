@@ -1,5 +1,5 @@
-//! Bad input at every door, on the real server and the real agent: it is refused with a reason, nothing of it enters the
-//! log, and the honest go on as if nothing had been. `SEED=n` repeats a run.
+//! Invalid input at every entry point of the real server and the real agent: it is rejected with a reason, none of it
+//! enters the log, and honest clients continue undisturbed. `SEED=n` repeats a run.
 
 mod certificate;
 mod enrolment;
@@ -14,13 +14,13 @@ mod web;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::Rng;
 
-/// Makes up what the contract allows, out of `chance`.
+/// Generates values that the contract allows from `chance`.
 fn runner(chance: &mut impl Rng) -> TestRunner {
     let seed: [u8; 32] = chance.random();
     TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
 }
 
-/// gRPC's words for a refusal.
+/// gRPC's status codes for a rejection.
 mod status {
     pub(crate) const OK: i32 = 0;
     pub(crate) const INVALID_ARGUMENT: i32 = 3;

@@ -1,4 +1,5 @@
-//! Random bytes and changed messages at every method, with and without a certificate: hundreds of streams from one seed.
+//! Random bytes and changed messages at every method, with and without a certificate: hundreds of streams from one
+//! seed.
 
 use anyhow::{Context, Result, ensure};
 use proptest::strategy::{Strategy, ValueTree};
@@ -11,17 +12,17 @@ use rcgen::{CertificateParams, KeyPair};
 use yomitori_proto::event::{LogBody, Speaker};
 use yomitori_proto::wire::{self, up};
 use yomitori_proto::{arbitrary, encode};
-use yomitori_tests::hostile::chance::{chance, mutated, noise, tell};
+use yomitori_tests::hostile::chance::{chance, mutated, noise, print_line};
 use yomitori_tests::hostile::credential::Signer;
 use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM, batch};
 use yomitori_tests::hostile::stranger::{CARRY, ENROL, Line, RENEW, framed, framed_as};
 
 use crate::status::{INTERNAL, INVALID_ARGUMENT, OK, OUT_OF_RANGE, PERMISSION_DENIED, UNAUTHENTICATED, UNIMPLEMENTED};
 
-/// At each method, with and without certificate.
+/// Streams per method, with and without a certificate.
 const STREAMS: usize = 150;
 
-/// What a client of ours might say to a method, before it is changed.
+/// Valid messages of a client to a method, before they are changed.
 struct Valid<'a> {
     it: &'a Intruder,
     token: String,
@@ -52,21 +53,21 @@ impl Valid<'_> {
         })
     }
 
-    /// Bytes for one stream. All of them are noise, or most of them are right.
+    /// Bytes for one stream: all noise, or mostly valid.
     fn saying(&mut self, method: &str, chance: &mut StdRng) -> Result<Vec<u8>> {
         let mut messages = self.messages(method, chance)?;
         let one = chance.random_range(0..messages.len());
         Ok(match chance.random_range(0..8) {
             0 => noise(chance, 4_000),
             1 => framed(&noise(chance, 4_000)),
-            // A message that is shorter or longer than its frame says.
+            // A message that is shorter or longer than its frame states.
             2 => framed_as(chance.random(), &messages[one]),
             // The wrong order.
             3 => {
                 messages.rotate_left(one);
                 messages.iter().flat_map(|message| framed(message)).collect()
             }
-            // Framing and all.
+            // Changes in the frames too.
             4 => mutated(&messages.iter().flat_map(|message| framed(message)).collect::<Vec<_>>(), chance),
             5 => messages.choose(chance).map(|message| framed(&mutated(message, chance))).unwrap_or_default(),
             _ => {
@@ -102,11 +103,14 @@ async fn noise_at_every_method_is_refused_and_nothing_of_it_is_kept() -> Result<
                 let expected: &[i32] = match (method, credential) {
                     (CARRY, None) => &[UNAUTHENTICATED],
                     (CARRY, Some(_)) => &[OK, INVALID_ARGUMENT, PERMISSION_DENIED],
-                    // What is no message at all is answered by the library before anybody looks at it.
+                    // The library answers a malformed message before our code sees it.
                     _ => &[OK, INVALID_ARGUMENT, UNAUTHENTICATED, OUT_OF_RANGE, INTERNAL, UNIMPLEMENTED],
                 };
                 ensure!(expected.contains(&status), "{method}, round {round}, {length} bytes: {answer:?}");
-                ensure!((method, credential.is_none(), status) != (RENEW, true, OK), "renewed for nobody: {answer:?}");
+                ensure!(
+                    (method, credential.is_none(), status) != (RENEW, true, OK),
+                    "renewed without a terminal: {answer:?}"
+                );
                 *answers.entry((method, credential.is_some(), status)).or_insert(0) += 1;
             }
         }
@@ -114,10 +118,10 @@ async fn noise_at_every_method_is_refused_and_nothing_of_it_is_kept() -> Result<
             siege.server.process()?.alive()?;
         }
     }
-    tell(&format!("{} streams were answered: {answers:#?}", STREAMS * 6));
+    print_line(&format!("{} streams were answered: {answers:#?}", STREAMS * 6));
     siege.holds().await?;
 
-    // Whatever was kept of it is what this terminal may say, about itself.
+    // Every record that was kept is one that this terminal may send about itself.
     for record in siege.log().await? {
         let LogBody::Terminal { terminal, observations, .. } = &record.body else { continue };
         if *terminal != it.peer.terminal {

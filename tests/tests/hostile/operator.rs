@@ -1,4 +1,4 @@
-//! What a hurried person writes: configurations, tables and statements with mistakes in them.
+//! Mistakes of a hurried person: in configurations, tables and statements.
 
 use std::process::{Command, Output};
 
@@ -13,20 +13,20 @@ fn run(program: &str, arguments: &[&str]) -> Result<Output> {
     command.output().with_context(|| format!("run {program}; is it built?"))
 }
 
-/// That it refused with exit code 2, and said each of `needles`, which it returns.
+/// Verifies that the command failed with exit code 2 and printed each of `needles`; returns its output.
 fn refused(output: &Output, needles: &[&str]) -> Result<String> {
     let said = String::from_utf8(output.stderr.clone())?;
     ensure!(output.status.code() == Some(2), "exit code {:?}: {said}", output.status.code());
     ensure!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
     for needle in needles {
-        ensure!(said.contains(needle), "`{needle}` is not told: {said}");
+        ensure!(said.contains(needle), "`{needle}` is missing: {said}");
     }
     ensure!(!said.contains("panicked") && !said.contains("backtrace"), "{said}");
     Ok(said)
 }
 
 #[tokio::test]
-async fn all_mistakes_of_a_configuration_are_told_at_once() -> Result<()> {
+async fn all_mistakes_of_a_configuration_are_reported_at_once() -> Result<()> {
     let world = World::new("hostile-config").await?;
     let folder = world.new_folder("config")?;
     let write = |name: &str, text: &str| -> Result<String> {
@@ -52,7 +52,7 @@ async fn all_mistakes_of_a_configuration_are_told_at_once() -> Result<()> {
         &run("yomitori-agent", &["--config", &agent, "enrol", "--token", "x"])?,
         &["state_dir", "address", "folder"],
     )?;
-    // No file, a folder, and no text.
+    // A missing file, a folder, and a file that is not text.
     let missing = folder.join("missing.toml").to_string_lossy().into_owned();
     std::fs::write(folder.join("noise.toml"), [0xFF, 0x00, 0x80])?;
     let noise = folder.join("noise.toml").to_string_lossy().into_owned();
@@ -68,7 +68,7 @@ async fn all_mistakes_of_a_configuration_are_told_at_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_with_a_broken_row_names_it_and_imports_nothing() -> Result<()> {
+async fn a_table_with_an_invalid_row_reports_it_and_imports_nothing() -> Result<()> {
     let mut siege = Siege::begin("hostile-table").await?;
     let count = "SELECT count(*) FROM projection.facility";
     let facilities: i64 = siege.store.query_one(count, &[]).await?.get(0);
@@ -107,7 +107,7 @@ async fn a_table_with_a_broken_row_names_it_and_imports_nothing() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_that_cannot_be_kept_is_refused_and_stops_no_facility() -> Result<()> {
+async fn an_invalid_statement_is_rejected_and_blocks_no_facility() -> Result<()> {
     let mut siege = Siege::begin("hostile-statements").await?;
     let before = siege.log().await?.len();
     let long = "長".repeat(2_001);
@@ -140,10 +140,7 @@ async fn a_statement_that_cannot_be_kept_is_refused_and_stops_no_facility() -> R
                 "yes",
             ],
         ),
-        (
-            "a facility that nobody knows",
-            vec!["read", "record", "--os", "ios", "--facility", "1319999990", "--by", "x"],
-        ),
+        ("an unknown facility", vec!["read", "record", "--os", "ios", "--facility", "1319999990", "--by", "x"]),
         ("a facility that is no code", vec!["read", "record", "--os", "ios", "--facility", "' OR 1=1", "--by", "x"]),
         (
             "an instant that is none",
@@ -172,7 +169,7 @@ async fn a_statement_that_cannot_be_kept_is_refused_and_stops_no_facility() -> R
         refused(&output, &[]).with_context(|| what.to_owned())?;
     }
     ensure!(siege.log().await?.len() == before, "something entered the log");
-    // The facility is as alive as before.
+    // The facility is unaffected.
     siege.server.run(&[&record[..], &["--by", "鈴木", "--why", "人手が足りない"]].concat()).await?;
     wait::until("the statement to be shown", PATIENCE, async || {
         let facility = siege.server.facility(VICTIM).await?.to_string();

@@ -1,4 +1,4 @@
-//! Messages that are too large, too many or without end: the server's memory does not grow with them.
+//! Messages that are too large, too many or endless: the server's memory does not grow with them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use yomitori_proto::wire::up::Message;
 use yomitori_proto::wire::{self, event::Kind};
-use yomitori_tests::hostile::chance::tell;
+use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::hostile::credential::{Credential, Signer};
 use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM, batch};
 use yomitori_tests::hostile::stranger::{CARRY, ENROL, Line, RENEW, Saying, framed_as, said};
@@ -17,13 +17,13 @@ use crate::status::{INVALID_ARGUMENT, OUT_OF_RANGE, UNAUTHENTICATED};
 
 const GIB: u32 = 1 << 30;
 const MIB: u64 = 1 << 20;
-/// How much larger the process may have become: its buffers for a few connections, and not one large message.
+/// Permitted growth of the process: its buffers for a few connections, and not one large message.
 const GROWTH: u64 = 48 * MIB;
 
-/// Which case, with which certificate at which method, after which words, and the right answers.
+/// The name, the certificate, the method, the first messages, and the permitted answers.
 type Case<'a> = (&'a str, Option<&'a Credential>, &'a str, Vec<u8>, &'a [i32]);
 
-/// The most that the process has had resident since it started (`VmHWM`, the peak of `VmRSS`), in bytes.
+/// The peak resident memory of the process since its start (`VmHWM`, the peak of `VmRSS`), in bytes.
 fn peak(pid: u32) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read the process's status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
@@ -33,7 +33,7 @@ fn peak(pid: u32) -> Result<u64> {
 
 fn grown(siege: &mut Siege, before: u64, what: &str) -> Result<()> {
     let now = peak(siege.server.process()?.pid())?;
-    tell(&format!("{what}: {} MiB at most, {} MiB before", now / MIB, before / MIB));
+    print_line(&format!("{what}: {} MiB at most, {} MiB before", now / MIB, before / MIB));
     ensure!(now - before.min(now) < GROWTH, "{what}: the server grew from {} to {} MiB", before / MIB, now / MIB);
     Ok(())
 }
@@ -53,7 +53,7 @@ async fn a_message_of_one_gibibyte_is_refused_unread() -> Result<()> {
         ("renew", Some(&it.credential), RENEW, vec![], &[OUT_OF_RANGE]),
     ];
     for (what, credential, method, head, expected) in cases {
-        // Announced alone, and announced and sent for as long as the server takes it.
+        // Only announced, and announced and sent for as long as the server reads.
         for zeros in [0, u64::from(GIB)] {
             let line = Line::open(&siege.server.uplink, &authority, credential).await?;
             let head = [head.clone(), framed_as(GIB, &[])].concat();
@@ -62,7 +62,7 @@ async fn a_message_of_one_gibibyte_is_refused_unread() -> Result<()> {
             let answer = line.ask(method, saying).await;
             let taken = taken.load(Ordering::Relaxed);
             ensure!(taken < 8 * MIB, "{what}: {} MiB were taken", taken / MIB);
-            // The answer may be lost where the server hangs up on what is still being sent.
+            // The answer may be lost if the server closes the connection while data are still being sent.
             if let Ok(answer) = answer {
                 ensure!(answer.status.is_some_and(|status| expected.contains(&status)), "{what}: {answer:?}");
             } else {
@@ -75,12 +75,12 @@ async fn a_message_of_one_gibibyte_is_refused_unread() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_streams_that_never_end_fill_nothing() -> Result<()> {
+async fn many_endless_streams_use_bounded_memory() -> Result<()> {
     let mut siege = Siege::begin("hostile-streams").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
     let authority = Signer::of(&siege.world)?.certificate;
     let before = peak(siege.server.process()?.pid())?;
-    // Each announces just what might be borne, sends most of it, and then nothing more.
+    // Each announces a size just within the limit, sends most of it, and then stops.
     let mut lines = Vec::new();
     let mut taken = Vec::new();
     for (credential, length) in [(None, 3_u32 << 20), (None, 16_000), (Some(&it.credential), 1_000_000)] {
@@ -95,7 +95,7 @@ async fn many_streams_that_never_end_fill_nothing() -> Result<()> {
             }
         }
     }
-    // Those that are answered were refused; the others wait for a place or for more.
+    // The streams with an answer were rejected; the others wait for capacity or for more data.
     let total = || taken.iter().map(|taken| taken.load(Ordering::Relaxed)).sum::<u64>();
     let mut last = u64::MAX;
     wait::until("the flood to come to a stand", PATIENCE, async || {
@@ -113,11 +113,11 @@ async fn many_streams_that_never_end_fill_nothing() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_talks_without_listening_is_not_waited_for() -> Result<()> {
+async fn a_terminal_that_reads_no_answers_delays_nothing() -> Result<()> {
     let mut siege = Siege::begin("hostile-talk").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
     let before = peak(siege.server.process()?.pid())?;
-    // 200,000 keepalives and batches of what is known already, each of which would be answered.
+    // 200,000 keepalives and batches of known observations, each of which would be answered.
     let stopped = wire::Event { kind: Some(Kind::AgentStopped(wire::AgentStopped { reason: 1 })) };
     let up = |message| wire::Up { message: Some(message) };
     let mut saying = said(&[up(Message::Hello(it.hello())), up(Message::Batch(batch(0, [1], &stopped)))]);
@@ -140,7 +140,7 @@ async fn a_terminal_that_talks_without_listening_is_not_waited_for() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_largest_batch_there_can_be_is_taken_whole() -> Result<()> {
+async fn the_largest_possible_batch_is_accepted() -> Result<()> {
     let mut siege = Siege::begin("hostile-largest").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
     let text = Some("9".repeat(64));

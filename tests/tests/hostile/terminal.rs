@@ -1,4 +1,4 @@
-//! Terminals whose certificate holds and whose program is somebody else's.
+//! Terminals with a valid certificate and an attacker's program.
 
 use anyhow::{Context, Result, ensure};
 use proptest::strategy::{Strategy, ValueTree};
@@ -26,10 +26,10 @@ fn acknowledged(answer: &Answer) -> Result<Option<u64>> {
     Ok(messages.iter().rev().find_map(ack))
 }
 
-/// Makes a `Hello` claim something of another terminal.
+/// Makes a `Hello` claim properties of another terminal.
 type Claim = fn(&mut wire::Hello, &Intruder);
 
-/// Whether anything in the log comes from or is about this terminal.
+/// Whether a record in the log is from or about this terminal.
 fn is_about(record: &LogRecord, intruder: &Intruder) -> bool {
     match &record.body {
         LogBody::Terminal { terminal, .. } => *terminal == intruder.peer.terminal,
@@ -41,7 +41,7 @@ fn is_about(record: &LogRecord, intruder: &Intruder) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_breaks_the_rules_is_told_so_and_leaves_nothing_in_the_log() -> Result<()> {
+async fn a_stream_that_violates_the_protocol_is_rejected_and_not_logged() -> Result<()> {
     let mut siege = Siege::begin("hostile-rules").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
     let hello = || Message::Hello(it.hello());
@@ -103,14 +103,14 @@ async fn a_stream_that_breaks_the_rules_is_told_so_and_leaves_nothing_in_the_log
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_speaks_for_itself_and_its_own_facility_only() -> Result<()> {
+async fn a_terminal_reports_only_for_itself_and_its_own_facility() -> Result<()> {
     let mut siege = Siege::begin("hostile-claims").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
     let other = Intruder::enter(&siege, HONEST).await?;
     let claims: [(&str, Claim); 4] = [
         ("another facility", |hello, other| hello.facility = other.peer.facility.to_bytes()),
         ("another terminal", |hello, other| hello.terminal = other.peer.terminal.to_bytes()),
-        ("a facility that nobody knows", |hello, _| hello.facility = Uuid::new_v4().as_bytes().to_vec()),
+        ("an unknown facility", |hello, _| hello.facility = Uuid::new_v4().as_bytes().to_vec()),
         ("the whole fleet", |hello, _| hello.facility = vec![0; 16]),
     ];
     for (what, claim) in claims {
@@ -122,10 +122,10 @@ async fn a_terminal_speaks_for_itself_and_its_own_facility_only() -> Result<()> 
     }
     siege.holds().await?;
     let log = siege.log().await?;
-    let told: Vec<_> = log.iter().filter(|record| is_about(record, &it) || is_about(record, &other)).collect();
-    ensure!(told.is_empty(), "{told:#?}");
+    let records: Vec<_> = log.iter().filter(|record| is_about(record, &it) || is_about(record, &other)).collect();
+    ensure!(records.is_empty(), "{records:#?}");
 
-    // The same terminal, with what is its own, is heard.
+    // The same terminal is accepted with its own properties.
     let answer = it.say([Message::Hello(it.hello()), Message::Batch(batch(0, [1], &stopped()))]).await?;
     ensure!(answer.status == Some(OK) && acknowledged(&answer)? == Some(1), "{answer:?}");
     ensure!(it.observations(&siege.log().await?) == [1]);
@@ -133,7 +133,7 @@ async fn a_terminal_speaks_for_itself_and_its_own_facility_only() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_for_people_servers_or_lists_to_say_is_not_taken_from_a_terminal() -> Result<()> {
+async fn statements_of_people_servers_and_lists_are_not_accepted_from_a_terminal() -> Result<()> {
     let mut siege = Siege::begin("hostile-speakers").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
     let mut runner = TestRunner::deterministic();
@@ -143,7 +143,7 @@ async fn what_is_for_people_servers_or_lists_to_say_is_not_taken_from_a_terminal
         if matches!(event.speaker(), Speaker::Terminal | Speaker::Anyone) || !tried.insert(event.kind()) {
             continue;
         }
-        // Not even in the middle of what is all right.
+        // Not even among valid observations.
         let mut mixed = batch(0, [1, 2, 3], &stopped());
         mixed.observations[1].event = Some(encode::event(&event));
         let answer = it.say([Message::Hello(it.hello()), Message::Batch(mixed)]).await.context(event.kind())?;
@@ -166,25 +166,25 @@ async fn what_is_for_people_servers_or_lists_to_say_is_not_taken_from_a_terminal
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_numbers_and_clocks_that_are_no_violation_harm_nobody_else() -> Result<()> {
+async fn unusual_numbers_and_clocks_affect_no_other_client() -> Result<()> {
     let mut siege = Siege::begin("hostile-odd").await?;
     let mut it = Intruder::enter(&siege, VICTIM).await?;
     let itself = it.hello();
     let hello = |first| Message::Hello(wire::Hello { first_unacknowledged: first, ..itself.clone() });
     let right = |after, numbers: &[u64]| Message::Batch(batch(after, numbers.iter().copied(), &stopped()));
 
-    // Sent again on one stream and on the next: acknowledged, and in the log once or dropped by the projector.
+    // Sent again on the same stream and on the next: acknowledged, and in the log once or dropped by the projector.
     let answer = it.say([hello(1), right(0, &[1, 2, 3]), right(0, &[1, 2, 3])]).await?;
     ensure!(answer.status == Some(OK) && acknowledged(&answer)? == Some(3), "{answer:?}");
     let answer = it.say([hello(1), right(0, &[1, 2, 3])]).await?;
     ensure!(acknowledged(&answer)? == Some(3), "{answer:?}");
-    // A jump over what was never sent is asked back.
+    // After a jump over unsent numbers the server asks for them.
     let answer = it.say([hello(4), right(1_000, &[1_001])]).await?;
     let asked: Vec<wire::Down> = answer.messages()?;
     let resume = Some(down::Message::Resume(wire::Resume { after: 3 }));
     ensure!(asked.iter().any(|down| down.message == resume), "{asked:?}");
 
-    // The year 9999, and 1970, and the highest number of all.
+    // The year 9999, 1970, and the highest number.
     let mut far = batch(3, [4, 5], &stopped());
     (far.observations[0].occurred_at_us, far.observations[1].occurred_at_us) = (253_402_300_799_999_999, 0);
     (far.observations[0].observed_at_us, far.sent_at_us) = (253_402_300_799_999_999, 0);
@@ -208,7 +208,7 @@ async fn odd_numbers_and_clocks_that_are_no_violation_harm_nobody_else() -> Resu
     };
     once_each(&siege, it.peer.terminal.0).await?;
 
-    // After a restart the mark is still known, at the very end of the numbers too.
+    // After a restart the high-water mark is still known, even at the highest number.
     siege.server.kill()?;
     siege.server.serve().await?;
     it.reconnect(&siege).await?;

@@ -1,4 +1,4 @@
-//! HTTP that no browser would send, and addresses that mean nothing.
+//! HTTP that no browser would send, and invalid addresses.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use rand::seq::IndexedRandom;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use yomitori_tests::hostile::chance::{chance, mutated, noise, tell};
+use yomitori_tests::hostile::chance::{chance, mutated, noise, print_line};
 use yomitori_tests::hostile::siege::{HONEST, Siege};
 
-/// With this, the server ends the connection after its answer.
+/// With this header the server closes the connection after its answer.
 const CLOSE: &[u8] = b"\r\nConnection: close\r\n";
 
-/// One request as bytes; the answer's status and all of it. A status of 0: the server hung up.
+/// Sends one request as bytes; returns the answer's status and text. A status of 0: the server closed the connection.
 async fn ask(web: &str, request: &[u8]) -> Result<(u16, String)> {
     let address = web.strip_prefix("http://").context("http")?;
     let mut stream = TcpStream::connect(address).await?;
-    // The server may answer before it has heard all.
+    // The server may answer before it has read everything.
     stream.write_all(request).await.ok();
-    // Otherwise more would be waited for.
+    // Otherwise the server would wait for more.
     let end = request.windows(4).position(|window| window == b"\r\n\r\n");
     let head = end.and_then(|end| request.get(..end + 2)).unwrap_or_default();
     if !head.windows(CLOSE.len()).any(|window| window == CLOSE) {
@@ -39,7 +39,7 @@ fn get(path: &str, headers: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_means_nothing_is_told_so() -> Result<()> {
+async fn an_invalid_address_is_reported() -> Result<()> {
     let mut siege = Siege::begin("hostile-addresses").await?;
     let web = siege.server.web.clone();
     let long = format!("/?q={}", "a".repeat(300));
@@ -139,7 +139,7 @@ async fn other_methods_hosts_and_headers_are_refused() -> Result<()> {
         ("a header that is none", get("/", "\u{1}: \u{2}\r\n")),
     ] {
         let (status, text) = ask(&web, &request).await?;
-        // "Two hosts" may be taken by its first, which is this machine's.
+        // "Two hosts" may be accepted by the first one, which is this machine's.
         ensure!(status < 500 && (status != 200 || what == "two hosts"), "{what}: {text}");
     }
     siege.holds().await
@@ -185,8 +185,8 @@ async fn no_request_makes_the_server_fail() -> Result<()> {
         ensure!(status < 500, "round {round}: {:?}: {text}", String::from_utf8_lossy(&request));
         *answers.entry(status).or_insert(0) += 1;
     }
-    // The rest was cut, and is no request.
+    // The rest was cut off, and is not a request.
     ensure!(answers.get(&0).is_none_or(|cut| *cut < 150), "{answers:?}");
-    tell(&format!("{answers:?}"));
+    print_line(&format!("{answers:?}"));
     siege.holds().await
 }

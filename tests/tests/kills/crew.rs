@@ -1,6 +1,5 @@
-//! Several servers that share the partitions: one is killed, or two, while they work, while they start, while they stand
-//! still; and one that stands still so long that others take over is woken, writes what it had in hand, and has to be
-//! refused.
+//! Several servers that share the partitions. One or two are killed while they work, start or are suspended. A server
+//! that is suspended until others take over is resumed, writes its batch, and must be refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -18,7 +17,7 @@ use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{World, holders, postgres};
 
 const PROGRAM: &str = "one of several projectors";
-/// Said by whoever has been refused.
+/// Logged by a server that was refused.
 const PAUSED: &str = "the projection paused";
 const REFUSED: &str = "is owned by another instance";
 
@@ -26,11 +25,11 @@ const REFUSED: &str = "is owned by another instance";
 enum Loss {
     One,
     Two,
-    /// A further one comes, and dies at once.
+    /// Another server starts, and is killed at once.
     Starting,
-    /// It stands still, and is killed so.
+    /// It is suspended, and killed in that state.
     Still,
-    /// It stands still, loses its partitions unawares, and wakes.
+    /// It is suspended, loses its partitions without notice, and resumes.
     Stale,
 }
 
@@ -55,13 +54,13 @@ pub(crate) struct Crew<'a> {
 }
 
 impl<'a> Crew<'a> {
-    /// The first of `servers` is there from now on, and others come and go.
+    /// The first of `servers` runs from now on, and others come and go.
     pub(crate) async fn new(world: &World, servers: &'a mut [Server], rng: StdRng) -> Result<Self> {
         let store = postgres::connect(&world.database).await?;
         Ok(Self { servers, store, rng, kills: Kills::default() })
     }
 
-    /// Deals all its kills; says how often somebody was refused.
+    /// Carries out all kills; returns how often a server was refused.
     pub(crate) async fn work(mut self) -> Result<(Kills, usize)> {
         let mut deck = Vec::new();
         for (loss, times) in
@@ -114,9 +113,9 @@ impl<'a> Crew<'a> {
         self.servers[victim].process()?.signal(Signal::STOP)?;
         holders::cut(&self.store, connection).await?;
         let before = self.places().await?;
-        wait::until("others take over and go on", PATIENCE, async || {
-            // Whoever stands still in the middle of a transaction is waited for: he may still end it.
-            if self.somebody_is_waited_for().await? {
+        wait::until("others take over and continue", PATIENCE, async || {
+            // A server that is suspended within a transaction is waited for, because it may still commit.
+            if self.a_connection_is_waited_for().await? {
                 return Ok(());
             }
             let now = self.places().await?;
@@ -155,7 +154,7 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
-    /// Of four partitions two, one and one.
+    /// Four partitions are shared as two, one and one.
     async fn each_holds_its_part(&self) -> Result<()> {
         wait::until("each holds its part", PATIENCE, async || {
             let held = holders::held(&self.store).await?;
@@ -167,7 +166,7 @@ impl<'a> Crew<'a> {
         .await
     }
 
-    /// One of the servers that holds something, and the connection by which it does.
+    /// One of the servers that holds partitions, and its connection.
     async fn a_holder(&mut self) -> Result<(usize, i32)> {
         let mut order: Vec<usize> = (0..self.servers.len()).collect();
         order.shuffle(&mut self.rng);
@@ -181,12 +180,12 @@ impl<'a> Crew<'a> {
                     return Ok((server, connection));
                 }
             }
-            anyhow::bail!("nobody holds anything: {held:?}")
+            anyhow::bail!("no server holds a partition: {held:?}")
         })
         .await
     }
 
-    async fn somebody_is_waited_for(&self) -> Result<bool> {
+    async fn a_connection_is_waited_for(&self) -> Result<bool> {
         let query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() \
                      AND now() - query_start > interval '500 ms'";
         Ok(self.store.query_one(query, &[]).await?.get::<_, i64>(0) > 0)
@@ -197,7 +196,7 @@ impl<'a> Crew<'a> {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    /// Waits for nothing: the moment itself is what the seed has chosen.
+    /// No condition is awaited: the seed has chosen the moment.
     async fn moment(&mut self, ms: Range<u64>) {
         let after = Duration::from_millis(self.rng.random_range(ms));
         tokio::time::sleep(after).await;

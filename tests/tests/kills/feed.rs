@@ -1,5 +1,5 @@
-//! What comes in meanwhile: many terminals that tell, tell again and begin anew, people who state, closures that change the
-//! ground under every facility, and records that nobody can follow.
+//! The records that arrive in the meantime: terminals that report, repeat and start new lives, statements of people,
+//! closures that change the policy for every facility, and records that can't be decoded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,21 +23,21 @@ use yomitori_tests::world::World;
 use yomitori_tests::world::log::Writer;
 
 pub(crate) const FACILITIES: u64 = 40;
-/// Of each facility.
+/// Terminals of each facility.
 const TERMINALS: u64 = 2;
 const EVERY: Duration = Duration::from_millis(50);
-/// Records that come in at a time.
+/// Number of records that arrive together.
 const TOGETHER: usize = 5;
-/// Observations of one life at most.
+/// Limit for the observations of one life.
 const LONGEST: usize = 4_000;
-/// No message of the contract begins so.
+/// No message of the contract begins like this.
 pub(crate) const GARBAGE: &[u8] = b"\xff\xff\xff\xff";
 
-/// All of it; its clones are the same one.
+/// The shared state of all clones.
 #[derive(Clone)]
-pub(crate) struct Feed(Arc<Mutex<Told>>);
+pub(crate) struct Feed(Arc<Mutex<FeedState>>);
 
-struct Told {
+struct FeedState {
     rng: StdRng,
     writer: Writer,
     day: Vec<Recorded>,
@@ -61,13 +61,13 @@ impl Feed {
                 observed.seq = Seq(number);
             }
         }
-        // What servers say of a terminal's line is of one facility only.
+        // A server's facts about a terminal's line concern one facility only.
         let stated = |recorded: &Recorded| matches!(recorded.origin, Origin::Person(_) | Origin::List { .. });
         let of_record = |recorded: &Recorded| matches!(recorded.event, Event::RecordSkipped(_));
         let statements = example
             .into_iter()
             .filter(|recorded| recorded.facility != FacilityId::FLEET && stated(recorded) && !of_record(recorded));
-        Ok(Self(Arc::new(Mutex::new(Told {
+        Ok(Self(Arc::new(Mutex::new(FeedState {
             rng: StdRng::seed_from_u64(seed),
             writer: Writer::open(&world.kafka.address, &world.topic)?,
             day,
@@ -78,75 +78,75 @@ impl Feed {
         }))))
     }
 
-    /// Goes on until `closing`.
+    /// Runs until `closing`.
     pub(crate) async fn flow(self, closing: CancellationToken) -> Result<()> {
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while closing.run_until_cancelled(tick.tick()).await.is_some() {
-            let mut told = self.told();
+            let mut state = self.state();
             for _ in 0..TOGETHER {
-                told.tell()?;
+                state.append_random_fact()?;
             }
         }
         Ok(())
     }
 
-    /// Every facility is registered, and its terminals tell of a first while.
+    /// Registers every facility, and reports first observations of the terminals.
     pub(crate) fn begin(&self) -> Result<()> {
-        let mut told = self.told();
+        let mut state = self.state();
         for number in 0..FACILITIES {
-            let registered = told.statements.first().context("a registration")?.clone();
-            told.state(FacilityId(id(1, number)), registered)?;
+            let registered = state.statements.first().context("a registration")?.clone();
+            state.append_statement(FacilityId(id(1, number)), registered)?;
         }
-        (0..FACILITIES * TERMINALS).try_for_each(|terminal| told.observe(terminal, 40))
+        (0..FACILITIES * TERMINALS).try_for_each(|terminal| state.observe(terminal, 40))
     }
 
-    /// Writes what is no record for `facility`: it stops.
+    /// Writes an invalid record for `facility`, which blocks it.
     pub(crate) fn stumble(&self, facility: FacilityId) -> Result<()> {
-        let mut told = self.told();
-        told.stumbled += 1;
-        told.writer.append_bytes(facility, GARBAGE)
+        let mut state = self.state();
+        state.stumbled += 1;
+        state.writer.append_bytes(facility, GARBAGE)
     }
 
-    /// A person leaves a record of `facility` out, unless one has already.
+    /// Skips a record of `facility` for a person, unless it has been skipped already.
     pub(crate) fn leave_out(&self, facility: FacilityId, (partition, offset): (i32, i64)) -> Result<()> {
-        let mut told = self.told();
-        if !told.left_out.insert((partition, offset)) {
+        let mut state = self.state();
+        if !state.left_out.insert((partition, offset)) {
             return Ok(());
         }
-        told.say(facility, RecordSkipped { partition, offset })
+        state.say(facility, RecordSkipped { partition, offset })
     }
 
-    /// The call centre is closed on one more day: every facility is looked at anew.
-    pub(crate) fn close_the_centre(&self) -> Result<()> {
-        let mut told = self.told();
-        let from = clock::now() + TimeDelta::days(told.rng.random_range(1..300));
-        told.say(FacilityId::FLEET, ClosureSet { from, to: from + TimeDelta::days(1), closes: Closes::CallCentre })
+    /// Closes the call centre on another day, so every facility is evaluated again.
+    pub(crate) fn close_the_call_centre(&self) -> Result<()> {
+        let mut state = self.state();
+        let from = clock::now() + TimeDelta::days(state.rng.random_range(1..300));
+        state.say(FacilityId::FLEET, ClosureSet { from, to: from + TimeDelta::days(1), closes: Closes::CallCentre })
     }
 
-    /// Waits until the log has all of it. Blocks.
+    /// Waits until the log has everything. Blocks.
     pub(crate) fn is_in_the_log(&self) -> Result<u64> {
-        self.told().writer.flush()
+        self.state().writer.flush()
     }
 
-    /// What every terminal has told, for the oracle.
+    /// The observations of every terminal, for the oracle.
     pub(crate) fn kept(&self) -> Vec<Kept> {
         let kept = |(&(terminal, life), &count): (&(u64, u64), &usize)| {
             let journal: Vec<u64> = (1..=count as u64).collect();
             let (terminal, life) = (TerminalId(id(2, terminal)), life_of(terminal, life));
             Kept { terminal, life, last: count as u64, journal }
         };
-        self.told().lives.iter().map(kept).collect()
+        self.state().lives.iter().map(kept).collect()
     }
 
-    /// How many records nobody can follow there are, of which all have to be left out in the end.
+    /// The number of invalid records, all of which must be skipped in the end.
     pub(crate) fn stumbled(&self) -> Result<usize> {
-        let told = self.told();
-        ensure!(told.left_out.len() == told.stumbled, "{} of {} are left out", told.left_out.len(), told.stumbled);
-        Ok(told.stumbled)
+        let state = self.state();
+        ensure!(state.left_out.len() == state.stumbled, "{} of {} are skipped", state.left_out.len(), state.stumbled);
+        Ok(state.stumbled)
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    fn state(&self) -> MutexGuard<'_, FeedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,31 +155,31 @@ fn life_of(terminal: u64, life: u64) -> Life {
     Life(id(3, terminal << 32 | life))
 }
 
-impl Told {
-    /// Somebody tells something.
-    fn tell(&mut self) -> Result<()> {
+impl FeedState {
+    /// Appends a random fact.
+    fn append_random_fact(&mut self) -> Result<()> {
         let terminal = self.rng.random_range(0..FACILITIES * TERMINALS);
         if self.rng.random_bool(0.1) {
             let statement = self.statements.choose(&mut self.rng).context("a statement")?.clone();
-            return self.state(FacilityId(id(1, terminal / TERMINALS)), statement);
+            return self.append_statement(FacilityId(id(1, terminal / TERMINALS)), statement);
         }
         let more = self.rng.random_range(1..=8);
         self.observe(terminal, more)
     }
 
-    /// A terminal tells of `more` observations; now and then of some that it has told of before, or in a new life.
+    /// A terminal reports `more` observations; now and then it repeats some, or starts a new life.
     fn observe(&mut self, terminal: u64, more: usize) -> Result<()> {
         let last =
             self.lives.range((terminal, 0)..(terminal + 1, 0)).next_back().map(|((_, life), count)| (*life, *count));
-        let (life, told) = match last {
-            Some((life, told)) if told + more > LONGEST || self.rng.random_bool(0.004) => (life + 1, 0),
+        let (life, known) = match last {
+            Some((life, known)) if known + more > LONGEST || self.rng.random_bool(0.004) => (life + 1, 0),
             Some(last) => last,
             None => (0, 0),
         };
-        let again = if self.rng.random_bool(0.25) { self.rng.random_range(1..=12).min(told) } else { 0 };
-        // Some of it is new, or nothing.
-        let until = if again > 0 && self.rng.random_bool(0.3) { told } else { told + more };
-        let facts = self.day.get(told - again..until).context("a day that is long enough")?;
+        let again = if self.rng.random_bool(0.25) { self.rng.random_range(1..=12).min(known) } else { 0 };
+        // A part of it is new, or nothing.
+        let until = if again > 0 && self.rng.random_bool(0.3) { known } else { known + more };
+        let facts = self.day.get(known - again..until).context("a day that is long enough")?;
         for mut record in traffic::records(facts, terminal, facts.len()) {
             record.facility = FacilityId(id(1, terminal / TERMINALS));
             if let LogBody::Terminal { life: of, .. } = &mut record.body {
@@ -191,7 +191,11 @@ impl Told {
         Ok(())
     }
 
-    fn state(&mut self, facility: FacilityId, Recorded { received_at, origin, event, .. }: Recorded) -> Result<()> {
+    fn append_statement(
+        &mut self,
+        facility: FacilityId,
+        Recorded { received_at, origin, event, .. }: Recorded,
+    ) -> Result<()> {
         self.writer.append(&LogRecord { facility, received_at, body: LogBody::Statement { origin, event } })
     }
 

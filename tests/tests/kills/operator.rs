@@ -1,4 +1,4 @@
-//! A person who folds the log anew, compares, exchanges and forgets, again and again, and whose every command is killed.
+//! A person who runs rebuild, compare, swap and drop repeatedly, and whose every command is killed.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use yomitori_tests::world::server::Server;
 use yomitori_tests::world::wait::{self, PATIENCE};
 
 const SIGKILL: i32 = 9;
-/// Whoever is refused is told so.
+/// Printed when a command is refused.
 const REFUSED: &str = "run `yomitori-server rebuild` first";
-/// A rebuild lets the live projection go first, and that one is killed all the time.
+/// A rebuild lets the live projection go first, which is killed all the time.
 const ENDS_WITHIN: Duration = Duration::from_secs(75);
 
-/// The points of a rebuild: every partition passes them once at least.
+/// The points of a rebuild: every partition passes them at least once.
 pub(crate) const REBUILD: [(&str, u32); 3] =
     [("rebuild-after-fold", 4), ("rebuild-before-commit", 4), ("rebuild-after-commit", 4)];
-/// The points of an exchange.
+/// The points of a swap.
 pub(crate) const SWAP: [(&str, u32); 3] =
     [("swap-before-exchange", 1), ("swap-before-commit", 1), ("swap-after-commit", 1)];
 
@@ -46,12 +46,12 @@ impl Command {
     }
 }
 
-/// What a command came to.
+/// The end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Killed,
     Done,
-    /// There is nothing that could be exchanged.
+    /// There is nothing to swap.
     Refused,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Operator<'a> {
         Ok(Self { world, server, store: world.store().await? })
     }
 
-    /// Deals all its kills.
+    /// Carries out all kills.
     pub(crate) async fn work(self, mut rng: StdRng) -> Result<Kills> {
         let of = |command| move |blow| (command, blow);
         let mut deck: Vec<(Command, Blow)> = Vec::new();
@@ -87,7 +87,7 @@ impl<'a> Operator<'a> {
     }
 
     async fn strike(&self, command: Command, mut blow: Blow, back: bool) -> Result<()> {
-        // What was exchanged may come back as it is.
+        // The swapped generation may come back unchanged.
         let mut back = back && command == Command::Swap;
         loop {
             if matches!(command, Command::Swap | Command::Difference) && !back {
@@ -96,20 +96,20 @@ impl<'a> Operator<'a> {
             match (self.is_killed(command, blow).await?, &mut blow) {
                 (Ended::Killed, _) => return Ok(()),
                 (Ended::Refused, _) => ensure!(std::mem::take(&mut back), "there was one to exchange"),
-                // The blow came too late.
+                // The kill came too late.
                 (Ended::Done, Blow::Moment(after)) => *after /= 2,
-                // What is built by now would be gone on with, and need not pass the point once more.
+                // A partial build would be continued, and would not pass the point again.
                 (Ended::Done, Blow::Point { .. }) => self.run(Command::Drop).await?,
             }
         }
     }
 
-    /// Runs `command` until it is killed, unless it ends before.
+    /// Runs `command` until it is killed or ends.
     async fn is_killed(&self, command: Command, blow: Blow) -> Result<Ended> {
-        self.nobody_rebuilds().await?;
+        self.rebuild_lock_is_free().await?;
         let mut process = self.start(command, blow.crash())?;
         if let Blow::Moment(after) = blow {
-            // Waits for nothing: the moment itself is what the seed has chosen.
+            // No condition is awaited: the seed has chosen the moment.
             tokio::time::sleep(after).await;
             process.kill()?;
         }
@@ -126,7 +126,7 @@ impl<'a> Operator<'a> {
     }
 
     async fn run(&self, command: Command) -> Result<()> {
-        self.nobody_rebuilds().await?;
+        self.rebuild_lock_is_free().await?;
         let mut process = self.start(command, None)?;
         let status = process.ended(ENDS_WITHIN).await.map_err(|error| process.explain(error))?;
         ensure!(status.success(), "{:#}", process.explain(anyhow::anyhow!("it ended: {status}")));
@@ -139,20 +139,20 @@ impl<'a> Operator<'a> {
         Process::start(what.name(), command, &self.world.folder().join("operator.log"))
     }
 
-    /// Whoever was killed has let go of its lock: the database notices a moment later.
-    async fn nobody_rebuilds(&self) -> Result<()> {
-        nobody_rebuilds(&self.store).await
+    /// A killed process loses its lock as soon as the database notices.
+    async fn rebuild_lock_is_free(&self) -> Result<()> {
+        rebuild_lock_is_free(&self.store).await
     }
 }
 
-/// Waits until nobody holds the lock of whoever rebuilds.
-pub(crate) async fn nobody_rebuilds(store: &Client) -> Result<()> {
-    // Locks by one number of 64 bits are shown as its two halves.
+/// Waits until the lock for rebuilds is free.
+pub(crate) async fn rebuild_lock_is_free(store: &Client) -> Result<()> {
+    // The database shows a lock with a 64-bit number as two halves.
     const LOCK: [i64; 2] = [0x596f, 0x6d69_0002];
     let query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
                  AND classid::int8 = $1 AND objid::int8 = $2 \
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    wait::until("nobody rebuilds", PATIENCE, async || {
+    wait::until("the rebuild lock is free", PATIENCE, async || {
         let count: i64 = store.query_one(query, &[&LOCK[0], &LOCK[1]]).await?.get(0);
         ensure!(count == 0, "{count} hold the lock");
         Ok(())

@@ -1,5 +1,5 @@
-//! Facilities that stumble over a record that nobody can follow, and are helped up by a person who leaves it out: again and
-//! again, so that there is something to be tried again whenever a projector starts.
+//! Facilities that are blocked by an invalid record, and unblocked by a person who skips it: repeatedly, so that every
+//! start of a projector finds records to retry.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use yomitori_tests::world::{World, wait};
 
 use super::feed::{Feed, GARBAGE};
 
-/// Whoever would notice is killed all the time.
+/// The processes that would notice are killed all the time.
 const NOTICED_WITHIN: Duration = Duration::from_secs(60);
-/// They lie for a while: some starts meet them so.
+/// The records stay blocked for a while, so that some starts meet them.
 const PACE: Duration = Duration::from_millis(700);
 
-/// Goes on for ever.
+/// Never ends.
 pub(crate) async fn again_and_again(world: &World, feed: &Feed) -> Result<Infallible> {
     let store = world.store().await?;
     let query =
@@ -27,7 +27,7 @@ pub(crate) async fn again_and_again(world: &World, feed: &Feed) -> Result<Infall
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rows.iter().try_for_each(|row| feed.stumble(FacilityId(row.get(0))))?;
-        wait::until("somebody stumbles", NOTICED_WITHIN, async || {
+        wait::until("a facility is blocked", NOTICED_WITHIN, async || {
             ensure!(waiting(&store).await? > 0, "nothing is set aside");
             Ok(())
         })
@@ -44,7 +44,7 @@ pub(crate) async fn again_and_again(world: &World, feed: &Feed) -> Result<Infall
     }
 }
 
-/// Leaves out what nobody can follow, as far as the projection has met it.
+/// Skips the invalid records that the projection has met.
 pub(crate) async fn help(store: &Client, feed: &Feed) -> Result<()> {
     let query = "SELECT facility_id, partition, log_offset FROM projection.parked WHERE record = $1";
     for row in store.query(query, &[&GARBAGE]).await.context("look who stumbled")? {

@@ -1,4 +1,4 @@
-//! The files of the tree, and which modules of its own crate a Rust file names.
+//! The files of the tree, and the modules that a Rust file names in its own crate.
 
 #![expect(clippy::string_slice, reason = "cut only where ASCII was found")]
 
@@ -7,13 +7,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use yomitori_tests::world::services::root;
 
-/// A text file; its path starts at the top of the tree.
+/// A text file; its path is relative to the root of the tree.
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,
 }
 
-/// All source files; not what was generated, not data.
+/// All source files, except generated files and data.
 pub(crate) fn sources() -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     walk(&root(), &mut sources)?;
@@ -40,13 +40,13 @@ fn walk(folder: &Path, sources: &mut Vec<Source>) -> Result<()> {
 }
 
 impl Source {
-    /// Whether it is a Rust file of the module in `folder`: `folder.rs` or anything below `folder/`.
+    /// Whether it is a Rust file of the module in `folder`: `folder.rs` or a file below `folder/`.
     pub(crate) fn is_in(&self, folder: &str) -> bool {
         let rest = self.path.strip_prefix(folder);
         self.path.ends_with(".rs") && rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
     }
 
-    /// The paths that it names in its own crate, from the crate's root. Its tests may name what they like.
+    /// The paths in its own crate that it names, from the crate's root. Its tests are exempt.
     pub(crate) fn named(&self) -> Vec<String> {
         if self.path.ends_with("/tests.rs") {
             return Vec::new();
@@ -79,7 +79,7 @@ impl Source {
         named
     }
 
-    /// Where the file stands in its crate.
+    /// The file's module path in its crate.
     fn module(&self) -> Vec<String> {
         let inside = self.path.split_once("src/").map_or("", |(_, inside)| inside);
         inside.trim_end_matches(".rs").split('/').map(str::to_owned).collect()
@@ -90,7 +90,7 @@ fn is_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
-/// Reads one path behind `base`, or several in braces.
+/// Expands one path after `base`, or several in braces.
 fn expand(base: &[String], text: &str, named: &mut Vec<String>) {
     if let Some(inside) = text.strip_prefix('{') {
         let mut depth = 0;

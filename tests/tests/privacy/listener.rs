@@ -1,5 +1,5 @@
-//! Somebody who sits between agent and server, holds the authority's key, and writes down every byte that passes, both
-//! ways, after TLS was taken off.
+//! An eavesdropper between agent and server who has the authority's key, and records every decrypted byte in both
+//! directions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ use yomitori_tests::world::port;
 
 /// See the head of this file.
 pub(crate) struct Listener {
-    /// Where agents connect instead.
+    /// The address that agents connect to instead.
     pub(crate) uplink: String,
     heard: Heard,
     accepting: AbortHandle,
@@ -27,7 +27,7 @@ pub(crate) struct Listener {
 type Heard = Arc<Mutex<Vec<u8>>>;
 
 impl Listener {
-    /// Listens before the server at `uplink`.
+    /// Listens in front of the server at `uplink`.
     pub(crate) async fn before(world: &World, uplink: &str) -> Result<Self> {
         let signer = Arc::new(Signer::of(world)?);
         let mut roots = rustls::RootCertStore::empty();
@@ -52,7 +52,7 @@ impl Listener {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, signer) = (acceptor.clone(), Arc::clone(&signer));
                 let (hearing, server) = (Arc::clone(&hearing), server.clone());
-                // Where the server is away, the agent hears nothing, as without this.
+                // If the server is down, the agent receives nothing, as without the listener.
                 tokio::spawn(async move { pass_on(stream, &acceptor, &signer, &server, &hearing).await.ok() });
             }
         });
@@ -80,7 +80,7 @@ async fn pass_on(
 ) -> Result<()> {
     let agent = acceptor.accept(stream).await?;
     let certificate = agent.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    // The server meets the same terminal, with a certificate that we have a key for.
+    // The server sees the same terminal, with a certificate whose key we have.
     let credential = match certificate {
         Some(certificate) => {
             let peer = identity::terminal_certificate(certificate, clock::now()).context("whose certificate")?.peer;

@@ -1,8 +1,8 @@
-//! What a terminal sees of patients, and what people say of themselves, is nowhere but where it belongs.
+//! A terminal's knowledge of patients and people's data about themselves stay in their proper places.
 //!
-//! Everything hostile is put through every source of the real agent; somebody between agent and server writes down each
-//! byte; then all that there is afterwards is searched for it, in every guise. That the search finds things is shown too:
-//! in what was put in, in what was planted, and by something harmless that has to be in each place.
+//! Hostile data are put through every source of the real agent, and an eavesdropper between agent and server records
+//! each byte. Then every place is searched for the data in every encoding. The test also shows that the search works:
+//! on the input, on planted data, and by harmless data that must be in each place.
 
 mod listener;
 mod patient;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore};
 use yomitori_proto::id::FacilityId;
-use yomitori_tests::hostile::chance::{chance, tell};
+use yomitori_tests::hostile::chance::{chance, print_line};
 use yomitori_tests::world::World;
 use yomitori_tests::world::agent::{self, Agent};
 use yomitori_tests::world::pcscd::Pcscd;
@@ -22,15 +22,15 @@ use yomitori_tests::world::wait::{self, PATIENCE};
 
 use listener::Listener;
 use patient::Patient;
-use place::{Place, Told};
+use place::{PageEvents, Place};
 use secret::{Search, Secret};
 
 const CODE: &str = "1319999015";
 const NAME: &str = "読取クリニック";
-/// The most talkative setting.
+/// The most verbose setting.
 const TRACE: (&str, &str) = ("YOMITORI_LOG", "trace");
 
-/// A card as a phone or a card of type B might show itself, with application data and protocol bytes of its own.
+/// An ATR of a phone or a card of type B, with application data and its own protocol bytes.
 fn atr(chance: &mut StdRng) -> Vec<u8> {
     let mut atr = vec![0x3B, 0x88, 0x80, 0x01];
     atr.extend((0..8).map(|_| chance.random_range(1..=255_u8)));
@@ -54,9 +54,9 @@ async fn until(world: &World, kind: &str, expected: usize) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
+async fn no_patient_data_leave_a_terminal() -> Result<()> {
     let sent = nothing_gets_out("privacy", "names").await?;
-    // Whoever has not opted in can see that no file was looked into.
+    // A user without opt-in can see that no file was read.
     ensure!(sent.contains("\"outcome\":\"not_read\""), "`sent` says nothing of it");
     let looked = ["ok", "error", "in_progress", "unreadable"].map(|word| format!("\"outcome\":\"{word}\""));
     ensure!(!looked.iter().any(|word| sent.contains(word)), "files were looked into");
@@ -64,7 +64,7 @@ async fn nothing_that_a_terminal_sees_of_patients_gets_out() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_gets_out_where_headers_are_read_either() -> Result<()> {
+async fn nothing_leaks_even_if_headers_are_read() -> Result<()> {
     let sent = nothing_gets_out("privacy-headers", "headers").await?;
     for word in ["ok", "error", "unreadable", "not_read"] {
         ensure!(sent.contains(&format!("\"outcome\":\"{word}\"")), "no file was {word}");
@@ -72,7 +72,7 @@ async fn nothing_gets_out_where_headers_are_read_either() -> Result<()> {
     Ok(())
 }
 
-/// Puts it all through a terminal that collects as `level` says; gives what `sent` shows.
+/// Puts the data through a terminal with collection level `level`; returns the output of `sent`.
 async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     let mut chance = chance("privacy")?;
     let serial = format!("{:012X}", chance.random::<u64>() >> 16);
@@ -93,7 +93,7 @@ async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     let mut server = Server::start(&world, plan).await?;
     server.import(&format!("code,name\n{CODE},{NAME}\n")).await?;
     wait::until("the facility", PATIENCE * 2, async || server.facility(CODE).await).await?;
-    let events = Told::by(&server).await?;
+    let events = PageEvents::by(&server).await?;
     let listener = Listener::before(&world, &server.uplink).await?;
     let pcscd = Pcscd::with_reader(&format!("SONY FeliCa RC-S300/P ({serial})")).await?;
     let plan = agent::Plan {
@@ -106,7 +106,7 @@ async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     let mut agent = Agent::prepare(&world, &listener.uplink, plan)?;
     agent.enrol(&server, CODE).await?;
 
-    // Some of it lies there already, some comes while the agent looks.
+    // Some files exist already, and some appear while the agent watches.
     let mut files = patient.leave(&agent.face)?;
     agent.launch()?;
     until(&world, "linkage_result_observed", files).await?;
@@ -121,7 +121,7 @@ async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     }
     until(&world, "linkage_result_observed", files).await?;
 
-    // What is kept while the server is away lies in the spool.
+    // Observations that are kept while the server is down are in the spool.
     server.kill()?;
     patient.tidy(&agent.res)?;
     let kept = || agent.log().matches("An observation was stored").count();
@@ -142,18 +142,18 @@ async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     })
     .await?;
 
-    let told = agent.run(&["sent", "--last", "10000"]).await?;
+    let printed = agent.run(&["sent", "--last", "10000"]).await?;
     let terminal = world.store().await?.query_one("SELECT terminal_id::text FROM projection.connection", &[]).await?;
     let terminal: String = terminal.get(0);
     let mut places = place::of_server(&world, &server, CODE).await?;
     places.push(events.place());
     places.push(Place::new("the wire", listener.heard()));
     places.push(Place::new("the agent's log", agent.log().into_bytes()));
-    places.push(Place::new("what `sent` shows", told.clone().into_bytes()));
+    places.push(Place::new("what `sent` shows", printed.clone().into_bytes()));
     places.push(spool);
     places.push(Place::folder("the agent's folder", &agent.state)?);
 
-    // Each place was written to and is searched: what belongs there is there.
+    // Each place was written to and searched: it contains its regular data.
     let belongs = Secret::text("what belongs there", &terminal);
     let facility = Secret::text("what belongs there", NAME);
     let id = uuid::Uuid::parse_str(&terminal)?;
@@ -162,29 +162,29 @@ async fn nothing_gets_out(test: &str, level: &str) -> Result<String> {
     let harmless = Search::new(&harmless);
     for place in &places {
         ensure!(!harmless.found(&place.hay).is_empty(), "{} holds nothing that belongs there", place.what);
-        tell(&format!("{}: {} bytes", place.what, place.hay.len()));
+        print_line(&format!("{}: {} bytes", place.what, place.hay.len()));
     }
     let out: Vec<String> = places.iter().filter_map(|place| place.leaks(&search)).collect();
     ensure!(out.is_empty(), "secrets got out:\n{}", out.join("\n"));
 
-    // An instant that is a date of birth has not been taken for one of these days.
+    // A date of birth has not been parsed as a time of one of these days.
     let query = "SELECT count(*) FROM analytics.fact WHERE (event ->> 'file_at') < '2000'";
     let births: i64 = world.store().await?.query_one(query, &[]).await?.get(0);
     ensure!(births == 0, "{births} dates of birth are in the database");
-    // And all of it was there to be let out.
+    // All of the data were there to leak.
     let put_in = [patient.all(), serial.clone().into_bytes(), cards.concat(), odd].concat();
     let found = search.found(&put_in);
     ensure!(found.len() == secrets.len(), "of {} secrets only {found:?} were put in", secrets.len());
-    Ok(told)
+    Ok(printed)
 }
 
-/// The name of a metric, which nobody else would write.
+/// The name of a metric, which no other program would write.
 fn canary() -> Secret {
     Secret::text("what belongs there", "fleet_server_observations_total")
 }
 
 #[test]
-fn the_search_finds_every_guise_wherever_it_was_planted() -> Result<()> {
+fn the_search_finds_every_encoding_in_every_place() -> Result<()> {
     let mut chance = chance("search")?;
     let patient = Patient::new(&mut chance);
     let mut secrets = patient.secrets();
@@ -204,7 +204,7 @@ fn the_search_finds_every_guise_wherever_it_was_planted() -> Result<()> {
         }
     }
     ensure!(planted > 300, "{planted} guises");
-    // In ways that others write things down.
+    // In other common notations.
     let number = patient.number.as_str();
     let json = serde_json::to_string(&serde_json::json!({ "file": format!("a {number} b") }))?;
     let base64 = |before: &str| data_encoding::BASE64.encode(format!("{before}{number}-x").as_bytes());
@@ -241,7 +241,7 @@ async fn names_and_reasons_of_people_are_shown_and_never_logged_or_counted() -> 
     let mut said = state(&["intent", "set", "--intent", "do_not_want"]).await?;
     said += &state(&["call", "record", "--sure", "--reference", &reference]).await?;
     said += &state(&["read", "record", "--os", "ios"]).await?;
-    // One that is refused is told about, but not repeated.
+    // A rejected reference is reported, but not repeated.
     let refused = ["--facility", CODE, "--by", &by, "--reference", "1\n2", "--why", &why];
     let refused = server.try_run(&[&["call", "record", "--sure"][..], &refused].concat()).await?;
     ensure!(refused.status.code() == Some(2), "{refused:?}");
@@ -249,14 +249,15 @@ async fn names_and_reasons_of_people_are_shown_and_never_logged_or_counted() -> 
     until(&world, "smartphone_read_attested", 1).await?;
 
     let places = place::of_server(&world, &server, CODE).await?;
-    let told = Place::new("what the commands said", [said.into_bytes(), refused.stdout, refused.stderr].concat());
+    let printed =
+        Place::new("the output of the commands", [said.into_bytes(), refused.stdout, refused.stderr].concat());
     let quiet = |place: &&Place| place.what.ends_with("log") || place.what == "/metrics";
     let out: Vec<String> =
-        places.iter().filter(quiet).chain([&told]).filter_map(|place| place.leaks(&search)).collect();
+        places.iter().filter(quiet).chain([&printed]).filter_map(|place| place.leaks(&search)).collect();
     ensure!(out.is_empty(), "names or reasons got out:\n{}", out.join("\n"));
     ensure!(places.iter().filter(quiet).count() == 2);
 
-    // They are where they belong: in the log of facts, in the database and on the facility's page.
+    // The data are in their proper places: in the event log, in the database and on the facility's page.
     for what in ["Kafka", "PostgreSQL", &format!("/facilities/{CODE}")] {
         let place = places.iter().find(|place| place.what == what).with_context(|| what.to_owned())?;
         let found = search.found(&place.hay);

@@ -1,4 +1,4 @@
-//! A patient who doesn't exist, and the files that the software of a clinic would leave of them, and worse.
+//! A fictional patient, and the files that a clinic's software would create for them, including malformed ones.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 pub(crate) struct Patient {
     /// 患者番号, 10 to 12 digits.
     pub(crate) number: String,
-    /// The institution code in the names: not the one under which this facility is watched.
+    /// The institution code in the names, which differs from this facility's.
     code: String,
     name: String,
     kana: String,
@@ -66,7 +66,7 @@ impl Patient {
         .into()
     }
 
-    /// What stands in the files.
+    /// The contents of the files.
     fn bodies(&self) -> [Vec<u8>; 5] {
         let Self { number, code, name, kana, my_number, insured, phone, address, latin } = self;
         let body = format!(
@@ -78,7 +78,7 @@ impl Patient {
              <Phone>{phone}</Phone></ResultList></MessageBody></XmlMsg>"
         );
         let utf_16 = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        // The patient where codes belong, and where nothing belongs.
+        // Patient data in place of codes, and in unused places.
         let code = format!(
             "<XmlMsg id=\"{number}\"><MessageHeader><ErrorMessage>{name}</ErrorMessage><SegmentOfResult>9</SegmentOfResult>\
              <ErrorCode>{number}</ErrorCode></MessageHeader></XmlMsg>"
@@ -122,7 +122,7 @@ impl Patient {
         ]
         .map(OsString::from)
         .into();
-        // As long as a name can be.
+        // The maximal length of a name.
         let mut longest = format!("OQSsiquc01res_face_{}", number.repeat(20));
         longest.truncate(251);
         names.push(format!("{longest}.xml").into());
@@ -131,13 +131,13 @@ impl Patient {
         names
     }
 
-    /// Leaves such files in `folder`, among other things, and says how many there are.
+    /// Creates such files in `folder`, among others, and returns their number.
     pub(crate) fn leave(&self, folder: &Path) -> Result<usize> {
         let names = self.file_names();
         for (name, body) in names.iter().zip(self.bodies().iter().cycle()) {
             std::fs::write(folder.join(name), body).with_context(|| format!("write {name:?}"))?;
         }
-        // A folder, and what it holds; a link to nowhere.
+        // A folder with contents; a dangling link.
         let ward = folder.join(format!("{}{}", self.name, self.phone));
         std::fs::create_dir(&ward).context("make a folder")?;
         std::fs::write(ward.join(format!("{}.xml", self.number)), &self.bodies()[0]).context("write into a folder")?;
@@ -149,7 +149,7 @@ impl Patient {
         Ok(names.len())
     }
 
-    /// Takes all of it away again, some of it under another name first.
+    /// Removes all of them, some of them after renaming.
     pub(crate) fn tidy(&self, folder: &Path) -> Result<()> {
         for (number, name) in self.file_names().iter().enumerate() {
             let from = folder.join(name);
@@ -163,7 +163,7 @@ impl Patient {
         Ok(())
     }
 
-    /// All that was put in, as one haystack.
+    /// The whole input, as one haystack.
     pub(crate) fn all(&self) -> Vec<u8> {
         let names = self.file_names().into_iter().flat_map(OsString::into_vec);
         names.chain(self.bodies().concat()).collect()

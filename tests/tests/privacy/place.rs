@@ -1,4 +1,4 @@
-//! The places that a secret could get to, each as bytes to search.
+//! The places that a secret could reach, each as bytes to search.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,20 +38,20 @@ impl Place {
         Ok(Self::new(what, hay))
     }
 
-    /// What of the secrets is here, for people.
+    /// A description of the secrets that are here.
     pub(crate) fn leaks(&self, search: &Search<'_>) -> Option<String> {
         let found = search.found(&self.hay);
         (!found.is_empty()).then(|| format!("{}: {found:?}", self.what))
     }
 }
 
-/// What an open page is told, for as long as the server runs.
-pub(crate) struct Told {
+/// The events that an open page receives, as long as the server runs.
+pub(crate) struct PageEvents {
     heard: Arc<Mutex<Vec<u8>>>,
     listening: AbortHandle,
 }
 
-impl Told {
+impl PageEvents {
     pub(crate) async fn by(server: &Server) -> Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let mut answer = client.get(format!("{}/events", server.web)).send().await?.error_for_status()?;
@@ -70,13 +70,13 @@ impl Told {
     }
 }
 
-impl Drop for Told {
+impl Drop for PageEvents {
     fn drop(&mut self) {
         self.listening.abort();
     }
 }
 
-/// Everything that the server and what stands behind it hold or show.
+/// Everything that the server and its services store or show.
 pub(crate) async fn of_server(world: &World, server: &Server, code: &str) -> Result<Vec<Place>> {
     let records = world.records().await?.into_iter().flat_map(|record| [record.key, record.value].concat());
     let mut places = vec![

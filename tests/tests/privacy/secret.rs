@@ -1,4 +1,4 @@
-//! Secrets in every guise in which a program could let them out, and a search for all of them at once.
+//! Secrets in every encoding in which a program could leak them, and a search for all of them at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -7,12 +7,12 @@ use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 use encoding_rs::SHIFT_JIS;
 use sha2::{Digest as _, Sha256};
 
-/// Shorter than this, bytes occur by chance.
+/// Shorter byte strings occur by chance.
 const SHORTEST: usize = 5;
-/// So many characters of a longer secret in a row give it away too.
+/// This number of consecutive characters of a longer secret is a leak, too.
 const PART: usize = 10;
 
-/// Something that must not get out.
+/// Data that must not leak.
 #[derive(Clone, Debug)]
 pub(crate) struct Secret {
     pub(crate) what: &'static str,
@@ -49,7 +49,7 @@ impl Secret {
         Self { what, guises: guises.collect() }
     }
 
-    /// Every guise with its name.
+    /// Every encoding with its name.
     pub(crate) fn guises(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         self.guises.iter().map(|(guise, bytes)| (*guise, bytes.as_slice()))
     }
@@ -74,7 +74,7 @@ fn of_text(text: &str, guises: &mut Vec<(&'static str, Vec<u8>)>) {
     }
 }
 
-/// How bytes are written down where text is wanted.
+/// Textual encodings of bytes.
 fn of_bytes(bytes: &[u8], guises: &mut Vec<(&'static str, Vec<u8>)>) {
     guises.push(("hex", HEXLOWER.encode(bytes).into_bytes()));
     guises.push(("HEX", HEXUPPER.encode(bytes).into_bytes()));
@@ -93,7 +93,8 @@ fn of_bytes(bytes: &[u8], guises: &mut Vec<(&'static str, Vec<u8>)>) {
     guises.push(("percent escapes", percent.into_bytes()));
     for encoding in [&BASE64, &BASE64URL] {
         for before in 0..3 {
-            // Within a longer text it may begin at any of three places; the characters at its ends then hold other bits.
+            // Within a longer text it may begin at any of three offsets; the characters at its ends then contain other
+            // bits.
             let all = encoding.encode(&[vec![0; before], bytes.to_vec()].concat());
             let from = (before * 8).div_ceil(6);
             let to = (before + bytes.len()) * 8 / 6;
@@ -138,10 +139,10 @@ fn escaped(utf_16: &[u16]) -> String {
     })
 }
 
-/// A secret, one of its guises by name, and that guise itself.
+/// A secret, the name of one encoding, and the encoded bytes.
 type Needle<'a> = (&'a Secret, &'static str, &'a [u8]);
 
-/// Looks for many secrets in one pass.
+/// Searches for many secrets in one pass.
 pub(crate) struct Search<'a> {
     by_start: HashMap<[u8; 4], Vec<Needle<'a>>>,
 }
@@ -158,7 +159,7 @@ impl<'a> Search<'a> {
         Self { by_start }
     }
 
-    /// What is in `hay`: each secret with the guises in which it was found.
+    /// The secrets in `hay`, each with the encodings in which it was found.
     pub(crate) fn found(&self, hay: &[u8]) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for at in 0..hay.len().saturating_sub(3) {

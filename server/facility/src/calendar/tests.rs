@@ -1,4 +1,4 @@
-//! The vectors of DOMAIN 7, and the edges of the holiday table.
+//! The test vectors of DOMAIN 7, and the edges of the holiday table.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn jst(text: &str) -> DateTime<Utc> {
     format!("{text}+09:00").parse().unwrap()
 }
 
-/// The bundled calendar and the holidays of 2028, as the Cabinet Office will publish them.
+/// The bundled calendar and the holidays of 2028 in the Cabinet Office's format.
 fn until_2028() -> Calendar {
     let mut table = include_bytes!("../../data/holidays.csv").to_vec();
     for day in [
@@ -127,7 +127,7 @@ fn the_file_of_the_cabinet_office_is_read_in_its_own_encoding() {
 }
 
 #[test]
-fn a_broken_table_is_refused_and_a_truncated_year_is_not_covered() {
+fn an_invalid_table_is_rejected_and_a_truncated_year_is_not_covered() {
     assert_eq!(Calendar::parse(b"header\n2026/1/1,\nnonsense,\n"), Err(CalendarError::Row { line: 3 }));
     assert_eq!(Calendar::parse(b"header\n2026/13/1,\n"), Err(CalendarError::Row { line: 2 }));
     assert_eq!(Calendar::parse(b""), Err(CalendarError::Empty));
@@ -144,7 +144,7 @@ fn opening_days_skip_sundays_and_holidays() {
         ("2026-05-01T18:00:00", 2, "2026-05-07T18:00:00"),
         ("2026-11-21T09:00:00", 1, "2026-11-24T09:00:00"),
         ("2026-11-21T09:00:00", 0, "2026-11-21T09:00:00"),
-        // Where the holidays are not known, only Sundays don't count.
+        // Without known holidays only Sundays are skipped.
         ("2029-12-31T09:00:00", 300, "2030-12-16T09:00:00"),
     ];
     for (at, days, expected) in table {

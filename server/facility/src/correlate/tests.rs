@@ -1,4 +1,4 @@
-//! Which file is joined to which tap, as tables.
+//! The expected pairs of taps and files, as tables.
 
 use super::*;
 use crate::rules::Rules;
@@ -113,7 +113,7 @@ fn the_outcome_gives_the_result() {
 }
 
 #[test]
-fn a_file_that_is_found_again_says_what_says_most_and_counts_once() {
+fn a_file_found_again_counts_once_with_the_most_informative_outcome() {
     for outcomes in [[PLAIN, ReadOutcome::Ok], [ReadOutcome::Ok, PLAIN]] {
         let window = window(&[1.0, 600.0], &[(5.0, outcomes[0]), (5.0, outcomes[1])]);
         assert_eq!(matches(&window, &Clock::default())[0].result, ResultOf::Confirmed);
@@ -138,7 +138,7 @@ fn a_step_of_the_clock_keeps_them_apart() {
 }
 
 #[test]
-fn how_many_results_came_before_a_tap_depends_on_no_order() {
+fn the_results_before_a_tap_are_independent_of_the_order() {
     let seconds = [0.0, 300.0, 900.0, 1799.0];
     let mut files_first = window(&[], &seconds.map(|second| (second, PLAIN)));
     files_first.tap(tap(1, 1800.5), &set());
@@ -161,8 +161,9 @@ fn a_tap_keeps_its_file_when_files_are_forgotten() {
 }
 
 #[test]
-fn a_file_that_a_settled_tap_has_is_nobody_else_s() {
-    // The second tap is nearer to the first file, so the first tap has the second file; both settle with the first file.
+fn the_file_of_a_settled_tap_is_joined_to_no_other() {
+    // The second tap is nearer to the first file, so the first tap has the second file; both settle with the first
+    // file.
     let mut window = window(&[0.0, 1.0], &[(5.0, PLAIN), (40.0, PLAIN)]);
     let rules = Rules::bundled();
     let mut number = 0;

@@ -1,6 +1,7 @@
-//! Since when a flag stands, and which terminals it is about.
+//! The start of a flag's incident, and the terminals that it concerns.
 //!
-//! What people said of a flag is about the incident of then: where a flag stands since later, it is another one.
+//! A person's statement about a flag concerns the incident at that time. A flag that was raised again later is another
+//! incident.
 
 use chrono::{DateTime, Utc};
 use yomitori_proto::id::TerminalId;
@@ -18,7 +19,7 @@ use crate::terminal::Terminal;
 use crate::view::{Axes, View};
 
 impl View<'_> {
-    /// The terminals that a flag is about: empty where it is about the facility.
+    /// The terminals that a flag is about; empty if it is about the facility.
     pub(crate) fn flag_terminals(&self, flag: Flag) -> Vec<TerminalId> {
         match flag {
             Flag::ReaderMissing
@@ -48,7 +49,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether a flag about terminals is about this one.
+    /// Whether a flag about terminals concerns this one.
     pub(crate) fn concerns(&self, flag: Flag, terminal: &Terminal) -> bool {
         let silent = matches!(self.terminal_freshness(terminal), Freshness::Silent { .. });
         let graced = |since: Option<DateTime<Utc>>| {
@@ -79,7 +80,7 @@ impl View<'_> {
         }
     }
 
-    /// Since when the incident lasts; absent where nothing tells.
+    /// The start of the incident; `None` if unknown.
     pub(crate) fn flag_since(&self, flag: Flag, axes: &Axes) -> Option<DateTime<Utc>> {
         let listed_since = match axes.listing.value {
             Listing::Listed { since, .. } => Some(since),
@@ -144,7 +145,7 @@ impl View<'_> {
         }
     }
 
-    /// When the burst began that is shown: of those that follow each other without a pause, the first instant.
+    /// The start of the burst that is shown: the first instant of the run without a pause.
     fn burst_since(&self, instants: &[DateTime<Utc>], burst: Burst) -> Option<DateTime<Utc>> {
         let mut since = None;
         let mut last: Option<DateTime<Utc>> = None;
@@ -160,12 +161,12 @@ impl View<'_> {
         since
     }
 
-    /// Whether the call centre answers at `at`.
+    /// Whether the call centre is closed at `at`.
     pub(crate) fn call_centre_closed(&self, at: DateTime<Utc>) -> bool {
         self.calendar.open(at) == Opening::Closed
     }
 
-    /// Whether an opt-out stands.
+    /// Whether an opt-out is in effect.
     pub(crate) const fn asked(status: &OptOutStatus) -> bool {
         matches!(
             status,

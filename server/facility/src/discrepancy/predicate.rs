@@ -1,4 +1,4 @@
-//! When each flag stands, and how urgent it is.
+//! The condition and the severity of each flag.
 
 use chrono::{DateTime, Utc};
 
@@ -79,7 +79,8 @@ impl View<'_> {
         self.notice_due(axes).is_some_and(|step| step.key == kind && !step.done)
     }
 
-    /// Patients will turn up and fail: listed, and unable for longer than some opening days.
+    /// Patients will arrive and fail: the facility is listed, and has been unable to read phones for several opening
+    /// days.
     fn listed_but_cannot_serve(&self, axes: &Axes) -> bool {
         let Listing::Listed { since: listed_since, .. } = axes.listing.value else { return false };
         let unable_since = match axes.equipment.value {
@@ -102,12 +103,12 @@ impl View<'_> {
         wanted && absent && late
     }
 
-    /// Whether a terminal in use is concerned.
+    /// Whether the flag concerns a terminal in use.
     fn concerns_any(&self, flag: Flag) -> bool {
         self.terminals().any(|terminal| self.concerns(flag, terminal))
     }
 
-    /// When reads failed, ascending: each failure once, whether a tap or a person tells of it.
+    /// The times of failed reads, ascending. A failure that both a tap and a person report counts once.
     pub(crate) fn failures(&self, axes: &Axes) -> Vec<DateTime<Utc>> {
         self.failed(axes).map(|attempt| attempt.at).collect()
     }
@@ -120,7 +121,7 @@ impl View<'_> {
         })
     }
 
-    /// What the failed taps have in common, as a guess.
+    /// A guess of the cause that the failed taps share.
     fn guessed_cause(&self, axes: &Axes) -> Option<&'static Cause> {
         let taps: Vec<&Attempt> = self.failed(axes).filter(|attempt| attempt.tap.is_some()).collect();
         if taps.is_empty() {
@@ -134,7 +135,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether `burst.count` of the ascending instants lie within `burst.within`, and that was not long ago.
+    /// Whether `burst.count` of the ascending instants lie within `burst.within`, and the last of them is still shown.
     pub(crate) fn burst(&self, instants: &[DateTime<Utc>], burst: Burst) -> bool {
         let mut bursts = instants.windows(burst.count).filter(|window| {
             window.first().zip(window.last()).is_some_and(|(first, last)| *last - *first <= burst.within)
@@ -150,7 +151,7 @@ impl View<'_> {
         if flag.may_be_critical() && confirmed_before { Severity::Critical } else { flag.severity() }
     }
 
-    /// What makes a flag stand, in one word where the axes have one.
+    /// The reason why a flag is raised, from the axis if it has one.
     pub(crate) fn axis_why(&self, flag: Flag, axes: &Axes) -> Option<Text> {
         match flag {
             Flag::ReaderBlocked => Some(axes.equipment.why.clone()),
@@ -175,7 +176,7 @@ impl View<'_> {
         }
     }
 
-    /// Which terminals, since when.
+    /// The terminals concerned, and since when.
     fn named(&self, flag: Flag) -> Option<Text> {
         let terminals = self.flag_terminals(flag);
         if terminals.is_empty() {

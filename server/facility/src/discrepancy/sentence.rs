@@ -1,4 +1,4 @@
-//! What each flag says, and what to do about it.
+//! The sentence and the next step of each flag.
 
 use super::Flag;
 use crate::text::Text;
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_flag_says_in_both_languages_what_to_do_next() {
+    fn every_flag_has_a_next_step_in_both_languages() {
         for flag in Flag::ALL {
             let (ja, en) = next(*flag);
             // A step may end with an address.

@@ -1,4 +1,4 @@
-//! The evidence axis and what follows from it for the ministry's list.
+//! The evidence axis, and the eligibility for the ministry's list that follows from it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,26 +9,26 @@ use crate::text::{Axis, Text, Word};
 use crate::view::View;
 use crate::word::words;
 
-/// What was seen of phones being read.
+/// The evidence axis.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Evidence {
-    /// The face reader reads phones by itself: taps can't be seen here.
+    /// The face reader reads phones by itself, so taps can't be observed here.
     NotObservable,
-    /// Nothing was seen, and it would have been.
+    /// No tap was seen, although taps are observable.
     Never,
     AttemptedOnly {
         first_at: DateTime<Utc>,
         last_at: DateTime<Utc>,
         attempts: u32,
     },
-    /// Reads may have succeeded, and something else explains what was seen as well.
+    /// Reads may have succeeded, but something else explains the observations too.
     Plausible {
         level: Level,
         first_at: DateTime<Utc>,
         last_at: DateTime<Utc>,
         plausible: u32,
-        /// What stands against those that are kept one by one, the most frequent first.
+        /// The doubts about the attempts that are kept individually, the most frequent first.
         doubts: Vec<DoubtCount>,
         /// Strongest first.
         by_level: Vec<LevelCount>,
@@ -40,7 +40,7 @@ pub enum Evidence {
         /// Reads of level `correlated` and above.
         count: u32,
         count_30d: u32,
-        /// Reads that a technician made as a test: they count, the authority can't tell.
+        /// A technician's test reads. They count, because the authority can't distinguish them.
         tests: u32,
         /// Strongest first.
         by_level: Vec<LevelCount>,
@@ -66,7 +66,7 @@ pub struct LevelCount {
     pub last_at: DateTime<Utc>,
 }
 
-/// How often something stands against a read.
+/// The number of reads with a certain doubt.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DoubtCount {
     pub doubt: Doubt,
@@ -74,7 +74,7 @@ pub struct DoubtCount {
     pub count: u32,
 }
 
-/// Whether the facility qualifies for the list by what was seen here and by our rules.
+/// Whether the facility qualifies for the list, by local evidence and our rules.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "key", rename_all = "snake_case")]
 pub enum Eligible {
@@ -183,7 +183,7 @@ impl View<'_> {
         ))
     }
 
-    /// What was seen against what chance gives, where there is something to be told.
+    /// The observed number of results against the number expected by chance, if that is worth showing.
     fn chance_sentence(&self, total: &Total) -> Option<Text> {
         let chance = total.chance();
         if chance.taps == 0 {

@@ -1,4 +1,4 @@
-//! The reads and attempts that are kept one by one.
+//! The reads and attempts that are kept individually.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,25 +12,25 @@ use crate::rules::Rules;
 use crate::text::{Text, Word as _};
 use crate::view::View;
 
-/// One attempt to read a phone: taps, result file and entries of the desk together.
+/// One attempt to read a phone: tap, result file and desk entries together.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ReadStatus {
     /// By the server's clock.
     pub at: DateTime<Utc>,
-    /// Absent where only a signed-in person saw it.
+    /// `None` if only a signed-in person saw it.
     pub terminal: Option<TerminalId>,
     pub level: Level,
     pub label: Text,
-    /// What stands against it being a read.
+    /// The reason against it being a read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt_label: Option<Text>,
-    /// A tap was seen.
+    /// A tap was observed.
     pub tap: bool,
 }
 
-/// The newest attempts, ascending, as far as they are kept one by one (see [`crate::BOUNDS`]).
+/// The newest attempts that are kept individually, ascending (see [`crate::BOUNDS`]).
 #[must_use]
 pub fn reads(facility: &Facility, rules: &Rules, calendar: &Calendar, now: DateTime<Utc>) -> Vec<ReadStatus> {
     let moment = LookAt::new(now);

@@ -1,4 +1,4 @@
-//! Counting reads by grade and day: adding is commutative, so no order of terminals or arrivals shows.
+//! Counts of reads by grade and day. Addition is commutative, so the order of terminals and arrivals has no effect.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,27 @@ use super::Level;
 use crate::instant::{local, tokyo};
 use crate::rules::Rules;
 
-/// What an attempt is by itself. Whether a pair counts as a read depends on the facility as a whole too, see `weigh`.
+/// The class of a single attempt. Whether a pair counts as a read also depends on the whole facility, see `weigh`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Grade {
     /// A failure that people saw, without a tap: no evidence.
     Stated,
-    /// Nothing came of it.
+    /// No result followed.
     TapOnly,
-    /// A result followed, and the desk says that it failed or that something else was used.
+    /// A result followed, but the desk entered a failure or a fallback.
     Denied,
-    /// A result followed, and something else explains it as well.
+    /// A result followed, but something else explains it too.
     Doubtful,
     /// A result followed, and only chance could explain it.
     Clean,
-    /// The same, and its header says that it worked.
+    /// The same, and its header reports success.
     CleanConfirmed,
     Attested,
 }
 
 impl Grade {
-    /// The level of it, where phones are known to work or not.
+    /// The level of the grade, depending on whether phones are known to work.
     pub(crate) const fn level(self, works: bool) -> Level {
         match self {
             Self::Stated | Self::TapOnly => Level::TapOnly,
@@ -40,19 +40,19 @@ impl Grade {
         }
     }
 
-    /// Whether it counts as a read where phones are known to work, and where not.
+    /// Whether the grade counts as a read: if phones are known to work, and if not.
     const fn counts(self) -> (bool, bool) {
         (matches!(self, Self::Clean | Self::CleanConfirmed | Self::Attested), matches!(self, Self::Attested))
     }
 }
 
-/// Reads and attempts.
+/// Counts of reads and attempts.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     grades: BTreeMap<Grade, Count>,
-    /// Reads per day in Japan, those where phones are known to work and those where not; the newest days only.
+    /// Reads per day in Japan: if phones are known to work, and if not. Only the newest days are kept.
     days: BTreeMap<NaiveDate, (u32, u32)>,
-    /// Reads before they counted.
+    /// Reads before the date from which reads count.
     pub(crate) too_early: u32,
     pub(crate) tests: u32,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Count {
     pub(crate) last_at: DateTime<Utc>,
 }
 
-/// How many days "in the last 30 days" needs, and one for the one that is ending.
+/// Days needed for "in the last 30 days", including the current one.
 const DAYS: usize = 32;
 const RECENT: u64 = 30;
 
@@ -77,7 +77,7 @@ impl Count {
 }
 
 impl Tally {
-    /// One read or attempt at `at`.
+    /// Adds one read or attempt at `at`.
     pub(crate) fn add(&mut self, grade: Grade, at: DateTime<Utc>, rules: &Rules) {
         if grade == Grade::Stated {
             return;
@@ -103,7 +103,7 @@ impl Tally {
         self.grades.contains_key(&Grade::Attested)
     }
 
-    /// What had seemed to be reads was chance.
+    /// Downgrades pairs: the test has refuted them as chance.
     pub(crate) fn refute(&mut self) {
         for grade in [Grade::Clean, Grade::CleanConfirmed] {
             if let Some(count) = self.grades.remove(&grade) {
@@ -123,7 +123,7 @@ impl Tally {
         self.grades.get(&grade).copied()
     }
 
-    /// By level, where phones are known to work or not.
+    /// Counts by level, depending on whether phones are known to work.
     pub(crate) fn levels(&self, works: bool) -> BTreeMap<Level, Count> {
         let mut levels: BTreeMap<Level, Count> = BTreeMap::new();
         for (grade, count) in &self.grades {
@@ -132,7 +132,7 @@ impl Tally {
         levels
     }
 
-    /// Reads in the last 30 days; `passed` tells whether an instant has passed.
+    /// Reads in the last 30 days; `passed` reports whether an instant has passed.
     pub(crate) fn recent(&self, works: bool, passed: impl Fn(DateTime<Utc>) -> bool) -> u32 {
         let leaves_at = |date: NaiveDate| {
             let end = date.checked_add_days(Days::new(RECENT))?.and_hms_opt(0, 0, 0)?;
@@ -144,7 +144,7 @@ impl Tally {
     }
 }
 
-/// All counts together.
+/// The sum of all counts.
 pub(crate) fn sum<'a>(counts: impl IntoIterator<Item = &'a Count>) -> Option<Count> {
     let mut counts = counts.into_iter().copied();
     let first = counts.next()?;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refuted_was_chance_for_good() {
+    fn a_refuted_pair_stays_chance() {
         let mut tally = Tally::default();
         for grade in [Grade::Clean, Grade::CleanConfirmed, Grade::Attested, Grade::Doubtful] {
             tally.add(grade, first(), &Rules::bundled());

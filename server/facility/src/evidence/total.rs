@@ -1,4 +1,4 @@
-//! All reads of a facility together, and since when they suffice.
+//! The reads of a whole facility, and the time since which they suffice.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ pub(crate) struct Total {
     levels: BTreeMap<Level, Count>,
     pub(crate) recent: u32,
     pub(crate) tests: u32,
-    /// Reads before they counted.
+    /// Reads before the date from which reads count.
     pub(crate) too_early: u32,
-    /// When a read may have succeeded that nobody denies.
+    /// Reads that may have succeeded and that no entry denies.
     pub(crate) plausible: Option<Count>,
-    /// Since when the facility qualifies by the rules in force, and by which level.
+    /// Time since which the facility qualifies by the rules in force, and the level that qualifies it.
     pub(crate) sufficed: Option<(DateTime<Utc>, Level)>,
-    /// There are reads that sufficed by rules of before.
+    /// Some reads sufficed under earlier rules.
     pub(crate) sufficed_before: bool,
 }
 
@@ -32,7 +32,8 @@ impl View<'_> {
         let facility = self.facility;
         let attempts = facility.attempts(self.rules, |at| self.passed(at));
         let mut tally: Tally = facility.settled.clone();
-        // What was settled came before the run that proved it, where that began with an attempt that is still kept.
+        // Settled attempts precede the run that proved phones to work, if that run began with an attempt that is still
+        // kept.
         let first = attempts.list.first().map(|attempt| attempt.at);
         let began = attempts.proof.and_then(|proof| proof.from);
         if facility.proof.is_none() && began.zip(first).is_some_and(|(began, first)| first <= began) {
@@ -83,7 +84,7 @@ impl Total {
         self.sufficed.map(|(at, _)| at)
     }
 
-    /// What stands against the reads that are kept and not claimed: the most frequent first.
+    /// The doubts about attempts that are kept and not claimed, the most frequent first.
     pub(crate) fn doubts(&self) -> Vec<(Doubt, u32)> {
         let mut doubts: BTreeMap<Doubt, u32> = BTreeMap::new();
         for doubt in self.attempts.list.iter().filter_map(|attempt| attempt.doubt) {
@@ -94,13 +95,13 @@ impl Total {
         doubts
     }
 
-    /// What was seen against what chance gives.
+    /// The observed number of results against the number expected by chance.
     pub(crate) const fn chance(&self) -> Chance {
         self.attempts.test.tally
     }
 }
 
-/// When a read of at least `level` first counted. That a pair is no chance is known only from the proof on.
+/// Time at which a read of at least `level` first counted. A pair is distinguished from chance only after the proof.
 fn first(
     levels: &BTreeMap<Level, Count>,
     proved: Option<DateTime<Utc>>,
@@ -116,7 +117,8 @@ fn first(
     counts.map(|(level, count)| (known_at(*level, count), *level)).min_by_key(|(at, _)| *at)
 }
 
-/// Since when, without a break, reads suffice by the rules in force at each time; and the strongest level of them.
+/// Time since which reads suffice without interruption, under the rules of each period, and the strongest level of
+/// those reads.
 fn sufficed(
     levels: &BTreeMap<Level, Count>,
     proved: Option<DateTime<Utc>>,
@@ -137,7 +139,7 @@ fn sufficed(
     since.map(|since| (since, strongest))
 }
 
-/// Whether reads sufficed by rules of before.
+/// Whether reads sufficed under earlier rules.
 fn sufficed_once(
     levels: &BTreeMap<Level, Count>,
     proved: Option<DateTime<Utc>>,

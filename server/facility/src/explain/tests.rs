@@ -1,4 +1,4 @@
-//! The documented example holds, and explanations tell what changed.
+//! The documented example holds, and explanations show the changes.
 
 use yomitori_proto::event::StatementWithdrawn;
 
@@ -17,7 +17,7 @@ fn explained(until: &str) -> Vec<Step> {
     explain(&example(), &Rules::bundled(), &Calendar::bundled(), instant(until)).steps
 }
 
-fn told(steps: &[Step], axis: &str) -> Vec<String> {
+fn new_values(steps: &[Step], axis: &str) -> Vec<String> {
     let changes = steps.iter().flat_map(|step| &step.changes).filter(|change| change.axis == axis);
     let mut keys: Vec<String> = changes.filter_map(|change| change.to.clone()).collect();
     keys.dedup();
@@ -33,31 +33,31 @@ fn the_example_has_every_kind_of_event() {
 #[test]
 fn the_example_is_explained_axis_by_axis() {
     let steps = explained("2026-04-12T06:00:00Z");
-    assert_eq!(told(&steps, "evidence"), ["attempted_only", "succeeded"]);
-    assert_eq!(told(&steps, "eligible"), ["eligible"]);
-    assert_eq!(told(&steps, "intent"), ["do_not_want"]);
+    assert_eq!(new_values(&steps, "evidence"), ["attempted_only", "succeeded"]);
+    assert_eq!(new_values(&steps, "eligible"), ["eligible"]);
+    assert_eq!(new_values(&steps, "intent"), ["do_not_want"]);
     assert_eq!(
-        told(&steps, "opt_out"),
+        new_values(&steps, "opt_out"),
         ["needed", "planned", "called", "acknowledged", "reflected", "needed", "withdrawn"]
     );
-    assert_eq!(told(&steps, "listing"), ["not_listed", "listed"]);
-    let flags = told(&steps, "flag");
+    assert_eq!(new_values(&steps, "listing"), ["not_listed", "listed"]);
+    let flags = new_values(&steps, "flag");
     assert!(flags.contains(&"listed_against_wish".to_owned()), "{flags:?}");
 }
 
 #[test]
-fn what_changes_by_itself_is_a_step_too() {
+fn a_change_by_time_alone_is_a_step_too() {
     let steps = explained("2026-04-12T06:00:00Z");
     let waited: Vec<&Step> = steps.iter().filter(|step| step.cause == StepCause::TimePassed).collect();
     let missing = |step: &&&Step| step.changes.iter().any(|change| change.to.as_deref() == Some("reader_missing"));
-    // Ten minutes after the reader had gone; it is blocked by then, so it is not called missing.
+    // Ten minutes after the reader had gone; it is blocked by then, so it is not reported as missing.
     assert_eq!(waited.iter().filter(missing).count(), 0);
     assert!(waited.iter().all(|step| !step.changes.is_empty()));
     assert!(steps.windows(2).all(|pair| pair[0].at <= pair[1].at));
 }
 
 #[test]
-fn rules_that_cannot_be_read_change_nothing() {
+fn invalid_rules_change_nothing() {
     let mut facts = example();
     let mut adopted = facts.pop().unwrap();
     let Event::RulesAdopted(event) = &mut adopted.event else { panic!("the last fact adopts rules") };
@@ -69,7 +69,7 @@ fn rules_that_cannot_be_read_change_nothing() {
 }
 
 #[test]
-fn stricter_rules_take_sides_away_and_say_why() {
+fn stricter_rules_change_axes_and_give_the_reason() {
     let stricter = include_str!("../../data/rules.toml").replace("\"correlated\"", "\"header_confirmed\"");
     let stricter = Rules::parse(&stricter).unwrap();
     let facts = example();
@@ -86,13 +86,13 @@ fn stricter_rules_take_sides_away_and_say_why() {
     let changes = difference((&one, &rules), (&other, &stricter), &Calendar::bundled(), now);
     let keys: Vec<_> = changes.iter().map(|change| (change.axis, change.to.as_deref())).collect();
     assert!(keys.contains(&("eligible", Some("not_yet"))), "{keys:?}");
-    // A read was seen all the same: where listing is not wanted, a call is asked for by any rules.
+    // The read is still evidence: if listing is not wanted, a call is needed under any rules.
     assert!(!keys.iter().any(|(axis, _)| *axis == "opt_out"), "{keys:?}");
     assert_eq!(difference((&one, &rules), (&one, &rules), &Calendar::bundled(), now), []);
 }
 
 #[test]
-fn what_was_not_received_yet_is_not_known() {
+fn a_fact_is_unknown_until_it_is_received() {
     let facts = example();
     let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), instant("2026-04-01T00:30:00Z"));
     let known: Vec<&Recorded> =
@@ -102,7 +102,7 @@ fn what_was_not_received_yet_is_not_known() {
 }
 
 #[test]
-fn adopted_rules_judge_what_was_before_them_too() {
+fn adopted_rules_judge_earlier_facts_too() {
     let mut facts = example();
     let mut adopted = facts.pop().unwrap();
     facts.retain(|recorded| recorded.received_at < instant("2026-04-01T01:05:00Z"));
@@ -111,16 +111,16 @@ fn adopted_rules_judge_what_was_before_them_too() {
     event.document = event.document.replace("\"correlated\"", "\"header_confirmed\"");
     facts.push(adopted);
     let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), instant("2026-04-01T03:00:00Z"));
-    assert_eq!(told(&explained.steps, "eligible"), ["eligible", "not_yet"]);
-    let anew = facts.iter().fold(Facility::new(facts[0].facility), |mut facility, recorded| {
+    assert_eq!(new_values(&explained.steps, "eligible"), ["eligible", "not_yet"]);
+    let refolded = facts.iter().fold(Facility::new(facts[0].facility), |mut facility, recorded| {
         facility.apply(recorded, &explained.fleet.rules);
         facility
     });
-    assert_eq!(explained.facilities[&anew.id], anew);
+    assert_eq!(explained.facilities[&refolded.id], refolded);
 }
 
 #[test]
-fn the_state_of_a_facility_is_asked_for_at_an_instant() {
+fn the_status_of_a_facility_is_evaluated_at_an_instant() {
     let facts = example();
     let (facility, at) = (facts[0].facility, instant("2026-05-12T06:00:00Z"));
     let explained = explain(&facts, &Rules::bundled(), &Calendar::bundled(), at);
@@ -129,11 +129,11 @@ fn the_state_of_a_facility_is_asked_for_at_an_instant() {
 }
 
 #[test]
-fn what_was_on_time_may_be_late_by_adopted_rules() {
+fn a_fact_on_time_may_be_late_by_adopted_rules() {
     let mut facts = example();
     let mut adopted = facts.pop().unwrap();
     facts.retain(|recorded| recorded.received_at < instant("2026-04-01T01:05:00Z"));
-    // The file comes five minutes after its tap had been shown.
+    // The file arrives five minutes after its tap had been shown.
     let file = facts.iter_mut().find(|recorded| recorded.event.kind() == "linkage_result_observed").unwrap();
     file.received_at += chrono::TimeDelta::seconds(300);
     adopted.received_at = instant("2026-04-01T02:00:00Z");
@@ -149,19 +149,19 @@ fn what_was_on_time_may_be_late_by_adopted_rules() {
 }
 
 #[test]
-fn what_falls_due_with_a_fact_is_told_with_it() {
+fn a_change_that_is_due_with_a_fact_belongs_to_its_step() {
     let facts: Vec<Recorded> =
         example().into_iter().filter(|recorded| recorded.facility != FacilityId::FLEET).collect();
     let (first, rules, calendar) = (facts[0].clone(), Rules::bundled(), Calendar::bundled());
     let mut facility = Facility::new(first.facility);
-    let told: Vec<Recorded> =
+    let facts_so_far: Vec<Recorded> =
         facts.into_iter().take_while(|recorded| recorded.received_at < instant("2026-04-01T01:05:00Z")).collect();
-    told.iter().for_each(|recorded| facility.apply(recorded, &rules));
-    let last = told.iter().map(|recorded| recorded.received_at).max().unwrap();
+    facts_so_far.iter().for_each(|recorded| facility.apply(recorded, &rules));
+    let last = facts_so_far.iter().map(|recorded| recorded.received_at).max().unwrap();
     let due = crate::due(&facility, &rules, &calendar, last).unwrap();
     let mut again = first;
     again.received_at = due;
-    let facts: Vec<Recorded> = told.into_iter().chain([again]).collect();
+    let facts: Vec<Recorded> = facts_so_far.into_iter().chain([again]).collect();
     let steps = explain(&facts, &rules, &calendar, due).steps;
     let at_due: Vec<&StepCause> = steps.iter().filter(|step| step.at == due).map(|step| &step.cause).collect();
     assert!(matches!(at_due[..], [StepCause::Fact { .. }]), "{at_due:?}");

@@ -1,4 +1,4 @@
-//! What a change corrects of the evidence that had been shown: where it falls, that is said.
+//! Corrections of evidence that had been shown: every loss of evidence is recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,20 +15,20 @@ use crate::rules::Rules;
 use crate::terminal::{Arrival, CorrectionScope};
 
 impl Facility {
-    /// Whether phones working here has been weighed for an instant at which this observation should have been known: taps of
-    /// all terminals are weighed together, and one may be heard later than another of what happened before.
-    pub(super) fn is_weighed_since(&self, sighting: Arrival<'_>, event: &Event) -> bool {
-        let Arrival { observed: Observed { terminal: own, .. }, now, rules, .. } = sighting;
-        let from = self.terminals.get(own).and_then(|terminal| terminal.weighs_from(sighting, event));
+    /// Whether the test has already been evaluated for an instant at which this observation should have been known. The
+    /// test weighs the taps of all terminals together, and a terminal may report later than another.
+    pub(super) fn is_weighed_since(&self, arrival: Arrival<'_>, event: &Event) -> bool {
+        let Arrival { observed: Observed { terminal: own, .. }, now, rules, .. } = arrival;
+        let from = self.terminals.get(own).and_then(|terminal| terminal.weighs_from(arrival, event));
         let Some(from) = from.filter(|_| self.proof.is_none()) else { return false };
         self.terminals.iter().any(|(id, terminal)| {
             terminal.is_over_between(from, now, rules) || (id != own && terminal.has_result_between(from, now, rules))
         })
     }
 
-    /// Makes a change, and records what evidence that had been shown is corrected by it: where evidence falls, that is said.
-    /// Where it changes otherwise, that is said if the change comes late, or if what it corrects had been shown for longer
-    /// than the late window.
+    /// Applies a change, and records which shown evidence it corrects. A loss of evidence is always recorded. Any other
+    /// correction is recorded if the change arrives late, or if the corrected evidence had been shown for longer than
+    /// the late window.
     pub(super) fn correcting(
         &mut self,
         CorrectionScope { by, late }: CorrectionScope,
@@ -63,7 +63,7 @@ impl Facility {
     }
 }
 
-/// What is shown of evidence: how many reads, from when on, how strong; the same of what is plausible.
+/// The shown evidence: number, first time and level of the reads, and the same of the plausible ones.
 struct EvidenceShown {
     best: Option<Level>,
     counts: [(u32, Option<DateTime<Utc>>); 4],

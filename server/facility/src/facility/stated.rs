@@ -1,6 +1,6 @@
-//! What people, the server and the ministry's list state of a facility, and what becomes of it when it is withdrawn.
+//! Statements of people, of the server and of the ministry's list about a facility, and their withdrawal.
 
-// A new kind of event then makes this fold decide.
+// A new kind of event must be handled explicitly.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::io;
@@ -22,8 +22,8 @@ use crate::terminal::{CorrectionScope, Terminal};
 use crate::weigh::Test;
 
 impl Facility {
-    /// Takes back what is still to come: an entry of the terminal that says so, or of those whose life a person named; or a
-    /// statement.
+    /// Withdraws a fact that may not have arrived yet: a desk entry of the same terminal or, if a person withdraws it,
+    /// of the terminals with that life; or a statement.
     pub(crate) fn take_back(&mut self, recorded: &Recorded, rules: &Rules) {
         if let Event::StatementWithdrawn(event) = &recorded.event {
             self.withdraw_statement(event.statement, rules);
@@ -54,7 +54,7 @@ impl Facility {
         true
     }
 
-    /// What is stated, with what it corrects.
+    /// Applies a statement, and records which evidence it corrects.
     pub(super) fn stated_correcting(&mut self, recorded: &Recorded, rules: &Rules) {
         let by = corrected_by(&recorded.event);
         match by {
@@ -68,17 +68,17 @@ impl Facility {
         }
     }
 
-    /// Makes a statement one that was never made, as far as it is kept by itself.
+    /// Removes a statement as if it had never been made, as far as it is kept individually.
     fn withdraw_statement(&mut self, id: StatementId, rules: &Rules) {
         bounded::insert_once(&mut self.withdrawn, id, WITHDRAWN);
         self.identity.withdraw(id);
         self.terminals.values_mut().for_each(|terminal| terminal.withdraw_statement(id, rules));
-        // Of one that was only spoken of by mistake nothing is known.
+        // A terminal that existed only in the withdrawn statement is unknown again.
         let nothing = Terminal::default();
         self.terminals.retain(|_, terminal| **terminal != nothing);
         self.face_readers.withdraw(id);
-        self.purchases.values_mut().for_each(|said| _ = said.withdraw(id));
-        self.purchases.retain(|_, said| !said.is_empty());
+        self.purchases.values_mut().for_each(|statements| _ = statements.withdraw(id));
+        self.purchases.retain(|_, statements| !statements.is_empty());
         self.arranged.withdraw(id);
         self.intention.withdraw(id);
         self.opt_out.withdraw(id);
@@ -90,7 +90,8 @@ impl Facility {
         self.doubt_proof();
     }
 
-    /// Whether withdrawing a statement would change anything: not where it is forgotten, or was never made.
+    /// Whether withdrawing a statement would change anything. It would not if the statement is forgotten or was never
+    /// made.
     #[must_use]
     pub fn can_withdraw(&self, id: StatementId, rules: &Rules) -> bool {
         let mut without = self.clone();
@@ -99,14 +100,14 @@ impl Facility {
         without != *self
     }
 
-    /// Phones are not known to work any more where only an attested read said so, and it was withdrawn.
+    /// Removes the proof that phones work if it rested only on an attested read that was withdrawn.
     pub(super) fn doubt_proof(&mut self) {
         let attested = || {
             let desks = self.terminals.values().map(|terminal| &terminal.desk).chain([&self.desk]);
             desks.flat_map(Desk::entries).any(DeskEntry::says_read)
         };
         if self.proof.is_some_and(|proof| proof.attested) && !self.settled.has_attested() && !attested() {
-            // Pairs that counted because of it, and can't be looked at any more, are no reads; those to come are weighed.
+            // Settled pairs that counted because of the proof are no longer reads; later pairs are weighed again.
             (self.proof, self.test) = (None, Test::default());
             self.settled.refute();
         }
@@ -114,8 +115,8 @@ impl Facility {
 
     fn stated(&mut self, recorded: &Recorded, rules: &Rules) {
         let at = recorded.occurred_at();
-        let nobody = Stated { by: String::new(), why: None, stated_at: at, id: None };
-        let stated = if let Origin::Person(stated) = &recorded.origin { stated } else { &nobody };
+        let anonymous = Stated { by: String::new(), why: None, stated_at: at, id: None };
+        let stated = if let Origin::Person(stated) = &recorded.origin { stated } else { &anonymous };
         let id = stated.id;
         match &recorded.event {
             Event::FacilityRegistered(event) => self.identity.registered(event, stated),
@@ -177,7 +178,7 @@ impl Facility {
                 }
                 self.doubt_proof();
             }
-            // What only a terminal observes, and what is said of the fleet or of the log.
+            // Events that only a terminal observes, and facts about the fleet or the log.
             Event::AgentStarted(_)
             | Event::AgentStopped(_)
             | Event::TerminalRebooted(_)
@@ -201,8 +202,8 @@ impl Facility {
     }
 }
 
-/// What a statement may correct.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of statement corrects nothing until somebody says so")]
+/// The kind of correction that a statement may cause.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of statement corrects nothing by default")]
 const fn corrected_by(event: &Event) -> Option<SupersededBy> {
     match event {
         Event::ReaderRoleAssigned(_) => Some(SupersededBy::Role),
@@ -213,8 +214,8 @@ const fn corrected_by(event: &Event) -> Option<SupersededBy> {
     }
 }
 
-/// Whether a statement of this kind is as if it had not been made once it is withdrawn. What is done with the log itself, and
-/// rules that were adopted, are followed by others instead.
+/// Whether a statement of this kind can be withdrawn as if it had not been made. Operations on the log and adopted
+/// rules are replaced by later ones instead.
 #[must_use]
 pub const fn withdrawable(event: &Event) -> bool {
     let followed = matches!(
@@ -230,7 +231,8 @@ pub const fn withdrawable(event: &Event) -> bool {
     matches!(event.speaker(), Speaker::Person | Speaker::Anyone) && !followed
 }
 
-/// FNV-1a over a statement's identifier; where it has none, over what is said and by whom, but not over when it arrived.
+/// FNV-1a over a statement's identifier. Without an identifier, it covers the contents and the author but not the time
+/// of arrival.
 fn digest(recorded: &Recorded) -> u64 {
     struct Digest(u64);
 
@@ -252,7 +254,7 @@ fn digest(recorded: &Recorded) -> u64 {
     } else {
         serde_json::to_writer(&mut digest, &(&recorded.origin, &recorded.event))
     };
-    written.expect("facts have no map with other keys than texts, and the writer never fails");
+    written.expect("facts have only text keys, and writing to the hasher never fails");
     digest.0
 }
 
@@ -262,7 +264,7 @@ mod tests {
     use crate::explain::EXAMPLE;
 
     #[test]
-    fn every_kind_that_can_be_withdrawn_is_kept_by_itself() {
+    fn every_kind_that_can_be_withdrawn_is_kept_individually() {
         let (rules, id) = (Rules::bundled(), StatementId(uuid::Uuid::from_u128(7)));
         let facts = EXAMPLE.lines().map(|line| serde_json::from_str::<Recorded>(line).unwrap());
         for mut recorded in facts.filter(|recorded| withdrawable(&recorded.event)) {

@@ -1,4 +1,4 @@
-//! The form is documented as it is read, and whatever else a file holds is named and never panics.
+//! The format is documented as it is parsed. Any other input is rejected with a reason and never panics.
 
 use proptest::prelude::{Strategy, any, proptest};
 use proptest::{collection, prop_assert, prop_assert_eq, sample};
@@ -24,7 +24,7 @@ fn first() -> &'static str {
     EXAMPLE.lines().next().unwrap()
 }
 
-/// What the form says of a kind: from its name to the next.
+/// The documentation of a kind: from its name to the next one.
 fn documented(kind: &str) -> String {
     let begins = |line: &&str| line.split_whitespace().next() == Some(kind);
     let mut lines = FORM.lines().skip_while(|line| !begins(line));
@@ -34,7 +34,7 @@ fn documented(kind: &str) -> String {
 }
 
 #[test]
-fn mistakes_are_told_in_words_of_the_form() {
+fn mistakes_are_reported_in_the_terms_of_the_format() {
     let change = |from: &str, to: &str| {
         assert!(EXAMPLE.contains(from), "{from}");
         let line = EXAMPLE.lines().find(|line| line.contains(from)).unwrap();
@@ -53,7 +53,7 @@ fn mistakes_are_told_in_words_of_the_form() {
 }
 
 #[test]
-fn what_ends_before_it_begins_is_refused() {
+fn a_period_that_ends_before_it_begins_is_rejected() {
     for kind in ["closure_set", "maintenance_window_set"] {
         let line = EXAMPLE.lines().find(|line| line.contains(&format!("\"{kind}\""))).unwrap();
         let mut fact: Value = serde_json::from_str(line).unwrap();
@@ -131,7 +131,7 @@ fn the_examples_are_read() {
 }
 
 #[test]
-fn what_an_editor_does_to_a_file_is_borne() {
+fn changes_by_an_editor_are_accepted() {
     let text = format!("\u{feff}\r\n  {}  \r\n\r\n{}\r\n\n", first(), first());
     let lines = read(text.as_bytes()).unwrap();
     assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 4]);
@@ -140,14 +140,14 @@ fn what_an_editor_does_to_a_file_is_borne() {
 }
 
 #[test]
-fn a_code_may_be_written_as_people_write_it() {
+fn any_notation_of_a_code_is_accepted() {
     for written in ["13-1-99-9901-5", "１３１９９９９０１５", "13 19999015"] {
         assert_eq!(read(first().replace("1319999015", written).as_bytes()).unwrap()[0].recorded, example()[0].recorded);
     }
 }
 
 #[test]
-fn a_slip_of_the_pen_is_named_with_its_line() {
+fn a_typing_error_is_reported_with_its_line() {
     let table = [
         (first().replace("\"by\"", "\"bye\""), "line 2: unknown field `bye`"),
         (first().replace("received_at", "recieved_at"), "line 2: unknown field `recieved_at`"),
@@ -161,9 +161,9 @@ fn a_slip_of_the_pen_is_named_with_its_line() {
         (first().replace("00000000f001", "f001"), "write a UUID"),
         (first().replace("018f0000-0000-7000-8000-00000000f001", "00000000-0000-0000-0000-000000000000"), "needs the facility"),
         (first().replace("{\"person\": {\"by\": \"sato\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}", "{\"list\": {\"snapshot\": \"018f0000-0000-7000-8000-00000000f001\", \"stated_at\": \"2026-04-01T00:00:00Z\"}}"), "has the origin `person`"),
-        (first().replace('}', ""), "it is no JSON object on one line"),
+        (first().replace('}', ""), "not a JSON object on one line"),
         (format!("{} {}", first(), first()), "trailing characters"),
-        ("# a comment".to_owned(), "it is no JSON object"),
+        ("# a comment".to_owned(), "not a JSON object"),
         ("{}".to_owned(), "missing field `facility`"),
         ("[]".to_owned(), "line 2: "),
         (EXAMPLE.lines().last().unwrap().replace("correlation_to_s = 120", "correlation_to_s = -1"), "correlation_to_s"),
@@ -178,18 +178,18 @@ fn a_slip_of_the_pen_is_named_with_its_line() {
 }
 
 #[test]
-fn every_broken_line_is_named_at_once() {
+fn every_invalid_line_is_reported_at_once() {
     assert_eq!(mistakes(&format!("x\n{}\ny\n", first())).len(), 2);
 }
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(mut recorded in arbitrary::recorded()) {
+    fn a_written_fact_is_read_unchanged(mut recorded in arbitrary::recorded()) {
         recorded.facility = if of_the_fleet(&recorded.event) { FacilityId::FLEET } else { example()[0].recorded.facility };
         let text = serde_json::to_string(&recorded).unwrap();
         match read(text.as_bytes()) {
             Ok(lines) => prop_assert_eq!(&lines[0].recorded, &recorded),
-            // Made-up rules are no rules, not all made-up codes lie in a prefecture, and time goes forward.
+            // Invented rules are invalid, and not every invented code lies in a prefecture. Time never decreases.
             Err(mistakes) => {
                 let mistake = mistakes[0].to_string();
                 let reasons = ["the rules in", "doesn't exist", "ends before it begins", "exclude each other"];
@@ -199,12 +199,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_borne(bytes in collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_accepted_or_rejected(bytes in collection::vec(any::<u8>(), 0..300)) {
         drop(read(&bytes));
     }
 
     #[test]
-    fn a_broken_file_is_read_or_named(text in broken()) {
+    fn an_invalid_file_is_parsed_or_rejected(text in broken()) {
         let lines = text.split(|byte| *byte == b'\n').count();
         match read(&text) {
             Ok(read) => prop_assert!(read.iter().all(|line| (1..=lines).contains(&line.number))),

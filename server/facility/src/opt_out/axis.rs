@@ -1,4 +1,4 @@
-//! The opt-out axis: what of the process is shown.
+//! The opt-out axis: the part of the process that is shown.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -150,7 +150,7 @@ impl View<'_> {
         }
     }
 
-    /// What is odd about the hour of the call that was made, or is planned.
+    /// A warning about the hour of the call that was made or is planned.
     pub(crate) fn call_warning(&self, process: &Process, status: &OptOutStatus) -> Option<Text> {
         let at = match status {
             OptOutStatus::Planned { planned_at, .. } => *planned_at,
@@ -179,12 +179,12 @@ impl View<'_> {
     }
 }
 
-/// Why a call is needed where the group does not want to be listed: the strongest reason.
+/// The strongest reason for a call when the group does not want to be listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum OptOutCause {
     Listed,
     Read,
-    /// A read may have succeeded, and nobody denies it.
+    /// A read may have succeeded, and no entry denies it.
     Plausible,
 }
 

@@ -1,4 +1,4 @@
-//! One opt-out, step by step in the order in which it happened.
+//! One opt-out, step by step in chronological order.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use yomitori_proto::id::SnapshotId;
 use super::{OptOutAct, OptOutActKind};
 use crate::listing::SnapshotSighting;
 
-/// How far an opt-out has got.
+/// The progress of an opt-out.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Process {
     pub(crate) planned_at: Option<DateTime<Utc>>,
@@ -15,7 +15,7 @@ pub(crate) struct Process {
     pub(crate) acknowledged_at: Option<DateTime<Utc>>,
     pub(crate) reflected: Option<(SnapshotId, DateTime<Utc>)>,
     pub(crate) withdrawn_at: Option<DateTime<Utc>>,
-    /// How often a facility was listed again after it had been taken off, and when last.
+    /// How often the facility was listed again after its removal, and the last time.
     pub(crate) listed_again: u32,
     pub(crate) listed_again_at: Option<DateTime<Utc>>,
 }
@@ -28,14 +28,14 @@ pub(crate) struct Call {
 }
 
 impl Process {
-    /// The next act.
+    /// Applies the next act.
     pub(super) fn act(&mut self, act: &OptOutAct) {
         let at = act.at;
         match &act.what {
             OptOutActKind::Unwanted => self.withdrawn_at = None,
             OptOutActKind::Planned { for_at } => self.planned_at = Some(*for_at),
             OptOutActKind::Called { by, reference } => {
-                // A call after the list had been corrected, or after a withdrawal, begins another process.
+                // A call after the correction of the list, or after a withdrawal, begins another process.
                 if self.reflected.is_some() || self.withdrawn_at.is_some() {
                     *self = self.begun_again();
                 }
@@ -51,8 +51,8 @@ impl Process {
         }
     }
 
-    /// What the lists of the next date say, each with whether its absence means something. Where they contradict each
-    /// other, nothing follows.
+    /// Applies the lists of the next date, each with whether its absence counts. Lists that contradict each other have
+    /// no effect.
     pub(super) fn list(&mut self, sights: &[(&SnapshotSighting, bool)]) {
         let named = sights.iter().any(|(sight, _)| sight.listed);
         let absent = sights.iter().find(|(sight, covers)| !sight.listed && *covers);
@@ -155,12 +155,12 @@ mod tests {
         for (words, lists, expected) in table {
             assert_eq!(after(words, lists), expected, "{words:?} {lists:?}");
             let reversed: Vec<_> = words.iter().rev().copied().collect();
-            assert_eq!(after(&reversed, lists), expected, "typed the other way round: {words:?} {lists:?}");
+            assert_eq!(after(&reversed, lists), expected, "entered in reverse: {words:?} {lists:?}");
         }
     }
 
     #[test]
-    fn what_is_forgotten_still_counts() {
+    fn forgotten_items_still_count() {
         let mut words: Vec<String> = (1..=20).map(|day| format!("c{day}")).collect();
         words.extend((1..=20).map(|day| format!("n{day}")));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -172,6 +172,6 @@ mod tests {
         let known = opt_out.clone();
         let stated = Stated { by: "Sato".to_owned(), why: None, stated_at: day(24), id: None };
         opt_out.withdrawn(day(24), &stated);
-        assert_eq!(opt_out, known, "older than what is forgotten");
+        assert_eq!(opt_out, known, "older than the forgotten acts");
     }
 }

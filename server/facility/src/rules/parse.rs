@@ -1,4 +1,4 @@
-//! Reading a rules document: every mistake is collected, none stops the reading.
+//! Parses a rules document and collects every mistake instead of stopping at the first.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::evidence::Level;
 /// One mistake in a rules document.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RuleError {
-    #[error("the rules are no TOML: {0}")]
+    #[error("the rules are not valid TOML: {0}")]
     Syntax(String),
     #[error("`{place}` is missing")]
     Missing { place: String },
-    #[error("`{place}` is not known: is it misspelt?")]
+    #[error("`{place}` is unknown: is it misspelt?")]
     Unknown { place: String },
     #[error("`{place}` must be {expected}")]
     Wrong { place: String, expected: &'static str },
@@ -57,7 +57,7 @@ pub(super) fn parse(document: &str) -> Result<Rules, Vec<RuleError>> {
     }
 }
 
-/// The canonical document: every field once, those that were left out with their defaults, the sets by their dates.
+/// The canonical document: every field once, with defaults for missing fields, and the sets by their dates.
 fn canonical(version: u32, sets: Vec<Table>) -> Arc<str> {
     let sets = sets.into_iter().map(Value::Table).collect();
     Table::from_iter([("version".to_owned(), version.into()), ("set".to_owned(), Value::Array(sets))])
@@ -65,7 +65,7 @@ fn canonical(version: u32, sets: Vec<Table>) -> Arc<str> {
         .into()
 }
 
-/// Ten years: nothing in the rules lasts longer.
+/// Ten years: no duration in the rules is longer.
 const YEARS_S: u64 = 10 * 366 * 86_400;
 
 fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> (RuleSet, Table) {
@@ -115,11 +115,11 @@ fn set(mut fields: Fields, mistakes: &mut Vec<RuleError>) -> (RuleSet, Table) {
     (set, document)
 }
 
-/// The fields of one table; each is taken once, and what is left over is a mistake. A mistake yields some value of the
-/// type, which is never used, because the document is refused.
+/// The fields of one table. Each is taken once; the remaining ones are mistakes. A mistake gives an arbitrary value,
+/// which is never used because the document is rejected.
 struct Fields {
     table: Table,
-    /// What was read, with the defaults of what was absent.
+    /// The fields taken, including defaults.
     read: Table,
     prefix: String,
     mistakes: Vec<RuleError>,
@@ -143,7 +143,7 @@ impl Fields {
         self.mistakes.push(RuleError::Wrong { place: format!("{}{name}", self.prefix), expected });
     }
 
-    /// What `read` makes of the value, or `otherwise` and a mistake.
+    /// Takes a field through `read`; a mistake gives `otherwise`.
     fn read<T>(&mut self, name: &str, expected: &'static str, otherwise: T, read: impl Fn(&Value) -> Option<T>) -> T {
         let Some(value) = self.take(name) else { return otherwise };
         read(&value).unwrap_or_else(|| {
@@ -153,12 +153,12 @@ impl Fields {
     }
 
     fn number(&mut self, name: &str, least: u64, most: u64) -> u64 {
-        self.read(name, "a whole number within reason, not negative", least, |value| {
+        self.read(name, "a whole number, not negative and not out of range", least, |value| {
             u64::try_from(value.as_integer()?).ok().filter(|number| (least..=most).contains(number))
         })
     }
 
-    /// A number that documents of before this field don't have.
+    /// A number that documents written before this field existed don't have.
     fn number_or(&mut self, name: &str, least: u64, most: u64, absent: u64) -> u64 {
         if self.table.contains_key(name) {
             return self.number(name, least, most);

@@ -1,4 +1,4 @@
-//! Runs, holes, the order of lives, numbers used twice.
+//! Runs, holes, the order of lives, reused numbers.
 
 use yomitori_proto::id::TerminalId;
 
@@ -63,7 +63,7 @@ fn the_numbers_at_the_ends_don_t_overflow() {
 }
 
 #[test]
-fn too_many_holes_give_up_the_oldest_and_say_so() {
+fn too_many_holes_drop_the_oldest_and_mark_the_life() {
     let odd: Vec<u64> = (0..100).map(|n| 2 * n + 1).collect();
     let (seen, _) = seen(&odd);
     assert_eq!(seen.runs.len(), RUNS);
@@ -72,7 +72,7 @@ fn too_many_holes_give_up_the_oldest_and_say_so() {
 }
 
 #[test]
-fn an_older_life_stands_before_a_newer_one_whichever_is_named_first() {
+fn lives_are_ordered_by_age_and_not_by_arrival() {
     for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1], [2, 1, 3]] {
         let mut lives = Lives::default();
         let mut places: Vec<_> = order
@@ -100,18 +100,18 @@ fn a_hole_of_an_old_life_stays() {
 }
 
 #[test]
-fn a_number_with_other_contents_is_told() {
+fn a_number_with_other_contents_is_detected() {
     let mut lives = Lives::default();
     for seq in 1..=40 {
         observe(&mut lives, 1, seq, i64::try_from(seq).unwrap());
     }
     observe(&mut lives, 1, 40, 40);
     observe(&mut lives, 1, 3, 3);
-    assert_eq!(lives.reused_at(), None, "the same again");
+    assert_eq!(lives.reused_at(), None, "the same observation again");
     observe(&mut lives, 1, 39, 41);
-    assert_eq!(lives.reused_at(), Some(at(41)), "one of the newest, and another");
+    assert_eq!(lives.reused_at(), Some(at(41)), "another observation with one of the newest numbers");
     observe(&mut lives, 1, 3, 60);
-    assert_eq!(lives.reused_at(), Some(at(60)), "an old number, observed after the newest");
+    assert_eq!(lives.reused_at(), Some(at(60)), "an old number, observed after the newest one");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_forgotten_life_counts_as_read() {
 }
 
 #[test]
-fn observations_that_differ_by_either_clock_reading_are_told_apart() {
+fn observations_that_differ_by_either_clock_reading_are_distinguished() {
     let observed = |occurred_s: i64, observed_s: i64| Observed {
         terminal: TerminalId(uuid::Uuid::nil()),
         life: life(1),

@@ -1,6 +1,6 @@
-//! Taking in what an agent observed.
+//! Applies the observations of an agent.
 
-// A new kind of event then makes this fold decide.
+// A new kind of event must be handled explicitly.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use chrono::{DateTime, Duration, Utc};
@@ -18,29 +18,30 @@ use crate::evidence::SupersededBy;
 use crate::instant::later;
 use crate::rules::Rules;
 use crate::seen::SeqPosition;
-use crate::stamp::{Stamp, Step, believed, is_live, wrong_by};
+use crate::stamp::{Stamp, Step, is_live, plausible_offset_ms, wrong_by};
 
-/// An observation with all that is needed to take it in.
+/// An observation with the context that is needed to apply it.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
     pub(crate) observed: &'a Observed,
     pub(crate) place: SeqPosition,
     pub(crate) received_at: DateTime<Utc>,
-    /// When the newest fact of the facility reached the server.
+    /// Time at which the newest fact of the facility reached the server.
     pub(crate) now: DateTime<Utc>,
     pub(crate) rules: &'a Rules,
 }
 
-/// What an observation may correct that had been shown.
+/// The kind of correction that an observation may cause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CorrectionScope {
     pub(crate) by: SupersededBy,
-    /// It happened long before what had been observed by then.
+    /// The event happened long before the newest known one.
     pub(crate) late: bool,
 }
 
 impl Terminal {
-    /// The place of an observation that is new. What was read before changes nothing but when the terminal was last heard.
+    /// Returns the position of a new observation. A duplicate only updates the time at which the terminal was last
+    /// heard.
     pub(crate) fn admit(
         &mut self,
         observed: &Observed,
@@ -51,7 +52,7 @@ impl Terminal {
         self.number(observed, received_at, rules)
     }
 
-    /// The same, without being heard.
+    /// Like [`Self::admit`], without an update of that time.
     pub(crate) fn number(
         &mut self,
         observed: &Observed,
@@ -64,33 +65,30 @@ impl Terminal {
         self.lives.admit(observed, made_at, received_at)
     }
 
-    /// What taking in an observation may correct; `None` where it only adds to what is known.
+    /// The correction that an observation may cause; `None` if it only adds information.
     ///
-    /// `entries` tells whether people entered something that may belong to a tap at an instant.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "a new kind of observation corrects nothing until somebody says so"
-    )]
+    /// `entries` reports whether there is a desk entry that may belong to a tap at an instant.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of observation corrects nothing by default")]
     pub(crate) fn corrects(
         &self,
-        sighting: Arrival<'_>,
+        arrival: Arrival<'_>,
         event: &Event,
         entries: impl Fn(DateTime<Utc>) -> bool,
     ) -> Option<CorrectionScope> {
-        let Arrival { observed, place, now, rules, .. } = sighting;
+        let Arrival { observed, place, now, rules, .. } = arrival;
         let at = observed.occurred_at;
         let (at, touches, is_file) = match event {
             Event::TapObserved(event) if !may_be_phone(event.medium) => return None,
             Event::TapObserved(_) => {
-                if entries(self.true_at(sighting, at)) {
+                if entries(self.true_at(arrival, at)) {
                     return Some(CorrectionScope { by: SupersededBy::Result, late: false });
                 }
-                // One that comes late counts where it was, also without a file.
+                // A late tap counts at its own time, even without a file.
                 (at, true, false)
             }
             Event::LinkageResultObserved(event) => {
-                let file = file(sighting, event)?;
-                // One that comes late may also tell of a desk that was busier than it seemed.
+                let file = file(arrival, event)?;
+                // A late file may also show that the desk was busier than assumed.
                 (file.at, self.window.file_matters(file.at, rules.at(file.at)), true)
             }
             Event::ReaderAttached(event) => {
@@ -102,42 +100,42 @@ impl Terminal {
                 return Some(CorrectionScope { by: SupersededBy::ClockStep, late: self.is_late(place, at, rules) });
             }
             Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => {
-                let entry = entry(self, sighting, event)?;
+                let entry = entry(self, arrival, event)?;
                 let touches = self.has_pair_near(entry.stamp.true_at(rules.at(entry.stamp.at)), rules);
                 return touches.then_some(CorrectionScope { by: SupersededBy::Entry, late: false });
             }
             Event::EntryWithdrawn(_) => return Some(CorrectionScope { by: SupersededBy::Withdrawn, late: false }),
             _ => return None,
         };
-        // What comes in order and late finds windows over in which it has a part.
-        let over = || is_file && self.is_over_between(self.true_at(sighting, at), now, rules);
+        // Even an observation in order may arrive after the end of a window that it belongs to.
+        let over = || is_file && self.is_over_between(self.true_at(arrival, at), now, rules);
         if !touches || (self.window.in_order(place, at, now, rules.at(at)) && !over()) {
             return None;
         }
         Some(CorrectionScope { by: SupersededBy::Result, late: self.is_late(place, at, rules) })
     }
 
-    /// When something really was that is observed at `at` by the terminal's clock.
-    fn true_at(&self, sighting: Arrival<'_>, at: DateTime<Utc>) -> DateTime<Utc> {
-        self.stamp(sighting, at).true_at(sighting.rules.at(at))
+    /// The corrected time of an event that the terminal's clock places at `at`.
+    fn true_at(&self, arrival: Arrival<'_>, at: DateTime<Utc>) -> DateTime<Utc> {
+        self.stamp(arrival, at).true_at(arrival.rules.at(at))
     }
 
-    /// An instant that an observation names by the terminal's clock.
-    fn stamp(&self, sighting: Arrival<'_>, at: DateTime<Utc>) -> Stamp {
-        let Arrival { observed, place, received_at, .. } = sighting;
+    /// The stamp of an instant by the terminal's clock.
+    fn stamp(&self, arrival: Arrival<'_>, at: DateTime<Utc>) -> Stamp {
+        let Arrival { observed, place, received_at, .. } = arrival;
         let (offset_ms, measured) = wrong_by(observed, received_at, self.clock.offset_at(place));
         Stamp { place, at, received_at, offset_ms, measured }
     }
 
-    /// Since when an observation weighs for or against phones working here, if it does.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is no tap and no result is not weighed")]
-    pub(crate) fn weighs_from(&self, sighting: Arrival<'_>, event: &Event) -> Option<DateTime<Utc>> {
+    /// Start of an observation's effect on the test whether phones work here; `None` if it has no effect.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only taps and results are weighed")]
+    pub(crate) fn weighs_from(&self, arrival: Arrival<'_>, event: &Event) -> Option<DateTime<Utc>> {
         let at = match event {
-            Event::TapObserved(event) => may_be_phone(event.medium).then_some(sighting.observed.occurred_at),
-            Event::LinkageResultObserved(event) => file(sighting, event).map(|file| file.at),
+            Event::TapObserved(event) => may_be_phone(event.medium).then_some(arrival.observed.occurred_at),
+            Event::LinkageResultObserved(event) => file(arrival, event).map(|file| file.at),
             _ => None,
         };
-        at.map(|at| self.true_at(sighting, at))
+        at.map(|at| self.true_at(arrival, at))
     }
 
     /// Whether the window of a tap ended in [from, to].
@@ -148,7 +146,7 @@ impl Terminal {
         })
     }
 
-    /// Whether a result came in [from, to].
+    /// Whether a result arrived in [from, to].
     pub(crate) fn has_result_between(&self, from: DateTime<Utc>, to: DateTime<Utc>, rules: &Rules) -> bool {
         self.window.files().iter().any(|file| {
             let offset_ms = self.clock.offset_at(file.place);
@@ -162,14 +160,14 @@ impl Terminal {
         newest_at.is_some_and(|newest_at| later(at, rules.at(at).late_window) < newest_at)
     }
 
-    /// Takes in an observation that was admitted.
-    pub(crate) fn take_in(&mut self, sighting: Arrival<'_>, event: &Event) {
-        let Arrival { observed, place, .. } = sighting;
-        let stamp = self.stamp(sighting, observed.occurred_at);
+    /// Applies an observation that was admitted.
+    pub(crate) fn take_in(&mut self, arrival: Arrival<'_>, event: &Event) {
+        let Arrival { observed, place, .. } = arrival;
+        let stamp = self.stamp(arrival, observed.occurred_at);
         match event {
             Event::AgentStarted(event) => self.agent_started(stamp, event),
             Event::TerminalRebooted(_) => self.rebooted(stamp),
-            Event::ClockStepped(event) => self.clock_stepped(sighting, event),
+            Event::ClockStepped(event) => self.clock_stepped(arrival, event),
             Event::SoftwareVersionsObserved(event) => self.versions(place, event),
             Event::ComponentStateObserved(event) => {
                 self.components.entry(event.component).or_default().observe(stamp, event.state);
@@ -182,13 +180,13 @@ impl Terminal {
                     self.blocked = Some(stamp);
                 }
             }
-            Event::TapObserved(event) => self.tap(sighting, event),
-            Event::LinkageResultObserved(event) => self.result(sighting, event),
+            Event::TapObserved(event) => self.tap(arrival, event),
+            Event::LinkageResultObserved(event) => self.result(arrival, event),
             Event::CollectionGap(event) => {
                 self.gap(stamp, Gap { from: event.from, to: event.to, source: event.source, lost: event.lost });
             }
             Event::SettingsTaken(event) => {
-                let taken_at = stamp.true_at(sighting.rules.at(stamp.at));
+                let taken_at = stamp.true_at(arrival.rules.at(stamp.at));
                 self.collecting.taken(place, taken_at, event);
             }
             Event::EntryWithdrawn(event) => self.withdraw((event.life, event.seq)),
@@ -197,11 +195,11 @@ impl Terminal {
             | Event::FallbackUsed(_)
             | Event::NoticeHung(_)
             | Event::FaceReaderRestarted(_) => {
-                if let Some(entry) = entry(self, sighting, event) {
+                if let Some(entry) = entry(self, arrival, event) {
                     self.desk.enter(entry);
                 }
             }
-            // A terminal has no say in the rest, and of an agent's orderly end nothing follows.
+            // A terminal has no authority over the other events, and an orderly stop of the agent has no effect.
             Event::AgentStopped(_)
             | Event::FacilityRegistered(_)
             | Event::FacilityCodeChanged(_)
@@ -233,12 +231,12 @@ impl Terminal {
         }
     }
 
-    fn clock_stepped(&mut self, sighting: Arrival<'_>, event: &ClockStepped) {
-        let Arrival { observed, place, rules, .. } = sighting;
+    fn clock_stepped(&mut self, arrival: Arrival<'_>, event: &ClockStepped) {
+        let Arrival { observed, place, rules, .. } = arrival;
         if event.delta_ms.unsigned_abs() <= rules.at(observed.occurred_at).clock_step_tolerance_ms {
             return;
         }
-        let step = Step { place, delta_ms: believed(event.delta_ms), live: is_live(observed) };
+        let step = Step { place, delta_ms: plausible_offset_ms(event.delta_ms), live: is_live(observed) };
         self.stepped(&step);
     }
 
@@ -290,15 +288,15 @@ impl Terminal {
         }
     }
 
-    fn tap(&mut self, sighting: Arrival<'_>, event: &TapObserved) {
-        let Arrival { observed, place, rules, .. } = sighting;
+    fn tap(&mut self, arrival: Arrival<'_>, event: &TapObserved) {
+        let Arrival { observed, place, rules, .. } = arrival;
         let at = observed.occurred_at;
         if !may_be_phone(event.medium) {
             return;
         }
         let TapObserved { reader, present_ms, in_use, mute, .. } = *event;
         let set = rules.at(at);
-        let stamp = self.stamp(sighting, at);
+        let stamp = self.stamp(arrival, at);
         let known = self.readers.get(&reader);
         let tap = Tap {
             stamp,
@@ -314,7 +312,8 @@ impl Terminal {
             settled: None,
         };
         let for_others = |role| matches!(role, ReaderRole::FaceAuth | ReaderRole::StaffLogin | ReaderRole::Other);
-        // A configuration may still be on its way, and what a person said may be withdrawn.
+        // The tap is kept if its role may still change: a configuration may still arrive, and a statement may be
+        // withdrawn.
         if tap.configured.is_some_and(|(_, role)| for_others(role)) && for_others(tap.role()) {
             return;
         }
@@ -328,15 +327,15 @@ impl Terminal {
         self.window.tap(tap, set);
     }
 
-    fn result(&mut self, sighting: Arrival<'_>, event: &LinkageResultObserved) {
-        if let Some(file) = file(sighting, event) {
-            let set = sighting.rules.at(file.at);
+    fn result(&mut self, arrival: Arrival<'_>, event: &LinkageResultObserved) {
+        if let Some(file) = file(arrival, event) {
+            let set = arrival.rules.at(file.at);
             self.window.file(file, set);
-            self.settle_files(sighting.rules);
+            self.settle_files(arrival.rules);
         }
     }
 
-    /// A person says what a reader is for, from `at` on.
+    /// Applies a person's assignment of a role to a reader, from `at` on.
     pub(crate) fn assign(
         &mut self,
         event: &ReaderRoleAssigned,
@@ -356,7 +355,7 @@ impl Terminal {
         }
     }
 
-    /// Takes back an entry of the desk page.
+    /// Withdraws an entry of the desk page.
     pub(crate) fn withdraw(&mut self, key: (Life, Seq)) {
         self.desk.withdraw(key);
     }
@@ -369,17 +368,17 @@ const fn may_be_phone(medium: Medium) -> bool {
     }
 }
 
-/// What the desk page said.
-fn entry(terminal: &Terminal, sighting: Arrival<'_>, event: &Event) -> Option<DeskEntry> {
-    let observed = sighting.observed;
+/// The desk entry in an event.
+fn entry(terminal: &Terminal, arrival: Arrival<'_>, event: &Event) -> Option<DeskEntry> {
+    let observed = arrival.observed;
     let (at, kind) = desk::desk_statement(event)?;
-    let stamp = terminal.stamp(sighting, at);
+    let stamp = terminal.stamp(arrival, at);
     Some(DeskEntry { stamp, key: Some((observed.life, observed.seq)), id: None, kind })
 }
 
-/// The result of a face reader, if it is one.
-fn file(sighting: Arrival<'_>, event: &LinkageResultObserved) -> Option<File> {
-    let Arrival { observed, place, .. } = sighting;
+/// The result file of a face reader in an event, if it is one.
+fn file(arrival: Arrival<'_>, event: &LinkageResultObserved) -> Option<File> {
+    let Arrival { observed, place, .. } = arrival;
     if event.kind != LinkageKind::FaceResult {
         return None;
     }
@@ -394,7 +393,7 @@ fn file(sighting: Arrival<'_>, event: &LinkageResultObserved) -> Option<File> {
     })
 }
 
-/// A result can't be named after an instant that had not come when it was seen: then its clock is another one.
+/// Whether the time in a file's name lies before its observation. A later time comes from another clock.
 fn plausible(named_at: DateTime<Utc>, observed: &Observed) -> bool {
     named_at <= later(observed.observed_at, NAMED_AHEAD)
 }

@@ -1,4 +1,4 @@
-//! What a terminal keeps is bounded, and what goes beyond the bounds still counts.
+//! The state of a terminal is bounded, and items above the limits still count.
 
 use chrono::TimeDelta;
 use yomitori_proto::event::{Event, Origin, Recorded};
@@ -9,7 +9,7 @@ use crate::bounds::READERS;
 use crate::evidence::SupersededBy;
 use crate::{EXAMPLE, Facility, Level};
 
-/// The example's fact of this kind, as observation `seq`, so many seconds later.
+/// The example's fact of this kind, as observation `seq`, `seconds` later.
 fn observed(kind: &str, seq: u64, seconds: i64) -> Recorded {
     let mut facts = EXAMPLE.lines().filter_map(|line| serde_json::from_str::<Recorded>(line).ok());
     let mut recorded = facts.find(|recorded| recorded.event.kind() == kind).unwrap();
@@ -38,14 +38,14 @@ fn terminal(facts: impl IntoIterator<Item = Recorded>) -> Terminal {
     *facility(facts).terminals.into_values().next().unwrap()
 }
 
-/// How many reads are claimed of what is kept and what is settled.
+/// The levels of the reads that are claimed, kept and settled ones together.
 fn levels(facility: &Facility) -> Vec<Level> {
     let levels = facility.attempts(&Rules::bundled(), |_| true).levels();
     levels.into_values().map(|graded| graded.level).collect()
 }
 
 #[test]
-fn what_leaves_the_window_still_counts() {
+fn a_pair_that_leaves_the_window_still_counts() {
     let reads = (0..200).flat_map(|n| {
         let (seq, seconds) = (u64::try_from(n).unwrap() * 2 + 2, n * 7200);
         [observed("tap_observed", seq, seconds), observed("linkage_result_observed", seq + 1, seconds)]
@@ -59,7 +59,7 @@ fn what_leaves_the_window_still_counts() {
 }
 
 #[test]
-fn the_reader_that_was_silent_for_longest_is_given_up_for_a_new_one_alone() {
+fn a_new_reader_replaces_only_the_reader_that_was_silent_for_longest() {
     let attached = |seq: u64, reader: u64| {
         let mut recorded = observed("reader_attached", seq, i64::try_from(seq).unwrap());
         if let Event::ReaderAttached(event) = &mut recorded.event {
@@ -77,28 +77,29 @@ fn the_reader_that_was_silent_for_longest_is_given_up_for_a_new_one_alone() {
     assert!(!another.readers.contains_key(&ReaderKey(1)) && another.readers.contains_key(&ReaderKey(all + 1)));
 }
 
-/// As [`observed`], and reached the server so many seconds after the example's did.
+/// Like [`observed`], but received by the server `received` seconds after the example's.
 fn received(kind: &str, seq: u64, seconds: i64, received: i64) -> Recorded {
     let mut recorded = observed(kind, seq, seconds);
     recorded.received_at += TimeDelta::seconds(received - seconds);
     recorded
 }
 
-/// What was corrected, once a tap at 0 s, the file that came 7 s after it, and the rest are known.
+/// The corrections after a tap at 0 s, a file that arrives 7 s later, and the other facts.
 fn corrected(facts: impl IntoIterator<Item = Recorded>) -> Vec<(Option<Level>, Option<Level>, SupersededBy)> {
     let all = [observed("reader_attached", 1, -60)].into_iter().chain(facts);
     facility(all).superseded.iter().map(|entry| (entry.was, entry.now, entry.by)).collect()
 }
 
 #[test]
-fn what_was_shown_for_long_is_corrected_in_so_many_words() {
+fn a_correction_of_evidence_that_was_shown_for_long_is_recorded() {
     let rose = (Some(Level::TapOnly), Some(Level::Correlated), SupersededBy::Late);
-    // The late window is an hour, and a file may come two minutes after its tap. The example's file was received 7 s later.
+    // The late window is an hour, and a file may come two minutes after its tap. The example's file was received 7 s
+    // later.
     for (seconds, expected) in [(3600, vec![]), (3713, vec![]), (3714, vec![rose])] {
         let facts = [observed("tap_observed", 2, 0), received("linkage_result_observed", 3, 0, seconds)];
         assert_eq!(corrected(facts), expected, "received {seconds} s later");
     }
-    // Everything is received at once, after hours offline: late is what happened long before the newest.
+    // Everything is received at once after hours offline: an event long before the newest one is late.
     let at_once = 10_000;
     for (newest, expected) in [(3600 + 7, vec![]), (3600 + 8, vec![rose])] {
         let facts = [
@@ -111,10 +112,10 @@ fn what_was_shown_for_long_is_corrected_in_so_many_words() {
 }
 
 #[test]
-fn a_read_that_is_lost_is_said_and_one_that_moves_is_not() {
+fn a_lost_read_is_recorded_and_a_moved_one_is_not() {
     let moves =
         [observed("tap_observed", 2, -30), observed("linkage_result_observed", 4, 0), observed("tap_observed", 3, 0)];
-    // The first that may have succeeded is a later one now: that is said.
+    // The first plausible read is a later one now, and that correction is recorded.
     assert_eq!(corrected(moves), [(Some(Level::Plausible), Some(Level::TapOnly), SupersededBy::Result)]);
     let step = observed("clock_stepped", 3, 0);
     let parts = [observed("tap_observed", 2, 0), observed("linkage_result_observed", 4, 0), step];
@@ -122,7 +123,7 @@ fn a_read_that_is_lost_is_said_and_one_that_moves_is_not() {
 }
 
 #[test]
-fn what_comes_out_of_order_is_not_the_newest() {
+fn an_observation_out_of_order_is_not_the_newest() {
     let blocked = |seq, seconds| observed("reader_blocked", seq, seconds);
     let versions = |seq, seconds, version: &str| {
         let mut recorded = observed("software_versions_observed", seq, seconds);
@@ -133,13 +134,13 @@ fn what_comes_out_of_order_is_not_the_newest() {
     };
     for swapped in [false, true] {
         let mut facts = vec![blocked(1, 0), blocked(3, 60)];
-        let mut told = vec![versions(2, 0, "older"), versions(4, 60, "newer")];
+        let mut both = vec![versions(2, 0, "older"), versions(4, 60, "newer")];
         if swapped {
             facts.reverse();
-            told.reverse();
+            both.reverse();
         }
         let newest = observed("reader_blocked", 3, 60).occurred_at();
-        let terminal = terminal(facts.into_iter().chain(told));
+        let terminal = terminal(facts.into_iter().chain(both));
         assert_eq!(terminal.blocked.map(|blocked| blocked.at), Some(newest), "swapped: {swapped}");
         let version = terminal.versions.and_then(|(_, versions)| versions.com_app);
         assert_eq!(version.as_deref(), Some("newer"), "swapped: {swapped}");
@@ -147,7 +148,7 @@ fn what_comes_out_of_order_is_not_the_newest() {
 }
 
 #[test]
-fn a_clock_that_steps_by_less_than_is_borne_parts_nothing() {
+fn a_clock_step_within_the_tolerance_separates_nothing() {
     let tolerance = Rules::bundled().at("2026-04-01T00:00:00Z".parse().unwrap()).clock_step_tolerance_ms;
     for (delta_ms, expected) in [(tolerance, Level::Correlated), (tolerance + 1, Level::TapOnly)] {
         let mut step = observed("clock_stepped", 3, 0);
@@ -161,7 +162,7 @@ fn a_clock_that_steps_by_less_than_is_borne_parts_nothing() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_beyond_belief_moves_nothing() {
+fn an_implausible_clock_error_moves_nothing() {
     for extreme in [i64::MIN, i64::MAX] {
         let mut step = observed("clock_stepped", 2, 0);
         let Event::ClockStepped(event) = &mut step.event else { panic!("a step") };
@@ -179,7 +180,7 @@ fn a_clock_that_is_wrong_beyond_belief_moves_nothing() {
 }
 
 #[test]
-fn a_fast_clock_dates_no_reader_later_than_it_was_heard_of() {
+fn a_fast_clock_dates_no_reader_later_than_its_arrival() {
     let mut attached = observed("reader_attached", 1, 0);
     let heard_at = attached.received_at;
     let Origin::Terminal(observed) = &mut attached.origin else { panic!("a terminal's") };

@@ -1,4 +1,5 @@
-//! Pasts that are told: late words count from when they were so, and going on tells what telling all of it tells.
+//! Status histories: late facts count from their valid time, and continuing from a head gives the same history as all
+//! facts.
 
 use chrono::TimeDelta;
 use yomitori_proto::event::{
@@ -52,37 +53,37 @@ fn all(facts: &[Recorded], until: DateTime<Utc>) -> Timeline {
     timeline(HERE, None, facts, &Rules::bundled(), &Calendar::bundled(), span)
 }
 
-/// What an axis was at an instant.
+/// The key of an axis at an instant.
 fn was(timeline: &Timeline, at: DateTime<Utc>, word: impl Fn(&StatusWords) -> &'static str) -> &'static str {
     timeline.entries.iter().rev().find(|(from, _)| *from <= at).map_or("nothing", |(_, words)| word(words))
 }
 
 #[test]
-fn a_read_counts_from_when_it_was_seen_and_not_from_when_it_was_said() {
-    let (first, seen, said) = (at("2026-04-01T09:00"), at("2026-04-02T10:00"), at("2026-04-20T10:00"));
-    let told = all(&[registered(first), person(said, read(seen))], said);
-    let eligible = |at| was(&told, at, |words| words.eligible);
+fn a_read_counts_from_its_time_and_not_from_its_statement() {
+    let (first, seen, stated) = (at("2026-04-01T09:00"), at("2026-04-02T10:00"), at("2026-04-20T10:00"));
+    let history = all(&[registered(first), person(stated, read(seen))], stated);
+    let eligible = |at| was(&history, at, |words| words.eligible);
     assert_eq!(eligible(first - TimeDelta::minutes(1)), "nothing");
-    assert_eq!([eligible(first), eligible(seen), eligible(said)], ["not_yet", "eligible", "eligible"]);
+    assert_eq!([eligible(first), eligible(seen), eligible(stated)], ["not_yet", "eligible", "eligible"]);
 }
 
 #[test]
-fn a_call_counts_from_its_hour_whatever_is_wished_when() {
-    let (first, called, wished, said) =
+fn a_call_counts_from_its_hour_in_any_order_with_the_intent() {
+    let (first, called, wished, stated) =
         (at("2026-04-01T09:00"), at("2026-04-02T10:00"), at("2026-04-03T10:00"), at("2026-04-04T10:00"));
     let wish = person(wished, ListingIntentSet { intent: Intent::DoNotWant });
-    let call = |called_at| person(said, OptOutCallMade { called_at, reference: None });
+    let call = |called_at| person(stated, OptOutCallMade { called_at, reference: None });
     let facts = [registered(first), person(first, read(first)), wish.clone(), call(called)];
-    let told = all(&facts, said);
-    let opt_out = |told: &Timeline, at| was(told, at, |words| words.opt_out);
-    assert_eq!([opt_out(&told, called), opt_out(&told, wished)], ["called", "called"]);
+    let history = all(&facts, stated);
+    let opt_out = |history: &Timeline, at| was(history, at, |words| words.opt_out);
+    assert_eq!([opt_out(&history, called), opt_out(&history, wished)], ["called", "called"]);
     let later = at("2026-04-03T15:00");
-    let told = all(&[registered(first), person(first, read(first)), wish, call(later)], said);
-    assert_eq!([opt_out(&told, wished), opt_out(&told, later)], ["needed", "called"]);
+    let history = all(&[registered(first), person(first, read(first)), wish, call(later)], stated);
+    assert_eq!([opt_out(&history, wished), opt_out(&history, later)], ["needed", "called"]);
 }
 
 #[test]
-fn what_was_taken_back_never_was() {
+fn a_withdrawn_fact_never_counts() {
     let (first, entered, taken) = (at("2026-04-01T09:00"), at("2026-04-02T10:00"), at("2026-04-02T10:05"));
     let facts = [registered(first), terminal(1, entered, read(entered))];
     let eligible = |facts: &[Recorded]| was(&all(facts, taken), entered, |words| words.eligible);
@@ -92,7 +93,7 @@ fn what_was_taken_back_never_was() {
 }
 
 #[test]
-fn going_on_from_a_head_tells_what_telling_all_of_it_tells() {
+fn continuing_from_a_head_gives_the_whole_history() {
     let first = at("2026-04-01T09:00");
     let mut facts = vec![registered(first)];
     for day in 0..40 {
@@ -112,27 +113,27 @@ fn going_on_from_a_head_tells_what_telling_all_of_it_tells() {
         let since: Vec<Recorded> = facts.iter().filter(|fact| fact.occurred_at() > through).cloned().collect();
         let span = TimelineSpan { settled: until, until };
         let after = timeline(HERE, Some(before.head), &since, &rules, &calendar, span);
-        let told: Vec<_> =
+        let history: Vec<_> =
             before.entries.into_iter().filter(|(from, _)| *from <= through).chain(after.entries).collect();
-        assert_eq!(told, whole.entries, "after {known} facts");
+        assert_eq!(history, whole.entries, "after {known} facts");
         assert_eq!(after.head.facility, whole.head.facility);
     }
 }
 
 #[test]
-fn the_last_entry_is_what_is_shown_now() {
+fn the_last_entry_is_the_current_status() {
     let example: Vec<Recorded> = crate::EXAMPLE.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
     let id = example.iter().map(|fact| fact.facility).find(|id| *id != FacilityId::FLEET).unwrap();
     let facts: Vec<Recorded> = example.into_iter().filter(|fact| fact.facility == id).collect();
     let until = facts.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
-    let told = timeline(id, None, &facts, &rules, &calendar, TimelineSpan { settled: until, until });
+    let history = timeline(id, None, &facts, &rules, &calendar, TimelineSpan { settled: until, until });
     let mut shown = Facility::new(id);
     facts.iter().for_each(|fact| shown.apply(fact, &rules));
-    assert_eq!(told.entries.last().unwrap().1, look(&shown, &rules, &calendar, until).0);
+    assert_eq!(history.entries.last().unwrap().1, look(&shown, &rules, &calendar, until).0);
 }
 
-/// Reader, tap and result file: numbers 1, 3 and 2, as the file is told before the tap is over.
+/// Reader, tap and result file with numbers 1, 3 and 2, because the agent reports the file before the tap has ended.
 fn seen_read(first: DateTime<Utc>) -> [Recorded; 3] {
     let reader = ReaderKey(1);
     let attached = ReaderAttached { reader, model: None, vid: None, pid: None, role: ReaderRole::Phone };
@@ -161,22 +162,22 @@ fn seen_read(first: DateTime<Utc>) -> [Recorded; 3] {
 }
 
 #[test]
-fn nothing_is_missing_that_came_later_or_was_taken_back() {
+fn a_late_or_withdrawn_fact_leaves_no_hole() {
     let first = at("2026-04-01T09:00");
     let taken = at("2026-04-01T10:00");
     let entered = terminal(4, at("2026-04-01T09:55"), read(at("2026-04-01T09:55")));
     let withdrawn = terminal(5, taken, EntryWithdrawn { life: LIFE, seq: Seq(4) });
     let facts = [&[registered(first)], &seen_read(first)[..], &[entered, withdrawn]].concat();
-    let told = all(&facts, taken + TimeDelta::days(1));
-    for (at, words) in &told.entries {
+    let history = all(&facts, taken + TimeDelta::days(1));
+    for (at, words) in &history.entries {
         assert!(!words.flags.contains(&"collection_incomplete"), "{at}: {words:?}");
         assert_ne!(words.freshness, "gap", "{at}");
     }
-    assert_eq!(told.entries.last().unwrap().1.evidence_level, Some("correlated"));
+    assert_eq!(history.entries.last().unwrap().1.evidence_level, Some("correlated"));
 }
 
 #[test]
-fn only_an_entry_of_that_terminal_can_be_taken_back() {
+fn a_terminal_withdraws_only_its_own_entries() {
     let first = at("2026-04-01T09:00");
     let taken = at("2026-04-01T10:00");
     // The number is that of the tap.
@@ -186,14 +187,14 @@ fn only_an_entry_of_that_terminal_can_be_taken_back() {
 }
 
 #[test]
-fn a_facility_bears_its_name_from_the_beginning() {
+fn a_facility_has_its_name_from_the_beginning() {
     let (first, listed) = (at("2026-04-10T09:00"), at("2026-04-01T00:00"));
     let origin = Origin::List { snapshot: SnapshotId(uuid::Uuid::from_u128(5)), stated_at: first };
     let event = ListingObserved { as_of: listed, coverage: "full".to_owned(), listed: true, code: None };
     let list = Recorded { facility: HERE, received_at: first, origin, event: event.into() };
-    let told = all(&[registered(first), list], first + TimeDelta::days(1));
-    assert_eq!(told.entries[0].0, listed);
-    assert!(told.entries.iter().all(|(_, words)| words.name == "むかし医院" && words.code.is_some()));
+    let history = all(&[registered(first), list], first + TimeDelta::days(1));
+    assert_eq!(history.entries[0].0, listed);
+    assert!(history.entries.iter().all(|(_, words)| words.name == "むかし医院" && words.code.is_some()));
 }
 
 #[test]
@@ -207,9 +208,9 @@ fn whether_it_qualifies_is_judged_by_the_rules_in_force() {
     let first = at("2026-04-01T09:00");
     let facts = [&[registered(first)], &seen_read(first)[..]].concat();
     let until = at("2026-07-01T09:00");
-    let told = timeline(HERE, None, &facts, &rules, &Calendar::bundled(), TimelineSpan { settled: until, until });
-    let eligible = |day| was(&told, at(day), |words| words.eligible);
+    let history = timeline(HERE, None, &facts, &rules, &Calendar::bundled(), TimelineSpan { settled: until, until });
+    let eligible = |day| was(&history, at(day), |words| words.eligible);
     assert_eq!([eligible("2026-05-01T09:00"), eligible("2026-06-02T09:00")], ["eligible", "not_yet"]);
-    let evidence = |day| was(&told, at(day), |words| words.evidence);
+    let evidence = |day| was(&history, at(day), |words| words.evidence);
     assert_eq!([evidence("2026-05-01T09:00"), evidence("2026-06-02T09:00")], ["succeeded", "succeeded"]);
 }

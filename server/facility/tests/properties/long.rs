@@ -1,4 +1,4 @@
-//! Long stories in which nothing corrects anything: reads with all that happens beside them in a year.
+//! Long stories without corrections: reads, and all other events of a year.
 
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use yomitori_proto::vocabulary::{
 
 use super::story::{FACILITY, PHONE, begin, terminal};
 
-/// A number that looks drawn, the same for the same ones.
+/// A pseudo-random number, determined by the arguments.
 fn drawn(seed: u64, day: u32, salt: u64) -> u64 {
     let mixed = (seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15))
         .wrapping_add(u64::from(day).wrapping_mul(0xD1B5_4A32_D192_ED03));
@@ -19,23 +19,23 @@ fn drawn(seed: u64, day: u32, salt: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
-/// On which days how many phones are read, ten seconds after they were laid there.
+/// The number of phones read on a day.
 fn reads_of(seed: u64, day: u32) -> u32 {
     if day == 0 { 3 } else { u32::try_from(drawn(seed, day, 1) % 3).unwrap_or_default() }
 }
 
-/// How many reads a story holds.
+/// The number of reads in a story.
 pub(crate) fn reads(days: u32, seed: u64) -> usize {
     (0..days).map(|day| reads_of(seed, day) as usize).sum()
 }
 
-struct Telling {
+struct StoryBuilder {
     facts: Vec<Recorded>,
     life: u64,
     seq: u64,
 }
 
-impl Telling {
+impl StoryBuilder {
     fn observe(&mut self, at: DateTime<Utc>, event: impl Into<Event>) {
         self.seq += 1;
         let observed = Observed {
@@ -79,16 +79,16 @@ impl Telling {
     }
 }
 
-/// `days` of boots, re-plugs, other readers, new spools, cards, lists, statements, notices and closures, with `busy` results
-/// of cards a day.
+/// `days` of boots, re-plugs, other readers, new spools, cards, lists, statements, notices and closures, with `busy`
+/// results of cards a day.
 pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
-    let mut told = Telling { facts: Vec::new(), life: 0, seq: 0 };
+    let mut story = StoryBuilder { facts: Vec::new(), life: 0, seq: 0 };
     for day in 0..days {
         let morning = begin() + Duration::days(day.into());
         if drawn(seed, day, 2).is_multiple_of(9) {
-            (told.life, told.seq) = (u64::from(day) + 1, 0);
+            (story.life, story.seq) = (u64::from(day) + 1, 0);
         }
-        told.observe(
+        story.observe(
             morning,
             event::AgentStarted {
                 boot: Boot(Uuid::from_u128(u128::from(day))),
@@ -100,18 +100,18 @@ pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
         );
         for again in 0..=drawn(seed, day, 3) % 7 {
             let at = morning + Duration::seconds(20 + 4 * again.cast_signed());
-            told.attach(at, PHONE, ReaderRole::Phone);
+            story.attach(at, PHONE, ReaderRole::Phone);
             if again > 0 {
-                told.observe(at + Duration::seconds(1), event::ReaderDetached { reader: PHONE });
-                told.attach(at + Duration::seconds(2), PHONE, ReaderRole::Phone);
+                story.observe(at + Duration::seconds(1), event::ReaderDetached { reader: PHONE });
+                story.attach(at + Duration::seconds(2), PHONE, ReaderRole::Phone);
             }
         }
         let other = ReaderKey(100 + drawn(seed, day, 4) % 40);
-        told.attach(morning + Duration::minutes(1), other, ReaderRole::Other);
-        told.observe(morning + Duration::minutes(2), event::ReaderDetached { reader: other });
+        story.attach(morning + Duration::minutes(1), other, ReaderRole::Other);
+        story.observe(morning + Duration::minutes(2), event::ReaderDetached { reader: other });
         for number in 0..reads_of(seed, day) {
             let at = morning + Duration::minutes(60 + 90 * i64::from(number));
-            told.observe(
+            story.observe(
                 at,
                 event::TapObserved {
                     reader: PHONE,
@@ -124,33 +124,33 @@ pub(crate) fn story(days: u32, busy: u32, seed: u64) -> Vec<Recorded> {
                     ruleset: 1,
                 },
             );
-            told.result(at + Duration::seconds(10));
+            story.result(at + Duration::seconds(10));
         }
         for number in 0..busy {
-            told.result(morning + Duration::minutes(400 + 15 * i64::from(number)));
+            story.result(morning + Duration::minutes(400 + 15 * i64::from(number)));
         }
         let evening = morning + Duration::hours(11);
         match drawn(seed, day, 5) % 8 {
-            0 => told.say(evening, event::ListingIntentSet { intent: Intent::DoNotWant }),
-            1 => told.say(evening, event::OptOutCallMade { called_at: evening, reference: None }),
-            2 => told.say(
+            0 => story.say(evening, event::ListingIntentSet { intent: Intent::DoNotWant }),
+            1 => story.say(evening, event::OptOutCallMade { called_at: evening, reference: None }),
+            2 => story.say(
                 evening,
                 event::ClosureSet { from: evening, to: evening + Duration::days(1), closes: Closes::Clinics },
             ),
-            3 => told.say(evening, event::NoticeHung { notice: Notice::SupportedSticker, hung_at: evening }),
+            3 => story.say(evening, event::NoticeHung { notice: Notice::SupportedSticker, hung_at: evening }),
             4 => {
                 let snapshot = SnapshotId(Uuid::from_u128(u128::from(day)));
                 let listed = drawn(seed, day, 6).is_multiple_of(2);
                 let observed =
                     event::ListingObserved { as_of: morning, coverage: "full".to_owned(), listed, code: None };
                 let origin = Origin::List { snapshot, stated_at: evening };
-                told.facts.push(Recorded { facility: FACILITY, received_at: evening, origin, event: observed.into() });
+                story.facts.push(Recorded { facility: FACILITY, received_at: evening, origin, event: observed.into() });
             }
-            5 => told.say(evening, event::MaintenanceWindowSet { from: evening, to: evening + Duration::hours(9) }),
-            6 => told.say(evening, event::AlertAcknowledged { flag: "reader_missing".to_owned() }),
+            5 => story.say(evening, event::MaintenanceWindowSet { from: evening, to: evening + Duration::hours(9) }),
+            6 => story.say(evening, event::AlertAcknowledged { flag: "reader_missing".to_owned() }),
             _ => {}
         }
-        told.observe(evening + Duration::hours(1), event::TerminalRebooted { kind: RebootKind::Clean });
+        story.observe(evening + Duration::hours(1), event::TerminalRebooted { kind: RebootKind::Clean });
     }
-    told.facts
+    story.facts
 }

@@ -1,4 +1,4 @@
-//! Stories that shrink to something readable: what happens at a clinic, a few seconds or minutes apart.
+//! Stories that shrink to a readable form: the events at a clinic, some seconds or minutes apart.
 
 use chrono::{DateTime, Duration, Utc};
 use proptest::collection::vec;
@@ -16,7 +16,7 @@ pub(crate) const FACILITY: FacilityId = FacilityId(Uuid::from_u128(0xf1));
 pub(crate) const PHONE: ReaderKey = ReaderKey(1);
 pub(crate) const STAFF: ReaderKey = ReaderKey(2);
 
-/// Something that a terminal observes.
+/// An observation of a terminal.
 #[derive(Clone, Debug)]
 pub(crate) enum Sight {
     Tap {
@@ -24,7 +24,7 @@ pub(crate) enum Sight {
         medium: Medium,
         mute: bool,
     },
-    /// A result file, named so many seconds before it is found.
+    /// A result file, observed `found_after_s` seconds after the time in its name.
     File {
         found_after_s: i64,
         outcome: ReadOutcome,
@@ -33,14 +33,14 @@ pub(crate) enum Sight {
     Detached(ReaderKey),
     AgentStarted,
     Rebooted,
-    /// The clock moves, and the story with it.
+    /// The clock moves, and the rest of the story with it.
     ClockStepped {
         by_s: i64,
     },
     Attested {
         test: bool,
     },
-    /// Takes back the observation of that number.
+    /// Withdraws the observation with that number.
     Withdrawn(u64),
     Failed,
     Component(ComponentState),
@@ -48,7 +48,7 @@ pub(crate) enum Sight {
     Hung(Notice),
 }
 
-/// Something that people, the server or the list say.
+/// A statement of people, of the server or of the list.
 #[derive(Clone, Debug)]
 pub(crate) enum Word {
     Registered,
@@ -69,7 +69,7 @@ pub(crate) enum Word {
     Enrolled,
 }
 
-/// Seconds since the one before, and what happens.
+/// Seconds since the previous event, and the event.
 pub(crate) type Timed<T> = (i64, T);
 
 pub(crate) fn begin() -> DateTime<Utc> {
@@ -80,7 +80,7 @@ pub(crate) const fn terminal(number: u128) -> TerminalId {
     TerminalId(Uuid::from_u128(0xa0 + number))
 }
 
-/// The facts of one terminal, in their order.
+/// The facts of one terminal, in order.
 pub(crate) fn observed(number: u128, sights: &[Timed<Sight>]) -> Vec<Recorded> {
     let mut true_at = begin();
     let mut at = true_at;
@@ -111,7 +111,7 @@ pub(crate) fn observed(number: u128, sights: &[Timed<Sight>]) -> Vec<Recorded> {
     facts
 }
 
-/// What is said, in its order.
+/// The statements, in order.
 pub(crate) fn said(words: &[Timed<Word>]) -> Vec<Recorded> {
     let mut at = begin();
     let mut facts = Vec::new();
@@ -307,7 +307,7 @@ fn pause() -> impl Strategy<Value = i64> + Clone {
     prop_oneof![4 => 0_i64..130, 2 => 0_i64..2000, 1 => 0_i64..200_000]
 }
 
-/// A terminal whose readers are there from the beginning, and then up to `most` sights.
+/// A terminal whose readers are present from the beginning, and up to `most` observations.
 pub(crate) fn sights(most: usize) -> impl Strategy<Value = Vec<Timed<Sight>>> + Clone {
     vec((pause(), sight()), 0..most).prop_map(|mut sights| {
         let readers =
@@ -317,7 +317,7 @@ pub(crate) fn sights(most: usize) -> impl Strategy<Value = Vec<Timed<Sight>>> + 
     })
 }
 
-/// What is said, of a facility that is registered.
+/// Statements about a facility that is registered.
 pub(crate) fn words(most: usize) -> impl Strategy<Value = Vec<Timed<Word>>> + Clone {
     vec((pause(), word()), 0..most).prop_map(|mut words| {
         words.insert(0, (0, Word::Registered));
@@ -325,7 +325,7 @@ pub(crate) fn words(most: usize) -> impl Strategy<Value = Vec<Timed<Word>>> + Cl
     })
 }
 
-/// `parts` merged in a way that `choices` decide; each part keeps its order.
+/// `parts` merged as `choices` decide; each part keeps its order.
 pub(crate) fn interleave(parts: Vec<Vec<Recorded>>, choices: &[usize]) -> Vec<Recorded> {
     let mut parts: Vec<_> = parts.into_iter().map(Vec::into_iter).collect();
     let mut facts = Vec::new();

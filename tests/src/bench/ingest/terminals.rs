@@ -23,15 +23,15 @@ use crate::fleet::roster::{self, Tokens};
 use crate::world::server::Server;
 use crate::world::{World, wait};
 
-/// So much may wait in a spool; the pour keeps everything before it begins.
+/// Budget of a spool: it holds all observations before sending starts.
 const BUDGET: u64 = 1 << 30;
-/// So many observations are kept in one step before the pour.
+/// Number of observations that are kept in one step before sending starts.
 const TOGETHER: usize = 10_000;
-/// How finely a wait for an acknowledgement is told.
+/// Resolution of the measured wait for an acknowledgement.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
-/// Terminals that are let in.
+/// Enrolled terminals.
 pub(super) struct Fleet {
     terminals: Vec<Arc<Terminal>>,
 }
@@ -41,16 +41,16 @@ struct Terminal {
     spool: Spool,
 }
 
-/// What terminals that keep at a steady rate came to.
+/// Results of terminals that send at a steady rate.
 pub(super) struct Paced {
-    /// From keeping a batch until all of it was acknowledged, in seconds.
+    /// Time from keeping a batch to its acknowledgement, in seconds.
     pub(super) waits: Vec<f64>,
-    /// Events a second that were acknowledged.
+    /// Acknowledged events per second.
     pub(super) rate: f64,
 }
 
 impl Fleet {
-    /// Enrols one terminal of each facility, but for those that never have one.
+    /// Enrols one terminal for each facility, except for those without one.
     pub(super) async fn enrol(world: &World, server: &Server, facilities: &[Facility]) -> Result<Self> {
         let last = facilities.last().context("at least one terminal")?.code();
         wait::until("the facilities in the projection", wait::PATIENCE, async || {
@@ -69,7 +69,7 @@ impl Fleet {
         self.terminals.len()
     }
 
-    /// With what each has `seen`, by its number, in its spool.
+    /// Fills each terminal's spool with the observations that `seen` gives for its number.
     pub(super) fn with_kept<I: Iterator<Item = Sighting>>(self, seen: impl Fn(u64) -> I) -> Result<Self> {
         for (number, terminal) in (0..).zip(&self.terminals) {
             for part in seen(number).collect::<Vec<_>>().chunks(TOGETHER) {
@@ -79,7 +79,7 @@ impl Fleet {
         Ok(self)
     }
 
-    /// Every terminal's connection, its handshake done.
+    /// Connects every terminal and completes the handshake.
     pub(super) async fn connect(&self, server: &Server) -> Result<Vec<Channel>> {
         let route = route(server)?;
         let mut channels = Vec::with_capacity(self.len());
@@ -89,7 +89,7 @@ impl Fleet {
         Ok(channels)
     }
 
-    /// Carries what is kept until everything is acknowledged; from the first word to the last acknowledgement.
+    /// Uploads all kept observations; returns the time from the first message to the last acknowledgement.
     pub(super) async fn pour(&self, channels: Vec<Channel>) -> Result<Duration> {
         let closing = CancellationToken::new();
         closing.cancel();
@@ -100,13 +100,13 @@ impl Fleet {
         }
         let took = began.elapsed();
         for terminal in &self.terminals {
-            ensure!(terminal.spool.first_unacknowledged() > terminal.spool.last(), "something was not acknowledged");
+            ensure!(terminal.spool.first_unacknowledged() > terminal.spool.last(), "not everything was acknowledged");
         }
         Ok(took)
     }
 
-    /// Keeps `part` at a time, all terminals taking turns, so that `rate` events a second come together
-    /// for `span`; tells how long each waited for its acknowledgement.
+    /// Keeps `part` at the terminals in turn, at `rate` events per second in total for `span`, and measures the wait of
+    /// each for its acknowledgement.
     pub(super) async fn pace(&self, server: &Server, part: &[Sighting], rate: f64, span: Duration) -> Result<Paced> {
         let closing = CancellationToken::new();
         let (kept, mut carrying) = self.carry(self.connect(server).await?, &closing);
@@ -154,7 +154,7 @@ impl Fleet {
         Ok(Paced { waits, rate })
     }
 
-    /// The terminals at work, and by what each of them learns what was kept last.
+    /// Starts the uplinks; returns them with the channels that announce the last kept number.
     fn carry(
         &self,
         channels: Vec<Channel>,

@@ -1,4 +1,4 @@
-//! The past is over when it begins, the present takes its time, and each part sees what it is there for.
+//! The past is over at the start, the present takes its time, and each part has its observations.
 
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::id::{Life, TerminalId};
@@ -23,7 +23,7 @@ fn index_of(part: Part) -> usize {
     (0..20).find(|index| Part::of(*index) == part).unwrap()
 }
 
-/// What is over when it begins, and what follows within `after`.
+/// The past at the start, and the events within `after`.
 fn parts(story: Story, after: Duration) -> (Vec<Happening>, Vec<Happening>) {
     let lead = story.lead();
     let all: Vec<Happening> = story.take_while(|happening| happening.at <= lead + after).collect();
@@ -40,14 +40,14 @@ fn kinds(happenings: &[Happening]) -> Vec<&'static str> {
 }
 
 #[test]
-fn sixty_days_are_over_and_then_life_goes_on_as_slowly_as_life() {
+fn sixty_days_are_in_the_past_and_life_continues_in_real_time() {
     let (past, week) = parts(Story::new(&setting(REAL_DAY), who(0), false), REAL_DAY * 7);
     let count = |happenings: &[Happening], kind| kinds(happenings).iter().filter(|one| **one == kind).count();
     assert!((800..3_000).contains(&count(&past, "linkage_result_observed")), "{}", past.len());
     assert!(count(&past, "tap_observed") > 20);
     assert!(matches!(past.last().unwrap().act, Act::Line(true) | Act::Dawn), "{:?}", past.last());
     assert!((60..300).contains(&count(&week, "linkage_result_observed")), "{}", week.len());
-    // All of it has the dates that it would have had.
+    // Every event has its original date.
     for happening in past.iter().chain(&week) {
         let Act::Keep(sighting) = &happening.act else { continue };
         let at = setting(REAL_DAY).now + TimeDelta::from_std(happening.at).unwrap()
@@ -72,7 +72,7 @@ fn faster_means_more_phones_an_hour_and_no_boots() {
 }
 
 #[test]
-fn each_part_sees_what_it_is_there_for() {
+fn each_part_has_its_observations() {
     let life = |part, told| parts(Story::new(&setting(REAL_DAY), who(index_of(part)), told), REAL_DAY);
     let (past, _) = life(Part::CanonUndecided, false);
     assert!(!kinds(&past).iter().any(|kind| kind.starts_with("reader") || *kind == "tap_observed"));
@@ -84,7 +84,7 @@ fn each_part_sees_what_it_is_there_for() {
     let ago = setting(REAL_DAY).now - off.unwrap();
     assert!(ago < TimeDelta::minutes(15), "{ago}");
     assert!(kinds(&day).iter().filter(|kind| **kind == "reader_flapping").count() > 10);
-    // Whose past was told wakes, and lives on.
+    // After its past has been sent, the clinic wakes and lives on.
     let (woken, _) = life(Part::LooseCable, true);
     assert_eq!(kinds(&woken)[0], "agent_started");
     assert!(kinds(&woken).len() < 20, "{:?}", kinds(&woken));

@@ -1,4 +1,4 @@
-//! A day: when the terminal is on, who comes, and what goes wrong.
+//! A day: the hours of the terminal, the patients, and the failures.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use yomitori_proto::vocabulary::{RebootKind, StopReason};
 use super::{Act, Clinic, Happening};
 use crate::fleet::character::Character;
 
-/// The opening hours, in parts of a day that is shorter at night than a real one.
+/// The opening hours, in parts of a day whose night is shorter than a real one.
 const HOURS: [(f64, f64); 2] = [(0.08, 0.46), (0.54, 0.86)];
 const EVENING: f64 = 0.97;
-/// Everything that a start tells is told by then.
+/// All observations of a start are made within this time.
 const STARTED_WITHIN: Duration = Duration::from_secs(3);
-/// A line that is cut for everybody comes back for everybody.
+/// A line that is cut for all clinics comes back for all.
 const CUT_FOR: Duration = Duration::from_millis(1_500);
 
-/// What happens on a day, in no order yet.
+/// The events of a day, unordered.
 #[derive(Default)]
 pub(super) struct Plan(Vec<Happening>);
 
@@ -34,7 +34,7 @@ impl Clinic {
         let mut plan = Plan::default();
         let first_day = self.days == 0;
         let off_tonight = self.off_at_night.then(|| begin + self.day.mul_f64(EVENING) + self.some_ms(0..1_000));
-        // Nobody switches a terminal on again shortly before it goes off for the night.
+        // A terminal is not switched on again shortly before it is switched off for the night.
         let lost = self
             .power_loss(begin)
             .filter(|lost| lost.end == Duration::MAX || off_tonight.is_none_or(|off| lost.end + STARTED_WITHIN < off));
@@ -70,18 +70,18 @@ impl Clinic {
         plan.0
     }
 
-    /// Plans that the agent sees `event` as it happens.
+    /// Plans that the agent observes `event` as it happens.
     pub(super) fn see(&self, plan: &mut Plan, at: Duration, event: impl Into<Event>) {
         self.see_late(plan, at, at, event);
     }
 
-    /// Plans that the agent knows at `at` of what happened at `occurred`.
+    /// Plans that the agent learns at `at` of an event at `occurred`.
     pub(super) fn see_late(&self, plan: &mut Plan, at: Duration, occurred: Duration, event: impl Into<Event>) {
         let sighting = Sighting { occurred_at: self.wall(occurred), observed_at: self.wall(at), event: event.into() };
         plan.push(at, Act::Keep(sighting));
     }
 
-    /// Somewhen within the opening hours, or in the first part of them where there is a rush.
+    /// A random time within the opening hours, or in the first part of them during a rush.
     pub(super) fn open_at(&mut self, begin: Duration) -> Duration {
         let [(first, break_from), (break_to, last)] = HOURS;
         let open = (break_from - first) + (last - break_to);
@@ -90,7 +90,7 @@ impl Clinic {
         begin + self.day.mul_f64(first + after_opening + pause + self.shift)
     }
 
-    /// When the terminal has no power on this day; for ever, where it is to fall silent.
+    /// The power outage of this day; without an end if the terminal falls silent permanently.
     fn power_loss(&mut self, begin: Duration) -> Option<Range<Duration>> {
         if !self.pace.trouble {
             return None;
@@ -100,7 +100,7 @@ impl Clinic {
             return Some(begin + self.day.mul_f64(0.6)..Duration::MAX);
         }
         let down = self.some_ms(3_000..6_000);
-        // Not on the first day, when everybody looks whether it works.
+        // Not on the first day, when a new user checks whether everything works.
         (self.days > 0 && self.rng.random_bool(0.05)).then_some(at..at + down)
     }
 

@@ -1,4 +1,4 @@
-//! Who comes to the desk, and what the agent sees of it: taps, result files, what the desk enters.
+//! The patients at the desk, and the agent's observations: taps, result files, desk entries.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::day::Plan;
 use crate::fleet::character::Character;
 
 const JAPAN: FixedOffset = FixedOffset::east_opt(9 * 3600).expect("nine hours are less than a day");
-/// On the first day these clinics show what they are.
+/// On the first day these clinics show their character.
 const SHOWCASE: usize = 5;
 
 /// Identifiers of the cause table.
@@ -29,7 +29,7 @@ const CAUSES: &[&str] = &[
 /// Identifiers of the fallback table.
 const FALLBACKS: &[&str] = &["PhysicalCard", "PhysicalCard", "MynaPortalScreen", "EligibilityCertificate"];
 
-/// What lies on a reader.
+/// A medium on a reader.
 struct Touch {
     reader: ReaderKey,
     medium: Medium,
@@ -58,7 +58,7 @@ impl Clinic {
         *self.pace.phones.end() > 0
     }
 
-    /// How many phones come on this day.
+    /// The number of phones on this day.
     fn phones(&mut self) -> u32 {
         let phones = self.rng.random_range(self.pace.phones.clone());
         let shows = self.days == 0 && (self.who.index < SHOWCASE || self.character != Character::Usual);
@@ -111,9 +111,9 @@ impl Clinic {
         }
     }
 
-    /// The desk says why, and what it did instead.
+    /// The desk enters the cause and the fallback.
     fn failed(&mut self, plan: &mut Plan, at: Duration) {
-        // A clinic that shows its readers only doesn't use the desk page either.
+        // A clinic that shares its readers only doesn't use the desk page either.
         if self.character == Character::OnlyTaps {
             return;
         }
@@ -125,7 +125,7 @@ impl Clinic {
         self.see(plan, done, FallbackUsed { fallback, used_at: self.wall(done) });
     }
 
-    /// The agent tells of a tap once the reader has been empty for a while.
+    /// The agent reports a tap once the reader has been empty for a while.
     fn tap(&mut self, plan: &mut Plan, at: Duration, touch: Touch) {
         let Touch { reader, medium, in_use, present } = touch;
         let event = TapObserved {
@@ -141,7 +141,7 @@ impl Clinic {
         self.see_late(plan, at + present + tap::DEBOUNCE, at, event);
     }
 
-    /// The face reader ends a transaction: a file appears, and of its name what may be told goes on.
+    /// The face reader completes a transaction: a file appears, and the permitted part of the name is reported.
     fn result(&mut self, plan: &mut Plan, at: Duration) {
         if self.character == Character::OnlyTaps {
             return;

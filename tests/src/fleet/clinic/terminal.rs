@@ -1,4 +1,4 @@
-//! What the terminal itself is made of: readers, versions, and how it comes up.
+//! The terminal itself: readers, versions, and its start.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::day::Plan;
 use super::{Act, Clinic};
 use crate::fleet::character::Character;
 
-/// A reader as the agent tells of it.
+/// A reader as reported by the agent.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Reader {
     pub(super) key: ReaderKey,
@@ -39,7 +39,7 @@ impl Reader {
         character.has_phone_reader().then(|| Self::named(name, terminal, role))
     }
 
-    /// One clinic in four has a reader with which staff log in.
+    /// One clinic in four has a reader for staff logins.
     pub(super) fn for_staff(terminal: TerminalId, rng: &mut StdRng) -> Option<Self> {
         rng.random_bool(0.25).then(|| Self::named("ACS ACR122 1", terminal, ReaderRole::StaffLogin))
     }
@@ -66,7 +66,7 @@ const RUNNING: [Component; 4] =
     [Component::ComApp, Component::DistroApp, Component::CardSoftware, Component::FaceReaderSoftware];
 
 impl Clinic {
-    /// The operating system and the agent come up, and then the line.
+    /// The operating system and the agent start, and then the line.
     pub(super) fn start(&mut self, plan: &mut Plan, at: Duration, reboot: Option<RebootKind>) {
         const CLOCK_SET_AFTER: Duration = Duration::from_secs(2);
         let ms = Duration::from_millis;
@@ -101,13 +101,13 @@ impl Clinic {
         for reader in readers {
             self.see(plan, at + ms(400), reader);
         }
-        // Where everything is in the past already, the line comes at the end.
+        // If everything is in the past, the line comes at the end.
         if self.pace.past_days.is_none() {
             plan.push(at + ms(500), Act::Line(true));
         }
     }
 
-    /// One in six lags behind.
+    /// One in six has outdated software.
     fn versions(&self) -> SoftwareVersionsObserved {
         let com_app = if self.who.index % 6 == 5 { "5.1.0" } else { "5.3.2" };
         SoftwareVersionsObserved {

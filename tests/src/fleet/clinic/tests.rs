@@ -1,4 +1,4 @@
-//! What must hold of every clinic's life.
+//! Invariants of every clinic's life.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn the_server_understands_all_that_is_seen(seed: u64, index in 0..20_usize) {
+    fn the_server_decodes_every_observation(seed: u64, index in 0..20_usize) {
         for happening in days(clinic(seed, index, Profile::Lifelike, 60), 4) {
             if let Act::Keep(Sighting { occurred_at, observed_at, event }) = happening.act {
                 prop_assert!(occurred_at <= observed_at);
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn what_has_no_power_sees_nothing_and_has_no_line(seed: u64, index in 0..40_usize) {
+    fn a_terminal_without_power_observes_nothing_and_has_no_line(seed: u64, index in 0..40_usize) {
         let mut on = false;
         for happening in days(clinic(seed, index, Profile::Lifelike, 60), 6) {
             match happening.act {
@@ -148,7 +148,7 @@ fn a_storm_cuts_all_lines_at_the_same_instants() {
 }
 
 #[test]
-fn an_idle_clinic_tells_of_its_start_only() {
+fn an_idle_clinic_reports_only_its_start() {
     let kinds = kinds(&days(clinic(3, 0, Profile::Idle, 60), 10));
     assert_eq!(kinds.get("agent_started"), Some(&1));
     assert!(!kinds.contains_key("tap_observed") && !kinds.contains_key("linkage_result_observed"), "{kinds:?}");

@@ -1,10 +1,10 @@
-//! Other rules, to see what is won and lost by them.
+//! Other rules, to show their gains and losses.
 
 use anyhow::{Context as _, Result, bail};
 use yomitori_facility::Rules;
 
-/// What is varied where nobody says: one field of the rules each, others as bundled. A field that the rules don't have is
-/// passed over.
+/// The default variations: one field of the rules each, the others as bundled. Fields that the rules don't have are
+/// skipped.
 const USUAL: &[&str] = &[
     "correlation_to_s=20,40,60,90,120",
     "false_eligible_percent=1,2,4,6,8,12",
@@ -14,10 +14,10 @@ const USUAL: &[&str] = &[
 /// Rules with a name for a row.
 pub type Variant = (String, Rules);
 
-/// The usual ones, or those that `fields` name as `FIELD=VALUE,VALUE`.
+/// The default variants, or those that `fields` name as `FIELD=VALUE,VALUE`.
 ///
 /// # Errors
-/// Where the bundled rules have no such field, or the value is none for it.
+/// If the bundled rules have no such field, or the value is invalid.
 pub fn variants(fields: &[String]) -> Result<Vec<Variant>> {
     if fields.is_empty() {
         let known = USUAL.iter().filter(|usual| usual.split_once('=').is_some_and(|(field, _)| line(field).is_some()));
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_makes_rules_and_a_field_that_is_not_there_is_named() {
+    fn every_value_gives_valid_rules_and_an_unknown_field_is_reported() {
         let all = variants(&["correlation_to_s=20,40".to_owned()]).unwrap();
         assert_eq!(
             all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),

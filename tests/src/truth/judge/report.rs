@@ -1,11 +1,11 @@
-//! What came out, as tables for people.
+//! The results, as tables for people.
 
 use std::fmt::Write as _;
 
 use super::tally::{Part, Tally};
 use crate::truth::site::Kind;
 
-/// One row: what it is about, and what came out.
+/// A row's name and results.
 pub type Row = (String, Tally);
 
 const TITLES: [&str; 11] = [
@@ -22,7 +22,7 @@ const TITLES: [&str; 11] = [
     "after 1, quiet",
 ];
 
-/// Rows by kind of desk, and all together.
+/// Rows by kind of desk, and the total.
 #[must_use]
 pub fn by_kind(tallies: &[(Kind, Tally)]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
@@ -54,7 +54,7 @@ pub fn table(rows: &[Row]) -> String {
         ];
         let counts = [tally.histories, tally.reads, tally.claimed].map(|count| count.to_string());
         let head = std::iter::once(what.clone()).chain(counts);
-        // Of the read precision and recall the counts stand beside them already.
+        // The counts of the read precision and recall are already in the row.
         let brief = parts[..2].iter().map(|part| percent(*part));
         head.chain(brief).chain(parts[2..].iter().map(|part| with_counts(*part))).collect::<Vec<String>>()
     }));
@@ -74,7 +74,7 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// What is promised, and whether it holds.
+/// The targets, and whether they are met.
 #[must_use]
 pub fn bars(month: &Tally, year: &Tally) -> String {
     let all = [

@@ -1,9 +1,9 @@
-//! Verdicts, added up.
+//! The sum of verdicts.
 
 use super::Verdict;
 use crate::truth::site::Kind;
 
-/// So many of so many.
+/// A part of a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Part {
     pub good: usize,
@@ -17,9 +17,9 @@ pub struct Tally {
     pub reads: usize,
     pub claimed: usize,
     pub right: usize,
-    /// Of those called eligible, those where a phone was read.
+    /// Of the sites called eligible, those where a phone was read.
     pub eligible: Part,
-    /// Of those where a phone was read, those called eligible.
+    /// Of the sites where a phone was read, those called eligible.
     pub found: Part,
     /// Of the sites where phones never work, those called eligible.
     pub never: Part,
@@ -40,7 +40,7 @@ impl Part {
         self.good += other.good;
     }
 
-    /// In percent; `None` of nothing.
+    /// In percent; `None` if the whole is empty.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts")]
     pub fn percent(self) -> Option<f64> {
@@ -74,7 +74,7 @@ impl Tally {
         }
     }
 
-    /// Both together.
+    /// Adds another tally.
     pub fn take(&mut self, other: &Self) {
         self.histories += other.histories;
         self.reads += other.reads;

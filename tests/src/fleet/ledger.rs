@@ -1,4 +1,4 @@
-//! The oracle: everything that a simulated terminal was told is kept, written down where nothing of the product runs.
+//! A ledger of every observation that a simulated terminal has kept, recorded outside the product.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 /// One observation that was kept.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Told {
+pub struct LedgerEntry {
     pub facility: FacilityId,
     pub terminal: TerminalId,
     pub life: Life,
@@ -19,50 +19,50 @@ pub struct Told {
     /// As in `yomitori_proto::event::Event::kind`.
     pub kind: String,
     pub occurred_at: DateTime<Utc>,
-    /// The server said that it has it: then it has it exactly once, else at most once.
+    /// The server has acknowledged it. Then the store has it exactly once, otherwise at most once.
     pub acknowledged: bool,
 }
 
-/// Where all clinics of a fleet write down what they were told; it grows for as long as the fleet lives.
+/// The ledger of all clinics of a fleet; it grows as long as the fleet runs.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger(Arc<Mutex<Book>>);
 
 #[derive(Debug, Default)]
 struct Book {
-    told: Vec<Told>,
+    entries: Vec<LedgerEntry>,
     acknowledged: BTreeMap<Life, Seq>,
 }
 
 impl Ledger {
-    pub(super) fn write(&self, told: impl IntoIterator<Item = Told>) {
-        self.book().told.extend(told);
+    pub(super) fn write(&self, entries: impl IntoIterator<Item = LedgerEntry>) {
+        self.book().entries.extend(entries);
     }
 
-    /// Of this life, the server has acknowledged so much.
+    /// Records that the server has acknowledged this life up to `through`.
     pub(super) fn acknowledge(&self, life: Life, through: Seq) {
         self.book().acknowledged.insert(life, through);
     }
 
-    /// Everything so far, by terminal and number. What was acknowledged is known once the fleet has ended.
+    /// Everything so far, by terminal and number. The acknowledgements are complete once the fleet has ended.
     #[must_use]
-    pub fn all(&self) -> Vec<Told> {
+    pub fn all(&self) -> Vec<LedgerEntry> {
         let book = self.book();
-        let mut all = book.told.clone();
-        for told in &mut all {
-            told.acknowledged = book.acknowledged.get(&told.life).is_some_and(|through| told.seq <= *through);
+        let mut all = book.entries.clone();
+        for entry in &mut all {
+            entry.acknowledged = book.acknowledged.get(&entry.life).is_some_and(|through| entry.seq <= *through);
         }
-        all.sort_by_key(|told| (told.terminal, told.life, told.seq));
+        all.sort_by_key(|entry| (entry.terminal, entry.life, entry.seq));
         all
     }
 
-    /// Writes it to `file` as lines of JSON.
+    /// Writes the ledger to `file` as lines of JSON.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// If the file can't be written.
     pub fn save(&self, file: &Path) -> Result<()> {
         let mut text = Vec::new();
-        for told in self.all() {
-            serde_json::to_writer(&mut text, &told).context("write the oracle")?;
+        for entry in self.all() {
+            serde_json::to_writer(&mut text, &entry).context("write the oracle")?;
             text.push(b'\n');
         }
         std::fs::write(file, text).with_context(|| format!("write `{}`", file.display()))
@@ -80,9 +80,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_acknowledged_is_told_from_what_was_only_kept() {
+    fn acknowledged_observations_are_distinguished_from_kept_ones() {
         let (ledger, life) = (Ledger::default(), Life(Uuid::from_u128(3)));
-        ledger.write([2, 1, 3].map(|seq| Told {
+        ledger.write([2, 1, 3].map(|seq| LedgerEntry {
             facility: FacilityId(Uuid::from_u128(1)),
             terminal: TerminalId(Uuid::from_u128(2)),
             life,
@@ -92,7 +92,7 @@ mod tests {
             acknowledged: false,
         }));
         ledger.acknowledge(life, Seq(2));
-        let all: Vec<_> = ledger.all().iter().map(|told| (told.seq.0, told.acknowledged)).collect();
+        let all: Vec<_> = ledger.all().iter().map(|entry| (entry.seq.0, entry.acknowledged)).collect();
         assert_eq!(all, [(1, true), (2, true), (3, false)]);
     }
 }
