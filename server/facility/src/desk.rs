@@ -16,7 +16,7 @@ use crate::bounds::{ENTRIES, KINDS, NOTICES, PENDING};
 use crate::cause::Cause;
 use crate::instant::later;
 use crate::rules::Rules;
-use crate::stamp::{Stamp, Step};
+use crate::stamp::{ClockStep, Stamp};
 
 /// The entries of one terminal's desk page, or of signed-in people.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ impl Desk {
     }
 
     /// Applies a step of the terminal's clock.
-    pub(crate) fn stepped(&mut self, step: &Step) {
+    pub(crate) fn stepped(&mut self, step: &ClockStep) {
         let entries = self.entries.iter_mut().chain(&mut self.notices);
         entries.for_each(|entry| entry.stamp.stepped(step));
     }

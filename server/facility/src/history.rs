@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded;
 use crate::bounds::HISTORY;
 use crate::seen::SeqPosition;
-use crate::stamp::{Stamp, Step};
+use crate::stamp::{ClockStep, Stamp};
 
 /// A state that a history tracks.
 pub(crate) trait State: Copy {
@@ -53,7 +53,7 @@ impl<T: State> History<T> {
     }
 
     /// Applies a step of the terminal's clock.
-    pub(crate) fn stepped(&mut self, step: &Step) {
+    pub(crate) fn stepped(&mut self, step: &ClockStep) {
         self.entries.iter_mut().for_each(|(stamp, _)| stamp.stepped(step));
         self.began.iter_mut().for_each(|stamp| stamp.stepped(step));
     }
@@ -152,7 +152,7 @@ mod tests {
     fn a_clock_step_corrects_a_forgotten_start() {
         let observed: Vec<(u64, bool)> = (1..20).map(|seq| (seq, true)).collect();
         let mut history = history(&observed);
-        history.stepped(&Step { place: SeqPosition { life: 0, seq: Seq(3) }, delta_ms: 5, live: false });
+        history.stepped(&ClockStep { place: SeqPosition { life: 0, seq: Seq(3) }, delta_ms: 5, live: false });
         assert_eq!(history.current().unwrap().1.offset_ms, -5);
     }
 

@@ -9,7 +9,7 @@ use yomitori_proto::vocabulary::ReaderRole;
 use crate::bounds::ASSIGNED;
 use crate::history::{History, State};
 use crate::seen::SeqPosition;
-use crate::stamp::{Stamp, Step};
+use crate::stamp::{ClockStep, Stamp};
 use crate::statements::Statements;
 
 /// The state of one reader.
@@ -57,7 +57,7 @@ impl Reader {
     }
 
     /// Applies a step of the terminal's clock.
-    pub(crate) fn stepped(&mut self, step: &Step) {
+    pub(crate) fn stepped(&mut self, step: &ClockStep) {
         self.changes.stepped(step);
         self.flapped.iter_mut().for_each(|stamp| stamp.stepped(step));
     }

@@ -72,7 +72,7 @@ pub(crate) const fn plausible_offset_ms(offset_ms: i64) -> i64 {
 
 /// A step of a terminal's wall clock.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Step {
+pub(crate) struct ClockStep {
     pub(crate) place: SeqPosition,
     pub(crate) delta_ms: i64,
     /// The step arrived live: the offset reported by the connection was valid until then. Otherwise the step happened
@@ -86,7 +86,7 @@ pub(crate) struct Clock {
     /// The terminal's clock minus the server's, now.
     pub(crate) offset_ms: i64,
     /// Ascending by position.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<ClockStep>,
 }
 
 impl Clock {
@@ -97,7 +97,7 @@ impl Clock {
     }
 
     /// Applies a clock step.
-    pub(crate) fn step(&mut self, step: Step) {
+    pub(crate) fn step(&mut self, step: ClockStep) {
         if step.live {
             self.offset_ms = self.offset_ms.saturating_add(step.delta_ms);
         }
@@ -113,8 +113,8 @@ impl Clock {
 
 impl Stamp {
     /// Applies a clock step that became known after this stamp.
-    pub(crate) fn stepped(&mut self, step: &Step) {
-        let Step { place, delta_ms, live } = *step;
+    pub(crate) fn stepped(&mut self, step: &ClockStep) {
+        let ClockStep { place, delta_ms, live } = *step;
         let (own, other) = ((self.place.life, self.place.seq.0), (place.life, place.seq.0));
         if self.measured {
             return;

@@ -22,7 +22,7 @@ use crate::instant::later;
 use crate::reader::Reader;
 use crate::rules::{RuleSet, Rules};
 use crate::seen::{Hole, Lives, SeqPosition};
-use crate::stamp::{Clock, Stamp, Step, plausible_offset_ms};
+use crate::stamp::{Clock, ClockStep, Stamp, plausible_offset_ms};
 use crate::statements::Statements;
 
 pub(crate) use observe::{Arrival, CorrectionScope};
@@ -298,7 +298,7 @@ impl Terminal {
     }
 
     /// Applies a clock step: observations on the other side of it happened at another time than recorded.
-    fn stepped(&mut self, step: &Step) {
+    fn stepped(&mut self, step: &ClockStep) {
         self.clock.step(*step);
         self.window.taps.iter_mut().for_each(|tap| tap.stamp.stepped(step));
         self.desk.stepped(step);

@@ -9,7 +9,7 @@ use crate::projector::verify::{self, Report};
 use crate::store::Store;
 
 use super::output::{Format, FormatArgument, json, say};
-use super::progress::Progress;
+use super::progress::ProgressMeter;
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server log verify
@@ -29,7 +29,7 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<Exi
     let Command::Verify { format } = command;
     let store = Store::open(&config.database)?;
     store.check_schema().await?;
-    let mut progress = Progress::of_records();
+    let mut progress = ProgressMeter::of_records();
     let report = verify::verify(&store, &config.kafka, &mut |at| progress.set(at.done, at.of, "")).await?;
     progress.end();
     match format.format {

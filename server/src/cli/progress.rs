@@ -11,7 +11,7 @@ use super::output::note;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// How far one piece of work is.
-pub(super) struct Progress {
+pub(super) struct ProgressMeter {
     bar: ProgressBar,
     /// What is counted, in both languages.
     unit: &'static str,
@@ -20,7 +20,7 @@ pub(super) struct Progress {
     noted_at: Instant,
 }
 
-impl Progress {
+impl ProgressMeter {
     /// Of records of the log.
     pub(super) fn of_records() -> Self {
         Self::new("件の記録 / records")

@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::store::generation::difference::{Difference, FacilityDifference, Presence};
 
 use super::output::{Format, FormatArgument, json, note, say};
-use super::progress::Progress;
+use super::progress::ProgressMeter;
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server rebuild           fold the log anew, beside what is shown; goes on where it was interrupted
@@ -44,7 +44,7 @@ enum Step {
 pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::Result<()> {
     let store = Store::open(&config.database)?;
     store.check_schema().await?;
-    let mut progress = Progress::of_records();
+    let mut progress = ProgressMeter::of_records();
     let tell = &mut |RebuildProgress { done, of, waits }: RebuildProgress| {
         progress.set(done, of, if waits { "現在の記録を優先中 / the live projection goes first" } else { "" });
     };

@@ -11,7 +11,7 @@ use yomitori_facility::{Change, Facility, Rules, difference};
 use yomitori_proto::id::FacilityId;
 
 use super::output::{Format, FormatArgument, note, say};
-use super::progress::Progress;
+use super::progress::ProgressMeter;
 use super::{Context, explain, instant};
 use crate::clock;
 use crate::store::facility::{self as facilities, FacilityName};
@@ -73,7 +73,7 @@ pub(super) async fn run(context: &Context, asked: WhatIfArguments) -> anyhow::Re
     };
     let mut told = ChangeReport::new(layout)?;
     let of = u64::try_from(total).unwrap_or_default();
-    let mut progress = Progress::new("施設 / facilities");
+    let mut progress = ProgressMeter::new("施設 / facilities");
     let (mut after, mut looked_at) = (None, 0);
     loop {
         let named = facilities::named(&context.store, after, AT_ONCE).await?;

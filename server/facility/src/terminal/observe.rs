@@ -18,7 +18,7 @@ use crate::evidence::SupersededBy;
 use crate::instant::later;
 use crate::rules::Rules;
 use crate::seen::SeqPosition;
-use crate::stamp::{Stamp, Step, is_live, plausible_offset_ms, wrong_by};
+use crate::stamp::{ClockStep, Stamp, is_live, plausible_offset_ms, wrong_by};
 
 /// An observation with the context that is needed to apply it.
 #[derive(Clone, Copy)]
@@ -236,7 +236,7 @@ impl Terminal {
         if event.delta_ms.unsigned_abs() <= rules.at(observed.occurred_at).clock_step_tolerance_ms {
             return;
         }
-        let step = Step { place, delta_ms: plausible_offset_ms(event.delta_ms), live: is_live(observed) };
+        let step = ClockStep { place, delta_ms: plausible_offset_ms(event.delta_ms), live: is_live(observed) };
         self.stepped(&step);
     }
 

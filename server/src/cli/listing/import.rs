@@ -8,7 +8,7 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::FacilityCodeChanged;
 
 use super::super::output::{note, say, warn};
-use super::super::progress::Progress;
+use super::super::progress::ProgressMeter;
 use super::super::statement::Attribution;
 use super::super::{Context, UsageError};
 use super::{ImportArguments, show};
@@ -236,7 +236,7 @@ const fn snapshot_import(context: &Context) -> SnapshotImport<'_> {
 
 /// Shows how far it is.
 fn progress() -> impl FnMut(usize, usize) {
-    let mut progress = Progress::new("施設に反映 / facts recorded");
+    let mut progress = ProgressMeter::new("施設に反映 / facts recorded");
     move |done, of| {
         progress.set(done as u64, of as u64, "");
         if done == of {

@@ -18,7 +18,7 @@ use crate::web::read::listing::{Rows, VIEWS, named, rows};
 use yomitori_listing::cadence::Cadence;
 
 #[derive(Serialize)]
-pub(in crate::web) struct All {
+pub(in crate::web) struct AllSnapshots {
     #[serde(flatten)]
     as_of: AsOf,
     /// The newest of each kind, with what it changed.
@@ -42,17 +42,20 @@ impl From<ListSnapshot> for Described {
 }
 
 /// `/api/v1/listing`.
-pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<All>, Failure> {
+pub(in crate::web) async fn all(
+    State(web): State<Web>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AllSnapshots>, Failure> {
     QueryParameters::read(query.as_deref(), &[])?;
     let store = &web.store;
     let (progress, all, cadence) = tokio::try_join!(fleet::progress(store), snapshots::all(store), measured(store))?;
     let newest = newest(store, &all).await?;
     let snapshots = all.into_iter().map(Described::from).collect();
-    Ok(Json(All { as_of: AsOf::of(&progress), newest, snapshots, cadence }))
+    Ok(Json(AllSnapshots { as_of: AsOf::of(&progress), newest, snapshots, cadence }))
 }
 
 #[derive(Serialize)]
-pub(in crate::web) struct One {
+pub(in crate::web) struct SnapshotRows {
     #[serde(flatten)]
     as_of: AsOf,
     snapshot: Described,
@@ -70,7 +73,7 @@ pub(in crate::web) async fn one(
     State(web): State<Web>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<One>, Failure> {
+) -> Result<Json<SnapshotRows>, Failure> {
     let given = QueryParameters::read(query.as_deref(), &["show", "page", "limit"])?;
     let show = given.one_of("show", &VIEWS)?.unwrap_or(VIEWS[0]);
     let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
@@ -86,5 +89,5 @@ pub(in crate::web) async fn one(
     let path = format!("/api/v1/listing/{}", snapshot.snapshot);
     let next = (page * limit < total).then(|| given.link(&path, &[("page", Some(&(page + 1).to_string()))]));
     let snapshot = snapshot.clone().into();
-    Ok(Json(One { as_of: AsOf::of(&progress), snapshot, tally, show, total, rows, next }))
+    Ok(Json(SnapshotRows { as_of: AsOf::of(&progress), snapshot, tally, show, total, rows, next }))
 }

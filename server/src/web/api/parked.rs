@@ -17,7 +17,7 @@ use crate::web::read::parked::after;
 const LEFT_OUT: i64 = 100;
 
 #[derive(Serialize)]
-pub(in crate::web) struct All {
+pub(in crate::web) struct AllParked {
     #[serde(flatten)]
     as_of: AsOf,
     /// Those that were stopped first come first.
@@ -29,7 +29,7 @@ pub(in crate::web) struct All {
 }
 
 /// `/api/v1/parked`.
-pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<All>, Failure> {
+pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<AllParked>, Failure> {
     let given = QueryParameters::read(query.as_deref(), &["page", "limit"])?;
     let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
     let store = &web.store;
@@ -42,11 +42,11 @@ pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuer
     let next =
         (facilities.len() > wanted).then(|| given.link("/api/v1/parked", &[("page", Some(&(page + 1).to_string()))]));
     facilities.truncate(wanted);
-    Ok(Json(All { as_of: AsOf::of(&progress), facilities, left_out, next }))
+    Ok(Json(AllParked { as_of: AsOf::of(&progress), facilities, left_out, next }))
 }
 
 #[derive(Serialize)]
-pub(in crate::web) struct One {
+pub(in crate::web) struct ParkedRecords {
     #[serde(flatten)]
     as_of: AsOf,
     /// Absent where nothing of it waits.
@@ -62,7 +62,7 @@ pub(in crate::web) async fn one(
     State(web): State<Web>,
     Path(facility): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<One>, Failure> {
+) -> Result<Json<ParkedRecords>, Failure> {
     let given = QueryParameters::read(query.as_deref(), &["after", "limit"])?;
     let (after, limit) = (after(&given)?, given.number("limit", 1, 1000, 100)?);
     let FacilityPath { facility, written } = facility_path(&web.store, &facility).await?;
@@ -77,5 +77,5 @@ pub(in crate::web) async fn one(
     records.truncate(wanted);
     let last = if more { records.last().map(|last| last.place.to_string()) } else { None };
     let next = last.map(|last| given.link(&format!("/api/v1/parked/{written}"), &[("after", Some(&last))]));
-    Ok(Json(One { as_of: AsOf::of(&progress), facility: stopped.pop(), records, next }))
+    Ok(Json(ParkedRecords { as_of: AsOf::of(&progress), facility: stopped.pop(), records, next }))
 }
