@@ -157,6 +157,73 @@ fn modules_know_only_those_below_them() -> Result<()> {
     Ok(())
 }
 
+/// The sources of the crates whose files must not import each other in a circle. The fold is excepted: an axis and the view
+/// of a facility know each other by design.
+const WITHOUT_CIRCLES: [&str; 6] =
+    ["agent/observation/src/", "agent/src/", "proto/src/", "server/listing/src/", "server/src/", "tests/src/"];
+
+#[test]
+fn no_files_import_each_other_in_a_circle() -> Result<()> {
+    let sources = sources()?;
+    for root in WITHOUT_CIRCLES {
+        let imports = source::imports(&sources, root);
+        ensure!(imports.len() > 3, "{root} is gone: WITHOUT_CIRCLES above is the list");
+        let circle = source::circle(&imports);
+        ensure!(circle.is_empty(), "{root}: these files import each other: {}", circle.join(" → "));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_circle_is_found() {
+    let import = |from: &str, to: &str| (from.to_owned(), BTreeSet::from([to.to_owned()]));
+    let open = BTreeMap::from([import("a", "b"), import("b", "c"), import("d", "b")]);
+    assert!(source::circle(&open).is_empty());
+    let closed = BTreeMap::from([import("a", "b"), import("b", "c"), import("c", "b")]);
+    assert_eq!(source::circle(&closed), ["b", "c", "b"]);
+}
+
+/// What only the store may write.
+const SQL: [&str; 7] = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "LISTEN ", ".query(&", ".batch_execute("];
+
+#[test]
+fn only_the_store_speaks_sql() -> Result<()> {
+    let mut wrong = Vec::new();
+    for source in sources()?.iter().filter(|source| source.is_in("server/src") && !source.is_in("server/src/store")) {
+        for line in source.code().lines() {
+            wrong.extend(
+                SQL.iter().find(|word| line.contains(**word)).map(|_| format!("{}: {}", source.path, line.trim())),
+            );
+        }
+    }
+    ensure!(wrong.is_empty(), "a query belongs to a noun of server/src/store:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Public types of one crate that share a name, and why.
+const SHARED_NAMES: [(&str, &str, &str); 1] =
+    [("server/src/", "Command", "each command of the command line has its subcommands, which clap calls so")];
+
+#[test]
+fn no_two_public_types_of_a_crate_share_a_name() -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut known: BTreeMap<(&str, String), String> = BTreeMap::new();
+    let sources = sources()?;
+    // The types of the tests are no interface.
+    for source in sources.iter().filter(|source| source.path.ends_with(".rs") && !source.path.starts_with("tests/")) {
+        let Some(inside) = source.path.find("src/") else { continue };
+        let (root, _) = source.path.split_at(inside + "src/".len());
+        for name in source.public_types() {
+            let may = SHARED_NAMES.iter().any(|(folder, shared, _)| *folder == root && *shared == name);
+            let before = known.insert((root, name.clone()), source.path.clone());
+            wrong.extend(before.filter(|_| !may).map(|before| format!("{name}: {before} and {}", source.path)));
+        }
+    }
+    ensure!(known.len() > 300, "the types were not read");
+    ensure!(wrong.is_empty(), "qualify one of the two:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
 #[test]
 fn every_file_states_its_purpose_and_is_short() -> Result<()> {
     let mut wrong = Vec::new();
