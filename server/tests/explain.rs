@@ -133,8 +133,8 @@ fn each_facility_of_a_file_is_explained_on_its_own() {
 #[test]
 fn what_is_wrong_with_a_file_is_said_and_nothing_is_computed() {
     let broken = EXAMPLE.replace("\"listed\": true", "\"listed\": \"yes\"");
-    let told = refused(&broken, &[]);
-    assert!(told.contains("line 36") && told.contains("expected true or false"), "{told}");
+    let message = refused(&broken, &[]);
+    assert!(message.contains("line 36") && message.contains("expected true or false"), "{message}");
     assert!(refused("", &[]).contains("there is no fact in it"));
     assert!(refused(EXAMPLE, &["--rules", "/nonexistent/rules.toml"]).contains("/nonexistent/rules.toml"));
     assert!(refused(EXAMPLE, &["--at", "yesterday"]).contains("2026-04-01T10:30"));

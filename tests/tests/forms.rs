@@ -169,7 +169,7 @@ fn when(at: DateTime<Utc>) -> String {
 
 #[tokio::test]
 async fn a_rejected_form_keeps_its_input() -> Result<()> {
-    let office = Office::open("forms-mended").await?;
+    let office = Office::open("forms-corrected").await?;
     let shows = async |selector: &str, text: &str| office.browser.shows(selector, text, SOON).await;
     // Half an hour before the call centre opens, on an opening day.
     let early = opening_before_today("08:00")? - chrono::Duration::minutes(30);

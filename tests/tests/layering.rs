@@ -2,6 +2,8 @@
 
 #[path = "layering/source.rs"]
 mod source;
+#[path = "layering/words.rs"]
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -221,6 +223,17 @@ fn no_two_public_types_of_a_crate_share_a_name() -> Result<()> {
     }
     ensure!(known.len() > 300, "the types were not read");
     ensure!(wrong.is_empty(), "qualify one of the two:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn comments_and_texts_are_in_plain_words() -> Result<()> {
+    const READ: [&str; 4] = [".rs", ".md", ".proto", ".js"];
+    let sources = sources()?;
+    let read = sources.iter().filter(|source| READ.iter().any(|end| source.path.ends_with(end)));
+    let own = |source: &&Source| source.path == "tests/tests/layering/words.rs";
+    let wrong: Vec<String> = read.filter(|source| !own(source)).flat_map(words::refused).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 

@@ -191,7 +191,7 @@ async fn an_interrupted_import_continues_and_later_facilities_catch_up() -> Resu
     // The state after a power cut: one facility is updated, and the import is not marked as complete.
     let store = desk.world.store().await?;
     store.execute("UPDATE registry.snapshot SET applied_at = NULL", &[]).await?;
-    let first = "UPDATE registry.snapshot_told SET facilities = facilities[1:1], codes = codes[1:1]";
+    let first = "UPDATE registry.snapshot_recorded SET facilities = facilities[1:1], codes = codes[1:1]";
     store.execute(first, &[]).await?;
     let before = desk.observed().await?;
     let printed = desk.import("2026-04-01", "1319999015,よみとり病院\n0119999019,北の医院\n").await?;

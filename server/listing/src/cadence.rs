@@ -41,7 +41,7 @@ pub struct Kind {
 /// From something here to what the list made of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lag {
-    /// The list followed after so many days. It did so at some time since the snapshot before: this is the longest it can
+    /// The number of days after which the list followed. It did so at some time since the snapshot before: this is the longest it can
     /// have taken.
     pub followed: Option<Days>,
     /// The shortest it can have taken: until the last snapshot in which it had not.

@@ -22,7 +22,7 @@ pub struct ListingEntry {
 pub struct ListingEntries {
     pub sheets: Vec<Option<String>>,
     pub entries: Vec<ListingEntry>,
-    /// Rows whose kind of facility was not said and was told by the check digit.
+    /// Rows whose kind of facility the file does not give, so that it follows from the check digit.
     pub inferred: usize,
 }
 
@@ -48,7 +48,7 @@ pub struct Scope {
 
 const NAME_LIMIT: usize = 200;
 const ADDRESS_LIMIT: usize = 400;
-/// So many rows of a sheet must be readable for a format to be the right one.
+/// At least this many rows of a sheet must be readable for a format to be the right one.
 const TRIED: usize = 5;
 
 /// The format that `table` is in: the first whose titles are there or, where it knows no titles, whose first rows read.

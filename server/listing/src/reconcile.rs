@@ -1,4 +1,4 @@
-//! A snapshot against the facilities that are watched: whose every row is, and what every covered facility is to be told.
+//! A snapshot against the facilities that are watched: whose every row is, and what it says of every covered facility.
 
 use super::directory::Directory;
 use super::entry::ListingEntry;
@@ -15,7 +15,7 @@ pub struct Match {
     pub retired: bool,
 }
 
-/// What a facility is told.
+/// What the snapshot says of a facility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// Its place in the directory.
@@ -29,7 +29,7 @@ pub struct Finding {
 pub struct Reconciliation {
     /// One an entry, in their order.
     pub matches: Vec<Option<Match>>,
-    /// Ascending by facility; all that a facility is told stands together.
+    /// Ascending by facility; all findings of a facility stand together.
     pub findings: Vec<Finding>,
     /// The places of entries whose check digit fails.
     pub odd_digits: Vec<usize>,

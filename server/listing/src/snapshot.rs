@@ -110,8 +110,11 @@ mod tests {
             assert_eq!(dated(now + chrono::Duration::seconds(later_s), now).is_ok(), taken, "{later_s} s later");
         }
         // The day that is named is Japan's.
-        let told = dated(now + chrono::Duration::days(365), now).unwrap_err().to_string();
-        assert!(told.contains("2027-04-10 00:00") && told.contains("give the date that stands in it"), "{told}");
+        let message = dated(now + chrono::Duration::days(365), now).unwrap_err().to_string();
+        assert!(
+            message.contains("2027-04-10 00:00") && message.contains("give the date that stands in it"),
+            "{message}"
+        );
     }
 
     #[test]

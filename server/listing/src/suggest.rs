@@ -41,7 +41,7 @@ pub struct Suggestion {
     pub reasons: Vec<Reason>,
 }
 
-/// So many facilities are suggested for a row.
+/// At most this many facilities are suggested for a row.
 const SUGGESTED: usize = 3;
 /// A name that more facilities of a prefecture bear says nothing by itself.
 const NAMESAKES: usize = 5;

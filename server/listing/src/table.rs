@@ -18,7 +18,7 @@ const ROW_LIMIT: usize = 1_000_000;
 const COLUMN_LIMIT: usize = 256;
 /// A longer cell is no name and no address: mostly a quotation mark that was never closed.
 const CELL_LIMIT: usize = 4000;
-/// So many mistakes are told at once.
+/// At most this many mistakes are reported at once.
 pub const MISTAKES_TOLD: usize = 20;
 
 /// What a file holds.
@@ -136,7 +136,7 @@ impl CellDefect {
         match self {
             Self::Formula => "it holds a formula; copy the column and paste it as values",
             Self::Merged => "it is merged with its neighbour; unmerge the cells and fill each of them",
-            Self::Broken => "it shows an error such as #REF!; mend it in the spreadsheet",
+            Self::Broken => "it shows an error such as #REF!; correct it in the spreadsheet",
         }
     }
 }

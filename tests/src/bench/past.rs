@@ -37,7 +37,7 @@ pub async fn measure(facilities: u64, events: u64, report: &Report) -> Result<()
 
     let began = Instant::now();
     server.serve().await?;
-    wait::until("all to be told", PATIENCE, async || {
+    wait::until("all histories to be computed", PATIENCE, async || {
         server.process()?.alive()?;
         let due: i64 = store.query_one("SELECT facilities FROM analytics.status_as_of_lag", &[]).await?.get(0);
         ensure!(due == 0, "{due} facilities are due");

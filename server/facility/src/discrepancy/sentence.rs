@@ -174,7 +174,7 @@ const fn next(flag: Flag) -> (&'static str, &'static str) {
         }
         Flag::NumbersReused => (
             "複製された端末を止め、使い続ける方を登録し直してください。",
-            "Stop the copy, and enrol the terminal anew that goes on.",
+            "Stop the copy, and enrol the terminal that stays in use again.",
         ),
         Flag::ClockWrong => ("端末の時刻を合わせてください。", "Set the terminal's clock."),
         Flag::NoticeToHang => (

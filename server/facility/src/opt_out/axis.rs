@@ -173,7 +173,7 @@ impl View<'_> {
             )),
             Opening::Unknown => Some(Text::fixed(
                 "その年の祝日が分からないため、受付時間内かどうかは確認できません。",
-                "Whether the call centre is open can't be told: the holidays of that year are not known.",
+                "Whether the call centre is open is not known: the holidays of that year are not known.",
             )),
         }
     }

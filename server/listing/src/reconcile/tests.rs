@@ -1,4 +1,4 @@
-//! Whose a row is, and what every covered facility is told.
+//! Whose a row is, and what the snapshot says of every covered facility.
 
 use super::super::directory::DirectoryFacility;
 use super::*;
