@@ -1,9 +1,10 @@
 //! PostgreSQL: what follows from the log (`projection`) and what only this database knows (`registry`).
 //!
-//! What the projector writes it names without a schema: which generation that is, the live one or the one that is built
-//! beside it, is settled by the connection's search path. Whoever reads for people names `projection` or `analytics`.
+//! The projector names its tables without a schema: the search path of the connection decides whether it writes the live
+//! generation or the one that is built beside it. Readers name `projection` or `analytics`.
 //!
-//! One noun a file. This module never reads the log and never draws a page.
+//! One noun per file. This module never reads the log and never draws a page. Every function fails where the database is
+//! away; a `# Errors` section names only what else can fail.
 
 pub mod announcement;
 pub mod call;
@@ -93,7 +94,7 @@ impl Store {
     /// Prepares a pool; connects when first used.
     ///
     /// # Errors
-    /// Where `url` is no address.
+    /// Where `url` is not a valid address.
     pub fn open(url: &str) -> Result<Self, StoreError> {
         let mut address: tokio_postgres::Config = url.parse().map_err(StoreError::Address)?;
         address.application_name("yomitori-server").connect_timeout(CONNECT_LIMIT);
@@ -103,7 +104,7 @@ impl Store {
     /// The same database, seen by whoever builds the generation beside the live one.
     ///
     /// # Errors
-    /// Where no pool can be made.
+    /// Where the pool cannot be created.
     pub fn shadow(&self) -> Result<Self, StoreError> {
         Self::at(self.given.clone(), "shadow,projection,public")
     }
@@ -129,9 +130,6 @@ impl Store {
     }
 
     /// A connection of the pool.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
         self.pool.get().await.map_err(StoreError::Unreachable)
     }
@@ -145,7 +143,7 @@ impl Store {
     /// Brings the schema to this version; says which migrations ran.
     ///
     /// # Errors
-    /// Where the database is away or refuses.
+    /// Where a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let mut client = self.client().await?;
         // Two servers that start at once must not migrate side by side.
@@ -164,7 +162,7 @@ impl Store {
     /// Checks that the schema is the one that this program was written for.
     ///
     /// # Errors
-    /// Where it isn't, or where the database is away.
+    /// Where the schema has another version.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
         let needed = migrations::migrations::runner()
             .get_migrations()

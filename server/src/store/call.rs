@@ -50,9 +50,6 @@ fn stage() -> String {
 }
 
 /// The rows of a page, of one stage or of all.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> Result<Vec<Call>, StoreError> {
     let instant = |name: &str| format!("(status->'opt_out'->>'{name}')::timestamptz");
     let since = format!(
@@ -83,9 +80,6 @@ pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> R
 }
 
 /// How many facilities there are at each stage; stages with none are missing.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn counts(store: &Store) -> Result<Vec<(String, i64)>, StoreError> {
     let sql = format!("SELECT {} AS stage, count(*) FROM projection.facility WHERE {SOME} GROUP BY stage", stage());
     let rows = store.client().await?.query(&sql, &[]).await.context("count calls to make")?;

@@ -58,9 +58,6 @@ impl ConnectionChanges {
     }
 
     /// Writes it.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
         if !self.gone.is_empty() {
             let gone: Vec<Uuid> = self.gone.iter().map(|terminal| terminal.0).collect();
@@ -95,9 +92,6 @@ impl ConnectionChanges {
 }
 
 /// Streams of instances that hold no lease any more.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn orphans(store: &Store, limit: i64) -> Result<Vec<OrphanStream>, StoreError> {
     let query = "SELECT c.terminal_id, c.facility_id, c.session FROM projection.connection c \
                  LEFT JOIN registry.lease l ON l.instance = c.instance AND l.expires_at > now() \

@@ -31,7 +31,7 @@ pub struct DatedCode {
 /// Hands every registered facility to `take`. One at a time, as there may be hundreds of thousands.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn each(store: &Store, mut take: impl FnMut(RegisteredFacility)) -> Result<(), StoreError> {
     let query = "SELECT facility_id, name, prefecture, address, held_codes FROM projection.facility_row";
     let context = "read the registered facilities";

@@ -37,7 +37,7 @@ const ANNOUNCED_ONE_BY_ONE: usize = 100;
 /// The state of a facility, where it has one.
 ///
 /// # Errors
-/// Where the database is away or holds what another version of the program wrote.
+/// Where the stored state was written by another version of the program.
 pub async fn state(store: &Store, facility: FacilityId) -> Result<Option<Facility>, StoreError> {
     Ok(states(store, &[facility]).await?.pop().map(|(_, state, _)| state))
 }
@@ -45,7 +45,7 @@ pub async fn state(store: &Store, facility: FacilityId) -> Result<Option<Facilit
 /// The states of these facilities, where they have one, with the hash of the policy by which each was folded.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility, i64)>, StoreError> {
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
     let query = "SELECT facility_id, state, policy_hash FROM facility_row WHERE facility_id = ANY($1)";
@@ -60,9 +60,6 @@ pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(Fac
 }
 
 /// The facilities that time alone has changed, with their partitions.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(FacilityId, i32)>, StoreError> {
     let query = "SELECT facility_id, partition FROM facility_row WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
     let rows = store.client().await?.query(query, &[&now, &limit]).await.context("look for facilities that are due")?;
@@ -70,9 +67,6 @@ pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(F
 }
 
 /// Writes rows that people are shown from then on, tells whoever listens, and keeps what was shown before.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn show(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -84,9 +78,6 @@ pub async fn show(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result
 }
 
 /// Writes rows, new or not, of a generation that nobody is shown yet.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn write(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -134,9 +125,6 @@ async fn announce(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result
 }
 
 /// Up to `limit` facilities of these partitions behind `after`, ordered by identifier, that were folded by another policy.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn behind(
     store: &Store,
     policy_hash: i64,
@@ -154,9 +142,6 @@ pub async fn behind(
 }
 
 /// How many facilities were folded by another policy.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn count_behind(store: &Store, policy_hash: i64) -> Result<i64, StoreError> {
     let query = "SELECT count(*) FROM projection.facility WHERE policy_hash <> $1";
     let row =
@@ -165,9 +150,6 @@ pub async fn count_behind(store: &Store, policy_hash: i64) -> Result<i64, StoreE
 }
 
 /// The facility that has `code` now.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, StoreError> {
     let query = "SELECT facility_id FROM facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
     let row = store.client().await?.query_opt(query, &[&code]).await.context("look for a code")?;
@@ -184,9 +166,6 @@ pub struct FacilityName {
 }
 
 /// Up to `limit` facilities behind `after`, ordered by identifier.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Result<Vec<FacilityName>, StoreError> {
     let query = "SELECT facility_id, code, name, prefecture FROM projection.facility \
                  WHERE $1::uuid IS NULL OR facility_id > $1 ORDER BY facility_id LIMIT $2";
@@ -201,18 +180,12 @@ pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Resu
 }
 
 /// How many facilities there are.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn count(store: &Store) -> Result<i64, StoreError> {
     let row = store.client().await?.query_one("SELECT count(*) FROM projection.facility", &[]).await;
     Ok(row.context("count the facilities")?.get(0))
 }
 
 /// The whole status of a facility, or of all, ordered by prefecture and name.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn statuses(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Value>, StoreError> {
     let query = "SELECT status FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
                  ORDER BY prefecture, name, facility_id";
@@ -221,9 +194,6 @@ pub async fn statuses(store: &Store, facility: Option<FacilityId>) -> Result<Vec
 }
 
 /// The row of a facility, or of all, ordered by prefecture and name.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn rows(store: &Store, facility: Option<FacilityId>) -> Result<Vec<StatusRow>, StoreError> {
     let query = format!(
         "SELECT {} FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \

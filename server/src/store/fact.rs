@@ -23,9 +23,6 @@ pub struct StoredFact {
 }
 
 /// The last folded observation of each life asked for.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn high_water(
     client: &Client,
     lives: &[(TerminalId, Life)],
@@ -43,9 +40,6 @@ pub async fn high_water(
 }
 
 /// Raises the marks.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn raise_high_water(
     transaction: &Transaction<'_>,
     marks: &BTreeMap<(TerminalId, Life), Seq>,
@@ -66,7 +60,7 @@ pub async fn raise_high_water(
 /// Writes facts by binary COPY.
 ///
 /// # Errors
-/// Where the database is away or a fact is already there.
+/// Where a fact already exists.
 pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result<(), StoreError> {
     if facts.is_empty() {
         return Ok(());
@@ -128,7 +122,7 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result
 /// What was said of the whole fleet, in the order of the log.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn of_fleet(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
     let mut facts = Vec::new();
     each(store, &[FacilityId::FLEET], |stored| facts.push(stored)).await?;
@@ -139,7 +133,7 @@ pub async fn of_fleet(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
 /// there may be millions.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn each(
     store: &Store,
     facilities: &[FacilityId],
@@ -162,7 +156,7 @@ pub async fn each(
 /// The observation of a facility that stands at a number of a life.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn observed(
     store: &Store,
     facility: FacilityId,
@@ -179,7 +173,7 @@ pub async fn observed(
 /// The statement of a facility, or of the fleet, that has this identifier.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<StoredFact>, StoreError> {
     let query = format!(
         "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND position($2 in origin) > 0 \
@@ -191,9 +185,6 @@ pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> 
 }
 
 /// Whether a statement of a facility, or of the fleet, was withdrawn.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn is_withdrawn(store: &Store, facility: FacilityId, id: StatementId) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT FROM projection.fact WHERE facility_id = $1 AND kind = 'statement_withdrawn' \
                  AND position($2 in event) > 0)";

@@ -24,9 +24,6 @@ pub use super::status_row::StatusRow;
 pub use filter::{Axis, Column, Filter, OPTED_OUT_SOMEHOW, Order, SearchWord};
 
 /// The rows of one page.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn page(
     store: &Store,
     filter: &Filter,
@@ -46,9 +43,6 @@ pub async fn page(
 }
 
 /// The rows after a facility, in the one order that the API has; from the beginning without one.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn after(
     store: &Store,
     filter: &Filter,
@@ -73,9 +67,6 @@ pub async fn after(
 }
 
 /// Every row that passes, as the database sends them: memory doesn't grow with the fleet.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn every(
     store: &Store,
     filter: &Filter,
@@ -99,9 +90,6 @@ pub async fn every(
 }
 
 /// The flags of these facilities as the projector wrote them, with severity, sentence and next step.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn attention(store: &Store, lines: &[StatusRow]) -> Result<BTreeMap<FacilityId, Value>, StoreError> {
     let flagged = lines.iter().filter(|line| !line.flags.is_empty());
     let ids: Vec<uuid::Uuid> = flagged.map(|line| line.facility_id.0).collect();
@@ -112,9 +100,6 @@ pub async fn attention(store: &Store, lines: &[StatusRow]) -> Result<BTreeMap<Fa
 }
 
 /// How many rows pass.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn count(store: &Store, filter: &Filter) -> Result<i64, StoreError> {
     let clauses = filter.clauses();
     let sql = format!("SELECT count(*) FROM projection.facility WHERE {}", clauses.sql);
@@ -133,9 +118,6 @@ pub struct Summary {
 }
 
 /// Counts the whole fleet.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn summary(store: &Store) -> Result<Summary, StoreError> {
     let sql = format!(
         "SELECT count(*), count(*) FILTER (WHERE eligible = 'eligible'), count(*) FILTER (WHERE eligible = 'not_yet'), \
@@ -173,9 +155,6 @@ impl Detail {
 }
 
 /// The facility of an identifier.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail>, StoreError> {
     let sql = format!(
         "SELECT {}, status, ARRAY(SELECT c.code FROM projection.facility_code c \
@@ -211,7 +190,7 @@ pub struct TimelineEntry {
 /// A facility's facts of some kinds, the newest first, older than `before`; all kinds where `kinds` is empty.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn timeline(
     store: &Store,
     facility: FacilityId,
@@ -273,9 +252,6 @@ pub struct ProjectionProgress {
 }
 
 /// Asks how true the projection is.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn progress(store: &Store) -> Result<ProjectionProgress, StoreError> {
     let sql = "SELECT now(), coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.partition) FROM projection.progress p), '[]'), \
                p.facilities, p.records \

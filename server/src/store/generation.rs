@@ -33,9 +33,6 @@ pub struct Generation {
 }
 
 /// The generation that is shown.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn live(store: &Store) -> Result<Generation, StoreError> {
     let client = store.client().await?;
     let row = client.query_one("SELECT number, fold, with_facts, begun_at FROM projection.generation", &[]).await;
@@ -43,9 +40,6 @@ pub async fn live(store: &Store) -> Result<Generation, StoreError> {
 }
 
 /// The generation that is being built, or that was live before the last exchange.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn shadow(store: &Store) -> Result<Option<Generation>, StoreError> {
     let context = "look for a generation in the shadow";
     let client = store.client().await?;
@@ -58,9 +52,6 @@ pub async fn shadow(store: &Store) -> Result<Option<Generation>, StoreError> {
 }
 
 /// Has the live generation be of this version of the fold, where nothing has been folded yet; says whether that is so.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn adopt(store: &Store, fold: i32) -> Result<bool, StoreError> {
     let update = "UPDATE projection.generation SET fold = $1 \
                   WHERE NOT EXISTS (SELECT FROM projection.progress WHERE next_offset > 0)";
@@ -69,9 +60,6 @@ pub async fn adopt(store: &Store, fold: i32) -> Result<bool, StoreError> {
 }
 
 /// Whether the shadow has rows that were folded by another policy.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn has_rows_of_another(store: &Store, policy_hash: i64) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE policy_hash <> $1)";
     let row =
@@ -84,9 +72,6 @@ fn generation(row: &tokio_postgres::Row) -> Generation {
 }
 
 /// Begins a generation in the shadow; what was there is dropped.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn begin(store: &Store, fold: i32, with_facts: bool, now: DateTime<Utc>) -> Result<Generation, StoreError> {
     let context = "begin a generation";
     let before = shadow(store).await?.map_or(0, |generation| generation.number.0);
@@ -110,9 +95,6 @@ pub async fn begin(store: &Store, fold: i32, with_facts: bool, now: DateTime<Utc
 }
 
 /// Forgets the generation in the shadow; says whether there was one.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn forget(store: &Store) -> Result<bool, StoreError> {
     let there = shadow(store).await?.is_some();
     let client = store.client().await?;
@@ -123,7 +105,7 @@ pub async fn forget(store: &Store) -> Result<bool, StoreError> {
 /// Holds the live generation still until `transaction` ends: its places in the log don't move.
 ///
 /// # Errors
-/// Where the database is away, or somebody holds it for too long.
+/// Where another transaction holds the lock for too long.
 pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let lock = format!("SET LOCAL lock_timeout = '{EXCHANGE_LIMIT}'; LOCK TABLE projection.progress IN EXCLUSIVE MODE");
     transaction.batch_execute(&lock).await.context("hold the live generation still")
@@ -132,7 +114,7 @@ pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
 /// Exchanges the two generations when `transaction` commits. What is shown through views follows.
 ///
 /// # Errors
-/// Where the database is away, or somebody reads for too long.
+/// Where a reader holds a table for too long.
 pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
     let context = "exchange the generations";
     status_shown::note_exchange(transaction).await?;

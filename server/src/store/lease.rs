@@ -7,9 +7,6 @@ use yomitori_proto::id::Instance;
 use super::{QueryContext as _, Store, StoreError};
 
 /// Keeps the lease of `instance` for another `span`.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<(), StoreError> {
     let upsert = "INSERT INTO registry.lease (instance, expires_at) VALUES ($1, now() + $2 * interval '1 second') \
                   ON CONFLICT (instance) DO UPDATE SET expires_at = EXCLUDED.expires_at";
@@ -18,9 +15,6 @@ pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<
 }
 
 /// Gives the lease of `instance` back, and forgets those that ran out a day ago.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn release(store: &Store, instance: Instance) -> Result<(), StoreError> {
     let delete = "DELETE FROM registry.lease WHERE instance = $1 OR expires_at < now() - interval '1 day'";
     store.client().await?.execute(delete, &[&instance.0]).await.context("give the lease back")?;

@@ -90,9 +90,6 @@ impl ListSnapshot {
 }
 
 /// All snapshots, the newest date first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn all(store: &Store) -> Result<Vec<ListSnapshot>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot ORDER BY as_of DESC, imported_at DESC");
     let rows = store.client().await?.query(&query, &[]).await.context("read the snapshots")?;
@@ -100,9 +97,6 @@ pub async fn all(store: &Store) -> Result<Vec<ListSnapshot>, StoreError> {
 }
 
 /// One snapshot.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn find(store: &Store, snapshot: SnapshotId) -> Result<Option<ListSnapshot>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot WHERE snapshot_id = $1");
     let row = store.client().await?.query_opt(&query, &[&snapshot.0]).await.context("look for a snapshot")?;
@@ -110,9 +104,6 @@ pub async fn find(store: &Store, snapshot: SnapshotId) -> Result<Option<ListSnap
 }
 
 /// How many rows the last snapshot of a kind has that is believed and not later than `as_of`.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn rows_before(
     store: &Store,
     source: &str,
@@ -127,9 +118,6 @@ pub async fn rows_before(
 }
 
 /// A person lets a doubtful snapshot pass; `false` where it is not in quarantine.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn release(store: &Store, snapshot: SnapshotId, released: &Release) -> Result<bool, StoreError> {
     let update = "UPDATE registry.snapshot SET released_at = $2, released_by = $3, released_why = $4 \
                   WHERE snapshot_id = $1 AND rows_before IS NOT NULL AND released_at IS NULL";
@@ -139,9 +127,6 @@ pub async fn release(store: &Store, snapshot: SnapshotId, released: &Release) ->
 }
 
 /// Every facility it covers has been told.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn applied(store: &Store, snapshot: SnapshotId, at: DateTime<Utc>) -> Result<(), StoreError> {
     let update = "UPDATE registry.snapshot SET applied_at = coalesce(applied_at, $2) WHERE snapshot_id = $1";
     store.client().await?.execute(update, &[&snapshot.0, &at]).await.context("finish a snapshot")?;
@@ -149,9 +134,6 @@ pub async fn applied(store: &Store, snapshot: SnapshotId, at: DateTime<Utc>) -> 
 }
 
 /// These facilities have been told, each with the code by which it is listed, or an empty one.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn tell(store: &Store, snapshot: SnapshotId, facilities: &[Uuid], codes: &[&str]) -> Result<(), StoreError> {
     let insert = "INSERT INTO registry.snapshot_recorded (snapshot_id, facilities, codes) VALUES ($1, $2, $3)";
     store.client().await?.execute(insert, &[&snapshot.0, &facilities, &codes]).await.context("note who was told")?;
@@ -159,9 +141,6 @@ pub async fn tell(store: &Store, snapshot: SnapshotId, facilities: &[Uuid], code
 }
 
 /// Who has been told already.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn told(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId, String)>, StoreError> {
     let query = "SELECT unnest(facilities), unnest(codes) FROM registry.snapshot_recorded WHERE snapshot_id = $1";
     let rows = store.client().await?.query(query, &[&snapshot.0]).await.context("read who was told")?;
@@ -169,9 +148,6 @@ pub async fn told(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId
 }
 
 /// The codes of rows of which a person said that they are none of our facilities.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn dismissed(store: &Store) -> Result<BTreeSet<String>, StoreError> {
     let query = "SELECT event->>'code' FROM analytics.fact \
                  WHERE facility_id = $1 AND kind = 'list_row_dismissed'";
@@ -183,9 +159,6 @@ pub async fn dismissed(store: &Store) -> Result<BTreeSet<String>, StoreError> {
 pub type Instants = Vec<(FacilityId, DateTime<Utc>)>;
 
 /// What cadence and lag are measured by: first successes, and last acknowledgements.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn instants(store: &Store) -> Result<(Instants, Instants), StoreError> {
     let successes = "SELECT facility_id, first_success_at FROM projection.facility WHERE first_success_at IS NOT NULL";
     let acknowledged = "SELECT facility_id, max((event->>'acknowledged_at')::timestamptz) \
@@ -198,9 +171,6 @@ pub async fn instants(store: &Store) -> Result<(Instants, Instants), StoreError>
 }
 
 /// Which of the facilities each applied snapshot names.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn listed(store: &Store, facilities: &[Uuid]) -> Result<Vec<(SnapshotId, FacilityId)>, StoreError> {
     let query = "SELECT DISTINCT r.snapshot_id, r.facility_id FROM registry.snapshot_row r \
                  JOIN registry.snapshot s USING (snapshot_id) WHERE s.applied_at IS NOT NULL AND r.facility_id = ANY($1)";

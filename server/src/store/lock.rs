@@ -24,9 +24,6 @@ pub struct ExclusiveLock {
 
 impl ExclusiveLock {
     /// Takes the lock with this number; `None` where another process has it.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn take(store: &Store, number: i64) -> Result<Option<Self>, tokio_postgres::Error> {
         let client = connect(store).await?;
         let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&number]).await?;
@@ -51,9 +48,6 @@ pub struct Instances {
 
 impl PartitionLocks {
     /// Joins the instances that share the partitions; waits for nothing.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn join(store: &Store) -> Result<Self, tokio_postgres::Error> {
         let client = connect(store).await?;
         client.execute("SELECT pg_advisory_lock_shared($1, $2)", &[&PARTITIONS, &PRESENT]).await?;
@@ -62,18 +56,12 @@ impl PartitionLocks {
     }
 
     /// Takes `partition`; says whether no other instance has it.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn take(&self, partition: i32) -> Result<bool, tokio_postgres::Error> {
         let lock = "SELECT pg_try_advisory_lock($1, $2)";
         Ok(self.client.query_one(lock, &[&PARTITIONS, &partition]).await?.get(0))
     }
 
     /// Leaves `partition` to others.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn release(&self, partition: i32) -> Result<(), tokio_postgres::Error> {
         self.client.execute("SELECT pg_advisory_unlock($1, $2)", &[&PARTITIONS, &partition]).await.map(drop)
     }
@@ -85,9 +73,6 @@ impl PartitionLocks {
     }
 
     /// Whether the lock of `partition` is this instance's, as the database sees it.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn holds(&self, transaction: &Transaction<'_>, partition: i32) -> Result<bool, tokio_postgres::Error> {
         let query = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 \
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
@@ -97,9 +82,6 @@ impl PartitionLocks {
     }
 
     /// The instances that share the partitions, this one included.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn instances(&self) -> Result<Instances, tokio_postgres::Error> {
         let query = "SELECT count(DISTINCT pid), count(DISTINCT pid) FILTER (WHERE pid < $3) FROM pg_locks \
                      WHERE locktype = 'advisory' AND granted \

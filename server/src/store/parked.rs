@@ -28,9 +28,6 @@ pub struct WaitingRecord {
 }
 
 /// The facilities that are parked.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreError> {
     let query = "SELECT DISTINCT facility_id FROM parked";
     let rows = store.client().await?.query(query, &[]).await.context("read the parked facilities")?;
@@ -39,9 +36,6 @@ pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreErro
 
 /// The facilities of which somebody asked that records of these partitions be folded again. Whoever takes the question
 /// answers it; should that be interrupted, every facility is tried at the next start.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn take_asked(store: &Store, partitions: &[i32]) -> Result<BTreeSet<FacilityId>, StoreError> {
     let update = "UPDATE parked SET asked_at = NULL WHERE asked_at IS NOT NULL AND partition = ANY($1) \
                   RETURNING facility_id";
@@ -50,9 +44,6 @@ pub async fn take_asked(store: &Store, partitions: &[i32]) -> Result<BTreeSet<Fa
 }
 
 /// Whether any record of the facility waits.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn waits(store: &Store, facility: FacilityId) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT 1 FROM parked WHERE facility_id = $1)";
     let row = store.client().await?.query_one(query, &[&facility.0]).await.context("look for waiting records")?;
@@ -61,9 +52,6 @@ pub async fn waits(store: &Store, facility: FacilityId) -> Result<bool, StoreErr
 
 /// The facility's first waiting records of these partitions, in the order of the log: at most `limit`, and no more than
 /// `bytes` of them beside the first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn first(
     store: &Store,
     facility: FacilityId,
@@ -85,9 +73,6 @@ pub async fn first(
 
 /// The records that people left out, with the facilities that they are of: as the facts say that are shown, and those that
 /// are built beside them.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn left_out(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>, StoreError> {
     let of = |table: &str| {
         format!(
@@ -102,9 +87,6 @@ pub async fn left_out(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>,
 }
 
 /// Those of these records of which there are facts all the same.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn there(
     store: &Store,
     facility: FacilityId,
@@ -124,9 +106,6 @@ fn position(row: &Row) -> Position {
 }
 
 /// Sets records aside.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn park(
     transaction: &Transaction<'_>,
     parked: &[ParkedRecord],
@@ -144,9 +123,6 @@ pub async fn park(
 }
 
 /// Asks that the waiting records of these facilities be folded again.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn ask_for(transaction: &Transaction<'_>, facilities: &BTreeSet<FacilityId>) -> Result<(), StoreError> {
     for facility in facilities {
         transaction.execute(ASK, &[&Some(facility.0)]).await.context("ask for a retry")?;
@@ -162,9 +138,6 @@ const ASK: &str = "UPDATE parked p SET asked_at = clock_timestamp() \
                    WHERE p.partition = f.partition AND p.log_offset = f.log_offset";
 
 /// Asks that the waiting records of a facility, or of all, be folded again; says when, by the database's clock.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn ask(store: &Store, facility: Option<FacilityId>) -> Result<DateTime<Utc>, StoreError> {
     let client = store.client().await?;
     let at = client.query_one("SELECT clock_timestamp()", &[]).await.context("ask for the time")?.get(0);
@@ -182,9 +155,6 @@ pub struct RetryOutcome {
 }
 
 /// Writes what came of a retry: what is gone leaves the queue, the rest stays with its reason.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn tried(transaction: &Transaction<'_>, tried: &RetryOutcome) -> Result<(), StoreError> {
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = tried.gone.iter().map(|p| (p.partition, p.offset)).unzip();
     let delete = "DELETE FROM parked p USING unnest($1::int[], $2::int8[]) AS g (partition, log_offset) \
@@ -199,9 +169,6 @@ pub async fn tried(transaction: &Transaction<'_>, tried: &RetryOutcome) -> Resul
 }
 
 /// Takes the facts of these records of a facility out, and what was noted of how far their lives are folded.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn take_back(
     transaction: &Transaction<'_>,
     facility: FacilityId,

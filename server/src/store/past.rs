@@ -19,9 +19,6 @@ pub enum PastView {
 }
 
 /// All facilities, or one, at `at`, ordered by prefecture and name; those of which nothing is known then are missing.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn at(
     store: &Store,
     view: PastView,
@@ -42,9 +39,6 @@ pub async fn at(
 }
 
 /// How many facilities are being told anew, so that what is said of an instant is not yet by all that is known.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn lag(store: &Store) -> Result<i64, StoreError> {
     let query = "SELECT facilities FROM analytics.status_as_of_lag";
     let row = store.client().await?.query_one(query, &[]).await.context("count facilities that are being told anew")?;

@@ -37,7 +37,7 @@ impl Policy {
 /// What is in force now.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn now(store: &Store) -> Result<Policy, StoreError> {
     Ok(Policy::of(statements(store).await?.iter().map(|placed| &placed.recorded)))
 }
@@ -45,7 +45,7 @@ pub async fn now(store: &Store) -> Result<Policy, StoreError> {
 /// What was in force at `at`.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> {
     let said = statements(store).await?;
     Ok(Policy::of(said.iter().map(|placed| &placed.recorded).filter(|recorded| recorded.received_at <= at)))
@@ -54,16 +54,13 @@ pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> 
 /// Every adoption and every closure, in their order.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn statements(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
     let of_policy = |placed: &StoredFact| KINDS.contains(&placed.recorded.event.kind());
     Ok(fact::of_fleet(store).await?.into_iter().filter(of_policy).collect())
 }
 
 /// The place of the newest of them.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn newest(store: &Store) -> Result<Option<i64>, StoreError> {
     let query = "SELECT max(log_offset) FROM projection.fact WHERE facility_id = $1 AND kind = ANY($2)";
     let client = store.client().await?;

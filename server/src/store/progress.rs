@@ -20,9 +20,6 @@ pub struct Progress {
 }
 
 /// Every partition's place; partitions that were never folded are missing.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
     let query = "SELECT partition, next_offset, folded_at, checked_at FROM progress ORDER BY partition";
     let rows = store.client().await?.query(query, &[]).await.context("read how far the log is folded")?;
@@ -35,9 +32,6 @@ pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
 }
 
 /// How many records of the log were not folded when the projector last looked.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn behind(store: &Store) -> Result<i64, StoreError> {
     let query = "SELECT coalesce(sum(greatest(end_offset - next_offset, 0)), 0)::int8 FROM progress";
     let row = store.client().await?.query_one(query, &[]).await.context("read how far the log is folded")?;
@@ -46,9 +40,6 @@ pub async fn behind(store: &Store) -> Result<i64, StoreError> {
 
 /// The place of `partition`, beginning at 0 where it was never folded. Whoever held the partition before and is gone may
 /// have a transaction that ends only now: its end is waited for.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError> {
     let insert = "INSERT INTO progress (partition, next_offset, generation) SELECT $1, 0, number FROM generation \
                   ON CONFLICT DO NOTHING";
@@ -61,9 +52,6 @@ pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError
 
 /// Moves a partition from `expected` to `next`. `false` where it does not stand there in this generation: somebody else
 /// owns it, or another generation is live.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn advance(
     transaction: &Transaction<'_>,
     generation: GenerationNumber,
@@ -81,9 +69,6 @@ pub async fn advance(
 }
 
 /// Whether a partition stands at `expected` in this generation; it stays there until the transaction ends.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn stands(
     transaction: &Transaction<'_>,
     generation: GenerationNumber,
@@ -95,9 +80,6 @@ pub async fn stands(
 }
 
 /// Whether the record at `position` has been folded.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn reached(store: &Store, position: Position) -> Result<bool, StoreError> {
     let query = "SELECT coalesce((SELECT next_offset > $2 FROM progress WHERE partition = $1), false)";
     let client = store.client().await?;
@@ -106,9 +88,6 @@ pub async fn reached(store: &Store, position: Position) -> Result<bool, StoreErr
 }
 
 /// Notes where partitions end, as the projector just heard: so that "nothing new" differs from "nobody looked".
-///
-/// # Errors
-/// Where the database is away.
 pub async fn checked(store: &Store, ends: &[Position], now: DateTime<Utc>) -> Result<(), StoreError> {
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.iter().map(|end| (end.partition, end.offset)).unzip();
     let update = "UPDATE progress p SET end_offset = e.end_offset, checked_at = $3 \

@@ -25,9 +25,6 @@ pub struct FacilityState {
 
 impl DbSnapshot {
     /// Holds the present moment fast, on a connection of its own.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
         let context = "hold a moment of the store";
         let (client, connection) = store.address().connect(NoTls).await.context(context)?;
@@ -45,9 +42,6 @@ impl DbSnapshot {
     }
 
     /// The next offset of every partition.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn places(&self) -> Result<Vec<Position>, StoreError> {
         let rows = self.rows("SELECT partition, next_offset FROM projection.progress ORDER BY partition", &[]).await?;
         Ok(rows.iter().map(|row| Position { partition: row.get(0), offset: row.get(1) }).collect())
@@ -56,7 +50,7 @@ impl DbSnapshot {
     /// The facts of the records from `from` up to but not at `to`, in their order.
     ///
     /// # Errors
-    /// Where the database is away or holds what can't be read.
+    /// Where a stored document cannot be decoded.
     pub async fn facts(&self, from: Position, to: i64) -> Result<Vec<StoredFact>, StoreError> {
         let query = format!(
             "SELECT {} FROM projection.fact WHERE partition = $1 AND log_offset >= $2 AND log_offset < $3 \
@@ -69,7 +63,7 @@ impl DbSnapshot {
     /// Up to `limit` facilities of `partition` behind `after`, ordered by identifier.
     ///
     /// # Errors
-    /// Where the database is away or holds what can't be read.
+    /// Where a stored document cannot be decoded.
     pub async fn facilities(
         &self,
         partition: i32,
@@ -88,17 +82,11 @@ impl DbSnapshot {
     }
 
     /// The last folded observation of each of these lives.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn marks(&self, lives: &[(TerminalId, Life)]) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
         fact::high_water(&self.client, lives).await
     }
 
     /// The places of the records of `partition` that are set aside.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn parked(&self, partition: i32) -> Result<BTreeSet<i64>, StoreError> {
         let rows = self.rows("SELECT log_offset FROM projection.parked WHERE partition = $1", &[&partition]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())

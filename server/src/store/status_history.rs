@@ -23,9 +23,6 @@ pub struct PendingFacility {
 }
 
 /// Notes that something became known of these that was so at an earlier instant.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn late(
     transaction: &Transaction<'_>,
     facilities: &BTreeMap<FacilityId, DateTime<Utc>>,
@@ -42,9 +39,6 @@ pub async fn late(
 
 /// Forgets facilities that an exchange of the generations took away; where their facts are others too, notes that all are to
 /// be told from the beginning.
-///
-/// # Errors
-/// Where the database is away.
 pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
     let context = "note that all is to be told anew";
     let forget = "DELETE FROM registry.status_history_head h \
@@ -59,9 +53,6 @@ pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -
 }
 
 /// Notes the facilities that were told by other rules, or by another version of the fold; says how many there are.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn outdated(store: &Store, policy_hash: i64, fold: i32) -> Result<u64, StoreError> {
     let insert = "INSERT INTO registry.status_history_pending (facility_id) SELECT facility_id FROM registry.status_history_head h \
                   WHERE (policy_hash <> $1 OR fold <> $2) \
@@ -71,9 +62,6 @@ pub async fn outdated(store: &Store, policy_hash: i64, fold: i32) -> Result<u64,
 }
 
 /// Up to `limit` facilities that are due, the longest first; none where another instance is at it.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<PendingFacility>, StoreError> {
     const LOCK: i64 = 0x796f_6d69_7472_7574;
     let context = "look for facilities to be told anew";
@@ -96,7 +84,7 @@ pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Pendin
 /// Where the telling of a facility goes on, if it was told by this policy and this version of the fold.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn head(
     transaction: &Transaction<'_>,
     facility: FacilityId,
@@ -119,7 +107,7 @@ pub async fn head(
 /// The facts of a facility that were said after `since`, or all, in the order of the log.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// Where a stored document cannot be decoded.
 pub async fn facts(
     transaction: &Transaction<'_>,
     facility: FacilityId,
@@ -138,9 +126,6 @@ pub async fn facts(
 pub type BuiltHistories = Vec<(FacilityId, Option<DateTime<Utc>>, Timeline)>;
 
 /// Writes what was told, and takes these facilities off the list; what became due since `transaction` began stays on it.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn write(
     transaction: &Transaction<'_>,
     told: &BuiltHistories,

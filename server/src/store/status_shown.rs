@@ -7,9 +7,6 @@ use super::status_row::words;
 use super::{QueryContext as _, StoreError};
 
 /// Keeps what the rows that are `incoming` say otherwise than those that they are about to replace.
-///
-/// # Errors
-/// Where the database is away.
 pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Result<(), StoreError> {
     let (new, old, kept) = (words(Some("i")), words(Some("f")), words(None));
     let insert = format!(
@@ -25,9 +22,6 @@ pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Resul
 }
 
 /// Keeps what an exchange of the generations is about to show otherwise.
-///
-/// # Errors
-/// Where the database is away.
 pub(super) async fn note_exchange(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let (new, old, kept) = (words(Some("s")), words(Some("f")), words(None));
     let insert = format!(

@@ -23,9 +23,6 @@ pub enum TokenRejection {
 }
 
 /// Keeps a new token.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn issue(
     store: &Store,
     hash: &[u8],
@@ -41,9 +38,6 @@ pub async fn issue(
 }
 
 /// Uses a token for the terminal that would be called `terminal` and whose public key has `key_hash`.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn redeem(
     store: &Store,
     hash: &[u8],

@@ -49,9 +49,6 @@ fn written<S: Serializer>(position: &Position, serializer: S) -> Result<S::Ok, S
 }
 
 /// How many facilities are stopped, and how many records wait.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn counts(store: &Store) -> Result<(i64, i64), StoreError> {
     let query = "SELECT count(DISTINCT facility_id), count(*) FROM projection.parked";
     let row = store.client().await?.query_one(query, &[]).await.context("count waiting records")?;
@@ -59,9 +56,6 @@ pub async fn counts(store: &Store) -> Result<(i64, i64), StoreError> {
 }
 
 /// The facilities of which records wait, or one of them: those that were stopped first come first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn stopped(
     store: &Store,
     facility: Option<FacilityId>,
@@ -94,9 +88,6 @@ pub async fn stopped(
 }
 
 /// The place of the facility's first waiting record.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn first(store: &Store, facility: FacilityId) -> Result<Option<Position>, StoreError> {
     let query = "SELECT partition, log_offset FROM projection.parked WHERE facility_id = $1 \
                  ORDER BY partition, log_offset LIMIT 1";
@@ -105,9 +96,6 @@ pub async fn first(store: &Store, facility: FacilityId) -> Result<Option<Positio
 }
 
 /// Whether all that waits, of a facility or of all, was tried in vain since `asked_at`, by the database's clock.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn tried(store: &Store, facility: Option<FacilityId>, asked_at: DateTime<Utc>) -> Result<bool, StoreError> {
     let query = "SELECT NOT EXISTS (SELECT 1 FROM ( \
                      SELECT DISTINCT ON (facility_id, partition) tried_at FROM projection.parked \
@@ -131,9 +119,6 @@ pub struct SkippedRecord {
 }
 
 /// The records that people left out, the newest first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, StoreError> {
     let query = "SELECT s.facility_id, f.name, (s.event->>'partition')::int, (s.event->>'offset')::int8, \
                         s.said_by, s.said_why, s.occurred_at \
@@ -153,9 +138,6 @@ pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, S
 }
 
 /// The waiting records of a facility behind `after`, in the order of the log.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn records(
     store: &Store,
     facility: FacilityId,

@@ -23,9 +23,6 @@ pub struct Tally {
 }
 
 /// Counts the rows of a snapshot.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn tally(store: &Store, snapshot: SnapshotId) -> Result<Tally, StoreError> {
     let query = "SELECT count(facility_id), count(*) - count(facility_id), count(*) FILTER (WHERE retired), \
                  (SELECT count(DISTINCT s.row_index) FROM registry.snapshot_suggestion s \
@@ -74,9 +71,6 @@ const fn sides(which: Side, before: SnapshotId, after: SnapshotId) -> (Uuid, Uui
 }
 
 /// How many rows came or went.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn count(store: &Store, which: Side, before: SnapshotId, after: SnapshotId) -> Result<Count, StoreError> {
     let (of, other) = sides(which, before, after);
     let query = format!("SELECT count(*), count(r.facility_id) {ONLY_IN}");
@@ -85,9 +79,6 @@ pub async fn count(store: &Store, which: Side, before: SnapshotId, after: Snapsh
 }
 
 /// The rows that came or went, those of ours first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn changed(
     store: &Store,
     which: Side,
@@ -101,9 +92,6 @@ pub async fn changed(
 }
 
 /// The rows of facilities that are watched.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) -> Result<Vec<RowChange>, StoreError> {
     let from =
         "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.facility_id IS NOT NULL ORDER BY r.row_index";
@@ -111,9 +99,6 @@ pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) 
 }
 
 /// The row of a snapshot that has `code`.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn with_code(store: &Store, snapshot: SnapshotId, code: &str) -> Result<Option<RowChange>, StoreError> {
     let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.code = $2 ORDER BY r.row_index";
     Ok(rows(store, from, &[&snapshot.0, &code], 1, 0).await?.pop())
@@ -137,9 +122,6 @@ async fn rows(
 }
 
 /// The rows of nobody, those that resemble a facility first, each with its suggestions.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn unmatched(
     store: &Store,
     snapshot: SnapshotId,

@@ -53,9 +53,6 @@ pub fn before<'a>(all: &'a [ListSnapshot], snapshot: &ListSnapshot) -> Option<&'
 }
 
 /// The newest of each kind with its counts, in one query; `all` are all snapshots, the newest first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn newest(store: &Store, all: &[ListSnapshot]) -> Result<Vec<Newest>, StoreError> {
     const QUERY: &str = "SELECT t.ours, t.unmatched, t.retired, s.suggested, a.rows, a.ours, d.rows, d.ours \
         FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS pair(new, old, number) \

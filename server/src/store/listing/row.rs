@@ -70,9 +70,6 @@ fn line(row: &tokio_postgres::Row) -> SnapshotRow {
 }
 
 /// Keeps a snapshot with all its rows, or nothing of it. `false` where it is there already.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn keep(
     store: &Store,
     snapshot: &ListSnapshot,
@@ -152,9 +149,6 @@ async fn suggest(
 }
 
 /// Writes whose the rows are by now, and the suggestions in place of earlier ones.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn rematch(
     store: &Store,
     snapshot: SnapshotId,
@@ -177,9 +171,6 @@ pub async fn rematch(
 }
 
 /// Rows with `code` resemble nobody any more.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn dismiss(store: &Store, code: &str) -> Result<(), StoreError> {
     let delete = "DELETE FROM registry.snapshot_suggestion s USING registry.snapshot_row r \
                   WHERE r.snapshot_id = s.snapshot_id AND r.row_index = s.row_index AND r.code = $1";
@@ -188,9 +179,6 @@ pub async fn dismiss(store: &Store, code: &str) -> Result<(), StoreError> {
 }
 
 /// All rows in their order.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 ORDER BY row_index");
     let rows = store.client().await?.query(&query, &[&snapshot.0]).await.context("read the rows of a snapshot")?;
@@ -198,9 +186,6 @@ pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>
 }
 
 /// The rows that belong to facilities of ours.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>, StoreError> {
     let query = format!(
         "SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NOT NULL ORDER BY row_index"
@@ -210,9 +195,6 @@ pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<Snapshot
 }
 
 /// How many of its rows belong to nobody.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn unmatched_count(store: &Store, snapshot: SnapshotId) -> Result<i64, StoreError> {
     let query = "SELECT count(*) FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NULL";
     let row = store.client().await?.query_one(query, &[&snapshot.0]).await.context("count unmatched rows")?;
@@ -220,9 +202,6 @@ pub async fn unmatched_count(store: &Store, snapshot: SnapshotId) -> Result<i64,
 }
 
 /// The rows that belong to nobody: those that resemble somebody, or with `all` every one.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn unmatched(store: &Store, snapshot: SnapshotId, all: bool) -> Result<Vec<Unmatched>, StoreError> {
     let query = "SELECT r.row_index, r.sheet, r.row, r.code, r.name, r.address, r.facility_id, r.retired, \
                  s.facility_id, f.code, f.name, s.reasons \
