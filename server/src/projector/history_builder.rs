@@ -93,7 +93,7 @@ impl HistoryBuilder {
         status_history::write(&transaction, &told, policy.hash, FOLD).await?;
         crash::point("history-before-commit");
         transaction.commit().await.context("commit what was true")?;
-        telemetry::history_told(told.len());
+        telemetry::history_recomputed(told.len());
         Ok(told.len())
     }
 }

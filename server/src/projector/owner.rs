@@ -47,7 +47,7 @@ impl Owner {
             && let Some((partition, _)) = self.places.pop_last()
         {
             self.locks.release(partition).await.map_err(ProjectionError::Locks)?;
-            telemetry::partition_left(partition);
+            telemetry::partition_released(partition);
             changed = true;
         }
         for partition in 0..self.partitions {

@@ -46,7 +46,7 @@ impl Refold {
         let Some((last, _)) = behind.last() else {
             self.pending = false;
             if self.done > 0 {
-                telemetry::folded_anew(self.done, policy.rules.version());
+                telemetry::refolded(self.done, policy.rules.version());
             }
             return Ok(());
         };
@@ -63,7 +63,7 @@ impl Refold {
         let before = self.done;
         self.done += behind.len();
         if before / TELL_EVERY != self.done / TELL_EVERY {
-            telemetry::folding_anew(self.done, policy.rules.version());
+            telemetry::refolding(self.done, policy.rules.version());
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ pub(super) async fn anew(
     })
     .await?;
     for (facility, position) in broken {
-        telemetry::not_folded_anew(facility, position);
+        telemetry::refold_failed(facility, position);
     }
     Ok(folded)
 }

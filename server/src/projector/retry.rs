@@ -199,7 +199,7 @@ async fn without(
         }));
         match applied {
             Ok(next) => facility = Some(next),
-            Err(_) => telemetry::not_folded_anew(id, placed.position),
+            Err(_) => telemetry::refold_failed(id, placed.position),
         }
     })
     .await?;

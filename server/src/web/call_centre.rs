@@ -146,7 +146,7 @@ mod tests {
             ("2026-05-02T16:00:00", ["Closed now", "outside opening hours", "2026-05-07 (Thu) 08:00"]),
             ("2026-09-22T10:00:00", ["Closed now", "a public holiday", "2026-09-24 (Thu) 08:00"]),
             ("2026-11-22T10:00:00", ["Closed now", "not on this day", "2026-11-24 (Tue) 08:00"]),
-            ("2031-05-01T10:00:00", ["Unknown whether open", "past 2027", "0800-080-4583"]),
+            ("2031-05-01T10:00:00", ["Opening unknown", "holidays after 2027", "0800-080-4583"]),
         ] {
             for needle in needles {
                 assert!(shown(Lang::En, at).contains(needle), "{at}: {needle}: {}", shown(Lang::En, at));

@@ -103,7 +103,7 @@ async fn a_chosen_language_is_kept_and_is_the_only_cookie() {
     let (mut router, _stop) = away();
     let (_, headers, body) = ask(&mut router, "/nowhere?lang=en", &[]).await;
     assert!(headers[header::SET_COOKIE].to_str().unwrap().starts_with("lang=en;"));
-    assert!(body.contains("There is no such page") && !body.contains("ページがありません"), "{body}");
+    assert!(body.contains("Page not found") && !body.contains("ページがありません"), "{body}");
     let (_, _, body) = ask(&mut router, "/nowhere", &[(header::COOKIE, "lang=en")]).await;
     assert!(body.contains("<html lang=\"en\""), "{body}");
 }

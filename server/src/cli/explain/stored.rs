@@ -1,4 +1,4 @@
-//! `explain CODE`: from the facts that the projector has taken from the log.
+//! `explain CODE`: explains the facts that the projector has read from the log.
 
 use yomitori_facility::explain as explain_facts;
 use yomitori_proto::event::{Event, Origin, Recorded, Speaker, Stated};
@@ -27,7 +27,8 @@ pub(super) async fn explain(context: &Context, code: &str, asked: &ExplainArgume
     Ok(())
 }
 
-/// By what it is withdrawn: an entry of the desk page, a person's statement; of everything else its place in the log.
+/// The identifier by which a fact is withdrawn: an entry of the desk page or a person's statement; else its position in
+/// the log.
 fn place(StoredFact { position, index_in_record: place, recorded }: &StoredFact) -> String {
     match (&recorded.origin, recorded.event.speaker()) {
         (Origin::Terminal(observed), Speaker::Anyone) => format!("{}/{}", observed.life, observed.seq),
@@ -36,7 +37,7 @@ fn place(StoredFact { position, index_in_record: place, recorded }: &StoredFact)
     }
 }
 
-/// What was said of the fleet, where it was received between what is known of the facility. Each keeps its order.
+/// Merges the facts of the fleet and of the facility by the time of receipt. Each list keeps its order.
 fn merged(fleet: Vec<StoredFact>, own: Vec<StoredFact>) -> Vec<StoredFact> {
     let mut facts = Vec::with_capacity(fleet.len() + own.len());
     let mut fleet = fleet.into_iter().peekable();

@@ -113,7 +113,7 @@ pub(in crate::web) async fn one(
 
 fn tried(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
     let said = given.one_of(TRIED, &["goes_on", "still", "asked"])?.map(|said| match said {
-        "goes_on" => (&text::GOES_ON, "good"),
+        "goes_on" => (&text::RESUMED, "good"),
         "still" => (&text::STILL_PARKED, "warn"),
         _ => (&text::RETRY_ASKED, "warn"),
     });

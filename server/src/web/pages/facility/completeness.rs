@@ -55,7 +55,7 @@ fn missing(lang: Lang, life: &Completeness, hole: &Hole) -> Markup {
                 (lang.one(&text::NOT_COLLECTED)) " " (lang.one(&collected_by(*source))) " " span.clock { (span(Some(*from), *to)) }
                 @if let Some(lost) = lost { " " (lang.one(&text::LOST).replace("{n}", &lost.to_string())) }
             }
-            Hole::NoFarewell { from } => { (lang.one(&text::NO_FAREWELL)) " " span.clock { (when::clock(*from)) } }
+            Hole::NoFarewell { from } => { (lang.one(&text::NO_STOP_NOTICE)) " " span.clock { (when::clock(*from)) } }
         }
         @if !life.current { " " small { (lang.one(&text::EARLIER_SPOOL)) } }
     }
