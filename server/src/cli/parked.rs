@@ -21,8 +21,8 @@ pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server parked retry 1319999015
   yomitori-server parked skip 1319999015 --by Suzuki --why 'written by a test, not by us'
 
-A facility is named by one of its codes or by its identifier, as `parked list` shows it; what is said of the whole fleet
-is `fleet`. Nothing that waits is lost: it lies in the log.";
+A facility is named by one of its codes or by its identifier, as `parked list` shows it; `fleet` names the facts about
+all facilities. No waiting record is lost: the log keeps it.";
 
 /// Records that are read and printed at once.
 const AT_ONCE: i64 = 500;
@@ -117,14 +117,14 @@ async fn list(context: &Context, format: Format) -> anyhow::Result<()> {
         return Ok(());
     }
     for stopped in &found {
-        told(stopped);
+        print(stopped);
     }
     note("次にできること / next steps: yomitori-server parked --help");
     Ok(())
 }
 
 /// Prints a parked facility in two lines.
-fn told(stopped: &ParkedFacility) {
+fn print(stopped: &ParkedFacility) {
     let ParkedFacility { since, records, first, reason, .. } = stopped;
     say(&format!("{}  {} から / since, {records} 件 / records wait", called(stopped), minute(*since)));
     let tried = stopped.tried_at.map(|at| format!("（再試行 / last retried {}）", minute(at))).unwrap_or_default();
@@ -147,7 +147,7 @@ fn minute(at: DateTime<Utc>) -> String {
 async fn show(context: &Context, stopped: &ParkedFacility, format: Format) -> anyhow::Result<()> {
     let mut records: Vec<QueuedRecord> = Vec::new();
     if format == Format::Table {
-        told(stopped);
+        print(stopped);
         say("position     bytes     parked at         facts, and why it waits");
     }
     let mut after: Option<Position> = None;
@@ -173,12 +173,12 @@ async fn show(context: &Context, stopped: &ParkedFacility, format: Format) -> an
 }
 
 fn line(record: &QueuedRecord) {
-    let held = record.kinds.as_ref().map_or_else(
+    let kinds = record.kinds.as_ref().map_or_else(
         || "?".to_owned(),
         |kinds| kinds.iter().map(|(kind, count)| format!("{kind} ×{count}")).collect::<Vec<_>>().join(", "),
     );
     let (place, at) = (record.place.to_string(), minute(record.parked_at));
-    say(&format!("{place:<12} {:<9} {at}  [{held}] {}", record.bytes, record.reason));
+    say(&format!("{place:<12} {:<9} {at}  [{kinds}] {}", record.bytes, record.reason));
 }
 
 async fn retry(context: &Context, before: Vec<ParkedFacility>, format: Format) -> anyhow::Result<()> {
@@ -187,7 +187,7 @@ async fn retry(context: &Context, before: Vec<ParkedFacility>, format: Format) -
         _ => None,
     };
     let answered = context.operator.retry(only).await?;
-    came(context, &before, answered, format).await
+    report(context, &before, answered, format).await
 }
 
 async fn skip(context: &Context, stopped: &ParkedFacility, stated: Stated, format: Format) -> anyhow::Result<()> {
@@ -203,11 +203,11 @@ async fn skip(context: &Context, stopped: &ParkedFacility, stated: Stated, forma
     if format == Format::Table {
         say(&format!("{} を除外しました / skipped {}", stopped.first, stopped.first));
     }
-    came(context, std::slice::from_ref(stopped), answered, format).await
+    report(context, std::slice::from_ref(stopped), answered, format).await
 }
 
 /// Prints which of these facilities resumed and which are still parked.
-async fn came(
+async fn report(
     context: &Context,
     before: &[ParkedFacility],
     answered: StatementOutcome,
@@ -231,7 +231,7 @@ async fn came(
     for was in before.iter().filter(|was| !still.iter().any(|still| still.facility_id == was.facility_id)) {
         say(&format!("{}: 再開しました / resumed", called(was)));
     }
-    still.iter().for_each(|stopped| told(stopped));
+    still.iter().for_each(|stopped| print(stopped));
     if before.is_empty() {
         note("止まっている施設はありません / no facility is parked");
     }

@@ -12,11 +12,11 @@ use super::output::{Format, FormatArgument, json, note, say};
 use super::progress::Progress;
 
 pub(super) const EXAMPLES: &str = "Examples:
-  yomitori-server rebuild           fold the log anew, beside what is shown; goes on where it was interrupted
-  yomitori-server rebuild --facts   the facts too, as a lost or damaged database needs it
-  yomitori-server rebuild diff      what an exchange would change, and for whom
-  yomitori-server rebuild swap      show the new one from now on; the old one is kept, and can be brought back
-  yomitori-server rebuild drop      forget the one that is not shown";
+  yomitori-server rebuild           fold the log again beside the live generation; resumes after an interruption
+  yomitori-server rebuild --facts   also write the facts, for a lost or damaged database
+  yomitori-server rebuild diff      show what a swap would change, for each facility
+  yomitori-server rebuild swap      show the new generation; the old one is kept and can be restored
+  yomitori-server rebuild drop      delete the generation that is not shown";
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -45,7 +45,7 @@ pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::R
     let store = Store::open(&config.database)?;
     store.check_schema().await?;
     let mut progress = Progress::of_records();
-    let tell = &mut |RebuildProgress { done, of, waits }: RebuildProgress| {
+    let progressed = &mut |RebuildProgress { done, of, waits }: RebuildProgress| {
         progress.set(done, of, if waits { "現在の記録を優先中 / waiting for the live projection" } else { "" });
     };
     match command.step {
@@ -57,13 +57,13 @@ pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::R
             if rebuild.with_facts() {
                 note("事実も書き直します / the facts are written again as well");
             }
-            rebuild.build(tell).await?;
+            rebuild.build(progressed).await?;
             progress.end();
             say("再構築しました。次: `rebuild diff`(変わる点)、`rebuild swap`(切り替え)");
             say("built; next: `rebuild diff` shows what would change, `rebuild swap` swaps");
         }
         Some(Step::Diff { format }) => {
-            let difference = Rebuilding::open(&store, &config.kafka).await?.difference(tell).await?;
+            let difference = Rebuilding::open(&store, &config.kafka).await?.difference(progressed).await?;
             progress.end();
             match format.format {
                 Format::Table => show(&difference),
@@ -71,7 +71,7 @@ pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::R
             }
         }
         Some(Step::Swap) => {
-            Rebuilding::open(&store, &config.kafka).await?.swap(tell).await?;
+            Rebuilding::open(&store, &config.kafka).await?.swap(progressed).await?;
             progress.end();
             say("切り替えました。前のものは `rebuild swap` で戻せ、`rebuild drop` で消せます");
             say("swapped; `rebuild swap` swaps back, `rebuild drop` deletes the old one");

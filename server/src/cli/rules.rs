@@ -74,17 +74,17 @@ enum PolicyChange {
     Closed { from: DateTime<Utc>, to: DateTime<Utc>, closes: Closes },
 }
 
-fn said(placed: &StoredFact) -> Option<PolicyStatement<'_>> {
-    let (by, why) = match &placed.recorded.origin {
+fn said(stored: &StoredFact) -> Option<PolicyStatement<'_>> {
+    let (by, why) = match &stored.recorded.origin {
         Origin::Person(stated) => (stated.by.as_str(), stated.why.as_deref()),
         Origin::Server { .. } | Origin::List { .. } | Origin::Terminal(_) => ("-", None),
     };
-    let what = match &placed.recorded.event {
+    let what = match &stored.recorded.event {
         Event::RulesAdopted(event) => PolicyChange::Adopted { version: event.version },
         Event::ClosureSet(event) => PolicyChange::Closed { from: event.from, to: event.to, closes: event.closes },
         _ => return None,
     };
-    Some(PolicyStatement { by, why, at: placed.recorded.occurred_at(), what })
+    Some(PolicyStatement { by, why, at: stored.recorded.occurred_at(), what })
 }
 
 fn minute(at: DateTime<Utc>) -> String {
@@ -107,7 +107,7 @@ pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, comma
 
 /// The document in force.
 fn document(said: &[StoredFact]) -> &str {
-    let adopted = said.iter().rev().find_map(|placed| match &placed.recorded.event {
+    let adopted = said.iter().rev().find_map(|stored| match &stored.recorded.event {
         Event::RulesAdopted(event) if Rules::parse(&event.document).is_ok() => Some(event.document.as_str()),
         _ => None,
     });

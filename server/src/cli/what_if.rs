@@ -101,8 +101,8 @@ async fn changes(
     let ids: Vec<FacilityId> = named.iter().map(|named| named.facility).collect();
     let mut folded: BTreeMap<FacilityId, [Facility; 2]> =
         ids.iter().map(|id| (*id, [Facility::new(*id), Facility::new(*id)])).collect();
-    fact::each(&context.store, &ids, |placed| {
-        let recorded = placed.recorded;
+    fact::each(&context.store, &ids, |stored| {
+        let recorded = stored.recorded;
         let known = recorded.received_at <= at;
         if let Some([now, then]) = folded.get_mut(&recorded.facility).filter(|_| known) {
             now.apply(&recorded, &policy.rules);

@@ -7,8 +7,8 @@ use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 use super::Problem;
 use crate::store::{Store, StoreError, facility as facilities, fact, policy};
 
-/// What speaks against stating `event` of `facility` under `id`, by what is known of it; nothing where it was recorded already,
-/// so that it may be sent again.
+/// What speaks against stating `event` of `facility` under `id`, by what is known of it; nothing where it was recorded
+/// already, so that it may be sent again.
 ///
 /// # Errors
 /// Where the database is away.
@@ -91,7 +91,7 @@ async fn codes(
 
 /// Whether a statement of the facility can be withdrawn.
 async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<Problem>, StoreError> {
-    let found = fact::statement(store, facility, id).await?.map(|placed| placed.recorded);
+    let found = fact::statement(store, facility, id).await?.map(|stored| stored.recorded);
     let text = match found.filter(|recorded| matches!(recorded.origin, Origin::Person(_))) {
         None => Text::fixed("この施設にその記録はありません。", "There is no such statement of this facility."),
         Some(recorded) if !withdrawable(&recorded.event) => Text::fixed(

@@ -24,7 +24,8 @@ impl Policy {
     pub fn of<'a>(statements: impl IntoIterator<Item = &'a Recorded>) -> Self {
         let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
         for recorded in statements {
-            // Rules that can't be read were never adopted: the command refuses them, and an older program keeps its own.
+            // Rules that can't be read were never adopted: the command refuses them, and an older program keeps its
+            // own.
             fleet.apply(recorded).ok();
         }
         let Fleet { rules, calendar, .. } = fleet;
@@ -39,7 +40,7 @@ impl Policy {
 /// # Errors
 /// Where a stored document cannot be decoded.
 pub async fn now(store: &Store) -> Result<Policy, StoreError> {
-    Ok(Policy::of(statements(store).await?.iter().map(|placed| &placed.recorded)))
+    Ok(Policy::of(statements(store).await?.iter().map(|stored| &stored.recorded)))
 }
 
 /// What was in force at `at`.
@@ -48,7 +49,7 @@ pub async fn now(store: &Store) -> Result<Policy, StoreError> {
 /// Where a stored document cannot be decoded.
 pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> {
     let said = statements(store).await?;
-    Ok(Policy::of(said.iter().map(|placed| &placed.recorded).filter(|recorded| recorded.received_at <= at)))
+    Ok(Policy::of(said.iter().map(|stored| &stored.recorded).filter(|recorded| recorded.received_at <= at)))
 }
 
 /// Every adoption and every closure, in their order.
@@ -56,7 +57,7 @@ pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> 
 /// # Errors
 /// Where a stored document cannot be decoded.
 pub async fn statements(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
-    let of_policy = |placed: &StoredFact| KINDS.contains(&placed.recorded.event.kind());
+    let of_policy = |stored: &StoredFact| KINDS.contains(&stored.recorded.event.kind());
     Ok(fact::of_fleet(store).await?.into_iter().filter(of_policy).collect())
 }
 

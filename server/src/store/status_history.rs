@@ -37,8 +37,8 @@ pub async fn late(
     Ok(())
 }
 
-/// Forgets facilities that an exchange of the generations took away; where their facts are others too, notes that all are to
-/// be told from the beginning.
+/// Forgets facilities that an exchange of the generations took away; where their facts are others too, notes that all
+/// are to be told from the beginning.
 pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
     let context = "note that all is to be told anew";
     let forget = "DELETE FROM registry.status_history_head h \
@@ -119,13 +119,14 @@ pub async fn facts(
         fact::COLUMNS
     );
     let rows = transaction.query(&query, &[&facility.0, &since]).await.context("read the facts of a facility")?;
-    rows.iter().map(|row| fact::stored_fact(row).map(|placed| placed.recorded)).collect()
+    rows.iter().map(|row| fact::stored_fact(row).map(|stored| stored.recorded)).collect()
 }
 
 /// Facilities that were told, each with what is to be kept of what was told before: everything up to an instant.
 pub type BuiltHistories = Vec<(FacilityId, Option<DateTime<Utc>>, Timeline)>;
 
-/// Writes what was told, and takes these facilities off the list; what became due since `transaction` began stays on it.
+/// Writes what was told, and takes these facilities off the list; what became due since `transaction` began stays on
+/// it.
 pub async fn write(
     transaction: &Transaction<'_>,
     told: &BuiltHistories,

@@ -13,14 +13,14 @@ pub(super) async fn explain(context: &Context, code: &str, asked: &ExplainArgume
     let facility = context.facility(code).await?;
     let (rules, calendar) = (asked.policy.rules()?, asked.policy.calendar()?);
     let mut own = Vec::new();
-    fact::each(&context.store, &[facility], |placed| own.push(placed)).await?;
+    fact::each(&context.store, &[facility], |stored| own.push(stored)).await?;
     let mut fleet = policy::statements(&context.store).await?;
     if asked.policy.rules.is_some() {
-        fleet.retain(|placed| !matches!(placed.recorded.event, Event::RulesAdopted(_)));
+        fleet.retain(|stored| !matches!(stored.recorded.event, Event::RulesAdopted(_)));
     }
     let facts = merged(fleet, own);
     let places: Vec<String> = facts.iter().map(place).collect();
-    let facts: Vec<Recorded> = facts.into_iter().map(|placed| placed.recorded).collect();
+    let facts: Vec<Recorded> = facts.into_iter().map(|stored| stored.recorded).collect();
     let at = asked.at.unwrap_or_else(clock::now);
     let explained = explain_facts(&facts, &rules, &calendar, at);
     show::explained(&explained, at, asked.format.format, |number| places.get(number).cloned());
@@ -41,12 +41,12 @@ fn place(StoredFact { position, index_in_record: place, recorded }: &StoredFact)
 fn merged(fleet: Vec<StoredFact>, own: Vec<StoredFact>) -> Vec<StoredFact> {
     let mut facts = Vec::with_capacity(fleet.len() + own.len());
     let mut fleet = fleet.into_iter().peekable();
-    for placed in own {
-        let until = placed.recorded.received_at;
+    for stored in own {
+        let until = stored.recorded.received_at;
         while let Some(said) = fleet.next_if(|said| said.recorded.received_at <= until) {
             facts.push(said);
         }
-        facts.push(placed);
+        facts.push(stored);
     }
     facts.extend(fleet);
     facts

@@ -65,8 +65,8 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
     match taken {
         ImportOutcome::Quarantined(doubt) => {
             warn(&format!(
-                "{} 行しかなく前回は {} 行でした。保留しています / snapshot {id} has {} rows, the last of its kind {}: it is in \
-                 quarantine and nobody was told of it.\n  Look at it with `yomitori-server listing show {id}`; if it is right: \
+                "{} 行しかなく前回は {} 行でした。保留しています / snapshot {id} has {} rows and the previous one {}: it is in \
+                quarantine and was not applied.\n  Check it with `yomitori-server listing show {id}`; if it is right: \
                  `yomitori-server listing release {id} --by NAME --why REASON`",
                 doubt.rows, doubt.before, doubt.rows, doubt.before
             ));
@@ -196,8 +196,8 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         facts.listed, facts.absent, facts.listed, facts.absent
     ));
     say(&format!(
-        "  該当施設のない行 {unmatched} 行（うち候補あり {suggested} 行） / {unmatched} rows are nobody's of ours, {suggested} of them \
-         resemble a facility{}",
+        "  該当施設のない行 {unmatched} 行（うち候補あり {suggested} 行） / {unmatched} unmatched rows, {suggested} of them \
+        resemble a facility{}",
         if *suggested > 0 { ": see `yomitori-server listing unmatched`" } else { "" }
     ));
     let place = |sheet: u16, row: u32| match sheets.get(usize::from(sheet)).cloned().flatten() {

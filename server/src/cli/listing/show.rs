@@ -131,7 +131,7 @@ pub(super) async fn unmatched(
         }
         if resembling > 0 {
             note(&format!(
-                "同じ施設なら / if it is one of ours: yomitori-server listing match {id} CODE --facility CODE \
+                "同じ施設なら / if it is our facility: yomitori-server listing match {id} CODE --facility CODE \
                  --why REASON; if not / else: listing dismiss {id} CODE --why REASON"
             ));
         }
@@ -239,15 +239,15 @@ pub(super) async fn decisions(context: &Context, format: Format) -> anyhow::Resu
         code: Option<String>,
     }
     let facts = fact::of_fleet(&context.store).await?;
-    let decision = |placed: &StoredFact| {
-        let (snapshot, code) = match &placed.recorded.event {
+    let decision = |stored: &StoredFact| {
+        let (snapshot, code) = match &stored.recorded.event {
             Event::SnapshotImported(event) => (event.snapshot, None),
             Event::SnapshotReleased(event) => (event.snapshot, None),
             Event::ListRowDismissed(event) => (event.snapshot, Some(event.code.clone())),
             _ => return None,
         };
-        let Origin::Person(Stated { by, why, stated_at, .. }) = placed.recorded.origin.clone() else { return None };
-        Some(Decision { at: stated_at, kind: placed.recorded.event.kind(), by, why, snapshot, code })
+        let Origin::Person(Stated { by, why, stated_at, .. }) = stored.recorded.origin.clone() else { return None };
+        Some(Decision { at: stated_at, kind: stored.recorded.event.kind(), by, why, snapshot, code })
     };
     let found: Vec<Decision> = facts.iter().rev().filter_map(decision).collect();
     if format == Format::Json {
