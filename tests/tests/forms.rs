@@ -152,7 +152,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
         "reference A-1203",
         "listing is not wanted",
         "Opt-out confirmed",
-        "the call centre said so",
+        "confirmed by the call centre",
         "事務長 鈴木",
         &when(called_at),
         &when(confirmed_at),

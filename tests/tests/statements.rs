@@ -328,7 +328,7 @@ async fn what_was_stated_by_mistake_is_withdrawn_and_what_is_sent_twice_counts_o
     let Verdict::Refused(again) = office.on_the_command_line(withdraw, &fields).await? else {
         anyhow::bail!("it was withdrawn twice");
     };
-    ensure!(again.contains("has been withdrawn already"), "{again}");
+    ensure!(again.contains("is already withdrawn"), "{again}");
     // The past is told as if it had not been.
     wait::until("the past to be told", PATIENCE, async || {
         let told = office.server.run(&["status", "--as-of", "2026-04-01T12:00", "--format", "json"]).await?;

@@ -1,4 +1,4 @@
-//! All facilities as they are registered: names, addresses, and every code they have or had.
+//! All registered facilities: names, addresses, current and former codes.
 
 use std::pin::pin;
 
@@ -10,7 +10,7 @@ use yomitori_proto::id::FacilityId;
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// A facility as it is registered.
+/// A registered facility.
 #[derive(Debug, Clone)]
 pub struct RegisteredFacility {
     pub facility: FacilityId,
@@ -21,14 +21,14 @@ pub struct RegisteredFacility {
     pub codes: Vec<DatedCode>,
 }
 
-/// A code of a facility, with when it ceased to be one.
+/// A code of a facility, and when it ended.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DatedCode {
     pub code: String,
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Hands every registered facility to `take`. One at a time, as there may be hundreds of thousands.
+/// Passes every registered facility to `take`, one at a time, because there may be hundreds of thousands.
 ///
 /// # Errors
 /// Where a stored document cannot be decoded.

@@ -1,6 +1,6 @@
-//! What the pages and the API read: rows of the fleet by filter, counts over all of it, one facility, its timeline.
+//! The queries of the pages and the API: filtered rows, counts over the fleet, one facility, its timeline.
 //!
-//! Everything a person types reaches PostgreSQL as a parameter; only column names from closed lists become SQL.
+//! All input of people reaches PostgreSQL as a parameter; only column names from closed lists become SQL.
 
 mod filter;
 
@@ -42,7 +42,7 @@ pub async fn page(
     Ok(rows.iter().map(StatusRow::from).collect())
 }
 
-/// The rows after a facility, in the one order that the API has; from the beginning without one.
+/// The rows after a facility, in the fixed order of the API; from the beginning without one.
 pub async fn after(
     store: &Store,
     filter: &Filter,
@@ -66,7 +66,7 @@ pub async fn after(
     Ok(rows.iter().map(StatusRow::from).collect())
 }
 
-/// Every row that passes, as the database sends them: memory doesn't grow with the fleet.
+/// Every matching row as a stream from the database: memory does not grow with the fleet.
 pub async fn every(
     store: &Store,
     filter: &Filter,
@@ -81,7 +81,7 @@ pub async fn every(
     );
     let client = store.client().await?;
     let rows = client.query_raw(&sql, clauses.parameters()).await.context("read facilities")?;
-    // The connection goes back to the pool with the stream, not before.
+    // The connection returns to the pool when the stream ends, not before.
     let held = rows.map_ok(move |row| {
         let _ = &client;
         StatusRow::from(&row)
@@ -99,7 +99,7 @@ pub async fn attention(store: &Store, lines: &[StatusRow]) -> Result<BTreeMap<Fa
     Ok(rows.into_iter().map(flags).collect())
 }
 
-/// How many rows pass.
+/// The number of matching rows.
 pub async fn count(store: &Store, filter: &Filter) -> Result<i64, StoreError> {
     let clauses = filter.clauses();
     let sql = format!("SELECT count(*) FROM projection.facility WHERE {}", clauses.sql);
@@ -135,26 +135,26 @@ pub async fn summary(store: &Store) -> Result<Summary, StoreError> {
     })
 }
 
-/// One facility with all that is known of it.
+/// One facility with its whole status.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Detail {
     #[serde(flatten)]
     pub line: StatusRow,
     pub codes: Vec<String>,
     pub status: Value,
-    /// Records of it that could not be followed, and those waiting behind them.
+    /// The number of records that could not be folded, and of those that wait behind them.
     pub parked: i64,
 }
 
 impl Detail {
-    /// The whole status; `None` where another version of the program wrote it, and this one is about to write it again.
+    /// The whole status; `None` if another version of the program wrote it and this one is about to rewrite it.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         Status::deserialize(&self.status).ok()
     }
 }
 
-/// The facility of an identifier.
+/// The facility with this identifier.
 pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail>, StoreError> {
     let sql = format!(
         "SELECT {}, status, ARRAY(SELECT c.code FROM projection.facility_code c \
@@ -172,7 +172,7 @@ pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail
     }))
 }
 
-/// The place of a fact in a timeline: what is older comes after it.
+/// The position of a fact in a timeline; older facts follow it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimelineCursor {
     pub occurred_at: DateTime<Utc>,
@@ -206,7 +206,7 @@ pub async fn timeline(
     );
     let before =
         before.unwrap_or(TimelineCursor { occurred_at: DateTime::<Utc>::MAX_UTC, offset: i64::MAX, place: i32::MAX });
-    // The latest instant that PostgreSQL and every clock of ours can name.
+    // The latest instant that PostgreSQL and chrono can both represent.
     let latest = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(before.occurred_at);
     let occurred_at = before.occurred_at.min(latest);
     let rows = store
@@ -233,30 +233,30 @@ pub struct PartitionProgress {
     pub next_offset: i64,
     #[serde(default)]
     pub folded_at: Option<DateTime<Utc>>,
-    /// Where the log ended when the projector last looked; absent where it never did.
+    /// The end of the log when the projector last looked; absent if it never did.
     #[serde(default)]
     pub end_offset: Option<i64>,
     #[serde(default)]
     pub checked_at: Option<DateTime<Utc>>,
 }
 
-/// How true the projection is.
+/// How current the projection is.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ProjectionProgress {
-    /// By the database's clock, when it was asked.
+    /// The time of the query, by the database's clock.
     pub now: DateTime<Utc>,
     pub places: Vec<PartitionProgress>,
     pub parked_facilities: i64,
-    /// What could not be followed, and what waits behind it.
+    /// The number of records that could not be folded, and of those that wait behind them.
     pub parked_records: i64,
 }
 
-/// Asks how true the projection is.
+/// Reads how current the projection is.
 pub async fn progress(store: &Store) -> Result<ProjectionProgress, StoreError> {
     let sql = "SELECT now(), coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.partition) FROM projection.progress p), '[]'), \
                p.facilities, p.records \
                FROM (SELECT count(DISTINCT facility_id) AS facilities, count(*) AS records FROM projection.parked) p";
-    let row = store.client().await?.query_one(sql, &[]).await.context("ask how far the log is folded")?;
+    let row = store.client().await?.query_one(sql, &[]).await.context("read the progress of the projection")?;
     let places = serde_json::from_value(row.get(1));
     let places = places.map_err(|source| StoreError::Broken { what: "the projection's progress", source })?;
     Ok(ProjectionProgress { now: row.get(0), places, parked_facilities: row.get(2), parked_records: row.get(3) })

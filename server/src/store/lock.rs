@@ -1,22 +1,22 @@
-//! Advisory locks: which instance of the server does what. They go with their connection: whatever ends it frees them.
+//! Advisory locks that divide the work between instances of the server. The end of a connection frees its locks.
 
 use tokio_postgres::{Client, NoTls, Transaction};
 
 use super::Store;
 
-/// The first half of a partition's lock, so that it collides with no one else's.
+/// The first half of a partition's lock, so that it collides with no other lock.
 const PARTITIONS: i32 = 0x596f_6d69;
-/// The second half of the lock that every instance holds together with the others: it shows how many they are.
+/// The second half of the lock that all instances share: its holders show how many instances there are.
 const PRESENT: i32 = -1;
 
 async fn connect(store: &Store) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = store.address().connect(NoTls).await?;
-    // Its end shows at the next use of the client.
+    // The next use of the client reports the end of the connection.
     tokio::spawn(connection);
     Ok(client)
 }
 
-/// A lock that one process holds alone, until this ends.
+/// A lock that one process holds alone until this value is dropped.
 #[derive(Debug)]
 pub struct ExclusiveLock {
     _client: Client,
@@ -35,11 +35,11 @@ impl ExclusiveLock {
 #[derive(Debug)]
 pub struct PartitionLocks {
     client: Client,
-    /// The number by which the database knows the connection.
+    /// The process number of the connection in the database.
     session: i32,
 }
 
-/// How many instances there are, and how many of them came before this one.
+/// The number of instances, and of those that came before this one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Instances {
     pub all: i64,
@@ -47,7 +47,7 @@ pub struct Instances {
 }
 
 impl PartitionLocks {
-    /// Joins the instances that share the partitions; waits for nothing.
+    /// Joins the instances that share the partitions, without waiting.
     pub async fn join(store: &Store) -> Result<Self, tokio_postgres::Error> {
         let client = connect(store).await?;
         client.execute("SELECT pg_advisory_lock_shared($1, $2)", &[&PARTITIONS, &PRESENT]).await?;
@@ -55,13 +55,13 @@ impl PartitionLocks {
         Ok(Self { client, session })
     }
 
-    /// Takes `partition`; says whether no other instance has it.
+    /// Tries to acquire `partition`; returns whether it did.
     pub async fn take(&self, partition: i32) -> Result<bool, tokio_postgres::Error> {
         let lock = "SELECT pg_try_advisory_lock($1, $2)";
         Ok(self.client.query_one(lock, &[&PARTITIONS, &partition]).await?.get(0))
     }
 
-    /// Leaves `partition` to others.
+    /// Releases `partition`.
     pub async fn release(&self, partition: i32) -> Result<(), tokio_postgres::Error> {
         self.client.execute("SELECT pg_advisory_unlock($1, $2)", &[&PARTITIONS, &partition]).await.map(drop)
     }
