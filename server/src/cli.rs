@@ -209,7 +209,7 @@ impl Context {
         Ok(Self { operator: Operator::new(appender, store.clone()), store })
     }
 
-    /// The facility that `text` names by one of its codes, or by its identifier.
+    /// Finds the facility that `text` names by a code or by the identifier.
     async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
         if let Ok(id) = text.parse() {
             let known = !facilities::rows(&self.store, Some(id)).await?.is_empty();

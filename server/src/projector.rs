@@ -1,4 +1,4 @@
-//! Folds the log into the store: every record once, in the order of its partition.
+//! Folds the log into the store: every record once, in the order of the partition.
 //!
 //! Facts, states, high-water marks and the position in the log are written in one transaction, so that a crash at any
 //! point leaves either all of a batch or nothing. Two checks decide who owns a partition: a session lock, so that

@@ -44,7 +44,7 @@ pub struct Statement {
     /// Whether it is about a call: then the form shows number and hours, and a time outside the hours needs a
     /// confirmation.
     pub telephones: bool,
-    /// Makes the event; absent if a handler of its own does.
+    /// Makes the event; absent if a separate handler does.
     event: Option<MakeEvent>,
 }
 
@@ -57,7 +57,7 @@ pub enum Subject {
     Facility,
     /// One facility if one is named, else all of them.
     FacilityOrFleet,
-    /// A snapshot of the ministry's list or a record of the log, which a handler of its own names.
+    /// A snapshot of the ministry's list or a record of the log, which a separate handler names.
     Other,
 }
 

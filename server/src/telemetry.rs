@@ -177,7 +177,7 @@ pub fn facility_parked(facility: FacilityId, position: Position, reason: &str) {
     counter!("fleet_server_facilities_parked_total").increment(1);
     error!(
         facility.id = %facility, partition = position.partition, offset = position.offset, reason,
-        "failed to fold a facility's record; its records are parked until someone looks at them"
+        "failed to fold a facility's record; its records are set aside until a person looks at them"
     );
 }
 

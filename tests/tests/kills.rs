@@ -225,7 +225,7 @@ impl Matrix {
         remains.stored = gather::stored(&mut self.world.store().await?).await?;
         for server in &self.servers {
             // Of those who stumble a person is told, and that is right.
-            let told = |line: &String| !line.contains("its records are parked");
+            let told = |line: &String| !line.contains("its records are set aside");
             remains.complaints.extend(gather::complaints("server", &server.log()).into_iter().filter(told));
         }
         let left_out = remains.records.iter().filter(|record| record.value == GARBAGE).count();

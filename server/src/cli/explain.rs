@@ -34,11 +34,11 @@ pub(super) struct ExplainArguments {
     /// Print an example of such a file, with every kind of event.
     #[arg(long)]
     example: bool,
-    /// Only this facility of the file: its identifier, or one of its institution codes.
+    /// Only this facility of the file: an identifier or an institution code.
     #[arg(long, requires = "events")]
     facility: Option<String>,
     /// Explain what was known at this instant, such as 2026-04-01T10:30:00+09:00; Japan's time without an offset. The
-    /// default is now; for a file, the receipt of its last fact.
+    /// default is now; for a file, when the last fact was received.
     #[arg(long, value_parser = instant::parse)]
     at: Option<DateTime<Utc>>,
     #[command(flatten)]

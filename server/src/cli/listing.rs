@@ -36,7 +36,7 @@ pub(super) enum Command {
     },
     /// Show one snapshot: its source, and the rows of our facilities.
     Show {
-        /// The first digits of its identifier, as `listing snapshots` prints it.
+        /// The first digits of the identifier that `listing snapshots` prints.
         snapshot: String,
         #[command(flatten)]
         format: FormatArgument,
@@ -171,7 +171,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
     }
 }
 
-/// Finds a snapshot by the first digits of its identifier.
+/// Finds a snapshot by the first digits of the identifier.
 async fn named(context: &Context, text: &str) -> anyhow::Result<ListSnapshot> {
     let all = snapshots::all(&context.store).await?;
     match snapshot_import::named(&all, text).as_slice() {

@@ -189,7 +189,7 @@ pub(super) async fn run(
     let calendar = if statement.telephones { policy::now(&context.store).await?.calendar } else { bundled };
     let checked = statement.check(&typed, clock::now(), &calendar).map_err(|problems| refused(&problems))?;
     let ValidStatement { stated, event: Some(event), .. } = checked else {
-        anyhow::bail!("failed to record: this statement has a command of its own")
+        anyhow::bail!("failed to record: another command records this statement")
     };
     let facility = match matches.get_one::<String>(FACILITY) {
         Some(text) => Some(context.facility(text).await?),

@@ -45,7 +45,7 @@ impl ClientCertVerifier for ClientVerifier {
         match self.0.verify_client_cert(end_entity, intermediates, now) {
             Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
                 let ended = renewable(end_entity, now).ok_or(Error::from(CertificateError::Expired))?;
-                // Verifies it as of its last moment: owner, issuer and purpose.
+                // Verifies owner, issuer and purpose as of the last valid moment.
                 self.0.verify_client_cert(end_entity, intermediates, ended)
             }
             verified => verified,

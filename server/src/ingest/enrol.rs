@@ -27,7 +27,7 @@ pub const TOKEN_FOR: TimeDelta = TimeDelta::hours(24);
 const TOKEN_KIND: &str = "ytm1";
 const SECRET_BYTES: usize = 16;
 
-/// Issues a token that enrols one terminal of `facility`, once, within [`TOKEN_FOR`]. Only the hash of its secret is
+/// Issues a token that enrols one terminal of `facility`, once, within [`TOKEN_FOR`]. Only a hash of the secret is
 /// stored.
 ///
 /// # Errors

@@ -65,7 +65,7 @@ pub enum RebuildError {
          restored from an older backup?)"
     )]
     Lost { partition: i32, wanted: i64, ends: i64 },
-    #[error("the generations stand at different positions of the log; try again")]
+    #[error("the generations are at different positions of the log; try again")]
     Apart,
 }
 
@@ -92,7 +92,7 @@ pub struct Rebuild {
 }
 
 impl Rebuild {
-    /// Resumes what an earlier call began, or begins. The generation has facts of its own if `with_facts`, or if the
+    /// Resumes what an earlier call began, or begins. The generation has its own facts if `with_facts`, or if the
     /// store has folded nothing yet.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Rebuild {
         self.resumed
     }
 
-    /// Whether the generation has facts of its own.
+    /// Whether the generation has its own facts.
     #[must_use]
     pub const fn with_facts(&self) -> bool {
         self.generation.with_facts

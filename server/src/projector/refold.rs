@@ -1,6 +1,6 @@
 //! Folds facilities again after a change of the policy: from their facts, many at a time, beside new records.
 //!
-//! Every row contains the hash of its policy, so a restart resumes where the last run stopped. A facility is never
+//! Every row contains the policy's hash, so a restart resumes where the last run stopped. A facility is never
 //! folded by two policies: the states in memory are dropped when the policy changes, and a state that is loaded
 //! afterwards is folded again if its row has another policy.
 

@@ -116,7 +116,7 @@ async fn fold(
     states.load(store, policy, &facilities, &lives).await?;
     states.parked.remove(&id);
     let Outcome { facts, facilities, partitions, marks, parked, newly_parked, .. } = batch.fold(policy, states);
-    // Until the next step has seen that no more of its records wait.
+    // Until the next step has seen that no more records wait.
     states.parked.insert(id);
 
     let now = clock::now();

@@ -79,7 +79,7 @@ impl fmt::Display for Disagreement {
             Self::FacilityMissing { facility } => write!(f, "facility {facility} is missing in the store"),
             Self::FacilityInvented { facility } => write!(f, "facility {facility} is in the store and not in the log"),
             Self::FacilityDiffers { facility, field } => {
-                write!(f, "the state of facility {facility} differs from the fold of its facts, first at `{field}`")
+                write!(f, "the state of facility {facility} differs from the folded facts, first at `{field}`")
             }
             Self::MarkDiffers { terminal, life, log, store } => {
                 let store = store.map_or_else(|| "none".to_owned(), |seq| seq.to_string());

@@ -33,7 +33,7 @@ pub struct Problem {
 #[derive(Clone, PartialEq, Debug)]
 pub struct ValidStatement {
     pub stated: Stated,
-    /// Absent if a handler of its own makes it.
+    /// Absent if a separate handler makes it.
     pub event: Option<Event>,
     pub values: Values,
 }

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 
 use super::{CHANGED, QueryContext as _, Store, StoreError, status_history, status_shown};
 
-/// The tables of a generation. It has facts of its own only if it was built with them, because facts do not depend on
+/// The tables of a generation. It has its own facts only if it was built with them, because facts do not depend on
 /// the fold.
 const TABLES: [&str; 7] =
     ["generation", "progress", "high_water", "facility_row", "facility_code", "connection", "parked"];
@@ -27,7 +27,7 @@ pub struct Generation {
     pub number: GenerationNumber,
     /// The version of the fold that made it.
     pub fold: i32,
-    /// Whether it has facts of its own.
+    /// Whether it has its own facts.
     pub with_facts: bool,
     pub begun_at: DateTime<Utc>,
 }
@@ -138,7 +138,7 @@ pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result
     }
     transaction.batch_execute(&statements).await.context(context)?;
     status_history::exchanged(transaction, with_facts).await?;
-    // Facts that were not swapped belong to the live generation: the other one has none of its own.
+    // Facts that were not swapped belong to the live generation: the other one has none.
     transaction.execute("UPDATE shadow.generation SET with_facts = $1", &[&with_facts]).await.context(context)?;
     transaction.execute("SELECT pg_notify($1, 'many')", &[&CHANGED]).await.context(context)?;
     Ok(())

@@ -24,7 +24,7 @@ pub struct ListSnapshot {
     /// In hexadecimal.
     pub sha256: String,
     pub format: String,
-    /// The names of its sheets, in their order; one empty name for a CSV.
+    /// The names of the sheets, in order; one empty name for a CSV.
     pub sheets: Vec<String>,
     pub rows: i32,
     pub imported_at: DateTime<Utc>,

@@ -24,8 +24,8 @@ impl Policy {
     pub fn of<'a>(statements: impl IntoIterator<Item = &'a Recorded>) -> Self {
         let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
         for recorded in statements {
-            // Rules that can't be read were never adopted: the command refuses them, and an older program keeps its
-            // own.
+            // Rules that cannot be parsed were never adopted: the command rejects them, and an older program keeps its
+            //own.
             fleet.apply(recorded).ok();
         }
         let Fleet { rules, calendar, .. } = fleet;

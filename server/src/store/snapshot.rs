@@ -24,7 +24,7 @@ pub struct FacilityState {
 }
 
 impl DbSnapshot {
-    /// Begins a snapshot of this moment, on a connection of its own.
+    /// Begins a snapshot of this moment, on a separate connection.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
         let context = "begin a snapshot of the store";
         let (client, connection) = store.address().connect(NoTls).await.context(context)?;

@@ -37,7 +37,7 @@ pub struct QueuedRecord {
     #[serde(serialize_with = "written")]
     pub place: Position,
     pub bytes: i64,
-    /// The number of its facts by kind; absent if it cannot be decoded.
+    /// The number of facts by kind; absent if the record cannot be decoded.
     pub kinds: Option<BTreeMap<&'static str, usize>>,
     pub reason: String,
     pub parked_at: DateTime<Utc>,

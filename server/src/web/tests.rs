@@ -1,4 +1,4 @@
-//! Every route against a database that is away: nothing panics, everything says what is the matter.
+//! Every route against a database that is away: no route panics, and each reports the cause.
 
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use tower::Service as _;
 
 use super::*;
 
-/// Nobody listens on port 1.
+/// No server listens on port 1.
 fn away() -> (Router, CancellationToken) {
     let store = Store::open("postgres://nobody@127.0.0.1:1/nothing").unwrap();
     let log = crate::config::Kafka {

@@ -1,4 +1,4 @@
-//! Folds one partition from the position of its new generation to the end of a span.
+//! Folds one partition from the position of the new generation to the end of a span.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

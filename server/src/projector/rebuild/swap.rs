@@ -42,7 +42,7 @@ impl Rebuild {
         Ok(())
     }
 
-    /// A generation with facts of its own may be ahead of the live one.
+    /// A generation with its own facts may be ahead of the live one.
     fn ahead(&self, there: &Progress, place: &Progress) -> bool {
         self.with_facts() && there.next.partition == place.next.partition && there.next.offset > place.next.offset
     }

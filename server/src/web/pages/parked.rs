@@ -1,5 +1,5 @@
-//! `/parked`: facilities of which a record could not be followed: since when, how many records wait, why, and what can be
-//! done about it. `/parked/{facility}`: every record that waits.
+//! `/parked`: facilities that are blocked by a record that could not be folded: since when, how many records wait, why,
+//! and the next steps. `/parked/{facility}`: every waiting record.
 
 pub(in crate::web) mod act;
 
@@ -27,9 +27,9 @@ use crate::web::read::parked::after;
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
-/// The parameter by which the next page says what came of a retry.
+/// The parameter that carries the outcome of a retry to the next page.
 const TRIED: &str = "tried";
-/// Records that were left out, on one page.
+/// Skipped records on one page.
 const LEFT_OUT: i64 = 50;
 
 /// `/parked`.
@@ -120,7 +120,7 @@ fn tried(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
     Ok(html! { @if let Some((said, class)) = said { p.outcome.(class) role="status" { (lang.both(said)) } } })
 }
 
-/// What people call it, with the way to its page.
+/// The name of a facility, with a link to its page.
 fn name(lang: Lang, facility: FacilityId, name: Option<&str>) -> Markup {
     html! {
         @if facility == FacilityId::FLEET { a.name href="/rules" { (lang.one(&text::SAID_OF_ALL)) } }
@@ -129,7 +129,7 @@ fn name(lang: Lang, facility: FacilityId, name: Option<&str>) -> Markup {
     }
 }
 
-/// Why a record waits: for people, and as the projector says it.
+/// Why a record waits: a sentence for people, and the projector's reason.
 fn why(lang: Lang, reason: &str) -> Markup {
     let said = match reason.split(':').next() {
         Some("decode") => &text::NOT_DECODED,

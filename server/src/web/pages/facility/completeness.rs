@@ -1,4 +1,4 @@
-//! Up to when a terminal's observations are here without a gap, and what is missing, as one line of its card.
+//! Up to when a terminal's observations are complete, and what is missing, as one line of the terminal's card.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -8,10 +8,10 @@ use crate::store::completeness::{Completeness, Hole};
 use crate::web::lang::Lang;
 use crate::web::{text, when};
 
-/// More holes than this are counted and not named.
+/// At most this many holes are listed; the others are counted.
 const NAMED: usize = 8;
 
-/// `lives` are those of one terminal, the present one first.
+/// Draws the completeness of one terminal from its `lives`, the present one first.
 pub(super) fn line(lang: Lang, lives: &[&Completeness], now: DateTime<Utc>) -> Markup {
     let complete_up_to = lives.first().and_then(|life| life.complete_up_to);
     let mut holes: Vec<(&Completeness, &Hole)> =

@@ -1,4 +1,4 @@
-//! What the group wants, and how far an opt-out has got: every step with its state, who recorded it, and the form for it.
+//! The intent of the group and the progress of an opt-out: every step with its state, who recorded it, and its form.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -12,18 +12,18 @@ use crate::web::lang::Lang;
 use crate::web::word::Tone;
 use crate::web::{text, when, word};
 
-/// The facts that the steps show, and how far back they are looked for.
+/// The kinds of facts that the steps show, and how many of them are read.
 pub(super) const KINDS: [&str; 4] =
     ["opt_out_call_planned", "opt_out_call_made", "opt_out_acknowledged", "opt_out_withdrawn"];
 pub(super) const FACTS: i64 = 40;
 
-/// The stages of the process in their order; a step is done when the process has come to it.
+/// The stages of the process, in order; a step is done when the process has reached it.
 const STAGES: [&str; 5] = ["needed", "planned", "called", "acknowledged", "reflected"];
 
 struct Step {
     stage: &'static str,
     label: &'static Text,
-    /// The fact that says it, and the form that makes the fact.
+    /// The fact of the step, and the form that records it.
     recorded_as: Option<(&'static str, &'static str)>,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn draw(
             div.sides {
                 div {
                     div #intent-now data-region { (intent(lang, line, status)) }
-                    // Outside every region: a form that somebody fills in is never redrawn.
+                    // Outside every region: a live update never redraws a form that a person fills in.
                     @if let Some(act) = statement::find("intent") {
                         details.change open[line.intent == "undecided"] {
                             summary { (lang.both(&text::CHANGE_INTENT)) }
@@ -87,7 +87,7 @@ fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
 fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> Markup {
     let key = status.opt_out.key();
     let reached = STAGES.iter().position(|stage| *stage == key);
-    // What was said before a withdrawal belongs to another process.
+    // Facts before a withdrawal belong to an earlier process.
     let withdrawn = stated.iter().position(|entry| matches!(entry.recorded.event, Event::OptOutWithdrawn(_)));
     let current = &stated[..withdrawn.unwrap_or(stated.len())];
     html! {
@@ -122,11 +122,11 @@ fn step(
     let tone = match (done, here, *stage) {
         (_, true, "needed") => Tone::Bad,
         _ if overdue => Tone::Bad,
-        // Nobody has to plan a call that was made.
+        // A call that was made needs no plan.
         (true, ..) if recorded_as.is_none() || entry.is_some() => Tone::Good,
         _ => Tone::Quiet,
     };
-    // The next thing that a person has to do.
+    // The next step of a person.
     let next = match reached {
         Some(0 | 1) => *stage == "called",
         Some(2) => *stage == "acknowledged",
@@ -161,7 +161,7 @@ fn step(
     }
 }
 
-/// When it happened, who says so and why.
+/// When it happened, who stated it and why.
 fn said(lang: Lang, entry: &TimelineEntry) -> Markup {
     let (at, reference) = match &entry.recorded.event {
         Event::OptOutCallPlanned(planned) => (Some(planned.planned_at), None),
