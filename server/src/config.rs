@@ -39,7 +39,7 @@ pub struct Kafka {
     pub replication: i32,
 }
 
-/// Where agents connect.
+/// The listener for agents.
 #[derive(Debug, Clone)]
 pub struct Agents {
     pub listen: SocketAddr,
@@ -49,7 +49,7 @@ pub struct Agents {
     pub public_address: String,
 }
 
-/// Where the pages are served.
+/// The listener for the pages.
 #[derive(Debug, Clone)]
 pub struct Web {
     pub listen: SocketAddr,
@@ -106,7 +106,7 @@ impl Config {
     /// Reads and checks the file at `path`; `env` looks up environment variables.
     ///
     /// # Errors
-    /// Where the file cannot be read or contains mistakes, all of which are listed.
+    /// If the file cannot be read or contains mistakes, all of which are listed.
     pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;

@@ -60,7 +60,7 @@ impl CertificateRequest {
     /// Parses a request and verifies its signature.
     ///
     /// # Errors
-    /// Where the request is malformed or not signed with its own key.
+    /// If the request is malformed or not signed with its own key.
     pub fn read(der: &[u8]) -> Result<Self, RequestError> {
         let der = CertificateSigningRequestDer::from(der.to_vec());
         CertificateSigningRequestParams::from_der(&der).map(Self).map_err(RequestError::Unreadable)
@@ -83,7 +83,7 @@ impl Authority {
     /// Opens the authority in `state_dir`, or creates it.
     ///
     /// # Errors
-    /// Where the files cannot be read, written or parsed, or only one of the two exists.
+    /// If the files cannot be read, written or parsed, or only one of the two exists.
     pub fn open_or_create(state_dir: &Path, now: DateTime<Utc>) -> Result<Self, AuthorityError> {
         let (certificate_path, key_path) = (state_dir.join("ca.pem"), state_dir.join("ca.key"));
         match (certificate_path.exists(), key_path.exists()) {
@@ -142,7 +142,7 @@ impl Authority {
     /// Issues a terminal's certificate for the public key of `request`.
     ///
     /// # Errors
-    /// Where no certificate can be created for that key.
+    /// If no certificate can be created for that key.
     pub fn certify(
         &self,
         request: &CertificateRequest,
@@ -167,7 +167,7 @@ impl Authority {
     /// A lapsed one is accepted too, but only for its renewal: see [`TerminalCertificate::is_current`].
     ///
     /// # Errors
-    /// Where no certificate can be created for `names`.
+    /// If no certificate can be created for `names`.
     pub fn server_tls(&self, names: &[String], now: DateTime<Utc>) -> Result<rustls::ServerConfig, AuthorityError> {
         let key = KeyPair::generate().map_err(AuthorityError::Issue)?;
         let mut params = CertificateParams::new(names.to_vec()).map_err(AuthorityError::Issue)?;

@@ -179,7 +179,7 @@ impl Projector {
             Ordering::Less => {
                 telemetry::rebuilding(live.fold, FOLD);
                 let mut told = RebuildProgress { done: 0, of: 0, waits: false };
-                let tell = &mut |now: RebuildProgress| {
+                let progressed = &mut |now: RebuildProgress| {
                     if now.done.saturating_sub(told.done) >= TELL_EVERY || now.of != told.of {
                         telemetry::rebuilt_so_far(now.done, now.of);
                         told = now;
@@ -187,7 +187,7 @@ impl Projector {
                 };
                 let failed = |error| ProjectionError::Rebuild(Box::new(error));
                 let rebuild = Rebuild::begin(&self.store, &self.kafka, false).await.map_err(failed)?;
-                rebuild.swap(tell).await.map_err(failed)?;
+                rebuild.swap(progressed).await.map_err(failed)?;
                 generation::forget(&self.store).await?;
                 telemetry::rebuilt(FOLD);
                 Ok(generation::live(&self.store).await?)

@@ -1,6 +1,6 @@
 //! Runs the parts of the server side by side, and ends them in order.
 //!
-//! Nothing is kept in one process that a second could not take over, so the parts can be spread over machines.
+//! A second process can take over all the work of the first, so the parts can be spread over machines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Runs these parts until the process receives a stop signal or one of them fails.
 ///
 /// # Errors
-/// Where an address cannot be opened, the schema has another version, or a part ended.
+/// If an address cannot be opened, the schema has another version, or a part ended.
 pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     let names: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
     telemetry::started(env!("CARGO_PKG_VERSION"), &names.join(","));

@@ -28,7 +28,7 @@ pub use self::field::{BY_LIMIT, Field, Input, Moment, WHY_LIMIT, written};
 pub use self::listing::{DISMISS, MATCH, RELEASE};
 pub use self::parked::SKIP;
 
-/// One thing that people may state.
+/// A kind of statement that people may make.
 pub struct Statement {
     /// The key in the addresses of pages.
     pub key: &'static str,

@@ -3,7 +3,7 @@
 //! The projector names its tables without a schema: the search path of the connection decides whether it writes the
 //! live generation or the one that is built beside it. Readers name `projection` or `analytics`.
 //!
-//! One noun per file. This module never reads the log and never draws a page. Every function fails where the database
+//! One noun per file. This module never reads the log and never draws a page. Every function fails if the database
 //! is away; a `# Errors` section names only what else can fail.
 
 pub mod announcement;
@@ -94,7 +94,7 @@ impl Store {
     /// Prepares a pool; the first use opens a connection.
     ///
     /// # Errors
-    /// Where `url` is not a valid address.
+    /// If `url` is not a valid address.
     pub fn open(url: &str) -> Result<Self, StoreError> {
         let mut address: tokio_postgres::Config = url.parse().map_err(StoreError::Address)?;
         address.application_name("yomitori-server").connect_timeout(CONNECT_LIMIT);
@@ -104,7 +104,7 @@ impl Store {
     /// The same database with the search path of a rebuild.
     ///
     /// # Errors
-    /// Where the pool cannot be created.
+    /// If the pool cannot be created.
     pub fn shadow(&self) -> Result<Self, StoreError> {
         Self::at(self.given.clone(), "shadow,projection,public")
     }
@@ -143,7 +143,7 @@ impl Store {
     /// Migrates the schema to this version; returns the migrations that ran.
     ///
     /// # Errors
-    /// Where a migration fails.
+    /// If a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let mut client = self.client().await?;
         // Two servers that start together must not migrate at the same time.
@@ -162,7 +162,7 @@ impl Store {
     /// Checks that the schema has the version of this program.
     ///
     /// # Errors
-    /// Where the schema has another version.
+    /// If the schema has another version.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
         let needed = migrations::migrations::runner()
             .get_migrations()

@@ -31,7 +31,7 @@ pub fn init() {
 /// Starts to count; the handle renders `/metrics`.
 ///
 /// # Panics
-/// Where a recorder is already installed: a process has one.
+/// If a recorder is already installed: a process has one.
 #[must_use]
 pub fn count() -> PrometheusHandle {
     PrometheusBuilder::new()

@@ -1,4 +1,4 @@
-//! `check`: whether the server could run, point by point.
+//! `check`: reports for each prerequisite whether the server could run.
 
 use std::process::ExitCode;
 

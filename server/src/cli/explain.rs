@@ -79,7 +79,7 @@ impl PolicyFiles {
     }
 }
 
-/// Explains a file of facts, or what the server knows of a facility.
+/// Explains a file of facts, or the facts that the server has about a facility.
 pub(super) async fn run(
     asked: ExplainArguments,
     context: impl FnOnce() -> anyhow::Result<Context>,
@@ -167,7 +167,7 @@ pub(super) fn text(file: &Path) -> Result<String, UsageError> {
     String::from_utf8(read(file)?).map_err(|_| wrong(file, "the file is not valid UTF-8"))
 }
 
-/// The bytes of a file, or of standard input.
+/// Reads the bytes of a file or of standard input.
 fn read(file: &Path) -> Result<Vec<u8>, UsageError> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {

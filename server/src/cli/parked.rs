@@ -131,7 +131,7 @@ fn print(stopped: &ParkedFacility) {
     say(&format!("  {first}  {reason}{tried}"));
 }
 
-/// The code and name of a facility; its identifier where it has no code.
+/// The code and name of a facility, or the identifier if it has no code.
 fn called(stopped: &ParkedFacility) -> String {
     if stopped.facility_id == FacilityId::FLEET {
         return "fleet 全体の記録 / facts about all facilities".to_owned();

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::note;
 
-/// The time between two lines where the output is not a terminal.
+/// The time between two lines if the output is not a terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// The progress of one piece of work.

@@ -74,7 +74,7 @@ enum PolicyChange {
     Closed { from: DateTime<Utc>, to: DateTime<Utc>, closes: Closes },
 }
 
-fn said(stored: &StoredFact) -> Option<PolicyStatement<'_>> {
+fn policy_statement(stored: &StoredFact) -> Option<PolicyStatement<'_>> {
     let (by, why) = match &stored.recorded.origin {
         Origin::Person(stated) => (stated.by.as_str(), stated.why.as_deref()),
         Origin::Server { .. } | Origin::List { .. } | Origin::Terminal(_) => ("-", None),
@@ -106,8 +106,8 @@ pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, comma
 }
 
 /// The document in force.
-fn document(said: &[StoredFact]) -> &str {
-    let adopted = said.iter().rev().find_map(|stored| match &stored.recorded.event {
+fn document(facts: &[StoredFact]) -> &str {
+    let adopted = facts.iter().rev().find_map(|stored| match &stored.recorded.event {
         Event::RulesAdopted(event) if Rules::parse(&event.document).is_ok() => Some(event.document.as_str()),
         _ => None,
     });
@@ -117,8 +117,12 @@ fn document(said: &[StoredFact]) -> &str {
 async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
     let policy = policy::now(&context.store).await?;
     let all = policy::statements(&context.store).await?;
-    let adoptions: Vec<PolicyStatement<'_>> =
-        all.iter().rev().filter_map(said).filter(|said| matches!(said.what, PolicyChange::Adopted { .. })).collect();
+    let adoptions: Vec<PolicyStatement<'_>> = all
+        .iter()
+        .rev()
+        .filter_map(policy_statement)
+        .filter(|statement| matches!(statement.what, PolicyChange::Adopted { .. }))
+        .collect();
     let behind = facilities::count_behind(&context.store, policy.hash).await?;
     if format == Format::Json {
         #[derive(Serialize)]
@@ -175,8 +179,11 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
         }
         Closure::List(ListArguments { format }) => {
             let all = policy::statements(&context.store).await?;
-            let closures: Vec<PolicyStatement<'_>> =
-                all.iter().filter_map(said).filter(|said| matches!(said.what, PolicyChange::Closed { .. })).collect();
+            let closures: Vec<PolicyStatement<'_>> = all
+                .iter()
+                .filter_map(policy_statement)
+                .filter(|statement| matches!(statement.what, PolicyChange::Closed { .. }))
+                .collect();
             if format.format == Format::Json {
                 say(&serde_json::to_string_pretty(&closures).context("failed to write JSON")?);
                 return Ok(());

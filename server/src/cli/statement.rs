@@ -297,9 +297,9 @@ pub(super) struct Attribution {
 impl Attribution {
     /// A statement made now; `why` is the default reason.
     pub(super) fn stated(self, why: &str) -> Result<Stated, UsageError> {
-        let Self { by, why: said, id } = self;
-        let said = said.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
-        let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, said), (ID, id)];
+        let Self { by, why: reason, id } = self;
+        let reason = reason.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
+        let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, reason), (ID, id)];
         let typed = typed.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
         statement::stated(&typed, clock::now()).map_err(|problems| refused(&problems))
     }

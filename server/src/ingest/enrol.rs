@@ -31,7 +31,7 @@ const SECRET_BYTES: usize = 16;
 /// stored.
 ///
 /// # Errors
-/// Where the database is away.
+/// If the database is away.
 pub async fn issue_token(
     store: &Store,
     authority: &Authority,

@@ -42,7 +42,7 @@ pub enum SkipError {
     Store(#[from] StoreError),
 }
 
-/// How far a statement got.
+/// The progress of a recorded statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StatementOutcome {
     /// The projection includes it.
@@ -68,7 +68,7 @@ impl Operator {
     /// be decoded again is rejected before the log, because such a record would block its facility permanently.
     ///
     /// # Errors
-    /// Where a text does not have the form that the log keeps, or the log did not confirm.
+    /// If a text does not have the form that the log keeps, or the log did not confirm.
     pub async fn record(&self, facility: FacilityId, stated: Stated, event: Event) -> Result<Position, StatementError> {
         let record = log_record(facility, Origin::Person(stated), event);
         decode::log_record(&encode::log_record_bytes(&record)).map_err(StatementError::Invalid)?;
@@ -78,7 +78,7 @@ impl Operator {
     /// Records an observation of this server.
     ///
     /// # Errors
-    /// Where the log did not confirm.
+    /// If the log did not confirm.
     pub async fn record_from_server(
         &self,
         facility: FacilityId,
@@ -92,7 +92,7 @@ impl Operator {
     /// Records what a snapshot of the ministry's list says about a facility.
     ///
     /// # Errors
-    /// Where the log did not confirm.
+    /// If the log did not confirm.
     pub async fn record_from_list(
         &self,
         facility: FacilityId,
@@ -107,7 +107,7 @@ impl Operator {
     /// Waits until the record at `position` is projected, but no longer than a person would.
     ///
     /// # Errors
-    /// Where the database is away.
+    /// If the database is away.
     pub async fn wait_until_projected(&self, position: Position) -> Result<StatementOutcome, StoreError> {
         wait(SHOWN_WITHIN, || progress::reached(&self.store, position)).await
     }
@@ -116,7 +116,7 @@ impl Operator {
     /// the records behind it. The log contains the statement when this returns.
     ///
     /// # Errors
-    /// Where another record is the first one by now, the log did not confirm, or the database is away.
+    /// If another record is the first one by now, the log did not confirm, or the database is away.
     pub async fn skip(
         &self,
         facility: FacilityId,
@@ -136,7 +136,7 @@ impl Operator {
     /// Asks the projector to fold the waiting records of a facility, or of all, again. This records no statement.
     ///
     /// # Errors
-    /// Where the database is away.
+    /// If the database is away.
     pub async fn retry(&self, facility: Option<FacilityId>) -> Result<StatementOutcome, StoreError> {
         let asked_at = parked::ask(&self.store, facility).await?;
         wait(TRIED_WITHIN, || waiting::tried(&self.store, facility, asked_at)).await

@@ -71,7 +71,7 @@ impl Appender {
     /// Opens the writing end; does not wait for the broker.
     ///
     /// # Errors
-    /// Where librdkafka rejects the settings.
+    /// If librdkafka rejects the settings.
     pub fn open(kafka: &config::Kafka) -> Result<Self, KafkaError> {
         let producer = client(kafka)
             .set("acks", "all")
@@ -87,7 +87,7 @@ impl Appender {
     /// Appends `record` and waits until the log has it.
     ///
     /// # Errors
-    /// Where the record is too large, or Kafka did not confirm in time. Then the log may or may not contain it; sending
+    /// If the record is too large, or Kafka did not confirm in time. Then the log may or may not contain it; sending
     /// it again is safe, because the projector drops what it has folded already.
     pub async fn append(&self, record: &LogRecord) -> Result<Position, AppendError> {
         let payload = encode::log_record_bytes(record);
@@ -114,7 +114,7 @@ pub type Reader = StreamConsumer<Ends>;
 /// Opens the reading end. Only the store knows what has been read: Kafka's group offsets are not used.
 ///
 /// # Errors
-/// Where librdkafka rejects the settings.
+/// If librdkafka rejects the settings.
 pub fn reader(kafka: &config::Kafka) -> Result<Reader, KafkaError> {
     client(kafka)
         .set("group.id", "yomitori-projector")
@@ -133,7 +133,7 @@ pub type Replayer = BaseConsumer;
 /// Reads from the offset `from`.
 ///
 /// # Errors
-/// Where librdkafka rejects the assignment.
+/// If librdkafka rejects the assignment.
 pub fn replayer(kafka: &config::Kafka, from: Position) -> Result<Replayer, KafkaError> {
     let reader: Replayer = client(kafka)
         .set("group.id", "yomitori-rebuild")
@@ -158,7 +158,7 @@ pub fn passes(error: &KafkaError) -> bool {
 /// The first and next offset of each partition. Blocks for up to [`ASK_LIMIT`] per partition.
 ///
 /// # Errors
-/// Where Kafka cannot be reached or the topic does not exist.
+/// If Kafka cannot be reached or the topic does not exist.
 pub fn bounds(kafka: &config::Kafka) -> Result<BTreeMap<i32, (i64, i64)>, TopicError> {
     let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
     let count = partitions(kafka)?;
@@ -197,7 +197,7 @@ impl ConsumerContext for Ends {}
 /// Reads these partitions from these positions, and no others.
 ///
 /// # Errors
-/// Where librdkafka rejects the assignment.
+/// If librdkafka rejects the assignment.
 pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result<(), KafkaError> {
     let mut assignment = TopicPartitionList::new();
     for position in positions {
@@ -209,7 +209,7 @@ pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result
 /// The number of partitions of the topic. Blocks for up to [`ASK_LIMIT`].
 ///
 /// # Errors
-/// Where Kafka cannot be reached or the topic does not exist.
+/// If Kafka cannot be reached or the topic does not exist.
 pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
     let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
     let asker: BaseConsumer = client(kafka).create().map_err(unreachable)?;
@@ -224,7 +224,7 @@ pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
 /// Creates the topic of facts unless it exists: unlimited retention, never compacted.
 ///
 /// # Errors
-/// Where Kafka cannot be reached or rejects the topic.
+/// If Kafka cannot be reached or rejects the topic.
 pub async fn create_topic(kafka: &config::Kafka) -> Result<(), TopicError> {
     let topic = || kafka.topic.clone();
     let admin: AdminClient<DefaultClientContext> =

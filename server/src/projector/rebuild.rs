@@ -96,7 +96,7 @@ impl Rebuild {
     /// store has folded nothing yet.
     ///
     /// # Errors
-    /// Where another rebuild runs, or the database is away.
+    /// If another rebuild runs, or the database is away.
     pub async fn begin(live: &Store, kafka: &config::Kafka, with_facts: bool) -> Result<Self, RebuildError> {
         let lock = lock(live).await?;
         // Waiting records have no facts to reuse, and this program may be able to fold them.
@@ -118,7 +118,7 @@ impl Rebuild {
     /// Opens the generation that was built, or that was live before the last swap.
     ///
     /// # Errors
-    /// Where there is none, or it was folded by other rules; where another rebuild runs, or the database is away.
+    /// If there is none, it was folded by other rules, another rebuild runs, or the database is away.
     pub async fn open(live: &Store, kafka: &config::Kafka) -> Result<Self, RebuildError> {
         let lock = lock(live).await?;
         let found = generation::shadow(live).await?.ok_or(RebuildError::Nothing)?;
@@ -129,7 +129,7 @@ impl Rebuild {
     /// Deletes the generation beside the live one; returns whether there was one.
     ///
     /// # Errors
-    /// Where another rebuild runs, because it must not find its generation gone. Where the database is away.
+    /// If another rebuild runs, because its generation must not disappear. If the database is away.
     pub async fn forget(live: &Store) -> Result<bool, RebuildError> {
         let _lock = lock(live).await?;
         Ok(generation::forget(live).await?)
@@ -162,7 +162,7 @@ impl Rebuild {
     /// Folds until the live generation is hardly ahead, and reports the progress to `progressed`.
     ///
     /// # Errors
-    /// Where the log or the database is away, or the log has lost records. What was written stays, so that a later call
+    /// If the log or the database is away, or the log has lost records. What was written stays, so that a later call
     /// resumes.
     pub async fn build(&self, progressed: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
         let gate = LiveLagGate::begin(&self.live, &self.kafka);

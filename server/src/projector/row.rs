@@ -11,7 +11,7 @@ use crate::store::status_row::FacilityRow;
 /// The row of `facility` as it is `now`.
 ///
 /// # Errors
-/// Where the state cannot be encoded as JSON.
+/// If the state cannot be encoded as JSON.
 pub(super) fn row(
     facility: &Facility,
     partition: i32,

@@ -24,7 +24,7 @@ use crate::store::{Store, StoreError, parked};
 
 /// Facilities and lives compared at once.
 const AT_ONCE: usize = 1000;
-/// More than this are counted and not named.
+/// At most this many differences are listed; the others are counted.
 const NAMED: usize = 1000;
 
 /// What was compared, and the differences between log and store.
@@ -101,7 +101,7 @@ impl fmt::Display for Disagreement {
 /// Compares the store, as it is now, with the log.
 ///
 /// # Errors
-/// Where the log or the database is away, or the log lacks records that the store has folded.
+/// If the log or the database is away, or the log lacks records that the store has folded.
 pub async fn verify(
     store: &Store,
     kafka: &config::Kafka,
@@ -155,31 +155,31 @@ impl Verifier {
         while next.offset < span.to {
             let (batch, after) = block_in_place(|| take(&reader, Span { from: next, to: span.to }))?;
             let outcome = block_in_place(|| batch.fold(&self.policy, &states));
-            let held = self.snapshot.facts(next, after).await?;
-            self.facts(&outcome, held);
+            let in_store = self.snapshot.facts(next, after).await?;
+            self.facts(&outcome, in_store);
             parked.extend(outcome.parked.iter().map(|parked| parked.position.offset));
             self.report.records += Span { from: next, to: after }.records();
             states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
             next.offset = after;
             progressed(self.report.records);
         }
-        let held = self.snapshot.parked(span.from.partition).await?;
-        for offset in parked.symmetric_difference(&held) {
-            let in_store = held.contains(offset);
+        let in_store = self.snapshot.parked(span.from.partition).await?;
+        for offset in parked.symmetric_difference(&in_store) {
+            let in_store = in_store.contains(offset);
             self.found(Disagreement::ParkedDiffers { partition: span.from.partition, offset: *offset, in_store });
         }
         self.facilities(span.from.partition, states.facilities()).await?;
         let marks: Vec<_> = states.marks().iter().collect();
         for some in marks.chunks(AT_ONCE) {
             let lives: Vec<_> = some.iter().map(|(life, _)| **life).collect();
-            let held = self.snapshot.marks(&lives).await?;
+            let in_store = self.snapshot.marks(&lives).await?;
             for (life, seq) in some {
-                if held.get(life) != Some(seq) {
+                if in_store.get(life) != Some(seq) {
                     self.found(Disagreement::MarkDiffers {
                         terminal: life.0.to_string(),
                         life: life.1.to_string(),
                         log: seq.0,
-                        store: held.get(life).map(|seq| seq.0),
+                        store: in_store.get(life).map(|seq| seq.0),
                     });
                 }
             }
@@ -187,22 +187,24 @@ impl Verifier {
         Ok(())
     }
 
-    fn facts(&mut self, outcome: &Outcome, held: Vec<StoredFact>) {
+    fn facts(&mut self, outcome: &Outcome, in_store: Vec<StoredFact>) {
         self.report.facts += outcome.facts.len() as u64;
         self.report.repeated += outcome.duplicates as u64;
         let place = |stored: &StoredFact| (stored.position, stored.index_in_record);
-        let mut held: BTreeMap<_, StoredFact> = held.into_iter().map(|stored| (place(&stored), stored)).collect();
+        let mut in_store: BTreeMap<_, StoredFact> =
+            in_store.into_iter().map(|stored| (place(&stored), stored)).collect();
         for expected in &outcome.facts {
             let StoredFact { position: Position { partition, offset }, index_in_record: at, recorded } = expected;
             let (partition, offset, at) = (*partition, *offset, *at);
             let (kind, facility) = (recorded.event.kind(), recorded.facility);
-            match held.remove(&place(expected)) {
+            match in_store.remove(&place(expected)) {
                 Some(found) if found == *expected => {}
                 Some(_) => self.found(Disagreement::FactDiffers { partition, offset, place: at, kind, facility }),
                 None => self.found(Disagreement::FactMissing { partition, offset, place: at, kind, facility }),
             }
         }
-        for StoredFact { position: Position { partition, offset }, index_in_record, recorded } in held.into_values() {
+        for StoredFact { position: Position { partition, offset }, index_in_record, recorded } in in_store.into_values()
+        {
             let (kind, facility) = (recorded.event.kind(), recorded.facility);
             self.found(Disagreement::FactInvented { partition, offset, place: index_in_record, kind, facility });
         }
@@ -217,16 +219,16 @@ impl Verifier {
         let mut after = None;
         loop {
             let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-            let held = self.snapshot.facilities(partition, after, limit).await?;
-            let Some(last) = held.last() else { break };
+            let in_store = self.snapshot.facilities(partition, after, limit).await?;
+            let Some(last) = in_store.last() else { break };
             after = Some(last.facility);
-            for held in held {
+            for in_store in in_store {
                 self.report.facilities += 1;
-                missing.remove(&held.facility);
-                match expected.get(&held.facility) {
-                    None => self.found(Disagreement::FacilityInvented { facility: held.facility }),
-                    Some(_) if held.policy_hash != self.policy.hash => self.report.behind += 1,
-                    Some(expected) => self.state(expected, &held.state)?,
+                missing.remove(&in_store.facility);
+                match expected.get(&in_store.facility) {
+                    None => self.found(Disagreement::FacilityInvented { facility: in_store.facility }),
+                    Some(_) if in_store.policy_hash != self.policy.hash => self.report.behind += 1,
+                    Some(expected) => self.state(expected, &in_store.state)?,
                 }
             }
         }
@@ -236,12 +238,12 @@ impl Verifier {
         Ok(())
     }
 
-    fn state(&mut self, expected: &Facility, held: &Value) -> Result<(), StoreError> {
+    fn state(&mut self, expected: &Facility, in_store: &Value) -> Result<(), StoreError> {
         let broken = |source| StoreError::Broken { what: "a facility's state", source };
         let log = serde_json::to_value(expected).map_err(broken)?;
-        if log != *held {
-            let differs = |field: &&String| log.get(field.as_str()) != held.get(field.as_str());
-            let fields = [&log, held].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
+        if log != *in_store {
+            let differs = |field: &&String| log.get(field.as_str()) != in_store.get(field.as_str());
+            let fields = [&log, in_store].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
             let field = fields.clone().find(differs).cloned().unwrap_or_default();
             self.found(Disagreement::FacilityDiffers { facility: expected.id, field });
         }

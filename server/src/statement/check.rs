@@ -123,8 +123,8 @@ pub fn subject(facility: Option<FacilityId>, event: &Event) -> FacilityId {
 pub fn stated(typed: &RawValues, now: DateTime<Utc>) -> Result<Stated, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut demanded = |field: &'static str, limit: usize| {
-        let said = given(typed, field).map_or(Err(MISSING), |text| line(text, limit));
-        said.map_err(|text| problems.push(Problem { field, text })).ok()
+        let checked = given(typed, field).map_or(Err(MISSING), |text| line(text, limit));
+        checked.map_err(|text| problems.push(Problem { field, text })).ok()
     };
     let (by, why) = (demanded(BY, BY_LIMIT), demanded(WHY, WHY_LIMIT));
     let id = given(typed, ID).map(|id| id.parse::<StatementId>()).transpose();

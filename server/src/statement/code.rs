@@ -43,8 +43,8 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
             let read = |text: String| InstitutionCode::parse(&text).map(|code| code.to_string());
             values.line(field).map(read).transpose().map_err(|error| {
                 // The error has the same meaning in English and in Japanese.
-                let said = error.to_string();
-                let (en, ja) = said.rsplit_once(" / ").unwrap_or((&said, &said));
+                let message = error.to_string();
+                let (en, ja) = message.rsplit_once(" / ").unwrap_or((&message, &message));
                 let ja = format!("医療機関コードではありません（{ja}）。");
                 Problem { field, text: Text::new(ja, format!("Invalid institution code: {en}.")) }
             })

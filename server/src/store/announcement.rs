@@ -21,7 +21,7 @@ pub enum Announcement<'a> {
 /// Listens on its own connection until that ends, and passes every announcement to `hear`.
 ///
 /// # Errors
-/// Where the connection is lost.
+/// If the connection is lost.
 pub async fn listen(store: &Store, mut hear: impl FnMut(Announcement<'_>)) -> Result<(), tokio_postgres::Error> {
     let mut address = store.address().clone();
     address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server pages");

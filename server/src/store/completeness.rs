@@ -52,7 +52,7 @@ pub enum Hole {
 /// The lives of a facility's terminals: terminal by terminal, the present life first.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn of(store: &Store, facility: FacilityId) -> Result<Vec<Completeness>, StoreError> {
     let query = "SELECT terminal_id, life, coalesce(current, false), complete_up_to, received_up_to, received, holes \
                  FROM analytics.completeness WHERE facility_id = $1 \

@@ -10,7 +10,7 @@ use yomitori_proto::id::{FacilityId, Session, TerminalId};
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// An open stream whose server instance is gone.
+/// An open stream of a lost server instance.
 #[derive(Clone, Copy, Debug)]
 pub struct OrphanStream {
     pub terminal: TerminalId,

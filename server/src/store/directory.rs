@@ -31,7 +31,7 @@ pub struct DatedCode {
 /// Passes every registered facility to `take`, one at a time, because there may be hundreds of thousands.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn each(store: &Store, mut take: impl FnMut(RegisteredFacility)) -> Result<(), StoreError> {
     let query = "SELECT facility_id, name, prefecture, address, held_codes FROM projection.facility_row";
     let context = "read the registered facilities";

@@ -37,7 +37,7 @@ const ANNOUNCED_ONE_BY_ONE: usize = 100;
 /// The state of a facility, if it has one.
 ///
 /// # Errors
-/// Where the stored state was written by another version of the program.
+/// If the stored state was written by another version of the program.
 pub async fn state(store: &Store, facility: FacilityId) -> Result<Option<Facility>, StoreError> {
     Ok(states(store, &[facility]).await?.pop().map(|(_, state, _)| state))
 }
@@ -45,7 +45,7 @@ pub async fn state(store: &Store, facility: FacilityId) -> Result<Option<Facilit
 /// The states of these facilities, if they have one, with the hash of the policy by which each was folded.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility, i64)>, StoreError> {
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
     let query = "SELECT facility_id, state, policy_hash FROM facility_row WHERE facility_id = ANY($1)";

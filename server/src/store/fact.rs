@@ -60,7 +60,7 @@ pub async fn raise_high_water(
 /// Writes facts by binary COPY.
 ///
 /// # Errors
-/// Where a fact already exists.
+/// If a fact already exists.
 pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result<(), StoreError> {
     if facts.is_empty() {
         return Ok(());
@@ -122,7 +122,7 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result
 /// The facts about the whole fleet, in the order of the log.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn of_fleet(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
     let mut facts = Vec::new();
     each(store, &[FacilityId::FLEET], |stored| facts.push(stored)).await?;
@@ -133,7 +133,7 @@ pub async fn of_fleet(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
 /// because there may be millions.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn each(
     store: &Store,
     facilities: &[FacilityId],
@@ -156,7 +156,7 @@ pub async fn each(
 /// The observation of a facility with this number in a life.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn observed(
     store: &Store,
     facility: FacilityId,
@@ -173,7 +173,7 @@ pub async fn observed(
 /// The statement of a facility, or of the fleet, that has this identifier.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<StoredFact>, StoreError> {
     let query = format!(
         "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND position($2 in origin) > 0 \

@@ -82,11 +82,11 @@ pub async fn every(
     let client = store.client().await?;
     let rows = client.query_raw(&sql, clauses.parameters()).await.context("read facilities")?;
     // The connection returns to the pool when the stream ends, not before.
-    let held = rows.map_ok(move |row| {
+    let rows = rows.map_ok(move |row| {
         let _ = &client;
         StatusRow::from(&row)
     });
-    Ok(held.map_err(|source| StoreError::Query { context: "read facilities", source }))
+    Ok(rows.map_err(|source| StoreError::Query { context: "read facilities", source }))
 }
 
 /// The flags of these facilities as the projector wrote them, with severity, sentence and next step.
@@ -190,7 +190,7 @@ pub struct TimelineEntry {
 /// A facility's facts of some kinds, the newest first, older than `before`; all kinds where `kinds` is empty.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn timeline(
     store: &Store,
     facility: FacilityId,

@@ -105,7 +105,7 @@ pub async fn forget(store: &Store) -> Result<bool, StoreError> {
 /// Locks the live generation until `transaction` ends: its positions in the log do not move.
 ///
 /// # Errors
-/// Where another transaction holds the lock for too long.
+/// If another transaction holds the lock for too long.
 pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let lock = format!("SET LOCAL lock_timeout = '{SWAP_LIMIT}'; LOCK TABLE projection.progress IN EXCLUSIVE MODE");
     transaction.batch_execute(&lock).await.context("lock the live generation")
@@ -114,7 +114,7 @@ pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
 /// Swaps the two generations when `transaction` commits. The views follow.
 ///
 /// # Errors
-/// Where a reader holds a table for too long.
+/// If a reader holds a table for too long.
 pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
     let context = "swap the generations";
     status_shown::note_exchange(transaction).await?;

@@ -10,7 +10,7 @@ use super::{QueryContext as _, Store, StoreError};
 /// The limits of all facilities that have one.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn all(store: &Store) -> Result<BTreeMap<FacilityId, CollectionLevel>, StoreError> {
     let query = "SELECT DISTINCT ON (facility_id) facility_id, event::jsonb->'collection_limited'->>'most' \
                  FROM projection.fact WHERE kind = 'collection_limited' \

@@ -23,7 +23,7 @@ pub struct ExclusiveLock {
 }
 
 impl ExclusiveLock {
-    /// Takes the lock with this number; `None` where another process has it.
+    /// Takes the lock with this number; `None` if another process has it.
     pub async fn take(store: &Store, number: i64) -> Result<Option<Self>, tokio_postgres::Error> {
         let client = connect(store).await?;
         let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&number]).await?;
@@ -66,13 +66,13 @@ impl PartitionLocks {
         self.client.execute("SELECT pg_advisory_unlock($1, $2)", &[&PARTITIONS, &partition]).await.map(drop)
     }
 
-    /// Whether the connection has ended, and with it every lock.
+    /// Whether the connection has ended, which frees every lock.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
-    /// Whether the lock of `partition` is this instance's, as the database sees it.
+    /// Whether this instance holds the lock of `partition`, according to the database.
     pub async fn holds(&self, transaction: &Transaction<'_>, partition: i32) -> Result<bool, tokio_postgres::Error> {
         let query = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 \
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \

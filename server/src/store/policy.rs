@@ -38,7 +38,7 @@ impl Policy {
 /// The policy in force now.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn now(store: &Store) -> Result<Policy, StoreError> {
     Ok(Policy::of(statements(store).await?.iter().map(|stored| &stored.recorded)))
 }
@@ -46,16 +46,16 @@ pub async fn now(store: &Store) -> Result<Policy, StoreError> {
 /// The policy in force at `at`.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> {
-    let said = statements(store).await?;
-    Ok(Policy::of(said.iter().map(|stored| &stored.recorded).filter(|recorded| recorded.received_at <= at)))
+    let facts = statements(store).await?;
+    Ok(Policy::of(facts.iter().map(|stored| &stored.recorded).filter(|recorded| recorded.received_at <= at)))
 }
 
 /// Every adoption and every closure, in order.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn statements(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
     let of_policy = |stored: &StoredFact| KINDS.contains(&stored.recorded.event.kind());
     Ok(fact::of_fleet(store).await?.into_iter().filter(of_policy).collect())

@@ -50,7 +50,7 @@ impl DbSnapshot {
     /// The facts of the records from `from` to `to` (exclusive), in order.
     ///
     /// # Errors
-    /// Where a stored document cannot be decoded.
+    /// If a stored document cannot be decoded.
     pub async fn facts(&self, from: Position, to: i64) -> Result<Vec<StoredFact>, StoreError> {
         let query = format!(
             "SELECT {} FROM projection.fact WHERE partition = $1 AND log_offset >= $2 AND log_offset < $3 \
@@ -63,7 +63,7 @@ impl DbSnapshot {
     /// Up to `limit` facilities of `partition` after `after`, ordered by identifier.
     ///
     /// # Errors
-    /// Where a stored document cannot be decoded.
+    /// If a stored document cannot be decoded.
     pub async fn facilities(
         &self,
         partition: i32,

@@ -84,7 +84,7 @@ pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Pendin
 /// Where the history of a facility resumes, if it has this policy and this version of the fold.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn head(
     transaction: &Transaction<'_>,
     facility: FacilityId,
@@ -107,7 +107,7 @@ pub async fn head(
 /// The facts of a facility that occurred after `since`, or all, in the order of the log.
 ///
 /// # Errors
-/// Where a stored document cannot be decoded.
+/// If a stored document cannot be decoded.
 pub async fn facts(
     transaction: &Transaction<'_>,
     facility: FacilityId,

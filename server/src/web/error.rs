@@ -38,7 +38,7 @@ pub(super) enum Failure {
     TooLarge,
     /// The body is not a form of this page.
     Form(Text),
-    /// The request was meant for another host.
+    /// The Host header names another machine.
     Host {
         host: String,
     },

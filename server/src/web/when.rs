@@ -17,7 +17,7 @@ pub(super) fn exact(at: DateTime<Utc>) -> String {
 }
 
 /// A minute in the format of a browser's control, in Japan's time.
-pub(super) fn held(at: DateTime<Utc>) -> String {
+pub(super) fn control_value(at: DateTime<Utc>) -> String {
     at.with_timezone(&tokyo()).format("%Y-%m-%dT%H:%M").to_string()
 }
 

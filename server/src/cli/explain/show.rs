@@ -1,4 +1,4 @@
-//! What `explain` prints: steps and the state that they lead to, for people or for programs.
+//! Prints the output of `explain`: the steps and the resulting status, for people or for programs.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
@@ -8,7 +8,7 @@ use yomitori_facility::{Change, Explanation, ReadStatus, ReadinessStep, Status, 
 use super::super::output::Format;
 use crate::cli::output::say;
 
-/// Everything about every facility.
+/// The explanations of all facilities.
 #[derive(Serialize)]
 struct Document<'a> {
     at: DateTime<Utc>,
@@ -29,7 +29,7 @@ struct ExplainDocument<'a> {
 #[derive(Serialize)]
 struct StepDocument<'a> {
     at: DateTime<Utc>,
-    /// The position of the fact; absent where only time passed.
+    /// The position of the fact; absent if only time passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<String>,
     kind: &'a str,

@@ -43,8 +43,8 @@ fn merged(fleet: Vec<StoredFact>, own: Vec<StoredFact>) -> Vec<StoredFact> {
     let mut fleet = fleet.into_iter().peekable();
     for stored in own {
         let until = stored.recorded.received_at;
-        while let Some(said) = fleet.next_if(|said| said.recorded.received_at <= until) {
-            facts.push(said);
+        while let Some(fact) = fleet.next_if(|fact| fact.recorded.received_at <= until) {
+            facts.push(fact);
         }
         facts.push(stored);
     }

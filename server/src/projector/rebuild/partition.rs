@@ -36,7 +36,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(60);
 /// After this long without a record, the log counts as unreachable.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// A stretch of one partition.
+/// A range of records of one partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::projector) struct Span {
     pub(in crate::projector) from: Position,

@@ -21,7 +21,7 @@ impl Rebuild {
     /// is kept beside the new one.
     ///
     /// # Errors
-    /// Where the log or the database is away, or a reader holds a lock for too long. Nothing has changed then.
+    /// If the log or the database is away, or a reader holds a lock for too long. Nothing has changed then.
     pub async fn swap(&self, progressed: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
         self.build(progressed).await?;
         let mut client = self.live.client().await?;
@@ -50,7 +50,7 @@ impl Rebuild {
     /// Folds the missing records and compares the two generations, facility by facility.
     ///
     /// # Errors
-    /// Where the log or the database is away.
+    /// If the log or the database is away.
     pub async fn difference(
         &self,
         progressed: &mut (dyn FnMut(RebuildProgress) + Send),

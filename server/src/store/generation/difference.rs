@@ -49,7 +49,7 @@ pub struct ColumnDifference {
 /// Compares the generation beside the live one with it.
 ///
 /// # Errors
-/// Where no generation exists beside the live one.
+/// If no generation exists beside the live one.
 pub async fn between(store: &Store) -> Result<Difference, StoreError> {
     let context = "compare the generations";
     let mut client = store.client().await?;

@@ -74,8 +74,8 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
         Input::Minute(moment) => {
             let required = *moment != Moment::Optional;
             let local = match moment {
-                Moment::Past => when::held(*now),
-                Moment::Ahead => when::held(next.unwrap_or(*now)),
+                Moment::Past => when::control_value(*now),
+                Moment::Ahead => when::control_value(next.unwrap_or(*now)),
                 Moment::Any | Moment::Optional => String::new(),
             };
             around(

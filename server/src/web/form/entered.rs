@@ -15,7 +15,7 @@ use crate::web::error::Failure;
 /// The field that names the next page.
 pub(super) const BACK: &str = "back";
 
-/// Far more than any form of ours needs.
+/// Far more than any form of this server needs.
 const BODY_LIMIT: usize = 16 << 10;
 /// A larger body is read up to here and discarded, because a client that is cut off while sending never reads the
 /// error.

@@ -29,21 +29,21 @@ pub(in crate::web) fn names(statement: &Statement) -> Vec<&'static str> {
 
 /// Redirects to `path`, whose page shows the outcome of the form.
 pub(in crate::web) fn recorded(path: &str, by: &str, outcome: StatementOutcome) -> Response {
-    let said = match outcome {
+    let word = match outcome {
         StatementOutcome::Shown => "shown",
         StatementOutcome::Accepted => "accepted",
     };
-    let mut response = Redirect::to(&format!("{path}?{RECORDED}={said}")).into_response();
+    let mut response = Redirect::to(&format!("{path}?{RECORDED}={word}")).into_response();
     response.headers_mut().append(header::SET_COOKIE, who::cookie(by));
     response
 }
 
 /// Draws the outcome of the form that led here.
 pub(in crate::web) fn outcome(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
-    let said = given.one_of(RECORDED, &["shown", "accepted"])?;
-    let said = said.map(|said| if said == "shown" { (&text::RECORDED, "good") } else { (&text::ACCEPTED, "warn") });
+    let shown = given.one_of(RECORDED, &["shown", "accepted"])?;
+    let shown = shown.map(|word| if word == "shown" { (&text::RECORDED, "good") } else { (&text::ACCEPTED, "warn") });
     Ok(html! {
-        @if let Some((said, class)) = said { p.outcome.(class) role="status" { (lang.both(said)) } }
+        @if let Some((shown, class)) = shown { p.outcome.(class) role="status" { (lang.both(shown)) } }
     })
 }
 

@@ -151,8 +151,8 @@ impl EntryText {
             Event::SmartphoneReadAttested(read) => {
                 let test = read.test.then(|| Text::fixed("技術者のテスト", "a technician's test"));
                 let details = [Some(read.os.label()), test, Some(at(read.read_at))].into_iter().flatten().collect();
-                let said = happening("スマホの読み取りを確認", "A person confirmed a read", details);
-                Self { level: Some(Level::Attested), ..said }
+                let text = happening("スマホの読み取りを確認", "A person confirmed a read", details);
+                Self { level: Some(Level::Attested), ..text }
             }
             Event::SmartphoneReadFailed(failed) => {
                 let cause = Cause::of(&failed.cause).map_or_else(|| plain(&failed.cause), Cause::sentence);
@@ -303,11 +303,11 @@ impl EntryText {
                 let details = [Some(at(made.called_at)), reference].into_iter().flatten().collect();
                 happening("申出の電話をかけた", "Opt-out call made", details)
             }
-            Event::OptOutAcknowledged(said) => {
-                happening("申出の受付を確認", "Opt-out confirmed", vec![at(said.acknowledged_at)])
+            Event::OptOutAcknowledged(stated) => {
+                happening("申出の受付を確認", "Opt-out confirmed", vec![at(stated.acknowledged_at)])
             }
-            Event::OptOutWithdrawn(said) => {
-                happening("申出を取り下げ", "Opt-out withdrawn", vec![at(said.withdrawn_at)])
+            Event::OptOutWithdrawn(stated) => {
+                happening("申出を取り下げ", "Opt-out withdrawn", vec![at(stated.withdrawn_at)])
             }
             Event::AlertAcknowledged(seen) => {
                 happening("要確認の項目を確認", "Flag acknowledged", vec![flag(&seen.flag)])

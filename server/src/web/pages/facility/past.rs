@@ -66,7 +66,7 @@ const ROWS: [Row; 7] = [
 ];
 
 pub(super) fn draw(lang: Lang, path: &str, now: &StatusRow, then: Option<&PastSection>) -> Markup {
-    let written = then.map(|then| when::held(then.at));
+    let written = then.map(|then| when::control_value(then.at));
     html! {
         section.past #past aria-labelledby="past-title" {
             h2 #past-title { (lang.both(&text::PAST)) }

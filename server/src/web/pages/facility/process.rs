@@ -75,10 +75,10 @@ pub(super) fn draw(
 fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
     html! {
         p { (word::chip(lang, Axis::Intent, &line.intent)) }
-        @if let Some(said) = status.intent_history.first() {
+        @if let Some(intent) = status.intent_history.first() {
             p.by {
-                span.clock { (when::clock(said.stated_at)) } " " span.person { (said.by) }
-                @if let Some(reason) = &said.reason { " — " q { (reason) } }
+                span.clock { (when::clock(intent.stated_at)) } " " span.person { (intent.by) }
+                @if let Some(reason) = &intent.reason { " — " q { (reason) } }
             }
         }
     }
@@ -96,7 +96,7 @@ fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> M
                 (self::step(lang, path, status, step, reached, place, current))
             }
             @if let Some(entry) = withdrawn.and_then(|place| stated.get(place)) {
-                li.done { (word::sign(Tone::Quiet, lang.one(&text::STEP_WITHDRAWN))) " " (said(lang, entry)) }
+                li.done { (word::sign(Tone::Quiet, lang.one(&text::STEP_WITHDRAWN))) " " (attribution(lang, entry)) }
             }
         }
         @if reached >= Some(2) {
@@ -138,7 +138,7 @@ fn step(
                 (word::sign(tone, lang.one(label))) " "
                 @match entry {
                     Some(entry) => {
-                        (said(lang, entry))
+                        (attribution(lang, entry))
                         @if !done { " " small { (lang.one(&text::EARLIER)) } }
                     }
                     None if *stage == "needed" => span { (word::label(lang, Axis::OptOut, status.opt_out.key())) },
@@ -162,12 +162,12 @@ fn step(
 }
 
 /// When it happened, who stated it and why.
-fn said(lang: Lang, entry: &TimelineEntry) -> Markup {
+fn attribution(lang: Lang, entry: &TimelineEntry) -> Markup {
     let (at, reference) = match &entry.recorded.event {
         Event::OptOutCallPlanned(planned) => (Some(planned.planned_at), None),
         Event::OptOutCallMade(made) => (Some(made.called_at), made.reference.as_ref()),
-        Event::OptOutAcknowledged(said) => (Some(said.acknowledged_at), None),
-        Event::OptOutWithdrawn(said) => (Some(said.withdrawn_at), None),
+        Event::OptOutAcknowledged(stated) => (Some(stated.acknowledged_at), None),
+        Event::OptOutWithdrawn(stated) => (Some(stated.withdrawn_at), None),
         _ => (None, None),
     };
     html! {

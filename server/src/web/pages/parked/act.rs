@@ -73,12 +73,12 @@ async fn retry(web: &Web, facility: FacilityId, request: Request) -> Result<Resp
     let (parts, body) = request.into_parts();
     form::read(&parts, body, &[ID]).await?;
     let answered = web.operator.retry(Some(facility)).await?;
-    let came = match (answered, stopped(web, facility).await?) {
+    let outcome = match (answered, stopped(web, facility).await?) {
         (StatementOutcome::Shown, None) => "goes_on",
         (StatementOutcome::Shown, Some(_)) => "still",
         (StatementOutcome::Accepted, _) => "asked",
     };
-    Ok(Redirect::to(&format!("{PARKED}?{TRIED}={came}")).into_response())
+    Ok(Redirect::to(&format!("{PARKED}?{TRIED}={outcome}")).into_response())
 }
 
 const RECORD: &str = "record";
