@@ -239,7 +239,7 @@ async fn a_person_says_on_the_page_whose_a_row_of_the_list_is() -> Result<()> {
     import("2026-06-01", "4719999015,よその医院\n").await?;
     office.goto("/listing?lang=en").await?;
     shows("#kinds", "+1").await?;
-    shows("#kinds", "1 resemble one of ours").await?;
+    shows("#kinds", "1 resemble one of our facilities").await?;
     shows("#doubtful", "(50 %)").await?;
     office.click("#kinds a.name").await?;
     shows("#rows", "same name").await?;

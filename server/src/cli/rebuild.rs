@@ -78,7 +78,7 @@ pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::R
         }
         Some(Step::Drop) => {
             if Rebuilding::forget(&store).await? {
-                say("消しました / forgotten");
+                say("消しました / deleted");
             } else {
                 say("ほかの世代はありません / there is no other generation");
             }
