@@ -1,6 +1,6 @@
-//! The command line: what can be asked of the server, and how it answers people.
+//! The command line of the server.
 //!
-//! Exit codes: 0 done, 1 it could not be done, 2 what was asked for is wrong.
+//! Exit codes: 0 success, 1 the command failed, 2 the arguments or the configuration are not valid.
 
 mod check;
 mod explain;
@@ -60,64 +60,64 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server until it is told to stop.
+    /// Run the server until it receives a stop signal.
     Serve {
-        /// Only these parts of it, so that they can be spread over machines.
+        /// Run only these parts, so that they can be spread over machines.
         #[arg(long, value_delimiter = ',', value_enum, default_values_t = Role::ALL)]
         roles: Vec<Role>,
     },
-    /// Bring the database to this version's schema, create the log's topic and the certificate authority.
+    /// Migrate the database to this version's schema, create the log's topic and the certificate authority.
     Migrate,
-    /// Say what would happen: configuration, database, log, certificate authority.
+    /// Check the configuration, the database, the log and the certificate authority.
     Check,
-    /// The facilities that are watched.
+    /// Register facilities.
     #[command(subcommand)]
     Facility(facility::Command),
-    /// The ministry's list: what it says of our facilities, snapshot by snapshot.
+    /// Import the ministry's list and compare its snapshots with our facilities.
     #[command(subcommand)]
     Listing(listing::Command),
-    /// The terminals of a facility.
+    /// Enrol the terminals of a facility.
     #[command(subcommand)]
     Terminal(terminal::Command),
-    /// Whether the database holds what the log says.
+    /// Verify the database against the log.
     #[command(subcommand, after_help = log::EXAMPLES)]
     Log(log::Command),
-    /// Rebuild the projection from the log beside what is shown, see what would change, and swap the two.
+    /// Rebuild the projection from the log beside the live one, show what would change, and swap the two.
     #[command(after_help = rebuild::EXAMPLES)]
     Rebuild(rebuild::RebuildArguments),
-    /// The rules by which facilities are judged.
+    /// Show, export and adopt the rules by which facilities are judged.
     #[command(
         subcommand,
         after_help = "Examples:\n  yomitori-server rules export > rules.toml\n  yomitori-server rules adopt rules.toml --by Suzuki --why 'the notice of April'\n  yomitori-server rules show"
     )]
     Rules(rules::Command),
-    /// When the call centre is closed beside its hours and the holidays.
+    /// Record when clinics or the call centre are closed, beyond holidays and opening hours.
     #[command(
         subcommand,
         after_help = "Examples:\n  yomitori-server closure set --closes call_centre --from 2026-12-29 --to 2027-01-04 --by Suzuki --why 'new year'\n  yomitori-server closure list"
     )]
     Closure(rules::Closure),
-    /// Flags that people have seen.
+    /// List the flags, or record that someone has seen one.
     #[command(subcommand)]
     Flag(flag::Command),
-    /// Facilities whose records could not be followed: what waits, and what to do about it.
+    /// List, retry and repair facilities that are blocked by a record that cannot be folded.
     #[command(subcommand, after_help = parked::EXAMPLES)]
     Parked(parked::Command),
-    /// How each axis of a facility came to be what it is, event by event.
+    /// Explain event by event how each axis of a facility got its value.
     Explain(explain::ExplainArguments),
-    /// What is known of every facility, or of one; or what was true or was shown at an earlier instant.
+    /// Show the status of every facility or of one, now or at an earlier instant.
     #[command(
         after_help = "Examples:\n  yomitori-server status\n  yomitori-server status --facility 1319999015 --format json\n  yomitori-server status --as-of 2026-04-01T10:30     # what was true, by today's knowledge\n  yomitori-server status --known-at 2026-04-01T10:30  # what was shown then"
     )]
     Status(status::StatusArguments),
-    /// Which facilities would change status under other rules, and why. Nothing is changed.
+    /// List the facilities that would change status under different rules, and why. Nothing is changed.
     #[command(
         after_help = "Examples:\n  yomitori-server what-if --rules rules.toml\n  yomitori-server what-if --rules rules.toml --csv > changes.csv"
     )]
     WhatIf(what_if::WhatIfArguments),
 }
 
-/// What somebody asked for can't be, and they can mend it: exit code 2.
+/// The arguments are not valid and the caller can correct them: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct UsageError(String);
@@ -127,7 +127,7 @@ struct UsageError(String);
 pub fn run() -> ExitCode {
     let matches = statement::add(Arguments::command()).get_matches();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        output::warn("a second crypto provider was installed");
+        output::warn("a second crypto provider is installed");
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -149,7 +149,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 }
 
 async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    // Read where it is needed: what needs no server must not need its configuration.
+    // Read only by the commands that need it: a command without a server must work without its configuration.
     let path = matches.get_one::<PathBuf>("config").cloned().unwrap_or_default();
     let config = || Config::load(&path, |name| std::env::var(name).ok());
     let context = || Context::open(&config()?);
@@ -190,13 +190,13 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
         say("database: up to date");
     }
     kafka::create_topic(&config.kafka).await?;
-    say(&format!("log: topic `{}` is there", config.kafka.topic));
+    say(&format!("log: topic `{}` exists", config.kafka.topic));
     let authority = crate::identity::Authority::open_or_create(&config.state_dir, crate::clock::now())?;
     say(&format!("certificate authority: {} (back up {})", authority.fingerprint(), config.state_dir.display()));
     Ok(())
 }
 
-/// What a command needs that states or reads.
+/// What a command needs to read the store or to record a statement.
 struct Context {
     store: Store,
     operator: Operator,
@@ -209,11 +209,11 @@ impl Context {
         Ok(Self { operator: Operator::new(appender, store.clone()), store })
     }
 
-    /// The facility that `text` names by one of its codes, or by its identifier.
+    /// Finds the facility that `text` names by a code or by the identifier.
     async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
         if let Ok(id) = text.parse() {
             let known = !facilities::rows(&self.store, Some(id)).await?.is_empty();
-            let unknown = || UsageError(format!("no facility is {id}; see `yomitori-server status`")).into();
+            let unknown = || UsageError(format!("unknown facility {id}; see `yomitori-server status`")).into();
             return if known { Ok(id) } else { Err(unknown()) };
         }
         let code = InstitutionCode::parse(text).map_err(|error| UsageError(chain(&error)))?;

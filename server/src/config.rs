@@ -1,13 +1,13 @@
-//! The server's one configuration file: read, checked as a whole, and every mistake told at once.
+//! The server's configuration file: it is checked as a whole, and all mistakes are reported together.
 //!
-//! Secrets may come by the environment instead: `YOMITORI_POSTGRES`, `YOMITORI_KAFKA`.
+//! Addresses that contain secrets may come from the environment: `YOMITORI_POSTGRES`, `YOMITORI_KAFKA`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// What is wrong with a configuration, mistake by mistake.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error(
@@ -21,7 +21,7 @@ pub enum ConfigError {
 /// A configuration that has been checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the certificate authority lives. Back it up.
+    /// The folder of the certificate authority. Back it up.
     pub state_dir: PathBuf,
     pub database: String,
     pub kafka: Kafka,
@@ -34,28 +34,28 @@ pub struct Config {
 pub struct Kafka {
     pub bootstrap_servers: String,
     pub topic: String,
-    /// Used when the topic is created; fixed afterwards.
+    /// Used when the topic is created; later changes have no effect.
     pub partitions: i32,
     pub replication: i32,
 }
 
-/// Where agents connect.
+/// The listener for agents.
 #[derive(Debug, Clone)]
 pub struct Agents {
     pub listen: SocketAddr,
-    /// The host names and addresses by which agents know this server; they stand in its certificate.
+    /// The host names and addresses that agents use for this server; its certificate contains them.
     pub names: Vec<String>,
-    /// The address told to technicians, such as `https://yomitori.example.jp:7443`.
+    /// The address shown to technicians, such as `https://yomitori.example.jp:7443`.
     pub public_address: String,
 }
 
-/// Where people look.
+/// The listener for the pages.
 #[derive(Debug, Clone)]
 pub struct Web {
     pub listen: SocketAddr,
 }
 
-/// The tables of the file; each is read on its own, so that a mistake in one doesn't hide those of another.
+/// The tables of the file. Each is parsed separately, so that a mistake in one does not hide those of another.
 const TABLES: [&str; 5] = ["state_dir", "database", "kafka", "agents", "web"];
 
 #[derive(Deserialize)]
@@ -103,10 +103,10 @@ const fn default_replication() -> i32 {
 }
 
 impl Config {
-    /// Reads and checks the file at `path`; `env` answers for environment variables.
+    /// Reads and checks the file at `path`; `env` looks up environment variables.
     ///
     /// # Errors
-    /// Where the file can't be read, or with all of its mistakes.
+    /// If the file cannot be read or contains mistakes, all of which are listed.
     pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -116,13 +116,13 @@ impl Config {
     /// Checks the text of a configuration file.
     ///
     /// # Errors
-    /// With every mistake in it.
+    /// Lists every mistake.
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
         let file: toml::Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string().trim().to_owned()])?;
         let mut mistakes: Vec<String> = file
             .keys()
             .filter(|key| !TABLES.contains(&key.as_str()))
-            .map(|key| format!("`{key}` is not a setting; there are {}", TABLES.join(", ")))
+            .map(|key| format!("`{key}` is not a valid setting; the settings are {}", TABLES.join(", ")))
             .collect();
 
         let state_dir = match file.get("state_dir") {
@@ -136,7 +136,7 @@ impl Config {
                 Ok(_) => url,
                 Err(_) => wrong(
                     &mut mistakes,
-                    "`database.url` is no PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE",
+                    "`database.url` is not a PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE",
                 ),
             },
             None => wrong(
@@ -192,13 +192,13 @@ fn agents(file: &toml::Table, mistakes: &mut Vec<String>) -> Agents {
     Agents { listen, names, public_address }
 }
 
-/// Until people can sign in, only this machine may look.
+/// Allows loopback addresses only, until people can sign in.
 fn web_listen(text: &str, mistakes: &mut Vec<String>) -> SocketAddr {
     let listen = address(text, "web.listen", mistakes);
     if !listen.ip().is_loopback() {
         mistakes.push(format!(
-            "`web.listen` is {listen}: the pages know no sign-in yet, so they are shown on this machine only; \
-             write 127.0.0.1:{} and reach it through an SSH tunnel or a proxy that asks who it is",
+            "`web.listen` is {listen}: the pages have no sign-in yet, so they are available on this machine only; \
+            write 127.0.0.1:{} and use an SSH tunnel or a proxy that authenticates people",
             listen.port()
         ));
     }

@@ -1,7 +1,7 @@
-//! The certificate authority: who a terminal is, is what its certificate says, and only this authority writes one.
+//! The certificate authority: a terminal's certificate defines its identity, and only this authority signs one.
 //!
-//! The key of the authority lives in `state_dir` and nowhere else. A terminal's key never comes here: it sends a request
-//! signed with it (CSR), of which only the public key is used.
+//! The key of the authority exists only in `state_dir`. A terminal's key never leaves the terminal: it sends a signed
+//! request (CSR), of which only the public key is used.
 
 mod lapsed;
 
@@ -20,14 +20,14 @@ use yomitori_base::file;
 use yomitori_proto::id::{FacilityId, TerminalId};
 use yomitori_proto::uplink::Peer;
 
-/// How long a terminal's certificate holds. Agents renew from a third of it on.
+/// The validity of a terminal's certificate. Agents renew it after a third of that time.
 pub const TERMINAL_CERTIFICATE_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How long the server's own certificate holds; a new one is made at every start.
+/// The validity of the server's own certificate; every start creates a new one.
 const SERVER_CERTIFICATE_FOR: Duration = Duration::from_secs(397 * 24 * 3600);
-/// Certificates begin this long ago, so that a terminal whose clock is slow accepts its own.
+/// Certificates are backdated by this much, so that a terminal with a slow clock accepts its own.
 const BACKDATED_BY: Duration = Duration::from_secs(24 * 3600);
 
-/// Why the authority can't be used.
+/// Why the authority cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     #[error(
@@ -36,9 +36,9 @@ pub enum AuthorityError {
     File { path: PathBuf, source: std::io::Error },
     #[error("invalid certificate authority in `{path}` (restore ca.pem and ca.key from the backup)")]
     Broken { path: PathBuf, source: rcgen::Error },
-    #[error("`{present}` is there and `{missing}` is not (restore both from the backup)")]
+    #[error("`{present}` exists and `{missing}` does not (restore both from the backup)")]
     Half { present: PathBuf, missing: PathBuf },
-    #[error("failed to make a certificate")]
+    #[error("failed to create a certificate")]
     Issue(#[source] rcgen::Error),
     #[error("failed to set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -47,20 +47,20 @@ pub enum AuthorityError {
 /// Why a certificate request is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    #[error("the certificate request can't be read or isn't signed with its own key")]
+    #[error("the certificate request is not valid or is not signed with its own key")]
     Unreadable(#[source] rcgen::Error),
-    #[error("failed to make the terminal's certificate")]
+    #[error("failed to create the terminal's certificate")]
     Issue(#[source] rcgen::Error),
 }
 
-/// A certificate request that was signed with its own key. Nothing of it counts but the public key.
+/// A certificate request that is signed with its own key. Only its public key is used.
 pub struct CertificateRequest(CertificateSigningRequestParams);
 
 impl CertificateRequest {
-    /// Reads a request.
+    /// Parses a request and verifies its signature.
     ///
     /// # Errors
-    /// Where it is broken, or the signature isn't its own key's.
+    /// If the request is malformed or not signed with its own key.
     pub fn read(der: &[u8]) -> Result<Self, RequestError> {
         let der = CertificateSigningRequestDer::from(der.to_vec());
         CertificateSigningRequestParams::from_der(&der).map(Self).map_err(RequestError::Unreadable)
@@ -80,10 +80,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Opens the authority in `state_dir`, or makes one where there is none.
+    /// Opens the authority in `state_dir`, or creates it.
     ///
     /// # Errors
-    /// Where the files can't be read, written or understood, or where only one of the two is there.
+    /// If the files cannot be read, written or parsed, or only one of the two exists.
     pub fn open_or_create(state_dir: &Path, now: DateTime<Utc>) -> Result<Self, AuthorityError> {
         let (certificate_path, key_path) = (state_dir.join("ca.pem"), state_dir.join("ca.key"));
         match (certificate_path.exists(), key_path.exists()) {
@@ -133,16 +133,16 @@ impl Authority {
         &self.certificate
     }
 
-    /// SHA-256 of the certificate, in hexadecimal; it stands in every enrolment token.
+    /// SHA-256 of the certificate, in hexadecimal; every enrolment token contains it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         hex::encode(Sha256::digest(&self.certificate))
     }
 
-    /// Writes a terminal's certificate for the public key of `request`.
+    /// Issues a terminal's certificate for the public key of `request`.
     ///
     /// # Errors
-    /// Where no certificate can be made for that key.
+    /// If no certificate can be created for that key.
     pub fn certify(
         &self,
         request: &CertificateRequest,
@@ -163,11 +163,11 @@ impl Authority {
         Ok(certificate.der().clone())
     }
 
-    /// TLS 1.3 for the uplink: a certificate of our own for `names`; a client certificate is verified where one is shown.
-    /// One that has lapsed is let in too, to be renewed and for nothing else: see [`TerminalCertificate::is_current`].
+    /// TLS 1.3 for the uplink, with a server certificate for `names`. A client certificate is optional and is verified.
+    /// A lapsed one is accepted too, but only for its renewal: see [`TerminalCertificate::is_current`].
     ///
     /// # Errors
-    /// Where no certificate can be made for `names`.
+    /// If no certificate can be created for `names`.
     pub fn server_tls(&self, names: &[String], now: DateTime<Utc>) -> Result<rustls::ServerConfig, AuthorityError> {
         let key = KeyPair::generate().map_err(AuthorityError::Issue)?;
         let mut params = CertificateParams::new(names.to_vec()).map_err(AuthorityError::Issue)?;
@@ -189,15 +189,15 @@ impl Authority {
     }
 }
 
-/// What a certificate that TLS has verified says.
+/// The content of a certificate that TLS has verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TerminalCertificate {
     pub peer: Peer,
-    /// It has not ended yet. Else its owner may ask for a new one, and nothing more.
+    /// The certificate has not expired. The owner of an expired one may only renew it.
     pub is_current: bool,
 }
 
-/// Reads a certificate that TLS has verified; `None` where it isn't a terminal's.
+/// Parses a certificate that TLS has verified; `None` if it is not a terminal's.
 #[must_use]
 pub fn terminal_certificate(certificate_der: &[u8], now: DateTime<Utc>) -> Option<TerminalCertificate> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate_der).ok()?;
@@ -227,7 +227,7 @@ fn hold_for(params: &mut CertificateParams, now: DateTime<Utc>, span: Duration) 
     params.not_after = (at + span).into();
 }
 
-/// Writes a file that only this user can read, whole or not at all.
+/// Writes a file atomically; only this user can read it.
 fn write_private(path: &Path, text: &str) -> Result<(), AuthorityError> {
     file::replace(path, text.as_bytes()).map_err(|source| AuthorityError::File { path: path.to_owned(), source })
 }

@@ -1,7 +1,7 @@
-//! The only doors into the log: terminals (`uplink`), technicians (`enrol`), people (`operator`).
+//! The only ways into the log: terminals (`uplink`), technicians (`enrol`), people (`operator`).
 //!
-//! Nothing here reads the projection to decide what is true; a statement is accepted as a fact, and contradictions are
-//! shown by the fold. What is acknowledged has been confirmed by the log.
+//! A statement is accepted as a fact; the projection does not decide whether it is true, and the fold shows
+//! contradictions. Everything that is acknowledged has been confirmed by the log.
 
 pub mod enrol;
 pub mod limits;

@@ -1,9 +1,9 @@
-//! Takes in what the agents saw (`ingest`), orders it in the log (`log`), folds it into PostgreSQL (`projector`, `store`)
-//! and shows it (`web`). Facts flow one way, in this order.
+//! Receives the observations of the agents (`ingest`), orders them in the log (`log`), folds them into PostgreSQL
+//! (`projector`, `store`) and shows the result (`web`). Facts flow one way, in this order.
 //!
-//! Edges that a test holds: `ingest` never imports `projector` or `web`; `store` imports neither `log::kafka` nor `web`;
-//! `web` reads `store` and changes anything only through `ingest::operator`. What a person may state is said once, in
-//! `statement`.
+//! Edges that a test enforces: `ingest` never imports `projector` or `web`; `store` imports neither `log::kafka` nor
+//! `web`; `web` reads `store` and changes anything only through `ingest::operator`. `statement` defines once what a
+//! person may state.
 
 pub mod cli;
 pub mod clock;

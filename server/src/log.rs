@@ -1,11 +1,11 @@
-//! The log: the one order of all facts. It is Kafka; nothing else here keeps history.
+//! The log: the single order of all facts. It is Kafka; nothing else here keeps history.
 
 pub mod kafka;
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-/// Where a record stands in the log; people write it as `PARTITION:OFFSET`.
+/// The position of a record in the log; people write it as `PARTITION:OFFSET`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Position {
     pub partition: i32,
@@ -18,9 +18,9 @@ impl Display for Position {
     }
 }
 
-/// What was written is no place in the log.
+/// The text is not a position in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a position in the log is PARTITION:OFFSET, such as 2:17")]
+#[error("invalid position in the log: write PARTITION:OFFSET, such as 2:17")]
 pub struct NoPosition;
 
 impl FromStr for Position {

@@ -1,8 +1,8 @@
-//! Folds the log into the store: every record once, in the order of its partition.
+//! Folds the log into the store: every record once, in the order of the partition.
 //!
-//! Facts, states, high-water marks and the place in the log are written in one transaction, so that a crash at any point
-//! leaves either all of a batch or nothing. Who owns a partition is settled twice: by a session lock, so that two
-//! instances share the work, and by the expected place, so that one that lost its lock without knowing can't write.
+//! Facts, states, high-water marks and the position in the log are written in one transaction, so that a crash at any
+//! point leaves either all of a batch or nothing. Two checks decide who owns a partition: a session lock, so that
+//! instances share the work, and the expected position, so that an instance that lost its lock unnoticed cannot write.
 
 mod batch;
 mod history_builder;
@@ -41,14 +41,16 @@ use self::refold::Refold;
 use self::retry::Retry;
 use self::state::States;
 
-/// Records folded in one transaction at most: while it catches up, a facility is written once for many of them.
+/// At most this many records are folded in one transaction. During catch-up, a facility is written once for many of
+/// them.
 const BATCH_RECORDS: usize = 20_000;
 const BATCH_BYTES: usize = 8 << 20;
-/// Without a record for this long, look whether time alone changed a facility, and whether a partition is free.
+/// After this long without a record, the projector looks for facilities that time alone has changed, and for free
+/// partitions.
 const IDLE: Duration = Duration::from_millis(500);
-/// How often the store is told where the log ends.
+/// How often the ends of the log are written to the store.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
-/// Records after which a rebuild says again how far it is.
+/// The number of records after which a rebuild reports its progress again.
 const TELL_EVERY: u64 = 1_000_000;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -68,15 +70,15 @@ pub enum ProjectionError {
     #[error("failed to read partition {partition} of the log: Kafka does not answer")]
     Silent { partition: i32 },
     #[error(
-        "the database was written by version {found} of the fold, this program has version {FOLD}; run the \
-         newer program"
+        "the database was written by version {found} of the fold, and this program has version {FOLD}; run the \
+        newer program"
     )]
     Newer { found: i32 },
     #[error("failed to rebuild the projection with this version of the program")]
     Rebuild(#[source] Box<RebuildError>),
 }
 
-/// Projects until `stop`. A failure pauses it; it goes on from the last commit.
+/// Projects until `stop`. After a failure it pauses, and resumes from the last commit.
 pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
     tokio::spawn(history_builder::run(store.clone(), stop.clone()));
     while !stop.is_cancelled() {
@@ -101,7 +103,7 @@ struct Projector {
 }
 
 impl Projector {
-    /// Projects until something fails. All that is remembered in here is forgotten then.
+    /// Projects until something fails; everything held in memory is dropped then.
     async fn project(&mut self) -> Result<(), ProjectionError> {
         let kafka = self.kafka.clone();
         let count = tokio::task::spawn_blocking(move || log::kafka::partitions(&kafka))
@@ -112,7 +114,7 @@ impl Projector {
         let reader = log::kafka::reader(&self.kafka)?;
         let mut folded = None;
         owner.claim(&self.store).await?;
-        // Whoever held a partition before may have set records aside until it was taken.
+        // The previous owner may have parked records until it lost the partition.
         let mut states = States::open(&self.store).await?;
         let mut current = CurrentPolicy::now(&self.store).await?;
         let (mut refold, mut retry) = (Refold::default(), Retry::default());
@@ -122,7 +124,7 @@ impl Projector {
         refold.begin();
         retry.begin(&states);
         loop {
-            // What is to be written or folded anew waits for nothing but what has come in.
+            // Rows that are due and retries wait only for the records that have arrived.
             let busy = folded.is_some() || refold.pending() || retry.pending();
             let wait = if busy { Duration::ZERO } else { IDLE };
             let next = fold_next(&self.store, &reader, wait, &current.policy, &mut states, &mut owner);
@@ -132,7 +134,7 @@ impl Projector {
             retry.after(folded.as_ref());
             let idle = swept_at.elapsed() >= IDLE;
             if idle || refold.pending() || retry.pending() || states.too_many() {
-                // What follows looks at the store.
+                // The steps below read the store.
                 write(&self.store, folded.take()).await?;
                 states.trim();
             }
@@ -151,7 +153,7 @@ impl Projector {
                 }
                 state::sweep(&self.store, &current.policy, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
-                    // What was remembered of a partition is worth nothing once somebody else has held it.
+                    // The memory of a partition is stale once another instance has held it.
                     states = States::open(&self.store).await?;
                     self.read_owned(&reader, &owner)?;
                     refold.begin();
@@ -166,8 +168,8 @@ impl Projector {
         }
     }
 
-    /// The live generation. Where an older version of the fold made it, this one makes another first: what was is shown
-    /// until then.
+    /// The live generation. If an older version of the fold made it, this one builds a new generation first; the old
+    /// one is shown until then.
     async fn generation(&self) -> Result<Generation, ProjectionError> {
         let live = generation::live(&self.store).await?;
         match live.fold.cmp(&FOLD) {
@@ -177,7 +179,7 @@ impl Projector {
             Ordering::Less => {
                 telemetry::rebuilding(live.fold, FOLD);
                 let mut told = RebuildProgress { done: 0, of: 0, waits: false };
-                let tell = &mut |now: RebuildProgress| {
+                let progressed = &mut |now: RebuildProgress| {
                     if now.done.saturating_sub(told.done) >= TELL_EVERY || now.of != told.of {
                         telemetry::rebuilt_so_far(now.done, now.of);
                         told = now;
@@ -185,7 +187,7 @@ impl Projector {
                 };
                 let failed = |error| ProjectionError::Rebuild(Box::new(error));
                 let rebuild = Rebuild::begin(&self.store, &self.kafka, false).await.map_err(failed)?;
-                rebuild.swap(tell).await.map_err(failed)?;
+                rebuild.swap(progressed).await.map_err(failed)?;
                 generation::forget(&self.store).await?;
                 telemetry::rebuilt(FOLD);
                 Ok(generation::live(&self.store).await?)
@@ -201,7 +203,7 @@ impl Projector {
         log::kafka::read_from(reader, &self.kafka.topic, &positions)
     }
 
-    /// Says how far behind the log the store is, in the metrics and in the store itself.
+    /// Reports the lag behind the log, in the metrics and in the store.
     async fn check(&self, reader: &Reader, owner: &Owner) -> Result<(), StoreError> {
         let end =
             |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
@@ -215,7 +217,7 @@ impl Projector {
     }
 }
 
-/// Takes what has come in within `wait` and folds it.
+/// Folds the records that arrive within `wait`.
 async fn fold_next(
     store: &Store,
     reader: &Reader,
@@ -238,7 +240,7 @@ async fn write(store: &Store, folded: Option<FoldedBatch>) -> Result<(), Project
     }
 }
 
-/// Waits for a record, then takes what else is there already.
+/// Waits for a record, then adds those that are available already.
 async fn next_batch(reader: &Reader, wait: Duration) -> Result<Vec<RawRecord>, KafkaError> {
     let mut taken = Vec::new();
     let Ok(first) = tokio::time::timeout(wait, reader.recv()).await else { return Ok(taken) };

@@ -1,6 +1,6 @@
 //! Runs the parts of the server side by side, and ends them in order.
 //!
-//! Nothing is kept in one process that a second could not take over, so the parts can be spread over machines.
+//! A second process can take over all the work of the first, so the parts can be spread over machines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +28,11 @@ use yomitori_base::stop;
 /// A part of the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Role {
-    /// Takes in what terminals send.
+    /// Receives what terminals send.
     Ingest,
     /// Folds the log into the database.
     Projector,
-    /// Shows it.
+    /// Serves the pages and the API.
     Web,
 }
 
@@ -40,24 +40,24 @@ impl Role {
     pub const ALL: [Self; 3] = [Self::Ingest, Self::Projector, Self::Web];
 }
 
-/// One message of a terminal: a batch at its limit has 600 KB, and the log takes no record above 1 MB.
+/// The limit of one message of a terminal: the largest batch has 600 KB, and the log accepts no record above 1 MB.
 const MESSAGE_LIMIT: usize = 1 << 20;
-/// A token and a certificate request; whoever shows no certificate can make the server hold no more than this.
+/// Enough for a token and a certificate request. A client without a certificate can make the server hold no more.
 const ENROLMENT_LIMIT: usize = 16 << 10;
-/// A terminal has one stream, and now and then asks for a new certificate beside it.
+/// A terminal has one stream, and occasionally renews its certificate beside it.
 const STREAMS_LIMIT: u32 = 8;
-/// Longer than the pause between two words of a terminal that is well, so that only one that isn't has to be asked.
+/// Longer than the heartbeat interval of a healthy terminal, so that only an unhealthy one is probed.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
-/// After being told to stop, streams have this long to say that they ended.
+/// How long streams have to record their end after a stop signal.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs these parts until the process is told to stop, or until one of them can't go on.
+/// Runs these parts until the process receives a stop signal or one of them fails.
 ///
 /// # Errors
-/// Where an address can't be opened, the schema is of another version, or a part ended.
+/// If an address cannot be opened, the schema has another version, or a part ended.
 pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     let names: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
     telemetry::started(env!("CARGO_PKG_VERSION"), &names.join(","));
@@ -71,7 +71,7 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         stopping.cancel();
     });
 
-    // Histograms grow until they are drained, and nobody may ever ask for the metrics.
+    // Histograms grow until they are drained, and perhaps no one ever requests the metrics.
     let (upkeep, stopped) = (metrics.clone(), stop.clone());
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(UPKEEP_EVERY);
@@ -80,7 +80,7 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         }
     });
 
-    // Addresses first: whoever waits for the server to come up meets an open door, and a taken port is told at once.
+    // Addresses first: early clients find an open socket, and a port that is in use is reported at once.
     let agents = if roles.contains(&Role::Ingest) { Some(open(config.agents.listen, "agents").await?) } else { None };
     let pages = if roles.contains(&Role::Web) { Some(open(config.web.listen, "web").await?) } else { None };
     if !schema_is_right(&store, &stop).await? {
@@ -106,7 +106,7 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     }
     let mut failed = Ok(());
     while let Some(ended) = parts.join_next().await {
-        // One part that ended takes the others with it: half a server is worse than one that is started again.
+        // A part that ended ends the others: half a server is worse than one that is restarted.
         stop.cancel();
         failed = failed.and(ended.context("failed to run")?);
     }
@@ -125,7 +125,7 @@ async fn open(address: std::net::SocketAddr, what: &str) -> anyhow::Result<TcpLi
     Ok(listener)
 }
 
-/// Waits for the database; a schema of another version is a failure at once.
+/// Waits for the database; a schema of another version fails at once.
 async fn schema_is_right(store: &Store, stop: &CancellationToken) -> anyhow::Result<bool> {
     loop {
         match store.check_schema().await {
@@ -169,7 +169,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         .serve_with_incoming_shutdown(tls::accept(listener, tls, stop.clone()), stop.clone().cancelled_owned());
     tokio::select! {
         served = served => served.context("failed to serve terminals")?,
-        // A connection that never ends must not keep the server from ending.
+        // A connection that never ends must not prevent the server from stopping.
         () = async { stop.cancelled().await; tokio::time::sleep(STOP_LIMIT).await } => {}
     }
     stop.cancel();

@@ -1,7 +1,7 @@
-//! What people may state, one entry each: the one gate before the log.
+//! The catalogue of statements that people may make, and the only gate before the log.
 //!
-//! Every door (pages, command line) asks for the fields of an entry, takes what was typed as text, and has it checked here:
-//! the same sentence refuses the same input everywhere. What makes sense only for some facilities is checked in `known`.
+//! Pages and command line ask for the fields of an entry and pass the typed texts to the check in this module, so that
+//! both reject the same input with the same sentence. `known` checks what depends on the facility.
 
 mod attest;
 mod call;
@@ -28,35 +28,36 @@ pub use self::field::{BY_LIMIT, Field, Input, Moment, WHY_LIMIT, written};
 pub use self::listing::{DISMISS, MATCH, RELEASE};
 pub use self::parked::SKIP;
 
-/// One thing that people may state.
+/// A kind of statement that people may make.
 pub struct Statement {
-    /// In the addresses of pages.
+    /// The key in the addresses of pages.
     pub key: &'static str,
-    /// Noun and verb of its command.
+    /// The noun and verb of the command.
     pub command: [&'static str; 2],
     pub title: Text,
-    /// What to know before filling it in.
+    /// A hint that is shown above the form.
     pub note: Option<Text>,
     pub about: Subject,
     pub fields: &'static [Field],
-    /// What is mostly said as "why"; empty where only the person can know.
+    /// The usual reason; empty if only the person can know it.
     pub why: Text,
-    /// It is about a call: number and hours stand beside it, and an hour at which nobody answers is asked about.
+    /// Whether it is about a call: then the form shows number and hours, and a time outside the hours needs a
+    /// confirmation.
     pub telephones: bool,
-    /// What it states; absent where its own door knows what follows.
+    /// Makes the event; absent if a separate handler does.
     event: Option<MakeEvent>,
 }
 
-/// Makes the event of values that hold one by one.
+/// Makes the event from values that are valid one by one.
 type MakeEvent = fn(&Values) -> Result<Event, Problem>;
 
 /// What a statement is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Subject {
     Facility,
-    /// One facility where one is named, else all of them.
+    /// One facility if one is named, else all of them.
     FacilityOrFleet,
-    /// A snapshot of the ministry's list, or a record of the log: its own door says which.
+    /// A snapshot of the ministry's list or a record of the log, which a separate handler names.
     Other,
 }
 
@@ -77,7 +78,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
     parts.into_iter().flatten()
 }
 
-/// The statement of a key.
+/// The statement with this key.
 #[must_use]
 pub fn find(key: &str) -> Option<&'static Statement> {
     all().find(|statement| statement.key == key)
@@ -90,13 +91,13 @@ pub fn decision(key: &str) -> Option<&'static Statement> {
 }
 
 impl Statement {
-    /// Where a page should lead for more.
+    /// A link to further material.
     #[must_use]
     pub fn material(&self) -> Option<&'static str> {
         (self.key == "notice").then_some(yomitori_facility::POSTER_ADDRESS)
     }
 
-    /// When the call that it is about was or will be made.
+    /// The time of the call that the statement is about.
     fn call_at(&self, values: &Values) -> Option<DateTime<Utc>> {
         if self.telephones { values.instant("at") } else { None }
     }
@@ -104,7 +105,7 @@ impl Statement {
 
 const NO_WHY: Text = Text::fixed("", "");
 const AT_THE_DESK: Text = Text::fixed("受付で確認したため", "seen at the desk");
-const CHECKED: Text = Text::fixed("施設に確認したため", "the facility said so");
+const CHECKED: Text = Text::fixed("施設に確認したため", "confirmed by the facility");
 
 #[cfg(test)]
 mod tests;

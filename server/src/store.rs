@@ -1,9 +1,10 @@
 //! PostgreSQL: what follows from the log (`projection`) and what only this database knows (`registry`).
 //!
-//! What the projector writes it names without a schema: which generation that is, the live one or the one that is built
-//! beside it, is settled by the connection's search path. Whoever reads for people names `projection` or `analytics`.
+//! The projector names its tables without a schema: the search path of the connection decides whether it writes the
+//! live generation or the one that is built beside it. Readers name `projection` or `analytics`.
 //!
-//! One noun a file. This module never reads the log and never draws a page.
+//! One noun per file. This module never reads the log and never draws a page. Every function fails if the database
+//! is away; a `# Errors` section names only what else can fail.
 
 pub mod announcement;
 pub mod call;
@@ -38,14 +39,14 @@ use tokio_postgres::NoTls;
 /// The channel on which a commit names the facilities that changed.
 pub const CHANGED: &str = "yomitori_changed";
 
-/// How long to wait for a connection before saying that the database is away.
+/// How long to wait for a connection before the database counts as away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 mod migrations {
     refinery::embed_migrations!("migrations");
 }
 
-/// Why the database did not do what was asked.
+/// Why a query or a connection failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("invalid database address (write postgres://USER@HOST:PORT/DATABASE)")]
@@ -56,20 +57,20 @@ pub enum StoreError {
     Pool(#[source] deadpool_postgres::BuildError),
     #[error("failed to {context}")]
     Query { context: &'static str, source: tokio_postgres::Error },
-    #[error("failed to read what the database holds: {what}")]
+    #[error("failed to decode a stored document: {what}")]
     Broken { what: &'static str, source: serde_json::Error },
     #[error("failed to migrate the database")]
     Migrate(#[source] refinery::Error),
-    #[error("the database is at schema version {found}, this program needs {needed} (run `yomitori-server migrate`)")]
+    #[error("the database has schema version {found}, and this program needs {needed} (run `yomitori-server migrate`)")]
     Schema { found: u32, needed: u32 },
     #[error(
-        "the database is at schema version {found}, that of a newer program; this one knows {needed} (run the newer \
+        "the database has schema version {found} of a newer program, and this program knows {needed} (run the newer \
          program)"
     )]
     NewerSchema { found: u32, needed: u32 },
 }
 
-/// Names what a query was for, should it fail.
+/// Names the purpose of a query, for its error.
 pub(crate) trait QueryContext<T> {
     fn context(self, context: &'static str) -> Result<T, StoreError>;
 }
@@ -85,32 +86,32 @@ impl<T> QueryContext<T> for Result<T, tokio_postgres::Error> {
 pub struct Store {
     pool: Pool,
     address: tokio_postgres::Config,
-    /// Without a search path.
+    /// The address without a search path.
     given: tokio_postgres::Config,
 }
 
 impl Store {
-    /// Prepares a pool; connects when first used.
+    /// Prepares a pool; the first use opens a connection.
     ///
     /// # Errors
-    /// Where `url` is no address.
+    /// If `url` is not a valid address.
     pub fn open(url: &str) -> Result<Self, StoreError> {
         let mut address: tokio_postgres::Config = url.parse().map_err(StoreError::Address)?;
         address.application_name("yomitori-server").connect_timeout(CONNECT_LIMIT);
         Self::at(address, "projection,public")
     }
 
-    /// The same database, seen by whoever builds the generation beside the live one.
+    /// The same database with the search path of a rebuild.
     ///
     /// # Errors
-    /// Where no pool can be made.
+    /// If the pool cannot be created.
     pub fn shadow(&self) -> Result<Self, StoreError> {
         Self::at(self.given.clone(), "shadow,projection,public")
     }
 
     fn at(given: tokio_postgres::Config, path: &str) -> Result<Self, StoreError> {
         let mut address = given.clone();
-        // A machine that vanished must not hold its locks for hours: the database asks after it from the fifth second on.
+        // A machine that vanished must not hold its locks for hours: the database probes it from the fifth second.
         let path = format!(
             "-c search_path={path} -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
         );
@@ -128,32 +129,29 @@ impl Store {
         Ok(Self { pool, address, given })
     }
 
-    /// A connection of the pool.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Takes a connection from the pool.
     pub async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
         self.pool.get().await.map_err(StoreError::Unreachable)
     }
 
-    /// How to open a connection outside the pool: for session locks and for listening.
+    /// The configuration of a connection outside the pool, for session locks and for listening.
     #[must_use]
     pub const fn address(&self) -> &tokio_postgres::Config {
         &self.address
     }
 
-    /// Brings the schema to this version; says which migrations ran.
+    /// Migrates the schema to this version; returns the migrations that ran.
     ///
     /// # Errors
-    /// Where the database is away or refuses.
+    /// If a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let mut client = self.client().await?;
-        // Two servers that start at once must not migrate side by side.
+        // Two servers that start together must not migrate at the same time.
         client
             .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
             .await
             .context("wait for the migration lock")?;
-        // The history of migrations has always been where a connection without a search path puts it.
+        // The history of migrations is in the schema of a connection without a search path.
         client.execute("SET search_path = public", &[]).await.context("begin the migration")?;
         let report = migrations::migrations::runner().run_async(&mut **client).await.map_err(StoreError::Migrate);
         client.execute("RESET search_path", &[]).await.context("end the migration")?;
@@ -161,10 +159,10 @@ impl Store {
         Ok(report?.applied_migrations().iter().map(ToString::to_string).collect())
     }
 
-    /// Checks that the schema is the one that this program was written for.
+    /// Checks that the schema has the version of this program.
     ///
     /// # Errors
-    /// Where it isn't, or where the database is away.
+    /// If the schema has another version.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
         let needed = migrations::migrations::runner()
             .get_migrations()

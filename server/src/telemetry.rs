@@ -1,6 +1,7 @@
-//! Everything that the server says about itself: one function per happening, which logs it and counts it.
+//! Logs and metrics of the server: one function per event, which logs and counts it.
 //!
-//! Never in here: names of people, what they wrote, file names, codes, message bodies. A facility or terminal is its UUID.
+//! A log never contains names of people, what they wrote, file names, codes or message bodies. A facility or a terminal
+//! is its UUID. A message is a lower-case fragment without a full stop that says what happened.
 
 use std::io::IsTerminal as _;
 
@@ -15,7 +16,7 @@ use crate::log::Position;
 use crate::store::token::TokenRejection;
 use yomitori_base::error::chain;
 
-/// Logs to standard error from here on, at `info` or as `YOMITORI_LOG` says.
+/// Starts to log to standard error, at `info` or as `YOMITORI_LOG` says.
 pub fn init() {
     let filter = EnvFilter::try_from_env("YOMITORI_LOG").unwrap_or_else(|_| EnvFilter::new("info,rdkafka=off"));
     let logs = tracing_subscriber::fmt()
@@ -27,10 +28,10 @@ pub fn init() {
     logs.try_init().ok();
 }
 
-/// Counts from here on; the handle renders `/metrics`.
+/// Starts to count; the handle renders `/metrics`.
 ///
 /// # Panics
-/// Where another recorder was installed: the process has one.
+/// If a recorder is already installed: a process has one.
 #[must_use]
 pub fn count() -> PrometheusHandle {
     PrometheusBuilder::new()
@@ -47,11 +48,11 @@ pub fn started(version: &str, roles: &str) {
 }
 
 pub fn listening(what: &str, address: std::net::SocketAddr) {
-    info!(%address, "{what} is open");
+    info!(%address, "listening for {what}");
 }
 
 pub fn stopping() {
-    info!("server stops");
+    info!("server stopping");
 }
 
 pub fn waiting_for(what: &str, error: Cause<'_>) {
@@ -60,28 +61,28 @@ pub fn waiting_for(what: &str, error: Cause<'_>) {
 
 pub fn accept_failed(error: &std::io::Error) {
     counter!("fleet_server_accept_failures_total").increment(1);
-    warn!(%error, "a connection could not be accepted");
+    warn!(%error, "failed to accept a connection");
 }
 
-/// Certificates that don't hold are refused here. It is counted and not warned of: anyone can cause it.
+/// Invalid certificates are rejected here. This is no warning, because anyone on the network can cause it.
 pub fn handshake_failed(error: &std::io::Error) {
     counter!("fleet_server_handshake_failures_total").increment(1);
-    info!(%error, "a TLS handshake failed");
+    info!(%error, "TLS handshake failed");
 }
 
 pub fn stream_opened(peer: Peer, session: Session) {
     counter!("fleet_server_streams_opened_total").increment(1);
-    info!(terminal.id = %peer.terminal, facility.id = %peer.facility, session.id = %session, "a terminal connected");
+    info!(terminal.id = %peer.terminal, facility.id = %peer.facility, session.id = %session, "terminal connected");
 }
 
 pub fn stream_closed(peer: Peer, session: Session, why: &str) {
     counter!("fleet_server_streams_closed_total").increment(1);
-    info!(terminal.id = %peer.terminal, session.id = %session, why, "a terminal left");
+    info!(terminal.id = %peer.terminal, session.id = %session, why, "terminal disconnected");
 }
 
 pub fn stream_refused(peer: Peer, refusal: Cause<'_>) {
     counter!("fleet_server_streams_refused_total").increment(1);
-    info!(terminal.id = %peer.terminal, refusal = chain(refusal), "a terminal's message was refused");
+    info!(terminal.id = %peer.terminal, refusal = chain(refusal), "rejected a terminal's message");
 }
 
 pub fn batch_accepted(observations: usize, took: std::time::Duration) {
@@ -92,62 +93,62 @@ pub fn batch_accepted(observations: usize, took: std::time::Duration) {
 
 pub fn append_failed(error: Cause<'_>) {
     counter!("fleet_server_append_failures_total").increment(1);
-    warn!(error = chain(error), "the log did not confirm; nothing was acknowledged");
+    warn!(error = chain(error), "failed to append to the log; nothing was acknowledged");
 }
 
-/// What follows from a decision about the list was not told to all; `listing reconcile` goes on.
+/// A decision about the list did not reach every facility; `listing reconcile` resumes it.
 pub fn apply_failed(error: Cause<'_>) {
     counter!("fleet_server_apply_failures_total").increment(1);
-    warn!(error = chain(error), "a snapshot could not be applied; run `yomitori-server listing reconcile`");
+    warn!(error = chain(error), "failed to apply a snapshot; run `yomitori-server listing reconcile`");
 }
 
-/// What was true can't be told now; it will be, later.
+/// The status history could not be written; the facilities stay pending.
 pub fn history_failed(error: Cause<'_>) {
-    warn!(error = chain(error), "What was true of facilities can't be told anew now; it is tried again.");
+    warn!(error = chain(error), "failed to write the status history; retrying");
 }
 
-/// What was true of so many facilities was told anew.
-pub fn history_told(facilities: usize) {
+/// The status history of `facilities` was recomputed.
+pub fn history_recomputed(facilities: usize) {
     counter!("fleet_server_history_told_total").increment(facilities as u64);
 }
 
-/// How much terminals may collect can't be looked up.
+/// The collection limits could not be read.
 pub fn limits_unknown(error: Cause<'_>) {
-    warn!(error = chain(error), "How much terminals may collect is not known now; they keep to what they were told.");
+    warn!(error = chain(error), "failed to read the collection limits; terminals keep the last ones they received");
 }
 
 pub fn lease_not_renewed(error: Cause<'_>) {
     counter!("fleet_server_lease_failures_total").increment(1);
-    warn!(error = chain(error), "the lease of this instance could not be kept up");
+    warn!(error = chain(error), "failed to renew the lease of this instance");
 }
 
 pub fn terminal_enrolled(peer: Peer) {
     counter!("fleet_server_enrolments_total").increment(1);
-    info!(terminal.id = %peer.terminal, facility.id = %peer.facility, "a terminal was enrolled");
+    info!(terminal.id = %peer.terminal, facility.id = %peer.facility, "terminal enrolled");
 }
 
 pub fn certificate_renewed(peer: Peer) {
     counter!("fleet_server_renewals_total").increment(1);
-    info!(terminal.id = %peer.terminal, "a certificate was renewed");
+    info!(terminal.id = %peer.terminal, "certificate renewed");
 }
 
 pub fn renewal_refused(peer: Peer) {
     counter!("fleet_server_renewals_refused_total").increment(1);
-    warn!(terminal.id = %peer.terminal, "a terminal that is not in use asked for a new certificate and got none");
+    warn!(terminal.id = %peer.terminal, "refused to renew the certificate of a terminal that is no longer in use");
 }
 
 pub fn enrolment_refused(error: Cause<'_>) {
     counter!("fleet_server_enrolments_refused_total").increment(1);
-    info!(error = chain(error), "an enrolment failed");
+    info!(error = chain(error), "enrolment failed");
 }
 
 pub fn token_refused(invalid: TokenRejection) {
     counter!("fleet_server_enrolments_refused_total").increment(1);
-    info!(reason = ?invalid, "an enrolment token was refused");
+    info!(reason = ?invalid, "enrolment token refused");
 }
 
 pub fn partition_taken(position: Position) {
-    info!(partition = position.partition, offset = position.offset, "projecting a partition");
+    info!(partition = position.partition, offset = position.offset, "partition acquired");
 }
 
 pub fn batch_folded(facts: usize, duplicates: usize, facilities: usize, took: std::time::Duration) {
@@ -158,10 +159,10 @@ pub fn batch_folded(facts: usize, duplicates: usize, facilities: usize, took: st
     histogram!("fleet_server_fold_seconds").record(took.as_secs_f64());
 }
 
-/// Another instance takes it over, and tells of it from then on.
-pub fn partition_left(partition: i32) {
+/// Another instance takes it over and reports its lag from then on.
+pub fn partition_released(partition: i32) {
     lag(partition, 0, 0.0);
-    info!(partition, "a partition is left to another instance");
+    info!(partition, "partition released to another instance");
 }
 
 /// How far behind the log the projection of a partition is.
@@ -176,68 +177,69 @@ pub fn facility_parked(facility: FacilityId, position: Position, reason: &str) {
     counter!("fleet_server_facilities_parked_total").increment(1);
     error!(
         facility.id = %facility, partition = position.partition, offset = position.offset, reason,
-        "a facility's log can't be followed; its records are set aside until a person looks at them"
+        "failed to fold a facility's record; its records are set aside until a person looks at them"
     );
 }
 
-/// Records that waited were folded, or left out as a person said.
+/// Waiting records were folded, or skipped as a person stated.
 pub fn facility_retried(facility: FacilityId, folded: usize, left_out: usize) {
     if folded + left_out > 0 {
-        info!(facility.id = %facility, records = folded, left_out, "records that were set aside wait no longer");
+        info!(facility.id = %facility, records = folded, left_out, "parked records resumed");
     }
 }
 
-/// Of what the start tries again, most will still not be followed: that was told when it was parked.
+/// A warning and no error: most facilities that a start retries stay parked, and the error was logged when they were
+/// parked.
 pub fn facility_still_parked(facility: FacilityId, position: Position, reason: &str) {
     counter!("fleet_server_retries_in_vain_total").increment(1);
     warn!(
         facility.id = %facility, partition = position.partition, offset = position.offset, reason,
-        "a facility's log still can't be followed"
+        "failed to fold a parked facility's record again"
     );
 }
 
 pub fn policy_changed(rules: u32) {
-    info!(rules.version = rules, "other rules or closures hold: every facility is folded anew");
+    info!(rules.version = rules, "rules or closures changed; every facility will be folded again");
 }
 
-pub fn folding_anew(facilities: usize, rules: u32) {
-    info!(rules.version = rules, facilities, "folding facilities anew");
+pub fn refolding(facilities: usize, rules: u32) {
+    info!(rules.version = rules, facilities, "refolding facilities");
 }
 
-pub fn folded_anew(facilities: usize, rules: u32) {
-    info!(rules.version = rules, facilities, "facilities were folded anew");
+pub fn refolded(facilities: usize, rules: u32) {
+    info!(rules.version = rules, facilities, "facilities refolded");
 }
 
-pub fn not_folded_anew(facility: FacilityId, position: Position) {
+pub fn refold_failed(facility: FacilityId, position: Position) {
     counter!("fleet_server_facilities_not_folded_anew_total").increment(1);
     error!(
         facility.id = %facility, partition = position.partition, offset = position.offset,
-        "a facility can't be folded under the rules in force; it stays as it was"
+        "failed to fold a facility under the rules in force; it keeps its previous status"
     );
 }
 
 pub fn rebuilding(from: i32, to: i32) {
-    info!(from, to, "another version of the fold: the whole log is folded anew; what was is shown until then");
+    info!(from, to, "the fold has a new version; folding the whole log again while showing the previous generation");
 }
 
 pub fn rebuilt_so_far(done: u64, of: u64) {
-    info!(done, of, "folding the log anew");
+    info!(done, of, "folding the log again");
 }
 
 pub fn rebuilt(version: i32) {
-    info!(version, "the log was folded anew, and is shown");
+    info!(version, "the log was folded again and the new generation is shown");
 }
 
 pub fn projection_failed(error: Cause<'_>) {
     counter!("fleet_server_projection_failures_total").increment(1);
-    warn!(error = chain(error), "the projection paused; it goes on from the last commit");
+    warn!(error = chain(error), "projection failed; it resumes from the last commit");
 }
 
 pub fn page_failed(error: Cause<'_>) {
     counter!("fleet_server_page_failures_total").increment(1);
-    warn!(error = chain(error), "a page could not be shown");
+    warn!(error = chain(error), "failed to answer a page request");
 }
 
 pub fn role_ended(role: &str, error: Cause<'_>) {
-    error!(role, error = chain(error), "a part of the server ended; the server stops");
+    error!(role, error = chain(error), "a part of the server ended; stopping the server");
 }

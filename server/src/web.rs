@@ -1,8 +1,9 @@
-//! What people see: pages, their live updates, the same as JSON, health and metrics.
+//! The pages, their live updates, the JSON API, health and metrics.
 //!
-//! Reads `store`; what people state goes through `ingest::operator` and no other way. Until people can sign in, requests are answered only where their Host is this machine
-//! itself: the address is guarded by `config`, and a foreign web page that points its own name at this machine is refused
-//! here. Everything that a page needs comes from this process; no other origin is ever contacted.
+//! This module reads `store`; statements go only through `ingest::operator`. Until people can sign in, requests are
+//! answered only if their Host is this machine: `config` restricts the address, and this module refuses a foreign web
+//! page that points its own name at this machine. Everything that a page needs comes from this process; no other origin
+//! is contacted.
 
 mod api;
 mod as_of;
@@ -51,18 +52,18 @@ use self::pages::listing::decide;
 use crate::ingest::operator::{Operator, StatementOutcome};
 use crate::store::Store;
 
-/// Pages that read the database at the same time; the pool is shared with ingest and projection.
+/// Pages that read the database at the same time, because ingest and projection share the pool.
 const READING_AT_ONCE: usize = 6;
-/// Files at the same time: each holds a connection for as long as its reader is slow.
+/// Files at the same time: each holds a connection until its client has read it.
 const DOWNLOADS_AT_ONCE: usize = 2;
-/// Forms at the same time: each waits a moment until it is shown.
+/// Forms at the same time: each waits a moment until its statement is shown.
 const STATING_AT_ONCE: usize = 6;
-/// No page takes longer to begin.
+/// The time limit for the beginning of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// After being told to stop, answers have this long to end.
+/// How long answers have to end after a stop signal.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
-/// What handlers need.
+/// The shared state of the handlers.
 #[derive(Clone)]
 struct Web {
     store: Store,
@@ -78,10 +79,10 @@ struct Web {
     applying: Arc<Semaphore>,
 }
 
-/// Serves pages on `listener` until `stop`. Open streams end then, so that nothing waits for them.
+/// Serves pages on `listener` until `stop`, which also ends open streams, so that the shutdown does not wait for them.
 ///
 /// # Errors
-/// Where the listener fails.
+/// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
     store: Store,
@@ -93,7 +94,7 @@ pub async fn serve(
     let stopping = stop.clone();
     tokio::select! {
         served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future() => served,
-        // A connection that never ends must not keep the server from ending.
+        // A connection that never ends must not prevent the server from stopping.
         () = async { stopping.cancelled().await; tokio::time::sleep(STOP_LIMIT).await } => Ok(()),
     }
 }
@@ -147,7 +148,7 @@ async fn asset(Path((fingerprint, name)): Path<(String, String)>) -> Result<Resp
     assets::file(&fingerprint, &name).ok_or(Failure::NoPage)
 }
 
-/// Lets a few requests read at a time, and a few others state something, each for so long at most.
+/// Limits the number of concurrent reads and statements, and the time of each.
 async fn in_turn(State(web): State<Web>, request: Request, next: Next) -> Response {
     let answer = async {
         let turns = if *request.method() == Method::POST { &web.stating } else { &web.reading };
@@ -157,7 +158,7 @@ async fn in_turn(State(web): State<Web>, request: Request, next: Next) -> Respon
     tokio::time::timeout(ANSWER_LIMIT, answer).await.unwrap_or_else(|_| Failure::Busy.into_response())
 }
 
-/// Stands around every answer: who may ask, in which language, how failures look, what browsers may do with it.
+/// Wraps every answer: checks the host, chooses the language, renders failures, sets security headers.
 async fn frame(mut request: Request, next: Next) -> Response {
     let program = ["/api/", "/healthz", "/metrics"].iter().any(|path| request.uri().path().starts_with(path));
     let chosen = chosen_language(request.uri().query());
@@ -203,7 +204,7 @@ fn chosen_language(query: Option<&str>) -> Option<Lang> {
     pairs.find(|(name, _)| name == LANG).and_then(|(_, value)| Lang::from_key(&value))
 }
 
-/// Refuses what was meant for another name than this machine's own.
+/// Refuses requests for a host other than this machine.
 fn local_host(headers: &HeaderMap) -> Result<(), Failure> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = match host.strip_prefix('[') {

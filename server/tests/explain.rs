@@ -135,7 +135,7 @@ fn what_is_wrong_with_a_file_is_said_and_nothing_is_computed() {
     let broken = EXAMPLE.replace("\"listed\": true", "\"listed\": \"yes\"");
     let message = refused(&broken, &[]);
     assert!(message.contains("line 36") && message.contains("expected true or false"), "{message}");
-    assert!(refused("", &[]).contains("there is no fact in it"));
+    assert!(refused("", &[]).contains("the file contains no fact"));
     assert!(refused(EXAMPLE, &["--rules", "/nonexistent/rules.toml"]).contains("/nonexistent/rules.toml"));
     assert!(refused(EXAMPLE, &["--at", "yesterday"]).contains("2026-04-01T10:30"));
 }

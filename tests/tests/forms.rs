@@ -88,7 +88,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     shows("#intent-now", "Opts out").await?;
     shows("#process", "No call needed").await?;
     office.goto("/calls").await?;
-    shows("#calls", "Nobody has to be called for").await?;
+    shows("#calls", "No facility needs a call").await?;
 
     // The first phone read makes the call necessary; the open page shows it without a reload.
     let card = pcscd.insert(0, &PHONE)?;
@@ -125,7 +125,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     office.click("#calls .button.primary").await?;
     office.fill("at", &typed(confirmed_at)).await?;
     office.click("form.entry button").await?;
-    shows("#calls", "Waiting for a later list").await?;
+    shows("#calls", "Waiting for the next list").await?;
 
     // A list that covers the facility and doesn't name it.
     let file = office.world.folder().join("list.csv");
@@ -140,11 +140,11 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
         Ok(())
     })
     .await?;
-    shows("#calls", "Nobody has to be called for").await?;
+    shows("#calls", "No facility needs a call").await?;
 
     // Every step with author, time and reason.
     office.goto(&format!("/facilities/{CODE}?show=people&lang=en")).await?;
-    shows("#process", "Reflected in the list").await?;
+    shows("#process", "Applied to the list").await?;
     for needle in [
         "Listing intent",
         "人手が足りない",
@@ -152,7 +152,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
         "reference A-1203",
         "listing is not wanted",
         "Opt-out confirmed",
-        "the call centre said so",
+        "confirmed by the call centre",
         "事務長 鈴木",
         &when(called_at),
         &when(confirmed_at),
@@ -239,7 +239,7 @@ async fn a_person_assigns_a_row_of_the_list_on_the_page() -> Result<()> {
     import("2026-06-01", "4719999015,よその医院\n").await?;
     office.goto("/listing?lang=en").await?;
     shows("#kinds", "+1").await?;
-    shows("#kinds", "1 resemble one of ours").await?;
+    shows("#kinds", "1 resemble one of our facilities").await?;
     shows("#doubtful", "(50 %)").await?;
     office.click("#kinds a.name").await?;
     shows("#rows", "same name").await?;

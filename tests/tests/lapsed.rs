@@ -105,7 +105,7 @@ async fn a_terminal_that_is_retired_or_was_off_for_too_long_stays_out() -> Resul
     retired.launch()?;
     ancient.launch()?;
     wait::until("the refusals", SOON, async || {
-        ensure!(retired.log().contains("not in use any more"), "{}", retired.log());
+        ensure!(retired.log().contains("no longer in use"), "{}", retired.log());
         ensure!(ancient.log().contains("The server is not connected"), "{}", ancient.log());
         Ok(())
     })

@@ -195,7 +195,7 @@ async fn an_interrupted_import_continues_and_later_facilities_catch_up() -> Resu
     store.execute(first, &[]).await?;
     let before = desk.observed().await?;
     let printed = desk.import("2026-04-01", "1319999015,よみとり病院\n0119999019,北の医院\n").await?;
-    ensure!(printed.contains("1 had been told before"), "{printed}");
+    ensure!(printed.contains("1 already recorded"), "{printed}");
     wait::until("the rest is updated", PATIENCE, async || {
         let now = desk.observed().await?;
         ensure!(now == before + 2, "{now} after {before}");

@@ -290,7 +290,7 @@ async fn on_the_pages_a_person_retries_and_skips_records() -> Result<()> {
     for (path, needles) in [
         ("/?lang=ja".to_owned(), vec!["1施設の記録が止まっています", "href=\"/parked\""]),
         ("/parked?lang=ja".to_owned(), vec!["とまる医院", "停止中", "もう一度試す", "decode: "]),
-        ("/parked?lang=en".to_owned(), vec!["Parked facilities", "Stands still", "Try again"]),
+        ("/parked?lang=en".to_owned(), vec!["Parked facilities", "Blocked", "Try again"]),
         (format!("/parked/{CODE}?lang=ja"), vec!["maintenance_window_set", "解読不能"]),
         (format!("/facilities/{CODE}?lang=ja"), vec!["この施設の記録は止まっています"]),
         ("/metrics".to_owned(), vec!["fleet_server_parked_facilities 1", "fleet_server_parked_records 4"]),

@@ -82,7 +82,7 @@ async fn damaged_data_are_reported_and_swapped_while_records_arrive() -> Result<
     desk.agrees().await?;
     let analysts = "SELECT count(*) FROM analytics.fact f JOIN projection.facility USING (facility_id)";
     ensure!(desk.one(analysts).await? > i64::try_from(desk.crowd.observed)? * i64::try_from(FACILITIES)?);
-    ensure!(desk.server.run(&["rebuild", "drop"]).await?.contains("forgotten"));
+    ensure!(desk.server.run(&["rebuild", "drop"]).await?.contains("deleted"));
     ensure!(desk.one("SELECT count(*) FROM pg_namespace WHERE nspname IN ('shadow', 'leaving')").await? == 0);
     desk.agrees().await
 }

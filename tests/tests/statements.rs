@@ -328,7 +328,7 @@ async fn a_mistaken_statement_is_withdrawn_and_a_repeated_form_counts_once() -> 
     let Verdict::Refused(again) = office.on_the_command_line(withdraw, &fields).await? else {
         anyhow::bail!("it was withdrawn twice");
     };
-    ensure!(again.contains("has been withdrawn already"), "{again}");
+    ensure!(again.contains("is already withdrawn"), "{again}");
     // The status history no longer contains the read.
     wait::until("the status history to be computed", PATIENCE, async || {
         let answer = office.server.run(&["status", "--as-of", "2026-04-01T12:00", "--format", "json"]).await?;

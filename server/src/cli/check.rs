@@ -1,4 +1,4 @@
-//! `check`: whether the server could run, point by point.
+//! `check`: reports for each prerequisite whether the server could run.
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
     let authority = if config.state_dir.join("ca.pem").exists() {
         Authority::open_or_create(&config.state_dir, crate::clock::now()).map(drop).map_err(|error| chain(&error))
     } else {
-        Err("there is none yet (run `yomitori-server migrate`)".to_owned())
+        Err("not created yet (run `yomitori-server migrate`)".to_owned())
     };
     let points = [
         ("データベース database         ", database),

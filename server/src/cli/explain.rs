@@ -1,5 +1,5 @@
-//! `explain`: how each axis of a facility came to be what it is, event by event. Of a file this needs no configuration, no
-//! log and no database.
+//! `explain`: how each axis of a facility got its value, event by event. For a file it needs no configuration, log or
+//! database.
 
 mod show;
 mod stored;
@@ -20,25 +20,25 @@ use super::output::{FormatArgument, note, say, warn};
 use super::{Context, UsageError};
 use yomitori_base::error::chain;
 
-/// Mistakes in a file that are shown one by one.
+/// At most this many mistakes of a file are shown.
 const SHOWN: usize = 20;
 
 #[derive(Args)]
 #[command(after_long_help = FORM, group(ArgGroup::new("what").required(true).args(["code", "events", "example"])))]
 pub(super) struct ExplainArguments {
-    /// One of the institution codes of a facility, or its identifier: the facts are those of the server.
+    /// One of the institution codes of a facility, or its identifier; the facts come from the server.
     code: Option<String>,
-    /// A file of facts, one a line (see below); `-` reads standard input. No server is needed.
+    /// A file of facts, one per line (see below); `-` reads standard input. No server is needed.
     #[arg(long)]
     events: Option<PathBuf>,
     /// Print an example of such a file, with every kind of event.
     #[arg(long)]
     example: bool,
-    /// Only this facility of the file: its identifier, or one of its institution codes.
+    /// Only this facility of the file: an identifier or an institution code.
     #[arg(long, requires = "events")]
     facility: Option<String>,
-    /// As it was known at this instant, such as 2026-04-01T10:30:00+09:00; without an offset it is Japan's time. By default
-    /// now; of a file, when its last fact was received.
+    /// Explain what was known at this instant, such as 2026-04-01T10:30:00+09:00; Japan's time without an offset. The
+    /// default is now; for a file, when the last fact was received.
     #[arg(long, value_parser = instant::parse)]
     at: Option<DateTime<Utc>>,
     #[command(flatten)]
@@ -47,27 +47,27 @@ pub(super) struct ExplainArguments {
     format: FormatArgument,
 }
 
-/// What to judge by.
+/// Files that replace the rules and the calendar.
 #[derive(Args)]
 pub(super) struct PolicyFiles {
-    /// Rules (TOML) in place of those of the program and of any that were adopted; `rules export` prints some.
+    /// Rules (TOML) that replace the program's own and every adopted one; `rules export` prints an example.
     #[arg(long)]
     rules: Option<PathBuf>,
-    /// Holidays in the form of the Cabinet Office's CSV, in place of those of the program.
+    /// Holidays in the format of the Cabinet Office's CSV that replace the program's own.
     #[arg(long)]
     holidays: Option<PathBuf>,
-    /// Hours of the call centre (TOML) in place of those of the program.
+    /// Hours of the call centre (TOML) that replace the program's own.
     #[arg(long)]
     hours: Option<PathBuf>,
 }
 
 impl PolicyFiles {
-    /// The rules that were given, or those of the program.
+    /// The rules from the file, or the program's own.
     fn rules(&self) -> Result<Rules, UsageError> {
         self.rules.as_deref().map_or_else(|| Ok(Rules::bundled()), read_rules)
     }
 
-    /// The calendar that was given, or that of the program.
+    /// The calendar from the files, or the program's own.
     fn calendar(&self) -> Result<Calendar, UsageError> {
         let calendar = match &self.holidays {
             Some(file) => Calendar::parse(&read(file)?).map_err(|error| wrong(file, &chain(&error)))?,
@@ -79,7 +79,7 @@ impl PolicyFiles {
     }
 }
 
-/// Explains a file of facts, or what the server knows of a facility.
+/// Explains a file of facts, or the facts that the server has about a facility.
 pub(super) async fn run(
     asked: ExplainArguments,
     context: impl FnOnce() -> anyhow::Result<Context>,
@@ -97,18 +97,18 @@ pub(super) async fn run(
 fn of_file(file: &Path, asked: &ExplainArguments) -> Result<(), UsageError> {
     let (rules, calendar) = (asked.policy.rules()?, asked.policy.calendar()?);
     let mut lines = lines::read(&read(file)?).map_err(|mistakes| {
-        let mut told: Vec<String> = mistakes.iter().take(SHOWN).map(|mistake| format!("  - {mistake}")).collect();
+        let mut shown: Vec<String> = mistakes.iter().take(SHOWN).map(|mistake| format!("  - {mistake}")).collect();
         if mistakes.len() > SHOWN {
-            told.push(format!("  - {} more", mistakes.len() - SHOWN));
+            shown.push(format!("  - {} more", mistakes.len() - SHOWN));
         }
-        let advice = "see `yomitori-server explain --help` for the form";
-        wrong(file, &format!("nothing was computed; {advice}\n{}", told.join("\n")))
+        let advice = "see `yomitori-server explain --help` for the format";
+        wrong(file, &format!("nothing was computed; {advice}\n{}", shown.join("\n")))
     })?;
     if asked.policy.rules.is_some() {
         lines.retain(|line| {
             let adopts = matches!(line.recorded.event, Event::RulesAdopted(_));
             if adopts {
-                warn(&format!("line {} adopts rules; --rules is used in their place", line.number));
+                warn(&format!("line {} adopts rules; --rules replaces them", line.number));
             }
             !adopts
         });
@@ -116,14 +116,12 @@ fn of_file(file: &Path, asked: &ExplainArguments) -> Result<(), UsageError> {
     let (numbers, facts): (Vec<usize>, Vec<Recorded>) =
         lines.into_iter().map(|EventLine { number, recorded }| (number, recorded)).unzip();
     let Some(last) = facts.iter().map(|recorded| recorded.received_at).max() else {
-        return Err(wrong(file, "there is no fact in it"));
+        return Err(wrong(file, "the file contains no fact"));
     };
     let at = asked.at.unwrap_or(last);
     let later = facts.iter().filter(|recorded| recorded.received_at > at).count();
     if later > 0 {
-        note(&format!(
-            "{later} 件は {at} より後に届くため無視 / {later} facts were received after {at}: not known then"
-        ));
+        note(&format!("{later} 件は {at} より後に届くため無視 / ignored {later} facts that were received after {at}"));
     }
     let mut explained = explain(&facts, &rules, &calendar, at);
     if let Some(facility) = &asked.facility {
@@ -135,7 +133,7 @@ fn of_file(file: &Path, asked: &ExplainArguments) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Leaves one facility: by its identifier, or by a code that it has or had.
+/// Keeps only one facility, named by its identifier or by a current or former code.
 fn choose(explained: &mut Explanation, text: &str, at: DateTime<Utc>) -> Result<(), UsageError> {
     let has_code = |id: &FacilityId, code: &InstitutionCode| {
         let codes = explained.status(*id, at).map(|status| status.codes).unwrap_or_default();
@@ -157,7 +155,7 @@ fn choose(explained: &mut Explanation, text: &str, at: DateTime<Utc>) -> Result<
 pub(super) fn read_rules(file: &Path) -> Result<Rules, UsageError> {
     Rules::parse(&text(file)?).map_err(|mistakes| {
         let mistakes: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
-        wrong(file, &format!("these rules can't be used\n{}", mistakes.join("\n")))
+        wrong(file, &format!("the rules are not valid\n{}", mistakes.join("\n")))
     })
 }
 
@@ -166,10 +164,10 @@ pub(super) fn wrong(file: &Path, what: &str) -> UsageError {
 }
 
 pub(super) fn text(file: &Path) -> Result<String, UsageError> {
-    String::from_utf8(read(file)?).map_err(|_| wrong(file, "it is not UTF-8"))
+    String::from_utf8(read(file)?).map_err(|_| wrong(file, "the file is not valid UTF-8"))
 }
 
-/// The bytes of a file, or of standard input.
+/// Reads the bytes of a file or of standard input.
 fn read(file: &Path) -> Result<Vec<u8>, UsageError> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
@@ -191,7 +189,7 @@ mod tests {
     #[test]
     fn the_form_names_every_flag_under_its_severity_and_every_word_of_the_tables() {
         let words: Vec<&str> = FORM.split(|c: char| !c.is_ascii_alphanumeric() && !"_.-".contains(c)).collect();
-        let named = |word: &str| assert!(words.contains(&word), "the form lacks `{word}`");
+        let named = |word: &str| assert!(words.contains(&word), "the format lacks `{word}`");
         Cause::all().iter().for_each(|cause| named(&cause.id));
         Fallback::all().iter().for_each(|fallback| named(&fallback.id));
         FaceReaderModel::all().iter().for_each(|model| named(&model.id));

@@ -1,4 +1,4 @@
-//! `facility`: the facilities that are watched, from a table or one at a time.
+//! `facility`: registers facilities, from a table or one at a time.
 
 mod detail;
 
@@ -24,12 +24,12 @@ use yomitori_listing::format::Format;
 use yomitori_listing::master::{self, BUREAU, Change, Plan, PlannedChange};
 use yomitori_listing::table::{self, Mistake};
 
-/// Statements on their way at once.
+/// Statements in flight at once.
 const AT_ONCE: usize = 5000;
 const TOLD_EVERY: usize = 20_000;
-/// More than this take longer to show than a person waits.
+/// Beyond this many, a person does not wait until all are shown.
 const SHOWN_AT_ONCE: usize = 2000;
-/// Changes and warnings that are shown one by one.
+/// At most this many changes and warnings are shown.
 const SHOWN: usize = 20;
 
 #[derive(Subcommand)]
@@ -37,10 +37,10 @@ pub(super) enum Command {
     /// Register facilities, or change their names, codes and addresses, from a CSV or XLSX.
     ///
     /// The table has the columns code, name, prefecture and, if wanted, address (医療機関コード, 名称, 都道府県, 住所). Several
-    /// codes of one facility are parted by spaces. One broken row, and nothing is imported.
+    /// codes of one facility are separated by spaces. If one row is not valid, nothing is imported.
     ///
-    /// The regional bureaus' master (コード内容別医療機関一覧表) fills names and addresses of facilities that are registered;
-    /// it needs --prefecture and --kind, as they are those of the file.
+    /// The regional bureaus' master (コード内容別医療機関一覧表) fills in names and addresses of registered facilities. It needs
+    /// --prefecture and --kind, because the file does not contain them.
     ///
     /// Examples:
     ///   facility import facilities.csv --preview
@@ -49,16 +49,16 @@ pub(super) enum Command {
     #[command(verbatim_doc_comment)]
     Import {
         file: PathBuf,
-        /// Only show what would change.
+        /// Show what would change, and change nothing.
         #[arg(long)]
         preview: bool,
         /// The prefecture of the whole file, such as 13 or 東京都.
         #[arg(long)]
         prefecture: Option<Prefecture>,
-        /// The kind of all facilities in the file.
+        /// The kind of every facility in the file.
         #[arg(long, value_enum)]
         kind: Option<Kind>,
-        /// Register facilities of a bureau's master that are not known yet.
+        /// Also register the facilities of a bureau's master that are not registered yet.
         #[arg(long)]
         register: bool,
         #[command(flatten)]
@@ -106,7 +106,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         drop(bytes);
         master::read(&table, &Format::of_masters(), scope)
     });
-    // What is registered is read while the file is.
+    // Reads the registered facilities and the file at the same time.
     let (master, known) = tokio::join!(reading, snapshot::directory(&context.store, clock::now()));
     let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
     let master = master.context("failed to read the file")?.map_err(refused)?;
@@ -149,14 +149,14 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
         Some(position) if total <= SHOWN_AT_ONCE => {
             context.operator.wait_until_projected(position).await?;
         }
-        Some(_) => note("反映は順次進みます / recorded; what is shown follows within a few minutes"),
+        Some(_) => note("反映は順次進みます / recorded; the pages follow within a few minutes"),
         None => {}
     }
-    let unknown = if unknown > 0 { format!(", {unknown} left out as they are not registered") } else { String::new() };
+    let unknown = if unknown > 0 { format!(", {unknown} skipped as not registered") } else { String::new() };
     say(&format!("{done} 件を登録しました / {done} registered or changed, {unchanged} unchanged{unknown}"));
     if new > 0 && snapshots::all(&context.store).await?.iter().any(|snapshot| snapshot.applied_at.is_some()) {
         note(
-            "取込済みのリストを新しい施設に反映するには / for what the ministry's list says of the new ones: yomitori-server listing reconcile",
+            "取込済みのリストを新しい施設に反映するには / to apply imported lists to the new facilities: yomitori-server listing reconcile",
         );
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `flag list`: every flag, and what it means.
+//! `flag list`: lists every flag and what it means.
 
 use clap::Subcommand;
 use yomitori_facility::{Flag, Word as _};
@@ -7,7 +7,7 @@ use super::output::say;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Every flag, and what it means. No server is needed.
+    /// List every flag and what it means. No server is needed.
     List,
 }
 

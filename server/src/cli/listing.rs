@@ -1,4 +1,4 @@
-//! `listing`: the ministry's list, taken in snapshot by snapshot, and what can be seen by it.
+//! `listing`: imports snapshots of the ministry's list and shows what they say.
 
 mod import;
 mod show;
@@ -22,63 +22,63 @@ pub(super) use import::{read_file, refused};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Take in a file of the list: CSV (Shift_JIS/CP932, UTF-8) or XLSX.
+    /// Import a file of the list: CSV (Shift_JIS/CP932, UTF-8) or XLSX.
     ///
     /// Examples:
     ///   listing import list.csv --source mhlw --as-of 2026-01-15 --coverage full
     ///   listing import 13tokyo.xlsx --source mhlw-older --as-of 2026-01-15 --coverage prefecture:13
     #[command(verbatim_doc_comment)]
     Import(ImportArguments),
-    /// All snapshots, the newest first.
+    /// List all snapshots, the newest first.
     Snapshots {
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// One snapshot: where it is from, and its rows that are ours.
+    /// Show one snapshot: its source, and the rows of our facilities.
     Show {
-        /// The first digits of its identifier, as `listing snapshots` prints it.
+        /// The first digits of the identifier that `listing snapshots` prints.
         snapshot: String,
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// Rows that belong to none of our facilities but resemble one; a person decides with `listing match`.
+    /// List rows that match none of our facilities but resemble one; decide with `listing match`.
     Unmatched {
-        /// The snapshot; by default the newest of each kind.
+        /// The snapshot; the default is the newest of each kind.
         #[arg(long)]
         snapshot: Option<String>,
-        /// Also the rows that resemble nobody.
+        /// Include rows that resemble no facility.
         #[arg(long)]
         all: bool,
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// What changed from one snapshot to another of the same source and coverage.
+    /// Show what changed between two snapshots of the same source and coverage.
     Diff {
         before: String,
         after: String,
-        /// Only rows of our facilities.
+        /// Show only rows of our facilities.
         #[arg(long)]
         ours: bool,
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// How often the list appears, and how long it takes to follow us, as measured.
+    /// Show how often the list appears and how long it takes to reflect a change, as measured.
     Cadence {
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// Let a snapshot out of quarantine and apply it.
+    /// Release a snapshot from quarantine and apply it.
     Release {
         snapshot: String,
         #[command(flatten)]
         speaker: Attribution,
     },
-    /// Apply kept snapshots to facilities and codes that were registered since; by default the newest of each kind.
+    /// Apply stored snapshots to facilities and codes registered since; the default is the newest of each kind.
     Reconcile {
         #[arg(long)]
         snapshot: Option<String>,
     },
-    /// Decide that a row is one of our facilities: its code becomes a code of the facility.
+    /// Match a row to one of our facilities: its code becomes a code of the facility.
     Match {
         snapshot: String,
         /// The code in the row.
@@ -89,7 +89,7 @@ pub(super) enum Command {
         #[command(flatten)]
         speaker: Attribution,
     },
-    /// Decide that a row is none of our facilities, although it resembles one: it is not suggested again.
+    /// Dismiss a row that resembles one of our facilities but is none; it is not suggested again.
     Dismiss {
         snapshot: String,
         /// The code in the row.
@@ -97,19 +97,19 @@ pub(super) enum Command {
         #[command(flatten)]
         speaker: Attribution,
     },
-    /// Who took in which snapshot, released it, or dismissed a row, when and why.
+    /// Show who imported or released a snapshot or dismissed a row, when and why.
     Decisions {
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// The column mappings that come with the program; with a name, the mapping itself, to write one of one's own after.
+    /// List the bundled column mappings; with a name, print that mapping as a template.
     Formats { name: Option<String> },
 }
 
 #[derive(Args)]
 pub(super) struct ImportArguments {
     file: PathBuf,
-    /// Where the file is from, in a word; snapshots are compared with others of the same source.
+    /// A short name of the file's source; only snapshots of the same source are compared.
     #[arg(long)]
     source: String,
     /// The date of the list, such as 2026-01-15 (a day in Japan), or an instant.
@@ -118,7 +118,7 @@ pub(super) struct ImportArguments {
     /// What the file covers: `full`, `prefecture:13` or `query:TEXT`.
     #[arg(long)]
     coverage: Coverage,
-    /// A mapping by its name (see `listing formats`), or the path of a mapping file of one's own; by default it is found out.
+    /// The name of a mapping (see `listing formats`) or the path of a mapping file; detected by default.
     #[arg(long)]
     format: Option<String>,
     #[command(flatten)]
@@ -165,28 +165,26 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         }
         Command::Formats { name: Some(name) } => {
             let text = Mapping::text(&name);
-            say(text
-                .ok_or_else(|| UsageError(format!("there is no format `{name}`; see `listing formats`")))?
-                .trim_end());
+            say(text.ok_or_else(|| UsageError(format!("unknown format `{name}`; see `listing formats`")))?.trim_end());
             Ok(())
         }
     }
 }
 
-/// A snapshot by the first digits of its identifier.
+/// Finds a snapshot by the first digits of the identifier.
 async fn named(context: &Context, text: &str) -> anyhow::Result<ListSnapshot> {
     let all = snapshots::all(&context.store).await?;
     match snapshot_import::named(&all, text).as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(UsageError(format!("there is no snapshot `{text}`; see `yomitori-server listing snapshots`")).into()),
+        [] => Err(UsageError(format!("unknown snapshot `{text}`; see `yomitori-server listing snapshots`")).into()),
         several => {
             let ids: Vec<String> = several.iter().map(|snapshot| snapshot.snapshot.to_string()).collect();
-            Err(UsageError(format!("`{text}` is the beginning of several snapshots: {}", ids.join(", "))).into())
+            Err(UsageError(format!("`{text}` matches several snapshots: {}", ids.join(", "))).into())
         }
     }
 }
 
-/// The snapshot that was asked for, or the newest of each kind that is believed.
+/// The given snapshot, or the newest accepted one of each kind.
 async fn chosen(context: &Context, text: Option<&str>) -> anyhow::Result<Vec<ListSnapshot>> {
     if let Some(text) = text {
         return Ok(vec![named(context, text).await?]);
@@ -195,13 +193,13 @@ async fn chosen(context: &Context, text: Option<&str>) -> anyhow::Result<Vec<Lis
     let newest: Vec<ListSnapshot> = of_each_kind(&all).into_iter().cloned().collect();
     if newest.is_empty() {
         note(
-            "リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server listing import --help`",
+            "リストはまだ取り込まれていません / no list has been imported yet: see `yomitori-server listing import --help`",
         );
     }
     Ok(newest)
 }
 
-/// A day in Japan from its beginning, or an instant.
+/// Parses a day as its beginning in Japan, or an instant.
 fn as_of(text: &str) -> Result<DateTime<Utc>, String> {
     let text = text.trim();
     if let Ok(instant) = DateTime::<FixedOffset>::parse_from_rfc3339(text) {
@@ -210,11 +208,11 @@ fn as_of(text: &str) -> Result<DateTime<Utc>, String> {
     let day = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok());
     let midnight = day.and_then(|day| Tokyo.from_local_datetime(&day.and_hms_opt(0, 0, 0)?).single());
     let midnight =
-        midnight.ok_or_else(|| format!("`{text}` is no date: write 2026-01-15 or 2026-01-15T09:00:00+09:00"))?;
+        midnight.ok_or_else(|| format!("`{text}` is not a date: write 2026-01-15 or 2026-01-15T09:00:00+09:00"))?;
     in_range(midnight.with_timezone(&Utc), text)
 }
 
 fn in_range(at: DateTime<Utc>, text: &str) -> Result<DateTime<Utc>, String> {
     const FIRST_LIST: i64 = 1_600_000_000;
-    if at.timestamp() < FIRST_LIST { Err(format!("`{text}` lies before any such list")) } else { Ok(at) }
+    if at.timestamp() < FIRST_LIST { Err(format!("`{text}` is earlier than the first such list")) } else { Ok(at) }
 }

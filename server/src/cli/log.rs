@@ -1,4 +1,4 @@
-//! `log`: whether what the database holds is what the log says.
+//! `log`: verifies the database against the log.
 
 use std::process::ExitCode;
 
@@ -17,8 +17,8 @@ pub(super) const EXAMPLES: &str = "Examples:
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Read the whole log, fold it once more in memory, and compare every fact and every facility. Nothing is changed; the
-    /// exit code is 1 where they disagree.
+    /// Read the whole log, fold it again in memory, and compare every fact and facility with the database. Nothing is
+    /// changed; the exit code is 1 if they differ.
     Verify {
         #[command(flatten)]
         format: FormatArgument,
@@ -50,14 +50,16 @@ fn show(report: &Report) {
          {facts} facts ({repeated} repeated ones dropped), {facilities} facilities compared"
     ));
     if *behind > 0 {
-        say(&format!("{behind} 施設は新しい規則での計算待ちです / {behind} wait to be folded by the rules in force"));
+        say(&format!(
+            "{behind} 施設は新しい規則での計算待ちです / {behind} facilities wait to be folded by the rules in force"
+        ));
     }
     if *disagreements == 0 {
         say("一致しています / they agree");
     } else {
         say(&format!(
             "{disagreements} 件の不一致: `rebuild --facts` で作り直せます / {disagreements} disagreements: \
-             `yomitori-server rebuild --facts` folds the log anew"
+             `yomitori-server rebuild --facts` folds the log again"
         ));
     }
 }

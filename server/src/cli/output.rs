@@ -1,4 +1,4 @@
-//! What a command prints: results to standard output, everything else to standard error.
+//! The output of commands: results go to standard output, everything else to standard error.
 
 use std::io::Write as _;
 
@@ -6,36 +6,36 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-/// How a result is printed.
+/// The format of a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(super) enum Format {
-    /// For people.
+    /// A table for people.
     #[default]
     Table,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
-/// The one option of all commands that print a result.
+/// The format option of every command that prints a result.
 #[derive(Args, Clone, Copy)]
 pub(super) struct FormatArgument {
-    /// How the result is printed: for people, or for programs.
+    /// The format of the result: a table for people or JSON for programs.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }
 
-/// A line of the result. A closed pipe (`| head`) is no failure.
+/// Prints a line of the result. A closed pipe (`| head`) is not a failure.
 pub(super) fn say(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
 }
 
-/// The result for programs.
+/// Prints the result for programs.
 pub(super) fn json(document: &impl Serialize) -> anyhow::Result<()> {
     say(&serde_json::to_string_pretty(document).context("failed to write JSON")?);
     Ok(())
 }
 
-/// The result for people, with columns that stand below each other in any script.
+/// Prints the result for people; full-width characters keep the columns aligned.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(head).add_rows(rows);
@@ -43,17 +43,17 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     say(&table.trim_fmt());
 }
 
-/// A line about the work itself.
+/// Prints a line about the progress of the work.
 pub(super) fn note(line: &str) {
     writeln!(std::io::stderr(), "{line}").ok();
 }
 
-/// Something odd that stopped nothing.
+/// Prints a warning that did not stop the command.
 pub(super) fn warn(line: &str) {
     writeln!(std::io::stderr(), "warning: {line}").ok();
 }
 
-/// Why the command ended; `mistaken` where the error is a sentence to the person who typed it.
+/// Prints why the command failed; `mistaken` if the error is a sentence for the person who typed the command.
 pub(super) fn failed(error: &anyhow::Error, mistaken: bool) {
     let mark = if mistaken { "" } else { "error: " };
     writeln!(std::io::stderr(), "{mark}{error:#}").ok();

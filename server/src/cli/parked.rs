@@ -1,4 +1,4 @@
-//! `parked`: facilities of which a record could not be followed, so that it and all later ones wait; how to go on.
+//! `parked`: shows and resumes facilities that are blocked by a record that could not be folded.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
@@ -21,18 +21,18 @@ pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server parked retry 1319999015
   yomitori-server parked skip 1319999015 --by Suzuki --why 'written by a test, not by us'
 
-A facility is named by one of its codes or by its identifier, as `parked list` shows it; what is said of the whole fleet
-is `fleet`. Nothing that waits is lost: it lies in the log.";
+A facility is named by one of its codes or by its identifier, as `parked list` shows it; `fleet` names the facts about
+all facilities. No waiting record is lost: the log keeps it.";
 
-/// Read and printed in one go.
+/// Records that are read and printed at once.
 const AT_ONCE: i64 = 500;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Which facilities are parked: since when, how many records wait, and where and why the first one could not be followed.
+    /// List the parked facilities: since when, how many records wait, where and why the first one could not be folded.
     #[command(after_help = EXAMPLES)]
     List(FormatArgument),
-    /// Every waiting record of a facility: its place in the log, its size, what kinds of facts it holds, and why it waits.
+    /// Show every waiting record of a facility: its position in the log, its size, its kinds of facts, why it waits.
     #[command(after_help = EXAMPLES)]
     Show {
         /// A code, an identifier, or `fleet`.
@@ -40,19 +40,19 @@ pub(super) enum Command {
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// Fold what waits once more, in its order. What can be followed by now leaves the queue; the rest stays.
+    /// Fold the waiting records again, in order. Those that succeed leave the queue; the rest stays.
     #[command(after_help = EXAMPLES)]
     Retry {
         /// A code, an identifier, or `fleet`.
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         facility: Option<String>,
-        /// Every parked facility.
+        /// Retry every parked facility.
         #[arg(long)]
         all: bool,
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// Leave the first waiting record out for good, also when the log is folded anew. What waits behind it is then folded.
+    /// Skip the first waiting record permanently, also in a rebuild. The records behind it are then folded.
     #[command(after_help = EXAMPLES)]
     Skip {
         /// A code, an identifier, or `fleet`.
@@ -80,17 +80,17 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
     }
 }
 
-/// The parked facility that `text` names.
+/// Finds the parked facility that `text` names.
 async fn parked(context: &Context, text: &str) -> anyhow::Result<ParkedFacility> {
     let facility = match text.parse() {
-        // What registers it may be among what waits.
+        // The registration itself may be among the waiting records.
         Ok(id) => id,
         Err(_) if text == "fleet" => FacilityId::FLEET,
         Err(_) => context.facility(text).await?,
     };
     let found = waiting::stopped(&context.store, Some(facility), 1, 0).await?.pop();
     found.ok_or_else(|| {
-        let none = "この施設の記録は止まっていません / nothing of it waits";
+        let none = "この施設の記録は止まっていません / it has no waiting record";
         UsageError(format!("{text}: {none}; see `yomitori-server parked list`")).into()
     })
 }
@@ -117,24 +117,24 @@ async fn list(context: &Context, format: Format) -> anyhow::Result<()> {
         return Ok(());
     }
     for stopped in &found {
-        told(stopped);
+        print(stopped);
     }
-    note("次にできること / what can be done: yomitori-server parked --help");
+    note("次にできること / next steps: yomitori-server parked --help");
     Ok(())
 }
 
-/// Two lines of one parked facility.
-fn told(stopped: &ParkedFacility) {
+/// Prints a parked facility in two lines.
+fn print(stopped: &ParkedFacility) {
     let ParkedFacility { since, records, first, reason, .. } = stopped;
     say(&format!("{}  {} から / since, {records} 件 / records wait", called(stopped), minute(*since)));
-    let tried = stopped.tried_at.map(|at| format!("（再試行 / tried again {}）", minute(at))).unwrap_or_default();
+    let tried = stopped.tried_at.map(|at| format!("（再試行 / last retried {}）", minute(at))).unwrap_or_default();
     say(&format!("  {first}  {reason}{tried}"));
 }
 
-/// The facility by what people call it; its identifier where it has no code.
+/// The code and name of a facility, or the identifier if it has no code.
 fn called(stopped: &ParkedFacility) -> String {
     if stopped.facility_id == FacilityId::FLEET {
-        return "fleet 全体の記録 / what is said of all".to_owned();
+        return "fleet 全体の記録 / facts about all facilities".to_owned();
     }
     let id = stopped.facility_id.to_string();
     format!("{} {}", stopped.code.as_deref().unwrap_or(&id), stopped.name.as_deref().unwrap_or_default())
@@ -147,8 +147,8 @@ fn minute(at: DateTime<Utc>) -> String {
 async fn show(context: &Context, stopped: &ParkedFacility, format: Format) -> anyhow::Result<()> {
     let mut records: Vec<QueuedRecord> = Vec::new();
     if format == Format::Table {
-        told(stopped);
-        say("place        bytes     set aside         holds, and why it waits");
+        print(stopped);
+        say("position     bytes     parked at         facts, and why it waits");
     }
     let mut after: Option<Position> = None;
     loop {
@@ -173,12 +173,12 @@ async fn show(context: &Context, stopped: &ParkedFacility, format: Format) -> an
 }
 
 fn line(record: &QueuedRecord) {
-    let held = record.kinds.as_ref().map_or_else(
+    let kinds = record.kinds.as_ref().map_or_else(
         || "?".to_owned(),
         |kinds| kinds.iter().map(|(kind, count)| format!("{kind} ×{count}")).collect::<Vec<_>>().join(", "),
     );
     let (place, at) = (record.place.to_string(), minute(record.parked_at));
-    say(&format!("{place:<12} {:<9} {at}  [{held}] {}", record.bytes, record.reason));
+    say(&format!("{place:<12} {:<9} {at}  [{kinds}] {}", record.bytes, record.reason));
 }
 
 async fn retry(context: &Context, before: Vec<ParkedFacility>, format: Format) -> anyhow::Result<()> {
@@ -187,27 +187,27 @@ async fn retry(context: &Context, before: Vec<ParkedFacility>, format: Format) -
         _ => None,
     };
     let answered = context.operator.retry(only).await?;
-    came(context, &before, answered, format).await
+    report(context, &before, answered, format).await
 }
 
 async fn skip(context: &Context, stopped: &ParkedFacility, stated: Stated, format: Format) -> anyhow::Result<()> {
     let answered = match context.operator.skip(stopped.facility_id, stopped.first, stated).await {
         Ok(answered) => answered,
         Err(SkipError::NotFirst) => {
-            let moved = "the record is no longer the first that waits: look again with `yomitori-server parked show`";
+            let moved = "the record is no longer the first waiting one: check again with `yomitori-server parked show`";
             return Err(UsageError(moved.to_owned()).into());
         }
         Err(SkipError::State(error)) => return Err(error.into()),
         Err(SkipError::Store(error)) => return Err(error.into()),
     };
     if format == Format::Table {
-        say(&format!("{} を除外しました / {} is left out", stopped.first, stopped.first));
+        say(&format!("{} を除外しました / skipped {}", stopped.first, stopped.first));
     }
-    came(context, std::slice::from_ref(stopped), answered, format).await
+    report(context, std::slice::from_ref(stopped), answered, format).await
 }
 
-/// Tells which of these facilities go on, and which are still parked.
-async fn came(
+/// Prints which of these facilities resumed and which are still parked.
+async fn report(
     context: &Context,
     before: &[ParkedFacility],
     answered: StatementOutcome,
@@ -219,7 +219,7 @@ async fn came(
     if format == Format::Json {
         #[derive(Serialize)]
         struct RetryDocument<'a> {
-            /// Whether the projector has done it already.
+            /// Prints whether the projector has handled it already.
             done: bool,
             still_parked: &'a [&'a ParkedFacility],
         }
@@ -229,9 +229,9 @@ async fn came(
         say("受け付けました。処理は少し後です / accepted, not done yet (is the server's projector running?)");
     }
     for was in before.iter().filter(|was| !still.iter().any(|still| still.facility_id == was.facility_id)) {
-        say(&format!("{}: 再開しました / goes on", called(was)));
+        say(&format!("{}: 再開しました / resumed", called(was)));
     }
-    still.iter().for_each(|stopped| told(stopped));
+    still.iter().for_each(|stopped| print(stopped));
     if before.is_empty() {
         note("止まっている施設はありません / no facility is parked");
     }

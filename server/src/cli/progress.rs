@@ -1,4 +1,4 @@
-//! Progress of long work: a bar with an estimate where a person looks on, a line now and then elsewhere.
+//! Progress of long work: a bar with an estimate on a terminal, an occasional line elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::note;
 
-/// Between two lines where no person looks on.
+/// The time between two lines if the output is not a terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How far one piece of work is.
+/// The progress of one piece of work.
 pub(super) struct ProgressMeter {
     bar: ProgressBar,
     /// What is counted, in both languages.
@@ -21,7 +21,7 @@ pub(super) struct ProgressMeter {
 }
 
 impl ProgressMeter {
-    /// Of records of the log.
+    /// Counts records of the log.
     pub(super) fn of_records() -> Self {
         Self::new("件の記録 / records")
     }
@@ -38,7 +38,7 @@ impl ProgressMeter {
         Self { bar, unit, is_watched, began: now, noted_at: now }
     }
 
-    /// `done` of `of` are done; `remark` says what else there is to say.
+    /// Reports that `done` of `of` are done; `remark` is appended.
     pub(super) fn set(&mut self, done: u64, of: u64, remark: &'static str) {
         self.bar.set_length(of);
         self.bar.set_message(remark);
@@ -50,7 +50,7 @@ impl ProgressMeter {
         }
     }
 
-    /// The work has ended; the bar goes.
+    /// Ends the work and removes the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

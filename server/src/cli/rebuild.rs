@@ -1,4 +1,4 @@
-//! `rebuild`: folding the whole log anew, what would change by it, and the exchange.
+//! `rebuild`: folds the whole log again, shows what would change, and swaps the generations.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -12,32 +12,32 @@ use super::output::{Format, FormatArgument, json, note, say};
 use super::progress::ProgressMeter;
 
 pub(super) const EXAMPLES: &str = "Examples:
-  yomitori-server rebuild           fold the log anew, beside what is shown; goes on where it was interrupted
-  yomitori-server rebuild --facts   the facts too, as a lost or damaged database needs it
-  yomitori-server rebuild diff      what an exchange would change, and for whom
-  yomitori-server rebuild swap      show the new one from now on; the old one is kept, and can be brought back
-  yomitori-server rebuild drop      forget the one that is not shown";
+  yomitori-server rebuild           fold the log again beside the live generation; resumes after an interruption
+  yomitori-server rebuild --facts   also write the facts, for a lost or damaged database
+  yomitori-server rebuild diff      show what a swap would change, for each facility
+  yomitori-server rebuild swap      show the new generation; the old one is kept and can be restored
+  yomitori-server rebuild drop      delete the generation that is not shown";
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct RebuildArguments {
     #[command(subcommand)]
     step: Option<Step>,
-    /// Write the facts anew as well; by itself where the database has none.
+    /// Write the facts again as well; implied if the database has none.
     #[arg(long)]
     facts: bool,
 }
 
 #[derive(Subcommand)]
 enum Step {
-    /// Say, facility by facility, what an exchange would change. Nothing is changed.
+    /// Show for each facility what a swap would change. Nothing is changed.
     Diff {
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// Take in what is missing and exchange the two, in one transaction.
+    /// Fold the missing records and swap the two generations in one transaction.
     Swap,
-    /// Forget the generation that is not shown.
+    /// Delete the generation that is not shown.
     Drop,
 }
 
@@ -45,25 +45,25 @@ pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::R
     let store = Store::open(&config.database)?;
     store.check_schema().await?;
     let mut progress = ProgressMeter::of_records();
-    let tell = &mut |RebuildProgress { done, of, waits }: RebuildProgress| {
-        progress.set(done, of, if waits { "現在の記録を優先中 / the live projection goes first" } else { "" });
+    let progressed = &mut |RebuildProgress { done, of, waits }: RebuildProgress| {
+        progress.set(done, of, if waits { "現在の記録を優先中 / waiting for the live projection" } else { "" });
     };
     match command.step {
         None => {
             let rebuild = Rebuilding::begin(&store, &config.kafka, command.facts).await?;
             if rebuild.resumed() {
-                note("前回の続きから再構築します / going on where an earlier rebuild ended");
+                note("前回の続きから再構築します / resuming an earlier rebuild");
             }
             if rebuild.with_facts() {
-                note("事実も書き直します / the facts are written anew as well");
+                note("事実も書き直します / the facts are written again as well");
             }
-            rebuild.build(tell).await?;
+            rebuild.build(progressed).await?;
             progress.end();
             say("再構築しました。次: `rebuild diff`(変わる点)、`rebuild swap`(切り替え)");
-            say("built; next: `rebuild diff` for what would change, `rebuild swap` to show it");
+            say("built; next: `rebuild diff` shows what would change, `rebuild swap` swaps");
         }
         Some(Step::Diff { format }) => {
-            let difference = Rebuilding::open(&store, &config.kafka).await?.difference(tell).await?;
+            let difference = Rebuilding::open(&store, &config.kafka).await?.difference(progressed).await?;
             progress.end();
             match format.format {
                 Format::Table => show(&difference),
@@ -71,16 +71,16 @@ pub(super) async fn run(config: &Config, command: RebuildArguments) -> anyhow::R
             }
         }
         Some(Step::Swap) => {
-            Rebuilding::open(&store, &config.kafka).await?.swap(tell).await?;
+            Rebuilding::open(&store, &config.kafka).await?.swap(progressed).await?;
             progress.end();
             say("切り替えました。前のものは `rebuild swap` で戻せ、`rebuild drop` で消せます");
-            say("exchanged; `rebuild swap` brings the old one back, `rebuild drop` forgets it");
+            say("swapped; `rebuild swap` swaps back, `rebuild drop` deletes the old one");
         }
         Some(Step::Drop) => {
             if Rebuilding::forget(&store).await? {
-                say("消しました / forgotten");
+                say("消しました / deleted");
             } else {
-                say("ほかの世代はありません / there is none beside the one that is shown");
+                say("ほかの世代はありません / there is no other generation");
             }
         }
     }
@@ -92,8 +92,8 @@ fn show(difference: &Difference) {
         let FacilityDifference { code, name, presence, columns, .. } = facility;
         let who = format!("{} {}", code.as_deref().unwrap_or("-"), name.as_deref().unwrap_or("-"));
         match presence {
-            Presence::OnlyLive => say(&format!("- {who} (消える / would be gone)")),
-            Presence::OnlyBeside => say(&format!("+ {who} (増える / would be there)")),
+            Presence::OnlyLive => say(&format!("- {who} (消える / would disappear)")),
+            Presence::OnlyBeside => say(&format!("+ {who} (増える / would appear)")),
             Presence::Both => {
                 say(&format!("~ {who}"));
                 for column in columns {
@@ -109,7 +109,7 @@ fn show(difference: &Difference) {
     ));
     if *moving > 0 {
         say(&format!(
-            "{moving} 施設は記録が届いている最中のため比べていません / {moving} not compared: facts are arriving"
+            "{moving} 施設は記録が届いている最中のため比べていません / {moving} not compared because facts are arriving"
         ));
     }
 }

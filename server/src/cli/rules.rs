@@ -1,4 +1,4 @@
-//! `rules` and `closure`: what every facility is judged by, adopted through the log.
+//! `rules` and `closure`: the policy by which every facility is judged, adopted through the log.
 
 use std::path::PathBuf;
 
@@ -21,23 +21,23 @@ use crate::store::{facility as facilities, policy};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// The rules in force, and who adopted which, when and why.
+    /// Show the rules in force, and who adopted which rules, when and why.
     Show {
         #[command(flatten)]
         format: FormatArgument,
     },
-    /// Adopt rules: from then on every facility is judged by them, also for what happened before.
+    /// Adopt rules: every facility is judged by them from then on, including earlier events.
     ///
-    /// `rules export` prints those in force, to begin with; `what-if --rules FILE` tells beforehand who would change sides.
+    /// `rules export` prints those in force as a template; `what-if --rules FILE` shows which facilities would change.
     Adopt {
-        /// The whole document (TOML), with a higher version than the one in force.
+        /// The complete document (TOML), with a higher version than the one in force.
         file: PathBuf,
         #[command(flatten)]
         speaker: Attribution,
     },
     /// Print the rules in force, with their comments.
     Export {
-        /// Those that come with the program; no server is needed.
+        /// Print the rules that come with the program; no server is needed.
         #[arg(long)]
         bundled: bool,
     },
@@ -45,9 +45,9 @@ pub(super) enum Command {
 
 #[derive(Subcommand)]
 pub(super) enum Closure {
-    /// The closures that are usual in the year to come (New Year, Obon), as commands to be changed and run.
+    /// Print the usual closures of the coming year (New Year, Obon) as commands to edit and run.
     Propose,
-    /// Every closure, and who said so.
+    /// List every closure and who recorded it.
     List(ListArguments),
 }
 
@@ -74,17 +74,17 @@ enum PolicyChange {
     Closed { from: DateTime<Utc>, to: DateTime<Utc>, closes: Closes },
 }
 
-fn said(placed: &StoredFact) -> Option<PolicyStatement<'_>> {
-    let (by, why) = match &placed.recorded.origin {
+fn policy_statement(stored: &StoredFact) -> Option<PolicyStatement<'_>> {
+    let (by, why) = match &stored.recorded.origin {
         Origin::Person(stated) => (stated.by.as_str(), stated.why.as_deref()),
         Origin::Server { .. } | Origin::List { .. } | Origin::Terminal(_) => ("-", None),
     };
-    let what = match &placed.recorded.event {
+    let what = match &stored.recorded.event {
         Event::RulesAdopted(event) => PolicyChange::Adopted { version: event.version },
         Event::ClosureSet(event) => PolicyChange::Closed { from: event.from, to: event.to, closes: event.closes },
         _ => return None,
     };
-    Some(PolicyStatement { by, why, at: placed.recorded.occurred_at(), what })
+    Some(PolicyStatement { by, why, at: stored.recorded.occurred_at(), what })
 }
 
 fn minute(at: DateTime<Utc>) -> String {
@@ -106,8 +106,8 @@ pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, comma
 }
 
 /// The document in force.
-fn document(said: &[StoredFact]) -> &str {
-    let adopted = said.iter().rev().find_map(|placed| match &placed.recorded.event {
+fn document(facts: &[StoredFact]) -> &str {
+    let adopted = facts.iter().rev().find_map(|stored| match &stored.recorded.event {
         Event::RulesAdopted(event) if Rules::parse(&event.document).is_ok() => Some(event.document.as_str()),
         _ => None,
     });
@@ -117,8 +117,12 @@ fn document(said: &[StoredFact]) -> &str {
 async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
     let policy = policy::now(&context.store).await?;
     let all = policy::statements(&context.store).await?;
-    let adoptions: Vec<PolicyStatement<'_>> =
-        all.iter().rev().filter_map(said).filter(|said| matches!(said.what, PolicyChange::Adopted { .. })).collect();
+    let adoptions: Vec<PolicyStatement<'_>> = all
+        .iter()
+        .rev()
+        .filter_map(policy_statement)
+        .filter(|statement| matches!(statement.what, PolicyChange::Adopted { .. }))
+        .collect();
     let behind = facilities::count_behind(&context.store, policy.hash).await?;
     if format == Format::Json {
         #[derive(Serialize)]
@@ -133,7 +137,7 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
     }
     say(&format!("現行の規則 / rules in force: version {}", policy.rules.version()));
     if adoptions.is_empty() {
-        say("  プログラム付属の規則です / those that come with the program; nobody has adopted others");
+        say("  プログラム付属の規則です / the bundled rules; no others have been adopted");
     }
     for PolicyStatement { by, why, at, what } in &adoptions {
         if let PolicyChange::Adopted { version } = what {
@@ -141,7 +145,7 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
         }
     }
     if behind > 0 {
-        say(&format!("  再計算待ち {behind} 施設 / {behind} facilities are still to be folded anew"));
+        say(&format!("  再計算待ち {behind} 施設 / {behind} facilities are still to be folded again"));
     }
     Ok(())
 }
@@ -149,20 +153,20 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
 async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Attribution) -> anyhow::Result<()> {
     let policy = policy::now(&context.store).await?;
     if *rules == policy.rules {
-        say("同じ規則がすでに有効です / these very rules are in force already; nothing was recorded");
+        say("同じ規則がすでに有効です / the same rules are already in force; nothing was recorded");
         return Ok(());
     }
     let (version, known) = (rules.version(), policy.rules.version());
     if version <= known {
         return Err(UsageError(format!(
-            "version {known} is in force: give the document a higher one, such as `version = {}`",
+            "version {known} is in force: the document needs a higher one, such as `version = {}`",
             known.saturating_add(1)
         ))
         .into());
     }
     state(context, FacilityId::FLEET, speaker.stated("")?, RulesAdopted { version, document }.into(), false).await?;
     note(
-        "全施設を再計算します。進み具合は / every facility is folded anew; see how far with: yomitori-server rules show",
+        "全施設を再計算します。進み具合は / every facility is folded again; for the progress run: yomitori-server rules show",
     );
     Ok(())
 }
@@ -175,8 +179,11 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
         }
         Closure::List(ListArguments { format }) => {
             let all = policy::statements(&context.store).await?;
-            let closures: Vec<PolicyStatement<'_>> =
-                all.iter().filter_map(said).filter(|said| matches!(said.what, PolicyChange::Closed { .. })).collect();
+            let closures: Vec<PolicyStatement<'_>> = all
+                .iter()
+                .filter_map(policy_statement)
+                .filter(|statement| matches!(statement.what, PolicyChange::Closed { .. }))
+                .collect();
             if format.format == Format::Json {
                 say(&serde_json::to_string_pretty(&closures).context("failed to write JSON")?);
                 return Ok(());
@@ -189,14 +196,14 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
                 }
             }
             if closures.is_empty() {
-                note("臨時休業の登録はありません / no closure was recorded");
+                note("臨時休業の登録はありません / no closure has been recorded");
             }
             Ok(())
         }
     }
 }
 
-/// Commands for the closures that are usual: whether a clinic keeps them is for people to say.
+/// Prints commands for the usual closures; a person decides whether a clinic keeps them.
 fn propose() {
     for (from, to, label) in Calendar::usual_closures(clock::now()) {
         let day = |at: DateTime<Utc>| at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string();

@@ -1,4 +1,4 @@
-//! Commands by which a person states something: each is made from one entry of `statement`, with its fields as options.
+//! Commands by which a person states something. Each follows from one entry of `statement`, with its fields as options.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +23,11 @@ use crate::store::{facility as facilities, policy};
 const FACILITY: &str = "facility";
 const FORMAT: &str = "format";
 
-/// The nouns that only statements have, and what each is about.
+/// The nouns that only statements have, and the help of each.
 const NOUNS: [(&str, &str); 18] = [
     ("intent", "Whether the group wants a facility on the ministry's list"),
-    ("planned-call", "When somebody will telephone the call centre"),
-    ("call", "A call to the call centre that a facility shall not be listed"),
+    ("planned-call", "When someone will telephone the call centre"),
+    ("call", "A call that asked the call centre not to list a facility"),
     ("confirmation", "The call centre has confirmed a call"),
     ("withdrawal", "A facility wants to be listed after all"),
     ("purchase", "What was bought for reading phones"),
@@ -45,7 +45,7 @@ const NOUNS: [(&str, &str); 18] = [
     ("statement", "What people have stated"),
 ];
 
-/// Adds the commands of all statements; those whose noun has other commands stand beside them.
+/// Adds the commands of all statements; a noun with other commands keeps those too.
 pub(super) fn add(mut root: Command) -> Command {
     let entry = ("entry", "Entries of a terminal's desk page");
     for (noun, about) in NOUNS.into_iter().chain([entry]) {
@@ -58,7 +58,7 @@ pub(super) fn add(mut root: Command) -> Command {
     root
 }
 
-/// The statement that a command line asks for.
+/// The statement that the command line names.
 pub(super) fn asked(matches: &ArgMatches) -> Option<(&'static Statement, &ArgMatches)> {
     let (noun, below) = matches.subcommand()?;
     let (verb, matches) = below.subcommand()?;
@@ -80,7 +80,7 @@ fn command(statement: &'static Statement, verb: &'static str) -> Command {
         .help("One of the facility's institution codes, or its identifier");
     command = command.arg(facility).args(statement.fields.iter().map(argument));
     if statement.telephones {
-        let help = "Record it although the call centre doesn't answer at that hour";
+        let help = "Record it even if the call centre is closed at that time";
         command = command.arg(Arg::new(SURE).long(SURE).action(ArgAction::SetTrue).help(help));
     }
     let why = if statement.why.en.is_empty() {
@@ -89,19 +89,19 @@ fn command(statement: &'static Statement, verb: &'static str) -> Command {
         format!("Why, in a few words; by default: {}", statement.why.ja)
     };
     command
-        .arg(Arg::new(BY).long(BY).value_name("NAME").help("Who states it; by default who is logged in here"))
+        .arg(Arg::new(BY).long(BY).value_name("NAME").help("Who states it; the default is the user who is logged in"))
         .arg(Arg::new(WHY).long(WHY).value_name("REASON").help(why))
-        .arg(Arg::new(ID).long(ID).value_name("UUID").help("Sent again under the same identifier, it counts once"))
+        .arg(Arg::new(ID).long(ID).value_name("UUID").help("An identifier; a statement repeated with it counts once"))
         .arg(
             Arg::new(FORMAT)
                 .long(FORMAT)
                 .value_parser(["table", "json"])
                 .default_value("table")
-                .help("How the answer is printed"),
+                .help("The format of the result"),
         )
 }
 
-/// A field as an option; its words are those of the catalogue, which also refuses what is none of them.
+/// A field as an option. The catalogue lists its values, and also rejects any other.
 fn argument(field: &'static Field) -> Arg {
     let hint = field.hint.as_ref().map(|hint| format!(" ({})", hint.en)).unwrap_or_default();
     let help = format!("{} / {}{hint}", field.label.en, field.label.ja);
@@ -143,7 +143,7 @@ fn example(statement: &Statement) -> String {
     format!("yomitori-server {noun} {verb} --facility 1319999015{fields} --by Suzuki --why 'in a few words'")
 }
 
-/// What was typed; what a page fills in beforehand is filled in here too.
+/// The values from the command line; fields that a page prefills are prefilled here too.
 fn typed(statement: &Statement, matches: &ArgMatches) -> RawValues {
     let mut typed = RawValues::new();
     for field in statement.fields {
@@ -172,14 +172,14 @@ fn logged_in() -> String {
     user.filter(|user| !user.is_empty()).unwrap_or_else(|| "console".to_owned())
 }
 
-/// Records a statement, and says of whom and what holds now.
+/// Records a statement, and prints the facility and its status.
 pub(super) async fn run(
     context: impl FnOnce() -> anyhow::Result<Context>,
     statement: &Statement,
     matches: &ArgMatches,
 ) -> anyhow::Result<()> {
     let typed = typed(statement, matches);
-    // What is wrong in any case is said without a server.
+    // Reports mistakes that need no server before it opens one.
     let bundled = Calendar::bundled();
     match statement.check(&typed, clock::now(), &bundled) {
         Err(problems) if problems.iter().any(|problem| problem.field != SURE) => return Err(refused(&problems).into()),
@@ -189,7 +189,7 @@ pub(super) async fn run(
     let calendar = if statement.telephones { policy::now(&context.store).await?.calendar } else { bundled };
     let checked = statement.check(&typed, clock::now(), &calendar).map_err(|problems| refused(&problems))?;
     let ValidStatement { stated, event: Some(event), .. } = checked else {
-        anyhow::bail!("record a statement of this kind")
+        anyhow::bail!("failed to record: another command records this statement")
     };
     let facility = match matches.get_one::<String>(FACILITY) {
         Some(text) => Some(context.facility(text).await?),
@@ -203,7 +203,7 @@ pub(super) async fn run(
     state(&context, facility, stated, event, json).await
 }
 
-/// Every problem with the option that it is about.
+/// Lists every problem with its option.
 fn refused(problems: &[Problem]) -> UsageError {
     let lines = problems.iter().map(|Problem { field, text }| {
         let advice = if *field == SURE { " (--sure / 確かめた場合は --sure)" } else { "" };
@@ -212,19 +212,19 @@ fn refused(problems: &[Problem]) -> UsageError {
     UsageError(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// What was recorded, and what holds now.
+/// The recorded statement and the resulting status.
 #[derive(Serialize)]
 struct RecordedDocument {
     statement: Option<StatementId>,
     facility: FacilityId,
     name: Option<String>,
     code: Option<String>,
-    /// Whether what holds has it already.
+    /// Whether `now` includes the statement already.
     shown: bool,
     now: BTreeMap<&'static str, String>,
 }
 
-/// States it of a facility, or of the fleet, and says of whom and what holds now.
+/// Records an event about a facility or the fleet, and prints the facility and its status.
 pub(super) async fn state(
     context: &Context,
     facility: FacilityId,
@@ -240,7 +240,7 @@ pub(super) async fn state(
         Err(error) => {
             let id = statement.map(|id| id.to_string()).unwrap_or_default();
             return Err(anyhow::Error::new(error).context(format!(
-                "record it. 記録できたか分かりません / nobody knows whether it was recorded: run it again with --id {id}"
+                "failed to record. 記録できたか分かりません / it may or may not have been recorded: run it again with --id {id}"
             )));
         }
     };
@@ -280,26 +280,26 @@ pub(super) async fn state(
     Ok(())
 }
 
-/// Who says so, and why, beside other arguments.
+/// The arguments for who states something and why.
 #[derive(Args)]
 pub(super) struct Attribution {
-    /// Who states it; by default who is logged in here.
+    /// Who states it; the default is the user who is logged in.
     #[arg(long)]
     by: Option<String>,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     #[arg(long)]
     why: Option<String>,
-    /// Sent again under the same identifier, it counts once.
+    /// An identifier; a statement repeated with it counts once.
     #[arg(long)]
     id: Option<String>,
 }
 
 impl Attribution {
-    /// A statement of theirs, made now; `why` is said where they don't.
+    /// A statement made now; `why` is the default reason.
     pub(super) fn stated(self, why: &str) -> Result<Stated, UsageError> {
-        let Self { by, why: said, id } = self;
-        let said = said.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
-        let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, said), (ID, id)];
+        let Self { by, why: reason, id } = self;
+        let reason = reason.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
+        let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, reason), (ID, id)];
         let typed = typed.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
         statement::stated(&typed, clock::now()).map_err(|problems| refused(&problems))
     }

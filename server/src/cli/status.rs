@@ -1,4 +1,4 @@
-//! `status`: what is known, as a table for people or as JSON for programs.
+//! `status`: shows the status of facilities as a table for people or as JSON for programs.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -11,13 +11,13 @@ use crate::store::past::{self, PastStatus, PastView};
 
 #[derive(Args)]
 pub(super) struct StatusArguments {
-    /// One of the institution codes of a facility; without it, all facilities.
+    /// One of the institution codes of a facility; the default is all facilities.
     #[arg(long)]
     facility: Option<String>,
-    /// The status at this instant, such as 2026-04-01T10:30, by all that is known now (valid time).
+    /// Show the status at this instant, such as 2026-04-01T10:30, by all that is known now (valid time).
     #[arg(long, value_name = "TIME", value_parser = instant::parse, conflicts_with = "known_at")]
     as_of: Option<DateTime<Utc>>,
-    /// The status that was shown at this instant, whether it was right or not (transaction time).
+    /// Show the status that was shown at this instant, right or not (transaction time).
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     known_at: Option<DateTime<Utc>>,
     #[command(flatten)]
@@ -59,7 +59,9 @@ const HEAD: [&str; 9] =
 fn print(rows: impl Iterator<Item = [String; 9]>) {
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
-        note("医療機関がまだありません / no facility yet: import some with `yomitori-server facility import`");
+        note(
+            "医療機関がまだありません / no facility is registered yet: import facilities with `yomitori-server facility import`",
+        );
     } else {
         table(HEAD, rows);
     }

@@ -1,4 +1,4 @@
-//! `terminal token`: what a technician takes along to a site.
+//! `terminal token`: issues the token that a technician takes to a site.
 
 use clap::Subcommand;
 
@@ -11,8 +11,8 @@ use crate::ingest::enrol;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a token that lets one terminal of the facility in, once, within 24 hours. Prints the token alone to standard
-    /// output, and what to do with it to standard error.
+    /// Issue a token that enrols one terminal of the facility, once, within 24 hours. Prints only the token to standard
+    /// output, and the instructions to standard error.
     Token {
         /// One of the facility's institution codes.
         #[arg(long)]

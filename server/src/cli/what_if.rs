@@ -1,4 +1,4 @@
-//! `what-if`: folds every facility once more under other rules, and lists who changes sides and why.
+//! `what-if`: folds every facility under different rules, and lists which ones change status and why.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,20 +18,20 @@ use crate::store::facility::{self as facilities, FacilityName};
 use crate::store::fact;
 use crate::store::policy::{self, Policy};
 
-/// Facilities that are looked at in one go.
+/// Facilities that are folded at once.
 const AT_ONCE: i64 = 500;
 
 #[derive(Args)]
 pub(super) struct WhatIfArguments {
-    /// The other rules (TOML); `rules export` prints those in force, to begin with.
+    /// The other rules (TOML); `rules export` prints those in force as a template.
     #[arg(long)]
     rules: PathBuf,
-    /// As it was known at this instant; by default now.
+    /// Compare what was known at this instant; the default is now.
     #[arg(long, value_parser = instant::parse)]
     at: Option<DateTime<Utc>>,
     #[command(flatten)]
     format: FormatArgument,
-    /// One row a change, for a spreadsheet.
+    /// Print CSV with one row per change, for a spreadsheet.
     #[arg(long, conflicts_with = "format")]
     csv: bool,
 }
@@ -44,7 +44,7 @@ enum Layout {
     Csv,
 }
 
-/// A facility that changes sides.
+/// A facility that changes status.
 #[derive(Serialize)]
 struct FacilityChanges<'a> {
     facility: FacilityId,
@@ -71,7 +71,7 @@ pub(super) async fn run(context: &Context, asked: WhatIfArguments) -> anyhow::Re
         (false, Format::Json) => Layout::Json,
         (false, Format::Table) => Layout::Table,
     };
-    let mut told = ChangeReport::new(layout)?;
+    let mut report = ChangeReport::new(layout)?;
     let of = u64::try_from(total).unwrap_or_default();
     let mut progress = ProgressMeter::new("施設 / facilities");
     let (mut after, mut looked_at) = (None, 0);
@@ -81,16 +81,16 @@ pub(super) async fn run(context: &Context, asked: WhatIfArguments) -> anyhow::Re
         after = Some(last.facility);
         looked_at += named.len();
         for (named, changes) in changes(context, named, &policy, &other, at).await? {
-            told.tell(&named, changes)?;
+            report.add(&named, changes)?;
         }
         progress.set(looked_at as u64, of, "");
     }
     progress.end();
-    told.sum_up(looked_at);
+    report.sum_up(looked_at);
     Ok(())
 }
 
-/// Who of `named` changes sides.
+/// The facilities of `named` that change status.
 async fn changes(
     context: &Context,
     named: Vec<FacilityName>,
@@ -101,8 +101,8 @@ async fn changes(
     let ids: Vec<FacilityId> = named.iter().map(|named| named.facility).collect();
     let mut folded: BTreeMap<FacilityId, [Facility; 2]> =
         ids.iter().map(|id| (*id, [Facility::new(*id), Facility::new(*id)])).collect();
-    fact::each(&context.store, &ids, |placed| {
-        let recorded = placed.recorded;
+    fact::each(&context.store, &ids, |stored| {
+        let recorded = stored.recorded;
         let known = recorded.received_at <= at;
         if let Some([now, then]) = folded.get_mut(&recorded.facility).filter(|_| known) {
             now.apply(&recorded, &policy.rules);
@@ -113,14 +113,14 @@ async fn changes(
     let changed = named.into_iter().filter_map(|named| {
         let [now, then] = folded.get(&named.facility)?;
         let mut changes = difference((now, &policy.rules), (then, other), &policy.calendar, at);
-        // A date or a count may differ without anything changing sides.
+        // A date or a count may differ without a change of status.
         changes.retain(|change| change.from != change.to);
         (!changes.is_empty()).then_some((named, changes))
     });
     Ok(changed.collect())
 }
 
-/// What was found, told as it is found.
+/// Prints changes as they are found, and counts them.
 struct ChangeReport {
     layout: Layout,
     facilities: usize,
@@ -136,7 +136,7 @@ impl ChangeReport {
         Ok(Self { layout, facilities: 0, changes: BTreeMap::new() })
     }
 
-    fn tell(&mut self, named: &FacilityName, changes: Vec<Change>) -> anyhow::Result<()> {
+    fn add(&mut self, named: &FacilityName, changes: Vec<Change>) -> anyhow::Result<()> {
         self.facilities += 1;
         for change in &changes {
             *self.changes.entry(arrow(change)).or_default() += 1;
@@ -188,7 +188,7 @@ fn arrow(change: &Change) -> String {
     format!("{}: {} → {}", change.axis, value(&change.from), value(&change.to))
 }
 
-/// One row of CSV, without its end. A spreadsheet must not take a name for a formula.
+/// One row of CSV without its line end. A spreadsheet must not interpret a name as a formula.
 fn row(fields: &[&str]) -> anyhow::Result<String> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
     let plain = fields.iter().map(|field| {

@@ -1,6 +1,6 @@
-//! Client certificates that have ended: a terminal that was switched off for months comes back by itself. TLS lets it in
-//! with the certificate that it had, verified in everything but its end, and the call that renews it is the only one that
-//! it may make.
+//! Expired client certificates, so that a terminal that was switched off for months returns without a technician. TLS
+//! accepts its last certificate, verified in everything except the expiry, and the renewal is the only call that the
+//! terminal may make.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 
 use super::AuthorityError;
 
-/// Off for longer than this, a terminal is enrolled anew.
+/// A terminal that was off for longer has to be enrolled again.
 const RENEWABLE_FOR: Duration = Duration::from_secs(400 * 24 * 3600);
 
 pub(super) struct ClientVerifier(Arc<dyn ClientCertVerifier>);
 
 impl ClientVerifier {
-    /// Takes what `authority` has signed, and whoever shows nothing.
+    /// Accepts certificates that `authority` has signed, and clients without a certificate.
     pub(super) fn of(authority: &CertificateDer<'static>) -> Result<Self, AuthorityError> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(authority.clone()).map_err(|error| AuthorityError::Tls(Box::new(error)))?;
@@ -45,7 +45,7 @@ impl ClientCertVerifier for ClientVerifier {
         match self.0.verify_client_cert(end_entity, intermediates, now) {
             Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
                 let ended = renewable(end_entity, now).ok_or(Error::from(CertificateError::Expired))?;
-                // As it would have been on its last day: whose it is, who signed it and what for.
+                // Verifies owner, issuer and purpose as of the last valid moment.
                 self.0.verify_client_cert(end_entity, intermediates, ended)
             }
             verified => verified,
@@ -87,7 +87,7 @@ impl ClientCertVerifier for ClientVerifier {
     }
 }
 
-/// The last moment of a certificate that ended not too long before `now`.
+/// The last moment of a certificate that expired not too long before `now`.
 fn renewable(certificate: &CertificateDer<'_>, now: UnixTime) -> Option<UnixTime> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let ended = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;

@@ -1,4 +1,4 @@
-//! How a terminal gets its certificate: once with a technician's token, later with the certificate that it has.
+//! Issues a terminal's certificate: first for a technician's token, later for its present certificate.
 
 use std::sync::Arc;
 
@@ -21,16 +21,17 @@ use crate::store::token::{self, TokenUse};
 use crate::store::{Store, StoreError, facility};
 use crate::telemetry;
 
-/// How long a technician has to use a token.
+/// The validity of a token.
 pub const TOKEN_FOR: TimeDelta = TimeDelta::hours(24);
-/// Before the secret and the authority's fingerprint: says what kind of text this is.
+/// The prefix of every token, so that people and programs recognise it.
 const TOKEN_KIND: &str = "ytm1";
 const SECRET_BYTES: usize = 16;
 
-/// Makes a token that lets one terminal of `facility` in, once, within [`TOKEN_FOR`]. The text is shown once and not kept.
+/// Issues a token that enrols one terminal of `facility`, once, within [`TOKEN_FOR`]. Only a hash of the secret is
+/// stored.
 ///
 /// # Errors
-/// Where the database is away.
+/// If the database is away.
 pub async fn issue_token(
     store: &Store,
     authority: &Authority,
@@ -68,18 +69,18 @@ impl EnrolService {
 }
 
 impl EnrolService {
-    /// A certificate that ended long ago speaks for a terminal only while its facility still has it.
+    /// Refuses an expired certificate of a terminal that its facility no longer has.
     async fn is_still_in_use(&self, peer: Peer) -> Result<(), Status> {
         let state = facility::state(&self.store, peer.facility).await.map_err(|error| {
             telemetry::enrolment_refused(&error);
-            Status::unavailable("the database is away; try again")
+            Status::unavailable("the database is unavailable; try again")
         })?;
         if state.is_some_and(|facility| facility.uses(peer.terminal)) {
             return Ok(());
         }
         telemetry::renewal_refused(peer);
         Err(Status::permission_denied(
-            "this terminal is not in use any more; enrol it with a new token (yomitori-server terminal token)",
+            "this terminal is no longer in use; enrol it with a new token (yomitori-server terminal token)",
         ))
     }
 }
@@ -89,14 +90,14 @@ impl Enrolment for EnrolService {
     async fn enrol(&self, request: Request<wire::EnrolRequest>) -> Result<Response<wire::Identity>, Status> {
         let wire::EnrolRequest { token, csr_der } = request.into_inner();
         let secret = token.split('.').nth(1).unwrap_or_default();
-        // First, so that a request that can't be used doesn't use up the token.
+        // Checked first, so that an invalid request does not use up the token.
         let asked = CertificateRequest::read(&csr_der).map_err(|error| unusable(&error))?;
         let new = TerminalId(Uuid::now_v7());
         let redeemed = token::redeem(&self.store, &hash(secret.as_bytes()), &asked.key_hash(), new, clock::now())
             .await
             .map_err(|error| {
                 telemetry::enrolment_refused(&error);
-                Status::unavailable("the database is away; try again")
+                Status::unavailable("the database is unavailable; try again")
             })?;
         let peer = match redeemed {
             Ok(TokenUse::First { facility }) => Peer { terminal: new, facility },
@@ -104,7 +105,7 @@ impl Enrolment for EnrolService {
             Err(invalid) => {
                 telemetry::token_refused(invalid);
                 return Err(Status::unauthenticated(
-                    "the token is unknown, used or older than a day; ask for a new one (yomitori-server terminal token)",
+                    "the token is unknown, used or older than a day; issue a new one (yomitori-server terminal token)",
                 ));
             }
         };
@@ -113,7 +114,7 @@ impl Enrolment for EnrolService {
         let enrolled = TerminalEnrolled { terminal: peer.terminal };
         self.operator.record(peer.facility, stated, enrolled.into()).await.map_err(|error| {
             telemetry::append_failed(&error);
-            Status::unavailable("the log is away; try again with the same token")
+            Status::unavailable("the log is unavailable; try again with the same token")
         })?;
         telemetry::terminal_enrolled(peer);
         Ok(Response::new(identity))
@@ -137,5 +138,5 @@ impl Enrolment for EnrolService {
 
 fn unusable(error: &RequestError) -> Status {
     telemetry::enrolment_refused(error);
-    Status::invalid_argument("the certificate request can't be used")
+    Status::invalid_argument("invalid certificate request")
 }

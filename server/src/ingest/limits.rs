@@ -1,6 +1,6 @@
-//! How much terminals may collect, as people have said, brought to those that are connected within seconds.
+//! How much terminals may collect, as people have stated. Connected terminals receive a change within seconds.
 //!
-//! While it is not known (the database is away), terminals are told nothing, and keep to what they were told before.
+//! While the limits are unknown (the database is away), nothing is sent and terminals keep their last limit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,26 +17,26 @@ use crate::telemetry;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What is known now; it changes by itself.
+/// The limits as last read; a task keeps them current.
 #[derive(Clone)]
 pub struct Limits(watch::Receiver<Arc<BTreeMap<FacilityId, CollectionLevel>>>);
 
 impl Limits {
-    /// What the terminals of `facility` are to be told; nothing where nobody has ever said so.
+    /// The limit to send to the terminals of `facility`; `None` if no one has ever stated one.
     pub fn of(&mut self, facility: FacilityId) -> Option<Settings> {
         self.0.borrow_and_update().get(&facility).copied().map(Settings::limiting)
     }
 
-    /// Waits until something else is known than when it was asked for last.
+    /// Waits until the limits change.
     pub async fn changed(&mut self) {
-        // Nobody looks any more: the server ends.
+        // The task that reads the limits has ended: the server is stopping.
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Looks again and again until `stop`.
+/// Reads the limits repeatedly until `stop`.
 pub fn watch(store: Store, stop: CancellationToken) -> Limits {
     let (known, limits) = watch::channel(Arc::default());
     tokio::spawn(stop.run_until_cancelled_owned(async move {

@@ -1,4 +1,4 @@
-//! What people state, and what the server itself states: facts with provenance, accepted and ordered by the log.
+//! Statements of people and of the server itself: facts with provenance that are appended to the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::log::Position;
 use crate::log::kafka::{AppendError, Appender};
 use crate::store::{Store, StoreError, parked, progress, waiting};
 
-/// How long a person waits to see what they entered.
+/// How long a person waits until the pages show a statement.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 /// How long a person waits for the projector to try parked facilities again.
 const TRIED_WITHIN: Duration = Duration::from_secs(5);
@@ -23,17 +23,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Why a statement was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum StatementError {
-    /// Whoever states it can mend it.
+    /// The caller can correct it.
     #[error("the statement is not valid")]
     Invalid(#[source] DecodeError),
     #[error("failed to record the statement")]
     Append(#[from] AppendError),
 }
 
-/// Why a record was not left out.
+/// Why a record was not skipped.
 #[derive(Debug, thiserror::Error)]
 pub enum SkipError {
-    /// Somebody was faster, or it could be followed meanwhile.
+    /// Another record is the first one by now: it was skipped or folded meanwhile.
     #[error("only the first waiting record of a facility can be skipped")]
     NotFirst,
     #[error(transparent)]
@@ -42,16 +42,16 @@ pub enum SkipError {
     Store(#[from] StoreError),
 }
 
-/// How far a statement got.
+/// The progress of a recorded statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StatementOutcome {
-    /// What one reads now has it.
+    /// The projection includes it.
     Shown,
-    /// It is in the log; the projection will follow.
+    /// The log contains it; the projection will follow.
     Accepted,
 }
 
-/// Takes statements.
+/// Records statements in the log.
 #[derive(Clone)]
 pub struct Operator {
     appender: Arc<Appender>,
@@ -64,21 +64,21 @@ impl Operator {
         Self { appender, store }
     }
 
-    /// Records what a person says of a facility. It is in the log when this returns. What could not be read back from
-    /// the log never enters it: the record would stop its facility for good.
+    /// Records what a person states about a facility. The log contains it when this returns. A statement that could not
+    /// be decoded again is rejected before the log, because such a record would block its facility permanently.
     ///
     /// # Errors
-    /// Where a text is not of the form that the log keeps, or where the log did not confirm.
+    /// If a text does not have the form that the log keeps, or the log did not confirm.
     pub async fn record(&self, facility: FacilityId, stated: Stated, event: Event) -> Result<Position, StatementError> {
         let record = log_record(facility, Origin::Person(stated), event);
         decode::log_record(&encode::log_record_bytes(&record)).map_err(StatementError::Invalid)?;
         Ok(self.appender.append(&record).await?)
     }
 
-    /// Records what this server noticed.
+    /// Records an observation of this server.
     ///
     /// # Errors
-    /// Where the log did not confirm.
+    /// If the log did not confirm.
     pub async fn record_from_server(
         &self,
         facility: FacilityId,
@@ -89,10 +89,10 @@ impl Operator {
         self.appender.append(&log_record(facility, origin, event)).await
     }
 
-    /// Records what a snapshot of the ministry's list says of a facility.
+    /// Records what a snapshot of the ministry's list says about a facility.
     ///
     /// # Errors
-    /// Where the log did not confirm.
+    /// If the log did not confirm.
     pub async fn record_from_list(
         &self,
         facility: FacilityId,
@@ -104,19 +104,19 @@ impl Operator {
         self.appender.append(&log_record(facility, origin, observed.into())).await
     }
 
-    /// Waits until what stands at `position` can be read, for as long as a person would.
+    /// Waits until the record at `position` is projected, but no longer than a person would.
     ///
     /// # Errors
-    /// Where the database is away.
+    /// If the database is away.
     pub async fn wait_until_projected(&self, position: Position) -> Result<StatementOutcome, StoreError> {
         wait(SHOWN_WITHIN, || progress::reached(&self.store, position)).await
     }
 
-    /// Leaves the first waiting record of a parked facility out for good, as a person says; what waited behind it is then
-    /// tried by the projector. It is in the log when this returns.
+    /// Records that a person skips the first waiting record of a parked facility permanently; the projector then folds
+    /// the records behind it. The log contains the statement when this returns.
     ///
     /// # Errors
-    /// Where another record is the first by now, or the log did not confirm, or the database is away.
+    /// If another record is the first one by now, the log did not confirm, or the database is away.
     pub async fn skip(
         &self,
         facility: FacilityId,
@@ -129,21 +129,21 @@ impl Operator {
         let skipped = RecordSkipped { partition: record.partition, offset: record.offset };
         self.record(facility, stated, skipped.into()).await?;
         let gone = || async { Ok(waiting::first(&self.store, facility).await? != Some(record)) };
-        // It is in the log; where the database is away, it will be left out later.
+        // The log contains it: if the database is away, the record is skipped later.
         Ok(wait(TRIED_WITHIN, gone).await.unwrap_or(StatementOutcome::Accepted))
     }
 
-    /// Asks the projector to fold the waiting records of a facility, or of all, once more. Nothing is stated by it.
+    /// Asks the projector to fold the waiting records of a facility, or of all, again. This records no statement.
     ///
     /// # Errors
-    /// Where the database is away.
+    /// If the database is away.
     pub async fn retry(&self, facility: Option<FacilityId>) -> Result<StatementOutcome, StoreError> {
         let asked_at = parked::ask(&self.store, facility).await?;
         wait(TRIED_WITHIN, || waiting::tried(&self.store, facility, asked_at)).await
     }
 }
 
-/// Waits until `done`, for `limit` at most.
+/// Waits until `done`, for at most `limit`.
 async fn wait<D>(limit: Duration, done: impl Fn() -> D) -> Result<StatementOutcome, StoreError>
 where
     D: Future<Output = Result<bool, StoreError>>,

@@ -1,5 +1,5 @@
-//! Which terminals are connected, without an event per heartbeat: an instance holds a lease, and its terminals are
-//! connected while it does. When a lease runs out, any other instance says in the log that its terminals are gone.
+//! Tracks connected terminals without an event per heartbeat: each instance holds a lease, and its terminals count as
+//! connected while it does. When a lease expires, any other instance records in the log that those terminals are gone.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::store::{Store, connection, lease};
 use crate::telemetry;
 
 const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// Several renewals may fail before the terminals of an instance count as gone.
+/// Long enough for several failed renewals before the terminals of an instance count as gone.
 const LEASE_FOR: Duration = Duration::from_secs(10);
 const ORPHANS_AT_ONCE: i64 = 1000;
 
-/// Holds the lease of `instance` and clears up after others, until `stop`.
+/// Holds the lease of `instance` and cleans up after lost instances, until `stop`.
 pub async fn watch(store: Store, operator: Operator, instance: Instance, stop: CancellationToken) {
     let mut tick = tokio::time::interval(RENEW_EVERY);
     loop {
@@ -37,7 +37,7 @@ pub async fn watch(store: Store, operator: Operator, instance: Instance, stop: C
                         session: orphan.session,
                         reason: DisconnectReason::InstanceLost,
                     };
-                    // Whatever fails is found again at the next tick.
+                    // The next tick retries what failed.
                     if let Err(error) = operator.record_from_server(orphan.facility, instance, gone.into()).await {
                         telemetry::append_failed(&error);
                         break;
@@ -49,7 +49,7 @@ pub async fn watch(store: Store, operator: Operator, instance: Instance, stop: C
     }
 }
 
-/// Gives the lease back, after the streams have ended.
+/// Returns the lease, after the streams have ended.
 pub async fn leave(store: &Store, instance: Instance) {
     if let Err(error) = lease::release(store, instance).await {
         telemetry::lease_not_renewed(&error);

@@ -1,4 +1,4 @@
-//! Accepts connections: TLS first, each handshake on its own and within a limit, so that nobody holds up the door.
+//! Accepts connections. Each TLS handshake runs in its own task and within a limit, so that no client delays another.
 
 use std::io;
 use std::pin::Pin;
@@ -18,19 +18,19 @@ use tonic::transport::server::Connected;
 use crate::identity::{self, TerminalCertificate};
 use crate::{clock, telemetry};
 
-/// Enough for a terminal on a slow line that loses every fifth packet.
+/// Sufficient for a terminal on a slow line that loses every fifth packet.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
-/// Handshakes done and not yet taken by the server.
+/// Finished handshakes that the server has not accepted yet.
 const WAITING: usize = 256;
 
-/// Who is at the other end, as TLS has verified it.
+/// The identity of the client, as TLS has verified it.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    /// `None` where no client certificate was shown: allowed for enrolment alone.
+    /// `None` without a client certificate, which is allowed for enrolment only.
     pub shown: Option<TerminalCertificate>,
 }
 
-/// A connection whose handshake is done.
+/// A connection with a finished handshake.
 pub struct TlsConnection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
@@ -54,7 +54,7 @@ pub fn accept(
                 Ok((stream, _)) => {
                     tokio::spawn(secure(acceptor.clone(), stream, sender.clone()));
                 }
-                // Out of file descriptors, mostly: give those that are open a moment to end.
+                // Usually a lack of file descriptors: give open connections a moment to end.
                 Err(error) => {
                     telemetry::accept_failed(&error);
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -66,10 +66,10 @@ pub fn accept(
 }
 
 async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<io::Result<TlsConnection>>) {
-    // Small messages both ways: waiting to fill a packet would only add latency.
+    // Messages are small in both directions: waiting to fill a packet would only add latency.
     stream.set_nodelay(true).ok();
-    // What a bad line lost is sent again in even steps, not in ever longer ones, and such a line is not taken for one that
-    // is throttled, as BBR does.
+    // Retransmit at even intervals instead of ever longer ones, and do not treat a lossy line as a throttled one, as
+    // BBR does.
     #[cfg(target_os = "linux")]
     {
         let socket = socket2::SockRef::from(&stream);
@@ -78,7 +78,7 @@ async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<i
     }
     let handshake = async {
         let mut stream = acceptor.accept(stream).await?;
-        // A client that says nothing after it would be waited for without end.
+        // Without it, a client that sends nothing after the handshake would be waited for without end.
         if stream.fill_buf().await?.is_empty() {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
@@ -89,7 +89,7 @@ async fn secure(acceptor: TlsAcceptor, stream: TcpStream, sender: mpsc::Sender<i
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let caller =
                 Caller { shown: certificate.and_then(|der| identity::terminal_certificate(der, clock::now())) };
-            // The server has stopped where nobody takes it.
+            // Sending fails only after the server has stopped.
             sender.send(Ok(TlsConnection { stream, caller })).await.ok();
         }
         Ok(Err(error)) => telemetry::handshake_failed(&error),

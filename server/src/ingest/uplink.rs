@@ -1,7 +1,7 @@
-//! The terminal's stream. What it brings is appended batch by batch, and acknowledged when the log has confirmed.
+//! The stream of a terminal. Each batch is appended to the log, and acknowledged when the log has confirmed it.
 //!
-//! One batch at a time per terminal: a later batch must never reach the log before an earlier one, as the projector knows
-//! what was sent again by the highest sequence number that it has folded.
+//! One batch at a time per terminal: a later batch must never reach the log before an earlier one, because the
+//! projector recognises repetitions by the highest sequence number that it has folded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +26,16 @@ use crate::log::kafka::Appender;
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 
-/// A batch is tried again for so long before the terminal has to come back later.
+/// How long a batch is retried before the terminal has to reconnect later.
 const APPEND_FOR: Duration = Duration::from_secs(30);
 const APPEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// A stream that said nothing for so long is dead: agents keep it alive more often.
+/// A stream that is silent for this long is dead: agents send keep-alives more often.
 const SILENCE_LIMIT: Duration = Duration::from_secs(90);
-/// A terminal with nothing to say says so this often, in seconds.
+/// The interval at which an idle terminal sends a heartbeat, in seconds.
 const KEEP_ALIVE_S: u32 = 30;
-/// Observations in one batch; so many of the largest kind fit into one record of the log.
+/// Observations in one batch; this many of the largest kind fit into one record of the log.
 const BATCH_LIMIT: u32 = 2000;
-/// Answers waiting for a terminal that doesn't read them.
+/// Answers that may wait for a terminal that does not read them.
 const ANSWERS: usize = 16;
 
 /// The uplink service.
@@ -45,7 +45,7 @@ pub struct UplinkService {
     pub instance: Instance,
     pub limits: Limits,
     pub stop: CancellationToken,
-    /// Streams that have still to say that they ended.
+    /// Streams whose end is not recorded yet.
     pub open: TaskTracker,
 }
 
@@ -57,9 +57,9 @@ impl Uplink for UplinkService {
         let caller = request.extensions().get::<Caller>().copied();
         let shown = caller
             .and_then(|caller| caller.shown)
-            .ok_or_else(|| Status::unauthenticated("this needs a terminal's certificate; enrol the terminal first"))?;
+            .ok_or_else(|| Status::unauthenticated("a terminal's certificate is required; enrol the terminal first"))?;
         if !shown.is_current {
-            return Err(Status::unauthenticated("the terminal's certificate has ended; renew it first"));
+            return Err(Status::unauthenticated("the terminal's certificate has expired; renew it first"));
         }
         let peer = shown.peer;
         let (answers, receiver) = mpsc::channel(ANSWERS);
@@ -71,7 +71,7 @@ impl Uplink for UplinkService {
             peer,
             answers,
             limits: self.limits.clone(),
-            told: None,
+            sent: None,
             life: None,
         };
         self.open.spawn(stream.run(request.into_inner(), self.stop.clone()));
@@ -88,9 +88,9 @@ struct Stream {
     peer: Peer,
     answers: mpsc::Sender<Result<wire::Down, Status>>,
     limits: Limits,
-    /// The settings that the terminal was sent last; `None` until it has said that it takes any.
-    told: Option<Option<Settings>>,
-    /// Known once the terminal has been greeted.
+    /// The settings that were last sent to the terminal; `None` until it has said that it accepts any.
+    sent: Option<Option<Settings>>,
+    /// Known after the greeting.
     life: Option<Life>,
 }
 
@@ -107,20 +107,18 @@ impl Stream {
         let mut receiver = Receiver::new(self.peer, self.session, settings);
         let end = loop {
             let message = tokio::select! {
-                () = self.limits.changed(), if self.told.is_some() => match self.settle().await {
+                () = self.limits.changed(), if self.sent.is_some() => match self.settle().await {
                     Ok(()) => continue,
                     Err(end) => break end,
                 },
-                () = stop.cancelled() => break StreamEnd::Refused(Status::unavailable("the server restarts; come back soon")),
+                () = stop.cancelled() => break StreamEnd::Refused(Status::unavailable("the server restarts")),
                 message = tokio::time::timeout(SILENCE_LIMIT, incoming.message()) => message,
             };
             let message = match message {
                 Ok(Ok(Some(message))) => message,
                 Ok(Ok(None)) => break StreamEnd::Closed,
                 Ok(Err(error)) if is_malformed(&error) => {
-                    break StreamEnd::Refused(Status::invalid_argument(
-                        "the message was not understood, or is too large",
-                    ));
+                    break StreamEnd::Refused(Status::invalid_argument("the message is not valid or is too large"));
                 }
                 Ok(Err(_)) | Err(_) => break StreamEnd::Lost,
             };
@@ -151,7 +149,7 @@ impl Stream {
                 telemetry::stream_opened(self.peer, self.session);
                 self.answer(welcome).await?;
                 if hello.takes_settings {
-                    self.told = Some(None);
+                    self.sent = Some(None);
                     self.settle().await?;
                 }
                 None
@@ -174,11 +172,11 @@ impl Stream {
         self.answers.send(Ok(answer.into())).await.map_err(|_| StreamEnd::Lost)
     }
 
-    /// Tells the terminal how much it may collect, where that is something else than it was told.
+    /// Sends the terminal its collection limit if it differs from the last one sent.
     async fn settle(&mut self) -> Result<(), StreamEnd> {
         let settings = self.limits.of(self.peer.facility);
-        let Some(settings) = settings.filter(|_| self.told != Some(settings)) else { return Ok(()) };
-        self.told = Some(Some(settings));
+        let Some(settings) = settings.filter(|_| self.sent != Some(settings)) else { return Ok(()) };
+        self.sent = Some(Some(settings));
         self.answer(Answer::Settings(settings)).await
     }
 
@@ -196,7 +194,7 @@ impl Stream {
         while let Err(error) = self.appender.append(&record).await {
             telemetry::append_failed(&error);
             if began.elapsed() > APPEND_FOR {
-                return Err(StreamEnd::Refused(Status::unavailable("the log is away; come back later")));
+                return Err(StreamEnd::Refused(Status::unavailable("the log is unavailable; retry later")));
             }
             tokio::time::sleep(APPEND_AGAIN_AFTER).await;
         }
@@ -208,7 +206,7 @@ impl Stream {
     async fn notice(&self, event: yomitori_proto::event::Event) -> Result<(), StreamEnd> {
         self.operator.record_from_server(self.peer.facility, self.instance, event).await.map(drop).map_err(|error| {
             telemetry::append_failed(&error);
-            StreamEnd::Refused(Status::unavailable("the log is away; come back later"))
+            StreamEnd::Refused(Status::unavailable("the log is unavailable; retry later"))
         })
     }
 
@@ -224,23 +222,23 @@ impl Stream {
         let (reason, why) = match &end {
             StreamEnd::Closed => (DisconnectReason::Closed, "closed"),
             StreamEnd::Lost => (DisconnectReason::Lost, "lost"),
-            StreamEnd::Refused(_) => (DisconnectReason::Closed, "sent away"),
+            StreamEnd::Refused(_) => (DisconnectReason::Closed, "rejected"),
         };
         if let StreamEnd::Refused(status) = end {
-            // The terminal may have gone already.
+            // The terminal may have disconnected already.
             self.answers.send(Err(status)).await.ok();
         }
         if self.life.is_none() {
             return;
         }
         let gone = TerminalDisconnected { terminal: self.peer.terminal, session: self.session, reason };
-        // Where the log is away, the lease tells it later.
+        // If the log is away, the expired lease leads to the same record later.
         self.notice(gone.into()).await.ok();
         telemetry::stream_closed(self.peer, self.session, why);
     }
 }
 
-/// Whether bytes came that are no message, rather than none.
+/// Whether invalid bytes arrived, in contrast to a lost connection.
 fn is_malformed(error: &Status) -> bool {
     matches!(error.code(), Code::Internal | Code::OutOfRange | Code::Unimplemented)
 }

@@ -1,7 +1,7 @@
-//! Appending to and reading from the topic of facts.
+//! Appends to and reads from the topic of facts.
 //!
-//! Appended means confirmed: `acks=all`, idempotent, and an unknown outcome is an error. One facility's records share a
-//! key and so a partition and an order.
+//! Appended means confirmed: `acks=all`, idempotent, and an unknown outcome is an error. The records of one facility
+//! have the same key, so they share a partition and have one order.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,23 +21,23 @@ use yomitori_proto::event::LogRecord;
 use crate::config;
 use crate::log::Position;
 
-/// After this long without a confirmation the outcome of an append is unknown; it lies below every stream's deadline.
+/// After this long without a confirmation the outcome of an append is unknown; shorter than every stream's deadline.
 const APPEND_LIMIT: Duration = Duration::from_secs(5);
-/// How long a question to the cluster may take.
+/// How long a query of the cluster may take.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
-/// A batch of one terminal fits easily; a broker's own default limit is the same.
+/// A batch of one terminal fits easily; the default limit of a broker is the same.
 pub const RECORD_LIMIT: usize = 1_000_000;
 
-/// Why nothing was appended, or nobody knows.
+/// Why nothing was appended, or why the outcome is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    #[error("the record has {size} bytes; the log takes {RECORD_LIMIT}")]
+    #[error("the record has {size} bytes; the limit of the log is {RECORD_LIMIT}")]
     TooLarge { size: usize },
     #[error("failed to append to the log: Kafka did not confirm")]
     Unconfirmed(#[source] KafkaError),
 }
 
-/// Why the topic can't be used.
+/// Why the topic cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
     #[error("failed to reach Kafka at `{servers}` (is it running, and is `kafka.bootstrap_servers` right?)")]
@@ -71,7 +71,7 @@ impl Appender {
     /// Opens the writing end; does not wait for the broker.
     ///
     /// # Errors
-    /// Where librdkafka refuses the settings.
+    /// If librdkafka rejects the settings.
     pub fn open(kafka: &config::Kafka) -> Result<Self, KafkaError> {
         let producer = client(kafka)
             .set("acks", "all")
@@ -87,8 +87,8 @@ impl Appender {
     /// Appends `record` and waits until the log has it.
     ///
     /// # Errors
-    /// Where it is too large, or where Kafka did not confirm in time: then it may or may not be there, and sending it
-    /// again is right, as the projector drops what it has folded already.
+    /// If the record is too large, or Kafka did not confirm in time. Then the log may or may not contain it; sending
+    /// it again is safe, because the projector drops what it has folded already.
     pub async fn append(&self, record: &LogRecord) -> Result<Position, AppendError> {
         let payload = encode::log_record_bytes(record);
         if payload.len() > RECORD_LIMIT {
@@ -101,9 +101,9 @@ impl Appender {
         }
     }
 
-    /// Waits for what is on its way.
+    /// Waits for the appends that are in flight.
     pub fn flush(&self) {
-        // Nothing depends on the outcome: whoever appended has its own answer.
+        // Nothing depends on the outcome: each caller of an append gets its own answer.
         self.producer.flush(APPEND_LIMIT).ok();
     }
 }
@@ -111,10 +111,10 @@ impl Appender {
 /// The reading end.
 pub type Reader = StreamConsumer<Ends>;
 
-/// Opens the reading end. What has been read is known to the store alone: Kafka's group offsets are not used.
+/// Opens the reading end. Only the store knows what has been read: Kafka's group offsets are not used.
 ///
 /// # Errors
-/// Where librdkafka refuses the settings.
+/// If librdkafka rejects the settings.
 pub fn reader(kafka: &config::Kafka) -> Result<Reader, KafkaError> {
     client(kafka)
         .set("group.id", "yomitori-projector")
@@ -127,13 +127,13 @@ pub fn reader(kafka: &config::Kafka) -> Result<Reader, KafkaError> {
         .create_with_context(Ends::default())
 }
 
-/// Reads one partition as fast as it can, for whoever folds it anew.
+/// Reads one partition as fast as possible, for a rebuild.
 pub type Replayer = BaseConsumer;
 
-/// Reads from `from` on.
+/// Reads from the offset `from`.
 ///
 /// # Errors
-/// Where librdkafka refuses.
+/// If librdkafka rejects the assignment.
 pub fn replayer(kafka: &config::Kafka, from: Position) -> Result<Replayer, KafkaError> {
     let reader: Replayer = client(kafka)
         .set("group.id", "yomitori-rebuild")
@@ -148,17 +148,17 @@ pub fn replayer(kafka: &config::Kafka, from: Position) -> Result<Replayer, Kafka
     Ok(reader)
 }
 
-/// Whether librdkafka goes on by itself after this: a connection was lost, or could not be made yet.
+/// Whether librdkafka recovers from this error by itself: a connection was lost, or could not be opened yet.
 #[must_use]
 pub fn passes(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
     matches!(error.rdkafka_error_code(), Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve))
 }
 
-/// Where each partition begins and ends. Blocks for up to [`ASK_LIMIT`] a partition.
+/// The first and next offset of each partition. Blocks for up to [`ASK_LIMIT`] per partition.
 ///
 /// # Errors
-/// Where Kafka can't be reached or has no such topic.
+/// If Kafka cannot be reached or the topic does not exist.
 pub fn bounds(kafka: &config::Kafka) -> Result<BTreeMap<i32, (i64, i64)>, TopicError> {
     let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
     let count = partitions(kafka)?;
@@ -170,12 +170,12 @@ pub fn bounds(kafka: &config::Kafka) -> Result<BTreeMap<i32, (i64, i64)>, TopicE
     (0..count).map(of).collect()
 }
 
-/// Where the partitions end, as librdkafka last heard.
+/// The ends of the partitions, as librdkafka last learned them.
 #[derive(Default)]
 pub struct Ends(Mutex<BTreeMap<i32, i64>>);
 
 impl Ends {
-    /// The offset after the last record of `partition`; `None` until the broker said so.
+    /// The offset after the last record of `partition`; `None` until the broker has reported it.
     pub fn of(&self, partition: i32) -> Option<i64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
     }
@@ -194,10 +194,10 @@ impl ClientContext for Ends {
 
 impl ConsumerContext for Ends {}
 
-/// Reads from these positions on, and from nowhere else.
+/// Reads these partitions from these positions, and no others.
 ///
 /// # Errors
-/// Where librdkafka refuses the assignment.
+/// If librdkafka rejects the assignment.
 pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result<(), KafkaError> {
     let mut assignment = TopicPartitionList::new();
     for position in positions {
@@ -209,7 +209,7 @@ pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result
 /// The number of partitions of the topic. Blocks for up to [`ASK_LIMIT`].
 ///
 /// # Errors
-/// Where Kafka can't be reached or has no such topic.
+/// If Kafka cannot be reached or the topic does not exist.
 pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
     let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
     let asker: BaseConsumer = client(kafka).create().map_err(unreachable)?;
@@ -221,10 +221,10 @@ pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
     }
 }
 
-/// Creates the topic of facts where there is none: kept for ever, never compacted.
+/// Creates the topic of facts unless it exists: unlimited retention, never compacted.
 ///
 /// # Errors
-/// Where Kafka can't be reached or refuses.
+/// If Kafka cannot be reached or rejects the topic.
 pub async fn create_topic(kafka: &config::Kafka) -> Result<(), TopicError> {
     let topic = || kafka.topic.clone();
     let admin: AdminClient<DefaultClientContext> =

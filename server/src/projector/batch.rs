@@ -1,5 +1,4 @@
-//! One batch: decoded, freed of what was sent again, folded, and written in one transaction, while the next one is being
-//! folded.
+//! One batch: decoded, deduplicated, folded, and written in one transaction while the next one is being folded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,20 +27,20 @@ use crate::{clock, telemetry};
 use yomitori_base::crash;
 use yomitori_base::error::chain;
 
-/// Why a record waits that could be followed.
+/// Why a record waits although it could be folded.
 const BEHIND: &str = "waits behind an earlier record of this facility";
 
-/// A record as it came from the log.
+/// A record as read from the log.
 pub(super) struct RawRecord {
     pub(super) position: Position,
     pub(super) key: Vec<u8>,
     pub(super) payload: Vec<u8>,
 }
 
-/// Records that were decoded, and those that could not be.
+/// The records that were decoded, and those that could not be.
 pub(super) struct Batch {
     records: Vec<DecodedRecord>,
-    /// The place after the last record, and when that one was taken in.
+    /// The position after the last record, and when that record was received.
     ends: BTreeMap<i32, (i64, Option<DateTime<Utc>>)>,
 }
 
@@ -54,23 +53,23 @@ struct DecodedRecord {
 /// A batch that is folded and not yet written.
 pub(super) struct FoldedBatch {
     generation: GenerationNumber,
-    /// Where each partition has to stand, and its next offset afterwards.
+    /// The expected offset of each partition, and its next offset afterwards.
     moves: Vec<(Position, i64)>,
     facts: Vec<StoredFact>,
     duplicates: usize,
     rows: Vec<FacilityRow>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
     parked: Vec<ParkedRecord>,
-    /// Since when something else was so of these than was known.
+    /// The facilities of which something became known late, and the instant since which it was so.
     late: BTreeMap<FacilityId, DateTime<Utc>>,
-    /// Facilities of which people left records out.
+    /// Facilities of which people skipped records.
     pub(super) left_out: BTreeSet<FacilityId>,
     now: DateTime<Utc>,
     took: Duration,
 }
 
 impl FoldedBatch {
-    /// Writes all of it in one transaction, or nothing.
+    /// Writes the batch in one transaction.
     pub(super) async fn write(self, store: &Store) -> Result<(), ProjectionError> {
         let began = tokio::time::Instant::now();
         let mut client = store.client().await?;
@@ -81,9 +80,9 @@ impl FoldedBatch {
             }
         }
         fact::copy(&transaction, &self.facts).await?;
-        let mut comings = ConnectionChanges::default();
-        self.facts.iter().for_each(|placed| comings.take(&placed.recorded));
-        comings.write(&transaction).await?;
+        let mut connections = ConnectionChanges::default();
+        self.facts.iter().for_each(|stored| connections.take(&stored.recorded));
+        connections.write(&transaction).await?;
         facility::show(&transaction, &self.rows).await?;
         fact::raise_high_water(&transaction, &self.marks).await?;
         status_history::late(&transaction, &self.late).await?;
@@ -98,7 +97,7 @@ impl FoldedBatch {
     }
 }
 
-/// What a batch comes to.
+/// The result of folding a batch.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) facts: Vec<StoredFact>,
@@ -121,7 +120,7 @@ impl Batch {
                 Ok(record) => {
                     DecodedRecord { taken, facility: record.facility, facts: Ok(record.into_facts().collect()) }
                 }
-                // The key is all that tells whose record this is.
+                // Only the key identifies the facility of an undecodable record.
                 Err(error) => {
                     let facility = FacilityId(Uuid::from_slice(&taken.key).unwrap_or(Uuid::nil()));
                     DecodedRecord { taken, facility, facts: Err(format!("decode: {}", chain(&error))) }
@@ -132,8 +131,8 @@ impl Batch {
         Self { records, ends }
     }
 
-    /// Folds it. What is remembered and the owner's places are then ahead of the store: if the batch is not written, both
-    /// are worth nothing.
+    /// Folds the batch. The states in memory and the owner's positions are then ahead of the store: if the batch is not
+    /// written, both must be dropped.
     pub(super) async fn fold_ahead(
         self,
         store: &Store,
@@ -152,7 +151,7 @@ impl Batch {
         let left_out = self.left_out();
         let Outcome { facts, duplicates, facilities, partitions, marks, parked, newly_parked } =
             self.fold(policy, states);
-        // The first of each facility is what stopped it.
+        // The first record of each facility is the one that blocks it.
         let mut stopped = BTreeSet::new();
         for ParkedRecord { facility, position, reason, .. } in &parked {
             if stopped.insert(*facility) && !states.parked.contains(facility) {
@@ -180,13 +179,13 @@ impl Batch {
         })
     }
 
-    /// The records that people left out, as they say in here.
+    /// The records that people skip, by the statements in this batch.
     fn left_out(&self) -> BTreeSet<(FacilityId, Position)> {
         let facts = self.records.iter().filter_map(|record| record.facts.as_ref().ok()).flatten();
         facts.filter_map(|fact| Some((fact.facility, left_out(fact)?))).collect()
     }
 
-    /// Whose facts these are, and which lives.
+    /// The facilities and lives of these facts.
     pub(super) fn touched(&self) -> (BTreeSet<FacilityId>, BTreeSet<(TerminalId, Life)>) {
         let facts = || self.records.iter().filter_map(|record| record.facts.as_ref().ok()).flatten();
         let facilities = facts().map(|fact| fact.facility).filter(|id| *id != FacilityId::FLEET).collect();
@@ -194,7 +193,7 @@ impl Batch {
         (facilities, lives)
     }
 
-    /// Folds it on top of `states`, which have to be loaded.
+    /// Folds the batch on top of `states`, which must be loaded.
     pub(super) fn fold(self, policy: &Policy, states: &States) -> Outcome {
         let mut outcome = Outcome::default();
         for DecodedRecord { taken, facility, facts } in self.records {
@@ -203,7 +202,7 @@ impl Batch {
             }
             let behind = states.parked.contains(&facility) || outcome.newly_parked.contains(&facility);
             let folded = match facts {
-                // What is left out is in the way of itself.
+                // A skipped record must not block its own facility.
                 Ok(facts) if behind && !facts.iter().all(|fact| left_out(fact).is_some()) => Err(BEHIND.to_owned()),
                 Ok(facts) => outcome.take(taken.position, facility, facts, policy, states),
                 Err(reason) => Err(reason),
@@ -217,11 +216,11 @@ impl Batch {
     }
 }
 
-/// Of which facilities something became known that was so long ago, and since when it was.
+/// The facilities of which something became known late, and the instant since which it was so.
 fn late(facts: &[StoredFact], now: DateTime<Utc>) -> BTreeMap<FacilityId, DateTime<Utc>> {
     let mut late: BTreeMap<FacilityId, DateTime<Utc>> = BTreeMap::new();
-    for recorded in facts.iter().map(|placed| &placed.recorded) {
-        // Since when what is taken back had been so stands in another fact.
+    for recorded in facts.iter().map(|stored| &stored.recorded) {
+        // The instant of a withdrawn fact is part of another fact.
         let at = if takes_back(recorded) { DateTime::UNIX_EPOCH } else { valid_from(recorded) };
         if recorded.facility != FacilityId::FLEET && history_builder::is_late(at, now) {
             late.entry(recorded.facility).and_modify(|from| *from = at.min(*from)).or_insert(at);
@@ -230,7 +229,7 @@ fn late(facts: &[StoredFact], now: DateTime<Utc>) -> BTreeMap<FacilityId, DateTi
     late
 }
 
-/// The record that a person leaves out by this. Of the facility itself it says nothing.
+/// The record that a person skips by this fact, which says nothing about the facility itself.
 fn left_out(recorded: &Recorded) -> Option<Position> {
     match (&recorded.event, &recorded.origin) {
         (Event::RecordSkipped(record), Origin::Person(_)) => {
@@ -241,7 +240,7 @@ fn left_out(recorded: &Recorded) -> Option<Position> {
 }
 
 impl Outcome {
-    /// Folds one record, or nothing of it.
+    /// Folds one record completely or not at all.
     fn take(
         &mut self,
         position: Position,
@@ -264,18 +263,18 @@ impl Outcome {
             }
             fresh.push(StoredFact { position, index_in_record: place, recorded });
         }
-        // Rules and closures are facts about the fleet, and that a record is left out is one about the log.
-        if id != FacilityId::FLEET && !fresh.iter().all(|placed| left_out(&placed.recorded).is_some()) {
+        // Rules and closures are facts about the fleet; a skipped record is a fact about the log.
+        if id != FacilityId::FLEET && !fresh.iter().all(|stored| left_out(&stored.recorded).is_some()) {
             let before = self.facilities.remove(&id).unwrap_or_else(|| states.facility(id));
-            // The fold can't panic; should it all the same, only this facility stops.
+            // The fold cannot panic; if it does, only this facility is blocked.
             let after = catch_unwind(AssertUnwindSafe(|| folded(before, &fresh, &policy.rules)));
             self.partitions.insert(id, position.partition);
             let Ok(after) = after else {
-                // What it was went with the panic; what it had come to in this batch follows once more from its facts.
-                let mine = |placed: &&StoredFact| placed.recorded.facility == id;
+                // The panic consumed the state; the part of this batch that was folded is folded again from its facts.
+                let mine = |stored: &&StoredFact| stored.recorded.facility == id;
                 let again = folded(states.facility(id), self.facts.iter().filter(mine), &policy.rules);
                 self.facilities.insert(id, again);
-                return Err("fold: it panicked".to_owned());
+                return Err("fold: panicked".to_owned());
             };
             self.facilities.insert(id, after);
         }
@@ -286,5 +285,5 @@ impl Outcome {
 }
 
 fn folded<'a>(before: Facility, facts: impl IntoIterator<Item = &'a StoredFact>, rules: &Rules) -> Facility {
-    facts.into_iter().fold(before, |facility, placed| fold(facility, &placed.recorded, rules))
+    facts.into_iter().fold(before, |facility, stored| fold(facility, &stored.recorded, rules))
 }

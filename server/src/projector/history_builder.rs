@@ -1,8 +1,8 @@
-//! Tells what was true when, beside the live projection: whenever a facility comes to say something else, or something
-//! becomes known of it that was so long ago.
+//! Writes the status history beside the live projection: whenever the status of a facility changes, or a fact about its
+//! past becomes known late.
 //!
-//! Most of what becomes known was so a moment ago. The state of an hour ago is kept, and what was so since is told anew from
-//! there; only what is older than that has a facility told from its beginning.
+//! Most facts are recent. The state of an hour ago is kept, and the history since then is recomputed from it; only an
+//! older fact has the history of a facility recomputed from its beginning.
 
 use std::time::Duration;
 
@@ -20,34 +20,35 @@ use crate::store::{QueryContext as _, Store, StoreError, progress};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 
-/// What becomes known is expected to be no older than this.
+/// Facts are expected to be no older than this.
 const SETTLES_AFTER: TimeDelta = TimeDelta::hours(1);
-/// What is folded now and was so before this is told to be late. It is less than the other by more than a transaction takes.
+/// A fact older than this when it is folded counts as late. The difference to [`SETTLES_AFTER`] exceeds the time of a
+/// transaction.
 const LATE_AFTER: TimeDelta = TimeDelta::minutes(50);
-/// Facilities told in one transaction.
+/// Facilities recomputed in one transaction.
 const AT_ONCE: i64 = 200;
-/// While the live projection is further behind than this, it is left alone.
+/// The history waits while the live projection is further behind than this.
 const FAR_BEHIND: i64 = 4000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// Whether what was so at `at` becomes known late `now`.
+/// Whether a fact of the instant `at` that becomes known `now` is late.
 pub(super) fn is_late(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     at < now - LATE_AFTER
 }
 
-/// Tells until `stop`.
+/// Writes the history until `stop`.
 pub(super) async fn run(store: Store, stop: CancellationToken) {
-    let mut historian = HistoryBuilder { store, current: None };
+    let mut builder = HistoryBuilder { store, current: None };
     loop {
         let began = Instant::now();
-        // As much rest as work: the live projection comes first.
-        let pause = match historian.tell().await {
+        // Rests as long as it works, because the live projection has priority.
+        let pause = match builder.recompute().await {
             Ok(0) => LOOK_EVERY,
             Ok(_) => began.elapsed(),
             Err(error) => {
                 telemetry::history_failed(&error);
-                historian.current = None;
+                builder.current = None;
                 PAUSE_AFTER_FAILURE
             }
         };
@@ -64,22 +65,22 @@ struct HistoryBuilder {
 }
 
 impl HistoryBuilder {
-    /// Tells what is due next; says of how many facilities.
-    async fn tell(&mut self) -> Result<usize, StoreError> {
+    /// Recomputes the facilities that are due next, and returns their number.
+    async fn recompute(&mut self) -> Result<usize, StoreError> {
         if progress::behind(&self.store).await? > FAR_BEHIND {
             return Ok(0);
         }
         let policy = renewed(&mut self.current, &self.store).await?;
-        let context = "begin to tell what was true";
+        let context = "begin the status history";
         let mut client = self.store.client().await?;
-        // What is due and what is known are of one instant: what comes later is due again.
+        // The due facilities and their facts are read at one instant: later facts make a facility due again.
         let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
         let transaction = transaction.start().await.context(context)?;
         let due = status_history::due(&transaction, AT_ONCE).await?;
         if due.is_empty() {
             return Ok(0);
         }
-        let mut told = Vec::with_capacity(due.len());
+        let mut built = Vec::with_capacity(due.len());
         for PendingFacility { facility, late_from } in due {
             let head = status_history::head(&transaction, facility, policy.hash, FOLD).await?;
             let head = head.filter(|head| late_from.is_none_or(|from| from > head.through));
@@ -88,17 +89,17 @@ impl HistoryBuilder {
             let until = clock::now();
             let span = TimelineSpan { settled: until - SETTLES_AFTER, until };
             let timeline = block_in_place(|| timeline(facility, head, &facts, &policy.rules, &policy.calendar, span));
-            told.push((facility, kept, timeline));
+            built.push((facility, kept, timeline));
         }
-        status_history::write(&transaction, &told, policy.hash, FOLD).await?;
+        status_history::write(&transaction, &built, policy.hash, FOLD).await?;
         crash::point("history-before-commit");
-        transaction.commit().await.context("commit what was true")?;
-        telemetry::history_told(told.len());
-        Ok(told.len())
+        transaction.commit().await.context("commit the status history")?;
+        telemetry::history_recomputed(built.len());
+        Ok(built.len())
     }
 }
 
-/// By what is told now; where that is something else than before, all is due.
+/// Reads the policy in force; after a change, every facility is due.
 async fn renewed<'a>(current: &'a mut Option<CurrentPolicy>, store: &Store) -> Result<&'a Policy, StoreError> {
     let (now, other) = match current.take() {
         Some(mut now) => {

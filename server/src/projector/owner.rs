@@ -1,4 +1,4 @@
-//! Which partitions this instance projects, and how far it has come in each.
+//! The partitions that this instance projects, and its position in each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub(super) struct Owner {
 
 struct PartitionState {
     next_offset: i64,
-    /// Of the last record folded, by the clock of whoever took it in.
+    /// When the last folded record was received, by the clock of the instance that received it.
     received_at: Option<DateTime<Utc>>,
 }
 
@@ -38,8 +38,8 @@ impl Owner {
         Ok(Self { locks, generation, partitions, places: BTreeMap::new() })
     }
 
-    /// Takes the partitions that nobody holds, up to a fair share, and lets go of those beyond it; says whether anything
-    /// changed. Nothing that was folded may wait to be written.
+    /// Acquires free partitions up to a fair share, and releases those beyond it; returns whether anything changed. No
+    /// folded batch may be unwritten.
     pub(super) async fn claim(&mut self, store: &Store) -> Result<bool, ProjectionError> {
         let share = self.share().await?;
         let mut changed = false;
@@ -47,7 +47,7 @@ impl Owner {
             && let Some((partition, _)) = self.places.pop_last()
         {
             self.locks.release(partition).await.map_err(ProjectionError::Locks)?;
-            telemetry::partition_left(partition);
+            telemetry::partition_released(partition);
             changed = true;
         }
         for partition in 0..self.partitions {
@@ -61,14 +61,15 @@ impl Owner {
             }
         }
         if self.locks.is_closed() {
-            // Somebody else may hold the partitions by now: start again from nothing.
+            // Another instance may hold the partitions by now: start over.
             return Err(ProjectionError::Fenced { partition: -1 });
         }
         Ok(changed)
     }
 
-    /// Makes sure, for what `transaction` writes without moving a place, that these partitions are still this instance's:
-    /// they stand where it left them, and it holds their locks. Whoever takes one over waits for the transaction's end.
+    /// Checks, for a `transaction` that writes without moving a position, that this instance still owns these
+    /// partitions: their positions are unchanged and it holds their locks. Another instance that acquires one waits for
+    /// the transaction.
     pub(super) async fn fence(
         &self,
         transaction: &Transaction<'_>,
@@ -87,7 +88,7 @@ impl Owner {
         Ok(())
     }
 
-    /// Writes rows that follow from no new fact, unless another instance has taken over and folded further.
+    /// Writes rows that changed without a new fact, unless another instance has taken over the partition.
     pub(super) async fn show(&self, store: &Store, rows: &[FacilityRow]) -> Result<(), ProjectionError> {
         let mut client = store.client().await?;
         let transaction = client.transaction().await.context("begin to write facilities")?;
@@ -97,14 +98,14 @@ impl Owner {
         Ok(())
     }
 
-    /// How many partitions this instance may hold, so that each has its part: where they don't divide, those that came
-    /// first hold one more.
+    /// How many partitions this instance may hold for a fair share: if they do not divide evenly, the instances that
+    /// came first hold one more.
     async fn share(&self) -> Result<usize, ProjectionError> {
         let Instances { all, before } = self.locks.instances().await.map_err(ProjectionError::Locks)?;
         Ok(share(self.partitions, all, before))
     }
 
-    /// The generation that is folded into: another one may be live by the time that it is written.
+    /// The generation that is folded into; another one may be live by the time of the write.
     pub(super) const fn generation(&self) -> GenerationNumber {
         self.generation
     }
@@ -117,13 +118,13 @@ impl Owner {
         self.places.contains_key(&partition)
     }
 
-    /// The place of `partition`.
+    /// The position of `partition`.
     pub(super) fn position(&self, partition: i32) -> Option<Position> {
         self.places.get(&partition).map(|place| Position { partition, offset: place.next_offset })
     }
 
-    /// Moves `partition` on, once a batch is folded; gives where it stood, which the store has to agree with when the
-    /// batch is written. `None` where it isn't held.
+    /// Advances `partition` after a batch is folded; returns its previous position, which the store must confirm when
+    /// the batch is written. `None` if this instance does not hold it.
     pub(super) fn advance(
         &mut self,
         partition: i32,
@@ -137,14 +138,14 @@ impl Owner {
         Some(stood)
     }
 
-    /// How old the last folded record of `partition` is, in seconds.
+    /// The age of the last folded record of `partition`, in seconds.
     pub(super) fn seconds_behind(&self, partition: i32, now: DateTime<Utc>) -> f64 {
         let received_at = self.places.get(&partition).and_then(|place| place.received_at);
         received_at.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0))
     }
 }
 
-/// The part of one of so many instances, of which so many stand before it.
+/// The share of one of `instances` instances, of which `before` came earlier.
 fn share(partitions: i32, instances: i64, before: i64) -> usize {
     let (partitions, instances) = (i64::from(partitions), instances.max(1));
     let part = partitions / instances + i64::from(before < partitions % instances);

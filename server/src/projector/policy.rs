@@ -1,10 +1,10 @@
-//! By what facilities are folded: the rules and the calendar of now.
+//! The policy by which facilities are folded: the rules and the calendar in force.
 
 use crate::store::policy::{self, Policy};
 use crate::store::{Store, StoreError};
 
 pub(super) struct CurrentPolicy {
-    /// The newest fact that it follows from, by its place in the log.
+    /// The position of the newest fact that it follows from.
     newest: Option<i64>,
     pub(super) policy: Policy,
 }
@@ -14,7 +14,7 @@ impl CurrentPolicy {
         Ok(Self { newest: policy::newest(store).await?, policy: policy::now(store).await? })
     }
 
-    /// Takes in what has been adopted since, whichever instance folded it; says whether anything else holds now.
+    /// Reads what has been adopted since, by any instance; returns whether the policy changed.
     pub(super) async fn renew(&mut self, store: &Store) -> Result<bool, StoreError> {
         let newest = policy::newest(store).await?;
         if newest == self.newest {

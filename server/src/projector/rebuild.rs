@@ -1,9 +1,9 @@
-//! Folding the whole log anew, into a generation beside the live one, which goes on meanwhile.
+//! Folds the whole log again, into a generation beside the live one, which continues meanwhile.
 //!
-//! Partition by partition, as many at once as there are cores: only the facilities of those are in memory. What a
-//! partition came to is written in one transaction with its place in the log, so whoever is interrupted goes on there.
-//! Facts are what the log says, under any fold: they are taken over, and the new generation never overtakes the live one.
-//! Only where the store has none, or its facts are not to be trusted, it brings its own, and reads to the end of the log.
+//! As many partitions as there are cores are folded at once; only their facilities are in memory. The result of a
+//! partition is written in one transaction with its position in the log, so an interrupted rebuild resumes there. Facts
+//! do not depend on the fold: they are reused, and the new generation never overtakes the live one. If the store has
+//! none, or its facts are not trustworthy, the rebuild writes its own and reads to the end of the log.
 
 mod live_lag;
 pub(super) mod partition;
@@ -29,9 +29,9 @@ use crate::store::policy::{self, Policy};
 use crate::store::{Store, StoreError, parked, progress};
 use crate::{clock, config};
 
-/// Held by whoever builds: two would write into each other's generation.
+/// The lock of a rebuild: two would write into the same generation.
 const LOCK: i64 = 0x596f_6d69_0002;
-/// Built is what the live generation is at most this many records ahead of.
+/// A generation counts as built when the live one is at most this many records ahead.
 const CLOSE: u64 = 20_000;
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
@@ -51,13 +51,13 @@ pub enum RebuildError {
     #[error("there is no generation beside the live one; run `yomitori-server rebuild` first")]
     Nothing,
     #[error(
-        "the generation beside the live one can't be used: other rules hold since, or another version built it; \
+        "the generation beside the live one is not valid: other rules hold since, or another version built it; \
          run `yomitori-server rebuild` first"
     )]
     Other,
     #[error(
-        "partition {partition} of the log is needed from record {wanted} on and begins at {begins}: what came before was \
-         deleted (restore the topic from its backup; its retention has to be unlimited)"
+        "partition {partition} of the log is needed from record {wanted} and begins at {begins}: earlier records were \
+         deleted (restore the topic from its backup; its retention must be unlimited)"
     )]
     Shortened { partition: i32, wanted: i64, begins: i64 },
     #[error(
@@ -65,41 +65,41 @@ pub enum RebuildError {
          restored from an older backup?)"
     )]
     Lost { partition: i32, wanted: i64, ends: i64 },
-    #[error("the generations stand at different positions of the log; try again")]
+    #[error("the generations are at different positions of the log; try again")]
     Apart,
 }
 
-/// How far it is, in records of the log.
+/// The progress, in records of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RebuildProgress {
     pub done: u64,
     pub of: u64,
-    /// It lets the live projection go first.
+    /// The rebuild waits for the live projection.
     pub waits: bool,
 }
 
-/// A generation that is being built, or was built and waits to be exchanged.
+/// A generation that is being built, or is built and waits for the swap.
 pub struct Rebuild {
     live: Store,
     shadow: Store,
     kafka: config::Kafka,
     policy: Policy,
     generation: Generation,
-    /// Was there before, and is gone on with.
+    /// An earlier call began it, and this one resumes it.
     resumed: bool,
-    /// The lock goes with the connection.
+    /// The lock ends with the connection.
     _lock: ExclusiveLock,
 }
 
 impl Rebuild {
-    /// Goes on with what an earlier call began, or begins. It brings its own facts if `with_facts`, or if the store has
-    /// folded nothing yet.
+    /// Resumes what an earlier call began, or begins. The generation has its own facts if `with_facts`, or if the
+    /// store has folded nothing yet.
     ///
     /// # Errors
-    /// Where another rebuild runs, or the database is away.
+    /// If another rebuild runs, or the database is away.
     pub async fn begin(live: &Store, kafka: &config::Kafka, with_facts: bool) -> Result<Self, RebuildError> {
         let lock = lock(live).await?;
-        // What waits has no facts that could be taken over, and this program may follow it.
+        // Waiting records have no facts to reuse, and this program may be able to fold them.
         let with_facts = with_facts
             || progress::all(live).await?.iter().all(|place| place.next.offset == 0)
             || !parked::facilities(live).await?.is_empty();
@@ -115,10 +115,10 @@ impl Rebuild {
         Self::of(live, kafka, policy, begun, false, lock)
     }
 
-    /// What was built, or was live before the last exchange.
+    /// Opens the generation that was built, or that was live before the last swap.
     ///
     /// # Errors
-    /// Where there is nothing, or it is of other rules; where another rebuild runs, or the database is away.
+    /// If there is none, it was folded by other rules, another rebuild runs, or the database is away.
     pub async fn open(live: &Store, kafka: &config::Kafka) -> Result<Self, RebuildError> {
         let lock = lock(live).await?;
         let found = generation::shadow(live).await?.ok_or(RebuildError::Nothing)?;
@@ -126,11 +126,10 @@ impl Rebuild {
         Self::of(live, kafka, policy, found, true, lock)
     }
 
-    /// Forgets the generation beside the live one; says whether there was one.
+    /// Deletes the generation beside the live one; returns whether there was one.
     ///
     /// # Errors
-    /// Where another rebuild runs: whoever builds must not find the live generation in its place. Where the database is
-    /// away.
+    /// If another rebuild runs, because its generation must not disappear. If the database is away.
     pub async fn forget(live: &Store) -> Result<bool, RebuildError> {
         let _lock = lock(live).await?;
         Ok(generation::forget(live).await?)
@@ -154,31 +153,32 @@ impl Rebuild {
         self.resumed
     }
 
-    /// Whether it brings its own facts.
+    /// Whether the generation has its own facts.
     #[must_use]
     pub const fn with_facts(&self) -> bool {
         self.generation.with_facts
     }
 
-    /// Folds until the live generation is hardly ahead. `tell` hears how far it is.
+    /// Folds until the live generation is hardly ahead, and reports the progress to `progressed`.
     ///
     /// # Errors
-    /// Where the log or the database is away, or the log has lost records. What was written stays, to go on with.
-    pub async fn build(&self, tell: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
-        let courtesy = LiveLagGate::begin(&self.live, &self.kafka);
+    /// If the log or the database is away, or the log has lost records. What was written stays, so that a later call
+    /// resumes.
+    pub async fn build(&self, progressed: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
+        let gate = LiveLagGate::begin(&self.live, &self.kafka);
         loop {
             let spans = self.spans(&self.live).await?;
             let left: u64 = spans.iter().map(Span::records).sum();
-            self.fold(spans, Some(&courtesy), tell).await?;
+            self.fold(spans, Some(&gate), progressed).await?;
             if left <= CLOSE {
                 return Ok(());
             }
         }
     }
 
-    /// What is to be folded in each partition: up to where the live generation is, or up to the end of the log.
+    /// The records to fold in each partition: up to the position of the live generation, or to the end of the log.
     async fn spans(&self, live: &Store) -> Result<Vec<Span>, RebuildError> {
-        // In this order: the live generation moves on, and must not be ahead of ends that were asked for before.
+        // In this order, because the live generation advances and must not be ahead of ends that were read earlier.
         let folded: BTreeMap<i32, i64> =
             progress::all(live).await?.into_iter().map(|place| (place.next.partition, place.next.offset)).collect();
         let kafka = self.kafka.clone();
@@ -202,21 +202,21 @@ impl Rebuild {
     async fn fold(
         &self,
         mut spans: Vec<Span>,
-        courtesy: Option<&LiveLagGate>,
-        tell: &mut (dyn FnMut(RebuildProgress) + Send),
+        gate: Option<&LiveLagGate>,
+        progressed: &mut (dyn FnMut(RebuildProgress) + Send),
     ) -> Result<(), RebuildError> {
-        // The longest first: the cores end together.
+        // The longest first, so that the cores finish at about the same time.
         spans.retain(|span| span.records() > 0);
         spans.sort_by_key(Span::records);
         let done = Arc::new(AtomicU64::new(0));
         let of = spans.iter().map(Span::records).sum();
-        let waits = || courtesy.is_some_and(LiveLagGate::waits);
+        let waits = || gate.is_some_and(LiveLagGate::waits);
         let job = Arc::new(WorkerContext {
             shadow: self.shadow.clone(),
             kafka: self.kafka.clone(),
             policy: self.policy.clone(),
             generation: self.generation,
-            gate: courtesy.map(LiveLagGate::gate),
+            gate: gate.map(LiveLagGate::gate),
             done: Arc::clone(&done),
         });
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -233,16 +233,16 @@ impl Rebuild {
                     Some(ended) => ended.expect("a worker does not panic")?,
                     None => break,
                 },
-                _ = tick.tick() => tell(RebuildProgress { done: done.load(Ordering::Relaxed), of, waits: waits() }),
+                _ = tick.tick() => progressed(RebuildProgress { done: done.load(Ordering::Relaxed), of, waits: waits() }),
             }
         }
-        tell(RebuildProgress { done: of, of, waits: false });
+        progressed(RebuildProgress { done: of, of, waits: false });
         Ok(())
     }
 }
 
-/// The policy by which a generation is folded: what held when it was begun. `None` where rows of it are of another, or the
-/// fold is: then it is of no use to this program.
+/// The policy by which a generation is folded: the one in force when it was begun. `None` if its rows have another
+/// policy or another version of the fold, so that this program cannot use it.
 async fn policy_of(live: &Store, generation: Generation) -> Result<Option<Policy>, StoreError> {
     let policy = policy::at(live, generation.begun_at).await?;
     let other = generation::has_rows_of_another(live, policy.hash).await?;

@@ -1,8 +1,8 @@
-//! Folding facilities anew under other rules: from their facts, many at a time, beside what comes in.
+//! Folds facilities again after a change of the policy: from their facts, many at a time, beside new records.
 //!
-//! Every row says by which policy it was folded, so whoever starts again goes on where the last one stopped. A facility is
-//! never looked at under two policies: what is remembered is forgotten when the policy changes, and whatever is loaded
-//! afterwards is folded anew if its row is of another policy.
+//! Every row contains the policy's hash, so a restart resumes where the last run stopped. A facility is never
+//! folded by two policies: the states in memory are dropped when the policy changes, and a state that is loaded
+//! afterwards is folded again if its row has another policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,11 +17,11 @@ use crate::store::status_row::FacilityRow;
 use crate::store::{Store, StoreError, facility, fact};
 use crate::{clock, telemetry};
 
-/// Facilities folded anew in one go.
+/// Facilities folded at once.
 const AT_ONCE: i64 = 500;
 const TELL_EVERY: usize = 20_000;
 
-/// How far it is.
+/// The progress.
 #[derive(Default)]
 pub(super) struct Refold {
     pending: bool,
@@ -30,7 +30,7 @@ pub(super) struct Refold {
 }
 
 impl Refold {
-    /// Looks at all facilities once more: at the start, for partitions that are new here, and under another policy.
+    /// Starts over with all facilities: at the start, for new partitions, and after a change of the policy.
     pub(super) fn begin(&mut self) {
         *self = Self { pending: true, ..Self::default() };
     }
@@ -39,14 +39,14 @@ impl Refold {
         self.pending
     }
 
-    /// Folds the next facilities anew.
+    /// Folds the next facilities.
     pub(super) async fn step(&mut self, store: &Store, policy: &Policy, owner: &Owner) -> Result<(), ProjectionError> {
         let partitions: Vec<i32> = owner.positions().map(|position| position.partition).collect();
         let behind = facility::behind(store, policy.hash, &partitions, self.after, AT_ONCE).await?;
         let Some((last, _)) = behind.last() else {
             self.pending = false;
             if self.done > 0 {
-                telemetry::folded_anew(self.done, policy.rules.version());
+                telemetry::refolded(self.done, policy.rules.version());
             }
             return Ok(());
         };
@@ -63,13 +63,13 @@ impl Refold {
         let before = self.done;
         self.done += behind.len();
         if before / TELL_EVERY != self.done / TELL_EVERY {
-            telemetry::folding_anew(self.done, policy.rules.version());
+            telemetry::refolding(self.done, policy.rules.version());
         }
         Ok(())
     }
 }
 
-/// Folds these facilities from all their facts. One whose fold panics is left out and told.
+/// Folds these facilities from all their facts. One whose fold panics is left out and logged.
 pub(super) async fn anew(
     store: &Store,
     ids: &[FacilityId],
@@ -77,18 +77,18 @@ pub(super) async fn anew(
 ) -> Result<BTreeMap<FacilityId, Facility>, StoreError> {
     let mut folded: BTreeMap<FacilityId, Facility> = ids.iter().map(|id| (*id, Facility::new(*id))).collect();
     let mut broken = BTreeSet::new();
-    fact::each(store, ids, |placed| {
-        let recorded = placed.recorded;
+    fact::each(store, ids, |stored| {
+        let recorded = stored.recorded;
         let Some(facility) = folded.get_mut(&recorded.facility) else { return };
-        // The fold can't panic; should it all the same, only this facility keeps what it was.
+        // The fold cannot panic; if it does, only this facility keeps its previous status.
         if catch_unwind(AssertUnwindSafe(|| facility.apply(&recorded, rules))).is_err() {
             folded.remove(&recorded.facility);
-            broken.insert((recorded.facility, placed.position));
+            broken.insert((recorded.facility, stored.position));
         }
     })
     .await?;
     for (facility, position) in broken {
-        telemetry::not_folded_anew(facility, position);
+        telemetry::refold_failed(facility, position);
     }
     Ok(folded)
 }

@@ -1,9 +1,9 @@
-//! Trying parked facilities again: their waiting records are folded in their order, some in one transaction, and what
-//! cannot be followed stays where it is, with the reason of now.
+//! Retries parked facilities: their waiting records are folded in order, several in one transaction, and a record that
+//! cannot be folded stays parked with its new reason.
 //!
-//! It is done at the start, as a newer program may follow what an older one could not; when somebody asks for it; and when
-//! a person has left a record out. What was left out counts for nothing from then on, also where a newer program could
-//! follow it and has: so the store is the same whichever program folds the log anew.
+//! A retry happens at the start, because a newer program may fold what an older one could not; on request; and after a
+//! person has skipped a record. A skipped record has no effect from then on, even if a newer program could fold it or
+//! has done so: the store is then the same after every rebuild, by any version of the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,34 +26,34 @@ use crate::store::{QueryContext as _, Store, StoreError, facility, fact, status_
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 
-/// Records folded in one go at most.
+/// At most this many records are folded at once.
 const AT_ONCE: i64 = 1000;
 const BYTES_AT_ONCE: i64 = 8 << 20;
 
-/// The facilities that are still to be tried.
+/// The facilities that are still to be retried.
 #[derive(Default)]
 pub(super) struct Retry {
     wanted: BTreeSet<FacilityId>,
 }
 
 impl Retry {
-    /// Tries all once: at the start, and for partitions that are new here.
+    /// Retries every facility once: at the start, and for new partitions.
     pub(super) fn begin(&mut self, states: &States) {
         self.wanted.extend(&states.parked);
         self.wanted.extend(states.left_out.iter().map(|(facility, _)| *facility));
     }
 
-    /// Tries what somebody asked for, here or at another instance. Nothing may be folded and not yet written meanwhile.
+    /// Retries what was requested, here or at another instance. No folded batch may be unwritten meanwhile.
     pub(super) async fn look(&mut self, store: &Store, states: &mut States, owner: &Owner) -> Result<(), StoreError> {
         let parked = parked::facilities(store).await?;
-        // Parked by somebody else: with a generation that is shown since, too.
+        // Another instance parked them, or they came with a generation that was swapped in.
         self.wanted.extend(parked.difference(&states.parked));
         states.parked = parked;
         self.wanted.extend(parked::take_asked(store, &partitions(owner)).await?);
         Ok(())
     }
 
-    /// Tries the facilities of which a batch says that a record is left out, once that is written.
+    /// Retries the facilities of which a batch skips a record, after that batch is written.
     pub(super) fn after(&mut self, folded: Option<&FoldedBatch>) {
         self.wanted.extend(folded.into_iter().flat_map(|folded| &folded.left_out));
     }
@@ -62,7 +62,7 @@ impl Retry {
         !self.wanted.is_empty()
     }
 
-    /// Goes on with one facility. Nothing may be folded and not yet written meanwhile.
+    /// Continues with one facility. No folded batch may be unwritten meanwhile.
     pub(super) async fn step(
         &mut self,
         store: &Store,
@@ -71,7 +71,7 @@ impl Retry {
         owner: &Owner,
     ) -> Result<(), ProjectionError> {
         let Some(&id) = self.wanted.first() else { return Ok(()) };
-        // Another instance may have folded that a record was left out.
+        // Another instance may have folded the skip of a record.
         states.left_out.extend(parked::left_out(store).await?);
         let left_out: Vec<Position> = states.left_out_of(id).filter(|place| owner.owns(place.partition)).collect();
         let there = parked::there(store, id, &left_out).await?;
@@ -95,8 +95,7 @@ fn partitions(owner: &Owner) -> Vec<i32> {
     owner.positions().map(|position| position.partition).collect()
 }
 
-/// Folds these waiting records, and writes what came of it in one transaction, or nothing. Says whether the facility is
-/// stuck again.
+/// Folds these waiting records and writes the result in one transaction. Returns whether the facility is blocked again.
 async fn fold(
     store: &Store,
     policy: &Policy,
@@ -117,7 +116,7 @@ async fn fold(
     states.load(store, policy, &facilities, &lives).await?;
     states.parked.remove(&id);
     let Outcome { facts, facilities, partitions, marks, parked, newly_parked, .. } = batch.fold(policy, states);
-    // Until the next step has seen that nothing more of it waits.
+    // Until the next step has seen that no more records wait.
     states.parked.insert(id);
 
     let now = clock::now();
@@ -130,12 +129,12 @@ async fn fold(
     let mut client = store.client().await?;
     let transaction = client.transaction().await.context("begin a retry")?;
     owner.fence(&transaction, tried.iter().map(|place| place.partition)).await?;
-    // A generation that was built beside may have come without these facts being taken out of it.
+    // A generation that was swapped in may still contain these facts.
     parked::take_back(&transaction, id, &tried).await?;
     fact::copy(&transaction, &facts).await?;
-    let mut comings = ConnectionChanges::default();
-    facts.iter().for_each(|placed| comings.take(&placed.recorded));
-    comings.write(&transaction).await?;
+    let mut connections = ConnectionChanges::default();
+    facts.iter().for_each(|stored| connections.take(&stored.recorded));
+    connections.write(&transaction).await?;
     facility::show(&transaction, &rows).await?;
     tell_anew(&transaction, id).await?;
     fact::raise_high_water(&transaction, &marks).await?;
@@ -154,7 +153,7 @@ async fn fold(
     Ok(stuck.is_some())
 }
 
-/// Takes back what was folded of these records, and folds the facility as it is without them.
+/// Removes the facts of these records, and folds the facility without them.
 async fn take_back(
     store: &Store,
     policy: &Policy,
@@ -168,18 +167,18 @@ async fn take_back(
     let rows =
         if id == FacilityId::FLEET { Vec::new() } else { vec![row::row(&facility, partition, policy, clock::now())?] };
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.context("begin to take facts back")?;
+    let transaction = client.transaction().await.context("begin to remove facts")?;
     owner.fence(&transaction, records.iter().map(|place| place.partition)).await?;
     parked::take_back(&transaction, id, records).await?;
     facility::show(&transaction, &rows).await?;
     tell_anew(&transaction, id).await?;
-    transaction.commit().await.context("commit what is taken back")?;
+    transaction.commit().await.context("commit the removal of facts")?;
     telemetry::facility_retried(id, 0, records.len());
     states.replace(facility);
     Ok(())
 }
 
-/// The facility as it is without these records.
+/// The facility without these records.
 async fn without(
     store: &Store,
     id: FacilityId,
@@ -187,26 +186,26 @@ async fn without(
     rules: &Rules,
 ) -> Result<Facility, StoreError> {
     let mut facility = Some(Facility::new(id));
-    fact::each(store, &[id], |placed| {
-        if records.contains(&placed.position) {
+    fact::each(store, &[id], |stored| {
+        if records.contains(&stored.position) {
             return;
         }
         let Some(mut so_far) = facility.take() else { return };
-        // The fold can't panic; should it all the same, the facility is told of and begins anew.
+        // The fold cannot panic; if it does, the facility is logged and starts empty.
         let applied = catch_unwind(AssertUnwindSafe(|| {
-            so_far.apply(&placed.recorded, rules);
+            so_far.apply(&stored.recorded, rules);
             so_far
         }));
         match applied {
             Ok(next) => facility = Some(next),
-            Err(_) => telemetry::not_folded_anew(id, placed.position),
+            Err(_) => telemetry::refold_failed(id, stored.position),
         }
     })
     .await?;
     Ok(facility.unwrap_or_else(|| Facility::new(id)))
 }
 
-/// Facts came or went that may have been so at any time: what was true is told from the beginning.
+/// Facts of any age were added or removed, so the status history is recomputed from the beginning.
 async fn tell_anew(transaction: &Transaction<'_>, id: FacilityId) -> Result<(), StoreError> {
     let late = BTreeMap::from_iter((id != FacilityId::FLEET).then_some((id, DateTime::UNIX_EPOCH)));
     status_history::late(transaction, &late).await

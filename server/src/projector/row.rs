@@ -1,4 +1,4 @@
-//! A facility's row at an instant: what pages filter and sort by, beside the whole status.
+//! A facility's row at an instant: the columns by which pages filter and sort, and the whole status.
 
 use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization as _;
@@ -11,7 +11,7 @@ use crate::store::status_row::FacilityRow;
 /// The row of `facility` as it is `now`.
 ///
 /// # Errors
-/// Where the state can't be written as JSON.
+/// If the state cannot be encoded as JSON.
 pub(super) fn row(
     facility: &Facility,
     partition: i32,
@@ -50,7 +50,7 @@ pub(super) fn row(
     })
 }
 
-/// Codes, name and prefecture as people may type them: one width, one case.
+/// Codes, name and prefecture normalised for search: one width, one case.
 fn search(seen: &Status) -> String {
     let codes = seen.codes.iter().map(|code| code.code.as_str());
     let prefecture = seen.prefecture_label.iter().flat_map(|label| [label.ja.as_ref(), label.en.as_ref()]);

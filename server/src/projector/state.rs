@@ -1,4 +1,4 @@
-//! What the projector remembers between batches. The store has all of it; this only saves asking.
+//! What the projector remembers between batches: a cache of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,9 @@ use crate::store::policy::Policy;
 use crate::store::status_row::FacilityRow;
 use crate::store::{Store, StoreError, facility, fact, parked};
 
-/// Above this many remembered facilities, all are forgotten: plain, and rare.
+/// Above this many facilities the whole cache is dropped, which is simple and rarely happens.
 const REMEMBERED: usize = 60_000;
-/// Facilities recomputed in one go because time passed.
+/// Facilities recomputed at once because time has passed.
 const SWEPT_AT_ONCE: i64 = 500;
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub(super) struct States {
     facilities: BTreeMap<FacilityId, Facility>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
     pub(super) parked: BTreeSet<FacilityId>,
-    /// The records that people left out.
+    /// The records that people skipped.
     pub(super) left_out: BTreeSet<(FacilityId, Position)>,
 }
 
@@ -33,7 +33,7 @@ impl States {
         Ok(Self { parked, left_out, ..Self::default() })
     }
 
-    /// Nothing but what was left out.
+    /// An empty cache that knows only the skipped records.
     pub(super) fn without(left_out: BTreeSet<(FacilityId, Position)>) -> Self {
         Self { left_out, ..Self::default() }
     }
@@ -42,7 +42,7 @@ impl States {
         self.facilities.len() > REMEMBERED
     }
 
-    /// Keeps memory within its bounds. Not while a batch is folded and not yet written: the store does not have it.
+    /// Keeps the memory bounded. Not while a folded batch is unwritten, because the store does not have it yet.
     pub(super) fn trim(&mut self) {
         if self.too_many() {
             self.facilities.clear();
@@ -50,12 +50,12 @@ impl States {
         }
     }
 
-    /// Another policy: what was folded by the one before is worth nothing.
+    /// Changes the policy; states that were folded by the previous one are dropped.
     pub(super) fn forget(&mut self) {
         self.facilities.clear();
     }
 
-    /// Makes sure that these are remembered, folded by `policy`.
+    /// Loads these facilities, folded by `policy`.
     pub(super) async fn load(
         &mut self,
         store: &Store,
@@ -93,29 +93,29 @@ impl States {
         self.facilities.get(&id).cloned().unwrap_or_else(|| Facility::new(id))
     }
 
-    /// Every facility that is remembered.
+    /// Every facility in memory.
     pub(super) const fn facilities(&self) -> &BTreeMap<FacilityId, Facility> {
         &self.facilities
     }
 
-    /// Every mark that is remembered.
+    /// Every mark in memory.
     pub(super) const fn marks(&self) -> &BTreeMap<(TerminalId, Life), Seq> {
         &self.marks
     }
 
-    /// Takes the facility in as it is now, and asks anew how far each life is folded: less may be, as a record was left
-    /// out.
+    /// Replaces the state of a facility, and reads the high-water mark of each life again: it may be lower after a
+    /// skip.
     pub(super) fn replace(&mut self, facility: Facility) {
         self.facilities.insert(facility.id, facility);
         self.marks.clear();
     }
 
-    /// The records of a facility that people left out.
+    /// The records of a facility that people skipped.
     pub(super) fn left_out_of(&self, facility: FacilityId) -> impl Iterator<Item = Position> {
         self.left_out.iter().filter(move |(of, _)| *of == facility).map(|(_, position)| *position)
     }
 
-    /// After the fold, before the commit.
+    /// Called after the fold and before the commit.
     pub(super) fn keep(
         &mut self,
         facilities: BTreeMap<FacilityId, Facility>,
@@ -128,7 +128,7 @@ impl States {
     }
 }
 
-/// Recomputes the rows of facilities that changed although nothing happened.
+/// Recomputes the rows of facilities that time alone has changed.
 pub(super) async fn sweep(
     store: &Store,
     policy: &Policy,

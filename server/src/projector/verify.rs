@@ -1,5 +1,5 @@
-//! Whether the store is what the log says: the log is read from its first record and folded once more, in memory, and
-//! everything that the projector wrote is compared with what comes of it. Nothing is changed.
+//! Verifies the store against the log: the log is read from its first record and folded again in memory, and everything
+//! that the projector wrote is compared with the result. Nothing is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,45 +22,45 @@ use crate::store::policy::{self, Policy};
 use crate::store::snapshot::DbSnapshot;
 use crate::store::{Store, StoreError, parked};
 
-/// Facilities and lives compared in one go.
+/// Facilities and lives compared at once.
 const AT_ONCE: usize = 1000;
-/// More than this are counted and not named.
+/// At most this many differences are listed; the others are counted.
 const NAMED: usize = 1000;
 
-/// What was compared, and where log and store disagree.
+/// What was compared, and the differences between log and store.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Report {
     pub records: u64,
     pub facts: u64,
-    /// Records that hold what was there already: dropped, as they should be.
+    /// Repeated facts, which are dropped as they should be.
     pub repeated: u64,
     pub facilities: u64,
-    /// Folded by other rules than those in force, and about to be folded anew: not compared.
+    /// Facilities folded by other rules than those in force, which are about to be folded again: not compared.
     pub behind: u64,
     pub disagreements: u64,
-    /// The first of them.
+    /// The first differences.
     pub named: Vec<Disagreement>,
 }
 
-/// One thing that the store has otherwise than the log.
+/// One difference between store and log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Disagreement {
-    /// The log says it, the store does not have it.
+    /// The log contains the fact, the store does not.
     FactMissing { partition: i32, offset: i64, place: i32, kind: &'static str, facility: FacilityId },
-    /// The store has it, the log does not say it.
+    /// The store contains the fact, the log does not.
     FactInvented { partition: i32, offset: i64, place: i32, kind: &'static str, facility: FacilityId },
-    /// Both have one, and not the same.
+    /// Both contain a fact at this position, with different contents.
     FactDiffers { partition: i32, offset: i64, place: i32, kind: &'static str, facility: FacilityId },
-    /// The log knows the facility, the store does not.
+    /// The log contains the facility, the store does not.
     FacilityMissing { facility: FacilityId },
-    /// The store knows the facility, the log does not.
+    /// The store contains the facility, the log does not.
     FacilityInvented { facility: FacilityId },
-    /// The state is another one than that which the facts come to.
+    /// The state differs from the fold of the facts.
     FacilityDiffers { facility: FacilityId, field: String },
-    /// Observations up to another number than the log holds count as folded.
+    /// The high-water mark of a life differs from the last number in the log.
     MarkDiffers { terminal: String, life: String, log: u64, store: Option<u64> },
-    /// A record that can't be followed is not set aside, or one that can is.
+    /// A record that cannot be folded is not parked, or one that can be is.
     ParkedDiffers { partition: i32, offset: i64, in_store: bool },
 }
 
@@ -74,12 +74,12 @@ impl fmt::Display for Disagreement {
                 write!(f, "{kind} of {facility} at {partition}:{offset}.{place} is in the store and not in the log")
             }
             Self::FactDiffers { partition, offset, place, kind, facility } => {
-                write!(f, "{kind} of {facility} at {partition}:{offset}.{place} is another one in the store")
+                write!(f, "{kind} of {facility} at {partition}:{offset}.{place} differs in the store")
             }
             Self::FacilityMissing { facility } => write!(f, "facility {facility} is missing in the store"),
             Self::FacilityInvented { facility } => write!(f, "facility {facility} is in the store and not in the log"),
             Self::FacilityDiffers { facility, field } => {
-                write!(f, "facility {facility} is in another state than its facts come to, first at `{field}`")
+                write!(f, "the state of facility {facility} differs from the folded facts, first at `{field}`")
             }
             Self::MarkDiffers { terminal, life, log, store } => {
                 let store = store.map_or_else(|| "none".to_owned(), |seq| seq.to_string());
@@ -89,10 +89,10 @@ impl fmt::Display for Disagreement {
                 )
             }
             Self::ParkedDiffers { partition, offset, in_store: true } => {
-                write!(f, "the record at {partition}:{offset} is set aside although it can be followed")
+                write!(f, "the record at {partition}:{offset} is parked although it can be folded")
             }
             Self::ParkedDiffers { partition, offset, in_store: false } => {
-                write!(f, "the record at {partition}:{offset} can't be followed and is not set aside")
+                write!(f, "the record at {partition}:{offset} cannot be folded and is not parked")
             }
         }
     }
@@ -101,14 +101,14 @@ impl fmt::Display for Disagreement {
 /// Compares the store, as it is now, with the log.
 ///
 /// # Errors
-/// Where the log or the database is away, or the log has lost records that the store has folded.
+/// If the log or the database is away, or the log lacks records that the store has folded.
 pub async fn verify(
     store: &Store,
     kafka: &config::Kafka,
-    tell: &mut (dyn FnMut(RebuildProgress) + Send),
+    progressed: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<Report, RebuildError> {
     let snapshot = DbSnapshot::open(store).await?;
-    // In this order: the moment is held from its first question on, and the log goes on growing.
+    // In this order: the snapshot begins with its first query, and the log keeps growing.
     let places = snapshot.places().await?;
     let asked = kafka.clone();
     let bounds = tokio::task::spawn_blocking(move || kafka::bounds(&asked)).await.expect("asking does not panic")?;
@@ -129,7 +129,7 @@ pub async fn verify(
     let left_out = parked::left_out(store).await?;
     let mut verifying = Verifier { snapshot, policy, left_out, report: Report::default() };
     for span in spans {
-        verifying.partition(kafka, span, &mut |done| tell(RebuildProgress { done, of, waits: false })).await?;
+        verifying.partition(kafka, span, &mut |done| progressed(RebuildProgress { done, of, waits: false })).await?;
     }
     Ok(verifying.report)
 }
@@ -146,7 +146,7 @@ impl Verifier {
         &mut self,
         kafka: &config::Kafka,
         span: Span,
-        tell: &mut (dyn FnMut(u64) + Send),
+        progressed: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), RebuildError> {
         let reader = kafka::replayer(kafka, span.from)?;
         let mut states = States::without(self.left_out.clone());
@@ -155,31 +155,31 @@ impl Verifier {
         while next.offset < span.to {
             let (batch, after) = block_in_place(|| take(&reader, Span { from: next, to: span.to }))?;
             let outcome = block_in_place(|| batch.fold(&self.policy, &states));
-            let held = self.snapshot.facts(next, after).await?;
-            self.facts(&outcome, held);
+            let in_store = self.snapshot.facts(next, after).await?;
+            self.facts(&outcome, in_store);
             parked.extend(outcome.parked.iter().map(|parked| parked.position.offset));
             self.report.records += Span { from: next, to: after }.records();
             states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
             next.offset = after;
-            tell(self.report.records);
+            progressed(self.report.records);
         }
-        let held = self.snapshot.parked(span.from.partition).await?;
-        for offset in parked.symmetric_difference(&held) {
-            let in_store = held.contains(offset);
+        let in_store = self.snapshot.parked(span.from.partition).await?;
+        for offset in parked.symmetric_difference(&in_store) {
+            let in_store = in_store.contains(offset);
             self.found(Disagreement::ParkedDiffers { partition: span.from.partition, offset: *offset, in_store });
         }
         self.facilities(span.from.partition, states.facilities()).await?;
         let marks: Vec<_> = states.marks().iter().collect();
         for some in marks.chunks(AT_ONCE) {
             let lives: Vec<_> = some.iter().map(|(life, _)| **life).collect();
-            let held = self.snapshot.marks(&lives).await?;
+            let in_store = self.snapshot.marks(&lives).await?;
             for (life, seq) in some {
-                if held.get(life) != Some(seq) {
+                if in_store.get(life) != Some(seq) {
                     self.found(Disagreement::MarkDiffers {
                         terminal: life.0.to_string(),
                         life: life.1.to_string(),
                         log: seq.0,
-                        store: held.get(life).map(|seq| seq.0),
+                        store: in_store.get(life).map(|seq| seq.0),
                     });
                 }
             }
@@ -187,22 +187,24 @@ impl Verifier {
         Ok(())
     }
 
-    fn facts(&mut self, outcome: &Outcome, held: Vec<StoredFact>) {
+    fn facts(&mut self, outcome: &Outcome, in_store: Vec<StoredFact>) {
         self.report.facts += outcome.facts.len() as u64;
         self.report.repeated += outcome.duplicates as u64;
-        let place = |placed: &StoredFact| (placed.position, placed.index_in_record);
-        let mut held: BTreeMap<_, StoredFact> = held.into_iter().map(|placed| (place(&placed), placed)).collect();
+        let place = |stored: &StoredFact| (stored.position, stored.index_in_record);
+        let mut in_store: BTreeMap<_, StoredFact> =
+            in_store.into_iter().map(|stored| (place(&stored), stored)).collect();
         for expected in &outcome.facts {
             let StoredFact { position: Position { partition, offset }, index_in_record: at, recorded } = expected;
             let (partition, offset, at) = (*partition, *offset, *at);
             let (kind, facility) = (recorded.event.kind(), recorded.facility);
-            match held.remove(&place(expected)) {
+            match in_store.remove(&place(expected)) {
                 Some(found) if found == *expected => {}
                 Some(_) => self.found(Disagreement::FactDiffers { partition, offset, place: at, kind, facility }),
                 None => self.found(Disagreement::FactMissing { partition, offset, place: at, kind, facility }),
             }
         }
-        for StoredFact { position: Position { partition, offset }, index_in_record, recorded } in held.into_values() {
+        for StoredFact { position: Position { partition, offset }, index_in_record, recorded } in in_store.into_values()
+        {
             let (kind, facility) = (recorded.event.kind(), recorded.facility);
             self.found(Disagreement::FactInvented { partition, offset, place: index_in_record, kind, facility });
         }
@@ -217,16 +219,16 @@ impl Verifier {
         let mut after = None;
         loop {
             let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-            let held = self.snapshot.facilities(partition, after, limit).await?;
-            let Some(last) = held.last() else { break };
+            let in_store = self.snapshot.facilities(partition, after, limit).await?;
+            let Some(last) = in_store.last() else { break };
             after = Some(last.facility);
-            for held in held {
+            for in_store in in_store {
                 self.report.facilities += 1;
-                missing.remove(&held.facility);
-                match expected.get(&held.facility) {
-                    None => self.found(Disagreement::FacilityInvented { facility: held.facility }),
-                    Some(_) if held.policy_hash != self.policy.hash => self.report.behind += 1,
-                    Some(expected) => self.state(expected, &held.state)?,
+                missing.remove(&in_store.facility);
+                match expected.get(&in_store.facility) {
+                    None => self.found(Disagreement::FacilityInvented { facility: in_store.facility }),
+                    Some(_) if in_store.policy_hash != self.policy.hash => self.report.behind += 1,
+                    Some(expected) => self.state(expected, &in_store.state)?,
                 }
             }
         }
@@ -236,12 +238,12 @@ impl Verifier {
         Ok(())
     }
 
-    fn state(&mut self, expected: &Facility, held: &Value) -> Result<(), StoreError> {
+    fn state(&mut self, expected: &Facility, in_store: &Value) -> Result<(), StoreError> {
         let broken = |source| StoreError::Broken { what: "a facility's state", source };
         let log = serde_json::to_value(expected).map_err(broken)?;
-        if log != *held {
-            let differs = |field: &&String| log.get(field.as_str()) != held.get(field.as_str());
-            let fields = [&log, held].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
+        if log != *in_store {
+            let differs = |field: &&String| log.get(field.as_str()) != in_store.get(field.as_str());
+            let fields = [&log, in_store].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
             let field = fields.clone().find(differs).cloned().unwrap_or_default();
             self.found(Disagreement::FacilityDiffers { facility: expected.id, field });
         }

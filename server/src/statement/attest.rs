@@ -1,4 +1,4 @@
-//! What people saw at the desk: a phone was read, was not read, or something else was used.
+//! Statements about a read at the desk: a phone was read, was not read, or another way was used.
 
 use yomitori_facility::{Cause, Fallback, Text};
 use yomitori_proto::event::{FallbackUsed, SmartphoneReadAttested, SmartphoneReadFailed};
@@ -14,7 +14,7 @@ pub(super) static STATEMENTS: [Statement; 3] = [
         title: Text::fixed("スマホの読み取りを確認した", "A phone was read"),
         note: Some(Text::fixed(
             "誰が確認したかとともに証拠になります。技術者のテストも成功に数えられ、テストと表示されます。",
-            "With your name it is evidence. A technician's test counts too, and is shown as a test.",
+            "Your name makes it evidence. A technician's test counts too and is shown as a test.",
         )),
         about: Subject::Facility,
         fields: &[
@@ -66,7 +66,7 @@ pub(super) static STATEMENTS: [Statement; 3] = [
     Statement {
         key: "fallback",
         command: ["fallback", "record"],
-        title: Text::fixed("代わりの方法で確認した", "Something else was used instead"),
+        title: Text::fixed("代わりの方法で確認した", "Another way was used instead"),
         note: None,
         about: Subject::Facility,
         fields: &[

@@ -31,7 +31,7 @@ pub(super) static STATEMENTS: [Statement; 4] = [
         title: Text::fixed("電話した", "Record the call"),
         note: Some(Text::fixed(
             "コールセンターに、この施設の掲載を希望しないことを伝えた後に記録してください。",
-            "Record it after telling the call centre that this facility shall not be listed.",
+            "Record it after you have informed the call centre that this facility shall not be listed.",
         )),
         about: Subject::Facility,
         fields: &[
@@ -55,11 +55,11 @@ pub(super) static STATEMENTS: [Statement; 4] = [
         title: Text::fixed("受付の確認", "Record the confirmation"),
         note: Some(Text::fixed(
             "コールセンターが申出を受け付けたと分かったら記録してください。リストへの反映は、後のリストで確認されます。",
-            "Record it when the call centre has confirmed the opt-out. Whether the list follows is seen in a later list.",
+            "Record it when the call centre has confirmed the opt-out. A later list shows whether it took effect.",
         )),
         about: Subject::Facility,
         fields: &[past(Text::fixed("受け付けられた日時", "When it was confirmed"))],
-        why: Text::fixed("コールセンターの回答", "the call centre said so"),
+        why: Text::fixed("コールセンターの回答", "confirmed by the call centre"),
         telephones: false,
         event: Some(|values| Ok(OptOutAcknowledged { acknowledged_at: values.at("at") }.into())),
     },
@@ -69,7 +69,7 @@ pub(super) static STATEMENTS: [Statement; 4] = [
         title: Text::fixed("申出の取り下げ", "Withdraw the opt-out"),
         note: Some(Text::fixed(
             "コールセンターに取り下げを伝えた後に記録してください。掲載に戻るまでの日数は公表されていません。",
-            "Record it after telling the call centre. How long it takes to be listed again was never published.",
+            "Record it after you have informed the call centre. The time until it is listed again is not published.",
         )),
         about: Subject::Facility,
         fields: &[past(Text::fixed("取り下げた日時", "When it was withdrawn"))],

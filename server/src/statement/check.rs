@@ -1,4 +1,4 @@
-//! What was typed, checked: the event that it states, or what is wrong with it, field by field.
+//! Checks typed values: returns the stated event or the problems, field by field.
 
 use std::collections::BTreeMap;
 
@@ -12,33 +12,33 @@ use yomitori_proto::vocabulary::Closes;
 use super::Statement;
 use super::field::{BY_LIMIT, MISSING, Value, WHY_LIMIT, line};
 
-/// Who, why; under which identifier; and that a doubtful hour is meant.
+/// The common fields: who, why, the identifier, and the confirmation of an unusual time.
 pub const BY: &str = "by";
 pub const WHY: &str = "why";
 pub const ID: &str = "id";
 pub const SURE: &str = "sure";
 
-/// What was typed, by the names of fields. What is empty was not typed.
+/// The typed texts by field name. An empty text counts as absent.
 pub type RawValues = BTreeMap<String, String>;
 
-/// What is wrong with a field.
+/// A problem with a field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    /// Its name; [`SURE`] where the person has to say that it is meant.
+    /// The name of the field; [`SURE`] if the person has to confirm.
     pub field: &'static str,
     pub text: Text,
 }
 
-/// What may be recorded.
+/// A checked statement that may be recorded.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ValidStatement {
     pub stated: Stated,
-    /// Absent where its own door knows what follows.
+    /// Absent if a separate handler makes it.
     pub event: Option<Event>,
     pub values: Values,
 }
 
-/// The values of fields that all hold.
+/// The values of valid fields.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Values {
     words: BTreeMap<&'static str, String>,
@@ -51,7 +51,7 @@ impl Values {
         Self { words: BTreeMap::new(), instants: BTreeMap::new(), now }
     }
 
-    /// What was chosen or written; empty where a line was left empty.
+    /// The chosen or written text; empty if the field was left empty.
     #[must_use]
     pub fn word(&self, name: &str) -> &str {
         self.words.get(name).map_or("", String::as_str)
@@ -69,17 +69,17 @@ impl Values {
         self.instants.get(name).copied()
     }
 
-    /// The instant of a field that has to be filled in.
+    /// The instant of a required field.
     pub(super) fn at(&self, name: &str) -> DateTime<Utc> {
         self.instant(name).unwrap_or(self.now)
     }
 }
 
 impl Statement {
-    /// Checks what was typed, at `now`, by the call centre's calendar.
+    /// Checks the typed values at `now`, by the call centre's calendar.
     ///
     /// # Errors
-    /// Every problem: of each field, of fields together, and a doubt that the person has to confirm.
+    /// Lists every problem: of each field, of fields together, and a doubt that the person has to confirm.
     pub fn check(
         &self,
         typed: &RawValues,
@@ -107,7 +107,7 @@ impl Statement {
     }
 }
 
-/// Of whom an event is stated: of the fleet where no facility is meant, or where it is about the call centre.
+/// The subject of an event: the fleet if no facility is named, or if the event is about the call centre.
 #[must_use]
 pub fn subject(facility: Option<FacilityId>, event: &Event) -> FacilityId {
     match event {
@@ -116,21 +116,20 @@ pub fn subject(facility: Option<FacilityId>, event: &Event) -> FacilityId {
     }
 }
 
-/// Who states it and why, which both have to be said, and under which identifier: a new one where none is given.
+/// Who states it and why, which are both required, and the identifier, which is generated if none is given.
 ///
 /// # Errors
-/// What is wrong with each.
+/// Lists the problems of these fields.
 pub fn stated(typed: &RawValues, now: DateTime<Utc>) -> Result<Stated, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut demanded = |field: &'static str, limit: usize| {
-        let said = given(typed, field).map_or(Err(MISSING), |text| line(text, limit));
-        said.map_err(|text| problems.push(Problem { field, text })).ok()
+        let checked = given(typed, field).map_or(Err(MISSING), |text| line(text, limit));
+        checked.map_err(|text| problems.push(Problem { field, text })).ok()
     };
     let (by, why) = (demanded(BY, BY_LIMIT), demanded(WHY, WHY_LIMIT));
     let id = given(typed, ID).map(|id| id.parse::<StatementId>()).transpose();
     if id.is_err() {
-        let text =
-            Text::fixed("記録の識別子（UUID）ではありません。", "This is no identifier of a statement (a UUID).");
+        let text = Text::fixed("記録の識別子（UUID）ではありません。", "Invalid identifier of a statement (a UUID).");
         problems.push(Problem { field: ID, text });
     }
     match (by, why, id) {
@@ -146,7 +145,7 @@ fn given<'a>(typed: &'a RawValues, name: &str) -> Option<&'a str> {
     typed.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
-/// What stands against calling at `at`, where something does.
+/// The doubt about a call at `at`, if there is one.
 fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
     let clock = at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string();
     match calendar.open(at) {
@@ -155,18 +154,16 @@ fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
             let because = calendar.closed_because(at);
             Some(Text::new(
                 format!("{clock} はコールセンターの受付時間外です（{}）。日時を確かめてください。", because.ja),
-                format!("The call centre is closed at {clock} ({}). Check date and time.", because.en),
+                format!("The call centre is closed at {clock} ({}). Check the date and time.", because.en),
             ))
         }
         Opening::Unconfirmed => Some(Text::new(
             format!("{clock} はふだん受付時間内ですが、年末年始の受付は確認されていません。"),
-            format!("The call centre is usually open at {clock}; at the turn of the year that is not confirmed."),
+            format!("The call centre is usually open at {clock}; around New Year this is not confirmed."),
         )),
         Opening::Unknown => Some(Text::new(
             format!("{clock} の祝日が分からないため、受付時間内かどうかを確認できません。"),
-            format!(
-                "Whether the call centre is open at {clock} can't be told: the holidays of that year are not known."
-            ),
+            format!("It is unknown whether the call centre is open at {clock}: the year's holidays are not published."),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! That an institution code of a facility begins, ends, or is replaced by another.
+//! Changes of a facility's institution codes: one begins, ends, or is replaced.
 
 use yomitori_facility::Text;
 use yomitori_proto::code::InstitutionCode;
@@ -12,7 +12,8 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     title: Text::fixed("医療機関コードの変更", "A change of institution codes"),
     note: Some(Text::fixed(
         "追加は新しいコードだけ、廃止は古いコードだけ、移転や開設者の変更では両方を入力します。",
-        "A further code: fill in the new one only. One that ended: the old one only. After a relocation or a change of founder: both.",
+        "For a further code, fill in only the new one; for one that ended, only the old one. After a relocation or a \
+         change of founder, fill in both.",
     )),
     about: Subject::Facility,
     fields: &[
@@ -30,8 +31,8 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         },
         Field {
             name: "effective",
-            label: Text::fixed("いつから", "From when on"),
-            hint: Some(Text::fixed("空欄なら今から（日本時間）", "left empty: from now on; Japan's time")),
+            label: Text::fixed("いつから", "Effective from"),
+            hint: Some(Text::fixed("空欄なら今から（日本時間）", "empty means from now on; Japan time")),
             input: Input::Minute(Moment::Optional),
         },
     ],
@@ -41,11 +42,11 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         let code = |field: &'static str| {
             let read = |text: String| InstitutionCode::parse(&text).map(|code| code.to_string());
             values.line(field).map(read).transpose().map_err(|error| {
-                // It says the same in English and in Japanese.
-                let said = error.to_string();
-                let (en, ja) = said.rsplit_once(" / ").unwrap_or((&said, &said));
+                // The error has the same meaning in English and in Japanese.
+                let message = error.to_string();
+                let (en, ja) = message.rsplit_once(" / ").unwrap_or((&message, &message));
                 let ja = format!("医療機関コードではありません（{ja}）。");
-                Problem { field, text: Text::new(ja, format!("No institution code: {en}.")) }
+                Problem { field, text: Text::new(ja, format!("Invalid institution code: {en}.")) }
             })
         };
         let (old, new) = (code("old")?, code("new")?);

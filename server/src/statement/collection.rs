@@ -1,4 +1,4 @@
-//! How much terminals may collect.
+//! Limits of what terminals may collect.
 
 use yomitori_facility::Text;
 use yomitori_proto::event::CollectionLimited;
@@ -12,7 +12,8 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     title: Text::fixed("収集する範囲", "How much is collected"),
     note: Some(Text::fixed(
         "端末の設定より広げることはできません。つながっている端末には数秒で、ほかの端末には次の接続時に届きます。",
-        "It can only lower what a terminal's own configuration allows. Terminals hear it within seconds, or when they connect next.",
+        "It can only reduce what a terminal's own configuration allows. Terminals receive it within seconds, or when \
+         they next connect.",
     )),
     about: Subject::Facility,
     fields: &[Field {
@@ -21,11 +22,11 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         hint: None,
         input: Input::Radio(&[
             ("readers", Text::fixed("リーダーとタップだけ", "Readers and taps only")),
-            ("names", Text::fixed("結果ファイルの名前まで", "And the names of result files")),
+            ("names", Text::fixed("結果ファイルの名前まで", "Also the names of result files")),
             ("headers", Text::fixed("端末の設定のとおり", "As each terminal is configured")),
         ]),
     }],
-    why: Text::fixed("施設の希望", "the facility wishes it"),
+    why: Text::fixed("施設の希望", "requested by the facility"),
     telephones: false,
     event: Some(|values| {
         let most = match values.word("most") {

@@ -1,10 +1,10 @@
-//! The fields of statements: what may be typed into each, with one limit each.
+//! The fields of statements and the limits of each.
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use yomitori_facility::{Text, tokyo};
 use yomitori_proto::time;
 
-/// What is asked beside who and why.
+/// A field beside who and why.
 pub struct Field {
     pub name: &'static str,
     pub label: Text,
@@ -14,50 +14,50 @@ pub struct Field {
 
 pub(super) const JAPAN: Text = Text::fixed("日本時間", "Japan's time");
 
-/// When something happened.
+/// A field for the time of an event.
 pub(super) const fn past(label: Text) -> Field {
     Field { name: "at", label, hint: Some(JAPAN), input: Input::Minute(Moment::Past) }
 }
 
-/// How a field is filled in.
+/// The input of a field.
 pub enum Input {
-    /// One line; may be left empty. The most characters that it may have.
+    /// One optional line, with its largest number of characters.
     Line(usize),
-    /// A minute; without an offset it is Japan's time.
+    /// A minute, in Japan's time without an offset.
     Minute(Moment),
-    /// One of a few, all shown.
+    /// One of a few choices that are all shown.
     Radio(&'static [(&'static str, Text)]),
-    /// One of many.
+    /// One of many choices.
     Select(fn() -> Vec<(&'static str, Text)>),
     Tick,
-    /// What a link or another command says and nobody makes up: an example, and whether it can be used.
+    /// A value that a link or another command supplies: an example and its check.
     Given(&'static str, fn(&str) -> bool),
 }
 
-/// Where an instant may lie.
+/// The range of an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Moment {
     Past,
     Ahead,
-    /// Past or ahead: the beginning or the end of a span, or a day from which something holds.
+    /// Past or future: the begin or end of a span, or an effective date.
     Any,
-    /// The same; may be left empty.
+    /// The same, optional.
     Optional,
 }
 
-/// The most characters of a name and of a reason.
+/// The largest numbers of characters of a name and of a reason.
 pub const BY_LIMIT: usize = 100;
 pub const WHY_LIMIT: usize = 500;
-/// A person's clock may be this much ahead of ours.
+/// A person's clock may be ahead of the server's by this much.
 const AHEAD: Duration = Duration::minutes(2);
-/// Before phones could be read anywhere; a year mistyped.
+/// No phone could be read before this; an earlier year is a typing error.
 const FIRST: &str = "2023-01-01T00:00:00Z";
 const A_YEAR: Duration = Duration::days(366);
 
-pub(super) const MISSING: Text = Text::fixed("入力してください。", "This has to be filled in.");
-const NOT_OFFERED: Text = Text::fixed("選択肢から選んでください。", "Choose one of those offered.");
+pub(super) const MISSING: Text = Text::fixed("入力してください。", "This field is required.");
+const NOT_OFFERED: Text = Text::fixed("選択肢から選んでください。", "Choose one of the listed values.");
 
-/// What a field holds.
+/// The value of a field.
 pub(super) enum Value {
     Nothing,
     Word(String),
@@ -77,7 +77,7 @@ impl Field {
                 given.map(Value::Word).ok_or_else(|| {
                     Text::new(
                         format!("施設の画面から開き直すか、{example} の形で指定してください。"),
-                        format!("Open it from the facility's page again, or write it such as {example}."),
+                        format!("Open the form from the facility's page again, or write a value such as {example}."),
                     )
                 })
             }
@@ -96,19 +96,19 @@ fn chosen(typed: Option<&str>, choices: &[(&'static str, Text)]) -> Result<Value
     if known { Ok(Value::Word(typed.to_owned())) } else { Err(NOT_OFFERED) }
 }
 
-/// One line that reads as it looks.
+/// Checks a line without invisible or reordering characters.
 pub(super) fn line(text: &str, limit: usize) -> Result<String, Text> {
     let count = text.chars().count();
     if count > limit {
         return Err(Text::new(
             format!("{limit}文字以内で入力してください（{count}文字あります）。"),
-            format!("At most {limit} characters; these are {count}."),
+            format!("At most {limit} characters are allowed; this has {count}."),
         ));
     }
-    // Beside control characters, those that make a line read otherwise than it was written.
+    // Beside control characters, those that change how a line is displayed.
     let turns = |letter| matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(|letter| letter.is_control() || turns(letter)) {
-        return Err(Text::fixed("改行や制御文字は使えません。", "One line, without control characters."));
+        return Err(Text::fixed("改行や制御文字は使えません。", "Line breaks and control characters are not allowed."));
     }
     Ok(text.to_owned())
 }
@@ -116,22 +116,24 @@ pub(super) fn line(text: &str, limit: usize) -> Result<String, Text> {
 fn minute(text: &str, moment: Moment, now: DateTime<Utc>) -> Result<DateTime<Utc>, Text> {
     let at = written(text).ok_or(Text::fixed(
         "日時を 2026-04-01T10:30 の形で入力してください（日本時間）。",
-        "Write a date and a time such as 2026-04-01T10:30, in Japan's time.",
+        "Write a date and time such as 2026-04-01T10:30, in Japan's time.",
     ))?;
     let first: DateTime<Utc> = FIRST.parse().expect("an instant");
     match moment {
         Moment::Past if at > now + AHEAD => Err(Text::fixed(
             "未来の日時です。済んだことだけを記録できます。",
-            "That lies ahead: record what has happened.",
+            "This is in the future: record what has happened.",
         )),
-        Moment::Ahead if at < now - AHEAD => Err(Text::fixed("過去の日時です。", "That has passed.")),
+        Moment::Ahead if at < now - AHEAD => Err(Text::fixed("過去の日時です。", "This is in the past.")),
         _ if at < first => Err(Text::fixed("年を確かめてください。", "Check the year.")),
-        _ if at > now + A_YEAR => Err(Text::fixed("1年以内の日時を入力してください。", "Within a year, please.")),
+        _ if at > now + A_YEAR => {
+            Err(Text::fixed("1年以内の日時を入力してください。", "The date must be within a year."))
+        }
         Moment::Past | Moment::Ahead | Moment::Any | Moment::Optional => Ok(at),
     }
 }
 
-/// An instant as a browser's control or a person writes it: with an offset, or in Japan's time; a day alone is its
+/// Parses an instant as a browser or a person writes it: with an offset or in Japan's time; a day alone is its
 /// beginning.
 #[must_use]
 pub fn written(text: &str) -> Option<DateTime<Utc>> {

@@ -1,4 +1,4 @@
-//! That somebody has seen a flag.
+//! Acknowledgements of flags.
 
 use chrono::Duration;
 use yomitori_facility::{Flag, Text, Word as _};
@@ -16,7 +16,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
         title: Text::fixed("要確認の項目を確認した", "Acknowledge a flag"),
         note: Some(Text::fixed(
             "項目は消えません。誰が確認したかが表示されます。",
-            "The flag stays; who has seen it is shown beside it.",
+            "The flag stays raised; the page shows who has seen it.",
         )),
         about: Subject::Facility,
         fields: &[FLAG],

@@ -1,4 +1,4 @@
-//! What the group wants.
+//! Whether the group wants a facility listed.
 
 use yomitori_facility::Text;
 use yomitori_proto::event::ListingIntentSet;
@@ -12,7 +12,7 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     title: Text::fixed("掲載の意向", "Whether it shall be listed"),
     note: Some(Text::fixed(
         "希望しない場合、コールセンターへの電話が要るかどうかは自動で判定されます。",
-        "Where it shall not be listed, whether a call is needed follows by itself.",
+        "If it shall not be listed, the system decides whether a call is needed.",
     )),
     about: Subject::Facility,
     fields: &[Field {

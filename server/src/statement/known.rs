@@ -1,4 +1,4 @@
-//! What makes sense only for some facilities: that terminals, codes and statements are theirs.
+//! Checks that depend on the facility: whether terminals, codes and statements are its own.
 
 use yomitori_facility::{Facility, Text, withdrawable};
 use yomitori_proto::event::{Event, FacilityCodeChanged, Origin, Speaker};
@@ -7,11 +7,11 @@ use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 use super::Problem;
 use crate::store::{Store, StoreError, facility as facilities, fact, policy};
 
-/// What speaks against stating `event` of `facility` under `id`, by what is known of it; nothing where it was recorded already,
-/// so that it may be sent again.
+/// The problem with stating `event` about `facility` under `id`, by the facility's state; `None` if the statement is
+/// recorded already, so that it can be repeated.
 ///
 /// # Errors
-/// Where the database is away.
+/// If the database is away.
 pub async fn problem(
     store: &Store,
     facility: FacilityId,
@@ -40,7 +40,7 @@ async fn against(store: &Store, facility: FacilityId, event: &Event) -> Result<O
             Ok((!entered).then(|| {
                 let text = Text::fixed(
                     "この施設の受付画面の入力ではありません。",
-                    "It is no entry of this facility's desk page.",
+                    "This is not an entry of this facility's desk page.",
                 );
                 Problem { field: "entry", text }
             }))
@@ -56,7 +56,7 @@ async fn terminal(store: &Store, facility: FacilityId, terminal: TerminalId) -> 
         let all = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let text = Text::new(
             format!("この施設の端末ではありません（この施設の端末: {all}）。"),
-            format!("It is no terminal of this facility; there are: {all}."),
+            format!("This is not a terminal of this facility; its terminals are: {all}."),
         );
         Problem { field: "terminal", text }
     }))
@@ -72,7 +72,7 @@ async fn codes(
     {
         let text = Text::new(
             format!("{old} はこの施設の有効なコードではありません。"),
-            format!("{old} is no valid code of this facility."),
+            format!("{old} is not a current code of this facility."),
         );
         return Ok(Some(Problem { field: "old", text }));
     }
@@ -91,25 +91,25 @@ async fn codes(
 
 /// Whether a statement of the facility can be withdrawn.
 async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<Problem>, StoreError> {
-    let found = fact::statement(store, facility, id).await?.map(|placed| placed.recorded);
+    let found = fact::statement(store, facility, id).await?.map(|stored| stored.recorded);
     let text = match found.filter(|recorded| matches!(recorded.origin, Origin::Person(_))) {
-        None => Text::fixed("この施設にその記録はありません。", "There is no such statement of this facility."),
+        None => Text::fixed("この施設にその記録はありません。", "This facility has no such statement."),
         Some(recorded) if !withdrawable(&recorded.event) => Text::fixed(
             "この種類の記録は取り消せません。改めて正しい内容を記録してください。",
-            "A statement of this kind can't be withdrawn; state what is right.",
+            "A statement of this kind cannot be withdrawn; record the correct one.",
         ),
         Some(_) if fact::is_withdrawn(store, facility, id).await? => {
-            Text::fixed("すでに取り消されています。", "It has been withdrawn already.")
+            Text::fixed("すでに取り消されています。", "It is already withdrawn.")
         }
         Some(_) => {
-            // What was stated of the fleet has no state, and is kept for good.
+            // The fleet has no state; statements about it are kept permanently.
             let Some(state) = facilities::state(store, facility).await? else { return Ok(None) };
             if state.can_withdraw(id, &policy::now(store).await?.rules) {
                 return Ok(None);
             }
             Text::fixed(
                 "古い記録のため、もう個別には取り消せません。改めて正しい内容を記録してください。",
-                "It is too long ago to be withdrawn by itself; state what is right.",
+                "It is too old to be withdrawn on its own; record the correct statement.",
             )
         }
     };

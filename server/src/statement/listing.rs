@@ -1,4 +1,4 @@
-//! What people decide about the ministry's list: whose a row is or is not, and that a doubtful list is right.
+//! Decisions about the ministry's list: a row is a facility's or not, and a quarantined list is right.
 
 use uuid::Uuid;
 use yomitori_facility::Text;
@@ -6,14 +6,14 @@ use yomitori_proto::code::InstitutionCode;
 
 use super::{Field, Input, NO_WHY, Statement, Subject};
 
-/// A row is a facility's.
+/// The row belongs to a facility.
 pub static MATCH: Statement = Statement {
     key: "match",
     command: ["list", "match"],
-    title: Text::fixed("この施設の行である", "The row is this facility's"),
+    title: Text::fixed("この施設の行である", "The row belongs to this facility"),
     note: Some(Text::fixed(
         "行の医療機関コードを、リストの日付からこの施設のコードとして登録し、リストを照合し直します。",
-        "The row's code becomes one of the facility's, from the date of the list, and the list is compared once more.",
+        "The row's code becomes a code of the facility from the date of the list, and the list is compared again.",
     )),
     about: Subject::Other,
     fields: &[CODE, FACILITY],
@@ -22,14 +22,14 @@ pub static MATCH: Statement = Statement {
     event: None,
 };
 
-/// A row is none of ours.
+/// The row belongs to none of our facilities.
 pub static DISMISS: Statement = Statement {
     key: "dismiss",
     command: ["list", "dismiss"],
-    title: Text::fixed("自施設の行ではない", "The row is none of ours"),
+    title: Text::fixed("自施設の行ではない", "The row belongs to no facility of ours"),
     note: Some(Text::fixed(
         "このコードの行は、後のリストでも候補として示されません。",
-        "Rows with this code are not suggested again, in later lists neither.",
+        "Rows with this code are not suggested again, including in later lists.",
     )),
     about: Subject::Other,
     fields: &[CODE],
@@ -38,14 +38,14 @@ pub static DISMISS: Statement = Statement {
     event: None,
 };
 
-/// A doubtful list is right.
+/// A quarantined list is right.
 pub static RELEASE: Statement = Statement {
     key: "release",
     command: ["list", "release"],
     title: Text::fixed("保留中のリストを承認する", "Release the quarantined list"),
     note: Some(Text::fixed(
         "行数が減った理由を確かめてから承認してください。承認すると、載っていない施設は「掲載終了」になります。",
-        "Find out first why it has fewer rows. Once released, facilities that it does not name are no longer listed.",
+        "First find out why it has fewer rows. After the release, facilities that it does not name count as unlisted.",
     )),
     about: Subject::Other,
     fields: &[],

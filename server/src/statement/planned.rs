@@ -1,4 +1,4 @@
-//! Spans that people know beforehand: maintenance of a facility, closures of clinics and of the call centre.
+//! Spans that people know in advance: maintenance of a facility, closures of clinics and of the call centre.
 
 use yomitori_facility::Text;
 use yomitori_proto::event::{ClosureSet, Event, MaintenanceWindowSet};
@@ -12,7 +12,7 @@ const FROM: Field =
 const TO: Field = Field {
     name: "to",
     label: Text::fixed("終了", "Until"),
-    hint: Some(Text::fixed("日本時間。この時刻は含まない", "Japan's time; the first instant after it")),
+    hint: Some(Text::fixed("日本時間。この時刻は含まない", "Japan time; exclusive")),
     input: Input::Minute(Moment::Any),
 };
 
@@ -23,7 +23,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
         title: Text::fixed("保守の予定", "Maintenance"),
         note: Some(Text::fixed(
             "この間の端末の途絶やリーダーの取り外しは、要確認になりません。",
-            "Silent terminals and missing readers are expected then, and raise no flag.",
+            "Silent terminals and missing readers are expected then and raise no flag.",
         )),
         about: Subject::Facility,
         fields: &[FROM, TO],
@@ -37,7 +37,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
         title: Text::fixed("休業", "Closure"),
         note: Some(Text::fixed(
             "診療所の休業中の日は診療日に数えません。コールセンターの休業は、全施設について記録します。",
-            "Days on which clinics are closed are no opening days. That the call centre is closed is stated of all facilities.",
+            "Days on which clinics are closed are no opening days. A closure of the call centre applies to all facilities.",
         )),
         about: Subject::FacilityOrFleet,
         fields: &[

@@ -1,4 +1,4 @@
-//! What people do at the site: what was bought, how the desk stands, what hangs.
+//! Statements about a site: purchases, the reception desk, face reader, readers, notices.
 
 use yomitori_facility::{FaceReaderModel, Text};
 use yomitori_proto::event::{
@@ -38,7 +38,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
                 hint: None,
                 input: Input::Radio(&[
                     ("subsidised", Text::fixed("補助を利用", "With the subsidy")),
-                    ("own", Text::fixed("自費", "At own expense")),
+                    ("own", Text::fixed("自費", "At the facility's expense")),
                     ("unknown", Text::fixed("不明", "Not known")),
                 ]),
             },
@@ -86,8 +86,8 @@ pub(super) static STATEMENTS: [Statement; 6] = [
                 label: Text::fixed("単体でスマホを読めるか", "Whether it reads phones by itself"),
                 hint: None,
                 input: Input::Radio(&[
-                    ("unknown", Text::fixed("機種表のとおり・不明", "As the model is known, or not known")),
-                    ("yes", Text::fixed("読める", "It does")),
+                    ("unknown", Text::fixed("機種表のとおり・不明", "According to the model table, or unknown")),
+                    ("yes", Text::fixed("読める", "Yes")),
                     ("no", Text::fixed("汎用カードリーダーが必要", "It needs a general-purpose reader")),
                 ]),
             },
@@ -106,7 +106,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
     Statement {
         key: "reader-role",
         command: ["reader-role", "set"],
-        title: Text::fixed("リーダーの用途", "What a reader is for"),
+        title: Text::fixed("リーダーの用途", "Role of a reader"),
         note: Some(Text::fixed(
             "スマートフォン用のリーダーのタップだけが、読み取りの証拠になります。",
             "Only taps on a reader for smartphones are evidence of a read.",
@@ -160,7 +160,7 @@ pub(super) static STATEMENTS: [Statement; 6] = [
     Statement {
         key: "notice",
         command: ["notice", "record"],
-        title: Text::fixed("掲示した", "A notice was hung up"),
+        title: Text::fixed("掲示した", "A notice was put up"),
         note: Some(Text::fixed(POSTER_NOTE.0, POSTER_NOTE.1)),
         about: Subject::Facility,
         fields: &[
@@ -189,11 +189,11 @@ pub(super) static STATEMENTS: [Statement; 6] = [
 
 const POSTER_NOTE: (&str, &str) = (
     "スマホに対応しない施設は、日本医師会の資料を掲示します。",
-    "A facility that does not support phones hangs up the medical association's material.",
+    "A facility that does not support phones puts up the medical association's material.",
 );
 
 fn models() -> Vec<(&'static str, Text)> {
     let known = FaceReaderModel::all().iter();
     let known = known.map(|model| (model.id.as_str(), Text::fixed(&model.name, &model.name)));
-    known.chain([("other", Text::fixed("その他・不明", "Another, or not known"))]).collect()
+    known.chain([("other", Text::fixed("その他・不明", "Other or unknown"))]).collect()
 }

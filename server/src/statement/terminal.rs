@@ -1,4 +1,4 @@
-//! That a terminal is not used any more.
+//! Retirement of a terminal.
 
 use yomitori_facility::Text;
 use yomitori_proto::event::TerminalRetired;
@@ -20,7 +20,7 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     title: Text::fixed("端末の使用を終了した", "A terminal is no longer used"),
     note: Some(Text::fixed(
         "以後、この端末の記録は保存されますが、数えられません。応答がなくても要確認になりません。",
-        "What it sends from now on is kept and doesn't count, and its silence raises no flag.",
+        "Its later observations are stored and do not count, and its silence raises no flag.",
     )),
     about: Subject::Facility,
     fields: &[TERMINAL],

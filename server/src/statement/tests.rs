@@ -1,4 +1,4 @@
-//! What a person, a slip of the hand or a hostile program may type.
+//! Inputs of people, typing errors and hostile programs.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn typed(fields: &[(&str, &str)]) -> RawValues {
     fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
-/// The fields of a statement that are not accepted, beside who and why.
+/// The rejected fields of a statement, except who and why.
 fn refused(key: &str, fields: &[(&str, &str)]) -> Vec<&'static str> {
     let fields: Vec<_> = fields.iter().copied().chain([(BY, "a"), (WHY, "b")]).collect();
     let problems = find(key).unwrap().check(&typed(&fields), now(), &Calendar::bundled());

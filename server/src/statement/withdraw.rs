@@ -1,4 +1,4 @@
-//! That something was stated by mistake: a statement of a person, or an entry of a terminal's desk page.
+//! Withdrawals of a mistaken statement of a person, or of an entry of a terminal's desk page.
 
 use yomitori_facility::Text;
 use yomitori_proto::event::{EntryWithdrawn, StatementWithdrawn};
@@ -14,7 +14,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
         title: Text::fixed("記録を取り消す", "Withdraw a statement"),
         note: Some(Text::fixed(
             "取り消すと、はじめから記録しなかったのと同じになります。元の記録と取り消しは経過に残ります。",
-            "Then it is as if it had never been stated. The statement and its withdrawal both stay in the timeline.",
+            "The statement no longer has any effect. The timeline still shows both the statement and its withdrawal.",
         )),
         about: Subject::FacilityOrFleet,
         fields: &[Field {
@@ -52,7 +52,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
     },
 ];
 
-/// An entry as `explain CODE` prints it: LIFE/NUMBER.
+/// Parses an entry as `explain CODE` prints it: LIFE/NUMBER.
 fn entry(text: &str) -> Option<(Life, Seq)> {
     let (life, seq) = text.split_once('/')?;
     Some((life.parse().ok()?, Seq(seq.parse().ok().filter(|seq| *seq > 0)?)))

@@ -9,19 +9,19 @@ use tokio_postgres::{AsyncMessage, NoTls};
 
 use super::{CHANGED, Store};
 
-/// What a listener hears.
+/// What a listener receives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Announcement<'a> {
-    /// From here on, nothing is missed.
+    /// The listener is connected; no announcement is missed from now on.
     Listening,
-    /// The identifiers of the facilities that changed, with spaces between them, or `many`.
+    /// The identifiers of the facilities that changed, separated by spaces, or `many`.
     Changed(&'a str),
 }
 
-/// Listens on a connection of its own until that ends, and gives every announcement to `hear`.
+/// Listens on its own connection until that ends, and passes every announcement to `hear`.
 ///
 /// # Errors
-/// Where the database is away, or the connection is lost.
+/// If the connection is lost.
 pub async fn listen(store: &Store, mut hear: impl FnMut(Announcement<'_>)) -> Result<(), tokio_postgres::Error> {
     let mut address = store.address().clone();
     address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server pages");

@@ -1,4 +1,4 @@
-//! Who has to be telephoned for, and whose call has not come through yet: one row a facility, the most urgent first.
+//! The facilities that need a call, or whose call has no effect yet: one row per facility, the most urgent first.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::status_row::{self, StatusRow};
 use super::{QueryContext as _, Store, StoreError};
 
-/// The stages, the most urgent first: a word, and when it holds. The first that holds counts.
+/// The stages, the most urgent first: a word and its condition. The first condition that holds decides.
 const STAGES: [(&str, &str); 9] = [
     ("listed", "opt_out = 'needed' AND listing = 'listed'"),
     ("needed", "opt_out = 'needed'"),
@@ -20,27 +20,27 @@ const STAGES: [(&str, &str); 9] = [
     ("ask", "'succeeded_not_listed' = ANY(flags)"),
 ];
 
-/// The words of the stages in their order.
+/// The words of the stages, in order.
 pub const KEYS: [&str; 9] =
     ["listed", "needed", "stale", "overdue", "withdraw", "planned", "called", "acknowledged", "ask"];
 
-/// Whoever has a stage.
+/// The facilities at any stage.
 const SOME: &str = "(opt_out IN ('needed', 'planned', 'called', 'acknowledged') \
                     OR flags && ARRAY['opt_out_stale', 'opt_out_against_intent', 'succeeded_not_listed'])";
 
-/// A facility that somebody has to call for, or to wait for.
+/// A facility that needs a call or waits for the result of one.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Call {
     #[serde(flatten)]
     pub line: StatusRow,
     pub stage: String,
-    /// Since when the stage holds; for a planned call, until when.
+    /// When the stage began; for a planned call, its time.
     pub since: Option<DateTime<Utc>>,
-    /// The process with its reasons, as the projector wrote it.
+    /// The opt-out process with its reasons, as the projector wrote it.
     pub process: Value,
-    /// Who said last what the group wants, and why.
+    /// Who stated the intent last, and why.
     pub intention: Option<Value>,
-    /// The flags that stand, with sentences and next steps.
+    /// The raised flags, with sentences and next steps.
     pub attention: Value,
 }
 
@@ -50,9 +50,6 @@ fn stage() -> String {
 }
 
 /// The rows of a page, of one stage or of all.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> Result<Vec<Call>, StoreError> {
     let instant = |name: &str| format!("(status->'opt_out'->>'{name}')::timestamptz");
     let since = format!(
@@ -70,7 +67,7 @@ pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> R
         stage()
     );
     let keys: &[&str] = &KEYS;
-    let rows = store.client().await?.query(&sql, &[&of, &keys]).await.context("look for calls to make")?;
+    let rows = store.client().await?.query(&sql, &[&of, &keys]).await.context("read calls to make")?;
     let call = |row: tokio_postgres::Row| Call {
         stage: row.get("stage"),
         since: row.get("since"),
@@ -83,9 +80,6 @@ pub async fn page(store: &Store, of: Option<&str>, limit: i64, offset: i64) -> R
 }
 
 /// How many facilities there are at each stage; stages with none are missing.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn counts(store: &Store) -> Result<Vec<(String, i64)>, StoreError> {
     let sql = format!("SELECT {} AS stage, count(*) FROM projection.facility WHERE {SOME} GROUP BY stage", stage());
     let rows = store.client().await?.query(&sql, &[]).await.context("count calls to make")?;

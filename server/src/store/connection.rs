@@ -1,4 +1,4 @@
-//! Streams that are open as far as the log says.
+//! The open streams, according to the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use yomitori_proto::id::{FacilityId, Session, TerminalId};
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// An open stream whose server instance is gone.
+/// An open stream of a lost server instance.
 #[derive(Clone, Copy, Debug)]
 pub struct OrphanStream {
     pub terminal: TerminalId,
@@ -18,13 +18,13 @@ pub struct OrphanStream {
     pub session: Session,
 }
 
-/// Who came and who left, in the order of the log: written at once, however many they are.
+/// Connected and disconnected terminals, in the order of the log; all are written in one step.
 #[derive(Default)]
 pub struct ConnectionChanges {
     opened: BTreeMap<TerminalId, OpenStream>,
-    /// Left in the session that they had come in: whatever is noted of them is over.
+    /// Disconnected in the session in which they connected: any stored connection is over.
     gone: BTreeSet<TerminalId>,
-    /// Left in a session that was not seen to begin.
+    /// Disconnected in a session whose begin is not in this batch.
     closed: BTreeSet<(TerminalId, Session)>,
 }
 
@@ -36,7 +36,7 @@ struct OpenStream {
 }
 
 impl ConnectionChanges {
-    /// Follows a terminal's coming and going; any other fact changes nothing.
+    /// Adds a connection or disconnection; any other fact has no effect.
     pub fn take(&mut self, recorded: &Recorded) {
         let Origin::Server { instance, stated_at } = &recorded.origin else { return };
         if let Event::TerminalConnected(connected) = &recorded.event {
@@ -57,22 +57,19 @@ impl ConnectionChanges {
         }
     }
 
-    /// Writes it.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Writes the changes.
     pub async fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
         if !self.gone.is_empty() {
             let gone: Vec<Uuid> = self.gone.iter().map(|terminal| terminal.0).collect();
             let delete = "DELETE FROM connection WHERE terminal_id = ANY($1)";
-            transaction.execute(delete, &[&gone]).await.context("note terminals that left")?;
+            transaction.execute(delete, &[&gone]).await.context("record disconnected terminals")?;
         }
         if !self.closed.is_empty() {
             let (terminals, sessions): (Vec<Uuid>, Vec<Uuid>) =
                 self.closed.iter().map(|(terminal, session)| (terminal.0, session.0)).unzip();
             let delete = "DELETE FROM connection c USING unnest($1::uuid[], $2::uuid[]) AS l (terminal_id, session) \
                           WHERE c.terminal_id = l.terminal_id AND c.session = l.session";
-            transaction.execute(delete, &[&terminals, &sessions]).await.context("note terminals that left")?;
+            transaction.execute(delete, &[&terminals, &sessions]).await.context("record disconnected terminals")?;
         }
         if !self.opened.is_empty() {
             let opened = || self.opened.values();
@@ -88,21 +85,18 @@ impl ConnectionChanges {
             transaction
                 .execute(upsert, &[&terminals, &facilities, &sessions, &instances, &at])
                 .await
-                .context("note connected terminals")?;
+                .context("record connected terminals")?;
         }
         Ok(())
     }
 }
 
-/// Streams of instances that hold no lease any more.
-///
-/// # Errors
-/// Where the database is away.
+/// The streams of instances that no longer hold a lease.
 pub async fn orphans(store: &Store, limit: i64) -> Result<Vec<OrphanStream>, StoreError> {
     let query = "SELECT c.terminal_id, c.facility_id, c.session FROM projection.connection c \
                  LEFT JOIN registry.lease l ON l.instance = c.instance AND l.expires_at > now() \
                  WHERE l.instance IS NULL ORDER BY c.connected_at LIMIT $1";
-    let rows = store.client().await?.query(query, &[&limit]).await.context("look for streams of lost instances")?;
+    let rows = store.client().await?.query(query, &[&limit]).await.context("read streams of lost instances")?;
     let orphan = |row: tokio_postgres::Row| OrphanStream {
         terminal: TerminalId(row.get(0)),
         facility: FacilityId(row.get(1)),

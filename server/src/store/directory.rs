@@ -1,4 +1,4 @@
-//! All facilities as they are registered: names, addresses, and every code they have or had.
+//! All registered facilities: names, addresses, current and former codes.
 
 use std::pin::pin;
 
@@ -10,7 +10,7 @@ use yomitori_proto::id::FacilityId;
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// A facility as it is registered.
+/// A registered facility.
 #[derive(Debug, Clone)]
 pub struct RegisteredFacility {
     pub facility: FacilityId,
@@ -21,17 +21,17 @@ pub struct RegisteredFacility {
     pub codes: Vec<DatedCode>,
 }
 
-/// A code of a facility, with when it ceased to be one.
+/// A code of a facility, and when it ended.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DatedCode {
     pub code: String,
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Hands every registered facility to `take`. One at a time, as there may be hundreds of thousands.
+/// Passes every registered facility to `take`, one at a time, because there may be hundreds of thousands.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn each(store: &Store, mut take: impl FnMut(RegisteredFacility)) -> Result<(), StoreError> {
     let query = "SELECT facility_id, name, prefecture, address, held_codes FROM projection.facility_row";
     let context = "read the registered facilities";

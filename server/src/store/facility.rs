@@ -1,4 +1,4 @@
-//! One row a facility: its axes as words, its whole status, and the state it was folded from.
+//! One row per facility: its axes as words, its whole status, and the state of the fold.
 
 use std::pin::pin;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use yomitori_proto::id::FacilityId;
 use super::status_row::{self, FacilityRow, StatusRow, listed};
 use super::{CHANGED, QueryContext as _, Store, StoreError, status_shown};
 
-/// Where rows wait for [`UPSERT`]; each connection has its own.
+/// The staging table of [`UPSERT`]; each connection has its own.
 const INCOMING: &str = "CREATE TEMP TABLE IF NOT EXISTS incoming_facility (LIKE facility_row) ON COMMIT DELETE ROWS; \
      DELETE FROM incoming_facility";
 
@@ -34,18 +34,18 @@ static COPY: LazyLock<String> =
 /// More names than this are announced as "many": a payload of NOTIFY has a limit.
 const ANNOUNCED_ONE_BY_ONE: usize = 100;
 
-/// The state of a facility, where it has one.
+/// The state of a facility, if it has one.
 ///
 /// # Errors
-/// Where the database is away or holds what another version of the program wrote.
+/// If the stored state was written by another version of the program.
 pub async fn state(store: &Store, facility: FacilityId) -> Result<Option<Facility>, StoreError> {
     Ok(states(store, &[facility]).await?.pop().map(|(_, state, _)| state))
 }
 
-/// The states of these facilities, where they have one, with the hash of the policy by which each was folded.
+/// The states of these facilities, if they have one, with the hash of the policy by which each was folded.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(FacilityId, Facility, i64)>, StoreError> {
     let ids: Vec<Uuid> = facilities.iter().map(|id| id.0).collect();
     let query = "SELECT facility_id, state, policy_hash FROM facility_row WHERE facility_id = ANY($1)";
@@ -60,19 +60,13 @@ pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(Fac
 }
 
 /// The facilities that time alone has changed, with their partitions.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(FacilityId, i32)>, StoreError> {
     let query = "SELECT facility_id, partition FROM facility_row WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-    let rows = store.client().await?.query(query, &[&now, &limit]).await.context("look for facilities that are due")?;
+    let rows = store.client().await?.query(query, &[&now, &limit]).await.context("read facilities that are due")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
 
-/// Writes rows that people are shown from then on, tells whoever listens, and keeps what was shown before.
-///
-/// # Errors
-/// Where the database is away.
+/// Writes rows that the pages show from then on, notifies listeners, and records what was shown before.
 pub async fn show(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -83,10 +77,7 @@ pub async fn show(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result
     announce(transaction, rows).await
 }
 
-/// Writes rows, new or not, of a generation that nobody is shown yet.
-///
-/// # Errors
-/// Where the database is away.
+/// Inserts or updates rows of a generation that is not shown yet.
 pub async fn write(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -97,7 +88,7 @@ pub async fn write(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Resul
 
 async fn copy(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     let context = "write facilities";
-    // Copied in and then moved over: much faster than values in a statement.
+    // COPY into a staging table and one upsert are much faster than values in a statement.
     transaction.batch_execute(INCOMING).await.context(context)?;
     let sink = transaction.copy_in(&**COPY).await.context(context)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &status_row::types()));
@@ -122,7 +113,7 @@ async fn put(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), 
     Ok(())
 }
 
-/// Tells whoever listens which facilities changed; they hear it when the transaction has committed.
+/// Notifies listeners which facilities changed; PostgreSQL delivers it when the transaction commits.
 async fn announce(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result<(), StoreError> {
     let payload = if rows.len() > ANNOUNCED_ONE_BY_ONE {
         "many".to_owned()
@@ -133,10 +124,8 @@ async fn announce(transaction: &Transaction<'_>, rows: &[FacilityRow]) -> Result
     Ok(())
 }
 
-/// Up to `limit` facilities of these partitions behind `after`, ordered by identifier, that were folded by another policy.
-///
-/// # Errors
-/// Where the database is away.
+/// Up to `limit` facilities of these partitions after `after`, ordered by identifier, that were folded by another
+/// policy.
 pub async fn behind(
     store: &Store,
     policy_hash: i64,
@@ -149,14 +138,11 @@ pub async fn behind(
                  ORDER BY facility_id LIMIT $4";
     let client = store.client().await?;
     let rows = client.query(query, &[&policy_hash, &partitions, &after.map(|id| id.0), &limit]).await;
-    let rows = rows.context("look for facilities of another policy")?;
+    let rows = rows.context("read facilities of another policy")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
 
 /// How many facilities were folded by another policy.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn count_behind(store: &Store, policy_hash: i64) -> Result<i64, StoreError> {
     let query = "SELECT count(*) FROM projection.facility WHERE policy_hash <> $1";
     let row =
@@ -165,16 +151,13 @@ pub async fn count_behind(store: &Store, policy_hash: i64) -> Result<i64, StoreE
 }
 
 /// The facility that has `code` now.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, StoreError> {
     let query = "SELECT facility_id FROM facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
-    let row = store.client().await?.query_opt(query, &[&code]).await.context("look for a code")?;
+    let row = store.client().await?.query_opt(query, &[&code]).await.context("look up a code")?;
     Ok(row.map(|row| FacilityId(row.get(0))))
 }
 
-/// A facility by what people call it.
+/// A facility with its code and name.
 #[derive(Clone, Debug)]
 pub struct FacilityName {
     pub facility: FacilityId,
@@ -183,10 +166,7 @@ pub struct FacilityName {
     pub prefecture: String,
 }
 
-/// Up to `limit` facilities behind `after`, ordered by identifier.
-///
-/// # Errors
-/// Where the database is away.
+/// Up to `limit` facilities after `after`, ordered by identifier.
 pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Result<Vec<FacilityName>, StoreError> {
     let query = "SELECT facility_id, code, name, prefecture FROM projection.facility \
                  WHERE $1::uuid IS NULL OR facility_id > $1 ORDER BY facility_id LIMIT $2";
@@ -201,18 +181,12 @@ pub async fn named(store: &Store, after: Option<FacilityId>, limit: i64) -> Resu
 }
 
 /// How many facilities there are.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn count(store: &Store) -> Result<i64, StoreError> {
     let row = store.client().await?.query_one("SELECT count(*) FROM projection.facility", &[]).await;
     Ok(row.context("count the facilities")?.get(0))
 }
 
 /// The whole status of a facility, or of all, ordered by prefecture and name.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn statuses(store: &Store, facility: Option<FacilityId>) -> Result<Vec<Value>, StoreError> {
     let query = "SELECT status FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \
                  ORDER BY prefecture, name, facility_id";
@@ -221,9 +195,6 @@ pub async fn statuses(store: &Store, facility: Option<FacilityId>) -> Result<Vec
 }
 
 /// The row of a facility, or of all, ordered by prefecture and name.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn rows(store: &Store, facility: Option<FacilityId>) -> Result<Vec<StatusRow>, StoreError> {
     let query = format!(
         "SELECT {} FROM projection.facility WHERE $1::uuid IS NULL OR facility_id = $1 \

@@ -1,4 +1,4 @@
-//! The facts themselves, once each, and the marks by which those that were sent again are known.
+//! The facts, once each, and the high-water marks that identify repeated ones.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -22,10 +22,7 @@ pub struct StoredFact {
     pub recorded: Recorded,
 }
 
-/// The last folded observation of each life asked for.
-///
-/// # Errors
-/// Where the database is away.
+/// The last folded observation of each of these lives.
 pub async fn high_water(
     client: &Client,
     lives: &[(TerminalId, Life)],
@@ -42,10 +39,7 @@ pub async fn high_water(
     Ok(rows.into_iter().map(mark).collect())
 }
 
-/// Raises the marks.
-///
-/// # Errors
-/// Where the database is away.
+/// Raises the high-water marks.
 pub async fn raise_high_water(
     transaction: &Transaction<'_>,
     marks: &BTreeMap<(TerminalId, Life), Seq>,
@@ -66,7 +60,7 @@ pub async fn raise_high_water(
 /// Writes facts by binary COPY.
 ///
 /// # Errors
-/// Where the database is away or a fact is already there.
+/// If a fact already exists.
 pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result<(), StoreError> {
     if facts.is_empty() {
         return Ok(());
@@ -125,21 +119,21 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result
     Ok(())
 }
 
-/// What was said of the whole fleet, in the order of the log.
+/// The facts about the whole fleet, in the order of the log.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn of_fleet(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
     let mut facts = Vec::new();
     each(store, &[FacilityId::FLEET], |stored| facts.push(stored)).await?;
     Ok(facts)
 }
 
-/// Hands every fact of these facilities to `take`, facility by facility and in the order of the log: one at a time, as
-/// there may be millions.
+/// Passes every fact of these facilities to `take`, facility by facility and in the order of the log: one at a time,
+/// because there may be millions.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn each(
     store: &Store,
     facilities: &[FacilityId],
@@ -159,10 +153,10 @@ pub async fn each(
     Ok(())
 }
 
-/// The observation of a facility that stands at a number of a life.
+/// The observation of a facility with this number in a life.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn observed(
     store: &Store,
     facility: FacilityId,
@@ -173,13 +167,13 @@ pub async fn observed(
         format!("SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND life = $2 AND seq = $3 LIMIT 1");
     let client = store.client().await?;
     let row = client.query_opt(&query, &[&facility.0, &life.0, &seq.0.cast_signed()]).await;
-    row.context("look for an observation")?.as_ref().map(stored_fact).transpose()
+    row.context("look up an observation")?.as_ref().map(stored_fact).transpose()
 }
 
 /// The statement of a facility, or of the fleet, that has this identifier.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Result<Option<StoredFact>, StoreError> {
     let query = format!(
         "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND position($2 in origin) > 0 \
@@ -187,26 +181,23 @@ pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> 
     );
     let client = store.client().await?;
     let row = client.query_opt(&query, &[&facility.0, &format!("\"id\":\"{id}\"")]).await;
-    row.context("look for a statement")?.as_ref().map(stored_fact).transpose()
+    row.context("look up a statement")?.as_ref().map(stored_fact).transpose()
 }
 
 /// Whether a statement of a facility, or of the fleet, was withdrawn.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn is_withdrawn(store: &Store, facility: FacilityId, id: StatementId) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT FROM projection.fact WHERE facility_id = $1 AND kind = 'statement_withdrawn' \
                  AND position($2 in event) > 0)";
     let client = store.client().await?;
     let row = client.query_one(query, &[&facility.0, &id.to_string()]).await;
-    Ok(row.context("look for a withdrawal")?.get(0))
+    Ok(row.context("look up a withdrawal")?.get(0))
 }
 
-/// What [`stored`] reads, in its order.
+/// The columns that [`stored`] reads, in its order.
 pub(super) const COLUMNS: &str = "partition, log_offset, index_in_record, facility_id, received_at, event, origin, \
                                   terminal_id, life, seq, occurred_at, observed_at, sent_at";
 
-/// A fact from its row.
+/// Reads a fact from its row.
 pub(super) fn stored_fact(row: &Row) -> Result<StoredFact, StoreError> {
     let broken = |source| StoreError::Broken { what: "a fact", source };
     let origin = match row.get::<_, Option<Uuid>>(7) {

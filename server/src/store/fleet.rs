@@ -1,6 +1,6 @@
-//! What the pages and the API read: rows of the fleet by filter, counts over all of it, one facility, its timeline.
+//! The queries of the pages and the API: filtered rows, counts over the fleet, one facility, its timeline.
 //!
-//! Everything a person types reaches PostgreSQL as a parameter; only column names from closed lists become SQL.
+//! All input of people reaches PostgreSQL as a parameter; only column names from closed lists become SQL.
 
 mod filter;
 
@@ -24,9 +24,6 @@ pub use super::status_row::StatusRow;
 pub use filter::{Axis, Column, Filter, OPTED_OUT_SOMEHOW, Order, SearchWord};
 
 /// The rows of one page.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn page(
     store: &Store,
     filter: &Filter,
@@ -45,10 +42,7 @@ pub async fn page(
     Ok(rows.iter().map(StatusRow::from).collect())
 }
 
-/// The rows after a facility, in the one order that the API has; from the beginning without one.
-///
-/// # Errors
-/// Where the database is away.
+/// The rows after a facility, in the fixed order of the API; from the beginning without one.
 pub async fn after(
     store: &Store,
     filter: &Filter,
@@ -72,10 +66,7 @@ pub async fn after(
     Ok(rows.iter().map(StatusRow::from).collect())
 }
 
-/// Every row that passes, as the database sends them: memory doesn't grow with the fleet.
-///
-/// # Errors
-/// Where the database is away.
+/// Every matching row as a stream from the database: memory does not grow with the fleet.
 pub async fn every(
     store: &Store,
     filter: &Filter,
@@ -90,18 +81,15 @@ pub async fn every(
     );
     let client = store.client().await?;
     let rows = client.query_raw(&sql, clauses.parameters()).await.context("read facilities")?;
-    // The connection goes back to the pool with the stream, not before.
-    let held = rows.map_ok(move |row| {
+    // The connection returns to the pool when the stream ends, not before.
+    let rows = rows.map_ok(move |row| {
         let _ = &client;
         StatusRow::from(&row)
     });
-    Ok(held.map_err(|source| StoreError::Query { context: "read facilities", source }))
+    Ok(rows.map_err(|source| StoreError::Query { context: "read facilities", source }))
 }
 
 /// The flags of these facilities as the projector wrote them, with severity, sentence and next step.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn attention(store: &Store, lines: &[StatusRow]) -> Result<BTreeMap<FacilityId, Value>, StoreError> {
     let flagged = lines.iter().filter(|line| !line.flags.is_empty());
     let ids: Vec<uuid::Uuid> = flagged.map(|line| line.facility_id.0).collect();
@@ -111,10 +99,7 @@ pub async fn attention(store: &Store, lines: &[StatusRow]) -> Result<BTreeMap<Fa
     Ok(rows.into_iter().map(flags).collect())
 }
 
-/// How many rows pass.
-///
-/// # Errors
-/// Where the database is away.
+/// The number of matching rows.
 pub async fn count(store: &Store, filter: &Filter) -> Result<i64, StoreError> {
     let clauses = filter.clauses();
     let sql = format!("SELECT count(*) FROM projection.facility WHERE {}", clauses.sql);
@@ -133,9 +118,6 @@ pub struct Summary {
 }
 
 /// Counts the whole fleet.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn summary(store: &Store) -> Result<Summary, StoreError> {
     let sql = format!(
         "SELECT count(*), count(*) FILTER (WHERE eligible = 'eligible'), count(*) FILTER (WHERE eligible = 'not_yet'), \
@@ -153,29 +135,26 @@ pub async fn summary(store: &Store) -> Result<Summary, StoreError> {
     })
 }
 
-/// One facility with all that is known of it.
+/// One facility with its whole status.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Detail {
     #[serde(flatten)]
     pub line: StatusRow,
     pub codes: Vec<String>,
     pub status: Value,
-    /// Records of it that could not be followed, and those waiting behind them.
+    /// The number of records that could not be folded, and of those that wait behind them.
     pub parked: i64,
 }
 
 impl Detail {
-    /// The whole status; `None` where another version of the program wrote it, and this one is about to write it again.
+    /// The whole status; `None` if another version of the program wrote it and this one is about to rewrite it.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         Status::deserialize(&self.status).ok()
     }
 }
 
-/// The facility of an identifier.
-///
-/// # Errors
-/// Where the database is away.
+/// The facility with this identifier.
 pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail>, StoreError> {
     let sql = format!(
         "SELECT {}, status, ARRAY(SELECT c.code FROM projection.facility_code c \
@@ -193,7 +172,7 @@ pub async fn detail(store: &Store, facility: FacilityId) -> Result<Option<Detail
     }))
 }
 
-/// The place of a fact in a timeline: what is older comes after it.
+/// The position of a fact in a timeline; older facts follow it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimelineCursor {
     pub occurred_at: DateTime<Utc>,
@@ -211,7 +190,7 @@ pub struct TimelineEntry {
 /// A facility's facts of some kinds, the newest first, older than `before`; all kinds where `kinds` is empty.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn timeline(
     store: &Store,
     facility: FacilityId,
@@ -227,7 +206,7 @@ pub async fn timeline(
     );
     let before =
         before.unwrap_or(TimelineCursor { occurred_at: DateTime::<Utc>::MAX_UTC, offset: i64::MAX, place: i32::MAX });
-    // The latest instant that PostgreSQL and every clock of ours can name.
+    // The latest instant that PostgreSQL and chrono can both represent.
     let latest = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(before.occurred_at);
     let occurred_at = before.occurred_at.min(latest);
     let rows = store
@@ -254,33 +233,30 @@ pub struct PartitionProgress {
     pub next_offset: i64,
     #[serde(default)]
     pub folded_at: Option<DateTime<Utc>>,
-    /// Where the log ended when the projector last looked; absent where it never did.
+    /// The end of the log when the projector last looked; absent if it never did.
     #[serde(default)]
     pub end_offset: Option<i64>,
     #[serde(default)]
     pub checked_at: Option<DateTime<Utc>>,
 }
 
-/// How true the projection is.
+/// How current the projection is.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ProjectionProgress {
-    /// By the database's clock, when it was asked.
+    /// The time of the query, by the database's clock.
     pub now: DateTime<Utc>,
     pub places: Vec<PartitionProgress>,
     pub parked_facilities: i64,
-    /// What could not be followed, and what waits behind it.
+    /// The number of records that could not be folded, and of those that wait behind them.
     pub parked_records: i64,
 }
 
-/// Asks how true the projection is.
-///
-/// # Errors
-/// Where the database is away.
+/// Reads how current the projection is.
 pub async fn progress(store: &Store) -> Result<ProjectionProgress, StoreError> {
     let sql = "SELECT now(), coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.partition) FROM projection.progress p), '[]'), \
                p.facilities, p.records \
                FROM (SELECT count(DISTINCT facility_id) AS facilities, count(*) AS records FROM projection.parked) p";
-    let row = store.client().await?.query_one(sql, &[]).await.context("ask how far the log is folded")?;
+    let row = store.client().await?.query_one(sql, &[]).await.context("read the progress of the projection")?;
     let places = serde_json::from_value(row.get(1));
     let places = places.map_err(|source| StoreError::Broken { what: "the projection's progress", source })?;
     Ok(ProjectionProgress { now: row.get(0), places, parked_facilities: row.get(2), parked_records: row.get(3) })

@@ -1,5 +1,5 @@
-//! Generations: what one version of the fold has made of the log. The live one lies in the schema `projection`; another is
-//! built beside it, in `shadow`, and exchanged with it in one transaction.
+//! Generations: the result of one version of the fold. The live one is in the schema `projection`; another one is built
+//! beside it in `shadow`, and the two are swapped in one transaction.
 
 pub mod difference;
 
@@ -8,16 +8,16 @@ use tokio_postgres::Transaction;
 
 use super::{CHANGED, QueryContext as _, Store, StoreError, status_history, status_shown};
 
-/// The tables of a generation. The facts go with it only where it was built with them: they are what the log says, and no
-/// fold changes them.
+/// The tables of a generation. It has its own facts only if it was built with them, because facts do not depend on
+/// the fold.
 const TABLES: [&str; 7] =
     ["generation", "progress", "high_water", "facility_row", "facility_code", "connection", "parked"];
 const FACTS: &str = "fact";
 
-/// How long an exchange waits for those who are reading, before it gives up with nothing changed.
-const EXCHANGE_LIMIT: &str = "10s";
+/// How long a swap waits for readers before it fails without a change.
+const SWAP_LIMIT: &str = "10s";
 
-/// Which generation: it rises with every one that is begun.
+/// The number of a generation, which rises with every new one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct GenerationNumber(pub i64);
 
@@ -27,27 +27,21 @@ pub struct Generation {
     pub number: GenerationNumber,
     /// The version of the fold that made it.
     pub fold: i32,
-    /// Whether it has facts of its own.
+    /// Whether it has its own facts.
     pub with_facts: bool,
     pub begun_at: DateTime<Utc>,
 }
 
 /// The generation that is shown.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn live(store: &Store) -> Result<Generation, StoreError> {
     let client = store.client().await?;
     let row = client.query_one("SELECT number, fold, with_facts, begun_at FROM projection.generation", &[]).await;
     Ok(generation(&row.context("read the live generation")?))
 }
 
-/// The generation that is being built, or that was live before the last exchange.
-///
-/// # Errors
-/// Where the database is away.
+/// The generation that is being built, or that was live before the last swap.
 pub async fn shadow(store: &Store) -> Result<Option<Generation>, StoreError> {
-    let context = "look for a generation in the shadow";
+    let context = "read the generation in the shadow";
     let client = store.client().await?;
     let there = client.query_one("SELECT to_regclass('shadow.generation') IS NOT NULL", &[]).await.context(context)?;
     if !there.get::<_, bool>(0) {
@@ -57,10 +51,7 @@ pub async fn shadow(store: &Store) -> Result<Option<Generation>, StoreError> {
     Ok(row.context(context)?.as_ref().map(generation))
 }
 
-/// Has the live generation be of this version of the fold, where nothing has been folded yet; says whether that is so.
-///
-/// # Errors
-/// Where the database is away.
+/// Assigns this version of the fold to the live generation if nothing has been folded yet; returns whether it did.
 pub async fn adopt(store: &Store, fold: i32) -> Result<bool, StoreError> {
     let update = "UPDATE projection.generation SET fold = $1 \
                   WHERE NOT EXISTS (SELECT FROM projection.progress WHERE next_offset > 0)";
@@ -68,10 +59,7 @@ pub async fn adopt(store: &Store, fold: i32) -> Result<bool, StoreError> {
     Ok(adopted == 1)
 }
 
-/// Whether the shadow has rows that were folded by another policy.
-///
-/// # Errors
-/// Where the database is away.
+/// Whether the shadow contains rows that were folded by another policy.
 pub async fn has_rows_of_another(store: &Store, policy_hash: i64) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT FROM shadow.facility_row WHERE policy_hash <> $1)";
     let row =
@@ -83,10 +71,7 @@ fn generation(row: &tokio_postgres::Row) -> Generation {
     Generation { number: GenerationNumber(row.get(0)), fold: row.get(1), with_facts: row.get(2), begun_at: row.get(3) }
 }
 
-/// Begins a generation in the shadow; what was there is dropped.
-///
-/// # Errors
-/// Where the database is away.
+/// Begins a generation in the shadow; the previous one there is dropped.
 pub async fn begin(store: &Store, fold: i32, with_facts: bool, now: DateTime<Utc>) -> Result<Generation, StoreError> {
     let context = "begin a generation";
     let before = shadow(store).await?.map_or(0, |generation| generation.number.0);
@@ -109,10 +94,7 @@ pub async fn begin(store: &Store, fold: i32, with_facts: bool, now: DateTime<Utc
     Ok(Generation { number, fold, with_facts, begun_at: now })
 }
 
-/// Forgets the generation in the shadow; says whether there was one.
-///
-/// # Errors
-/// Where the database is away.
+/// Deletes the generation in the shadow; returns whether there was one.
 pub async fn forget(store: &Store) -> Result<bool, StoreError> {
     let there = shadow(store).await?.is_some();
     let client = store.client().await?;
@@ -120,23 +102,23 @@ pub async fn forget(store: &Store) -> Result<bool, StoreError> {
     Ok(there)
 }
 
-/// Holds the live generation still until `transaction` ends: its places in the log don't move.
+/// Locks the live generation until `transaction` ends: its positions in the log do not move.
 ///
 /// # Errors
-/// Where the database is away, or somebody holds it for too long.
+/// If another transaction holds the lock for too long.
 pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    let lock = format!("SET LOCAL lock_timeout = '{EXCHANGE_LIMIT}'; LOCK TABLE projection.progress IN EXCLUSIVE MODE");
-    transaction.batch_execute(&lock).await.context("hold the live generation still")
+    let lock = format!("SET LOCAL lock_timeout = '{SWAP_LIMIT}'; LOCK TABLE projection.progress IN EXCLUSIVE MODE");
+    transaction.batch_execute(&lock).await.context("lock the live generation")
 }
 
-/// Exchanges the two generations when `transaction` commits. What is shown through views follows.
+/// Swaps the two generations when `transaction` commits. The views follow.
 ///
 /// # Errors
-/// Where the database is away, or somebody reads for too long.
+/// If a reader holds a table for too long.
 pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
-    let context = "exchange the generations";
+    let context = "swap the generations";
     status_shown::note_exchange(transaction).await?;
-    // Views follow a table wherever it goes: they are told anew what they show.
+    // A view follows a table into another schema, so the views are created again.
     let tables: Vec<String> = tables(with_facts).map(|table| format!("projection.{table}")).collect();
     transaction.batch_execute("SET LOCAL search_path = pg_catalog").await.context(context)?;
     let views = "SELECT DISTINCT v.oid, format('CREATE OR REPLACE VIEW %s AS %s', v.oid::regclass, pg_get_viewdef(v.oid)) \
@@ -156,7 +138,7 @@ pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result
     }
     transaction.batch_execute(&statements).await.context(context)?;
     status_history::exchanged(transaction, with_facts).await?;
-    // Facts that have not gone along belong to the one that is shown now: what leaves has none of its own.
+    // Facts that were not swapped belong to the live generation: the other one has none.
     transaction.execute("UPDATE shadow.generation SET with_facts = $1", &[&with_facts]).await.context(context)?;
     transaction.execute("SELECT pg_notify($1, 'many')", &[&CHANGED]).await.context(context)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Server instances say that they live; the database's clock decides.
+//! Leases of running server instances, by the database's clock.
 
 use std::time::Duration;
 
@@ -6,10 +6,7 @@ use yomitori_proto::id::Instance;
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// Keeps the lease of `instance` for another `span`.
-///
-/// # Errors
-/// Where the database is away.
+/// Renews the lease of `instance` for `span`.
 pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<(), StoreError> {
     let upsert = "INSERT INTO registry.lease (instance, expires_at) VALUES ($1, now() + $2 * interval '1 second') \
                   ON CONFLICT (instance) DO UPDATE SET expires_at = EXCLUDED.expires_at";
@@ -17,12 +14,9 @@ pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<
     Ok(())
 }
 
-/// Gives the lease of `instance` back, and forgets those that ran out a day ago.
-///
-/// # Errors
-/// Where the database is away.
+/// Returns the lease of `instance`, and deletes those that expired a day ago.
 pub async fn release(store: &Store, instance: Instance) -> Result<(), StoreError> {
     let delete = "DELETE FROM registry.lease WHERE instance = $1 OR expires_at < now() - interval '1 day'";
-    store.client().await?.execute(delete, &[&instance.0]).await.context("give the lease back")?;
+    store.client().await?.execute(delete, &[&instance.0]).await.context("return the lease")?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Snapshots of the ministry's list: what was received, whose rows are whose, and who has been told.
+//! Snapshots of the ministry's list: their rows, the facilities that match, and what has been recorded.
 
 pub mod change;
 pub mod measured;
@@ -15,7 +15,7 @@ use yomitori_proto::id::{FacilityId, SnapshotId};
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// A snapshot as it is kept.
+/// A stored snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListSnapshot {
     pub snapshot: SnapshotId,
@@ -25,19 +25,19 @@ pub struct ListSnapshot {
     /// In hexadecimal.
     pub sha256: String,
     pub format: String,
-    /// The names of its sheets, in their order; one empty name for a CSV.
+    /// The names of the sheets, in order; one empty name for a CSV.
     pub sheets: Vec<String>,
     pub rows: i32,
     pub imported_at: DateTime<Utc>,
     pub imported_by: String,
     pub why: Option<String>,
-    /// Set where it has far fewer rows than the one before: how many that one has.
+    /// The number of rows of the previous snapshot, set if this one has far fewer.
     pub rows_before: Option<i32>,
     pub released: Option<Release>,
     pub applied_at: Option<DateTime<Utc>>,
 }
 
-/// Who let a doubtful snapshot pass.
+/// Who released a quarantined snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Release {
     pub at: DateTime<Utc>,
@@ -49,13 +49,13 @@ const COLUMNS: &str = "snapshot_id, source, coverage, as_of, sha256, format, she
                        rows_before, released_at, released_by, released_why, applied_at";
 
 impl ListSnapshot {
-    /// Kept and not believed.
+    /// Whether it is stored but not accepted.
     #[must_use]
     pub const fn quarantined(&self) -> bool {
         self.rows_before.is_some() && self.released.is_none()
     }
 
-    /// A word for how far it got.
+    /// The word for its state.
     #[must_use]
     pub const fn state(&self) -> &'static str {
         match self.applied_at {
@@ -91,9 +91,6 @@ impl ListSnapshot {
 }
 
 /// All snapshots, the newest date first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn all(store: &Store) -> Result<Vec<ListSnapshot>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot ORDER BY as_of DESC, imported_at DESC");
     let rows = store.client().await?.query(&query, &[]).await.context("read the snapshots")?;
@@ -101,19 +98,13 @@ pub async fn all(store: &Store) -> Result<Vec<ListSnapshot>, StoreError> {
 }
 
 /// One snapshot.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn find(store: &Store, snapshot: SnapshotId) -> Result<Option<ListSnapshot>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot WHERE snapshot_id = $1");
-    let row = store.client().await?.query_opt(&query, &[&snapshot.0]).await.context("look for a snapshot")?;
+    let row = store.client().await?.query_opt(&query, &[&snapshot.0]).await.context("look up a snapshot")?;
     Ok(row.as_ref().map(ListSnapshot::of))
 }
 
-/// How many rows the last snapshot of a kind has that is believed and not later than `as_of`.
-///
-/// # Errors
-/// Where the database is away.
+/// The number of rows of the last accepted snapshot of a kind that is not later than `as_of`.
 pub async fn rows_before(
     store: &Store,
     source: &str,
@@ -123,14 +114,11 @@ pub async fn rows_before(
     let query = "SELECT row_count FROM registry.snapshot WHERE source = $1 AND coverage = $2 AND as_of <= $3 \
                  AND (rows_before IS NULL OR released_at IS NOT NULL) ORDER BY as_of DESC, imported_at DESC LIMIT 1";
     let client = store.client().await?;
-    let row = client.query_opt(query, &[&source, &coverage, &as_of]).await.context("look for the snapshot before")?;
+    let row = client.query_opt(query, &[&source, &coverage, &as_of]).await.context("look up the previous snapshot")?;
     Ok(row.map(|row| row.get(0)))
 }
 
-/// A person lets a doubtful snapshot pass; `false` where it is not in quarantine.
-///
-/// # Errors
-/// Where the database is away.
+/// Releases a snapshot from quarantine; `false` if it is not in quarantine.
 pub async fn release(store: &Store, snapshot: SnapshotId, released: &Release) -> Result<bool, StoreError> {
     let update = "UPDATE registry.snapshot SET released_at = $2, released_by = $3, released_why = $4 \
                   WHERE snapshot_id = $1 AND rows_before IS NOT NULL AND released_at IS NULL";
@@ -139,40 +127,33 @@ pub async fn release(store: &Store, snapshot: SnapshotId, released: &Release) ->
     Ok(client.execute(update, &[&snapshot.0, at, by, why]).await.context("release a snapshot")? == 1)
 }
 
-/// Every facility it covers has been told.
-///
-/// # Errors
-/// Where the database is away.
+/// Marks a snapshot as applied: the facts about every covered facility are recorded.
 pub async fn applied(store: &Store, snapshot: SnapshotId, at: DateTime<Utc>) -> Result<(), StoreError> {
     let update = "UPDATE registry.snapshot SET applied_at = coalesce(applied_at, $2) WHERE snapshot_id = $1";
     store.client().await?.execute(update, &[&snapshot.0, &at]).await.context("finish a snapshot")?;
     Ok(())
 }
 
-/// These facilities have been told, each with the code by which it is listed, or an empty one.
-///
-/// # Errors
-/// Where the database is away.
+/// Notes that the facts about these facilities are recorded, each with its code in the list or an empty one.
 pub async fn tell(store: &Store, snapshot: SnapshotId, facilities: &[Uuid], codes: &[&str]) -> Result<(), StoreError> {
     let insert = "INSERT INTO registry.snapshot_recorded (snapshot_id, facilities, codes) VALUES ($1, $2, $3)";
-    store.client().await?.execute(insert, &[&snapshot.0, &facilities, &codes]).await.context("note who was told")?;
+    store
+        .client()
+        .await?
+        .execute(insert, &[&snapshot.0, &facilities, &codes])
+        .await
+        .context("note recorded facilities")?;
     Ok(())
 }
 
-/// Who has been told already.
-///
-/// # Errors
-/// Where the database is away.
+/// The facilities whose facts are recorded already.
 pub async fn told(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId, String)>, StoreError> {
     let query = "SELECT unnest(facilities), unnest(codes) FROM registry.snapshot_recorded WHERE snapshot_id = $1";
-    let rows = store.client().await?.query(query, &[&snapshot.0]).await.context("read who was told")?;
+    let rows = store.client().await?.query(query, &[&snapshot.0]).await.context("read recorded facilities")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
 }
 
-/// The codes of rows of which a person said that they are none of our facilities.
-///
-/// # Errors
-/// Where the database is away.
+/// The codes of rows that a person has dismissed.
 pub async fn dismissed(store: &Store) -> Result<BTreeSet<String>, StoreError> {
     let query = "SELECT event->>'code' FROM analytics.fact \
                  WHERE facility_id = $1 AND kind = 'list_row_dismissed'";
@@ -180,13 +161,10 @@ pub async fn dismissed(store: &Store) -> Result<BTreeSet<String>, StoreError> {
     Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }
 
-/// When each of the facilities first read a phone; and when its opt-out was last acknowledged.
+/// When each facility first read a phone, and when its opt-out was last acknowledged.
 pub type Instants = Vec<(FacilityId, DateTime<Utc>)>;
 
-/// What cadence and lag are measured by: first successes, and last acknowledgements.
-///
-/// # Errors
-/// Where the database is away.
+/// The inputs of cadence and lag: first successes and last acknowledgements.
 pub async fn instants(store: &Store) -> Result<(Instants, Instants), StoreError> {
     let successes = "SELECT facility_id, first_success_at FROM projection.facility WHERE first_success_at IS NOT NULL";
     let acknowledged = "SELECT facility_id, max((event->>'acknowledged_at')::timestamptz) \
@@ -198,13 +176,10 @@ pub async fn instants(store: &Store) -> Result<(Instants, Instants), StoreError>
     Ok((pairs(successes), pairs(acknowledged)))
 }
 
-/// Which of the facilities each applied snapshot names.
-///
-/// # Errors
-/// Where the database is away.
+/// The facilities of `facilities` that each applied snapshot lists.
 pub async fn listed(store: &Store, facilities: &[Uuid]) -> Result<Vec<(SnapshotId, FacilityId)>, StoreError> {
     let query = "SELECT DISTINCT r.snapshot_id, r.facility_id FROM registry.snapshot_row r \
                  JOIN registry.snapshot s USING (snapshot_id) WHERE s.applied_at IS NOT NULL AND r.facility_id = ANY($1)";
-    let rows = store.client().await?.query(query, &[&facilities]).await.context("read what snapshots name")?;
+    let rows = store.client().await?.query(query, &[&facilities]).await.context("read the facilities in snapshots")?;
     Ok(rows.into_iter().map(|row| (SnapshotId(row.get(0)), FacilityId(row.get(1)))).collect())
 }

@@ -1,32 +1,29 @@
-//! Advisory locks: which instance of the server does what. They go with their connection: whatever ends it frees them.
+//! Advisory locks that divide the work between instances of the server. The end of a connection frees its locks.
 
 use tokio_postgres::{Client, NoTls, Transaction};
 
 use super::Store;
 
-/// The first half of a partition's lock, so that it collides with no one else's.
+/// The first half of a partition's lock, so that it collides with no other lock.
 const PARTITIONS: i32 = 0x596f_6d69;
-/// The second half of the lock that every instance holds together with the others: it shows how many they are.
+/// The second half of the lock that all instances share: its holders show how many instances there are.
 const PRESENT: i32 = -1;
 
 async fn connect(store: &Store) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = store.address().connect(NoTls).await?;
-    // Its end shows at the next use of the client.
+    // The next use of the client reports the end of the connection.
     tokio::spawn(connection);
     Ok(client)
 }
 
-/// A lock that one process holds alone, until this ends.
+/// A lock that one process holds alone until this value is dropped.
 #[derive(Debug)]
 pub struct ExclusiveLock {
     _client: Client,
 }
 
 impl ExclusiveLock {
-    /// Takes the lock with this number; `None` where another process has it.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Takes the lock with this number; `None` if another process has it.
     pub async fn take(store: &Store, number: i64) -> Result<Option<Self>, tokio_postgres::Error> {
         let client = connect(store).await?;
         let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&number]).await?;
@@ -38,11 +35,11 @@ impl ExclusiveLock {
 #[derive(Debug)]
 pub struct PartitionLocks {
     client: Client,
-    /// The number by which the database knows the connection.
+    /// The process number of the connection in the database.
     session: i32,
 }
 
-/// How many instances there are, and how many of them came before this one.
+/// The number of instances, and of those that came before this one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Instances {
     pub all: i64,
@@ -50,10 +47,7 @@ pub struct Instances {
 }
 
 impl PartitionLocks {
-    /// Joins the instances that share the partitions; waits for nothing.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Joins the instances that share the partitions, without waiting.
     pub async fn join(store: &Store) -> Result<Self, tokio_postgres::Error> {
         let client = connect(store).await?;
         client.execute("SELECT pg_advisory_lock_shared($1, $2)", &[&PARTITIONS, &PRESENT]).await?;
@@ -61,33 +55,24 @@ impl PartitionLocks {
         Ok(Self { client, session })
     }
 
-    /// Takes `partition`; says whether no other instance has it.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Tries to acquire `partition`; returns whether it did.
     pub async fn take(&self, partition: i32) -> Result<bool, tokio_postgres::Error> {
         let lock = "SELECT pg_try_advisory_lock($1, $2)";
         Ok(self.client.query_one(lock, &[&PARTITIONS, &partition]).await?.get(0))
     }
 
-    /// Leaves `partition` to others.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Releases `partition`.
     pub async fn release(&self, partition: i32) -> Result<(), tokio_postgres::Error> {
         self.client.execute("SELECT pg_advisory_unlock($1, $2)", &[&PARTITIONS, &partition]).await.map(drop)
     }
 
-    /// Whether the connection has ended, and with it every lock.
+    /// Whether the connection has ended, which frees every lock.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
-    /// Whether the lock of `partition` is this instance's, as the database sees it.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Whether this instance holds the lock of `partition`, according to the database.
     pub async fn holds(&self, transaction: &Transaction<'_>, partition: i32) -> Result<bool, tokio_postgres::Error> {
         let query = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 \
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
@@ -97,9 +82,6 @@ impl PartitionLocks {
     }
 
     /// The instances that share the partitions, this one included.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn instances(&self) -> Result<Instances, tokio_postgres::Error> {
         let query = "SELECT count(DISTINCT pid), count(DISTINCT pid) FILTER (WHERE pid < $3) FROM pg_locks \
                      WHERE locktype = 'advisory' AND granted \

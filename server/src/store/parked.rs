@@ -1,5 +1,5 @@
-//! Facilities whose log could not be followed: the record that failed, and all later ones of the same facility behind it,
-//! so that nothing is lost and no other facility waits. What the projector needs of them; what people see is in `waiting`.
+//! Parked facilities: the record that could not be folded, and all later ones of the same facility, so that no record
+//! is lost and no other facility waits. This is the projector's view; `waiting` has that of people.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use yomitori_proto::id::FacilityId;
 use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
-/// A record set aside.
+/// A parked record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ParkedRecord {
     pub position: Position,
@@ -28,42 +28,30 @@ pub struct WaitingRecord {
 }
 
 /// The facilities that are parked.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn facilities(store: &Store) -> Result<BTreeSet<FacilityId>, StoreError> {
     let query = "SELECT DISTINCT facility_id FROM parked";
     let rows = store.client().await?.query(query, &[]).await.context("read the parked facilities")?;
     Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
 }
 
-/// The facilities of which somebody asked that records of these partitions be folded again. Whoever takes the question
-/// answers it; should that be interrupted, every facility is tried at the next start.
-///
-/// # Errors
-/// Where the database is away.
+/// Takes the facilities with a requested retry of records of these partitions. The caller has to retry them; after an
+/// interruption, the next start retries every facility.
 pub async fn take_asked(store: &Store, partitions: &[i32]) -> Result<BTreeSet<FacilityId>, StoreError> {
     let update = "UPDATE parked SET asked_at = NULL WHERE asked_at IS NOT NULL AND partition = ANY($1) \
                   RETURNING facility_id";
-    let rows = store.client().await?.query(update, &[&partitions]).await.context("look for what is to be retried")?;
+    let rows = store.client().await?.query(update, &[&partitions]).await.context("read requested retries")?;
     Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
 }
 
 /// Whether any record of the facility waits.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn waits(store: &Store, facility: FacilityId) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT 1 FROM parked WHERE facility_id = $1)";
-    let row = store.client().await?.query_one(query, &[&facility.0]).await.context("look for waiting records")?;
+    let row = store.client().await?.query_one(query, &[&facility.0]).await.context("look up waiting records")?;
     Ok(row.get(0))
 }
 
-/// The facility's first waiting records of these partitions, in the order of the log: at most `limit`, and no more than
-/// `bytes` of them beside the first.
-///
-/// # Errors
-/// Where the database is away.
+/// The facility's first waiting records of these partitions, in the order of the log: at most `limit`, and at most
+/// `bytes` beyond the first.
 pub async fn first(
     store: &Store,
     facility: FacilityId,
@@ -83,11 +71,8 @@ pub async fn first(
     Ok(rows.into_iter().map(|row| WaitingRecord { position: position(&row), record: row.get(2) }).collect())
 }
 
-/// The records that people left out, with the facilities that they are of: as the facts say that are shown, and those that
-/// are built beside them.
-///
-/// # Errors
-/// Where the database is away.
+/// The records that people skipped, with their facilities: by the facts of the live generation and of the one beside
+/// it.
 pub async fn left_out(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>, StoreError> {
     let of = |table: &str| {
         format!(
@@ -97,14 +82,11 @@ pub async fn left_out(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>,
         )
     };
     let query = format!("{} UNION {}", of("fact"), of("projection.fact"));
-    let rows = store.client().await?.query(&query, &[]).await.context("read which records were left out")?;
+    let rows = store.client().await?.query(&query, &[]).await.context("read skipped records")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(2)), position(&row))).collect())
 }
 
-/// Those of these records of which there are facts all the same.
-///
-/// # Errors
-/// Where the database is away.
+/// Those of these records that have facts nevertheless.
 pub async fn there(
     store: &Store,
     facility: FacilityId,
@@ -115,7 +97,7 @@ pub async fn there(
                  JOIN unnest($2::int[], $3::int8[]) AS r (partition, log_offset) \
                  ON f.partition = r.partition AND f.log_offset = r.log_offset WHERE f.facility_id = $1";
     let client = store.client().await?;
-    let rows = client.query(query, &[&facility.0, &partitions, &offsets]).await.context("look for facts of records")?;
+    let rows = client.query(query, &[&facility.0, &partitions, &offsets]).await.context("look up facts of records")?;
     Ok(rows.iter().map(position).collect())
 }
 
@@ -123,10 +105,7 @@ fn position(row: &Row) -> Position {
     Position { partition: row.get(0), offset: row.get(1) }
 }
 
-/// Sets records aside.
-///
-/// # Errors
-/// Where the database is away.
+/// Parks records.
 pub async fn park(
     transaction: &Transaction<'_>,
     parked: &[ParkedRecord],
@@ -143,65 +122,53 @@ pub async fn park(
     Ok(())
 }
 
-/// Asks that the waiting records of these facilities be folded again.
-///
-/// # Errors
-/// Where the database is away.
+/// Requests a retry of these facilities.
 pub async fn ask_for(transaction: &Transaction<'_>, facilities: &BTreeSet<FacilityId>) -> Result<(), StoreError> {
     for facility in facilities {
-        transaction.execute(ASK, &[&Some(facility.0)]).await.context("ask for a retry")?;
+        transaction.execute(ASK, &[&Some(facility.0)]).await.context("request a retry")?;
     }
     Ok(())
 }
 
-/// Marks the first waiting record of a facility, or of each, in every partition.
+/// Marks the first waiting record of one facility or of each, in every partition.
 const ASK: &str = "UPDATE parked p SET asked_at = clock_timestamp() \
                    FROM (SELECT DISTINCT ON (facility_id, partition) facility_id, partition, log_offset \
                          FROM parked WHERE $1::uuid IS NULL OR facility_id = $1 \
                          ORDER BY facility_id, partition, log_offset) f \
                    WHERE p.partition = f.partition AND p.log_offset = f.log_offset";
 
-/// Asks that the waiting records of a facility, or of all, be folded again; says when, by the database's clock.
-///
-/// # Errors
-/// Where the database is away.
+/// Requests a retry of a facility or of all; returns the time of the request by the database's clock.
 pub async fn ask(store: &Store, facility: Option<FacilityId>) -> Result<DateTime<Utc>, StoreError> {
     let client = store.client().await?;
-    let at = client.query_one("SELECT clock_timestamp()", &[]).await.context("ask for the time")?.get(0);
-    client.execute(ASK, &[&facility.map(|id| id.0)]).await.context("ask for a retry")?;
+    let at = client.query_one("SELECT clock_timestamp()", &[]).await.context("read the time")?.get(0);
+    client.execute(ASK, &[&facility.map(|id| id.0)]).await.context("request a retry")?;
     Ok(at)
 }
 
-/// What came of a retry.
+/// The result of a retry.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RetryOutcome {
-    /// Folded or left out: they wait no longer.
+    /// Folded or skipped: they no longer wait.
     pub gone: Vec<Position>,
-    /// Why these could not be followed, now.
+    /// The records that still cannot be folded, with the new reason.
     pub reasons: Vec<(Position, String)>,
 }
 
-/// Writes what came of a retry: what is gone leaves the queue, the rest stays with its reason.
-///
-/// # Errors
-/// Where the database is away.
+/// Writes the result of a retry: finished records leave the queue, the rest stays with its reason.
 pub async fn tried(transaction: &Transaction<'_>, tried: &RetryOutcome) -> Result<(), StoreError> {
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = tried.gone.iter().map(|p| (p.partition, p.offset)).unzip();
     let delete = "DELETE FROM parked p USING unnest($1::int[], $2::int8[]) AS g (partition, log_offset) \
                   WHERE p.partition = g.partition AND p.log_offset = g.log_offset";
-    transaction.execute(delete, &[&partitions, &offsets]).await.context("take records out of the queue")?;
+    transaction.execute(delete, &[&partitions, &offsets]).await.context("remove records from the queue")?;
     let update = "UPDATE parked SET reason = $3, tried_at = clock_timestamp() \
                   WHERE partition = $1 AND log_offset = $2";
     for (Position { partition, offset }, reason) in &tried.reasons {
-        transaction.execute(update, &[partition, offset, reason]).await.context("note why a record waits")?;
+        transaction.execute(update, &[partition, offset, reason]).await.context("record why a record waits")?;
     }
     Ok(())
 }
 
-/// Takes the facts of these records of a facility out, and what was noted of how far their lives are folded.
-///
-/// # Errors
-/// Where the database is away.
+/// Removes the facts of these records of a facility, and lowers the high-water marks of their lives.
 pub async fn take_back(
     transaction: &Transaction<'_>,
     facility: FacilityId,
@@ -213,7 +180,7 @@ pub async fn take_back(
                   RETURNING f.terminal_id, f.life";
     let rows = transaction.query(delete, &[&facility.0, &partitions, &offsets]).await;
     let lives: BTreeSet<(Uuid, Uuid)> = rows
-        .context("take facts back")?
+        .context("remove facts")?
         .iter()
         .filter_map(|row| Some((row.get::<_, Option<Uuid>>(0)?, row.get::<_, Option<Uuid>>(1)?)))
         .collect();

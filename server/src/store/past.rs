@@ -1,4 +1,5 @@
-//! A facility, or all, at an earlier instant: what was true then by all that is known now, and what was shown then.
+//! The status of one facility or of all at an earlier instant: by what is known now (valid time), and as shown then
+//! (transaction time).
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,19 +10,16 @@ use super::{QueryContext as _, Store, StoreError};
 
 pub use super::status_row::PastStatus;
 
-/// Which past.
+/// The kind of past.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PastView {
-    /// What was true, by all that is known now.
+    /// The status by all that is known now (valid time).
     AsOf,
-    /// What was shown: what we believed.
+    /// The status that was shown then (transaction time).
     KnownAt,
 }
 
-/// All facilities, or one, at `at`, ordered by prefecture and name; those of which nothing is known then are missing.
-///
-/// # Errors
-/// Where the database is away.
+/// All facilities, or one, at `at`, ordered by prefecture and name; facilities that were unknown then are missing.
 pub async fn at(
     store: &Store,
     view: PastView,
@@ -37,16 +35,13 @@ pub async fn at(
         status_row::words(None)
     );
     let facility: Option<Uuid> = facility.map(|id| id.0);
-    let rows = store.client().await?.query(&query, &[&at, &facility]).await.context("read what was at an instant")?;
+    let rows = store.client().await?.query(&query, &[&at, &facility]).await.context("read the status of an instant")?;
     Ok(rows.iter().map(|row| PastStatus::of(row, from)).collect())
 }
 
-/// How many facilities are being told anew, so that what is said of an instant is not yet by all that is known.
-///
-/// # Errors
-/// Where the database is away.
+/// The number of facilities whose history is being recomputed and does not yet include all that is known.
 pub async fn lag(store: &Store) -> Result<i64, StoreError> {
     let query = "SELECT facilities FROM analytics.status_as_of_lag";
-    let row = store.client().await?.query_one(query, &[]).await.context("count facilities that are being told anew")?;
+    let row = store.client().await?.query_one(query, &[]).await.context("count facilities with a pending history")?;
     Ok(row.get(0))
 }

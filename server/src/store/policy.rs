@@ -1,4 +1,4 @@
-//! The rules and the calendar in force, as the log says: what was adopted last, and every closure.
+//! The rules and the calendar in force: the last adoption and every closure in the log.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
@@ -9,22 +9,23 @@ use yomitori_proto::id::FacilityId;
 use super::fact::StoredFact;
 use super::{QueryContext as _, Store, StoreError, fact};
 
-/// What a facility is judged by.
+/// The rules and the calendar by which facilities are judged.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Policy {
     pub rules: Rules,
     pub calendar: Calendar,
-    /// Two policies of one hash say the same of every facility.
+    /// Policies with the same hash give every facility the same status.
     pub hash: i64,
 }
 
 impl Policy {
-    /// What comes with this version of the program, and what was said of the fleet since.
+    /// The bundled policy, changed by the facts about the fleet.
     #[must_use]
     pub fn of<'a>(statements: impl IntoIterator<Item = &'a Recorded>) -> Self {
         let mut fleet = Fleet::new(Rules::bundled(), Calendar::bundled());
         for recorded in statements {
-            // Rules that can't be read were never adopted: the command refuses them, and an older program keeps its own.
+            // Rules that cannot be parsed were never adopted: the command rejects them, and an older program keeps its
+            //own.
             fleet.apply(recorded).ok();
         }
         let Fleet { rules, calendar, .. } = fleet;
@@ -34,41 +35,38 @@ impl Policy {
     }
 }
 
-/// What is in force now.
+/// The policy in force now.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn now(store: &Store) -> Result<Policy, StoreError> {
-    Ok(Policy::of(statements(store).await?.iter().map(|placed| &placed.recorded)))
+    Ok(Policy::of(statements(store).await?.iter().map(|stored| &stored.recorded)))
 }
 
-/// What was in force at `at`.
+/// The policy in force at `at`.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> {
-    let said = statements(store).await?;
-    Ok(Policy::of(said.iter().map(|placed| &placed.recorded).filter(|recorded| recorded.received_at <= at)))
+    let facts = statements(store).await?;
+    Ok(Policy::of(facts.iter().map(|stored| &stored.recorded).filter(|recorded| recorded.received_at <= at)))
 }
 
-/// Every adoption and every closure, in their order.
+/// Every adoption and every closure, in order.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn statements(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
-    let of_policy = |placed: &StoredFact| KINDS.contains(&placed.recorded.event.kind());
+    let of_policy = |stored: &StoredFact| KINDS.contains(&stored.recorded.event.kind());
     Ok(fact::of_fleet(store).await?.into_iter().filter(of_policy).collect())
 }
 
-/// The place of the newest of them.
-///
-/// # Errors
-/// Where the database is away.
+/// The position of the newest adoption or closure.
 pub async fn newest(store: &Store) -> Result<Option<i64>, StoreError> {
     let query = "SELECT max(log_offset) FROM projection.fact WHERE facility_id = $1 AND kind = ANY($2)";
     let client = store.client().await?;
     let row = client.query_one(query, &[&FacilityId::FLEET.0, &KINDS.as_slice()]).await;
-    Ok(row.context("look for the newest rules")?.get(0))
+    Ok(row.context("read the newest rules")?.get(0))
 }
 
 const KINDS: [&str; 3] = ["rules_adopted", "closure_set", "statement_withdrawn"];

@@ -1,6 +1,5 @@
-//! How far the log has been folded, per partition. Whoever moves it must name the place where it stood: a projector that
-//! lost its partition to another one, or that folds into a generation that is no longer live, is told so by the database,
-//! not by a clock.
+//! How far the log has been folded, per partition. A writer must name the previous position, so that the database, and
+//! not a clock, stops a projector that lost its partition or that folds into a generation that is no longer live.
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
@@ -9,23 +8,20 @@ use super::generation::GenerationNumber;
 use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
-/// The place of one partition up to which the store is true.
+/// The position of one partition up to which the store is current.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     pub next: Position,
-    /// When a record was last folded; `None` where none ever was.
+    /// When a record was last folded; `None` if none ever was.
     pub folded_at: Option<DateTime<Utc>>,
-    /// When the projector last looked where the log ends.
+    /// When the projector last read the end of the log.
     pub checked_at: Option<DateTime<Utc>>,
 }
 
-/// Every partition's place; partitions that were never folded are missing.
-///
-/// # Errors
-/// Where the database is away.
+/// The position of every partition; partitions that were never folded are missing.
 pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
     let query = "SELECT partition, next_offset, folded_at, checked_at FROM progress ORDER BY partition";
-    let rows = store.client().await?.query(query, &[]).await.context("read how far the log is folded")?;
+    let rows = store.client().await?.query(query, &[]).await.context("read the progress of the projection")?;
     let progress = |row: tokio_postgres::Row| Progress {
         next: Position { partition: row.get(0), offset: row.get(1) },
         folded_at: row.get(2),
@@ -34,21 +30,15 @@ pub async fn all(store: &Store) -> Result<Vec<Progress>, StoreError> {
     Ok(rows.into_iter().map(progress).collect())
 }
 
-/// How many records of the log were not folded when the projector last looked.
-///
-/// # Errors
-/// Where the database is away.
+/// The number of records that were not folded when the projector last looked.
 pub async fn behind(store: &Store) -> Result<i64, StoreError> {
     let query = "SELECT coalesce(sum(greatest(end_offset - next_offset, 0)), 0)::int8 FROM progress";
-    let row = store.client().await?.query_one(query, &[]).await.context("read how far the log is folded")?;
+    let row = store.client().await?.query_one(query, &[]).await.context("read the progress of the projection")?;
     Ok(row.get(0))
 }
 
-/// The place of `partition`, beginning at 0 where it was never folded. Whoever held the partition before and is gone may
-/// have a transaction that ends only now: its end is waited for.
-///
-/// # Errors
-/// Where the database is away.
+/// The position of `partition`, 0 if it was never folded. Waits for the end of a transaction that a previous owner may
+/// have left open.
 pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError> {
     let insert = "INSERT INTO progress (partition, next_offset, generation) SELECT $1, 0, number FROM generation \
                   ON CONFLICT DO NOTHING";
@@ -59,11 +49,8 @@ pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError
     Ok(Position { partition, offset: row.get(0) })
 }
 
-/// Moves a partition from `expected` to `next`. `false` where it does not stand there in this generation: somebody else
+/// Moves a partition from `expected` to `next`. `false` if its position in this generation differs: another instance
 /// owns it, or another generation is live.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn advance(
     transaction: &Transaction<'_>,
     generation: GenerationNumber,
@@ -80,10 +67,7 @@ pub async fn advance(
     Ok(moved == 1)
 }
 
-/// Whether a partition stands at `expected` in this generation; it stays there until the transaction ends.
-///
-/// # Errors
-/// Where the database is away.
+/// Whether a partition is at `expected` in this generation; locks it there until the transaction ends.
 pub async fn stands(
     transaction: &Transaction<'_>,
     generation: GenerationNumber,
@@ -91,29 +75,24 @@ pub async fn stands(
 ) -> Result<bool, StoreError> {
     let query = "SELECT 1 FROM progress WHERE generation = $1 AND partition = $2 AND next_offset = $3 FOR SHARE";
     let found = transaction.query_opt(query, &[&generation.0, &expected.partition, &expected.offset]).await;
-    Ok(found.context("look at a partition's place")?.is_some())
+    Ok(found.context("read the position of a partition")?.is_some())
 }
 
 /// Whether the record at `position` has been folded.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn reached(store: &Store, position: Position) -> Result<bool, StoreError> {
     let query = "SELECT coalesce((SELECT next_offset > $2 FROM progress WHERE partition = $1), false)";
     let client = store.client().await?;
-    let row = client.query_one(query, &[&position.partition, &position.offset]).await.context("ask for a place")?;
+    let row = client.query_one(query, &[&position.partition, &position.offset]).await.context("look up a position")?;
     Ok(row.get(0))
 }
 
-/// Notes where partitions end, as the projector just heard: so that "nothing new" differs from "nobody looked".
-///
-/// # Errors
-/// Where the database is away.
+/// Records the ends of the partitions, as the projector just read them, so that "nothing new" differs from "not
+/// checked".
 pub async fn checked(store: &Store, ends: &[Position], now: DateTime<Utc>) -> Result<(), StoreError> {
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = ends.iter().map(|end| (end.partition, end.offset)).unzip();
     let update = "UPDATE progress p SET end_offset = e.end_offset, checked_at = $3 \
                   FROM unnest($1::int[], $2::int8[]) AS e (partition, end_offset) WHERE p.partition = e.partition";
     let client = store.client().await?;
-    client.execute(update, &[&partitions, &offsets, &now]).await.context("note the ends of the partitions")?;
+    client.execute(update, &[&partitions, &offsets, &now]).await.context("record the ends of the partitions")?;
     Ok(())
 }

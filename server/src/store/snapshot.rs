@@ -1,4 +1,4 @@
-//! One moment of the store, to be compared with the log while the projector goes on.
+//! A consistent snapshot of the store, for a comparison with the log while the projector continues.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::fact::{self, StoredFact};
 use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
-/// What the store held when this was opened. It ends with its value.
+/// The content of the store when this was opened. Dropping the value ends the snapshot.
 pub struct DbSnapshot {
     client: Client,
 }
 
-/// A facility as its row holds it.
+/// A facility as stored in its row.
 pub struct FacilityState {
     pub facility: FacilityId,
     /// The hash of the policy by which it was folded.
@@ -24,12 +24,9 @@ pub struct FacilityState {
 }
 
 impl DbSnapshot {
-    /// Holds the present moment fast, on a connection of its own.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// Begins a snapshot of this moment, on a separate connection.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
-        let context = "hold a moment of the store";
+        let context = "begin a snapshot of the store";
         let (client, connection) = store.address().connect(NoTls).await.context(context)?;
         tokio::spawn(connection);
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.context(context)?;
@@ -41,22 +38,19 @@ impl DbSnapshot {
         query: &str,
         given: &[&(dyn tokio_postgres::types::ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        self.client.query(query, given).await.context("read a moment of the store")
+        self.client.query(query, given).await.context("read a snapshot of the store")
     }
 
     /// The next offset of every partition.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn places(&self) -> Result<Vec<Position>, StoreError> {
         let rows = self.rows("SELECT partition, next_offset FROM projection.progress ORDER BY partition", &[]).await?;
         Ok(rows.iter().map(|row| Position { partition: row.get(0), offset: row.get(1) }).collect())
     }
 
-    /// The facts of the records from `from` up to but not at `to`, in their order.
+    /// The facts of the records from `from` to `to` (exclusive), in order.
     ///
     /// # Errors
-    /// Where the database is away or holds what can't be read.
+    /// If a stored document cannot be decoded.
     pub async fn facts(&self, from: Position, to: i64) -> Result<Vec<StoredFact>, StoreError> {
         let query = format!(
             "SELECT {} FROM projection.fact WHERE partition = $1 AND log_offset >= $2 AND log_offset < $3 \
@@ -66,10 +60,10 @@ impl DbSnapshot {
         self.rows(&query, &[&from.partition, &from.offset, &to]).await?.iter().map(fact::stored_fact).collect()
     }
 
-    /// Up to `limit` facilities of `partition` behind `after`, ordered by identifier.
+    /// Up to `limit` facilities of `partition` after `after`, ordered by identifier.
     ///
     /// # Errors
-    /// Where the database is away or holds what can't be read.
+    /// If a stored document cannot be decoded.
     pub async fn facilities(
         &self,
         partition: i32,
@@ -88,17 +82,11 @@ impl DbSnapshot {
     }
 
     /// The last folded observation of each of these lives.
-    ///
-    /// # Errors
-    /// Where the database is away.
     pub async fn marks(&self, lives: &[(TerminalId, Life)]) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
         fact::high_water(&self.client, lives).await
     }
 
-    /// The places of the records of `partition` that are set aside.
-    ///
-    /// # Errors
-    /// Where the database is away.
+    /// The positions of the parked records of `partition`.
     pub async fn parked(&self, partition: i32) -> Result<BTreeSet<i64>, StoreError> {
         let rows = self.rows("SELECT log_offset FROM projection.parked WHERE partition = $1", &[&partition]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -1,4 +1,4 @@
-//! What was true of each facility from when on, by all that is known now, and which facilities are to be told anew.
+//! The status history of each facility by all that is known now (valid time), and the facilities to recompute.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -14,18 +14,15 @@ use yomitori_proto::id::FacilityId;
 
 use super::{QueryContext as _, Store, StoreError, fact, status_row};
 
-/// A facility to be told anew.
+/// A facility whose history is to be recomputed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PendingFacility {
     pub facility: FacilityId,
-    /// Nothing that was so before has changed.
+    /// The history before this instant has not changed.
     pub late_from: Option<DateTime<Utc>>,
 }
 
-/// Notes that something became known of these that was so at an earlier instant.
-///
-/// # Errors
-/// Where the database is away.
+/// Marks facilities of which a fact about an earlier instant became known.
 pub async fn late(
     transaction: &Transaction<'_>,
     facilities: &BTreeMap<FacilityId, DateTime<Utc>>,
@@ -36,17 +33,14 @@ pub async fn late(
     let ids: Vec<Uuid> = facilities.keys().map(|id| id.0).collect();
     let from: Vec<DateTime<Utc>> = facilities.values().copied().collect();
     let insert = "INSERT INTO registry.status_history_pending (facility_id, late_from) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])";
-    transaction.execute(insert, &[&ids, &from]).await.context("note what became known late")?;
+    transaction.execute(insert, &[&ids, &from]).await.context("record late facts")?;
     Ok(())
 }
 
-/// Forgets facilities that an exchange of the generations took away; where their facts are others too, notes that all are to
-/// be told from the beginning.
-///
-/// # Errors
-/// Where the database is away.
+/// Deletes the histories of facilities that a swap of the generations removed; if the facts were swapped too, marks
+/// every history to be recomputed from the beginning.
 pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
-    let context = "note that all is to be told anew";
+    let context = "mark every history as pending";
     let forget = "DELETE FROM registry.status_history_head h \
                   WHERE NOT EXISTS (SELECT FROM projection.facility_row f WHERE f.facility_id = h.facility_id)";
     transaction.execute(forget, &[]).await.context(context)?;
@@ -58,25 +52,19 @@ pub(super) async fn exchanged(transaction: &Transaction<'_>, with_facts: bool) -
     Ok(())
 }
 
-/// Notes the facilities that were told by other rules, or by another version of the fold; says how many there are.
-///
-/// # Errors
-/// Where the database is away.
+/// Marks the facilities whose history has other rules or another version of the fold; returns their number.
 pub async fn outdated(store: &Store, policy_hash: i64, fold: i32) -> Result<u64, StoreError> {
     let insert = "INSERT INTO registry.status_history_pending (facility_id) SELECT facility_id FROM registry.status_history_head h \
                   WHERE (policy_hash <> $1 OR fold <> $2) \
                   AND NOT EXISTS (SELECT FROM registry.status_history_pending d WHERE d.facility_id = h.facility_id)";
     let client = store.client().await?;
-    client.execute(insert, &[&policy_hash, &fold]).await.context("look for what was told by other rules")
+    client.execute(insert, &[&policy_hash, &fold]).await.context("mark histories of other rules")
 }
 
-/// Up to `limit` facilities that are due, the longest first; none where another instance is at it.
-///
-/// # Errors
-/// Where the database is away.
+/// Up to `limit` facilities that are due, the longest waiting first; none if another instance works on them.
 pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<PendingFacility>, StoreError> {
     const LOCK: i64 = 0x796f_6d69_7472_7574;
-    let context = "look for facilities to be told anew";
+    let context = "read pending histories";
     if !transaction
         .query_one("SELECT pg_try_advisory_xact_lock($1)", &[&LOCK])
         .await
@@ -93,10 +81,10 @@ pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Pendin
     Ok(rows.iter().map(|row| PendingFacility { facility: FacilityId(row.get(0)), late_from: row.get(1) }).collect())
 }
 
-/// Where the telling of a facility goes on, if it was told by this policy and this version of the fold.
+/// Where the history of a facility resumes, if it has this policy and this version of the fold.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn head(
     transaction: &Transaction<'_>,
     facility: FacilityId,
@@ -107,7 +95,7 @@ pub async fn head(
     let row = transaction
         .query_opt(query, &[&facility.0, &policy_hash, &fold])
         .await
-        .context("read where a telling goes on")?;
+        .context("read where a history resumes")?;
     row.map(|row| {
         let facility = serde_json::from_str(row.get(1));
         let facility = facility.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
@@ -116,10 +104,10 @@ pub async fn head(
     .transpose()
 }
 
-/// The facts of a facility that were said after `since`, or all, in the order of the log.
+/// The facts of a facility that occurred after `since`, or all, in the order of the log.
 ///
 /// # Errors
-/// Where the database is away or holds what can't be read.
+/// If a stored document cannot be decoded.
 pub async fn facts(
     transaction: &Transaction<'_>,
     facility: FacilityId,
@@ -131,25 +119,22 @@ pub async fn facts(
         fact::COLUMNS
     );
     let rows = transaction.query(&query, &[&facility.0, &since]).await.context("read the facts of a facility")?;
-    rows.iter().map(|row| fact::stored_fact(row).map(|placed| placed.recorded)).collect()
+    rows.iter().map(|row| fact::stored_fact(row).map(|stored| stored.recorded)).collect()
 }
 
-/// Facilities that were told, each with what is to be kept of what was told before: everything up to an instant.
+/// Recomputed histories, each with the instant up to which the previous history is kept.
 pub type BuiltHistories = Vec<(FacilityId, Option<DateTime<Utc>>, Timeline)>;
 
-/// Writes what was told, and takes these facilities off the list; what became due since `transaction` began stays on it.
-///
-/// # Errors
-/// Where the database is away.
+/// Writes the histories and unmarks these facilities; those that became due since `transaction` began stay marked.
 pub async fn write(
     transaction: &Transaction<'_>,
-    told: &BuiltHistories,
+    built: &BuiltHistories,
     policy_hash: i64,
     fold: i32,
 ) -> Result<(), StoreError> {
-    let context = "write what was true";
-    let ids: Vec<Uuid> = told.iter().map(|(id, _, _)| id.0).collect();
-    let kept: Vec<Option<DateTime<Utc>>> = told.iter().map(|(_, kept, _)| *kept).collect();
+    let context = "write the status history";
+    let ids: Vec<Uuid> = built.iter().map(|(id, _, _)| id.0).collect();
+    let kept: Vec<Option<DateTime<Utc>>> = built.iter().map(|(_, kept, _)| *kept).collect();
     let forget = "DELETE FROM registry.status_history t USING unnest($1::uuid[], $2::timestamptz[]) AS told(facility_id, kept) \
                   WHERE t.facility_id = told.facility_id AND (kept IS NULL OR t.valid_from > kept)";
     transaction.execute(forget, &[&ids, &kept]).await.context(context)?;
@@ -159,7 +144,7 @@ pub async fn write(
     );
     let types = [vec![Type::UUID, Type::TIMESTAMPTZ], status_row::word_types()].concat();
     let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(&copy).await.context(context)?, &types));
-    for (facility, _, timeline) in told {
+    for (facility, _, timeline) in built {
         for (from, words) in &timeline.entries {
             let key: [&(dyn ToSql + Sync); 2] = [&facility.0, from];
             let row: Vec<_> = key.into_iter().chain(status_row::word_values(words)).collect();
@@ -167,8 +152,8 @@ pub async fn write(
         }
     }
     writer.finish().await.context(context)?;
-    let through: Vec<DateTime<Utc>> = told.iter().map(|(_, _, timeline)| timeline.head.through).collect();
-    let states = told.iter().map(|(_, _, timeline)| serde_json::to_string(&timeline.head.facility));
+    let through: Vec<DateTime<Utc>> = built.iter().map(|(_, _, timeline)| timeline.head.through).collect();
+    let states = built.iter().map(|(_, _, timeline)| serde_json::to_string(&timeline.head.facility));
     let states = states.collect::<Result<Vec<_>, _>>();
     let states = states.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
     let heads = "INSERT INTO registry.status_history_head (facility_id, through, state, policy_hash, fold) \

@@ -1,7 +1,7 @@
-//! The columns of a facility's row, in one table. What the projector writes, both histories keep, a rebuild compares, and
-//! pages, API and CSV read, follows from it.
+//! The columns of a facility's row, in one table. The projector, both histories, the comparison of a rebuild, the
+//! pages, the API and the CSV follow from it.
 //!
-//! A new axis is a line of `words` here, beside its column in a migration and its field in `StatusWords` of the fold.
+//! A new axis needs a line of `words` here, a column in a migration and a field in `StatusWords` of the fold.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -26,12 +26,12 @@ macro_rules! columns {
             $($(#[$figure_doc])* pub $figure: $figure_type,)*
             $($(#[$clock_doc])* pub $clock: $clock_type,)*
             $($(#[$own_doc])* pub $own: $own_type,)*
-            /// Not a column: they fill `projection.facility_code`.
+            /// Not a column: these fill `projection.facility_code`.
             pub codes: Vec<String>,
         }
 
         impl FacilityRow {
-            /// The values of [`columns`], in their order.
+            /// The values of [`columns`], in order.
             pub(super) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
                 let id: [&(dyn ToSql + Sync); 1] = [&self.facility_id.0];
                 let rest: [&(dyn ToSql + Sync); FIGURES.len() + CLOCKS.len() + INTERNAL.len()] =
@@ -40,12 +40,12 @@ macro_rules! columns {
             }
         }
 
-        /// The values of [`WORDS`], in their order.
+        /// The values of [`WORDS`], in order.
         pub(super) fn word_values(words: &StatusWords) -> [&(dyn ToSql + Sync); WORDS.len()] {
             [$(&words.$word,)*]
         }
 
-        /// A facility as one row: every axis as a word.
+        /// A facility as one row, with every axis as a word.
         #[derive(Clone, PartialEq, Debug, Serialize)]
         pub struct StatusRow {
             pub facility_id: FacilityId,
@@ -65,17 +65,17 @@ macro_rules! columns {
             }
         }
 
-        /// What a facility was, or was shown to be, at an instant.
+        /// The status of a facility at an instant, actual or as shown.
         #[derive(Clone, PartialEq, Debug, Serialize)]
         pub struct PastStatus {
             pub facility: FacilityId,
-            /// Since when it had been so, or had been shown so.
+            /// When this status began, or began to be shown.
             pub from: DateTime<Utc>,
             $($(#[$word_doc])* pub $word: $word_read,)*
         }
 
         impl PastStatus {
-            /// Reads a row of a history, whose instant stands in the column `from`.
+            /// Reads a row of a history, whose instant is in the column `from`.
             pub(super) fn of(row: &Row, from: &str) -> Self {
                 Self {
                     facility: FacilityId(row.get("facility_id")),
@@ -85,18 +85,18 @@ macro_rules! columns {
             }
         }
 
-        /// The axes as words, with code and name: what both histories keep, and pages filter by.
+        /// The axes as words, with code and name: the columns of both histories and of the filters.
         pub(super) const WORDS: &[&str] = &[$(stringify!($word)),*];
         const FIGURES: &[&str] = &[$(stringify!($figure)),*];
         const CLOCKS: &[&str] = &[$(stringify!($clock)),*];
         const INTERNAL: &[&str] = &[$(stringify!($own)),*];
 
-        /// The types of [`columns`], in their order.
+        /// The types of [`columns`], in order.
         pub(super) fn types() -> Vec<Type> {
             vec![Type::UUID, $(Type::$word_type,)* $(Type::$figure_sql,)* $(Type::$clock_sql,)* $(Type::$own_sql,)*]
         }
 
-        /// The types of [`WORDS`], in their order.
+        /// The types of [`WORDS`], in order.
         pub(super) fn word_types() -> Vec<Type> {
             vec![$(Type::$word_type),*]
         }
@@ -117,7 +117,7 @@ columns! {
         opt_out: String = TEXT;
         listing: String = TEXT;
         freshness: String = TEXT;
-        /// Most urgent first.
+        /// The most urgent first.
         flags: Vec<String> = TEXT_ARRAY;
     }
     figures {
@@ -131,7 +131,7 @@ columns! {
     }
     internal {
         partition: i32 = INT4;
-        /// What the search box looks in: codes and name, normalised and in lower case.
+        /// The text of the search: codes and name, normalised and in lower case.
         search: String = TEXT;
         /// As JSON.
         status: String = TEXT;
@@ -141,7 +141,7 @@ columns! {
         /// The hash of the policy by which it was folded.
         policy_hash: i64 = INT8;
         address: Option<String> = TEXT;
-        /// Every code that it has or had, as JSON.
+        /// Current and former codes, as JSON.
         held_codes: String = TEXT;
     }
 }
@@ -163,7 +163,7 @@ pub(super) fn compared() -> impl Iterator<Item = &'static str> {
     [WORDS, FIGURES].into_iter().flatten().copied().chain(["address"])
 }
 
-/// The words, as a list for a query; each of the table `of` where one is given.
+/// The words as a list for a query, qualified with the table `of` if one is given.
 pub(super) fn words(of: Option<&str>) -> String {
     match of {
         Some(of) => WORDS.iter().map(|word| format!("{of}.{word}")).collect::<Vec<_>>().join(", "),

@@ -1,15 +1,12 @@
-//! What was shown of each facility, and from when: a row more whenever one comes to say something else. What was true of it
-//! is then told anew too.
+//! The status that was shown of each facility (transaction time): one more row whenever it changes. Such a change also
+//! marks the status history of the facility as pending.
 
 use tokio_postgres::Transaction;
 
 use super::status_row::words;
 use super::{QueryContext as _, StoreError};
 
-/// Keeps what the rows that are `incoming` say otherwise than those that they are about to replace.
-///
-/// # Errors
-/// Where the database is away.
+/// Records the differences between the `incoming` rows and those that they are about to replace.
 pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Result<(), StoreError> {
     let (new, old, kept) = (words(Some("i")), words(Some("f")), words(None));
     let insert = format!(
@@ -20,14 +17,11 @@ pub(super) async fn note(transaction: &Transaction<'_>, incoming: &str) -> Resul
          ON CONFLICT (facility_id, known_from) DO NOTHING RETURNING facility_id) \
          INSERT INTO registry.status_history_pending (facility_id) SELECT facility_id FROM noted"
     );
-    transaction.execute(&insert, &[]).await.context("keep what was shown")?;
+    transaction.execute(&insert, &[]).await.context("record what was shown")?;
     Ok(())
 }
 
-/// Keeps what an exchange of the generations is about to show otherwise.
-///
-/// # Errors
-/// Where the database is away.
+/// Records the differences that a swap of the generations is about to show.
 pub(super) async fn note_exchange(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let (new, old, kept) = (words(Some("s")), words(Some("f")), words(None));
     let insert = format!(
@@ -41,7 +35,7 @@ pub(super) async fn note_exchange(transaction: &Transaction<'_>) -> Result<(), S
          FROM projection.facility_row f LEFT JOIN shadow.facility_row s USING (facility_id) WHERE s.facility_id IS NULL"
     );
     for statement in [insert, gone] {
-        transaction.execute(&statement, &[]).await.context("keep what was shown")?;
+        transaction.execute(&statement, &[]).await.context("record what was shown")?;
     }
     Ok(())
 }

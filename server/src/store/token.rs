@@ -1,20 +1,20 @@
-//! Enrolment tokens: each lets one terminal in, once. Only the SHA-256 of a token's secret is kept.
+//! Enrolment tokens: each enrols one terminal, once. Only the SHA-256 of a token's secret is stored.
 
 use chrono::{DateTime, Utc};
 use yomitori_proto::id::{FacilityId, TerminalId};
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// What a token let in.
+/// The result of using a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenUse {
     /// The first use: the terminal is new.
     First { facility: FacilityId },
-    /// The same terminal asks again, as the first answer was lost.
+    /// The same terminal repeats the request, because the first answer was lost.
     Again { facility: FacilityId, terminal: TerminalId },
 }
 
-/// Why a token lets nobody in. The three are not told apart to whoever shows it.
+/// Why a token is rejected. The client does not learn which of the three applies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenRejection {
     Unknown,
@@ -22,10 +22,7 @@ pub enum TokenRejection {
     Used,
 }
 
-/// Keeps a new token.
-///
-/// # Errors
-/// Where the database is away.
+/// Stores a new token.
 pub async fn issue(
     store: &Store,
     hash: &[u8],
@@ -40,10 +37,7 @@ pub async fn issue(
     Ok(())
 }
 
-/// Uses a token for the terminal that would be called `terminal` and whose public key has `key_hash`.
-///
-/// # Errors
-/// Where the database is away.
+/// Uses a token for the terminal with the identifier `terminal` and the public key hash `key_hash`.
 pub async fn redeem(
     store: &Store,
     hash: &[u8],
@@ -60,7 +54,7 @@ pub async fn redeem(
     }
     let query = "SELECT facility_id, terminal_id, used_at IS NOT NULL, coalesce(key_hash = $2, false) \
                  FROM registry.enrolment_token WHERE hash = $1";
-    let Some(row) = client.query_opt(query, &[&hash, &key_hash]).await.context("look at a token")? else {
+    let Some(row) = client.query_opt(query, &[&hash, &key_hash]).await.context("look up a token")? else {
         return Ok(Err(TokenRejection::Unknown));
     };
     let (used, same_key): (bool, bool) = (row.get(2), row.get(3));

@@ -1,5 +1,5 @@
-//! What people see of facilities whose log could not be followed: which they are, what waits, and why. Of a record that
-//! can't be decoded nothing is shown but its size; of one that can, only which kinds of facts it holds.
+//! Parked facilities as people see them: which they are, what waits, and why. A record that cannot be decoded is shown
+//! only by its size, and any other only by its kinds of facts.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use yomitori_proto::id::FacilityId;
 use super::{QueryContext as _, Store, StoreError};
 pub use crate::log::Position;
 
-/// A facility of which records wait.
+/// A facility with waiting records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ParkedFacility {
     pub facility_id: FacilityId,
-    /// Absent where the facility has none, or where its registration waits too.
+    /// Absent if the facility has none, or if its registration waits too.
     pub code: Option<String>,
     pub name: Option<String>,
-    /// When its first waiting record was set aside.
+    /// When its first waiting record was parked.
     pub since: DateTime<Utc>,
     pub records: i64,
     pub bytes: i64,
-    /// The first waiting record: the one that is in the way.
+    /// The first waiting record, which blocks the facility.
     #[serde(serialize_with = "written")]
     pub first: Position,
     pub reason: String,
-    /// When it was last tried again, in vain.
+    /// When it was last retried without success.
     pub tried_at: Option<DateTime<Utc>>,
 }
 
@@ -37,7 +37,7 @@ pub struct QueuedRecord {
     #[serde(serialize_with = "written")]
     pub place: Position,
     pub bytes: i64,
-    /// How many facts of which kinds it holds; absent where it can't be decoded.
+    /// The number of facts by kind; absent if the record cannot be decoded.
     pub kinds: Option<BTreeMap<&'static str, usize>>,
     pub reason: String,
     pub parked_at: DateTime<Utc>,
@@ -48,20 +48,14 @@ fn written<S: Serializer>(position: &Position, serializer: S) -> Result<S::Ok, S
     serializer.collect_str(position)
 }
 
-/// How many facilities are stopped, and how many records wait.
-///
-/// # Errors
-/// Where the database is away.
+/// The number of blocked facilities and of waiting records.
 pub async fn counts(store: &Store) -> Result<(i64, i64), StoreError> {
     let query = "SELECT count(DISTINCT facility_id), count(*) FROM projection.parked";
     let row = store.client().await?.query_one(query, &[]).await.context("count waiting records")?;
     Ok((row.get(0), row.get(1)))
 }
 
-/// The facilities of which records wait, or one of them: those that were stopped first come first.
-///
-/// # Errors
-/// Where the database is away.
+/// The facilities with waiting records, or one of them; those that were blocked first come first.
 pub async fn stopped(
     store: &Store,
     facility: Option<FacilityId>,
@@ -90,35 +84,30 @@ pub async fn stopped(
         reason: row.get(8),
         tried_at: row.get(9),
     };
-    Ok(rows.context("read which facilities are parked")?.into_iter().map(stopped).collect())
+    Ok(rows.context("read the parked facilities")?.into_iter().map(stopped).collect())
 }
 
-/// The place of the facility's first waiting record.
-///
-/// # Errors
-/// Where the database is away.
+/// The position of the facility's first waiting record.
 pub async fn first(store: &Store, facility: FacilityId) -> Result<Option<Position>, StoreError> {
     let query = "SELECT partition, log_offset FROM projection.parked WHERE facility_id = $1 \
                  ORDER BY partition, log_offset LIMIT 1";
-    let row = store.client().await?.query_opt(query, &[&facility.0]).await.context("look for a waiting record")?;
+    let row = store.client().await?.query_opt(query, &[&facility.0]).await.context("look up a waiting record")?;
     Ok(row.map(|row| Position { partition: row.get(0), offset: row.get(1) }))
 }
 
-/// Whether all that waits, of a facility or of all, was tried in vain since `asked_at`, by the database's clock.
-///
-/// # Errors
-/// Where the database is away.
+/// Whether every waiting record, of a facility or of all, was retried without success since `asked_at` (database
+/// clock).
 pub async fn tried(store: &Store, facility: Option<FacilityId>, asked_at: DateTime<Utc>) -> Result<bool, StoreError> {
     let query = "SELECT NOT EXISTS (SELECT 1 FROM ( \
                      SELECT DISTINCT ON (facility_id, partition) tried_at FROM projection.parked \
                      WHERE $1::uuid IS NULL OR facility_id = $1 ORDER BY facility_id, partition, log_offset) f \
                  WHERE tried_at IS NULL OR tried_at < $2)";
     let client = store.client().await?;
-    let row = client.query_one(query, &[&facility.map(|id| id.0), &asked_at]).await.context("look for a retry")?;
+    let row = client.query_one(query, &[&facility.map(|id| id.0), &asked_at]).await.context("look up a retry")?;
     Ok(row.get(0))
 }
 
-/// A record that a person has left out.
+/// A record that a person has skipped.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SkippedRecord {
     pub facility_id: FacilityId,
@@ -130,17 +119,14 @@ pub struct SkippedRecord {
     pub at: DateTime<Utc>,
 }
 
-/// The records that people left out, the newest first.
-///
-/// # Errors
-/// Where the database is away.
+/// The records that people skipped, the newest first.
 pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, StoreError> {
     let query = "SELECT s.facility_id, f.name, (s.event->>'partition')::int, (s.event->>'offset')::int8, \
                         s.said_by, s.said_why, s.occurred_at \
                  FROM analytics.fact s LEFT JOIN projection.facility f ON f.facility_id = s.facility_id \
                  WHERE s.kind = 'record_skipped' AND s.said_by IS NOT NULL \
                  ORDER BY s.occurred_at DESC, s.partition, s.log_offset DESC LIMIT $1";
-    let rows = store.client().await?.query(query, &[&limit]).await.context("read which records were left out")?;
+    let rows = store.client().await?.query(query, &[&limit]).await.context("read skipped records")?;
     let left_out = |row: Row| SkippedRecord {
         facility_id: FacilityId(row.get(0)),
         name: row.get(1),
@@ -152,10 +138,7 @@ pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, S
     Ok(rows.into_iter().map(left_out).collect())
 }
 
-/// The waiting records of a facility behind `after`, in the order of the log.
-///
-/// # Errors
-/// Where the database is away.
+/// The waiting records of a facility after `after`, in the order of the log.
 pub async fn records(
     store: &Store,
     facility: FacilityId,

@@ -1,5 +1,5 @@
-//! `/api/v1`: what the pages show, for programs. Paging is by place and not by number, so that a fleet that changes
-//! meanwhile is neither skipped over nor read twice.
+//! `/api/v1`: the content of the pages for programs. Paging is by position and not by number, so that a fleet that
+//! changes meanwhile is neither skipped nor read twice.
 
 pub(super) mod listing;
 pub(super) mod parked;
@@ -21,7 +21,7 @@ use crate::store::completeness::{self, Completeness};
 use crate::store::fleet::{self, Detail, StatusRow, TimelineEntry};
 use crate::web::path::{FacilityPath, facility_path};
 
-/// Facts that come with a facility.
+/// The number of facts in the answer for a facility.
 const RECENT: i64 = 50;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(super) struct Facilities {
     #[serde(flatten)]
     as_of: AsOf,
     facilities: Vec<StatusRow>,
-    /// The address of what follows; absent at the end.
+    /// The address of the next page; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -52,7 +52,7 @@ pub(super) struct OneFacility {
     #[serde(flatten)]
     as_of: AsOf,
     facility: Detail,
-    /// What of every terminal has arrived, life by life.
+    /// What has arrived from every terminal, life by life.
     completeness: Vec<Completeness>,
     /// The newest first.
     timeline: Vec<Value>,
@@ -82,7 +82,7 @@ pub(super) struct Calls {
     #[serde(flatten)]
     as_of: AsOf,
     call_centre: CallCentre,
-    /// How many there are at each stage, the most urgent stage first.
+    /// The number of facilities at each stage, the most urgent stage first.
     stages: Vec<Stage>,
     calls: Vec<Call>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ struct Stage {
     count: i64,
 }
 
-/// `/api/v1/calls`: by page, as urgency changes while one reads.
+/// `/api/v1/calls`: by page number, because urgency changes between requests.
 pub(super) async fn calls(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Json<Calls>, Failure> {
     let given = QueryParameters::read(query.as_deref(), &["stage", "page", "limit"])?;
     let stage = given.one_of("stage", &call::KEYS)?;

@@ -1,4 +1,4 @@
-//! Up to when a page is true, and whether the projection keeps up with the log.
+//! Up to when a page is current, and whether the projection keeps up with the log.
 
 use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
@@ -8,19 +8,19 @@ use super::lang::Lang;
 use super::{text, when};
 use crate::store::fleet::{PartitionProgress, ProjectionProgress};
 
-/// A projector looks at the end of the log far more often than this.
+/// A running projector reads the end of the log far more often than this.
 const LOOKS_WITHIN: Duration = Duration::seconds(20);
-/// A burst may take a moment; longer than this is worth a warning.
+/// A burst may take a moment; a longer delay shows a warning.
 const KEEPS_UP_WITHIN: Duration = Duration::seconds(10);
 
-/// Up to when a page is true.
+/// Up to when a page is current.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub(super) struct AsOf {
     /// By the database's clock.
     pub(super) now: DateTime<Utc>,
-    /// What was in the log by then is in the page; `None` where nothing was ever folded.
+    /// The page includes the log up to then; `None` if nothing was ever folded.
     pub(super) as_of: Option<DateTime<Utc>>,
-    /// Records of the log that are not folded yet; `None` where no projector has said.
+    /// Records of the log that are not folded yet; `None` if no projector has reported it.
     pub(super) behind_records: Option<i64>,
     pub(super) behind: bool,
     pub(super) parked_facilities: i64,
@@ -46,7 +46,7 @@ impl AsOf {
         Self { now: *now, as_of, behind_records, behind: stopped || slow, parked_facilities, parked_records }
     }
 
-    /// The line that stands on every page.
+    /// The line on every page.
     pub(super) fn line(&self, lang: Lang) -> Markup {
         html! {
             span.label { (lang.both(&text::AS_OF)) } " "
@@ -57,7 +57,7 @@ impl AsOf {
         }
     }
 
-    /// What has to be said before anything on the page is believed.
+    /// The warning on every page while the projection is behind.
     pub(super) fn warning(&self, lang: Lang) -> Option<String> {
         if !self.behind {
             return None;
@@ -66,13 +66,13 @@ impl AsOf {
         Some(match lang {
             Lang::Ja => format!("反映が遅れています（未反映の記録 {records} 件）。表示はデータ時点のものです。"),
             Lang::En => format!(
-                "The projection is behind the log by {records} records: what is shown is true as of the time above."
+                "The projection is {records} records behind the log: the page shows the status as of the time above."
             ),
         })
     }
 }
 
-/// How far behind a partition is, and up to when it is true; `None` where no projector has said.
+/// How far a partition is behind, and up to when it is current; `None` if no projector has reported it.
 fn measured(place: &PartitionProgress) -> Option<(i64, DateTime<Utc>)> {
     let (end, checked_at) = (place.end_offset?, place.checked_at?);
     let behind = (end - place.next_offset).max(0);

@@ -1,5 +1,5 @@
-//! Style, script and icon, compiled in. Their path holds a digest of them, so that browsers keep them for ever and a new
-//! version is fetched at once.
+//! Style, script and icon, compiled in. Their path contains a digest, so that browsers can cache them without limit and
+//! still fetch a new version at once.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ const FILES: [(&str, &str, &str); 3] = [
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// Of all files together: a page and its files change as one.
+/// The digest of all files together, because a page and its files change together.
 pub(super) static FINGERPRINT: LazyLock<String> = LazyLock::new(|| {
     let mut digest = Sha256::new();
     for (_, _, body) in FILES {
@@ -24,15 +24,15 @@ pub(super) static FINGERPRINT: LazyLock<String> = LazyLock::new(|| {
     text
 });
 
-/// Where a file is.
+/// The path of a file.
 pub(super) fn path(name: &str) -> String {
     format!("/assets/{}/{name}", *FINGERPRINT)
 }
 
-/// A file as it is sent; `None` where there is none of this name.
+/// The response with a file; `None` if there is no such file.
 pub(super) fn file(fingerprint: &str, name: &str) -> Option<Response> {
     let (_, media, body) = FILES.into_iter().find(|file| file.0 == name)?;
-    // A page of another version still gets a file, but doesn't keep it.
+    // A page of another version still gets the file, but the browser must not cache it.
     let keep = if fingerprint == *FINGERPRINT { "public, max-age=31536000, immutable" } else { "no-store" };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media)),

@@ -1,5 +1,5 @@
-//! The call centre as people need it: its number, and whether it answers now, by the calendar and the closures that were
-//! recorded. Where the holidays are not known, nothing is claimed.
+//! The call centre: its number, and whether it is open now by the calendar and the recorded closures. If the holidays
+//! are not known, the answer is "unknown".
 
 use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
 use maud::{Markup, html};
@@ -16,14 +16,14 @@ pub(super) async fn calendar(store: &Store) -> Result<Calendar, StoreError> {
     Ok(policy::now(store).await?.calendar)
 }
 
-/// Whether the call centre answers, for programs.
+/// Whether the call centre is open, for programs.
 #[derive(Serialize)]
 pub(super) struct CallCentre {
     telephone: String,
     opening: Opening,
-    /// Until when it answers, where it does.
+    /// When it closes, if it is open.
     open_until: Option<DateTime<Utc>>,
-    /// When it answers next, where it doesn't; absent where nobody knows.
+    /// When it opens next, if it is closed; absent if unknown.
     next_opening: Option<DateTime<Utc>>,
     /// The last year whose holidays are known.
     holidays_known_until: i32,
@@ -46,7 +46,7 @@ impl CallCentre {
     }
 }
 
-/// The box that stands where people are asked to call.
+/// The box beside requests to call.
 pub(super) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) -> Markup {
     let CallCentre { telephone, opening, open_until, next_opening, holidays_known_until } =
         CallCentre::of(calendar, now);
@@ -81,7 +81,7 @@ fn time(at: DateTime<Utc>) -> String {
     at.with_timezone(&tokyo()).format("%H:%M").to_string()
 }
 
-/// A day with its weekday: what people compare with their own calendar.
+/// A day with its weekday, so that people can compare it with their own calendar.
 pub(super) fn day(lang: Lang, at: DateTime<Utc>) -> String {
     let local = at.with_timezone(&tokyo());
     format!(
@@ -98,7 +98,7 @@ pub(super) fn day(lang: Lang, at: DateTime<Utc>) -> String {
     )
 }
 
-/// The weekly hours, neighbouring days with the same hours together.
+/// The weekly hours, with neighbouring days of the same hours combined.
 fn hours(lang: Lang, calendar: &Calendar) -> String {
     const WEEK: [(Weekday, &str, &str); 7] = [
         (Weekday::Mon, "月", "Mon"),
@@ -146,7 +146,7 @@ mod tests {
             ("2026-05-02T16:00:00", ["Closed now", "outside opening hours", "2026-05-07 (Thu) 08:00"]),
             ("2026-09-22T10:00:00", ["Closed now", "a public holiday", "2026-09-24 (Thu) 08:00"]),
             ("2026-11-22T10:00:00", ["Closed now", "not on this day", "2026-11-24 (Tue) 08:00"]),
-            ("2031-05-01T10:00:00", ["Unknown whether open", "past 2027", "0800-080-4583"]),
+            ("2031-05-01T10:00:00", ["Opening unknown", "holidays after 2027", "0800-080-4583"]),
         ] {
             for needle in needles {
                 assert!(shown(Lang::En, at).contains(needle), "{at}: {needle}: {}", shown(Lang::En, at));

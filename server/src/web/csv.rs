@@ -1,6 +1,6 @@
-//! `/facilities.csv`: the list as a file for a spreadsheet, in the reader's language, as long as the fleet.
+//! `/facilities.csv`: the whole list as a file for a spreadsheet, in the reader's language.
 //!
-//! A spreadsheet computes a cell that begins like a formula, and names are typed by people: such cells get an apostrophe.
+//! A spreadsheet evaluates a cell that begins like a formula, and people type the names: such cells get an apostrophe.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::{Web, text, when, word};
 use crate::clock;
 use crate::store::fleet::{self, Axis, StatusRow};
 
-/// Without it a Japanese spreadsheet takes the file for Shift JIS.
+/// Without the byte order mark, a Japanese spreadsheet decodes the file as Shift JIS.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 const ROWS_AT_ONCE: usize = 500;
 
@@ -57,7 +57,7 @@ pub(super) async fn show(
     let lines = fleet::every(&web.store, &asked.filter, asked.order).await?;
     let head = HEADINGS.iter().map(|heading| lang.one(heading).to_owned());
     let head = format!("{BYTE_ORDER_MARK}{}", row(head));
-    // A file keeps its turn, and a connection, until the last row has gone out.
+    // A file keeps its permit and a connection until the last row is sent.
     let rows = lines.map_ok(move |line| {
         let _ = &turn;
         row(cells(lang, &line))
@@ -98,7 +98,7 @@ fn cells(lang: Lang, line: &StatusRow) -> [String; 17] {
     ]
 }
 
-/// A prefecture's name from its two digits.
+/// The name of a prefecture from its two digits.
 pub(super) fn prefecture(lang: Lang, digits: &str) -> String {
     digits.parse::<Prefecture>().map_or_else(
         |_| digits.to_owned(),
@@ -111,8 +111,8 @@ pub(super) fn prefecture(lang: Lang, digits: &str) -> String {
 
 fn row(cells: impl IntoIterator<Item = String>) -> String {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(cells.into_iter().map(guarded)).expect("a line in memory takes all");
-    let line = writer.into_inner().expect("a line in memory takes all");
+    writer.write_record(cells.into_iter().map(guarded)).expect("a line in memory accepts all writes");
+    let line = writer.into_inner().expect("a line in memory accepts all writes");
     String::from_utf8(line).expect("cells are text")
 }
 

@@ -1,6 +1,6 @@
-//! Why a request has no answer: `problem+json` for the API, a page that says what to do next for people.
+//! Failed requests: `problem+json` for the API, a page with the next step for people.
 //!
-//! A handler returns a [`Failure`]; the frame around all handlers draws it, as it knows the language and the path.
+//! A handler returns a [`Failure`]; the layer around all handlers renders it, as it knows language and path.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use super::layout::{self, Refusal};
 use crate::store::StoreError;
 use crate::telemetry;
 
-/// Why a request has no answer.
+/// Why a request failed.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
-    /// A value in the query string that means nothing.
+    /// A value of the query string is not valid.
     Parameter {
         name: String,
         why: Text,
     },
-    /// What stands for a facility in the path is no code.
+    /// The path names a facility by an invalid code.
     Code(CodeError),
     /// No facility has this code or identifier.
     Unwatched {
@@ -31,14 +31,14 @@ pub(super) enum Failure {
     },
     NoPage,
     Method,
-    /// A form that no page of ours has sent.
+    /// The form was not sent from a page of this server.
     Origin,
-    /// What was sent is no form.
+    /// The body is not a form.
     Media,
     TooLarge,
-    /// What was sent is no form of this page.
+    /// The body is not a form of this page.
     Form(Text),
-    /// The request was meant for another host.
+    /// The Host header names another machine.
     Host {
         host: String,
     },
@@ -46,11 +46,11 @@ pub(super) enum Failure {
     Away,
     /// The answer would take too long.
     Busy,
-    /// What is stored is of another version of the program, and about to be written again.
+    /// The stored status was written by another version of the program and is about to be rewritten.
     Recomputing,
 }
 
-/// How a failed answer travels from a handler to the frame.
+/// Carries the failure from a handler to the layer that renders it.
 #[derive(Clone)]
 pub(super) struct FailureExtension(pub(super) Arc<Failure>);
 
@@ -76,7 +76,7 @@ impl Failure {
         }
     }
 
-    /// A word for programs.
+    /// The problem type for programs.
     const fn kind(&self) -> &'static str {
         match self {
             Self::Parameter { .. } => "bad-parameter",
@@ -97,29 +97,31 @@ impl Failure {
 
     pub(super) fn title(&self) -> Text {
         match self {
-            Self::Parameter { .. } => Text::fixed("指定が正しくありません", "A value in the address can't be used"),
-            Self::Code(_) => Text::fixed("医療機関コードではありません", "This is no institution code"),
-            Self::Unwatched { .. } => Text::fixed("この施設は登録されていません", "This facility is not watched"),
-            Self::NoPage => Text::fixed("ページがありません", "There is no such page"),
-            Self::Method => Text::fixed("この操作はできません", "This can't be done here"),
-            Self::Origin => Text::fixed("この画面から送られたものではありません", "Not sent by a page of this server"),
-            Self::Media => Text::fixed("入力欄の形式ではありません", "This is no form"),
-            Self::TooLarge => Text::fixed("大きすぎます", "This is too large"),
-            Self::Form(_) => Text::fixed("入力を受け取れません", "The form can't be read"),
-            Self::Host { .. } => Text::fixed("このアドレスでは表示できません", "Not shown under this address"),
-            Self::Away => Text::fixed("データベースに接続できません", "The database is away"),
+            Self::Parameter { .. } => Text::fixed("指定が正しくありません", "Invalid value in the address"),
+            Self::Code(_) => Text::fixed("医療機関コードではありません", "Invalid institution code"),
+            Self::Unwatched { .. } => Text::fixed("この施設は登録されていません", "This facility is not registered"),
+            Self::NoPage => Text::fixed("ページがありません", "Page not found"),
+            Self::Method => Text::fixed("この操作はできません", "Method not allowed"),
+            Self::Origin => {
+                Text::fixed("この画面から送られたものではありません", "Not sent from a page of this server")
+            }
+            Self::Media => Text::fixed("入力欄の形式ではありません", "Invalid media type"),
+            Self::TooLarge => Text::fixed("大きすぎます", "The form is too large"),
+            Self::Form(_) => Text::fixed("入力を受け取れません", "Invalid form"),
+            Self::Host { .. } => Text::fixed("このアドレスでは表示できません", "Not available at this address"),
+            Self::Away => Text::fixed("データベースに接続できません", "The database is unavailable"),
             Self::Busy => Text::fixed("混み合っています", "The server is busy"),
             Self::Recomputing => Text::fixed("この施設は再計算中です", "This facility is being recomputed"),
         }
     }
 
-    /// What happened and what to do next.
+    /// Says what happened and what to do next.
     pub(super) fn detail(&self) -> Text {
         match self {
             Self::Parameter { name, why } => {
                 Text::new(format!("`{name}`: {}", why.ja), format!("`{name}`: {}", why.en))
             }
-            // The message of a code has both languages in it.
+            // The message of a code error contains both languages.
             Self::Code(error) => Text::new(error.to_string(), error.to_string()),
             Self::Unwatched { asked } => Text::new(
                 format!(
@@ -127,31 +129,31 @@ impl Failure {
                      `yomitori-server facility import FILE.csv` で登録してください。"
                 ),
                 format!(
-                    "No facility is known as {asked}. Search the list by its name, or register it with \
+                    "No facility has the code or identifier {asked}. Search the list by name, or register it with \
                      `yomitori-server facility import FILE.csv`."
                 ),
             ),
             Self::NoPage => Text::fixed(
                 "アドレスを確かめるか、施設一覧に戻ってください。",
-                "Check the address, or go back to the list of facilities.",
+                "Check the address, or return to the list of facilities.",
             ),
             Self::Method => Text::fixed(
                 "この画面は閲覧用です。記録は、各施設の画面の入力欄から行います。",
-                "This page is for reading; what people state is entered in the forms of a facility's page.",
+                "This page is read-only; use the forms on a facility's page to record a statement.",
             ),
             Self::Origin => Text::fixed(
                 "他のサイトからの送信を防ぐため、何も記録していません。この画面の入力欄から送信してください。\
                  プログラムから送る場合は、Originヘッダーにこのサーバーのアドレスを指定してください。",
-                "Nothing was recorded, as a guard against other sites. Send the form from its page here; a program has \
-                 to name this server's address in its Origin header.",
+                "Nothing was recorded, to protect against forms of other sites. Send the form from its page; a program \
+                must name this server's address in its Origin header.",
             ),
             Self::Media => Text::fixed(
                 "何も記録していません。入力欄は application/x-www-form-urlencoded で送信してください。",
-                "Nothing was recorded. Send a form as application/x-www-form-urlencoded.",
+                "Nothing was recorded. Send the form as application/x-www-form-urlencoded.",
             ),
             Self::TooLarge => Text::fixed(
                 "何も記録していません。入力は合わせて16 KiBまでです。",
-                "Nothing was recorded. A form may have 16 KiB at most.",
+                "Nothing was recorded. The limit for a form is 16 KiB.",
             ),
             Self::Form(why) => {
                 Text::new(format!("何も記録していません。{}", why.ja), format!("Nothing was recorded: {}", why.en))
@@ -163,19 +165,19 @@ impl Failure {
                      遠隔からはSSHトンネルを利用してください。"
                 ),
                 format!(
-                    "Until people can sign in, these pages are shown on the server itself only, and the Host header \
-                     `{host}` was refused as a guard against DNS rebinding. Use http://127.0.0.1 or http://localhost; \
-                     from elsewhere, an SSH tunnel."
+                    "Until people can sign in, only the server itself can open these pages, and the Host header \
+                    `{host}` was refused to protect against DNS rebinding. Use http://127.0.0.1 or http://localhost, \
+                    or an SSH tunnel from another machine."
                 ),
             ),
             Self::Away => Text::fixed(
                 "端末の記録は失われません。データベースが戻り次第、この画面は自動で再表示されます。",
-                "Nothing that terminals recorded is lost. This page comes back by itself with the database.",
+                "No record of a terminal is lost. This page reloads when the database is available again.",
             ),
-            Self::Busy => Text::fixed("少し待ってから開き直してください。", "Wait a moment, then open the page again."),
+            Self::Busy => Text::fixed("少し待ってから開き直してください。", "Wait a moment, then reload the page."),
             Self::Recomputing => Text::fixed(
                 "プログラムの更新後、全施設を計算し直しています。この画面は自動で再表示されます。記録は失われません。",
-                "After an update, every facility is recomputed from the log. This page comes back by itself; nothing is lost.",
+                "After an update, every facility is recomputed. This page reloads by itself; no record is lost.",
             ),
         }
     }
@@ -211,7 +213,7 @@ impl Failure {
         }
     }
 
-    /// Whether asking again soon may help.
+    /// Whether a retry soon may succeed.
     pub(super) const fn passing(&self) -> bool {
         matches!(self, Self::Away | Self::Busy | Self::Recomputing)
     }

@@ -1,4 +1,4 @@
-//! Forms by which people state something: each is drawn and read from one entry of `statement`.
+//! Forms of statements: each is drawn and read from one entry of `statement`.
 //!
 //! A form changes nothing by itself: its event goes through `ingest::operator`, with who, when and why.
 

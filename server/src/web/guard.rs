@@ -1,7 +1,7 @@
-//! Whether a form was sent by a page of ours: the browser says so, and no other site can make it say so.
+//! Whether a form was sent from a page of this server: the browser states the origin, and no other site can forge it.
 //!
-//! The frame around all answers has refused foreign hosts before (DNS rebinding); here a foreign page that sends a form
-//! to this machine is refused (CSRF). A program may send forms too, if it says where it belongs.
+//! The layer around all answers has already refused foreign hosts (DNS rebinding); this check refuses a foreign page
+//! that sends a form to this machine (CSRF). A program may send forms too if it states the Origin.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
@@ -12,7 +12,7 @@ use super::error::Failure;
 
 const SITE: &str = "sec-fetch-site";
 
-/// Lets through what comes from this very address.
+/// Accepts requests that come from this address.
 pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     if ours(request.headers()) { next.run(request).await } else { Failure::Origin.into_response() }
 }
@@ -21,7 +21,7 @@ fn ours(headers: &HeaderMap) -> bool {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
         let first = values.next();
-        // Said twice is said by somebody who wants to be misunderstood.
+        // A repeated header is ambiguous, and no browser sends it.
         if values.next().is_some() { None } else { Some(first.map(|value| value.to_str().unwrap_or("?"))) }
     };
     let (Some(host), Some(origin), Some(site)) = (one(header::HOST.as_str()), one(header::ORIGIN.as_str()), one(SITE))

@@ -1,4 +1,4 @@
-//! `/healthz` and `/metrics`: for machines that watch this machine.
+//! `/healthz` and `/metrics`, for monitoring.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use super::as_of::AsOf;
 use crate::store::{fleet, waiting};
 use yomitori_base::error::chain;
 
-/// 200 where the pages can show what is true; 503 and the reason where they can't.
+/// 200 if the pages can be served; otherwise 503 with the reason.
 pub(super) async fn health(State(web): State<Web>) -> Response {
     let progress = fleet::progress(&web.store).await;
     let (status, body) = match &progress {
@@ -46,16 +46,16 @@ pub(super) async fn health(State(web): State<Web>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// In the text format of Prometheus.
+/// The metrics in the text format of Prometheus.
 pub(super) async fn metrics(State(web): State<Web>) -> impl IntoResponse {
     let mut text = web.metrics.render();
-    // Where there is no such file, the number is simply missing.
+    // Without this file (other systems than Linux) the gauge is missing.
     if let Some(bytes) = tokio::fs::read_to_string("/proc/self/status").await.ok().as_deref().and_then(resident_bytes) {
         text.push_str("# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes ");
         text.push_str(&bytes.to_string());
         text.push('\n');
     }
-    // Of the store and not of this process: whichever instance is asked says the same.
+    // These gauges come from the store, so every instance reports the same.
     if let Ok((facilities, records)) = waiting::counts(&web.store).await {
         for (name, number) in [("facilities", facilities), ("records", records)] {
             let name = format!("fleet_server_parked_{name}");

@@ -1,6 +1,6 @@
-//! Which language a reader wants: what they chose (`?lang=`, then kept in a cookie), else what their browser asks for.
+//! The language of a reader: their choice (`?lang=`, then a cookie), else the preference of the browser.
 //!
-//! In Japanese, short texts have English beside them, so that two people can read one screen together.
+//! Japanese pages show English beside short texts, so that two people can read one screen together.
 
 use axum::http::{HeaderMap, header};
 use maud::{Markup, html};
@@ -13,7 +13,7 @@ pub(super) enum Lang {
     En,
 }
 
-/// The name of the parameter and of its cookie.
+/// The name of the parameter and of the cookie.
 pub(super) const LANG: &str = "lang";
 
 impl Lang {
@@ -28,7 +28,7 @@ impl Lang {
         [Self::Ja, Self::En].into_iter().find(|lang| lang.key() == key)
     }
 
-    /// As the browser asks; Japanese where it doesn't care.
+    /// The preference of the browser; Japanese if it has none.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let value = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         let kept = value(header::COOKIE)

@@ -1,4 +1,4 @@
-//! What stands around every page: brand, "data as of", whether the page is live, language, warnings.
+//! The frame of every page: brand, "data as of", live state, language, warnings.
 
 use axum::http::Uri;
 use maud::{DOCTYPE, Markup, html};
@@ -8,14 +8,14 @@ use super::as_of::AsOf;
 use super::lang::{LANG, Lang};
 use super::{assets, text};
 
-/// A page before its surroundings are drawn.
+/// A page without its frame.
 pub(super) struct Page<'a> {
     pub(super) lang: Lang,
     pub(super) title: String,
-    /// This page in the other language: its path and query without the language.
+    /// The path and query of this page without the language, for the link to the other language.
     pub(super) here: &'a str,
     pub(super) as_of: &'a AsOf,
-    /// What of the stream concerns the page: `fleet`, or the identifier of a facility.
+    /// The announcements that concern the page: `fleet`, or the identifier of a facility.
     pub(super) topic: String,
     pub(super) main: Markup,
 }
@@ -84,7 +84,7 @@ fn brand(lang: Lang) -> Markup {
     }
 }
 
-/// The pages that stand beside each other.
+/// The pages of the main navigation.
 fn places(lang: Lang, here: &str) -> Markup {
     let path = here.split('?').next().unwrap_or_default();
     html! {
@@ -96,7 +96,7 @@ fn places(lang: Lang, here: &str) -> Markup {
     }
 }
 
-/// With commas between thousands.
+/// Formats a number with commas between thousands.
 pub(super) fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -109,14 +109,14 @@ pub(super) fn grouped(number: i64) -> String {
     text
 }
 
-/// Where a page is, without the choice of a language.
+/// The path and query of a page without the language.
 pub(super) fn here(uri: &Uri) -> String {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).filter(|(name, _)| name != LANG);
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
 }
 
-/// Filled in by the script: without it a page is not live and claims nothing.
+/// The live state, filled in by the script: a page without script does not claim to be live.
 fn pill(lang: Lang) -> Markup {
     let both = |text: &Text| match lang {
         Lang::Ja => format!("{} {}", text.ja, text.en),
@@ -139,18 +139,18 @@ fn languages(lang: Lang, here: &str) -> Markup {
     }
 }
 
-/// Why there is no page.
+/// Why a request failed.
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) title: Text,
     pub(super) detail: Text,
-    /// Asking again soon may help.
+    /// Whether a retry soon may succeed.
     pub(super) passing: bool,
-    /// The list of facilities can be shown.
+    /// Whether the list of facilities can be shown.
     pub(super) has_fleet: bool,
 }
 
-/// A page that says why there is none. It needs no database.
+/// Draws an error page, which needs no database.
 pub(super) fn failure(lang: Lang, refusal: &Refusal) -> Markup {
     let Refusal { status, title, detail, passing, has_fleet } = refusal;
     html! {

@@ -1,8 +1,9 @@
-//! Tells open pages that something changed, within moments of the commit.
+//! Notifies open pages of changes, within moments of the commit.
 //!
 //! One connection of the process listens to PostgreSQL; every open page has a stream (server-sent events) that says
-//! which facilities changed. A stream carries no data about them: the page asks again, so that what it shows is always
-//! one answer of the database. What may have been missed while a connection was away is announced as "many".
+//! which facilities changed. A stream carries no data about them: the page is fetched again, so that it always shows
+//! one consistent answer of the database. Changes that may have been missed during a lost connection are announced as
+//! "many".
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -22,19 +23,19 @@ use crate::store::Store;
 use crate::store::announcement::{self, Announcement};
 use crate::telemetry;
 
-/// A page that is slower than this many announcements is told "many".
+/// A page that lags by more than this many announcements receives "many".
 const ANNOUNCEMENTS: usize = 256;
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// So often a page hears that its stream lives; then it also asks again, as time alone changes what it shows.
+/// The interval of the keep-alive, at which a page is also fetched again, because time alone changes what it shows.
 const TICK: Duration = Duration::from_secs(10);
-/// More than this many facilities, or not known which.
+/// The announcement for many facilities or unknown ones.
 const MANY: &str = "many";
 
-/// Where streams of pages hang on.
+/// The source of the streams of pages.
 #[derive(Clone)]
 pub(super) struct Live {
     changes: broadcast::Sender<Arc<str>>,
-    /// Whether the database is listened to.
+    /// Whether the connection that listens to the database is up.
     listening: watch::Receiver<bool>,
     stop: CancellationToken,
 }
@@ -60,7 +61,7 @@ impl Live {
             Event::default().event("changed").data(&*ids)
         });
         let hello = stream::once(ready(Event::default().event("hello").retry(LISTEN_AGAIN_AFTER).data("1")));
-        // A stream that would go on for ever must not keep the server from ending.
+        // An endless stream must not prevent the server from stopping.
         hello.chain(stream::select(states, changes)).map(Ok).take_until(self.stop.clone().cancelled_owned())
     }
 }
@@ -99,7 +100,7 @@ async fn listen_once(
     changes: &broadcast::Sender<Arc<str>>,
     says: &watch::Sender<bool>,
 ) -> Result<(), tokio_postgres::Error> {
-    // Where no page is open, an announcement reaches no one.
+    // Sending fails if no page is open, which is fine.
     let announce = |ids: &str| drop(changes.send(Arc::from(ids)));
     announcement::listen(store, |heard| match heard {
         Announcement::Listening => {

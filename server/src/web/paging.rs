@@ -9,7 +9,7 @@ use super::text;
 
 pub(super) use super::query::PAGE_ROWS;
 
-/// From page to page of a list with `total` rows.
+/// The links between the pages of a list with `total` rows.
 pub(super) fn pages(lang: Lang, given: &QueryParameters, path: &str, page: i64, total: i64) -> Markup {
     let last = (total + PAGE_ROWS - 1) / PAGE_ROWS;
     let link = |page: i64| given.link(path, &[("page", (page > 1).then(|| page.to_string()).as_deref())]);

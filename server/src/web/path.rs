@@ -1,4 +1,4 @@
-//! Paths of the pages: what a path names, and where a page is.
+//! Paths of the pages.
 
 use uuid::Uuid;
 use yomitori_proto::code::InstitutionCode;
@@ -8,17 +8,17 @@ use super::error::Failure;
 use crate::store::Store;
 use crate::store::facility::by_code;
 
-/// Where the facilities with a blocked record are.
+/// The path of the blocked facilities.
 pub(super) const PARKED: &str = "/parked";
 
 /// A facility that a path names.
 pub(super) struct FacilityPath {
     pub(super) facility: FacilityId,
-    /// How the path should have been written.
+    /// The canonical form of the path.
     pub(super) written: String,
 }
 
-/// The facility of a code in any written form, or of an identifier: not every facility has a code.
+/// Finds a facility by a code in any written form, or by its identifier, because not every facility has a code.
 pub(super) async fn facility_path(store: &Store, text: &str) -> Result<FacilityPath, Failure> {
     if let Ok(id) = Uuid::parse_str(text) {
         return Ok(FacilityPath { facility: FacilityId(id), written: id.to_string() });
@@ -29,7 +29,7 @@ pub(super) async fn facility_path(store: &Store, text: &str) -> Result<FacilityP
     Ok(FacilityPath { facility, written: code.to_string() })
 }
 
-/// The page of the records of a facility that wait.
+/// The path of the waiting records of a facility.
 pub(super) fn parked_path(facility: FacilityId) -> String {
     format!("{PARKED}/{facility}")
 }

@@ -1,5 +1,5 @@
-//! Query strings, read strictly: a value that means nothing is named, never ignored, so that no list is shown that is
-//! not the one asked for.
+//! Strict query strings: an invalid value is reported and never ignored, so that a page always shows the requested
+//! list.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,20 @@ use super::lang::LANG;
 use super::word::{self, SEVERITIES};
 use crate::store::fleet::{Axis, Column, Filter, Order, SearchWord};
 
-/// Longer than anything that a name or code could need.
+/// Longer than any name or code.
 const VALUE_LIMIT: usize = 200;
 const WORDS_LIMIT: usize = 10;
 /// Rows on one page.
 pub(super) const PAGE_ROWS: i64 = 100;
 const PAGES: i64 = 100_000;
 
-/// The parameters of a query string, each known and given once. What is empty is absent: forms send it so.
+/// The parameters of a query string, each known and given once. An empty one counts as absent, because forms send
+/// those.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct QueryParameters(BTreeMap<String, String>);
 
 impl QueryParameters {
-    /// Reads a query string in which only `known` names and the language may stand.
+    /// Reads a query string in which only the `known` names and the language are allowed.
     pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Failure> {
         let mut given = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -35,7 +36,7 @@ impl QueryParameters {
                 return Err(Failure::parameter(
                     &name,
                     format!("この名前の指定はありません。使えるのは {known} です。"),
-                    format!("there is no such parameter; there are {known}."),
+                    format!("unknown parameter; the parameters are {known}."),
                 ));
             }
             if value.chars().count() > VALUE_LIMIT {
@@ -47,7 +48,7 @@ impl QueryParameters {
             }
             let value = value.trim();
             if !value.is_empty() && given.insert(name.to_string(), value.to_owned()).is_some() {
-                return Err(Failure::parameter(&name, "一度だけ指定してください。", "give it once only."));
+                return Err(Failure::parameter(&name, "一度だけ指定してください。", "must be given only once."));
             }
         }
         given.remove(LANG);
@@ -73,13 +74,13 @@ impl QueryParameters {
         format!("{path}?{}", Serializer::new(String::new()).extend_pairs(&given).finish())
     }
 
-    /// The same but for one parameter.
+    /// The same link with one parameter changed.
     pub(super) fn without(mut self, name: &str) -> Self {
         self.0.remove(name);
         self
     }
 
-    /// What is given and is not one of `names`: a form carries it along unseen.
+    /// The parameters that are not in `names`; a form keeps them as hidden fields.
     pub(super) fn others(&self, names: &[&str]) -> impl Iterator<Item = (&str, &str)> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.0
@@ -88,7 +89,7 @@ impl QueryParameters {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A whole number between `from` and `to`; `default` where it is not given.
+    /// A whole number between `from` and `to`; `default` if it is absent.
     pub(super) fn number(&self, name: &str, from: i64, to: i64, default: i64) -> Result<i64, Failure> {
         let Some(value) = self.get(name) else { return Ok(default) };
         let number = value.parse().ok().filter(|number| (from..=to).contains(number));
@@ -96,7 +97,7 @@ impl QueryParameters {
             Failure::parameter(
                 name,
                 format!("{from}から{to}までの整数で指定してください（「{value}」でした）。"),
-                format!("a whole number from {from} to {to}, not `{value}`."),
+                format!("must be a whole number from {from} to {to}, not `{value}`."),
             )
         })
     }
@@ -110,13 +111,13 @@ impl QueryParameters {
             Failure::parameter(
                 name,
                 format!("{keys} のいずれかを指定してください（「{value}」でした）。"),
-                format!("one of {keys}, not `{value}`."),
+                format!("must be one of {keys}, not `{value}`."),
             )
         })
     }
 }
 
-/// The parameter by which an axis is chosen.
+/// The parameter of an axis.
 pub(super) const fn parameter(axis: Axis) -> &'static str {
     match axis {
         Axis::Eligible => "eligible",
@@ -130,7 +131,7 @@ pub(super) const fn parameter(axis: Axis) -> &'static str {
     }
 }
 
-/// Whoever does not want to be listed, at any stage.
+/// The facilities that do not want to be listed, at any stage.
 pub(super) const ANY_STAGE: &str = "any";
 
 const CHOOSING: [&str; 12] = [
@@ -157,7 +158,7 @@ const COLUMNS: [(&str, Column); 6] = [
     ("last_seen", Column::LastSeen),
 ];
 
-/// What a list of facilities was asked for.
+/// The parameters of a list of facilities.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct FleetQuery {
     pub(super) given: QueryParameters,
@@ -168,7 +169,7 @@ pub(super) struct FleetQuery {
 }
 
 impl FleetQuery {
-    /// Of the page and of the CSV file.
+    /// The parameters of the page and of the CSV file.
     pub(super) fn of_page(query: Option<&str>) -> Result<Self, Failure> {
         let known: Vec<&str> = CHOOSING.into_iter().chain(ORDERING).collect();
         let given = QueryParameters::read(query, &known)?;
@@ -185,7 +186,7 @@ impl FleetQuery {
     }
 }
 
-/// What the API was asked for.
+/// The parameters of the API.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct ApiQuery {
     pub(super) given: QueryParameters,
@@ -202,7 +203,7 @@ impl ApiQuery {
             Failure::parameter(
                 "after",
                 "施設の識別子（UUID）を指定してください。",
-                "the identifier (UUID) of a facility; follow the `next` link of an answer.",
+                "must be the identifier (UUID) of a facility; follow the `next` link of an answer.",
             )
         })?;
         let limit = given.number("limit", 1, 1000, PAGE_ROWS)?;

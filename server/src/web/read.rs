@@ -1,4 +1,4 @@
-//! What pages and the API both read.
+//! Queries that pages and the API share.
 
 pub(super) mod listing;
 pub(super) mod parked;

@@ -1,4 +1,4 @@
-//! Every route against a database that is away: nothing panics, everything says what is the matter.
+//! Every route against a database that is away: no route panics, and each reports the cause.
 
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use tower::Service as _;
 
 use super::*;
 
-/// Nobody listens on port 1.
+/// No server listens on port 1.
 fn away() -> (Router, CancellationToken) {
     let store = Store::open("postgres://nobody@127.0.0.1:1/nothing").unwrap();
     let log = crate::config::Kafka {
@@ -103,7 +103,7 @@ async fn a_chosen_language_is_kept_and_is_the_only_cookie() {
     let (mut router, _stop) = away();
     let (_, headers, body) = ask(&mut router, "/nowhere?lang=en", &[]).await;
     assert!(headers[header::SET_COOKIE].to_str().unwrap().starts_with("lang=en;"));
-    assert!(body.contains("There is no such page") && !body.contains("ページがありません"), "{body}");
+    assert!(body.contains("Page not found") && !body.contains("ページがありません"), "{body}");
     let (_, _, body) = ask(&mut router, "/nowhere", &[(header::COOKIE, "lang=en")]).await;
     assert!(body.contains("<html lang=\"en\""), "{body}");
 }

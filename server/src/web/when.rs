@@ -1,4 +1,4 @@
-//! Instants as people read them: how long ago, and when by the clocks of Japan.
+//! Instants for people: how long ago, and in Japan's time.
 
 use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
@@ -6,22 +6,22 @@ use yomitori_facility::tokyo;
 
 use super::lang::Lang;
 
-/// By the clocks of Japan, to the minute.
+/// Japan's time, to the minute.
 pub(super) fn clock(at: DateTime<Utc>) -> String {
     at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// By the clocks of Japan, to the second.
+/// Japan's time, to the second.
 pub(super) fn exact(at: DateTime<Utc>) -> String {
     at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A minute as a browser's control holds it, in Japan's time.
-pub(super) fn held(at: DateTime<Utc>) -> String {
+/// A minute in the format of a browser's control, in Japan's time.
+pub(super) fn control_value(at: DateTime<Utc>) -> String {
     at.with_timezone(&tokyo()).format("%Y-%m-%dT%H:%M").to_string()
 }
 
-/// A span in its largest fitting unit. `live.js` says the same words, so that they go on counting.
+/// A span in its largest fitting unit. `live.js` has the same words, so that it can update them.
 pub(super) fn span(lang: Lang, span: Duration) -> String {
     let seconds = span.num_seconds().abs();
     let (count, ja, en) = match seconds {
@@ -36,7 +36,7 @@ pub(super) fn span(lang: Lang, span: Duration) -> String {
     }
 }
 
-/// How long ago, or how long until then.
+/// The time since or until an instant.
 pub(super) fn relative(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let ago = now - at;
     let span = span(lang, ago);
@@ -48,7 +48,7 @@ pub(super) fn relative(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> Str
     }
 }
 
-/// How long ago; the page goes on counting.
+/// How long ago; the page keeps it current.
 pub(super) fn ago(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     html! {
         time.ago datetime=(at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)) data-ago title=(format!("{} JST", exact(at))) {
@@ -57,7 +57,7 @@ pub(super) fn ago(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// How long ago, and below it when.
+/// How long ago, and below it the instant.
 pub(super) fn ago_and_clock(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     html! { (ago(lang, at, now)) " " small.clock { (clock(at)) } }
 }

@@ -1,10 +1,11 @@
-//! Who fills in forms on this machine: a name that was typed once and is offered again. It proves nothing; it saves typing.
+//! The name of the person who fills in forms on this machine: typed once and offered again. It saves typing and proves
+//! nothing.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
 const WHO: &str = "who";
 
-/// The name that was typed last.
+/// The last typed name.
 pub(super) fn of(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let value = cookies
@@ -16,7 +17,7 @@ pub(super) fn of(headers: &HeaderMap) -> Option<String> {
     (plain && !decoded.is_empty()).then(|| decoded.into_owned())
 }
 
-/// The cookie that keeps a name.
+/// The cookie that stores a name.
 pub(super) fn cookie(name: &str) -> HeaderValue {
     let encoded: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let cookie = format!("{WHO}={encoded}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");

@@ -1,6 +1,6 @@
-//! The words in which a row's columns speak: how each is shown in little room, and whether it asks for attention.
+//! The labels of the words in a row's columns: a short text, and whether it needs attention.
 //!
-//! The facility page shows the longer labels and reasons that the status itself carries.
+//! The facility page shows the longer labels and reasons of the status itself.
 
 use maud::{Markup, html};
 use yomitori_facility::{Flag, Severity, Text, Word as _};
@@ -8,16 +8,16 @@ use yomitori_facility::{Flag, Severity, Text, Word as _};
 use super::lang::Lang;
 use crate::store::fleet::Axis;
 
-/// How a word is drawn. Each has a sign too: colour is never the only carrier.
+/// The tone of a word. Each has a sign too, because colour must not be the only carrier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Tone {
     Good,
     Bad,
     Warn,
     Info,
-    /// Nothing to do, nothing to see.
+    /// Nothing to do.
     Quiet,
-    /// We can't know.
+    /// The value cannot be known.
     Unknown,
 }
 
@@ -128,39 +128,39 @@ pub(super) fn of(axis: Axis) -> &'static [Word] {
     }
 }
 
-/// The word of a key; `None` for one that only a newer projector writes.
+/// The word of a key; `None` for a key of a newer projector.
 pub(super) fn find(axis: Axis, key: &str) -> Option<&'static Word> {
     of(axis).iter().find(|word| word.key == key)
 }
 
-/// A word on its own.
+/// The label of a word on its own.
 pub(super) fn label(lang: Lang, axis: Axis, key: &str) -> String {
     find(axis, key).map_or_else(|| key.to_owned(), |word| lang.one(&word.label).to_owned())
 }
 
-/// A flag on its own.
+/// The label of a flag on its own.
 pub(super) fn flag_label(lang: Lang, key: &str) -> String {
     key.parse::<Flag>().map_or_else(|_| key.to_owned(), |flag| capital(lang.one(&flag.label())))
 }
 
-/// Labels of the facility crate are written to stand in a sentence; here they stand alone.
+/// Capitalises a label: those of the facility crate are written for use in a sentence.
 pub(super) fn capital(label: &str) -> String {
     let mut rest = label.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
-/// A word with its sign.
+/// Draws a word with its sign.
 pub(super) fn chip(lang: Lang, axis: Axis, key: &str) -> Markup {
     sign(find(axis, key).map_or(Unknown, |word| word.tone), &label(lang, axis, key))
 }
 
-/// A flag with the sign of how urgent it is by itself.
+/// Draws a flag with the sign of the flag's own severity.
 pub(super) fn flag(lang: Lang, key: &str) -> Markup {
     let tone = key.parse::<Flag>().map_or(Warn, |flag| severity_tone(flag.severity()));
     sign(tone, &flag_label(lang, key))
 }
 
-/// How urgent something is, as it is drawn.
+/// The tone of a severity.
 pub(super) const fn severity_tone(severity: Severity) -> Tone {
     match severity {
         Severity::Critical => Bad,
@@ -169,7 +169,7 @@ pub(super) const fn severity_tone(severity: Severity) -> Tone {
     }
 }
 
-/// How urgent something is, in a word.
+/// The label of a severity.
 pub(super) fn severity(lang: Lang, severity: Severity) -> String {
     capital(lang.one(&severity.label()))
 }
@@ -177,14 +177,14 @@ pub(super) fn severity(lang: Lang, severity: Severity) -> String {
 /// The most urgent first.
 pub(super) const SEVERITIES: [Severity; 3] = [Severity::Critical, Severity::Warning, Severity::Task];
 
-/// Any text with a sign.
+/// Draws a text with a sign.
 pub(super) fn sign(tone: Tone, text: &str) -> Markup {
     html! {
         span class=(format!("chip {}", tone.class())) { span.sign aria-hidden="true" { (tone.sign()) } (text) }
     }
 }
 
-/// The ladder of evidence in five steps. "Not observable here" looks different from "never".
+/// Draws the ladder of evidence in five steps. "Not observable here" looks different from "never".
 pub(super) fn meter(evidence: &str, level: Option<&str>) -> Markup {
     let reached = level.or((evidence == "attempted_only").then_some("tap_only"));
     let steps = reached.and_then(|level| LEVEL.iter().position(|word| word.key == level)).map_or(0, |at| at + 1);

@@ -90,9 +90,9 @@ async fn a_foreign_form_is_rejected_and_not_recorded() -> Result<()> {
         ("raw bytes", vec![0xFF, 0x00, 0x80], 400, &["UTF-8"]),
         ("an unknown field", format!("{GOOD}&role=admin").into(), 400, &["role"]),
         ("a field twice", format!("{GOOD}&by=other").into(), 400, &["twice"]),
-        ("nothing", Vec::new(), 422, &["intent-beside", "why-beside", "by-beside", "This has to be filled in"]),
-        ("no name", b"intent=do_not_want&by=+&why=x".to_vec(), 422, &["by-beside", "This has to be filled in"]),
-        ("no reason", b"intent=do_not_want&by=x".to_vec(), 422, &["This has to be filled in"]),
+        ("nothing", Vec::new(), 422, &["intent-beside", "why-beside", "by-beside", "This field is required"]),
+        ("no name", b"intent=do_not_want&by=+&why=x".to_vec(), 422, &["by-beside", "This field is required"]),
+        ("no reason", b"intent=do_not_want&by=x".to_vec(), 422, &["This field is required"]),
         ("a bell", b"intent=do_not_want&by=x%07&why=y".to_vec(), 422, &["control characters"]),
         ("two lines", b"intent=do_not_want&by=x&why=a%0D%0Ab".to_vec(), 422, &["control characters"]),
         (
@@ -101,7 +101,7 @@ async fn a_foreign_form_is_rejected_and_not_recorded() -> Result<()> {
             422,
             &["At most 100"],
         ),
-        ("a word of another list", b"intent=burn&by=x&why=y".to_vec(), 422, &["Choose one of those offered"]),
+        ("a word of another list", b"intent=burn&by=x&why=y".to_vec(), 422, &["Choose one of the listed values"]),
         ("a script", b"intent=do_not_want&by=%3Cscript%3Ealert(1)%3C/script%3E".to_vec(), 422, &["&lt;script&gt;"]),
     ];
     for (what, body, expected, needles) in bodies {

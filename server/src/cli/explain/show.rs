@@ -1,4 +1,4 @@
-//! What `explain` prints: steps and the state that they lead to, for people or for programs.
+//! Prints the output of `explain`: the steps and the resulting status, for people or for programs.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
@@ -8,7 +8,7 @@ use yomitori_facility::{Change, Explanation, ReadStatus, ReadinessStep, Status, 
 use super::super::output::Format;
 use crate::cli::output::say;
 
-/// Everything about every facility.
+/// The explanations of all facilities.
 #[derive(Serialize)]
 struct Document<'a> {
     at: DateTime<Utc>,
@@ -20,7 +20,7 @@ struct Document<'a> {
 struct ExplainDocument<'a> {
     #[serde(flatten)]
     status: Status,
-    /// The newest attempts one by one, each with what stands against it.
+    /// The newest attempts, each with the evidence against it.
     reads: Vec<ReadStatus>,
     steps: Vec<StepDocument<'a>>,
 }
@@ -29,7 +29,7 @@ struct ExplainDocument<'a> {
 #[derive(Serialize)]
 struct StepDocument<'a> {
     at: DateTime<Utc>,
-    /// Where the fact stands; absent where only time passed.
+    /// The position of the fact; absent if only time passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<String>,
     kind: &'a str,
@@ -42,7 +42,7 @@ struct StepDocument<'a> {
     changes: &'a [Change],
 }
 
-/// Prints it; `place` tells where the fact of a number stands.
+/// Prints the explanation; `place` maps the number of a fact to its position.
 pub(super) fn explained(
     explained: &Explanation,
     at: DateTime<Utc>,
@@ -164,7 +164,7 @@ fn readiness(step: &ReadinessStep) {
     }
 }
 
-/// The word that stands for a value in JSON.
+/// The word of a value in JSON.
 fn key(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

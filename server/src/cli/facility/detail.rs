@@ -1,4 +1,4 @@
-//! `facility register`: one facility, as a person states it.
+//! `facility register`: registers one facility.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -13,20 +13,20 @@ use crate::store::facility as facilities;
 
 #[derive(Args)]
 pub(in crate::cli) struct Register {
-    /// An institution code; several times for a facility with several.
+    /// An institution code; repeat the option for a facility with several.
     #[arg(long, required = true)]
     code: Vec<String>,
     #[arg(long)]
     name: String,
-    /// Such as 13 or 東京都; by default as the code says.
+    /// The prefecture, such as 13 or 東京都; the default follows from the code.
     #[arg(long)]
     prefecture: Option<Prefecture>,
     #[arg(long)]
     address: Option<String>,
-    /// The facility moved to this prefecture at that time, such as 2026-04-01: lists of before mean what they meant.
+    /// The day on which the facility moved to this prefecture, such as 2026-04-01; earlier lists keep their meaning.
     #[arg(long, value_parser = instant::parse, conflicts_with = "correction")]
     moved_at: Option<DateTime<Utc>>,
-    /// The facility has always been in this prefecture: what was registered before was a mistake.
+    /// The facility has always been in this prefecture; the earlier registration was a mistake.
     #[arg(long)]
     correction: bool,
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub(super) async fn register(context: &Context, command: Register) -> anyhow::Re
     for code in &codes {
         known = known.or(facilities::by_code(&context.store, code.as_str()).await?);
     }
-    // The first code makes the identifier, so that registering twice is registering once.
+    // The identifier follows from the first code, so that registering a facility twice has no further effect.
     let first = codes.first().ok_or_else(|| UsageError("give at least one --code".to_owned()))?;
     let facility = known.unwrap_or_else(|| FacilityId::of_code(first.as_str()));
     let prefecture = format!("{:02}", prefecture.unwrap_or_else(|| first.prefecture()).number());
@@ -49,11 +49,11 @@ pub(super) async fn register(context: &Context, command: Register) -> anyhow::Re
     state(context, facility, speaker.stated("")?, registered.into(), false).await
 }
 
-/// A code as people write it; a check digit that is odd is told and borne.
+/// Parses a code as people write it; an unusual check digit is reported and tolerated.
 fn read(text: &str) -> Result<InstitutionCode, UsageError> {
     let code = InstitutionCode::parse(text).map_err(|error| UsageError(format!("`{text}`: {error}")))?;
     if !code.check_digit_holds() {
-        warn(&format!("{code}: the check digit is unusual; it is taken as it is / 検査数字が通常と異なります"));
+        warn(&format!("{code}: accepted with an unusual check digit / 検査数字が通常と異なります"));
     }
     Ok(code)
 }

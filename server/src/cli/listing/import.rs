@@ -1,4 +1,4 @@
-//! Taking a snapshot in, letting it out of quarantine, applying it again.
+//! Imports a snapshot, releases it from quarantine, and applies it again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
     let ImportArguments { file, source, as_of, coverage, format, speaker } = import;
     let name = file.display().to_string();
     if source.trim().is_empty() || source.chars().count() > SOURCE_LIMIT || source.contains(char::is_control) {
-        return Err(UsageError("--source must be a short text: where the file is from".to_owned()).into());
+        return Err(UsageError("--source must be a short name of the file's source".to_owned()).into());
     }
     dated(as_of, clock::now()).map_err(|ahead| UsageError(format!("--as-of: {ahead}")))?;
     let bytes = read_file(&file)?;
@@ -44,7 +44,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         let entries = entry::read(&table, mapping, scope)?;
         Ok((mapping.id.clone(), entries))
     });
-    // The facilities are read while the file is.
+    // Reads the facilities and the file at the same time.
     let (read, directory) = tokio::join!(reading, snapshot::directory(&context.store, as_of));
     let (mapping, entries): (String, ListingEntries) =
         read.context("failed to read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
@@ -56,16 +56,17 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         directory.facilities.len()
     ));
     if entries.inferred > 0 {
-        warn(&format!("the kind of {} facilities was not said; the check digit told it", entries.inferred));
+        let inferred = entries.inferred;
+        warn(&format!("the kind of {inferred} facilities was inferred from the check digit, as the file lacks it"));
     }
-    let said = speaker.stated("listing import")?;
-    let taken = snapshot_import(context).import(&identity, &mapping, &said, &entries, &directory, progress()).await?;
+    let stated = speaker.stated("listing import")?;
+    let taken = snapshot_import(context).import(&identity, &mapping, &stated, &entries, &directory, progress()).await?;
     let id = show::short(identity.id());
     match taken {
         ImportOutcome::Quarantined(doubt) => {
             warn(&format!(
-                "{} 行しかなく前回は {} 行でした。保留しています / snapshot {id} has {} rows, the last of its kind {}: it is in \
-                 quarantine and nobody was told of it.\n  Look at it with `yomitori-server listing show {id}`; if it is right: \
+                "{} 行しかなく前回は {} 行でした。保留しています / snapshot {id} has {} rows and the previous one {}: it is in \
+                quarantine and was not applied.\n  Check it with `yomitori-server listing show {id}`; if it is right: \
                  `yomitori-server listing release {id} --by NAME --why REASON`",
                 doubt.rows, doubt.before, doubt.rows, doubt.before
             ));
@@ -79,19 +80,19 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
     Ok(())
 }
 
-/// The same file came before.
+/// Reports that the same file was imported before.
 async fn again(context: &Context, known: &ListSnapshot) -> anyhow::Result<()> {
     let id = show::short(known.snapshot);
     let when = show::day(known.imported_at);
     say(&format!("{id} は {when} に取込済みです / the same file was imported on {when} as snapshot {id}"));
     match known.state() {
         "interrupted" => {
-            note("その取り込みは中断されていました。続けます / that import was interrupted; it goes on now");
+            note("その取り込みは中断されていました。続けます / that import was interrupted; resuming it");
             apply(context, known).await
         }
         "quarantined" => {
             warn(&format!(
-                "it is in quarantine; `yomitori-server listing release {id} --by NAME --why REASON` lets it out"
+                "it is in quarantine; `yomitori-server listing release {id} --by NAME --why REASON` releases it"
             ));
             Ok(())
         }
@@ -139,11 +140,11 @@ pub(super) async fn dismiss(
     let code = InstitutionCode::parse(code).map_err(|error| UsageError(error.to_string()))?;
     let row = row_with(context, snapshot, code).await?;
     if let Some(facility) = row.facility {
-        return Err(UsageError(format!("{code} is the code of facility {facility}: the row is ours")).into());
+        return Err(UsageError(format!("the row matches facility {facility}, which has the code {code}")).into());
     }
     let position = snapshot_import(context).dismiss(snapshot.snapshot, code, speaker.stated("")?).await?;
     context.operator.wait_until_projected(position).await?;
-    say(&format!("{code} {} を対象外としました / is none of ours; it is not suggested again", row.name));
+    say(&format!("{code} {} を対象外としました / dismissed; it is not suggested again", row.name));
     Ok(())
 }
 
@@ -175,7 +176,7 @@ pub(super) async fn belongs(
     let position = context.operator.record(facility, stated, changed.into()).await?;
     if context.operator.wait_until_projected(position).await? == StatementOutcome::Accepted {
         note(
-            "受け付けました。反映後に `listing reconcile` を実行してください / accepted; run `listing reconcile` once it is shown",
+            "受け付けました。反映後に `listing reconcile` を実行してください / accepted; run `listing reconcile` once the pages show it",
         );
         return Ok(());
     }
@@ -183,20 +184,20 @@ pub(super) async fn belongs(
 }
 
 const TOLD: usize = 5;
-/// More facts than this take longer to show than a person waits.
+/// Beyond this many facts, a person does not wait until all are shown.
 const SHOWN_AT_ONCE: usize = 2000;
 
-/// What was told, and what needs a person.
+/// Prints what was recorded and what needs a person.
 async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportReport) -> anyhow::Result<()> {
     let ImportReport { facts, suggested, unmatched, odd_digits, retired } = applied;
-    let known = if facts.known > 0 { format!(", {} had been told before", facts.known) } else { String::new() };
+    let known = if facts.known > 0 { format!(", {} already recorded", facts.known) } else { String::new() };
     say(&format!(
         "  掲載 {} 件・未掲載 {} 件 / listed {}, not listed {}{known}",
         facts.listed, facts.absent, facts.listed, facts.absent
     ));
     say(&format!(
-        "  該当施設のない行 {unmatched} 行（うち候補あり {suggested} 行） / {unmatched} rows are nobody's of ours, {suggested} of them \
-         resemble a facility{}",
+        "  該当施設のない行 {unmatched} 行（うち候補あり {suggested} 行） / {unmatched} unmatched rows, {suggested} of them \
+        resemble a facility{}",
         if *suggested > 0 { ": see `yomitori-server listing unmatched`" } else { "" }
     ));
     let place = |sheet: u16, row: u32| match sheets.get(usize::from(sheet)).cloned().flatten() {
@@ -204,7 +205,7 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         None => format!("row {row}"),
     };
     for (sheet, row, code) in odd_digits.iter().take(TOLD) {
-        warn(&format!("{}: the check digit of {code} is unusual; it was taken as it is", place(*sheet, *row)));
+        warn(&format!("{}: accepted {code} with an unusual check digit", place(*sheet, *row)));
     }
     if odd_digits.len() > TOLD {
         warn(&format!("{} more codes have an unusual check digit", odd_digits.len() - TOLD));
@@ -213,10 +214,10 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         warn(&format!("{}: {code} is no longer the code of facility {facility}", place(*sheet, *row)));
     }
     if retired.len() > TOLD {
-        warn(&format!("{} more rows have a code that was given up", retired.len() - TOLD));
+        warn(&format!("{} more rows have a retired code", retired.len() - TOLD));
     }
     if facts.listed + facts.absent > SHOWN_AT_ONCE {
-        note("反映は順次進みます / recorded; what is shown follows within a few minutes");
+        note("反映は順次進みます / recorded; the pages follow within a few minutes");
         return Ok(());
     }
     for position in facts.places.values() {
@@ -234,7 +235,7 @@ const fn snapshot_import(context: &Context) -> SnapshotImport<'_> {
     SnapshotImport { store: &context.store, operator: &context.operator }
 }
 
-/// Shows how far it is.
+/// Shows the progress.
 fn progress() -> impl FnMut(usize, usize) {
     let mut progress = ProgressMeter::new("施設に反映 / facts recorded");
     move |done, of| {
@@ -245,7 +246,7 @@ fn progress() -> impl FnMut(usize, usize) {
     }
 }
 
-/// The mappings to try.
+/// The mappings to try, in order.
 fn mappings(format: Option<&str>) -> anyhow::Result<Vec<Mapping>> {
     let bundled = Mapping::bundled();
     let Some(format) = format else { return Ok(bundled) };
@@ -254,26 +255,29 @@ fn mappings(format: Option<&str>) -> anyhow::Result<Vec<Mapping>> {
     }
     if !Path::new(format).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
         let known: Vec<&str> = bundled.iter().map(|mapping| mapping.id.as_str()).collect();
-        let advice = "or the path of a mapping file that ends in .toml";
-        return Err(UsageError(format!("there is no format `{format}`: write {}, {advice}", known.join(" or "))).into());
+        let advice = "or the path of a mapping file that ends with .toml";
+        return Err(UsageError(format!("unknown format `{format}`: write {}, {advice}", known.join(" or "))).into());
     }
     let text = std::fs::read_to_string(format).map_err(|error| UsageError(format!("read `{format}`: {error}")))?;
     Ok(vec![Mapping::parse(&text).map_err(|error| UsageError(format!("`{format}`: {error}")))?])
 }
 
-/// The bytes of a file that is not too large to be one of ours.
+/// Reads a file up to the size limit.
 pub(in crate::cli) fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
     let name = file.display();
     let wrong = |error: std::io::Error| UsageError(format!("read `{name}`: {error}"));
     let about = std::fs::metadata(file).map_err(wrong)?;
     if about.len() > table::FILE_LIMIT {
         let limit = table::FILE_LIMIT / 1024 / 1024;
-        return Err(UsageError(format!("`{name}` is larger than {limit} MiB: it is no such table")).into());
+        return Err(UsageError(format!("`{name}` is larger than {limit} MiB")).into());
     }
     Ok(std::fs::read(file).map_err(wrong)?)
 }
 
 pub(in crate::cli) fn refused(file: &str, mistakes: &[Mistake]) -> UsageError {
     let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
-    UsageError(format!("import `{file}`: nothing was imported / 何も取り込んでいません\n{}", lines.join("\n")))
+    UsageError(format!(
+        "failed to import `{file}`: nothing was imported / 何も取り込んでいません\n{}",
+        lines.join("\n")
+    ))
 }

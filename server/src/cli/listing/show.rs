@@ -1,4 +1,4 @@
-//! What `listing` prints: snapshots, unmatched rows, differences, cadence.
+//! Prints the results of `listing`: snapshots, unmatched rows, differences, cadence.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Asia::Tokyo;
@@ -19,7 +19,7 @@ pub(super) fn day(at: DateTime<Utc>) -> String {
     at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string()
 }
 
-/// As much of an identifier as people type.
+/// The digits of an identifier that people see and type.
 pub(super) fn short(snapshot: SnapshotId) -> String {
     snapshot.0.simple().to_string().chars().take(8).collect()
 }
@@ -40,7 +40,7 @@ pub(super) async fn snapshots(context: &Context, format: Format) -> anyhow::Resu
     }
     if all.is_empty() {
         note(
-            "リストはまだ取り込まれていません / no list was imported yet: see `yomitori-server listing import --help`",
+            "リストはまだ取り込まれていません / no list has been imported yet: see `yomitori-server listing import --help`",
         );
         return Ok(());
     }
@@ -82,7 +82,7 @@ pub(super) async fn snapshot(context: &Context, snapshot: &ListSnapshot, format:
         say(&format!("released   {} by {} ({})", day(released.at), released.by, released.why));
     }
     say(&format!("state      {}", snapshot.state()));
-    say(&format!("rows       {}, of ours {}, of nobody {unmatched}", snapshot.rows, ours.len()));
+    say(&format!("rows       {}, of ours {}, unmatched {unmatched}", snapshot.rows, ours.len()));
     for line in &ours {
         let retired = if line.retired { "  (retired code)" } else { "" };
         say(&format!("  row {:<7} {} {}{retired}", line.row, line.code, line.name));
@@ -131,7 +131,7 @@ pub(super) async fn unmatched(
         }
         if resembling > 0 {
             note(&format!(
-                "同じ施設なら / if it is one of ours: yomitori-server listing match {id} CODE --facility CODE \
+                "同じ施設なら / if it is our facility: yomitori-server listing match {id} CODE --facility CODE \
                  --why REASON; if not / else: listing dismiss {id} CODE --why REASON"
             ));
         }
@@ -214,7 +214,7 @@ fn lag(title: &str, lag: &Lag) {
     say(&format!("  遅くとも at most          {}", days(lag.followed)));
     say(&format!("  早くとも at least         {}", days(lag.at_least)));
     say(&format!(
-        "  未反映 {} 件・先に反映 {} 件 / {} waiting, {} were so before",
+        "  未反映 {} 件・先に反映 {} 件 / {} waiting, {} already so before the event",
         lag.waiting, lag.before, lag.waiting, lag.before
     ));
 }
@@ -226,7 +226,7 @@ fn days(days: Option<Days>) -> String {
     }
 }
 
-/// What people decided of the list, as the log has it, the newest first.
+/// The decisions that people recorded about the list, the newest first.
 pub(super) async fn decisions(context: &Context, format: Format) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Decision {
@@ -239,15 +239,15 @@ pub(super) async fn decisions(context: &Context, format: Format) -> anyhow::Resu
         code: Option<String>,
     }
     let facts = fact::of_fleet(&context.store).await?;
-    let decision = |placed: &StoredFact| {
-        let (snapshot, code) = match &placed.recorded.event {
+    let decision = |stored: &StoredFact| {
+        let (snapshot, code) = match &stored.recorded.event {
             Event::SnapshotImported(event) => (event.snapshot, None),
             Event::SnapshotReleased(event) => (event.snapshot, None),
             Event::ListRowDismissed(event) => (event.snapshot, Some(event.code.clone())),
             _ => return None,
         };
-        let Origin::Person(Stated { by, why, stated_at, .. }) = placed.recorded.origin.clone() else { return None };
-        Some(Decision { at: stated_at, kind: placed.recorded.event.kind(), by, why, snapshot, code })
+        let Origin::Person(Stated { by, why, stated_at, .. }) = stored.recorded.origin.clone() else { return None };
+        Some(Decision { at: stated_at, kind: stored.recorded.event.kind(), by, why, snapshot, code })
     };
     let found: Vec<Decision> = facts.iter().rev().filter_map(decision).collect();
     if format == Format::Json {

@@ -1,4 +1,4 @@
-//! Letting the live projection go first: whoever folds the past must not make the present late.
+//! Gives the live projection priority: a rebuild must not delay current records.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::store::{Store, StoreError, progress};
 use crate::{clock, config};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Looks after which what stood in the log should have been folded: two seconds.
+/// The number of looks after which a record should have been folded: two seconds.
 const PATIENCE: usize = 4;
-/// A live projection that has not looked at the log for this long is not there to be waited for.
+/// A live projection that has not looked at the log for this long is not running, and is not waited for.
 const ABSENT_AFTER: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 
-/// Looks again and again whether the live projection keeps up.
+/// Checks repeatedly whether the live projection keeps up.
 pub(super) struct LiveLagGate {
     go: watch::Receiver<bool>,
     looks: JoinHandle<()>,
@@ -24,15 +24,15 @@ pub(super) struct LiveLagGate {
 
 impl LiveLagGate {
     pub(super) fn begin(live: &Store, kafka: &config::Kafka) -> Self {
-        let (tell, go) = watch::channel(true);
+        let (sender, go) = watch::channel(true);
         let (live, kafka) = (live.clone(), kafka.clone());
         let looks = tokio::spawn(async move {
             let mut ends = Vec::new();
-            while !tell.is_closed() {
+            while !sender.is_closed() {
                 tokio::time::sleep(LOOK_EVERY).await;
-                // Whoever can't be asked is not waited for: the rebuild itself fails by what is away.
+                // An unreachable store is not waited for: the rebuild itself fails with the right error.
                 let behind = look(&live, &kafka, &mut ends).await.unwrap_or(false);
-                tell.send_if_modified(|go| std::mem::replace(go, !behind) == behind);
+                sender.send_if_modified(|go| std::mem::replace(go, !behind) == behind);
             }
         });
         Self { go, looks }
@@ -42,7 +42,7 @@ impl LiveLagGate {
         !*self.go.borrow()
     }
 
-    /// To be waited at before every piece of work.
+    /// Waits here before every piece of work.
     pub(super) fn gate(&self) -> watch::Receiver<bool> {
         self.go.clone()
     }
@@ -54,7 +54,7 @@ impl Drop for LiveLagGate {
     }
 }
 
-/// Whether the live projection has not folded what stood in the log two seconds ago. `ends` are the ends seen so far.
+/// Whether the live projection has not folded the log of two seconds ago. `ends` are the ends seen so far.
 async fn look(live: &Store, kafka: &config::Kafka, ends: &mut Vec<BTreeMap<i32, i64>>) -> Result<bool, StoreError> {
     let places = progress::all(live).await?;
     let present =

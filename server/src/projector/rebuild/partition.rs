@@ -1,4 +1,4 @@
-//! One partition, folded from where its new generation stands to where it shall stand.
+//! Folds one partition from the position of the new generation to the end of a span.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,21 +26,21 @@ use crate::store::{QueryContext as _, Store, facility, fact, parked, progress};
 use crate::{clock, config};
 use yomitori_base::crash;
 
-/// Records folded in one go.
+/// Records folded at once.
 const AT_ONCE: usize = 20_000;
 const BYTES_AT_ONCE: usize = 16 << 20;
-/// Rows written in one go.
+/// Rows written at once.
 const ROWS_AT_ONCE: usize = 2_000;
-/// What is folded is written at least this often, so that little is done again after an interruption.
+/// The results are written at least this often, so that an interruption costs little.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
-/// Without a record for this long, the log is away.
+/// After this long without a record, the log counts as unreachable.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// A stretch of one partition.
+/// A range of records of one partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::projector) struct Span {
     pub(in crate::projector) from: Position,
-    /// The offset that comes next afterwards.
+    /// The offset after the last record.
     pub(in crate::projector) to: i64,
 }
 
@@ -50,7 +50,7 @@ impl Span {
     }
 }
 
-/// What all workers of a rebuild share.
+/// The state that all workers of a rebuild share.
 pub(super) struct WorkerContext {
     pub(super) shadow: Store,
     pub(super) kafka: config::Kafka,
@@ -73,7 +73,7 @@ impl WorkerContext {
         Ok(())
     }
 
-    /// Folds for a while and writes what came of it, or nothing; gives the place after it.
+    /// Folds for a while and writes the result in one transaction; returns the next offset.
     async fn write(&self, reader: &Replayer, states: &mut States, span: Span) -> Result<Position, ProjectionError> {
         let Span { from, to } = span;
         let mut client = self.shadow.client().await?;
@@ -83,7 +83,7 @@ impl WorkerContext {
         let until = Instant::now() + WRITE_EVERY;
         while next.offset < to && Instant::now() < until {
             if let Some(mut gate) = self.gate.clone() {
-                // Whoever held the gate is gone: the rebuild is, too.
+                // The holder of the gate has ended, and so has the rebuild.
                 gate.wait_for(|open| *open).await.ok();
             }
             let (batch, after) = block_in_place(|| take(reader, Span { from: next, to }))?;
@@ -100,7 +100,7 @@ impl WorkerContext {
             next.offset = after;
         }
         self.write_rows(&transaction, &changes.facilities, states, from.partition).await?;
-        changes.comings.write(&transaction).await?;
+        changes.connections.write(&transaction).await?;
         fact::raise_high_water(&transaction, &changes.marks).await?;
         let now = clock::now();
         parked::park(&transaction, &changes.parked, now).await?;
@@ -131,13 +131,13 @@ impl WorkerContext {
     }
 }
 
-/// What has to be written beside facts and rows.
+/// What is written beside facts and rows.
 #[derive(Default)]
 struct Changes {
     facilities: BTreeSet<FacilityId>,
     marks: BTreeMap<(TerminalId, Life), Seq>,
     parked: Vec<ParkedRecord>,
-    comings: ConnectionChanges,
+    connections: ConnectionChanges,
 }
 
 impl Changes {
@@ -145,11 +145,11 @@ impl Changes {
         self.facilities.extend(outcome.facilities.keys());
         self.marks.extend(outcome.marks.iter().map(|(life, seq)| (*life, *seq)));
         self.parked.append(&mut outcome.parked);
-        outcome.facts.iter().for_each(|placed| self.comings.take(&placed.recorded));
+        outcome.facts.iter().for_each(|stored| self.connections.take(&stored.recorded));
     }
 }
 
-/// Takes the next records of `span`; gives the offset that comes after them.
+/// Reads the next records of `span`; returns the offset after them.
 pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch, i64), ProjectionError> {
     let (mut taken, mut bytes, mut next) = (Vec::new(), 0, span.from.offset);
     while next < span.to && taken.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
@@ -166,9 +166,9 @@ pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch
     Ok((Batch::decode(taken), next))
 }
 
-/// The next record. That no broker can be reached just now is told as an error too, though it passes: only silence counts.
+/// The next record. librdkafka reports a temporary loss of all brokers as an error too, so only a long silence counts.
 fn next_of(reader: &Replayer, partition: i32) -> Result<BorrowedMessage<'_>, ProjectionError> {
-    // The clock is asked only where something is wrong: this runs once a record.
+    // Reads the clock only after an error, because this runs once per record.
     let mut until = None;
     loop {
         let wait = until.map_or(SILENCE, |until: Instant| until.saturating_duration_since(Instant::now()));

@@ -1,4 +1,4 @@
-//! The exchange of a generation that was built with the live one, and what would change by it.
+//! Swaps a built generation with the live one, and compares the two.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ use crate::store::progress::Progress;
 use crate::store::{QueryContext as _, facility, generation, progress};
 use yomitori_base::crash;
 
-/// Rows brought up to now in one transaction.
+/// Rows brought up to date in one transaction.
 const FRESHENED_AT_ONCE: i64 = 500;
 
 impl Rebuild {
-    /// Takes in what is missing, holds the live generation still, takes in the rest, and exchanges the two. The one that
-    /// was live is kept beside the new one.
+    /// Folds the missing records, locks the live generation, folds the rest, and swaps the two. The previous generation
+    /// is kept beside the new one.
     ///
     /// # Errors
-    /// Where the log or the database is away, or somebody reads for too long: then nothing has changed.
-    pub async fn swap(&self, tell: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
-        self.build(tell).await?;
+    /// If the log or the database is away, or a reader holds a lock for too long. Nothing has changed then.
+    pub async fn swap(&self, progressed: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<(), RebuildError> {
+        self.build(progressed).await?;
         let mut client = self.live.client().await?;
-        let transaction = client.transaction().await.context("begin the exchange")?;
+        let transaction = client.transaction().await.context("begin the swap")?;
         generation::hold(&transaction).await?;
         let spans = self.spans(&self.live).await?;
         self.fold(spans, None, &mut |_| ()).await?;
@@ -37,27 +37,30 @@ impl Rebuild {
         crash::point("swap-before-exchange");
         generation::exchange(&transaction, self.with_facts()).await?;
         crash::point("swap-before-commit");
-        transaction.commit().await.context("commit the exchange")?;
+        transaction.commit().await.context("commit the swap")?;
         crash::point("swap-after-commit");
         Ok(())
     }
 
-    /// With facts of its own it may be ahead of the live one.
+    /// A generation with its own facts may be ahead of the live one.
     fn ahead(&self, there: &Progress, place: &Progress) -> bool {
         self.with_facts() && there.next.partition == place.next.partition && there.next.offset > place.next.offset
     }
 
-    /// What an exchange would change, facility by facility, once the generation has taken in what is missing.
+    /// Folds the missing records and compares the two generations, facility by facility.
     ///
     /// # Errors
-    /// Where the log or the database is away.
-    pub async fn difference(&self, tell: &mut (dyn FnMut(RebuildProgress) + Send)) -> Result<Difference, RebuildError> {
-        self.build(tell).await?;
+    /// If the log or the database is away.
+    pub async fn difference(
+        &self,
+        progressed: &mut (dyn FnMut(RebuildProgress) + Send),
+    ) -> Result<Difference, RebuildError> {
+        self.build(progressed).await?;
         self.freshen().await?;
         Ok(difference::between(&self.live).await?)
     }
 
-    /// Brings the rows up to now that time alone has changed.
+    /// Updates the rows that time alone has changed.
     async fn freshen(&self) -> Result<(), RebuildError> {
         loop {
             let now = clock::now();
@@ -71,9 +74,9 @@ impl Rebuild {
             let row = |(id, state, _): &(FacilityId, Facility, i64)| row::row(state, due[id], &self.policy, now);
             let rows = states.iter().map(row).collect::<Result<Vec<_>, _>>()?;
             let mut client = self.shadow.client().await?;
-            let transaction = client.transaction().await.context("bring a generation up to now")?;
+            let transaction = client.transaction().await.context("bring a generation up to date")?;
             facility::write(&transaction, &rows).await?;
-            transaction.commit().await.context("bring a generation up to now")?;
+            transaction.commit().await.context("bring a generation up to date")?;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which facilities, in which order, as SQL.
+//! Filters and orders of facilities, as SQL.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use yomitori_facility::{Flag, Severity, Word as _};
 use yomitori_proto::code::Prefecture;
 
-/// An axis by which rows can be chosen.
+/// An axis by which rows can be filtered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Axis {
     Eligible,
@@ -46,20 +46,20 @@ impl Axis {
     }
 }
 
-/// Whoever does not want to be listed, however far that has got.
+/// The facilities that do not want to be listed, at any stage of the process.
 pub const OPTED_OUT_SOMEHOW: &str = "(intent = 'do_not_want' OR opt_out NOT IN ('not_needed', 'withdrawn'))";
 
-/// Which facilities. All of them by default.
+/// A filter of facilities; the default matches all.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Each must be found.
+    /// All of these words must match.
     pub words: Vec<SearchWord>,
     pub prefecture: Option<Prefecture>,
     pub axes: BTreeMap<Axis, &'static str>,
     pub opted_out_somehow: bool,
-    /// A discrepancy flag that stands.
+    /// A raised discrepancy flag.
     pub flag: Option<String>,
-    /// Some flag that is so urgent.
+    /// Any flag of this severity.
     pub severity: Option<Severity>,
 }
 
@@ -68,11 +68,11 @@ pub struct Filter {
 pub struct SearchWord(String);
 
 impl SearchWord {
-    /// The words of what a person typed: in any width and case, codes with hyphens too.
+    /// The words of a search text, in any width and case; codes may contain hyphens.
     #[must_use]
     pub fn all(typed: &str) -> Vec<Self> {
         let normal: String = typed.nfkc().collect::<String>().to_lowercase();
-        // PostgreSQL's texts can't hold it, so nothing can be found by it.
+        // PostgreSQL's text cannot contain NUL, so no row can match it.
         let normal = normal.replace('\0', " ");
         normal.split_whitespace().map(Self::one).collect()
     }
@@ -83,7 +83,7 @@ impl SearchWord {
         Self(if code { word.replace(hyphen, "") } else { word.to_owned() })
     }
 
-    /// For LIKE, in which three characters mean something.
+    /// Escapes the three special characters of LIKE.
     fn pattern(&self) -> String {
         let mut pattern = String::with_capacity(self.0.len() + 2);
         pattern.push('%');
@@ -98,7 +98,7 @@ impl SearchWord {
     }
 }
 
-/// By what the rows are ordered.
+/// The column by which rows are ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Column {
     /// Prefecture, then name.
@@ -111,7 +111,7 @@ pub enum Column {
     LastSeen,
 }
 
-/// In which order the rows come. What is unknown comes last either way.
+/// The order of the rows. Unknown values come last in both directions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Order {
     pub column: Column,
@@ -143,7 +143,7 @@ impl Order {
     }
 }
 
-/// A condition and what it is about.
+/// A condition and its subject.
 pub(super) struct Clauses {
     pub(super) sql: String,
     values: Vec<Box<dyn ToSql + Send + Sync>>,
@@ -155,7 +155,7 @@ impl Clauses {
         self.sql.push_str(condition);
     }
 
-    /// Takes a value; answers how SQL names it.
+    /// Adds a parameter; returns its placeholder.
     pub(super) fn bind(&mut self, value: impl ToSql + Send + Sync + 'static) -> String {
         self.values.push(Box::new(value));
         format!("${}", self.values.len())
@@ -167,7 +167,7 @@ impl Clauses {
 }
 
 impl Filter {
-    /// Whether every facility passes.
+    /// Whether every facility matches.
     #[must_use]
     pub fn passes_all(&self) -> bool {
         *self == Self::default()
@@ -195,7 +195,7 @@ impl Filter {
             clauses.and(&format!("{value} = ANY(flags)"));
         }
         if let Some(severity) = self.severity {
-            // Most flags are always equally urgent; only for the others the whole status has to be looked at.
+            // Most flags have a fixed severity; only the others need a look at the whole status.
             let keys = |flags: &dyn Fn(&Flag) -> bool| -> Vec<&'static str> {
                 Flag::ALL.iter().filter(|flag| flags(flag)).map(Flag::key).collect()
             };

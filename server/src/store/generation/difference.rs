@@ -1,4 +1,4 @@
-//! What an exchange would change: the rows of the two generations side by side, at one instant.
+//! What a swap would change: the rows of the two generations side by side, at one instant.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -8,28 +8,28 @@ use yomitori_proto::id::FacilityId;
 use crate::store::status_row::{compared, listed};
 use crate::store::{QueryContext as _, Store, StoreError};
 
-/// Everything that an exchange would change.
+/// Everything that a swap would change.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Difference {
     /// Facilities that were compared.
     pub compared: i64,
-    /// Facilities of which the log says something that one of the generations has not folded yet: they were not compared.
+    /// Facilities with facts that one of the generations has not folded yet: they were not compared.
     pub moving: i64,
     pub facilities: Vec<FacilityDifference>,
 }
 
-/// A facility whose row would be another one.
+/// A facility whose row would change.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct FacilityDifference {
     pub facility: FacilityId,
     pub code: Option<String>,
     pub name: Option<String>,
-    /// There now, and not afterwards; or the reverse.
+    /// Whether the facility is in both generations or only in one.
     pub presence: Presence,
     pub columns: Vec<ColumnDifference>,
 }
 
-/// In which of the two a facility is.
+/// The generations that contain a facility.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
@@ -49,7 +49,7 @@ pub struct ColumnDifference {
 /// Compares the generation beside the live one with it.
 ///
 /// # Errors
-/// Where the database is away, or there is nothing beside the live one.
+/// If no generation exists beside the live one.
 pub async fn between(store: &Store) -> Result<Difference, StoreError> {
     let context = "compare the generations";
     let mut client = store.client().await?;

@@ -1,4 +1,4 @@
-//! What pages show of large snapshots, a page at a time: counts, rows of ours, rows of nobody, and what changed between two.
+//! Large snapshots as the pages show them, a page at a time: counts, our rows, unmatched rows, changes between two.
 
 use serde::Serialize;
 use tokio_postgres::Row;
@@ -10,22 +10,19 @@ use super::super::QueryContext as _;
 use super::row::Unmatched;
 use super::{Store, StoreError, row};
 
-/// How the rows of a snapshot fall.
+/// The counts of the rows of a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Tally {
-    /// Of facilities that are watched.
+    /// Rows of registered facilities.
     pub ours: i64,
     pub unmatched: i64,
-    /// Of those without a facility, those that resemble one.
+    /// Unmatched rows that resemble a facility.
     pub suggested: i64,
-    /// By a code that the facility no longer has.
+    /// Rows with a code that the facility no longer has.
     pub retired: i64,
 }
 
 /// Counts the rows of a snapshot.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn tally(store: &Store, snapshot: SnapshotId) -> Result<Tally, StoreError> {
     let query = "SELECT count(facility_id), count(*) - count(facility_id), count(*) FILTER (WHERE retired), \
                  (SELECT count(DISTINCT s.row_index) FROM registry.snapshot_suggestion s \
@@ -36,26 +33,26 @@ pub async fn tally(store: &Store, snapshot: SnapshotId) -> Result<Tally, StoreEr
     Ok(Tally { ours: row.get(0), unmatched: row.get(1), retired: row.get(2), suggested: row.get(3) })
 }
 
-/// Which rows of a pair of snapshots.
+/// A side of a comparison of two snapshots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
-    /// In the later one and not in the earlier.
+    /// Rows in the later one and not in the earlier one.
     Appeared,
-    /// In the earlier one and not in the later.
+    /// Rows in the earlier one and not in the later one.
     Disappeared,
 }
 
-/// One row that came or went.
+/// One row that appeared or disappeared.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct RowChange {
     pub code: String,
     pub name: String,
     pub facility: Option<Uuid>,
-    /// The facility's own name, where it is one of ours.
+    /// The registered name, if the row is of one of our facilities.
     pub known_as: Option<String>,
 }
 
-/// How many rows there are, and how many of them belong to facilities of ours.
+/// The number of rows, and of those that belong to our facilities.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Count {
     pub rows: i64,
@@ -73,10 +70,7 @@ const fn sides(which: Side, before: SnapshotId, after: SnapshotId) -> (Uuid, Uui
     }
 }
 
-/// How many rows came or went.
-///
-/// # Errors
-/// Where the database is away.
+/// The number of rows that appeared or disappeared.
 pub async fn count(store: &Store, which: Side, before: SnapshotId, after: SnapshotId) -> Result<Count, StoreError> {
     let (of, other) = sides(which, before, after);
     let query = format!("SELECT count(*), count(r.facility_id) {ONLY_IN}");
@@ -84,10 +78,7 @@ pub async fn count(store: &Store, which: Side, before: SnapshotId, after: Snapsh
     Ok(Count { rows: row.get(0), ours: row.get(1) })
 }
 
-/// The rows that came or went, those of ours first.
-///
-/// # Errors
-/// Where the database is away.
+/// The rows that appeared or disappeared, those of our facilities first.
 pub async fn changed(
     store: &Store,
     which: Side,
@@ -100,10 +91,7 @@ pub async fn changed(
     rows(store, &format!("{ONLY_IN} ORDER BY r.facility_id IS NULL, r.code"), &[&of, &other], limit, offset).await
 }
 
-/// The rows of facilities that are watched.
-///
-/// # Errors
-/// Where the database is away.
+/// The rows of registered facilities.
 pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) -> Result<Vec<RowChange>, StoreError> {
     let from =
         "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.facility_id IS NOT NULL ORDER BY r.row_index";
@@ -111,9 +99,6 @@ pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) 
 }
 
 /// The row of a snapshot that has `code`.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn with_code(store: &Store, snapshot: SnapshotId, code: &str) -> Result<Option<RowChange>, StoreError> {
     let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.code = $2 ORDER BY r.row_index";
     Ok(rows(store, from, &[&snapshot.0, &code], 1, 0).await?.pop())
@@ -136,10 +121,7 @@ async fn rows(
     Ok(rows.into_iter().map(changed).collect())
 }
 
-/// The rows of nobody, those that resemble a facility first, each with its suggestions.
-///
-/// # Errors
-/// Where the database is away.
+/// The unmatched rows with their suggestions, those that resemble a facility first.
 pub async fn unmatched(
     store: &Store,
     snapshot: SnapshotId,

@@ -1,4 +1,4 @@
-//! Of every kind of list, the newest snapshot that is believed, and what it changed.
+//! The newest accepted snapshot of every kind of list, and what it changed.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -7,16 +7,16 @@ use super::super::{QueryContext as _, Store, StoreError};
 use super::ListSnapshot;
 use super::change::{Count, Tally};
 
-/// The newest believed snapshot of a kind, and what it changed.
+/// The newest accepted snapshot of a kind, and what it changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Newest {
     pub snapshot: ListSnapshot,
     pub tally: Tally,
-    /// Since the one before, where there is one.
+    /// The changes since the previous one, if there is one.
     pub change: Option<SnapshotChange>,
 }
 
-/// What came and went between two snapshots of a kind.
+/// What appeared and disappeared between two snapshots of a kind.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SnapshotChange {
     pub before: ListSnapshot,
@@ -24,7 +24,7 @@ pub struct SnapshotChange {
     pub disappeared: Count,
 }
 
-/// As many kinds are compared at most; there are 47 prefectures.
+/// At most this many kinds are compared; there are 47 prefectures.
 const KINDS: usize = 60;
 
 impl ListSnapshot {
@@ -33,7 +33,7 @@ impl ListSnapshot {
     }
 }
 
-/// The newest believed one of each kind; `all` are all snapshots, the newest first.
+/// The newest accepted one of each kind; `all` are all snapshots, the newest first.
 #[must_use]
 pub fn of_each_kind(all: &[ListSnapshot]) -> Vec<&ListSnapshot> {
     let mut newest: Vec<&ListSnapshot> = Vec::new();
@@ -45,7 +45,7 @@ pub fn of_each_kind(all: &[ListSnapshot]) -> Vec<&ListSnapshot> {
     newest
 }
 
-/// The believed one of the same kind before `snapshot`; `all` are all snapshots, the newest first.
+/// The accepted one of the same kind before `snapshot`; `all` are all snapshots, the newest first.
 #[must_use]
 pub fn before<'a>(all: &'a [ListSnapshot], snapshot: &ListSnapshot) -> Option<&'a ListSnapshot> {
     let index = all.iter().position(|other| other.snapshot == snapshot.snapshot)?;
@@ -53,9 +53,6 @@ pub fn before<'a>(all: &'a [ListSnapshot], snapshot: &ListSnapshot) -> Option<&'
 }
 
 /// The newest of each kind with its counts, in one query; `all` are all snapshots, the newest first.
-///
-/// # Errors
-/// Where the database is away.
 pub async fn newest(store: &Store, all: &[ListSnapshot]) -> Result<Vec<Newest>, StoreError> {
     const QUERY: &str = "SELECT t.ours, t.unmatched, t.retired, s.suggested, a.rows, a.ours, d.rows, d.ours \
         FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS pair(new, old, number) \

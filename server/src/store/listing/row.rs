@@ -1,4 +1,4 @@
-//! The rows of a snapshot, whose they are, and whose they might be.
+//! The rows of a snapshot, the facilities that they match, and the suggested ones.
 
 use std::pin::pin;
 
@@ -17,7 +17,7 @@ use super::ListSnapshot;
 pub struct SnapshotRow {
     pub row_index: i32,
     pub sheet: i16,
-    /// As the editor counts.
+    /// The row number in the file, as an editor shows it.
     pub row: i32,
     pub code: String,
     pub name: String,
@@ -26,22 +26,22 @@ pub struct SnapshotRow {
     pub retired: bool,
 }
 
-/// Whose a row may be.
+/// A facility that a row may belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuggestionRow {
     pub row_index: i32,
-    /// 0 is the likeliest.
+    /// 0 is the most likely.
     pub rank: i16,
     pub facility: Uuid,
     pub reasons: Vec<&'static str>,
 }
 
-/// A row that belongs to nobody.
+/// An unmatched row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmatched {
     #[serde(flatten)]
     pub line: SnapshotRow,
-    /// The likeliest first.
+    /// The most likely first.
     pub suggestions: Vec<Candidate>,
 }
 
@@ -69,10 +69,7 @@ fn line(row: &tokio_postgres::Row) -> SnapshotRow {
     }
 }
 
-/// Keeps a snapshot with all its rows, or nothing of it. `false` where it is there already.
-///
-/// # Errors
-/// Where the database is away.
+/// Stores a snapshot with all its rows in one transaction. `false` if it is stored already.
 pub async fn keep(
     store: &Store,
     snapshot: &ListSnapshot,
@@ -117,7 +114,7 @@ async fn copy(
     snapshot: SnapshotId,
     lines: impl Iterator<Item = SnapshotRow>,
 ) -> Result<(), StoreError> {
-    let context = "keep the rows of a snapshot";
+    let context = "store the rows of a snapshot";
     let statement = "COPY registry.snapshot_row (snapshot_id, row_index, sheet, row, code, name, address, facility_id, retired) \
                      FROM STDIN BINARY";
     let types =
@@ -138,7 +135,7 @@ async fn suggest(
     snapshot: SnapshotId,
     suggested: &[SuggestionRow],
 ) -> Result<(), StoreError> {
-    let context = "keep suggestions";
+    let context = "store suggestions";
     let statement =
         "COPY registry.snapshot_suggestion (snapshot_id, row_index, rank, facility_id, reasons) FROM STDIN BINARY";
     let types = [Type::UUID, Type::INT4, Type::INT2, Type::UUID, Type::TEXT_ARRAY];
@@ -151,10 +148,7 @@ async fn suggest(
     Ok(())
 }
 
-/// Writes whose the rows are by now, and the suggestions in place of earlier ones.
-///
-/// # Errors
-/// Where the database is away.
+/// Writes the current matches of the rows, and replaces the suggestions.
 pub async fn rematch(
     store: &Store,
     snapshot: SnapshotId,
@@ -162,7 +156,7 @@ pub async fn rematch(
     suggested: &[SuggestionRow],
 ) -> Result<(), StoreError> {
     let mut client = store.client().await?;
-    let transaction = client.transaction().await.context("begin to match again")?;
+    let transaction = client.transaction().await.context("begin a new match")?;
     let indexes: Vec<i32> = matches.iter().map(|(row_index, ..)| *row_index).collect();
     let facilities: Vec<Option<Uuid>> = matches.iter().map(|(_, facility, _)| *facility).collect();
     let retired: Vec<bool> = matches.iter().map(|(.., retired)| *retired).collect();
@@ -171,15 +165,12 @@ pub async fn rematch(
                   WHERE r.snapshot_id = $1 AND r.row_index = m.row_index";
     transaction.execute(update, &[&snapshot.0, &indexes, &facilities, &retired]).await.context("match rows again")?;
     let forget = "DELETE FROM registry.snapshot_suggestion WHERE snapshot_id = $1";
-    transaction.execute(forget, &[&snapshot.0]).await.context("forget suggestions")?;
+    transaction.execute(forget, &[&snapshot.0]).await.context("delete suggestions")?;
     suggest(&transaction, snapshot, suggested).await?;
     transaction.commit().await.context("match rows again")
 }
 
-/// Rows with `code` resemble nobody any more.
-///
-/// # Errors
-/// Where the database is away.
+/// Deletes the suggestions of rows with `code`.
 pub async fn dismiss(store: &Store, code: &str) -> Result<(), StoreError> {
     let delete = "DELETE FROM registry.snapshot_suggestion s USING registry.snapshot_row r \
                   WHERE r.snapshot_id = s.snapshot_id AND r.row_index = s.row_index AND r.code = $1";
@@ -187,20 +178,14 @@ pub async fn dismiss(store: &Store, code: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All rows in their order.
-///
-/// # Errors
-/// Where the database is away.
+/// All rows, in order.
 pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 ORDER BY row_index");
     let rows = store.client().await?.query(&query, &[&snapshot.0]).await.context("read the rows of a snapshot")?;
     Ok(rows.iter().map(line).collect())
 }
 
-/// The rows that belong to facilities of ours.
-///
-/// # Errors
-/// Where the database is away.
+/// The rows of our facilities.
 pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>, StoreError> {
     let query = format!(
         "SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NOT NULL ORDER BY row_index"
@@ -209,20 +194,14 @@ pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<Snapshot
     Ok(rows.iter().map(line).collect())
 }
 
-/// How many of its rows belong to nobody.
-///
-/// # Errors
-/// Where the database is away.
+/// The number of unmatched rows.
 pub async fn unmatched_count(store: &Store, snapshot: SnapshotId) -> Result<i64, StoreError> {
     let query = "SELECT count(*) FROM registry.snapshot_row WHERE snapshot_id = $1 AND facility_id IS NULL";
     let row = store.client().await?.query_one(query, &[&snapshot.0]).await.context("count unmatched rows")?;
     Ok(row.get(0))
 }
 
-/// The rows that belong to nobody: those that resemble somebody, or with `all` every one.
-///
-/// # Errors
-/// Where the database is away.
+/// The unmatched rows: those that resemble a facility, or with `all` every one.
 pub async fn unmatched(store: &Store, snapshot: SnapshotId, all: bool) -> Result<Vec<Unmatched>, StoreError> {
     let query = "SELECT r.row_index, r.sheet, r.row, r.code, r.name, r.address, r.facility_id, r.retired, \
                  s.facility_id, f.code, f.name, s.reasons \
@@ -235,7 +214,7 @@ pub async fn unmatched(store: &Store, snapshot: SnapshotId, all: bool) -> Result
     Ok(gathered(&rows))
 }
 
-/// Rows of the database, one a suggestion, as rows of a snapshot with their suggestions.
+/// Groups database rows, one per suggestion, into rows of a snapshot with their suggestions.
 pub(super) fn gathered(rows: &[tokio_postgres::Row]) -> Vec<Unmatched> {
     let mut found: Vec<Unmatched> = Vec::new();
     for row in rows {

@@ -60,7 +60,7 @@ pub(in crate::web) struct SnapshotRows {
     as_of: AsOf,
     snapshot: Described,
     tally: Tally,
-    /// Which rows these are.
+    /// The view of the rows.
     show: &'static str,
     total: i64,
     rows: Value,
@@ -68,7 +68,7 @@ pub(in crate::web) struct SnapshotRows {
     next: Option<String>,
 }
 
-/// `/api/v1/listing/{snapshot}`: a page of one view of its rows.
+/// `/api/v1/listing/{snapshot}`: a page of one view of the rows.
 pub(in crate::web) async fn one(
     State(web): State<Web>,
     Path(id): Path<String>,

@@ -1,4 +1,4 @@
-//! `/api/v1/parked`: which facilities stand still as a record of theirs could not be followed, and what waits.
+//! `/api/v1/parked`: facilities that are blocked by a record that could not be folded, and the waiting records.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -13,16 +13,16 @@ use crate::web::path::{FacilityPath, facility_path};
 use crate::web::query::QueryParameters;
 use crate::web::read::parked::after;
 
-/// Records that were left out, in one answer.
+/// Skipped records in one answer.
 const LEFT_OUT: i64 = 100;
 
 #[derive(Serialize)]
 pub(in crate::web) struct AllParked {
     #[serde(flatten)]
     as_of: AsOf,
-    /// Those that were stopped first come first.
+    /// Those that were blocked first come first.
     facilities: Vec<ParkedFacility>,
-    /// What people left out, the newest first.
+    /// The records that people skipped, the newest first.
     left_out: Vec<SkippedRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -49,7 +49,7 @@ pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuer
 pub(in crate::web) struct ParkedRecords {
     #[serde(flatten)]
     as_of: AsOf,
-    /// Absent where nothing of it waits.
+    /// Absent if no record of the facility waits.
     facility: Option<ParkedFacility>,
     /// In the order of the log.
     records: Vec<QueuedRecord>,
@@ -57,7 +57,7 @@ pub(in crate::web) struct ParkedRecords {
     next: Option<String>,
 }
 
-/// `/api/v1/parked/{facility}`, by a code or an identifier.
+/// `/api/v1/parked/{facility}`, with a code or an identifier.
 pub(in crate::web) async fn one(
     State(web): State<Web>,
     Path(facility): Path<String>,

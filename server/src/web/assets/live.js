@@ -125,7 +125,7 @@
 
   const same = (one, other) => bare(one).isEqualNode(bare(other));
 
-  // Puts `fresh` in the place of `old`; whoever had the focus in there keeps it, and what was opened stays open.
+  // Puts `fresh` in the place of `old`; focus is restored, and opened details stay open.
   function swap(old, fresh) {
     const details = fresh.querySelectorAll('details');
     old.querySelectorAll('details').forEach((one, place) => { if (details[place]) details[place].open = one.open; });
@@ -155,7 +155,7 @@
       if (fresh) changed += reconcile(list, fresh);
     }
     tick();
-    if (changed) tell(changed);
+    if (changed) announceChanges(changed);
   }
 
   function reconcile(list, fresh) {
@@ -183,7 +183,7 @@
     return changed;
   }
 
-  function tell(count) {
+  function announceChanges(count) {
     unannounced += count;
     if (Date.now() - announcedAt < ANNOUNCED_EVERY) return;
     announcedAt = Date.now();
@@ -191,7 +191,7 @@
     unannounced = 0;
   }
 
-  // Counting on: the words are those of `when.rs`.
+  // Ages of instants; the words are those of `when.rs`.
 
   const JAPANESE = root.lang === 'ja';
   const UNITS = JAPANESE ? ['秒', '分', '時間', '日'] : [' s', ' min', ' h', ' d'];

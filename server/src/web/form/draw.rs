@@ -1,4 +1,4 @@
-//! A form as people see it: every field with its label, its hint and, where it was not accepted, why beside it.
+//! Draws a form: every field with its label, its hint and, after a rejection, the reason beside it.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -11,20 +11,20 @@ use crate::statement::{BY, BY_LIMIT, Field, ID, Input, Moment, SURE, Statement, 
 use crate::web::lang::Lang;
 use crate::web::{text, when};
 
-/// What a form is drawn with.
+/// The inputs of a drawn form.
 pub(in crate::web) struct Drawn<'a> {
     pub(in crate::web) lang: Lang,
-    /// Where it is sent.
+    /// The address to which it is sent.
     pub(in crate::web) action: &'a str,
     pub(in crate::web) entered: &'a Entered,
-    /// Who filled in the last one on this machine.
+    /// The name in the last form on this machine.
     pub(in crate::web) who: Option<&'a str>,
     pub(in crate::web) now: DateTime<Utc>,
-    /// What a field of an instant ahead begins with.
+    /// The default of a field for a future instant.
     pub(in crate::web) next: Option<DateTime<Utc>>,
 }
 
-/// The form of a statement. What the person should think about stands below; they have to say that it is meant.
+/// Draws the form of a statement. A doubt is shown at the end, where the person has to confirm it.
 pub(in crate::web) fn draw(statement: &Statement, drawn: &Drawn<'_>) -> Markup {
     let Drawn { lang, action, entered, who, .. } = drawn;
     let doubt = entered.doubt();
@@ -74,8 +74,8 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
         Input::Minute(moment) => {
             let required = *moment != Moment::Optional;
             let local = match moment {
-                Moment::Past => when::held(*now),
-                Moment::Ahead => when::held(next.unwrap_or(*now)),
+                Moment::Past => when::control_value(*now),
+                Moment::Ahead => when::control_value(next.unwrap_or(*now)),
                 Moment::Any | Moment::Optional => String::new(),
             };
             around(
@@ -134,7 +134,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
     }
 }
 
-/// A field of one line.
+/// Draws a field of one line.
 struct FormRow<'a> {
     name: &'static str,
     label: &'a Text,
@@ -170,7 +170,7 @@ fn around(lang: Lang, entered: &Entered, name: &str, label: &Text, hint: Option<
     }
 }
 
-/// The hint, and what is wrong with it.
+/// Draws the hint and the problem of a field.
 fn beside(lang: Lang, entered: &Entered, name: &str, hint: Option<&Text>) -> Markup {
     html! {
         span.beside id=(described(name)) {

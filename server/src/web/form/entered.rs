@@ -1,4 +1,4 @@
-//! Reads a form as it was sent: strictly, with every mistake told beside its field, and nothing lost of what was typed.
+//! Reads a submitted form strictly: every mistake is shown beside its field, and no typed text is lost.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,23 @@ use yomitori_facility::{Calendar, Text};
 use crate::statement::{Problem, SURE, Statement, ValidStatement};
 use crate::web::error::Failure;
 
-/// Where to go on.
+/// The field that names the next page.
 pub(super) const BACK: &str = "back";
 
-/// Far more than any form of ours needs.
+/// Far more than any form of this server needs.
 const BODY_LIMIT: usize = 16 << 10;
-/// What is too large is heard out up to here and thrown away: whoever is cut off while sending never reads why.
-const HEARD_LIMIT: usize = 8 << 20;
+/// A larger body is read up to here and discarded, because a client that is cut off while sending never reads the
+/// error.
+const DISCARD_LIMIT: usize = 8 << 20;
 
-/// A form as it was sent.
+/// A submitted form.
 #[derive(Default)]
 pub(in crate::web) struct Entered {
     typed: BTreeMap<String, String>,
     mistakes: BTreeMap<&'static str, Text>,
 }
 
-/// Reads the body of a form in which only `known` names may stand.
+/// Reads the body of a form in which only the `known` names are allowed.
 pub(in crate::web) async fn read(parts: &Parts, body: Body, known: &[&str]) -> Result<Entered, Failure> {
     let media = parts.headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
@@ -43,7 +44,7 @@ async fn hear(body: Body) -> Result<Vec<u8>, Failure> {
         heard = heard.saturating_add(chunk.len());
         if heard <= BODY_LIMIT {
             kept.extend_from_slice(&chunk);
-        } else if heard > HEARD_LIMIT {
+        } else if heard > DISCARD_LIMIT {
             break;
         }
     }
@@ -51,7 +52,7 @@ async fn hear(body: Body) -> Result<Vec<u8>, Failure> {
 }
 
 impl Entered {
-    /// What was typed before, such as in the address.
+    /// A form with values from the address.
     pub(in crate::web) fn prefilled(typed: BTreeMap<String, String>) -> Self {
         Self { typed, mistakes: BTreeMap::new() }
     }
@@ -66,7 +67,7 @@ impl Entered {
                 let shown: String = name.chars().filter(|letter| !letter.is_control()).take(60).collect();
                 return Err(Failure::Form(Text::new(
                     format!("この入力欄はありません:「{shown}」。ページを開き直して入力してください。"),
-                    format!("there is no field `{shown}`; open the page again and fill in its form."),
+                    format!("unknown field `{shown}`; open the page again and fill in its form."),
                 )));
             }
             if typed.insert(name, value.trim().to_owned()).is_some() {
@@ -91,12 +92,12 @@ impl Entered {
         self.mistakes.len()
     }
 
-    /// Where to go after it: a word that the page knows.
+    /// The next page, as a word that the page knows.
     pub(in crate::web) fn back(&self) -> &str {
         self.typed(BACK).unwrap_or_default()
     }
 
-    /// What may be recorded of it, where every field holds; what doesn't is told by [`mistake`](Self::mistake).
+    /// Returns the statement if every field is valid; [`mistake`](Self::mistake) then returns the problems.
     pub(in crate::web) fn checked(
         &mut self,
         statement: &Statement,
@@ -107,25 +108,25 @@ impl Entered {
         checked.map_err(|problems| problems.into_iter().for_each(|problem| self.refuse(problem))).ok()
     }
 
-    /// A field can't be as it was typed.
+    /// Adds a problem with a field.
     pub(in crate::web) fn refuse(&mut self, Problem { field, text }: Problem) {
         self.mistakes.insert(field, text);
     }
 
-    /// The only thing that is missing is that a doubtful hour is meant.
+    /// The doubt to confirm, if it is the only problem.
     pub(in crate::web) fn doubt(&self) -> Option<&Text> {
         self.mistakes.get(SURE).filter(|_| self.mistakes.len() == 1)
     }
 }
 
-/// Percent-decoded; what is no UTF-8 is refused and never replaced.
+/// Percent-decodes a text. Invalid UTF-8 is rejected and never replaced.
 fn decoded(bytes: &[u8]) -> Result<String, Failure> {
     let spaced: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let text = percent_encoding::percent_decode(&spaced).decode_utf8().map(std::borrow::Cow::into_owned);
     text.map_err(|_| {
         Failure::Form(Text::fixed(
             "文字コードがUTF-8ではありません。ページを開き直して入力してください。",
-            "this is no UTF-8; open the page again and fill in its form.",
+            "invalid UTF-8; open the page again and fill in its form.",
         ))
     })
 }

@@ -1,8 +1,8 @@
 //! A form that is sent twice, by a double click or a reload, states its content once.
 //!
-//! Each drawn form carries the identifier of its statement. What came of it is remembered for a while: the same form, sent
-//! again, waits for the first and gets its answer. Another instance would write it into the log again, where the fold
-//! counts a statement of one identifier once.
+//! Each form contains an identifier for its statement. The outcome is remembered for a while: a repeated form waits for
+//! the first and gets its answer. Another instance would append the statement again, and the fold counts a statement of
+//! one identifier once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use yomitori_proto::id::StatementId;
 
-/// Forms that are remembered.
+/// The number of remembered forms.
 const REMEMBERED: usize = 4096;
 
 type Outcome<T> = Arc<OnceCell<T>>;
 
-/// What was stated lately, by the numbers of the forms.
+/// The recent outcomes by the identifier of the form.
 pub(in crate::web) struct Once<T>(Mutex<VecDeque<(StatementId, Outcome<T>)>>);
 
 impl<T> Default for Once<T> {
@@ -25,7 +25,7 @@ impl<T> Default for Once<T> {
 }
 
 impl<T: Copy> Once<T> {
-    /// What came of stating the form with this number: of doing so now, or of the first time. A failure is not remembered.
+    /// Runs `stating` for this form, or returns the outcome of the first run. A failure is not remembered.
     pub(in crate::web) async fn state<E>(
         &self,
         form: Option<StatementId>,

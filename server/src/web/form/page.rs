@@ -1,4 +1,4 @@
-//! The page around a form: what it is about, why it was not recorded, and, on the page after it, what came of it.
+//! The page around a form: its subject, why it was rejected, and, on the next page, its outcome.
 
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -17,9 +17,9 @@ use crate::web::layout::{self, Page};
 use crate::web::query::QueryParameters;
 use crate::web::{Web, call_centre, text, who};
 
-/// What every form has beside its own fields.
+/// The fields that every form has beside its own.
 const COMMON: [&str; 5] = [BY, WHY, SURE, ID, "back"];
-/// The parameter by which the next page says what came of a form.
+/// The parameter that carries the outcome of a form to the next page.
 pub(in crate::web) const RECORDED: &str = "recorded";
 
 /// The names of the fields of a form.
@@ -27,27 +27,27 @@ pub(in crate::web) fn names(statement: &Statement) -> Vec<&'static str> {
     statement.fields.iter().map(|field| field.name).chain(COMMON).collect()
 }
 
-/// Leads to `path`, whose page says what came of the form.
+/// Redirects to `path`, whose page shows the outcome of the form.
 pub(in crate::web) fn recorded(path: &str, by: &str, outcome: StatementOutcome) -> Response {
-    let said = match outcome {
+    let word = match outcome {
         StatementOutcome::Shown => "shown",
         StatementOutcome::Accepted => "accepted",
     };
-    let mut response = Redirect::to(&format!("{path}?{RECORDED}={said}")).into_response();
+    let mut response = Redirect::to(&format!("{path}?{RECORDED}={word}")).into_response();
     response.headers_mut().append(header::SET_COOKIE, who::cookie(by));
     response
 }
 
-/// What came of the form that led here.
+/// Draws the outcome of the form that led here.
 pub(in crate::web) fn outcome(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
-    let said = given.one_of(RECORDED, &["shown", "accepted"])?;
-    let said = said.map(|said| if said == "shown" { (&text::RECORDED, "good") } else { (&text::ACCEPTED, "warn") });
+    let shown = given.one_of(RECORDED, &["shown", "accepted"])?;
+    let shown = shown.map(|word| if word == "shown" { (&text::RECORDED, "good") } else { (&text::ACCEPTED, "warn") });
     Ok(html! {
-        @if let Some((said, class)) = said { p.outcome.(class) role="status" { (lang.both(said)) } }
+        @if let Some((shown, class)) = shown { p.outcome.(class) role="status" { (lang.both(shown)) } }
     })
 }
 
-/// Why a form was not accepted: it has mistakes, and how many, or the person should think.
+/// Why a form was not accepted: it has mistakes, or a doubt to confirm.
 pub(in crate::web) fn refused(entered: &Entered) -> Text {
     if entered.doubt().is_some() {
         return text::THINK.clone();
@@ -56,25 +56,25 @@ pub(in crate::web) fn refused(entered: &Entered) -> Text {
     Text::new(text::MEND.ja.replace("{n}", &count), text::MEND.en.replace("{n}", &count))
 }
 
-/// A form and what stands around it.
+/// A form and the page around it.
 pub(in crate::web) struct FormPage<'a> {
     pub(in crate::web) lang: Lang,
     pub(in crate::web) statement: &'static Statement,
     pub(in crate::web) title: String,
-    /// Where it is sent.
+    /// The address to which it is sent.
     pub(in crate::web) action: String,
-    /// Where a person goes who records nothing.
+    /// The address of the cancel link.
     pub(in crate::web) cancel: String,
-    /// Who filled in the last one on this machine.
+    /// The name in the last form on this machine.
     pub(in crate::web) who: Option<&'a str>,
-    /// Of the call centre, for those who are about to call.
+    /// The calendar of the call centre, for statements about a call.
     pub(in crate::web) calendar: Option<Calendar>,
     /// Why it was not recorded.
     pub(in crate::web) trouble: Option<Text>,
 }
 
 impl FormPage<'_> {
-    /// The form once more, with what was typed and why it was not recorded.
+    /// Draws the form again, with the typed values and why it was not recorded.
     pub(in crate::web) async fn refuse(
         mut self,
         web: &Web,
@@ -87,7 +87,7 @@ impl FormPage<'_> {
         Ok((status, self.draw(web, uri, entered, head).await?).into_response())
     }
 
-    /// The page; `head` says what the form is about.
+    /// Draws the page; `head` shows the subject of the form.
     pub(in crate::web) async fn draw(
         self,
         web: &Web,
@@ -108,7 +108,7 @@ impl FormPage<'_> {
             p.cancel { a href=(cancel) { (lang.one(&text::CANCEL)) } }
         };
         let here = layout::here(uri);
-        // A form that is being filled in is never redrawn.
+        // Outside every region: a live update never redraws a form that a person fills in.
         Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "form".to_owned(), main }.draw())
     }
 }

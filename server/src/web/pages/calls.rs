@@ -1,5 +1,5 @@
-//! `/calls`: who has to be telephoned for and why, the most urgent first; whether anybody answers now; and what is being
-//! waited for.
+//! `/calls`: the facilities that need a call and why, the most urgent first; whether the call centre is open; and
+//! pending results.
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
@@ -76,7 +76,7 @@ pub(in crate::web) async fn show(
     Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "fleet".to_owned(), main }.draw())
 }
 
-/// How a stage is drawn.
+/// The tone of a stage.
 fn described(stage: &str) -> (Tone, &'static Text) {
     match stage {
         "listed" => (Tone::Bad, &text::STAGE_LISTED),
@@ -91,7 +91,7 @@ fn described(stage: &str) -> (Tone, &'static Text) {
     }
 }
 
-/// The forms that help at a stage, the likeliest first.
+/// The forms for a stage, the most likely first.
 fn acts(stage: &str) -> Vec<(&'static str, &'static Text)> {
     match stage {
         "listed" | "needed" | "overdue" | "planned" => {
@@ -115,7 +115,7 @@ fn card(lang: Lang, call: &Call, now: DateTime<Utc>) -> Markup {
     let process: Option<Axis<OptOutStatus>> = read(process);
     let intention: Option<IntentStatement> = intention.as_ref().and_then(read);
     let flags: Vec<FlagStatus> = read(attention).unwrap_or_default();
-    // Where the process itself is not what asks for a call, the flag says why.
+    // If a flag and not the process asks for the call, the flag has the reason.
     let flag = match stage.as_str() {
         "stale" => "opt_out_stale",
         "withdraw" => "opt_out_against_intent",

@@ -1,4 +1,4 @@
-//! `/facilities/{code}`: one facility, what each axis says and why, its readers and terminals, and what happened.
+//! `/facilities/{code}`: one facility, each axis with its reason, readers, terminals, and the timeline.
 
 mod completeness;
 mod entry_text;
@@ -79,7 +79,7 @@ pub(in crate::web) async fn show(
     Ok(page.draw().into_response())
 }
 
-/// Who it is, and the answer to the first question: eligible or not, and beside it whether that is wanted.
+/// The facility's name and code, whether it is eligible, and whether it wants to be listed.
 fn head(lang: Lang, detail: &Detail, as_of: &AsOf) -> Markup {
     let line = &detail.line;
     html! {
@@ -110,7 +110,7 @@ fn head(lang: Lang, detail: &Detail, as_of: &AsOf) -> Markup {
     }
 }
 
-/// By which table the facility charges, as its code says.
+/// The fee table of the facility, by its code.
 fn table(lang: Lang, code: &str) -> Option<&'static str> {
     use yomitori_proto::code::Table;
     let (ja, en) = match InstitutionCode::parse(code).ok()?.table() {

@@ -1,4 +1,4 @@
-//! `/`: every facility as one row, with counts above and filters beside.
+//! `/`: every facility as one row, with counts and filters.
 
 mod controls;
 mod summary;
@@ -29,7 +29,7 @@ use crate::web::{Web, layout, text, when, word};
 
 pub(in crate::web) use summary::Summaries;
 
-/// The most urgent ones come first; the facility's page has them all.
+/// At most this many flags are shown, the most urgent first; the facility's page has all.
 const FLAGS_SHOWN: usize = 2;
 
 /// `/`.
@@ -69,7 +69,7 @@ struct List<'a> {
     asked: &'a FleetQuery,
     lines: &'a [StatusRow],
     attention: &'a BTreeMap<FacilityId, Value>,
-    /// How many facilities pass the filter.
+    /// The number of facilities that match the filter.
     total: i64,
     now: DateTime<Utc>,
 }
@@ -111,7 +111,7 @@ impl List<'_> {
         }
     }
 
-    /// A column that can be sorted by is a link: the other way round where it is sorted by already.
+    /// The head of a sortable column is a link; it reverses the order if the column is sorted by already.
     fn heading(&self, label: &Text, sort: Option<&'static str>) -> Markup {
         let lang = self.lang;
         let Some(sort) = sort else {
@@ -120,7 +120,7 @@ impl List<'_> {
         let given = &self.asked.given;
         let current = given.get("sort").unwrap_or("place") == sort;
         let descending = self.asked.order.descending;
-        // Where somebody looks for the newest or strongest, that comes first.
+        // In columns of times and levels, the newest or strongest comes first.
         let next = if current { !descending } else { sort != "place" };
         let link = given
             .link("/", &[("sort", (sort != "place").then_some(sort)), ("dir", next.then_some("desc")), ("page", None)]);
@@ -183,7 +183,7 @@ impl List<'_> {
         }
     }
 
-    /// The flags in a few words; opened, what each means and what to do next.
+    /// The flags in a few words; opened, the meaning and the next step of each.
     fn flags(&self, line: &StatusRow) -> Markup {
         let lang = self.lang;
         let standing: Vec<FlagStatus> =
@@ -222,12 +222,12 @@ impl List<'_> {
     }
 }
 
-/// The page of a facility.
+/// The address of a facility's page.
 pub(in crate::web) fn address(line: &StatusRow) -> String {
     line.code.as_ref().map_or_else(|| format!("/facilities/{}", line.facility_id), |code| format!("/facilities/{code}"))
 }
 
-/// What the group wants, and how far an opt-out has got. It stands beside eligibility and takes nothing away from it.
+/// The intent and the progress of an opt-out. They are shown beside eligibility and never hide it.
 pub(in crate::web) fn wish(lang: Lang, line: &StatusRow) -> Markup {
     html! {
         (word::chip(lang, Axis::Intent, &line.intent))
@@ -235,7 +235,7 @@ pub(in crate::web) fn wish(lang: Lang, line: &StatusRow) -> Markup {
     }
 }
 
-/// The ladder, and its level in words.
+/// The ladder of evidence and the level in words.
 pub(in crate::web) fn evidence(lang: Lang, line: &StatusRow) -> Markup {
     let (level, seen) = (line.evidence_level.as_deref(), line.evidence.as_str());
     html! {

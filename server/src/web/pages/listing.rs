@@ -1,5 +1,5 @@
-//! `/listing`: what the ministry's list says, as it was imported: the newest snapshot of each kind and what it changed, what
-//! waits in quarantine and why, and every snapshot that is kept.
+//! `/listing`: the imported lists of the ministry: the newest snapshot of each kind and its changes, the snapshots in
+//! quarantine and why, and every stored snapshot.
 
 pub(in crate::web) mod cadence;
 pub(in crate::web) mod decide;
@@ -30,7 +30,7 @@ use crate::web::query::QueryParameters;
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
-/// Who took in, released and dismissed what, and how many of those are shown.
+/// The kinds of decisions, and the number that is shown.
 const DECISIONS: [&str; 3] = ["snapshot_imported", "snapshot_released", "list_row_dismissed"];
 const DECIDED: i64 = 20;
 
@@ -96,12 +96,12 @@ pub(in crate::web) async fn show(
     Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
 }
 
-/// A snapshot's own page.
+/// The address of a snapshot's page.
 pub(in crate::web) fn address(snapshot: &ListSnapshot) -> String {
     format!("/listing/{}", snapshot.snapshot)
 }
 
-/// Source and coverage, as people say them.
+/// Source and coverage in words.
 pub(in crate::web) fn kind(lang: Lang, snapshot: &ListSnapshot) -> String {
     let coverage = match snapshot.coverage.split_once(':') {
         Some(("prefecture", number)) => number.parse::<Prefecture>().map_or_else(
@@ -120,7 +120,7 @@ pub(in crate::web) fn date(at: DateTime<Utc>) -> String {
     at.with_timezone(&tokyo()).format("%Y-%m-%d").to_string()
 }
 
-/// How far a snapshot got.
+/// The state of a snapshot.
 pub(in crate::web) fn state(lang: Lang, snapshot: &ListSnapshot) -> Markup {
     match snapshot.state() {
         "applied" => word::sign(Tone::Good, lang.one(&text::APPLIED)),
@@ -164,7 +164,7 @@ fn of_ours(lang: Lang, count: Count) -> Markup {
     html! { @if count.ours > 0 { " (" (lang.one(&text::OF_OURS).replace("{n}", &grouped(count.ours))) ")" } }
 }
 
-/// Why a snapshot is not believed, and what a person can do.
+/// Why a snapshot is in quarantine, and what a person can do.
 pub(super) fn doubtful(lang: Lang, snapshot: &ListSnapshot) -> Markup {
     let before = i64::from(snapshot.rows_before.unwrap_or(0));
     let rows = i64::from(snapshot.rows);

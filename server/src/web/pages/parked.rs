@@ -1,5 +1,5 @@
-//! `/parked`: facilities of which a record could not be followed: since when, how many records wait, why, and what can be
-//! done about it. `/parked/{facility}`: every record that waits.
+//! `/parked`: facilities that are blocked by a record that could not be folded: since when, how many records wait, why,
+//! and the next steps. `/parked/{facility}`: every waiting record.
 
 pub(in crate::web) mod act;
 
@@ -27,9 +27,9 @@ use crate::web::read::parked::after;
 use crate::web::word::{self, Tone};
 use crate::web::{Web, text, when};
 
-/// The parameter by which the next page says what came of a retry.
+/// The parameter that carries the outcome of a retry to the next page.
 const TRIED: &str = "tried";
-/// Records that were left out, on one page.
+/// Skipped records on one page.
 const LEFT_OUT: i64 = 50;
 
 /// `/parked`.
@@ -62,7 +62,7 @@ pub(in crate::web) async fn show(
         @if !left_out.is_empty() {
             section aria-labelledby="left-out-title" {
                 h2 #left-out-title { (lang.both(&text::LEFT_OUT)) }
-                ol #left-out.cards data-keyed { @for left_out in &left_out { (said(lang, left_out, as_of.now)) } }
+                ol #left-out.cards data-keyed { @for left_out in &left_out { (skipped(lang, left_out, as_of.now)) } }
             }
         }
     };
@@ -112,15 +112,15 @@ pub(in crate::web) async fn one(
 }
 
 fn tried(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
-    let said = given.one_of(TRIED, &["goes_on", "still", "asked"])?.map(|said| match said {
-        "goes_on" => (&text::GOES_ON, "good"),
+    let shown = given.one_of(TRIED, &["goes_on", "still", "asked"])?.map(|shown| match shown {
+        "goes_on" => (&text::RESUMED, "good"),
         "still" => (&text::STILL_PARKED, "warn"),
         _ => (&text::RETRY_ASKED, "warn"),
     });
-    Ok(html! { @if let Some((said, class)) = said { p.outcome.(class) role="status" { (lang.both(said)) } } })
+    Ok(html! { @if let Some((shown, class)) = shown { p.outcome.(class) role="status" { (lang.both(shown)) } } })
 }
 
-/// What people call it, with the way to its page.
+/// The name of a facility, with a link to its page.
 fn name(lang: Lang, facility: FacilityId, name: Option<&str>) -> Markup {
     html! {
         @if facility == FacilityId::FLEET { a.name href="/rules" { (lang.one(&text::SAID_OF_ALL)) } }
@@ -129,14 +129,14 @@ fn name(lang: Lang, facility: FacilityId, name: Option<&str>) -> Markup {
     }
 }
 
-/// Why a record waits: for people, and as the projector says it.
+/// Why a record waits: a sentence for people, and the projector's reason.
 fn why(lang: Lang, reason: &str) -> Markup {
-    let said = match reason.split(':').next() {
+    let sentence = match reason.split(':').next() {
         Some("decode") => &text::NOT_DECODED,
         Some("fold") => &text::NOT_FOLDED,
         _ => &text::BEHIND_ANOTHER,
     };
-    html! { (lang.one(said)) " " small.en lang="en" { (reason) } }
+    html! { (lang.one(sentence)) " " small.en lang="en" { (reason) } }
 }
 
 pub(super) fn place(lang: Lang, position: Position) -> Markup {
@@ -189,7 +189,7 @@ fn row(lang: Lang, record: &QueuedRecord, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn said(lang: Lang, left_out: &SkippedRecord, now: DateTime<Utc>) -> Markup {
+fn skipped(lang: Lang, left_out: &SkippedRecord, now: DateTime<Utc>) -> Markup {
     let SkippedRecord { facility_id, name: named, place: at, by, why, at: said_at } = left_out;
     html! {
         li.card.row data-key={ (at) "." (said_at.timestamp_micros()) } {

@@ -1,7 +1,7 @@
-//! `/facilities/{code}/record/{key}`: a form by which a person states something of a facility, and what comes of it.
+//! `/facilities/{code}/record/{key}`: a form by which a person states something about a facility.
 //!
-//! Sent, it is answered by a redirection, so that a reload sends nothing again. What was not accepted comes back as it
-//! was typed, with the reason beside each field; it works without any script.
+//! An accepted form is answered by a redirect, so that a reload sends nothing again. A rejected form comes back as
+//! typed, with the reason beside each field. It works without a script.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ use crate::web::path::{FacilityPath, facility_path};
 use crate::web::query::QueryParameters;
 use crate::web::{Web, call_centre, text, who, word};
 
-/// `GET /facilities/{code}/record/{key}`; fields may be filled in by the address.
+/// `GET /facilities/{code}/record/{key}`; the address may prefill fields.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
     Extension(lang): Extension<Lang>,
@@ -90,7 +90,7 @@ pub(in crate::web) async fn state(
     }
 }
 
-/// States it once, however often the form is sent.
+/// Records the statement once, however often the form is sent.
 async fn record(
     web: &Web,
     facility: FacilityId,
@@ -99,18 +99,18 @@ async fn record(
 ) -> Result<StatementOutcome, StatementError> {
     let stating = async {
         let position = web.operator.record(facility, checked.stated.clone(), event).await?;
-        // It is in the log; where the database is away, it will be shown later.
+        // The log contains it; if the database is away, it is shown later.
         Ok(web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted))
     };
     web.stated.state(checked.stated.id, stating).await
 }
 
-/// The hours by which a call is checked, and which are shown beside its form.
+/// The calendar by which a call is checked, and whose hours the form shows.
 async fn shown_calendar(web: &Web, statement: &Statement) -> Result<Option<Calendar>, StoreError> {
     Ok(if statement.telephones { Some(call_centre::calendar(&web.store).await?) } else { None })
 }
 
-/// The page from which a person came.
+/// The page that linked to the form.
 fn back(entered: &Entered, written: &str) -> String {
     if entered.back() == "calls" { "/calls".to_owned() } else { format!("/facilities/{written}") }
 }
@@ -136,7 +136,7 @@ fn page<'a>(
     }
 }
 
-/// Which facility it is about, and how that stands.
+/// Draws the facility of the form and its status.
 fn head(lang: Lang, statement: &Statement, written: &str, detail: &Detail) -> Markup {
     let line = &detail.line;
     html! {

@@ -1,5 +1,5 @@
-//! `/rules`: by what every facility is judged now, and everything that people said of the whole group: rules, closures,
-//! what they decided about the ministry's list. Each with who, when and why.
+//! `/rules`: the rules by which every facility is judged, and the statements about the whole group: rules, closures,
+//! decisions about the ministry's list, each with who, when and why.
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};

@@ -1,4 +1,4 @@
-//! A snapshot of the ministry's list, one view of its rows at a time.
+//! A snapshot of the ministry's list, one view of the rows at a time.
 
 use uuid::Uuid;
 use yomitori_proto::id::SnapshotId;
@@ -10,7 +10,7 @@ use crate::store::listing::row::Unmatched;
 use crate::store::listing::{self, ListSnapshot};
 use crate::web::error::Failure;
 
-/// What can be looked at.
+/// The views of a snapshot.
 pub(in crate::web) const VIEWS: [&str; 4] = ["unmatched", "ours", "appeared", "disappeared"];
 
 /// A page of rows.
@@ -19,7 +19,7 @@ pub(in crate::web) enum Rows {
     Plain(Vec<RowChange>),
 }
 
-/// The snapshot of an identifier, with all of them.
+/// Finds a snapshot by its identifier, and returns it with all snapshots.
 pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<(Vec<ListSnapshot>, usize), Failure> {
     let id = Uuid::parse_str(text).map_err(|_| Failure::NoPage)?;
     let all = listing::all(store).await?;
@@ -27,7 +27,7 @@ pub(in crate::web) async fn named(store: &Store, text: &str) -> Result<(Vec<List
     Ok((all, place))
 }
 
-/// A page of one view of a snapshot, and how many rows the view has.
+/// A page of one view of a snapshot, and the number of rows of the view.
 pub(in crate::web) async fn rows(
     store: &Store,
     all: &[ListSnapshot],

@@ -4,10 +4,14 @@ use crate::store::waiting::Position;
 use crate::web::error::Failure;
 use crate::web::query::QueryParameters;
 
-/// Behind which record a page begins.
+/// The record after which a page begins.
 pub(in crate::web) fn after(given: &QueryParameters) -> Result<Option<Position>, Failure> {
     let read = |text: &str| text.parse::<Position>();
     given.get("after").map(read).transpose().map_err(|_| {
-        Failure::parameter("after", "「次へ」のリンクから開いてください。", "a place in the log such as 2:17.")
+        Failure::parameter(
+            "after",
+            "「次へ」のリンクから開いてください。",
+            "must be a position in the log such as 2:17.",
+        )
     })
 }

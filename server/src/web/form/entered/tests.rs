@@ -1,4 +1,4 @@
-//! What a person, a slip of the hand or a hostile program may send as a form.
+//! Forms as people, typing errors and hostile programs may send them.
 
 use axum::http::Request;
 use proptest::prelude::*;

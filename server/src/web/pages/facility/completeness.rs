@@ -1,4 +1,4 @@
-//! Up to when a terminal's observations are here without a gap, and what is missing, as one line of its card.
+//! Up to when a terminal's observations are complete, and what is missing, as one line of the terminal's card.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -8,10 +8,10 @@ use crate::store::completeness::{Completeness, Hole};
 use crate::web::lang::Lang;
 use crate::web::{text, when};
 
-/// More holes than this are counted and not named.
+/// At most this many holes are listed; the others are counted.
 const NAMED: usize = 8;
 
-/// `lives` are those of one terminal, the present one first.
+/// Draws the completeness of one terminal from its `lives`, the present one first.
 pub(super) fn line(lang: Lang, lives: &[&Completeness], now: DateTime<Utc>) -> Markup {
     let complete_up_to = lives.first().and_then(|life| life.complete_up_to);
     let mut holes: Vec<(&Completeness, &Hole)> =
@@ -55,7 +55,7 @@ fn missing(lang: Lang, life: &Completeness, hole: &Hole) -> Markup {
                 (lang.one(&text::NOT_COLLECTED)) " " (lang.one(&collected_by(*source))) " " span.clock { (span(Some(*from), *to)) }
                 @if let Some(lost) = lost { " " (lang.one(&text::LOST).replace("{n}", &lost.to_string())) }
             }
-            Hole::NoFarewell { from } => { (lang.one(&text::NO_FAREWELL)) " " span.clock { (when::clock(*from)) } }
+            Hole::NoFarewell { from } => { (lang.one(&text::NO_STOP_NOTICE)) " " span.clock { (when::clock(*from)) } }
         }
         @if !life.current { " " small { (lang.one(&text::EARLIER_SPOOL)) } }
     }

@@ -1,4 +1,4 @@
-//! What happened, as a line of the timeline: a title, the details, and the level of evidence that it has by itself.
+//! A fact as a line of the timeline: a title, the details, and the level of evidence that it has on its own.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -16,11 +16,11 @@ use crate::web::{when, word};
 pub(super) struct EntryText {
     pub(super) title: Text,
     pub(super) details: Vec<Text>,
-    /// What it would be worth if nothing else were known.
+    /// The level of evidence that the fact has on its own.
     pub(super) level: Option<Level>,
 }
 
-/// Kinds of facts that are looked at together, with the key of the choice.
+/// The groups of kinds of facts, with the key of each choice.
 pub(super) const READS: [&str; 6] = [
     "tap_observed",
     "linkage_result_observed",
@@ -73,7 +73,7 @@ pub(super) const DEVICES: [&str; 16] = [
 ];
 pub(super) const CONNECTIONS: [&str; 2] = ["terminal_connected", "terminal_disconnected"];
 
-/// How a kind of fact is drawn in the margin.
+/// The mark of a kind of fact in the margin.
 pub(super) fn family(kind: &str) -> &'static str {
     if READS.contains(&kind) {
         "read"
@@ -100,12 +100,12 @@ fn plain(text: impl Into<String>) -> Text {
     Text::new(text.clone(), text)
 }
 
-/// So many digits tell the terminals of one facility apart.
+/// This many digits distinguish the terminals of one facility.
 pub(super) fn short(terminal: TerminalId) -> String {
     terminal.to_string().chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect()
 }
 
-/// Which part of the agent collected nothing.
+/// The part of the agent that collected nothing.
 pub(super) fn collected_by(source: GapSource) -> Text {
     match source {
         GapSource::Pcsc => Text::fixed("リーダー監視", "reader watch"),
@@ -151,8 +151,8 @@ impl EntryText {
             Event::SmartphoneReadAttested(read) => {
                 let test = read.test.then(|| Text::fixed("技術者のテスト", "a technician's test"));
                 let details = [Some(read.os.label()), test, Some(at(read.read_at))].into_iter().flatten().collect();
-                let said = happening("スマホの読み取りを確認", "Somebody saw a phone being read", details);
-                Self { level: Some(Level::Attested), ..said }
+                let text = happening("スマホの読み取りを確認", "A person confirmed a read", details);
+                Self { level: Some(Level::Attested), ..text }
             }
             Event::SmartphoneReadFailed(failed) => {
                 let cause = Cause::of(&failed.cause).map_or_else(|| plain(&failed.cause), Cause::sentence);
@@ -160,10 +160,10 @@ impl EntryText {
             }
             Event::FallbackUsed(used) => {
                 let what = Fallback::of(&used.fallback).map_or_else(|| plain(&used.fallback), Fallback::label);
-                happening("代わりの方法で確認", "Something else was used instead", vec![what])
+                happening("代わりの方法で確認", "Another way was used instead", vec![what])
             }
             Event::EntryWithdrawn(entry) => {
-                happening("入力を取り消し", "An entry was taken back", vec![plain(format!("#{}", entry.seq))])
+                happening("入力を取り消し", "An entry was withdrawn", vec![plain(format!("#{}", entry.seq))])
             }
             _ => return None,
         })
@@ -214,7 +214,11 @@ impl EntryText {
             Event::ReaderDetached(gone) => happening("リーダー取り外し", "Reader detached", vec![reader(gone.reader)]),
             Event::ReaderFlapping(flapping) => {
                 let count = Text::new(format!("{}回", flapping.count), format!("{} times", flapping.count));
-                happening("リーダーの接続が不安定", "Reader comes and goes", vec![reader(flapping.reader), count])
+                happening(
+                    "リーダーの接続が不安定",
+                    "Reader connection is unstable",
+                    vec![reader(flapping.reader), count],
+                )
             }
             Event::ReaderBlocked(blocked) => {
                 let device = plain(format!("{:04x}:{:04x}", blocked.vid, blocked.pid));
@@ -229,7 +233,7 @@ impl EntryText {
             }
             Event::SettingsTaken(taken) => happening(
                 "収集範囲の指定を受け取った",
-                "Told how much to collect",
+                "Collection limit received",
                 vec![taken.outcome.label(), taken.collection.label()],
             ),
             Event::FaceReaderRestarted(restarted) => {
@@ -242,7 +246,7 @@ impl EntryText {
                 let why = match gone.reason {
                     DisconnectReason::Closed => Text::fixed("正常終了", "closed"),
                     DisconnectReason::Lost => Text::fixed("通信断", "lost"),
-                    DisconnectReason::InstanceLost => Text::fixed("サーバー側の交代", "the server instance is gone"),
+                    DisconnectReason::InstanceLost => Text::fixed("サーバー側の交代", "the server instance was lost"),
                     DisconnectReason::Revoked => Text::fixed("証明書の失効", "revoked"),
                     DisconnectReason::Unknown => Text::fixed("不明", "unknown"),
                 };
@@ -284,9 +288,9 @@ impl EntryText {
             }
             Event::ReaderPurchased(bought) => happening("機器を購入", "Bought", vec![bought.item.label()]),
             Event::ReceptionArranged(arranged) => {
-                happening("受付の準備が完了", "Reception arranged", vec![at(arranged.arranged_at)])
+                happening("受付の準備が完了", "Reception desk ready", vec![at(arranged.arranged_at)])
             }
-            Event::NoticeHung(hung) => happening("掲示", "Notice hung", vec![hung.notice.label(), at(hung.hung_at)]),
+            Event::NoticeHung(hung) => happening("掲示", "Notice put up", vec![hung.notice.label(), at(hung.hung_at)]),
             Event::ListingIntentSet(set) => happening("掲載の意向", "Listing intent", vec![set.intent.label()]),
             Event::OptOutCallPlanned(planned) => {
                 happening("申出の電話を予定", "Opt-out call planned", vec![at(planned.planned_at)])
@@ -299,11 +303,11 @@ impl EntryText {
                 let details = [Some(at(made.called_at)), reference].into_iter().flatten().collect();
                 happening("申出の電話をかけた", "Opt-out call made", details)
             }
-            Event::OptOutAcknowledged(said) => {
-                happening("申出の受付を確認", "Opt-out confirmed", vec![at(said.acknowledged_at)])
+            Event::OptOutAcknowledged(stated) => {
+                happening("申出の受付を確認", "Opt-out confirmed", vec![at(stated.acknowledged_at)])
             }
-            Event::OptOutWithdrawn(said) => {
-                happening("申出を取り下げ", "Opt-out withdrawn", vec![at(said.withdrawn_at)])
+            Event::OptOutWithdrawn(stated) => {
+                happening("申出を取り下げ", "Opt-out withdrawn", vec![at(stated.withdrawn_at)])
             }
             Event::AlertAcknowledged(seen) => {
                 happening("要確認の項目を確認", "Flag acknowledged", vec![flag(&seen.flag)])
@@ -316,11 +320,11 @@ impl EntryText {
             }
             Event::RecordSkipped(skipped) => {
                 let place = plain(format!("{}:{}", skipped.partition, skipped.offset));
-                happening("処理できない記録を除外", "Record left out", vec![place])
+                happening("処理できない記録を除外", "Record skipped", vec![place])
             }
             Event::StatementWithdrawn(_) => happening("記録の取り消し", "Statement withdrawn", Vec::new()),
             Event::CollectionLimited(limited) => {
-                happening("収集する範囲を指定", "How much is collected", vec![limited.most.label()])
+                happening("収集する範囲を指定", "Collection limit set", vec![limited.most.label()])
             }
             Event::RulesAdopted(adopted) => {
                 let version = Text::new(format!("第{}版", adopted.version), format!("version {}", adopted.version));
@@ -339,9 +343,9 @@ impl EntryText {
             }
             Event::SnapshotImported(taken) => {
                 let (source, rows) = (plain(taken.source.clone()), plain(taken.rows.to_string()));
-                happening("公表リストを取り込み", "Public list taken in", vec![source, rows, at(taken.as_of)])
+                happening("公表リストを取り込み", "Public list imported", vec![source, rows, at(taken.as_of)])
             }
-            Event::SnapshotReleased(_) => happening("保留中のリストを承認", "Doubtful list released", Vec::new()),
+            Event::SnapshotReleased(_) => happening("保留中のリストを承認", "Quarantined list released", Vec::new()),
             Event::ListRowDismissed(row) => {
                 happening("リストの行を対象外に", "Row of the list dismissed", vec![plain(row.code.clone())])
             }
@@ -359,13 +363,13 @@ fn tapped(tap: &TapObserved, readers: &[ReaderStatus]) -> EntryText {
     let for_phones = role == ReaderRole::Phone;
     let seconds = std::time::Duration::from_millis(tap.present_ms.into()).as_secs_f64();
     let mut details = vec![reader_name(tap.reader, readers)];
-    // The medium is a guess from the card's answer; on the reader for phones it is the phone's chip that answers.
+    // The medium is a guess from the card's answer; on the reader for phones, the phone's chip answers.
     if !for_phones {
         details.extend([role.label(), tap.medium.label()]);
     }
     details.push(Text::new(format!("{seconds:.1}秒"), format!("{seconds:.1} s")));
     if tap.mute {
-        details.push(Text::fixed("応答なし", "mute"));
+        details.push(Text::fixed("応答なし", "no response"));
     }
     if tap.in_use {
         details.push(Text::fixed("公式ソフトが使用", "used by the official software"));

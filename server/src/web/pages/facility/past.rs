@@ -1,5 +1,5 @@
-//! A facility at an earlier instant, side by side: what was true then by all that is known now, what was shown then, and
-//! what is shown today.
+//! A facility at an earlier instant, side by side: its status by all that is known now, the status shown then, and the
+//! status shown today.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -16,17 +16,17 @@ use crate::web::lang::Lang;
 use crate::web::query::QueryParameters;
 use crate::web::{text, when, word};
 
-/// The instant that is asked for.
+/// The parameter of the instant.
 pub(super) const AT: &str = "at";
 
-/// What is to be told of an instant.
+/// The statuses of an instant.
 pub(super) struct PastSection {
     at: DateTime<Utc>,
     was: Option<PastStatus>,
     shown: Option<PastStatus>,
 }
 
-/// The instant that a query string asks for.
+/// Reads the instant from a query string.
 pub(super) fn asked(given: &QueryParameters) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(text) = given.get(AT) else { return Ok(None) };
     let kept = statement::written(text).filter(|at| from_micros(to_micros(*at)) == Some(*at));
@@ -34,7 +34,7 @@ pub(super) fn asked(given: &QueryParameters) -> Result<Option<DateTime<Utc>>, Fa
         Failure::parameter(
             AT,
             "日本時間の日時を 2026-04-01T10:30 の形で指定してください。",
-            "an instant in Japan's time, such as 2026-04-01T10:30.",
+            "write an instant in Japan's time, such as 2026-04-01T10:30.",
         )
     })
 }
@@ -52,7 +52,7 @@ pub(super) async fn read(
     Ok(Some(PastSection { at, was: was.into_iter().next(), shown: shown.into_iter().next() }))
 }
 
-/// What is told of an axis: its heading, and its word then and now.
+/// An axis: its heading, and its word then and now.
 type Row = (&'static Text, Axis, fn(&PastStatus) -> &str, fn(&StatusRow) -> &str);
 
 const ROWS: [Row; 7] = [
@@ -66,7 +66,7 @@ const ROWS: [Row; 7] = [
 ];
 
 pub(super) fn draw(lang: Lang, path: &str, now: &StatusRow, then: Option<&PastSection>) -> Markup {
-    let written = then.map(|then| when::held(then.at));
+    let written = then.map(|then| when::control_value(then.at));
     html! {
         section.past #past aria-labelledby="past-title" {
             h2 #past-title { (lang.both(&text::PAST)) }

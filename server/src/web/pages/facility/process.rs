@@ -1,4 +1,4 @@
-//! What the group wants, and how far an opt-out has got: every step with its state, who recorded it, and the form for it.
+//! The intent of the group and the progress of an opt-out: every step with its state, who recorded it, and its form.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -12,18 +12,18 @@ use crate::web::lang::Lang;
 use crate::web::word::Tone;
 use crate::web::{text, when, word};
 
-/// The facts that the steps show, and how far back they are looked for.
+/// The kinds of facts that the steps show, and how many of them are read.
 pub(super) const KINDS: [&str; 4] =
     ["opt_out_call_planned", "opt_out_call_made", "opt_out_acknowledged", "opt_out_withdrawn"];
 pub(super) const FACTS: i64 = 40;
 
-/// The stages of the process in their order; a step is done when the process has come to it.
+/// The stages of the process, in order; a step is done when the process has reached it.
 const STAGES: [&str; 5] = ["needed", "planned", "called", "acknowledged", "reflected"];
 
 struct Step {
     stage: &'static str,
     label: &'static Text,
-    /// The fact that says it, and the form that makes the fact.
+    /// The fact of the step, and the form that records it.
     recorded_as: Option<(&'static str, &'static str)>,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn draw(
             div.sides {
                 div {
                     div #intent-now data-region { (intent(lang, line, status)) }
-                    // Outside every region: a form that somebody fills in is never redrawn.
+                    // Outside every region: a live update never redraws a form that a person fills in.
                     @if let Some(act) = statement::find("intent") {
                         details.change open[line.intent == "undecided"] {
                             summary { (lang.both(&text::CHANGE_INTENT)) }
@@ -75,10 +75,10 @@ pub(super) fn draw(
 fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
     html! {
         p { (word::chip(lang, Axis::Intent, &line.intent)) }
-        @if let Some(said) = status.intent_history.first() {
+        @if let Some(intent) = status.intent_history.first() {
             p.by {
-                span.clock { (when::clock(said.stated_at)) } " " span.person { (said.by) }
-                @if let Some(reason) = &said.reason { " — " q { (reason) } }
+                span.clock { (when::clock(intent.stated_at)) } " " span.person { (intent.by) }
+                @if let Some(reason) = &intent.reason { " — " q { (reason) } }
             }
         }
     }
@@ -87,7 +87,7 @@ fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
 fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> Markup {
     let key = status.opt_out.key();
     let reached = STAGES.iter().position(|stage| *stage == key);
-    // What was said before a withdrawal belongs to another process.
+    // Facts before a withdrawal belong to an earlier process.
     let withdrawn = stated.iter().position(|entry| matches!(entry.recorded.event, Event::OptOutWithdrawn(_)));
     let current = &stated[..withdrawn.unwrap_or(stated.len())];
     html! {
@@ -96,7 +96,7 @@ fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> M
                 (self::step(lang, path, status, step, reached, place, current))
             }
             @if let Some(entry) = withdrawn.and_then(|place| stated.get(place)) {
-                li.done { (word::sign(Tone::Quiet, lang.one(&text::STEP_WITHDRAWN))) " " (said(lang, entry)) }
+                li.done { (word::sign(Tone::Quiet, lang.one(&text::STEP_WITHDRAWN))) " " (attribution(lang, entry)) }
             }
         }
         @if reached >= Some(2) {
@@ -122,11 +122,11 @@ fn step(
     let tone = match (done, here, *stage) {
         (_, true, "needed") => Tone::Bad,
         _ if overdue => Tone::Bad,
-        // Nobody has to plan a call that was made.
+        // A call that was made needs no plan.
         (true, ..) if recorded_as.is_none() || entry.is_some() => Tone::Good,
         _ => Tone::Quiet,
     };
-    // The next thing that a person has to do.
+    // The next step of a person.
     let next = match reached {
         Some(0 | 1) => *stage == "called",
         Some(2) => *stage == "acknowledged",
@@ -138,7 +138,7 @@ fn step(
                 (word::sign(tone, lang.one(label))) " "
                 @match entry {
                     Some(entry) => {
-                        (said(lang, entry))
+                        (attribution(lang, entry))
                         @if !done { " " small { (lang.one(&text::EARLIER)) } }
                     }
                     None if *stage == "needed" => span { (word::label(lang, Axis::OptOut, status.opt_out.key())) },
@@ -161,13 +161,13 @@ fn step(
     }
 }
 
-/// When it happened, who says so and why.
-fn said(lang: Lang, entry: &TimelineEntry) -> Markup {
+/// When it happened, who stated it and why.
+fn attribution(lang: Lang, entry: &TimelineEntry) -> Markup {
     let (at, reference) = match &entry.recorded.event {
         Event::OptOutCallPlanned(planned) => (Some(planned.planned_at), None),
         Event::OptOutCallMade(made) => (Some(made.called_at), made.reference.as_ref()),
-        Event::OptOutAcknowledged(said) => (Some(said.acknowledged_at), None),
-        Event::OptOutWithdrawn(said) => (Some(said.withdrawn_at), None),
+        Event::OptOutAcknowledged(stated) => (Some(stated.acknowledged_at), None),
+        Event::OptOutWithdrawn(stated) => (Some(stated.withdrawn_at), None),
         _ => (None, None),
     };
     html! {

@@ -16,7 +16,7 @@ use crate::web::lang::Lang;
 use crate::web::word::{Tone, capital};
 use crate::web::{text, when, word};
 
-/// A sentence, with English below Japanese: there is room for it here.
+/// A sentence, with English below Japanese, because there is room here.
 pub(in crate::web) fn sentence(lang: Lang, text: &Text) -> Markup {
     html! {
         p { (lang.one(text)) }
@@ -24,7 +24,7 @@ pub(in crate::web) fn sentence(lang: Lang, text: &Text) -> Markup {
     }
 }
 
-/// The flags that stand, each with who has seen it and the forms by which something can be done about it.
+/// The raised flags, each with who has seen it and the forms that resolve it.
 pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
     html! {
         @if !status.flags.is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
     }
 }
 
-/// Since when, and which terminals.
+/// The begin of an incident and its terminals.
 fn incident(lang: Lang, flag: &FlagStatus) -> Markup {
     html! {
         @if flag.since.is_some() || !flag.terminals.is_empty() {
@@ -66,7 +66,7 @@ fn incident(lang: Lang, flag: &FlagStatus) -> Markup {
     }
 }
 
-/// As much of a terminal's identifier as tells it from the others.
+/// The part of a terminal's identifier that distinguishes it from the others.
 fn short(terminal: TerminalId) -> String {
     let text = terminal.to_string();
     text.chars().skip(text.chars().count().saturating_sub(6)).collect()
@@ -85,7 +85,7 @@ fn heeded(lang: Lang, flag: &FlagStatus) -> Markup {
     }
 }
 
-/// The form by which what a flag asks for is recorded.
+/// The form that records what a flag asks for.
 fn remedy(flag: Flag) -> Option<&'static str> {
     Some(match flag {
         Flag::OptOutNeeded | Flag::OptOutStale | Flag::ListedAgainstWish | Flag::CallOutsideHours => "called",
@@ -258,7 +258,7 @@ pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
     }
 }
 
-/// The form by which a person says that a step is done; the others are seen by terminals.
+/// The form by which a person records that a step is done; terminals observe the other steps.
 fn attested_by(step: StepKind) -> Option<&'static str> {
     match step {
         StepKind::Purchase => Some("purchased?item=reader"),

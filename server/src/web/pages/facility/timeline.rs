@@ -1,4 +1,4 @@
-//! What happened at a facility and who says so, the newest first, a page at a time.
+//! The facts about a facility with their sources, the newest first, a page at a time.
 
 use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
@@ -15,7 +15,7 @@ use crate::web::{text, when, word};
 
 /// Facts on one page.
 pub(in crate::web) const FACTS: i64 = 50;
-/// A fact that came later than this is marked: it was not on time.
+/// A fact that was received later than this is marked as late.
 const ON_TIME: Duration = Duration::seconds(60);
 
 pub(super) const PARAMETERS: [&str; 2] = ["show", "before"];
@@ -27,7 +27,7 @@ const CHOICES: [(&str, &Text, &[&str]); 5] = [
     ("connections", &text::CONNECTIONS, &CONNECTIONS),
 ];
 
-/// Which part of a timeline was asked for.
+/// The requested part of a timeline.
 pub(in crate::web) struct Asked {
     choice: &'static str,
     pub(in crate::web) kinds: &'static [&'static str],
@@ -61,7 +61,7 @@ fn written(mark: TimelineCursor) -> String {
     format!("{}.{}.{}", mark.occurred_at.timestamp_micros(), mark.offset, mark.place)
 }
 
-/// `entries` has one more than a page where there are older ones.
+/// `entries` has one more than a page if older ones exist.
 pub(super) fn draw(
     lang: Lang,
     path: &str,
@@ -85,7 +85,7 @@ pub(super) fn draw(
     }
 }
 
-/// One page of facts, and the way to the others.
+/// Draws one page of facts and the links to the others.
 pub(in crate::web) fn list(
     lang: Lang,
     path: &str,
@@ -109,13 +109,13 @@ pub(in crate::web) fn list(
     }
 }
 
-/// The way to withdraw a person's statement, or that somebody has.
+/// The link to withdraw a person's statement, or a note that it is withdrawn.
 fn withdrawal(lang: Lang, path: &str, entry: &TimelineEntry, entries: &[TimelineEntry]) -> Option<Markup> {
     let Origin::Person(Stated { id: Some(id), .. }) = entry.recorded.origin else { return None };
     let withdrawn = entries.iter().any(
         |other| matches!(&other.recorded.event, Event::StatementWithdrawn(withdrawn) if withdrawn.statement == id),
     );
-    // What was stated of all facilities is withdrawn on the command line.
+    // Statements about all facilities are withdrawn on the command line.
     let can = path.starts_with("/facilities/") && withdrawable(&entry.recorded.event);
     can.then(|| {
         html! {
@@ -158,7 +158,7 @@ pub(in crate::web) fn fact(
     }
 }
 
-/// Who says so, when they said it where that is later, and why.
+/// Who stated a fact, when if that was later, and why.
 fn provenance(lang: Lang, entry: &TimelineEntry) -> Markup {
     let recorded = &entry.recorded;
     let delay = recorded.received_at - recorded.occurred_at();

@@ -1,4 +1,4 @@
-//! Search and filters: a form that works without any script.
+//! Search and filters: a form that works without a script.
 
 use maud::{Markup, html};
 use yomitori_facility::{Flag, Text, Word as _};
@@ -11,7 +11,7 @@ use crate::web::query::{ANY_STAGE, FleetQuery, parameter};
 use crate::web::word::SEVERITIES;
 use crate::web::{text, word};
 
-/// What the form shows; what else is chosen travels along unseen.
+/// The axes that the form shows; other parameters are kept as hidden fields.
 const SHOWN: [(Axis, &Text); 8] = [
     (Axis::Eligible, &text::ELIGIBLE),
     (Axis::Evidence, &text::EVIDENCE),

@@ -1,4 +1,4 @@
-//! The counts on top, each a link to the facilities that it counts.
+//! The counts above the list, each a link to the facilities that it counts.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::web::layout::grouped;
 use crate::web::query::{ANY_STAGE, FleetQuery};
 use crate::web::text;
 
-/// The counts. Where the fleet is so large that counting takes a while, it is done for a tenth of the time at most.
+/// The cached counts. If the fleet is so large that counting takes a while, at most a tenth of the time goes into it.
 #[derive(Default)]
 pub(in crate::web) struct Summaries(Mutex<Option<CachedSummary>>);
 
-/// Counting is this quick for all but the largest fleets.
+/// Counting is faster than this for all but the largest fleets.
 const QUICK: Duration = Duration::from_millis(100);
 
 struct CachedSummary {
@@ -29,7 +29,7 @@ struct CachedSummary {
 
 impl Summaries {
     pub(super) async fn get(&self, store: &Store) -> Result<Summary, StoreError> {
-        // Whoever comes while somebody counts, waits for that count.
+        // A request during a count waits for its result.
         let mut counted = self.0.lock().await;
         if let Some(CachedSummary { summary, ended, took }) = &*counted
             && *took > QUICK
@@ -37,7 +37,7 @@ impl Summaries {
         {
             return Ok(summary.clone());
         }
-        // Making a connection is not part of counting.
+        // The time to open a connection does not count.
         drop(store.client().await?);
         let began = Instant::now();
         let summary = fleet::summary(store).await?;
@@ -51,7 +51,7 @@ struct Tile {
     class: &'static str,
     label: &'static Text,
     count: i64,
-    /// The parameter that chooses what is counted; absent where all are.
+    /// The filter of the counted facilities; absent if all are counted.
     choice: Option<(&'static str, &'static str)>,
 }
 
@@ -86,7 +86,7 @@ pub(super) fn tiles(lang: Lang, asked: &FleetQuery, summary: &Summary) -> Markup
     }
 }
 
-/// A tile shows exactly what it counts, so other filters go.
+/// The link of a tile shows exactly what it counts, so it drops other filters.
 fn link(choice: Option<(&str, &str)>) -> String {
     choice.map_or_else(|| "/".to_owned(), |(name, value)| format!("/?{name}={value}"))
 }
@@ -96,7 +96,7 @@ fn chosen(asked: &FleetQuery, choice: Option<(&str, &str)>) -> bool {
     choice.map_or_else(|| filters.is_empty(), |choice| filters == [choice])
 }
 
-/// How much of the fleet that is. An image and not a style, which the page's policy would refuse.
+/// The share of the fleet. It is an image, because the page's content policy would block an inline style.
 fn share(count: i64, total: i64) -> Markup {
     let thousandths = if total > 0 { count * 1000 / total } else { 0 };
     let width = if count > 0 { thousandths.max(8) } else { 0 };

@@ -1,5 +1,5 @@
-//! `/listing/cadence`: how often the list appears, and how long it takes to follow what happened here. Measured from what
-//! was imported, as nobody publishes it; small numbers are shown as such.
+//! `/listing/cadence`: how often the list appears, and how long it takes to reflect an event. Measured from the
+//! imported lists, because it is not published; small samples are shown as such.
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};

@@ -1,7 +1,8 @@
-//! `/listing/{snapshot}/decide/{what}`: a form by which a person decides something about a snapshot, whose a row is, or that a doubtful one is right.
+//! `/listing/{snapshot}/decide/{what}`: a form by which a person decides to which facility a row belongs, or releases a
+//! quarantined snapshot.
 //!
-//! The decision is in the log when this answers. What follows for the facilities is told afterwards, as that may take a
-//! while with a large list; should it be interrupted, `listing reconcile` goes on.
+//! The log contains the decision when this answers. The facts about facilities are recorded afterwards, because a large
+//! list takes a while; after an interruption, `listing reconcile` resumes it.
 
 use std::collections::BTreeMap;
 
@@ -88,9 +89,9 @@ pub(in crate::web) async fn state(
     }
 }
 
-/// Why nothing was decided, or nobody knows.
+/// Why nothing was decided, or why the outcome is unknown.
 enum DecisionError {
-    /// It makes no sense for this snapshot.
+    /// The decision does not apply to this snapshot.
     Unfit(Text),
     Store(StoreError),
     Log(ImportError),
@@ -122,7 +123,7 @@ impl From<ImportError> for DecisionError {
     }
 }
 
-/// Records the decision, and lets follow what follows.
+/// Records the decision, and starts to apply it.
 async fn decide(
     web: &Web,
     statement: &Statement,
@@ -137,7 +138,7 @@ async fn decide(
     }
 }
 
-/// A doubtful snapshot is believed from now on.
+/// Releases a quarantined snapshot.
 async fn release(web: &Web, snapshot: &ListSnapshot, stated: &Stated) -> Result<StatementOutcome, DecisionError> {
     if !snapshot.quarantined() {
         return Err(DecisionError::Unfit(text::NOT_IN_QUARANTINE.clone()));
@@ -147,28 +148,28 @@ async fn release(web: &Web, snapshot: &ListSnapshot, stated: &Stated) -> Result<
     Ok(StatementOutcome::Shown)
 }
 
-/// The row is none of ours, whatever it resembles.
+/// Records that the row belongs to none of our facilities.
 async fn dismiss(
     web: &Web,
     snapshot: &ListSnapshot,
     values: &Values,
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
-    let row = nobodys(web, snapshot, values).await?;
+    let row = unmatched_row(web, snapshot, values).await?;
     let code = InstitutionCode::parse(&row.code).map_err(|_| DecisionError::Unfit(text::NO_ROWS.clone()))?;
     let position = snapshot_import(web).dismiss(snapshot.snapshot, code, stated).await?;
-    // It is in the log; where the database is away, it will be shown later.
+    // The log contains it; if the database is away, it is shown later.
     Ok(web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted))
 }
 
-/// The row's code becomes one of the facility's, from the date of the list.
+/// Makes the row's code a code of the facility, from the date of the list.
 async fn belongs(
     web: &Web,
     snapshot: &ListSnapshot,
     values: &Values,
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
-    let row = nobodys(web, snapshot, values).await?;
+    let row = unmatched_row(web, snapshot, values).await?;
     let facility = Uuid::parse_str(values.word("facility")).map(FacilityId).ok();
     let known = match facility {
         Some(facility) => fleet::detail(&web.store, facility).await?,
@@ -178,15 +179,15 @@ async fn belongs(
     let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of };
     let position = web.operator.record(known.line.facility_id, stated, changed.into()).await?;
     let answered = web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted);
-    // What is doubtful is told to nobody before it is released.
+    // A quarantined snapshot is not applied before its release.
     if !snapshot.quarantined() {
         follow(web, snapshot.clone());
     }
     Ok(answered)
 }
 
-/// The row that is decided about, as long as it is nobody's.
-async fn nobodys(web: &Web, snapshot: &ListSnapshot, values: &Values) -> Result<RowChange, DecisionError> {
+/// The row of the decision, if it belongs to no facility yet.
+async fn unmatched_row(web: &Web, snapshot: &ListSnapshot, values: &Values) -> Result<RowChange, DecisionError> {
     let row = row(web, snapshot, values.word("code")).await?.ok_or(DecisionError::Unfit(text::NO_ROWS.clone()))?;
     if row.facility.is_some() { Err(DecisionError::Unfit(text::ROW_IS_OURS.clone())) } else { Ok(row) }
 }
@@ -203,7 +204,7 @@ async fn row(web: &Web, snapshot: &ListSnapshot, code: &str) -> Result<Option<Ro
     }
 }
 
-/// Tells the facilities what follows, one snapshot at a time, while people go on.
+/// Applies the snapshot in the background, one at a time.
 fn follow(web: &Web, snapshot: ListSnapshot) {
     let web = web.clone();
     tokio::spawn(async move {
@@ -221,7 +222,7 @@ fn page<'a>(lang: Lang, statement: &'static Statement, snapshot: &ListSnapshot, 
     FormPage { lang, statement, title, action, cancel, who, calendar: None, trouble: None }
 }
 
-/// Which snapshot, row and facility it is about.
+/// Draws the snapshot, the row and the facility of the decision.
 async fn head(
     web: &Web,
     lang: Lang,

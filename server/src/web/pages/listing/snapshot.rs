@@ -1,5 +1,5 @@
-//! `/listing/{snapshot}`: one snapshot, a page of its rows at a time: ours, those of nobody with whose they may be, and what
-//! came or went since the one before.
+//! `/listing/{snapshot}`: one snapshot, a page of rows at a time: our rows, unmatched rows with suggestions, and
+//! changes since the previous snapshot.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -144,7 +144,7 @@ fn suggestion(lang: Lang, path: &str, row: &str, one: &Candidate) -> Markup {
     }
 }
 
-/// Why a row may be a facility's.
+/// Why a row may belong to a facility.
 fn reason(key: &str) -> &'static Text {
     match key {
         "same_address" => &text::SAME_ADDRESS,

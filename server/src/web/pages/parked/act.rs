@@ -1,7 +1,7 @@
-//! `/parked/{facility}/retry` and `/parked/{facility}/skip`: what a person can do about a facility that stands still.
+//! `/parked/{facility}/retry` and `/parked/{facility}/skip`: the actions of a person on a blocked facility.
 //!
-//! A retry states nothing: it asks the projector to look again. That a record is left out is a statement, with who, when
-//! and why, and it names the record: should another one be the first by then, nothing is recorded.
+//! A retry states nothing: it asks the projector to try again. A skip is a statement with who, when and why, and it
+//! names the record: if another one is the first by then, nothing is recorded.
 
 use std::collections::BTreeMap;
 
@@ -73,12 +73,12 @@ async fn retry(web: &Web, facility: FacilityId, request: Request) -> Result<Resp
     let (parts, body) = request.into_parts();
     form::read(&parts, body, &[ID]).await?;
     let answered = web.operator.retry(Some(facility)).await?;
-    let came = match (answered, stopped(web, facility).await?) {
+    let outcome = match (answered, stopped(web, facility).await?) {
         (StatementOutcome::Shown, None) => "goes_on",
         (StatementOutcome::Shown, Some(_)) => "still",
         (StatementOutcome::Accepted, _) => "asked",
     };
-    Ok(Redirect::to(&format!("{PARKED}?{TRIED}={came}")).into_response())
+    Ok(Redirect::to(&format!("{PARKED}?{TRIED}={outcome}")).into_response())
 }
 
 const RECORD: &str = "record";
@@ -92,7 +92,7 @@ async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> 
         let refusal = (StatusCode::UNPROCESSABLE_ENTITY, refused(&entered));
         return form.refuse(web, &parts.uri, &entered, head, refusal).await;
     };
-    // The form was read: it is a place.
+    // The form was validated, so this is a position.
     let record: Position = checked.values.word(RECORD).parse().map_err(|_| Failure::NoPage)?;
     let (by, id) = (checked.stated.by.clone(), checked.stated.id);
     match web.stated.state(id, web.operator.skip(facility, record, checked.stated)).await {
@@ -120,7 +120,7 @@ fn page(lang: Lang, facility: FacilityId, who: Option<&str>) -> FormPage<'_> {
     FormPage { lang, statement: &SKIP, title, action, cancel, who, calendar: None, trouble: None }
 }
 
-/// Which facility and record it is about.
+/// Draws the facility and the record of the form.
 fn head(lang: Lang, facility: FacilityId, stopped: Option<&ParkedFacility>) -> Markup {
     html! {
         nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href=(parked_path(facility)) { "← " (lang.one(&text::WAITING_TITLE)) } }
