@@ -1,9 +1,9 @@
-//! Takes a snapshot in: keeps it, decides whether it may be believed, and tells every facility that it covers.
+//! Imports a snapshot of the ministry's list: stores it, decides whether it may be used, and records what it says of every
+//! facility that it covers.
 //!
-//! A snapshot is kept with all its rows in one transaction before anybody is told of it. Suggestions are looked for
-//! meanwhile: nobody waits for them. Who was told is noted part by
-//! part after the log has confirmed, so that an interrupted import goes on where it stopped; the part that was under way
-//! may be told twice, which the fold takes as once.
+//! All rows are stored in one transaction before the first fact goes to the log. Suggestions are computed at the same time,
+//! since no fact waits for them. Which facts the log has confirmed is noted part by part, so that an interrupted import
+//! resumes; a part that was in flight may be recorded twice, which the fold counts once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use yomitori_listing::snapshot::{DatedAhead, Shrinkage, SnapshotIdentity, dated,
 use yomitori_listing::suggest::Suggestion;
 use yomitori_listing::{Coverage, CoverageError};
 
-/// Facts told in one part.
+/// Facts recorded in one part.
 const PART: usize = 10_000;
 /// Facts on their way to the log at once.
 const AT_ONCE: usize = 5000;
@@ -51,10 +51,10 @@ pub enum ImportError {
     Coverage(#[from] CoverageError),
 }
 
-/// What came of taking a snapshot in.
+/// The outcome of an import.
 #[derive(Debug)]
 pub enum ImportOutcome {
-    /// It is doubtful: kept, and nobody was told.
+    /// It is doubtful: stored, and nothing was recorded.
     Quarantined(Shrinkage),
     Applied(ImportReport),
 }
@@ -72,15 +72,15 @@ pub struct ImportReport {
     pub retired: Vec<(u16, u32, InstitutionCode, FacilityId)>,
 }
 
-/// How many facilities were told what, and where the log has it.
+/// How many facts were recorded, and where they are in the log.
 #[derive(Debug, Default)]
 pub struct FactCounts {
     pub listed: usize,
     pub absent: usize,
-    /// Told by an earlier run.
+    /// Recorded by an earlier run.
     pub known: usize,
-    /// The last place in each partition.
-    pub places: BTreeMap<i32, Position>,
+    /// The last position in each partition.
+    pub positions: BTreeMap<i32, Position>,
 }
 
 /// All facilities; a code counts as retired if it was so at `as_of`.
@@ -114,7 +114,7 @@ pub struct SnapshotImport<'a> {
 }
 
 impl SnapshotImport<'_> {
-    /// Keeps a new snapshot and, unless it is doubtful, applies it. `progress` hears how many of how many were told.
+    /// Stores a new snapshot and, unless it is doubtful, applies it. `progress` receives how many facts of how many are recorded.
     ///
     /// # Errors
     /// Where its date has not come yet, or the database or the log is away.
@@ -167,7 +167,7 @@ impl SnapshotImport<'_> {
         }
         let facts = match doubt {
             Some(_) => FactCounts::default(),
-            None => self.tell(&snapshot, &found.findings, directory, HashSet::new(), progress).await?,
+            None => self.record(&snapshot, &found.findings, directory, HashSet::new(), progress).await?,
         };
         let suggestions = suggesting.await.expect("no row makes the suggestions panic");
         row::rematch(store, snapshot.snapshot, &[], &suggested(&suggestions, directory)).await?;
@@ -179,7 +179,7 @@ impl SnapshotImport<'_> {
     }
 
     /// Applies a kept snapshot once more: after it was released or interrupted, or for facilities and codes that were
-    /// registered since. Nobody is told twice.
+    /// registered since. No fact is recorded twice.
     ///
     /// # Errors
     /// Where its date has not come yet, or the database or the log is away.
@@ -207,8 +207,8 @@ impl SnapshotImport<'_> {
         let changed: Vec<_> = kept.iter().zip(&now).filter_map(changed).collect();
         let suggestions = undismissed(&entries, &snapshots::dismissed(store).await?, &directory);
         row::rematch(store, snapshot.snapshot, &changed, &suggested(&suggestions, &directory)).await?;
-        let told = snapshots::told(store, snapshot.snapshot).await?.into_iter().collect();
-        let facts = self.tell(snapshot, &found.findings, &directory, told, progress).await?;
+        let recorded = snapshots::recorded(store, snapshot.snapshot).await?.into_iter().collect();
+        let facts = self.record(snapshot, &found.findings, &directory, recorded, progress).await?;
         snapshots::applied(store, snapshot.snapshot, clock::now()).await?;
         Ok(applied(&entries, &found, suggestions.len(), &directory, facts))
     }
@@ -242,27 +242,27 @@ impl SnapshotImport<'_> {
         Ok(position)
     }
 
-    async fn tell(
+    async fn record(
         self,
         snapshot: &ListSnapshot,
         tidings: &[Finding],
         directory: &Directory,
-        told: HashSet<(FacilityId, String)>,
+        recorded: HashSet<(FacilityId, String)>,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<FactCounts, ImportError> {
         let stated_at = clock::now();
-        let already: HashSet<FacilityId> = told.iter().map(|(facility, _)| *facility).collect();
+        let already: HashSet<FacilityId> = recorded.iter().map(|(facility, _)| *facility).collect();
         let news: Vec<(FacilityId, Option<InstitutionCode>)> = tidings
             .iter()
             .filter_map(|tiding| Some((directory.facility(tiding.facility)?.id, tiding.code)))
             .filter(|(facility, code)| match code {
-                Some(code) => !told.contains(&(*facility, code.to_string())),
+                Some(code) => !recorded.contains(&(*facility, code.to_string())),
                 None => !already.contains(facility),
             })
             .collect();
         let listed = news.iter().filter(|(_, code)| code.is_some()).count();
         let known = tidings.len() - news.len();
-        let mut facts = FactCounts { listed, absent: news.len() - listed, known, places: BTreeMap::new() };
+        let mut facts = FactCounts { listed, absent: news.len() - listed, known, positions: BTreeMap::new() };
         let mut done = 0;
         for part in news.chunks(PART) {
             let relayed = part.iter().copied().map(|(facility, code)| {
@@ -276,13 +276,13 @@ impl SnapshotImport<'_> {
             });
             let mut relayed = stream::iter(relayed).buffer_unordered(AT_ONCE);
             while let Some(position) = relayed.try_next().await? {
-                let last = facts.places.entry(position.partition).or_insert(position);
+                let last = facts.positions.entry(position.partition).or_insert(position);
                 *last = (*last).max(position);
             }
             let facilities: Vec<Uuid> = part.iter().map(|(facility, _)| facility.0).collect();
             let codes: Vec<&str> =
                 part.iter().map(|(_, code)| code.as_ref().map_or("", InstitutionCode::as_str)).collect();
-            snapshots::tell(self.store, snapshot.snapshot, &facilities, &codes).await?;
+            snapshots::note_recorded(self.store, snapshot.snapshot, &facilities, &codes).await?;
             done += part.len();
             progress(done, news.len());
         }

@@ -135,7 +135,12 @@ pub async fn applied(store: &Store, snapshot: SnapshotId, at: DateTime<Utc>) -> 
 }
 
 /// Notes that the facts about these facilities are recorded, each with its code in the list or an empty one.
-pub async fn tell(store: &Store, snapshot: SnapshotId, facilities: &[Uuid], codes: &[&str]) -> Result<(), StoreError> {
+pub async fn note_recorded(
+    store: &Store,
+    snapshot: SnapshotId,
+    facilities: &[Uuid],
+    codes: &[&str],
+) -> Result<(), StoreError> {
     let insert = "INSERT INTO registry.snapshot_recorded (snapshot_id, facilities, codes) VALUES ($1, $2, $3)";
     store
         .client()
@@ -147,7 +152,7 @@ pub async fn tell(store: &Store, snapshot: SnapshotId, facilities: &[Uuid], code
 }
 
 /// The facilities whose facts are recorded already.
-pub async fn told(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId, String)>, StoreError> {
+pub async fn recorded(store: &Store, snapshot: SnapshotId) -> Result<Vec<(FacilityId, String)>, StoreError> {
     let query = "SELECT unnest(facilities), unnest(codes) FROM registry.snapshot_recorded WHERE snapshot_id = $1";
     let rows = store.client().await?.query(query, &[&snapshot.0]).await.context("read recorded facilities")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())

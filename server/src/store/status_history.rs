@@ -135,8 +135,8 @@ pub async fn write(
     let context = "write the status history";
     let ids: Vec<Uuid> = built.iter().map(|(id, _, _)| id.0).collect();
     let kept: Vec<Option<DateTime<Utc>>> = built.iter().map(|(_, kept, _)| *kept).collect();
-    let forget = "DELETE FROM registry.status_history t USING unnest($1::uuid[], $2::timestamptz[]) AS told(facility_id, kept) \
-                  WHERE t.facility_id = told.facility_id AND (kept IS NULL OR t.valid_from > kept)";
+    let forget = "DELETE FROM registry.status_history t USING unnest($1::uuid[], $2::timestamptz[]) AS computed(facility_id, kept) \
+                  WHERE t.facility_id = computed.facility_id AND (kept IS NULL OR t.valid_from > kept)";
     transaction.execute(forget, &[&ids, &kept]).await.context(context)?;
     let copy = format!(
         "COPY registry.status_history (facility_id, valid_from, {}) FROM STDIN BINARY",
@@ -158,7 +158,7 @@ pub async fn write(
     let states = states.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
     let heads = "INSERT INTO registry.status_history_head (facility_id, through, state, policy_hash, fold) \
                  SELECT facility_id, through, state, $4, $5 \
-                 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS told(facility_id, through, state) \
+                 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS computed(facility_id, through, state) \
                  ON CONFLICT (facility_id) DO UPDATE SET (through, state, policy_hash, fold) = \
                  (EXCLUDED.through, EXCLUDED.state, EXCLUDED.policy_hash, EXCLUDED.fold)";
     transaction.execute(heads, &[&ids, &through, &states, &policy_hash, &fold]).await.context(context)?;

@@ -220,7 +220,7 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         note("反映は順次進みます / recorded; the pages follow within a few minutes");
         return Ok(());
     }
-    for position in facts.places.values() {
+    for position in facts.positions.values() {
         if context.operator.wait_until_projected(*position).await? == StatementOutcome::Accepted {
             note(
                 "受け付けました。反映は少し後です / accepted, not yet shown everywhere (is the server's projector running?)",
