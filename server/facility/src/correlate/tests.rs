@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rules::Rules;
-use crate::stamp::Step;
+use crate::stamp::ClockStep;
 use yomitori_proto::id::Seq;
 
 fn instant(second: f64) -> DateTime<Utc> {
@@ -133,7 +133,7 @@ fn files_without_a_name_are_never_one() {
 #[test]
 fn a_step_of_the_clock_keeps_them_apart() {
     let mut clock = Clock::default();
-    clock.step(Step { place: place(50), delta_ms: 5_000, live: true });
+    clock.step(ClockStep { place: place(50), delta_ms: 5_000, live: true });
     assert_eq!(matches(&window(&[0.0], &[(8.0, PLAIN)]), &clock)[0], Match::default());
 }
 
