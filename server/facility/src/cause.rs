@@ -86,7 +86,7 @@ impl Cause {
         &CAUSES.cause
     }
 
-    /// The cause with that identifier; an unknown identifier gives `Unknown`.
+    /// The cause with that identifier; `None` for an unknown identifier.
     #[must_use]
     pub fn of(id: &str) -> Option<&'static Self> {
         Self::all().iter().find(|cause| cause.id == id)

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use chrono::{NaiveTime, Weekday};
 use serde::Deserialize;
 
+use crate::text::Text;
+
 /// The weekly hours of the call centre, in Asia/Tokyo, half-open.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hours {
@@ -70,6 +72,35 @@ impl Hours {
         &self.telephone
     }
 
+    /// The week in words, such as "Mon–Fri 8:00–18:00, Sat 8:00–16:00": neighbouring days with the same hours together.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let mut spans: Vec<(usize, usize, NaiveTime, NaiveTime)> = Vec::new();
+        for (day, times) in self.week.iter().enumerate() {
+            let Some((from, to)) = *times else { continue };
+            match spans.last_mut() {
+                Some((_, last, open, close)) if *last + 1 == day && (*open, *close) == (from, to) => *last = day,
+                _ => spans.push((day, day, from, to)),
+            }
+        }
+        let list = |days: [&str; 7], to: &str| -> Vec<String> {
+            let time = |at: &NaiveTime| at.format("%-H:%M").to_string();
+            let span = |(first, last, open, close): &(usize, usize, NaiveTime, NaiveTime)| {
+                let days = if first == last {
+                    days[*first].to_owned()
+                } else {
+                    format!("{}{to}{}", days[*first], days[*last])
+                };
+                format!("{days} {}{to}{}", time(open), time(close))
+            };
+            spans.iter().map(span).collect()
+        };
+        Text::new(
+            list(["月", "火", "水", "木", "金", "土", "日"], "〜").join("、"),
+            list(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], "–").join(", "),
+        )
+    }
+
     /// The hours of a day of the week, holidays aside.
     #[must_use]
     pub fn on(&self, weekday: Weekday) -> Option<(NaiveTime, NaiveTime)> {
@@ -80,6 +111,15 @@ impl Hours {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_week_is_written_with_equal_days_together() {
+        let text = Hours::bundled().text();
+        assert_eq!(
+            (text.ja.as_ref(), text.en.as_ref()),
+            ("月〜金 8:00〜18:00、土 8:00〜16:00", "Mon–Fri 8:00–18:00, Sat 8:00–16:00")
+        );
+    }
 
     #[test]
     fn the_bundled_hours_are_those_of_the_notice() {

@@ -11,9 +11,11 @@ impl View<'_> {
     }
 
     pub(crate) fn flag_next(&self, flag: Flag) -> Text {
-        let telephone = self.calendar.hours().telephone();
+        let hours = self.calendar.hours();
+        let (telephone, Text { ja: hours_ja, en: hours_en }) = (hours.telephone(), hours.text());
         let (ja, en) = next(flag);
-        Text::new(ja.replace("{telephone}", telephone), en.replace("{telephone}", telephone))
+        let ja = ja.replace("{telephone}", telephone).replace("{hours}", &hours_ja);
+        Text::new(ja, en.replace("{telephone}", telephone).replace("{hours}", &hours_en))
     }
 }
 
@@ -108,8 +110,8 @@ const fn sentence(flag: Flag) -> Text {
 const fn next(flag: Flag) -> (&'static str, &'static str) {
     match flag {
         Flag::OptOutNeeded | Flag::OptOutStale => (
-            "コールセンター（{telephone}、月〜金 8:00〜18:00、土 8:00〜16:00、祝日を除く）に電話し、記録してください。",
-            "Call the call centre ({telephone}; Mon–Fri 8:00–18:00, Sat 8:00–16:00, not on holidays) and record the call.",
+            "コールセンター（{telephone}、{hours}、祝日を除く）に電話し、記録してください。",
+            "Call the call centre ({telephone}; {hours}, not on holidays) and record the call.",
         ),
         Flag::ListedAgainstWish => (
             "まだなら電話（{telephone}）し、済んでいれば次のリストを確認してください。",

@@ -128,11 +128,11 @@ impl Order {
             (Column::Code, false) => "code NULLS LAST, facility_id",
             (Column::Code, true) => "code DESC NULLS LAST, facility_id",
             (Column::Evidence, false) => {
-                "array_position(ARRAY['tap_only', 'correlated', 'header_confirmed', 'attested'], \
+                "array_position(ARRAY['plausible', 'correlated', 'header_confirmed', 'attested'], \
                                           evidence_level) NULLS LAST, last_success_at NULLS LAST, facility_id"
             }
             (Column::Evidence, true) => {
-                "array_position(ARRAY['tap_only', 'correlated', 'header_confirmed', 'attested'], \
+                "array_position(ARRAY['plausible', 'correlated', 'header_confirmed', 'attested'], \
                                          evidence_level) DESC NULLS LAST, last_success_at DESC NULLS LAST, facility_id"
             }
             (Column::LastSuccess, false) => "last_success_at NULLS LAST, facility_id",
