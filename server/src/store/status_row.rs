@@ -1,7 +1,7 @@
 //! The columns of a facility's row, in one table. The projector, both histories, the comparison of a rebuild, the
 //! pages, the API and the CSV follow from it.
 //!
-//! A new axis needs a line of `words` here, a column in a migration and a field in `StatusWords` of the fold.
+//! A new axis needs a line of `words` here; `deploy/docs/develop.md` lists the other places.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
