@@ -61,7 +61,7 @@ const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     let names: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
     telemetry::started(env!("CARGO_PKG_VERSION"), &names.join(","));
-    let metrics = telemetry::count();
+    let metrics = telemetry::recorder::install();
     let store = Store::open(&config.database)?;
     let stop = CancellationToken::new();
     let stopping = stop.clone();

@@ -3,10 +3,11 @@
 //! A log never contains names of people, what they wrote, file names, codes or message bodies. A facility or a terminal
 //! is its UUID. A message is a lower-case fragment without a full stop that says what happened.
 
+pub mod recorder;
+
 use std::io::IsTerminal as _;
 
 use metrics::{counter, gauge, histogram};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use yomitori_proto::id::{FacilityId, Session};
@@ -26,19 +27,6 @@ pub fn init() {
         .with_target(false);
     // A second start in one process (tests) keeps the first.
     logs.try_init().ok();
-}
-
-/// Starts to count; the handle renders `/metrics`.
-///
-/// # Panics
-/// If a recorder is already installed: a process has one.
-#[must_use]
-pub fn count() -> PrometheusHandle {
-    PrometheusBuilder::new()
-        .set_buckets(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
-        .expect("the buckets are not empty")
-        .install_recorder()
-        .expect("the process has one recorder")
 }
 
 type Cause<'a> = &'a (dyn std::error::Error + 'static);
@@ -109,7 +97,7 @@ pub fn history_failed(error: Cause<'_>) {
 
 /// The status history of `facilities` was recomputed.
 pub fn history_recomputed(facilities: usize) {
-    counter!("fleet_server_history_told_total").increment(facilities as u64);
+    counter!("fleet_server_histories_computed_total").increment(facilities as u64);
 }
 
 /// The collection limits could not be read.
@@ -191,7 +179,7 @@ pub fn facility_retried(facility: FacilityId, folded: usize, left_out: usize) {
 /// A warning and no error: most facilities that a start retries stay parked, and the error was logged when they were
 /// parked.
 pub fn facility_still_parked(facility: FacilityId, position: Position, reason: &str) {
-    counter!("fleet_server_retries_in_vain_total").increment(1);
+    counter!("fleet_server_retries_failed_total").increment(1);
     warn!(
         facility.id = %facility, partition = position.partition, offset = position.offset, reason,
         "failed to fold a parked facility's record again"
@@ -211,7 +199,7 @@ pub fn refolded(facilities: usize, rules: u32) {
 }
 
 pub fn refold_failed(facility: FacilityId, position: Position) {
-    counter!("fleet_server_facilities_not_folded_anew_total").increment(1);
+    counter!("fleet_server_facilities_not_refolded_total").increment(1);
     error!(
         facility.id = %facility, partition = position.partition, offset = position.offset,
         "failed to fold a facility under the rules in force; it keeps its previous status"

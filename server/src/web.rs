@@ -6,27 +6,10 @@
 //! is contacted.
 
 mod api;
-mod as_of;
-mod assets;
-mod call_centre;
-mod csv;
-mod error;
 mod form;
-mod guard;
-mod health;
-mod lang;
-mod layout;
-mod live;
-mod pages;
-mod paging;
-mod part;
-mod path;
-mod query;
+mod http;
+mod page;
 mod read;
-mod text;
-mod when;
-mod who;
-mod word;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,12 +26,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use self::error::{Failure, FailureExtension};
 use self::form::Once;
-use self::lang::{LANG, Lang};
-use self::live::Live;
-use self::pages::fleet::Summaries;
-use self::pages::listing::decide;
+use self::http::error::{Failure, FailureExtension};
+use self::http::lang::{LANG, Lang};
+use self::http::live::Live;
+use self::page::fleet::Summaries;
+use self::page::listing::decide;
 use crate::ingest::operator::{Operator, StatementOutcome};
 use crate::store::Store;
 
@@ -107,24 +90,21 @@ fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: Can
     let applying = Arc::new(Semaphore::new(1));
     let (stated, summaries) = (Arc::default(), Arc::default());
     let web = Web { store, operator, stated, metrics, live, summaries, reading, downloads, stating, applying };
-    let sent = middleware::from_fn(guard::same_origin);
+    let sent = middleware::from_fn(http::guard::same_origin);
     Router::new()
-        .route(
-            "/facilities/{code}/record/{act}",
-            post(pages::record::state).layer(sent.clone()).get(pages::record::show),
-        )
-        .route("/", get(pages::fleet::show))
-        .route("/calls", get(pages::calls::show))
-        .route("/listing", get(pages::listing::show))
-        .route("/listing/cadence", get(pages::listing::cadence::show))
-        .route("/listing/{snapshot}", get(pages::listing::snapshot::show))
+        .route("/facilities/{code}/record/{act}", post(page::record::state).layer(sent.clone()).get(page::record::show))
+        .route("/", get(page::fleet::show))
+        .route("/calls", get(page::calls::show))
+        .route("/listing", get(page::listing::show))
+        .route("/listing/cadence", get(page::listing::cadence::show))
+        .route("/listing/{snapshot}", get(page::listing::snapshot::show))
         .route("/listing/{snapshot}/decide/{what}", post(decide::state).layer(sent.clone()).get(decide::show))
-        .route("/parked", get(pages::parked::show))
-        .route("/parked/{facility}", get(pages::parked::one))
-        .route("/parked/{facility}/{what}", post(pages::parked::act::state).layer(sent).get(pages::parked::act::show))
-        .route("/rules", get(pages::rules::show))
-        .route("/facilities.csv", get(csv::show))
-        .route("/facilities/{code}", get(pages::facility::show))
+        .route("/parked", get(page::parked::show))
+        .route("/parked/{facility}", get(page::parked::one))
+        .route("/parked/{facility}/{what}", post(page::parked::act::state).layer(sent).get(page::parked::act::show))
+        .route("/rules", get(page::rules::show))
+        .route("/facilities.csv", get(page::csv::show))
+        .route("/facilities/{code}", get(page::facility::show))
         .route("/api/v1/calls", get(api::calls))
         .route("/api/v1/listing", get(api::listing::all))
         .route("/api/v1/listing/{snapshot}", get(api::listing::one))
@@ -133,9 +113,9 @@ fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: Can
         .route("/api/v1/facilities", get(api::facilities))
         .route("/api/v1/facilities/{code}", get(api::facility))
         .route_layer(middleware::from_fn_with_state(web.clone(), in_turn))
-        .route("/events", get(live::events))
-        .route("/healthz", get(health::health))
-        .route("/metrics", get(health::metrics))
+        .route("/events", get(http::live::events))
+        .route("/healthz", get(http::health::health))
+        .route("/metrics", get(http::health::metrics))
         .route("/assets/{fingerprint}/{name}", get(asset))
         .method_not_allowed_fallback(async || Failure::Method)
         .fallback(async || Failure::NoPage)
@@ -145,7 +125,7 @@ fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: Can
 
 /// `/assets/{fingerprint}/{name}`.
 async fn asset(Path((fingerprint, name)): Path<(String, String)>) -> Result<Response, Failure> {
-    assets::file(&fingerprint, &name).ok_or(Failure::NoPage)
+    http::assets::file(&fingerprint, &name).ok_or(Failure::NoPage)
 }
 
 /// Limits the number of concurrent reads and statements, and the time of each.
@@ -179,8 +159,7 @@ async fn frame(mut request: Request, next: Next) -> Response {
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Some(lang) = chosen {
-        let cookie = format!("{LANG}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", lang.key());
-        headers.insert(header::SET_COOKIE, HeaderValue::from_str(&cookie).expect("a language's key is ASCII"));
+        headers.insert(header::SET_COOKIE, http::cookie::store(LANG, lang.key()));
         headers.insert(header::VARY, HeaderValue::from_static("cookie, accept-language"));
     }
     response

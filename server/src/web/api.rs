@@ -10,16 +10,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use yomitori_proto::event::{Event, Origin};
 
-use super::Web;
-use super::as_of::AsOf;
-use super::call_centre::{self, CallCentre};
-use super::error::Failure;
-use super::query::{ApiQuery, QueryParameters};
 use crate::clock;
 use crate::store::call::{self, Call};
 use crate::store::completeness::{self, Completeness};
 use crate::store::fleet::{self, Detail, StatusRow, TimelineEntry};
-use crate::web::path::{FacilityPath, facility_path};
+use crate::web::Web;
+use crate::web::http::error::Failure;
+use crate::web::http::query::{ApiQuery, QueryParameters};
+use crate::web::page::as_of::AsOf;
+use crate::web::page::call_centre::{self, CallCentre};
+use crate::web::page::path::{FacilityPath, facility_path};
 
 /// The number of facts in the answer for a facility.
 const RECENT: i64 = 50;

@@ -57,7 +57,7 @@ async fn only_this_machine_is_answered() {
 async fn every_answer_is_guarded() {
     let (mut router, _stop) = away();
     for path in
-        ["/", "/calls", "/nowhere", "/api/v1/calls", "/api/v1/facilities", "/healthz", &assets::path("style.css")]
+        ["/", "/calls", "/nowhere", "/api/v1/calls", "/api/v1/facilities", "/healthz", &http::assets::path("style.css")]
     {
         let (_, headers, _) = ask(&mut router, path, &[]).await;
         assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'"), "{path}");

@@ -11,9 +11,9 @@ use crate::store::listing::measured::measured;
 use crate::store::listing::newest::{Newest, newest};
 use crate::store::listing::{self as snapshots, ListSnapshot};
 use crate::web::Web;
-use crate::web::as_of::AsOf;
-use crate::web::error::Failure;
-use crate::web::query::QueryParameters;
+use crate::web::http::error::Failure;
+use crate::web::http::query::QueryParameters;
+use crate::web::page::as_of::AsOf;
 use crate::web::read::listing::{Rows, VIEWS, named, rows};
 use yomitori_listing::cadence::Cadence;
 

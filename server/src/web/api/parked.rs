@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::store::fleet;
 use crate::store::waiting::{self, ParkedFacility, QueuedRecord, SkippedRecord};
 use crate::web::Web;
-use crate::web::as_of::AsOf;
-use crate::web::error::Failure;
-use crate::web::path::{FacilityPath, facility_path};
-use crate::web::query::QueryParameters;
+use crate::web::http::error::Failure;
+use crate::web::http::query::QueryParameters;
+use crate::web::page::as_of::AsOf;
+use crate::web::page::path::{FacilityPath, facility_path};
 use crate::web::read::parked::after;
 
 /// Skipped records in one answer.

@@ -8,8 +8,9 @@ use yomitori_facility::Text;
 use super::Entered;
 use super::entered::BACK;
 use crate::statement::{BY, BY_LIMIT, Field, ID, Input, Moment, SURE, Statement, WHY, WHY_LIMIT};
-use crate::web::lang::Lang;
-use crate::web::{text, when};
+use crate::web::http::lang::Lang;
+use crate::web::page::text;
+use crate::web::page::when;
 
 /// The inputs of a drawn form.
 pub(in crate::web) struct Drawn<'a> {

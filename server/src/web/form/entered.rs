@@ -10,7 +10,7 @@ use futures_util::TryStreamExt as _;
 use yomitori_facility::{Calendar, Text};
 
 use crate::statement::{Problem, SURE, Statement, ValidStatement};
-use crate::web::error::Failure;
+use crate::web::http::error::Failure;
 
 /// The field that names the next page.
 pub(super) const BACK: &str = "back";

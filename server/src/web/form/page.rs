@@ -10,12 +10,15 @@ use crate::clock;
 use crate::ingest::operator::StatementOutcome;
 use crate::statement::{BY, ID, SURE, Statement, WHY};
 use crate::store::{StoreError, fleet};
-use crate::web::as_of::AsOf;
-use crate::web::error::Failure;
-use crate::web::lang::Lang;
-use crate::web::layout::{self, Page};
-use crate::web::query::QueryParameters;
-use crate::web::{Web, call_centre, text, who};
+use crate::web::Web;
+use crate::web::http::error::Failure;
+use crate::web::http::lang::Lang;
+use crate::web::http::query::QueryParameters;
+use crate::web::http::who;
+use crate::web::page::as_of::AsOf;
+use crate::web::page::call_centre;
+use crate::web::page::layout::{self, Page};
+use crate::web::page::text;
 
 /// The fields that every form has beside its own.
 const COMMON: [&str; 5] = [BY, WHY, SURE, ID, "back"];

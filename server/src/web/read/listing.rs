@@ -8,7 +8,7 @@ use crate::store::listing::change::{self, RowChange, Side, Tally};
 use crate::store::listing::newest::before;
 use crate::store::listing::row::Unmatched;
 use crate::store::listing::{self, ListSnapshot};
-use crate::web::error::Failure;
+use crate::web::http::error::Failure;
 
 /// The views of a snapshot.
 pub(in crate::web) const VIEWS: [&str; 4] = ["unmatched", "ours", "appeared", "disappeared"];

@@ -1,8 +1,8 @@
 //! The records of a blocked facility, page by page.
 
 use crate::store::waiting::Position;
-use crate::web::error::Failure;
-use crate::web::query::QueryParameters;
+use crate::web::http::error::Failure;
+use crate::web::http::query::QueryParameters;
 
 /// The record after which a page begins.
 pub(in crate::web) fn after(given: &QueryParameters) -> Result<Option<Position>, Failure> {
