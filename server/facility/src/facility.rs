@@ -75,7 +75,7 @@ pub struct Facility {
     pub(crate) received_at: Option<DateTime<Utc>>,
 }
 
-/// The version of the fold. It increases with every change that gives another state, or another form of it, for the
+/// The version of the fold. It increases with every change that gives another state, or another form of it or of `Status`, for the
 /// same facts. States of an earlier version are then folded again.
 pub const FOLD: i32 = 5;
 

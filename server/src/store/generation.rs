@@ -9,7 +9,7 @@ use tokio_postgres::Transaction;
 use super::{CHANGED, QueryContext as _, Store, StoreError, status_history, status_shown};
 
 /// The tables of a generation. It has its own facts only if it was built with them, because facts do not depend on
-/// the fold.
+/// the fold. A migration that adds a table or a column drops the schema `shadow`, and `FOLD` rises.
 const TABLES: [&str; 7] =
     ["generation", "progress", "high_water", "facility_row", "facility_code", "connection", "parked"];
 const FACTS: &str = "fact";
