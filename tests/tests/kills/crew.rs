@@ -18,7 +18,7 @@ use yomitori_tests::world::{World, holders, postgres};
 
 const PROGRAM: &str = "one of several projectors";
 /// Logged by a server that was refused.
-const PAUSED: &str = "the projection paused";
+const PAUSED: &str = "projection failed";
 const REFUSED: &str = "is owned by another instance";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
