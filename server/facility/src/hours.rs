@@ -13,8 +13,12 @@ use crate::text::Text;
 pub struct Hours {
     telephone: String,
     /// By day from Monday; `None` on a day on which it is closed.
-    week: [Option<(NaiveTime, NaiveTime)>; 7],
+    week: Week,
+    /// Follows from the week; flags need it with every status.
+    text: Text,
 }
+
+type Week = [Option<(NaiveTime, NaiveTime)>; 7];
 
 /// The reason why a document of hours is invalid.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +58,7 @@ impl Hours {
             let times = time(&from).zip(time(&to)).filter(|(from, to)| from < to);
             week[weekday.num_days_from_monday() as usize] = Some(times.ok_or(HoursError::Times(name))?);
         }
-        Ok(Self { telephone: document.telephone, week })
+        Ok(Self { telephone: document.telephone, text: text(&week), week })
     }
 
     /// Canonical document: equal hours have equal documents.
@@ -74,31 +78,8 @@ impl Hours {
 
     /// The week in words, such as "Mon–Fri 8:00–18:00, Sat 8:00–16:00": neighbouring days with the same hours together.
     #[must_use]
-    pub fn text(&self) -> Text {
-        let mut spans: Vec<(usize, usize, NaiveTime, NaiveTime)> = Vec::new();
-        for (day, times) in self.week.iter().enumerate() {
-            let Some((from, to)) = *times else { continue };
-            match spans.last_mut() {
-                Some((_, last, open, close)) if *last + 1 == day && (*open, *close) == (from, to) => *last = day,
-                _ => spans.push((day, day, from, to)),
-            }
-        }
-        let list = |days: [&str; 7], to: &str| -> Vec<String> {
-            let time = |at: &NaiveTime| at.format("%-H:%M").to_string();
-            let span = |(first, last, open, close): &(usize, usize, NaiveTime, NaiveTime)| {
-                let days = if first == last {
-                    days[*first].to_owned()
-                } else {
-                    format!("{}{to}{}", days[*first], days[*last])
-                };
-                format!("{days} {}{to}{}", time(open), time(close))
-            };
-            spans.iter().map(span).collect()
-        };
-        Text::new(
-            list(["月", "火", "水", "木", "金", "土", "日"], "〜").join("、"),
-            list(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], "–").join(", "),
-        )
+    pub const fn text(&self) -> &Text {
+        &self.text
     }
 
     /// The hours of a day of the week, holidays aside.
@@ -108,13 +89,39 @@ impl Hours {
     }
 }
 
+/// The week in words.
+fn text(week: &Week) -> Text {
+    let mut spans: Vec<(usize, usize, NaiveTime, NaiveTime)> = Vec::new();
+    for (day, times) in week.iter().enumerate() {
+        let Some((from, to)) = *times else { continue };
+        match spans.last_mut() {
+            Some((_, last, open, close)) if *last + 1 == day && (*open, *close) == (from, to) => *last = day,
+            _ => spans.push((day, day, from, to)),
+        }
+    }
+    let list = |days: [&str; 7], to: &str| -> Vec<String> {
+        let time = |at: &NaiveTime| at.format("%-H:%M").to_string();
+        let span = |(first, last, open, close): &(usize, usize, NaiveTime, NaiveTime)| {
+            let days =
+                if first == last { days[*first].to_owned() } else { format!("{}{to}{}", days[*first], days[*last]) };
+            format!("{days} {}{to}{}", time(open), time(close))
+        };
+        spans.iter().map(span).collect()
+    };
+    Text::new(
+        list(["月", "火", "水", "木", "金", "土", "日"], "〜").join("、"),
+        list(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], "–").join(", "),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_week_is_written_with_equal_days_together() {
-        let text = Hours::bundled().text();
+        let hours = Hours::bundled();
+        let text = hours.text();
         assert_eq!(
             (text.ja.as_ref(), text.en.as_ref()),
             ("月〜金 8:00〜18:00、土 8:00〜16:00", "Mon–Fri 8:00–18:00, Sat 8:00–16:00")

@@ -14,8 +14,8 @@ impl View<'_> {
         let hours = self.calendar.hours();
         let (telephone, Text { ja: hours_ja, en: hours_en }) = (hours.telephone(), hours.text());
         let (ja, en) = next(flag);
-        let ja = ja.replace("{telephone}", telephone).replace("{hours}", &hours_ja);
-        Text::new(ja, en.replace("{telephone}", telephone).replace("{hours}", &hours_en))
+        let ja = ja.replace("{telephone}", telephone).replace("{hours}", hours_ja);
+        Text::new(ja, en.replace("{telephone}", telephone).replace("{hours}", hours_en))
     }
 }
 
