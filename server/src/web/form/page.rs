@@ -56,7 +56,7 @@ pub(in crate::web) fn refused(entered: &Entered) -> Text {
         return text::THINK.clone();
     }
     let count = entered.mistakes().to_string();
-    Text::new(text::MEND.ja.replace("{n}", &count), text::MEND.en.replace("{n}", &count))
+    Text::new(text::NOT_SAVED.ja.replace("{n}", &count), text::NOT_SAVED.en.replace("{n}", &count))
 }
 
 /// A form and the page around it.

@@ -39,7 +39,7 @@ texts! {
     WITHDRAW: "取り消す", "Withdraw";
     WITHDRAWN: "取り消し済み", "Withdrawn";
     CANCEL: "やめる", "Cancel";
-    MEND: "記録していません。{n}か所を確かめてください。", "Not saved: {n} field(s) need correction.";
+    NOT_SAVED: "記録していません。{n}か所を確かめてください。", "Not saved: {n} field(s) need correction.";
     THINK: "記録していません。下の注意を確かめてください。", "Not saved yet: read the warning below.";
     NOT_TAKEN: "記録できたか分かりません。もう一度送信してください（重なっても害はありません）。",
         "We could not confirm that this was saved. It is safe to submit it again.";
