@@ -4,11 +4,7 @@
 //! the two programs are those that a clinic or its group would run.
 
 pub mod bench;
-pub mod clock;
-pub mod demo;
-pub mod fleet;
 pub mod hostile;
 pub mod oracle;
 pub mod storm;
-pub mod truth;
 pub mod world;

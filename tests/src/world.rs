@@ -8,7 +8,6 @@ pub mod browser;
 pub mod holders;
 pub mod kafka;
 pub mod line;
-pub mod log;
 pub mod network;
 pub mod pcscd;
 pub mod port;

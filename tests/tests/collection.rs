@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use yomitori_proto::wire::{self, down, up};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::hostile::siege::{HONEST, Intruder, Siege};
 use yomitori_tests::world::World;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};

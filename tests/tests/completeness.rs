@@ -13,7 +13,7 @@ use yomitori_proto::event::{
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 use yomitori_proto::time::truncate;
 use yomitori_proto::vocabulary::{GapSource, StopReason};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::world::World;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};

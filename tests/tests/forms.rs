@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use fantoccini::Locator;
 use serde_json::Value;
 use yomitori_facility::{Calendar, Opening, tokyo};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::browser::Browser;
 use yomitori_tests::world::pcscd::Pcscd;

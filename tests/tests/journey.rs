@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::browser::Browser;
 use yomitori_tests::world::pcscd::Pcscd;

@@ -10,7 +10,7 @@ use yomitori_agent::connect::{Route, mutual};
 use yomitori_agent::identity::Identity;
 use yomitori_agent::uplink::stream::{StreamError, check_access};
 use yomitori_proto::id::TerminalId;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::pretence::Pretence;
 use yomitori_tests::world::server::{Plan, Server};

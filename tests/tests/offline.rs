@@ -10,7 +10,7 @@ use yomitori_observation::{Sighting, linkage};
 use yomitori_proto::event::{ReaderAttached, TapObserved};
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{LinkageFolder, Medium, ReaderRole};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::server::{Plan, Server};

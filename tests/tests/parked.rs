@@ -234,12 +234,12 @@ async fn a_skipped_record_stays_skipped_even_if_a_newer_program_can_decode_it() 
     let origin = yomitori_proto::event::Origin::Person(yomitori_proto::event::Stated {
         by: "x".to_owned(),
         why: None,
-        stated_at: yomitori_tests::clock::now(),
+        stated_at: yomitori_simulation::clock::now(),
         id: None,
     });
     let body = yomitori_proto::event::LogBody::Statement { origin, event: skipped.into() };
     let facility = FacilityId::of_code(CODE);
-    let record = yomitori_proto::event::LogRecord { facility, received_at: yomitori_tests::clock::now(), body };
+    let record = yomitori_proto::event::LogRecord { facility, received_at: yomitori_simulation::clock::now(), body };
     let bytes = yomitori_proto::encode::log_record_bytes(&record);
     let record = FutureRecord::to(&fleet.world.topic).key(facility.0.as_bytes()).payload(&bytes);
     fleet.producer.send(record, PATIENCE).await.map_err(|(error, _)| error).context("write into the log")?;

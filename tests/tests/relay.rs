@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use yomitori_agent::identity::Identity;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::pcscd::Pcscd;
 use yomitori_tests::world::relay::Relay;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::pcscd::Pcscd;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures_util::future::try_join_all;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::server::{Plan, Server};

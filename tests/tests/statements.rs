@@ -11,10 +11,11 @@ use yomitori_proto::event::{AgentStarted, Event, FallbackUsed, LogBody, LogRecor
 use yomitori_proto::id::{Boot, FacilityId, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::{CollectionLevel, StartReason};
 use yomitori_server::statement::{self, Input, Moment, Statement};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
+use yomitori_simulation::log;
+use yomitori_tests::world::World;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
-use yomitori_tests::world::{World, log};
 
 const CODE: &str = "1319999015";
 const TERMINAL: &str = "018f0000-0000-7000-8000-00000000a001";

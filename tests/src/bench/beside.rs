@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::Instant;
 use yomitori_proto::event::Recorded;
+use yomitori_simulation::log;
 
 use super::traffic;
+use crate::world::World;
 use crate::world::process::Process;
 use crate::world::server::Server;
-use crate::world::{World, log};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 

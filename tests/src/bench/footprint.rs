@@ -40,7 +40,7 @@ pub async fn measure(span: Duration, report: &Report) -> Result<()> {
     .await?;
     // A busy clinic's day comes first, so that every one-time allocation has happened: results, and taps on the reader.
     for _ in 0..DAY_OF_RESULTS / AT_ONCE {
-        let results = (0..AT_ONCE).map(|_| agent.face_result(crate::clock::now()));
+        let results = (0..AT_ONCE).map(|_| agent.face_result(yomitori_simulation::clock::now()));
         futures_util::future::try_join_all(results).await?;
     }
     let store = world.store().await?;

@@ -9,7 +9,8 @@ use super::number::number;
 use super::stage::{self, Cost};
 use super::{meter, topic, traffic};
 use crate::world::server::{Plan as ServerPlan, Server};
-use crate::world::{World, log, postgres};
+use crate::world::{World, postgres};
+use yomitori_simulation::log;
 
 /// Events, in millions.
 const MILLIONS: [u64; 3] = [1, 10, 100];

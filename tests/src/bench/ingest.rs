@@ -16,9 +16,9 @@ use super::meter::{self, Service};
 use super::number::number;
 use super::producer::Producer;
 use super::{mib, quantile, shipper, topic, traffic, usage};
-use crate::fleet::facility;
 use crate::world::World;
 use crate::world::server::{Plan, Server};
+use yomitori_simulation::fleet::facility;
 
 /// Number of distinct events that the raw producer repeats: more than the window of any compression.
 const DIFFERENT: u64 = 100_000;

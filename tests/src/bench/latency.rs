@@ -15,11 +15,11 @@ use tokio_postgres::{AsyncMessage, NoTls};
 
 use super::figures::{Bar, Figure, Report};
 use super::quantile;
-use crate::clock;
 use crate::world::World;
 use crate::world::agent::{Agent, Plan as AgentPlan};
 use crate::world::pcscd::Pcscd;
 use crate::world::server::{Plan, Server};
+use yomitori_simulation::clock;
 
 const CODE: &str = "1319999015";
 /// Type B without historical bytes: a possible ATR of a phone.

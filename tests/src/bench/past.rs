@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::figures::{Bar, Figure, Report};
 use super::{stage, traffic};
 use crate::world::server::{Plan, Server};
-use crate::world::{World, log, wait};
+use crate::world::{World, wait};
+use yomitori_simulation::log;
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// Events in one record of the log.

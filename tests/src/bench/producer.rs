@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use tokio::time::Instant;
 
 use super::topic;
-use crate::world::log::Confirmed;
+use yomitori_simulation::log::Confirmed;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Consecutive records for one partition, so that a producer makes few large requests.

@@ -15,8 +15,9 @@ use tokio_postgres::Client;
 use super::figures::{Bar, Figure, Report};
 use super::rows::Rows;
 use super::{shipper, sink, stage, traffic};
+use crate::world::World;
 use crate::world::server::{Plan, Server};
-use crate::world::{World, log};
+use yomitori_simulation::log;
 
 /// Observations of each facility that arrive during the rebuild.
 const MEANWHILE: u64 = 2000;

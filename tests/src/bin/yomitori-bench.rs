@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use yomitori_simulation::clock;
 use yomitori_tests::bench::figures::{self, Part, Report};
 use yomitori_tests::bench::machine::Machine;
 use yomitori_tests::bench::{fold, footprint, growth, ingest, latency, listing, meter, past, projection};
-use yomitori_tests::clock;
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
 #[derive(Parser)]

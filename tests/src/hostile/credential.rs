@@ -10,8 +10,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use yomitori_proto::uplink::Peer;
 
-use crate::clock;
 use crate::world::World;
+use yomitori_simulation::clock;
 
 /// The contents of a certificate.
 #[derive(Clone, Debug)]

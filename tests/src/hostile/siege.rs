@@ -14,10 +14,10 @@ use yomitori_proto::{decode, time};
 
 use super::credential::{Credential, Signer, Wish};
 use super::stranger::{Answer, CARRY, Line, said};
-use crate::clock;
 use crate::world::agent::{self, Agent};
 use crate::world::server::{self, Server};
 use crate::world::{World, wait};
+use yomitori_simulation::clock;
 
 /// The facility of the honest terminal.
 pub const HONEST: &str = "1319999015";

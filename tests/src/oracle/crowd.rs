@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use super::{Fault, Remains, gather, judge};
 use crate::bench::traffic;
 use crate::world::wait::{self, PATIENCE};
-use crate::world::{World, log, postgres};
+use crate::world::{World, postgres};
+use yomitori_simulation::log;
 
 /// The facilities, and the number of their observations.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use yomitori_agent::identity::Identity;
 use yomitori_agent::spool::Spool;
 use yomitori_proto::id::{Life, TerminalId};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::oracle::{Kept, gather};
 use yomitori_tests::storm::Victim;
 use yomitori_tests::world::agent::{Agent, Plan};

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use yomitori_proto::id::{FacilityId, TerminalId};
 use yomitori_proto::uplink::Peer;
 use yomitori_proto::wire::{self, up};
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::hostile::chance::{chance, noise};
 use yomitori_tests::hostile::credential::{Credential, Signer, Wish};
 use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM};

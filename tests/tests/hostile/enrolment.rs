@@ -5,7 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PublicKeyData as
 use tokio::task::JoinSet;
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::wire;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::hostile::credential::Signer;
 use yomitori_tests::hostile::siege::{Siege, VICTIM};
 use yomitori_tests::hostile::stranger::{Answer, ENROL, Line, said};

@@ -16,11 +16,11 @@ use uuid::Uuid;
 use yomitori_proto::event::{ClosureSet, Event, LogBody, LogRecord, Origin, RecordSkipped, Recorded, Stated};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::Closes;
+use yomitori_simulation::clock;
+use yomitori_simulation::log::Writer;
 use yomitori_tests::bench::traffic;
-use yomitori_tests::clock;
 use yomitori_tests::oracle::Kept;
 use yomitori_tests::world::World;
-use yomitori_tests::world::log::Writer;
 
 pub(crate) const FACILITIES: u64 = 40;
 /// Terminals of each facility.

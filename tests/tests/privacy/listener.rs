@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use yomitori_server::identity;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::hostile::credential::{Signer, Wish};
 use yomitori_tests::hostile::stranger::greet;
 use yomitori_tests::world::World;

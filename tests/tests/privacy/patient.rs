@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use encoding_rs::SHIFT_JIS;
 use rand::Rng;
 use rand::rngs::StdRng;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 
 use crate::secret::Secret;
 

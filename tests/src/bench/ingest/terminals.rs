@@ -17,11 +17,11 @@ use yomitori_agent::uplink::stream::SpoolUploader;
 use yomitori_observation::Sighting;
 use yomitori_proto::id::Seq;
 
-use crate::fleet::facility::Facility;
-use crate::fleet::operator::Operator;
-use crate::fleet::roster::{self, Tokens};
 use crate::world::server::Server;
 use crate::world::{World, wait};
+use yomitori_simulation::fleet::facility::Facility;
+use yomitori_simulation::fleet::operator::Operator;
+use yomitori_simulation::fleet::roster::{self, Tokens};
 
 /// Budget of a spool: it holds all observations before sending starts.
 const BUDGET: u64 = 1 << 30;

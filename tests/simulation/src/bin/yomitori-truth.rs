@@ -1,5 +1,5 @@
 //! `yomitori-truth`: the accuracy of the fold on histories with a known truth. See `truth/cli.rs`.
 
 fn main() -> anyhow::Result<()> {
-    yomitori_tests::truth::cli::main()
+    yomitori_simulation::truth::cli::main()
 }

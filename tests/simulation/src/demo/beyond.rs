@@ -15,9 +15,9 @@ use yomitori_server::config::Config;
 use super::story;
 use crate::fleet::clinic::Terminal;
 use crate::fleet::roster::Member;
+use crate::log::Writer;
 use crate::truth::day::Living;
 use crate::truth::transport;
-use crate::world::log::Writer;
 
 /// Days of silence before now.
 const SILENT_DAYS: u64 = 14;
