@@ -6,6 +6,7 @@
 
 mod batch;
 mod history_builder;
+mod intake;
 mod owner;
 mod policy;
 pub mod rebuild;
@@ -34,6 +35,7 @@ use crate::store::{Store, StoreError, progress};
 use crate::{clock, telemetry};
 
 use self::batch::{Batch, FoldedBatch, RawRecord};
+use self::intake::Intake;
 use self::owner::Owner;
 use self::policy::CurrentPolicy;
 use self::rebuild::{Rebuild, RebuildError, RebuildProgress};
@@ -63,6 +65,8 @@ pub enum ProjectionError {
     Topic(#[from] TopicError),
     #[error("failed to write the projection")]
     Store(#[from] StoreError),
+    #[error("failed to write {records} records from offset {} of partition {}", first.offset, first.partition)]
+    Refused { records: usize, first: Position, source: StoreError },
     #[error("partition {partition} is owned by another instance")]
     Fenced { partition: i32 },
     #[error("failed to hold the locks of the partitions")]
@@ -81,13 +85,13 @@ pub enum ProjectionError {
 /// Projects until `stop`. After a failure it pauses, and resumes from the last commit.
 pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
     tokio::spawn(history_builder::run(store.clone(), stop.clone()));
+    let mut projector = Projector { store, kafka, intake: Intake::new(BATCH_RECORDS) };
     while !stop.is_cancelled() {
-        let mut projector = Projector { store: store.clone(), kafka: kafka.clone() };
         let ended = tokio::select! {
             () = stop.cancelled() => return,
             ended = projector.project() => ended,
         };
-        if let Err(error) = ended {
+        if let Err(error) = ended.or_else(|error| projector.intake.refuse(error)) {
             telemetry::projection_failed(&error);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -100,6 +104,7 @@ pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
 struct Projector {
     store: Store,
     kafka: config::Kafka,
+    intake: Intake,
 }
 
 impl Projector {
@@ -127,9 +132,11 @@ impl Projector {
             // Rows that are due and retries wait only for the records that have arrived.
             let busy = folded.is_some() || refold.pending() || retry.pending();
             let wait = if busy { Duration::ZERO } else { IDLE };
-            let next = fold_next(&self.store, &reader, wait, &current.policy, &mut states, &mut owner);
+            let next = fold_next(&self.store, &reader, wait, &self.intake, &current.policy, &mut states, &mut owner);
             let (written, next) = tokio::join!(write(&self.store, folded.take()), next);
-            written?;
+            if written? {
+                self.intake.written();
+            }
             folded = next?;
             retry.after(folded.as_ref());
             let idle = swept_at.elapsed() >= IDLE;
@@ -222,31 +229,30 @@ async fn fold_next(
     store: &Store,
     reader: &Reader,
     wait: Duration,
+    intake: &Intake,
     policy: &Policy,
     states: &mut States,
     owner: &mut Owner,
 ) -> Result<Option<FoldedBatch>, ProjectionError> {
-    let taken = next_batch(reader, wait).await?;
-    if taken.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Batch::decode(taken).fold_ahead(store, policy, states, owner).await?))
+    let taken = next_batch(reader, wait, intake.at_most()).await?;
+    Batch::decode(taken, intake.refused()).fold_ahead(store, policy, states, owner).await
 }
 
-async fn write(store: &Store, folded: Option<FoldedBatch>) -> Result<(), ProjectionError> {
+/// Returns whether there was anything to write.
+async fn write(store: &Store, folded: Option<FoldedBatch>) -> Result<bool, ProjectionError> {
     match folded {
-        Some(folded) => folded.write(store).await,
-        None => Ok(()),
+        Some(folded) => folded.write(store).await.map(|()| true),
+        None => Ok(false),
     }
 }
 
 /// Waits for a record, then adds those that are available already.
-async fn next_batch(reader: &Reader, wait: Duration) -> Result<Vec<RawRecord>, KafkaError> {
+async fn next_batch(reader: &Reader, wait: Duration, at_most: usize) -> Result<Vec<RawRecord>, KafkaError> {
     let mut taken = Vec::new();
     let Ok(first) = tokio::time::timeout(wait, reader.recv()).await else { return Ok(taken) };
     taken.push(take(&first?));
     let mut bytes = 0;
-    while taken.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+    while taken.len() < at_most && bytes < BATCH_BYTES {
         let Some(message) = reader.recv().now_or_never() else { break };
         let next = take(&message?);
         bytes += next.payload.len();

@@ -24,7 +24,7 @@ use yomitori_facility::Text;
 use yomitori_proto::event::Event;
 
 pub use self::check::{BY, ID, Problem, RawValues, SURE, ValidStatement, Values, WHY, stated, subject};
-pub use self::field::{BY_LIMIT, Field, Input, Moment, WHY_LIMIT, written};
+pub use self::field::{BY_LIMIT, Field, Input, Moment, WHY_LIMIT, line, written};
 pub use self::listing::{DISMISS, MATCH, RELEASE};
 pub use self::parked::SKIP;
 

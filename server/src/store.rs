@@ -59,6 +59,8 @@ pub enum StoreError {
     Query { context: &'static str, source: tokio_postgres::Error },
     #[error("failed to decode a stored document: {what}")]
     Broken { what: &'static str, source: serde_json::Error },
+    #[error("failed to compute a facility's status: panicked")]
+    Panicked,
     #[error("failed to migrate the database")]
     Migrate(#[source] refinery::Error),
     #[error("the database has schema version {found}, and this program needs {needed} (run `yomitori-server migrate`)")]
@@ -69,6 +71,34 @@ pub enum StoreError {
     )]
     NewerSchema { found: u32, needed: u32 },
 }
+
+impl StoreError {
+    /// Whether PostgreSQL can't hold what it was given, so that trying again is of no use: a value out of range, a broken
+    /// constraint, an index row beyond its size, or a value that could not be computed or encoded.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Query { source, .. } => match source.code() {
+                Some(code) => REFUSALS.iter().any(|class| code.code().starts_with(class)),
+                // Of the errors without a code, those of the connection are closed or have an I/O error as their cause.
+                None => {
+                    let cause = std::error::Error::source(source);
+                    !source.is_closed() && cause.is_some_and(|cause| !cause.is::<std::io::Error>())
+                }
+            },
+            Self::Broken { .. } | Self::Panicked => true,
+            Self::Address(_)
+            | Self::Unreachable(_)
+            | Self::Pool(_)
+            | Self::Migrate(_)
+            | Self::Schema { .. }
+            | Self::NewerSchema { .. } => false,
+        }
+    }
+}
+
+/// SQLSTATE classes: data exception, integrity constraint violation, program limit exceeded.
+const REFUSALS: [&str; 3] = ["22", "23", "54"];
 
 /// Names the purpose of a query, for its error.
 pub(crate) trait QueryContext<T> {

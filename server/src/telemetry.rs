@@ -10,7 +10,7 @@ use std::io::IsTerminal as _;
 use metrics::{counter, gauge, histogram};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
-use yomitori_proto::id::{FacilityId, Session};
+use yomitori_proto::id::{FacilityId, Session, TerminalId};
 use yomitori_proto::uplink::Peer;
 
 use crate::log::Position;
@@ -110,6 +110,17 @@ pub fn lease_not_renewed(error: Cause<'_>) {
     warn!(error = chain(error), "failed to renew the lease of this instance");
 }
 
+pub fn orphans_not_read(error: Cause<'_>) {
+    counter!("fleet_server_presence_failures_total").increment(1);
+    warn!(error = chain(error), "failed to compare the open streams with the database");
+}
+
+/// Another instance reported a terminal as gone whose stream is open here.
+pub fn presence_corrected(terminal: TerminalId, session: Session) {
+    counter!("fleet_server_presence_corrections_total").increment(1);
+    info!(terminal.id = %terminal, session.id = %session, "terminal is connected after all");
+}
+
 pub fn terminal_enrolled(peer: Peer) {
     counter!("fleet_server_enrolments_total").increment(1);
     info!(terminal.id = %peer.terminal, facility.id = %peer.facility, "terminal enrolled");
@@ -184,6 +195,23 @@ pub fn facility_still_parked(facility: FacilityId, position: Position, reason: &
         facility.id = %facility, partition = position.partition, offset = position.offset, reason,
         "failed to fold a parked facility's record again"
     );
+}
+
+/// PostgreSQL refuses this record; its facility is blocked with it.
+pub fn record_refused(position: Position, error: Cause<'_>) {
+    counter!("fleet_server_records_refused_total").increment(1);
+    warn!(
+        partition = position.partition,
+        offset = position.offset,
+        error = chain(error),
+        "PostgreSQL refuses a record; its facility is blocked"
+    );
+}
+
+/// PostgreSQL refuses a row that time or the rules have changed; the facility keeps its previous row.
+pub fn row_refused(facility: FacilityId, error: Cause<'_>) {
+    counter!("fleet_server_rows_refused_total").increment(1);
+    warn!(facility.id = %facility, error = chain(error), "PostgreSQL refuses a facility's status; the previous one stays");
 }
 
 pub fn policy_changed(rules: u32) {

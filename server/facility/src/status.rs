@@ -117,7 +117,7 @@ impl Status {
     pub fn words(&self) -> StatusWords {
         StatusWords {
             code: self.codes.iter().find(|code| code.valid).map(|code| code.code.clone()),
-            name: self.name.clone().unwrap_or_default(),
+            name: self.name.iter().flat_map(|name| name.chars()).take(NAME_IN_A_ROW).collect(),
             prefecture: self.prefecture.clone().unwrap_or_default(),
             eligible: self.eligible.key(),
             evidence: self.evidence.key(),
@@ -131,6 +131,10 @@ impl Status {
         }
     }
 }
+
+/// A row has at most this many characters of a name, as many as people may give: PostgreSQL refuses an index entry of more
+/// than about 2,700 bytes.
+const NAME_IN_A_ROW: usize = 200;
 
 impl View<'_> {
     /// Notices and restarts of signed-in people and of terminals together.

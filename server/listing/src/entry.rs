@@ -46,8 +46,10 @@ pub struct Scope {
     pub table: Option<FeeTable>,
 }
 
-const NAME_LIMIT: usize = 200;
-const ADDRESS_LIMIT: usize = 400;
+/// A name of a facility has at most this many characters.
+pub const NAME_LIMIT: usize = 200;
+/// An address of a facility has at most this many characters.
+pub const ADDRESS_LIMIT: usize = 400;
 /// At least this many rows of a sheet must be readable for a format to be the right one.
 const TRIED: usize = 5;
 

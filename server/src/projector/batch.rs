@@ -22,7 +22,7 @@ use crate::store::generation::GenerationNumber;
 use crate::store::parked::ParkedRecord;
 use crate::store::policy::Policy;
 use crate::store::status_row::FacilityRow;
-use crate::store::{QueryContext as _, Store, facility, fact, parked, progress, status_history};
+use crate::store::{QueryContext as _, Store, StoreError, facility, fact, parked, progress, status_history};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 use yomitori_base::error::chain;
@@ -64,13 +64,26 @@ pub(super) struct FoldedBatch {
     late: BTreeMap<FacilityId, DateTime<Utc>>,
     /// Facilities of which people skipped records.
     pub(super) left_out: BTreeSet<FacilityId>,
+    size: BatchSize,
     now: DateTime<Utc>,
     took: Duration,
+}
+
+/// Which records a batch has, to find the one that PostgreSQL refuses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct BatchSize {
+    pub(super) records: usize,
+    pub(super) first: Position,
 }
 
 impl FoldedBatch {
     /// Writes the batch in one transaction.
     pub(super) async fn write(self, store: &Store) -> Result<(), ProjectionError> {
+        let size = self.size;
+        self.commit(store).await.map_err(|error| size.refused(error))
+    }
+
+    async fn commit(self, store: &Store) -> Result<(), ProjectionError> {
         let began = tokio::time::Instant::now();
         let mut client = store.client().await?;
         let transaction = client.transaction().await.context("begin a batch")?;
@@ -97,6 +110,18 @@ impl FoldedBatch {
     }
 }
 
+impl BatchSize {
+    /// Adds to a refusal by PostgreSQL which records were to be written.
+    pub(super) fn refused(self, error: ProjectionError) -> ProjectionError {
+        match error {
+            ProjectionError::Store(source) if source.is_refusal() => {
+                ProjectionError::Refused { records: self.records, first: self.first, source }
+            }
+            other => other,
+        }
+    }
+}
+
 /// The result of folding a batch.
 #[derive(Default)]
 pub(super) struct Outcome {
@@ -110,7 +135,8 @@ pub(super) struct Outcome {
 }
 
 impl Batch {
-    pub(super) fn decode(taken: Vec<RawRecord>) -> Self {
+    /// Decodes records; one of `refused` counts as one that cannot be folded, with the reason given there.
+    pub(super) fn decode(taken: Vec<RawRecord>, refused: &BTreeMap<Position, String>) -> Self {
         let mut ends = BTreeMap::new();
         let decoded = |taken: RawRecord| {
             let record = decode::log_record(&taken.payload);
@@ -118,7 +144,12 @@ impl Batch {
             ends.insert(taken.position.partition, (taken.position.offset + 1, received_at));
             match record {
                 Ok(record) => {
-                    DecodedRecord { taken, facility: record.facility, facts: Ok(record.into_facts().collect()) }
+                    let facility = record.facility;
+                    let facts = match refused.get(&taken.position) {
+                        Some(reason) => Err(reason.clone()),
+                        None => Ok(record.into_facts().collect()),
+                    };
+                    DecodedRecord { taken, facility, facts }
                 }
                 // Only the key identifies the facility of an undecodable record.
                 Err(error) => {
@@ -139,8 +170,9 @@ impl Batch {
         policy: &Policy,
         states: &mut States,
         owner: &mut Owner,
-    ) -> Result<FoldedBatch, ProjectionError> {
+    ) -> Result<Option<FoldedBatch>, ProjectionError> {
         let began = tokio::time::Instant::now();
+        let Some(size) = self.size() else { return Ok(None) };
         let (facilities, lives) = self.touched();
         states.load(store, policy, &facilities, &lives).await?;
         let mut moves = Vec::with_capacity(self.ends.len());
@@ -161,10 +193,11 @@ impl Batch {
         crash::point("after-fold");
         let now = clock::now();
         let row = |(id, facility)| row::row(facility, partitions[id], policy, now);
-        let rows = facilities.iter().map(row).collect::<Result<_, _>>()?;
+        let rows = facilities.iter().map(row).collect::<Result<_, StoreError>>();
+        let rows = rows.map_err(|error| size.refused(error.into()))?;
         states.keep(facilities, marks.clone(), newly_parked);
         states.left_out.extend(&left_out);
-        Ok(FoldedBatch {
+        Ok(Some(FoldedBatch {
             generation: owner.generation(),
             late: late(&facts, now),
             moves,
@@ -174,9 +207,16 @@ impl Batch {
             marks,
             parked,
             left_out: left_out.into_iter().map(|(facility, _)| facility).collect(),
+            size,
             now,
             took: began.elapsed(),
-        })
+        }))
+    }
+
+    /// `None` for a batch without records.
+    pub(super) fn size(&self) -> Option<BatchSize> {
+        let first = self.records.first()?.taken.position;
+        Some(BatchSize { records: self.records.len(), first })
     }
 
     /// The records that people skip, by the statements in this batch.

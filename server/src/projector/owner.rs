@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Transaction;
+use yomitori_proto::id::FacilityId;
 
 use crate::log::Position;
 use crate::projector::ProjectionError;
@@ -11,8 +12,11 @@ use crate::store::facility;
 use crate::store::generation::GenerationNumber;
 use crate::store::lock::{Instances, PartitionLocks};
 use crate::store::status_row::FacilityRow;
-use crate::store::{QueryContext as _, Store, progress};
+use crate::store::{QueryContext as _, Store, StoreError, progress};
 use crate::telemetry;
+
+/// How long a facility whose row was refused waits for the next attempt.
+const REFUSED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// The partitions that this instance holds.
 pub(super) struct Owner {
@@ -88,8 +92,45 @@ impl Owner {
         Ok(())
     }
 
-    /// Writes rows that changed without a new fact, unless another instance has taken over the partition.
-    pub(super) async fn show(&self, store: &Store, rows: &[FacilityRow]) -> Result<(), ProjectionError> {
+    /// Writes rows that changed without a new fact, unless another instance has taken over the partition. A facility
+    /// whose row cannot be computed or is refused keeps its previous row, and is due again after an hour.
+    pub(super) async fn show(
+        &self,
+        store: &Store,
+        rows: impl IntoIterator<Item = (FacilityId, Result<FacilityRow, StoreError>)>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ProjectionError> {
+        let (mut good, mut refused) = (Vec::new(), Vec::new());
+        for (facility, row) in rows {
+            match row {
+                Ok(row) => good.push(row),
+                Err(error) => refused.push((facility, error)),
+            }
+        }
+        match self.write(store, &good).await {
+            Err(ProjectionError::Store(error)) if error.is_refusal() => {
+                for row in &good {
+                    match self.write(store, std::slice::from_ref(row)).await {
+                        Err(ProjectionError::Store(error)) if error.is_refusal() => {
+                            refused.push((row.facility_id, error));
+                        }
+                        written => written?,
+                    }
+                }
+            }
+            written => written?,
+        }
+        for (facility, error) in refused {
+            telemetry::row_refused(facility, &error);
+            facility::defer(store, facility, now + REFUSED_FOR).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, store: &Store, rows: &[FacilityRow]) -> Result<(), ProjectionError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let mut client = store.client().await?;
         let transaction = client.transaction().await.context("begin to write facilities")?;
         self.fence(&transaction, rows.iter().map(|row| row.partition)).await?;

@@ -13,7 +13,6 @@ use yomitori_proto::id::FacilityId;
 use super::owner::Owner;
 use super::{ProjectionError, row};
 use crate::store::policy::Policy;
-use crate::store::status_row::FacilityRow;
 use crate::store::{Store, StoreError, facility, fact};
 use crate::{clock, telemetry};
 
@@ -54,11 +53,9 @@ impl Refold {
         let ids: Vec<FacilityId> = behind.iter().map(|(id, _)| *id).collect();
         let folded = anew(store, &ids, &policy.rules).await?;
         let now = clock::now();
-        let rows: Vec<FacilityRow> = behind
-            .iter()
-            .filter_map(|(id, partition)| Some(row::row(folded.get(id)?, *partition, policy, now)))
-            .collect::<Result<_, _>>()?;
-        owner.show(store, &rows).await?;
+        let rows =
+            behind.iter().filter_map(|(id, partition)| Some((*id, row::row(folded.get(id)?, *partition, policy, now))));
+        owner.show(store, rows, now).await?;
         self.after = Some(last);
         let before = self.done;
         self.done += behind.len();

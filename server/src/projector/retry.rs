@@ -14,6 +14,7 @@ use yomitori_facility::{Facility, Rules};
 use yomitori_proto::id::FacilityId;
 
 use super::batch::{Batch, FoldedBatch, Outcome, RawRecord};
+use super::intake::refusal;
 use super::owner::Owner;
 use super::state::States;
 use super::{ProjectionError, row};
@@ -34,6 +35,8 @@ const BYTES_AT_ONCE: i64 = 8 << 20;
 #[derive(Default)]
 pub(super) struct Retry {
     wanted: BTreeSet<FacilityId>,
+    /// Of these, PostgreSQL refused several records at once.
+    one_by_one: BTreeSet<FacilityId>,
 }
 
 impl Retry {
@@ -78,16 +81,36 @@ impl Retry {
         if !there.is_empty() {
             return take_back(store, policy, states, owner, id, &there).await;
         }
-        let waiting = parked::first(store, id, &partitions(owner), AT_ONCE, BYTES_AT_ONCE).await?;
-        if waiting.is_empty() {
+        let at_once = if self.one_by_one.contains(&id) { 1 } else { AT_ONCE };
+        let waiting = parked::first(store, id, &partitions(owner), at_once, BYTES_AT_ONCE).await?;
+        let Some(first) = waiting.first().map(|waiting| waiting.position) else {
             if !parked::waits(store, id).await? {
                 states.parked.remove(&id);
             }
-            self.wanted.remove(&id);
-        } else if fold(store, policy, states, owner, id, waiting).await? {
-            self.wanted.remove(&id);
+            self.done(id);
+            return Ok(());
+        };
+        let single = waiting.len() == 1;
+        match fold(store, policy, states, owner, id, waiting).await {
+            Ok(false) => {}
+            Ok(true) => self.done(id),
+            Err(ProjectionError::Store(error)) if error.is_refusal() => {
+                states.reload(id);
+                if single {
+                    still_refused(store, owner, id, first, &error).await?;
+                    self.done(id);
+                } else {
+                    self.one_by_one.insert(id);
+                }
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    fn done(&mut self, id: FacilityId) {
+        self.wanted.remove(&id);
+        self.one_by_one.remove(&id);
     }
 }
 
@@ -111,7 +134,7 @@ async fn fold(
         key: id.0.as_bytes().to_vec(),
         payload: record,
     });
-    let batch = Batch::decode(taken.collect());
+    let batch = Batch::decode(taken.collect(), &BTreeMap::new());
     let (facilities, lives) = batch.touched();
     states.load(store, policy, &facilities, &lives).await?;
     states.parked.remove(&id);
@@ -121,7 +144,7 @@ async fn fold(
 
     let now = clock::now();
     let row = |(id, facility)| row::row(facility, partitions[id], policy, now);
-    let rows: Vec<FacilityRow> = facilities.iter().map(row).collect::<Result<_, _>>()?;
+    let rows: Vec<FacilityRow> = facilities.iter().map(row).collect::<Result<_, StoreError>>()?;
     let reasons: Vec<(Position, String)> = parked.into_iter().map(|parked| (parked.position, parked.reason)).collect();
     let waits: BTreeSet<Position> = reasons.iter().map(|(position, _)| *position).collect();
     let gone: Vec<Position> = tried.difference(&waits).copied().collect();
@@ -151,6 +174,25 @@ async fn fold(
         telemetry::facility_still_parked(id, *position, reason);
     }
     Ok(stuck.is_some())
+}
+
+/// Records why a record waits that could be folded but not written.
+async fn still_refused(
+    store: &Store,
+    owner: &Owner,
+    id: FacilityId,
+    position: Position,
+    error: &StoreError,
+) -> Result<(), ProjectionError> {
+    let reason = refusal(error);
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await.context("begin a retry")?;
+    owner.fence(&transaction, [position.partition]).await?;
+    let tried = RetryOutcome { gone: Vec::new(), reasons: vec![(position, reason.clone())] };
+    parked::tried(&transaction, &tried).await?;
+    transaction.commit().await.context("commit a retry")?;
+    telemetry::facility_still_parked(id, position, &reason);
+    Ok(())
 }
 
 /// Removes the facts of these records, and folds the facility without them.

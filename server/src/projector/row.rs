@@ -1,5 +1,7 @@
 //! A facility's row at an instant: the columns by which pages filter and sort, and the whole status.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization as _;
 use yomitori_facility::{Evidence, Facility, Status, status};
@@ -11,8 +13,18 @@ use crate::store::status_row::FacilityRow;
 /// The row of `facility` as it is `now`.
 ///
 /// # Errors
-/// If the state cannot be encoded as JSON.
+/// If the status cannot be computed or encoded as JSON; [`StoreError::is_refusal`] holds then.
 pub(super) fn row(
+    facility: &Facility,
+    partition: i32,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<FacilityRow, StoreError> {
+    // It cannot panic; if it does, only this facility is blocked.
+    catch_unwind(AssertUnwindSafe(|| computed(facility, partition, policy, now))).unwrap_or(Err(StoreError::Panicked))
+}
+
+fn computed(
     facility: &Facility,
     partition: i32,
     policy: &Policy,

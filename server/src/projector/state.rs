@@ -1,7 +1,9 @@
 //! What the projector remembers between batches: a cache of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use yomitori_facility::Facility;
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
@@ -10,13 +12,14 @@ use super::{ProjectionError, refold, row};
 use crate::clock;
 use crate::log::Position;
 use crate::store::policy::Policy;
-use crate::store::status_row::FacilityRow;
 use crate::store::{Store, StoreError, facility, fact, parked};
 
 /// Above this many facilities the whole cache is dropped, which is simple and rarely happens.
 const REMEMBERED: usize = 60_000;
-/// Facilities recomputed at once because time has passed.
-const SWEPT_AT_ONCE: i64 = 500;
+/// Facilities recomputed in one transaction because time has passed.
+const SWEPT_AT_ONCE: i64 = 2_000;
+/// A sweep ends after this time; the next one continues.
+const SWEEP_LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct States {
@@ -110,6 +113,12 @@ impl States {
         self.marks.clear();
     }
 
+    /// Reads a facility and all marks again when they are needed next: what was folded of it could not be written.
+    pub(super) fn reload(&mut self, id: FacilityId) {
+        self.facilities.remove(&id);
+        self.marks.clear();
+    }
+
     /// The records of a facility that people skipped.
     pub(super) fn left_out_of(&self, facility: FacilityId) -> impl Iterator<Item = Position> {
         self.left_out.iter().filter(move |(of, _)| *of == facility).map(|(_, position)| *position)
@@ -128,23 +137,26 @@ impl States {
     }
 }
 
-/// Recomputes the rows of facilities that time alone has changed.
+/// Recomputes the rows of facilities that time alone has changed: all of this instance's partitions, or as many as the
+/// time allows, so that new records don't wait for long.
 pub(super) async fn sweep(
     store: &Store,
     policy: &Policy,
     states: &mut States,
     owner: &Owner,
 ) -> Result<(), ProjectionError> {
-    let now = clock::now();
-    let due = facility::due(store, now, SWEPT_AT_ONCE).await?;
-    let due: BTreeMap<FacilityId, i32> = due.into_iter().filter(|(_, partition)| owner.owns(*partition)).collect();
-    if due.is_empty() {
-        return Ok(());
+    let partitions: Vec<i32> = owner.positions().map(|position| position.partition).collect();
+    let until = Instant::now() + SWEEP_LIMIT;
+    loop {
+        let now = clock::now();
+        let due = facility::due(store, now, Some(&partitions), SWEPT_AT_ONCE).await?;
+        let full = i64::try_from(due.len()).is_ok_and(|count| count == SWEPT_AT_ONCE);
+        states.load(store, policy, &due.iter().map(|(id, _)| *id).collect(), &BTreeSet::new()).await?;
+        let row = |(id, partition): (FacilityId, i32)| (id, row::row(&states.facility(id), partition, policy, now));
+        owner.show(store, due.into_iter().map(row), now).await?;
+        if !full || Instant::now() >= until {
+            return Ok(());
+        }
+        states.trim();
     }
-    states.load(store, policy, &due.keys().copied().collect(), &BTreeSet::new()).await?;
-    let rows: Vec<FacilityRow> = due
-        .iter()
-        .map(|(&id, &partition)| row::row(&states.facility(id), partition, policy, now))
-        .collect::<Result<_, _>>()?;
-    owner.show(store, &rows).await
 }

@@ -11,7 +11,8 @@ use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
 
 use super::batch::Outcome;
-use super::rebuild::partition::{Span, take};
+use super::intake::Intake;
+use super::rebuild::partition::{self, Span, take};
 use super::rebuild::{RebuildError, RebuildProgress};
 use super::state::States;
 use crate::config;
@@ -127,7 +128,8 @@ pub async fn verify(
     let of = spans.iter().map(Span::records).sum();
     let policy = policy::now(store).await?;
     let left_out = parked::left_out(store).await?;
-    let mut verifying = Verifier { snapshot, policy, left_out, report: Report::default() };
+    let intake = Intake::new(partition::AT_ONCE).knowing(parked::refused(store).await?);
+    let mut verifying = Verifier { snapshot, policy, left_out, intake, report: Report::default() };
     for span in spans {
         verifying.partition(kafka, span, &mut |done| progressed(RebuildProgress { done, of, waits: false })).await?;
     }
@@ -138,6 +140,8 @@ struct Verifier {
     snapshot: DbSnapshot,
     policy: Policy,
     left_out: BTreeSet<(FacilityId, Position)>,
+    /// What PostgreSQL refused can't be seen by folding in memory.
+    intake: Intake,
     report: Report,
 }
 
@@ -153,7 +157,7 @@ impl Verifier {
         let mut parked = BTreeSet::new();
         let mut next = span.from;
         while next.offset < span.to {
-            let (batch, after) = block_in_place(|| take(&reader, Span { from: next, to: span.to }))?;
+            let (batch, after) = block_in_place(|| take(&reader, Span { from: next, to: span.to }, &self.intake))?;
             let outcome = block_in_place(|| batch.fold(&self.policy, &states));
             let in_store = self.snapshot.facts(next, after).await?;
             self.facts(&outcome, in_store);

@@ -96,8 +96,11 @@ fn chosen(typed: Option<&str>, choices: &[(&'static str, Text)]) -> Result<Value
     if known { Ok(Value::Word(typed.to_owned())) } else { Err(NOT_OFFERED) }
 }
 
-/// Checks a line without invisible or reordering characters.
-pub(super) fn line(text: &str, limit: usize) -> Result<String, Text> {
+/// Checks a line of at most `limit` characters, without invisible or reordering ones.
+///
+/// # Errors
+/// With what is wrong, in words for the person who wrote it.
+pub fn line(text: &str, limit: usize) -> Result<String, Text> {
     let count = text.chars().count();
     if count > limit {
         return Err(Text::new(

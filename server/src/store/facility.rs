@@ -59,11 +59,26 @@ pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(Fac
         .collect()
 }
 
-/// The facilities that time alone has changed, with their partitions.
-pub async fn due(store: &Store, now: DateTime<Utc>, limit: i64) -> Result<Vec<(FacilityId, i32)>, StoreError> {
-    let query = "SELECT facility_id, partition FROM facility_row WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-    let rows = store.client().await?.query(query, &[&now, &limit]).await.context("read facilities that are due")?;
+/// The facilities of these partitions, or of all, that time alone has changed, with their partitions.
+pub async fn due(
+    store: &Store,
+    now: DateTime<Utc>,
+    partitions: Option<&[i32]>,
+    limit: i64,
+) -> Result<Vec<(FacilityId, i32)>, StoreError> {
+    // Of these partitions only: rows of an instance that hangs would otherwise fill the limit for all others.
+    let query = "SELECT facility_id, partition FROM facility_row WHERE due_at <= $1 \
+                 AND ($2::int[] IS NULL OR partition = ANY($2)) ORDER BY due_at LIMIT $3";
+    let client = store.client().await?;
+    let rows = client.query(query, &[&now, &partitions, &limit]).await.context("read facilities that are due")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
+}
+
+/// Has a facility recomputed at `due_at` and not before.
+pub async fn defer(store: &Store, facility: FacilityId, due_at: DateTime<Utc>) -> Result<(), StoreError> {
+    let update = "UPDATE facility_row SET due_at = $2 WHERE facility_id = $1";
+    store.client().await?.execute(update, &[&facility.0, &due_at]).await.context("defer a facility")?;
+    Ok(())
 }
 
 /// Writes rows that the pages show from then on, notifies listeners, and records what was shown before.

@@ -1,7 +1,7 @@
 //! Parked facilities: the record that could not be folded, and all later ones of the same facility, so that no record
 //! is lost and no other facility waits. This is the projector's view; `waiting` has that of people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::{Row, Transaction};
@@ -42,6 +42,16 @@ pub async fn take_asked(store: &Store, partitions: &[i32]) -> Result<BTreeSet<Fa
     let rows = store.client().await?.query(update, &[&partitions]).await.context("read requested retries")?;
     Ok(rows.into_iter().map(|row| FacilityId(row.get(0))).collect())
 }
+
+/// The records that PostgreSQL refused, with the reason.
+pub async fn refused(store: &Store) -> Result<BTreeMap<Position, String>, StoreError> {
+    let query = "SELECT partition, log_offset, reason FROM parked WHERE starts_with(reason, $1)";
+    let rows = store.client().await?.query(query, &[&REFUSED]).await.context("read refused records")?;
+    Ok(rows.iter().map(|row| (position(row), row.get(2))).collect())
+}
+
+/// The beginning of the reason for which a record waits that PostgreSQL refused.
+pub const REFUSED: &str = "store: ";
 
 /// Whether any record of the facility waits.
 pub async fn waits(store: &Store, facility: FacilityId) -> Result<bool, StoreError> {

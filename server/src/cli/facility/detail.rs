@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use yomitori_listing::entry::{ADDRESS_LIMIT, NAME_LIMIT};
 use yomitori_proto::code::{InstitutionCode, Prefecture};
 use yomitori_proto::event::FacilityRegistered;
 use yomitori_proto::id::FacilityId;
@@ -9,6 +10,7 @@ use yomitori_proto::id::FacilityId;
 use crate::cli::output::warn;
 use crate::cli::statement::{Attribution, state};
 use crate::cli::{Context, UsageError, instant};
+use crate::statement;
 use crate::store::facility as facilities;
 
 #[derive(Args)]
@@ -16,12 +18,14 @@ pub(in crate::cli) struct Register {
     /// An institution code; repeat the option for a facility with several.
     #[arg(long, required = true)]
     code: Vec<String>,
-    #[arg(long)]
+    /// At most 200 characters.
+    #[arg(long, value_parser = name)]
     name: String,
     /// The prefecture, such as 13 or 東京都; the default follows from the code.
     #[arg(long)]
     prefecture: Option<Prefecture>,
-    #[arg(long)]
+    /// At most 400 characters.
+    #[arg(long, value_parser = address)]
     address: Option<String>,
     /// The day on which the facility moved to this prefecture, such as 2026-04-01; earlier lists keep their meaning.
     #[arg(long, value_parser = instant::parse, conflicts_with = "correction")]
@@ -47,6 +51,19 @@ pub(super) async fn register(context: &Context, command: Register) -> anyhow::Re
     let codes = codes.iter().map(ToString::to_string).collect();
     let registered = FacilityRegistered { name, prefecture, codes, address, moved_at, correction };
     state(context, facility, speaker.stated("")?, registered.into(), false).await
+}
+
+fn name(text: &str) -> Result<String, String> {
+    line(text, NAME_LIMIT)
+}
+
+fn address(text: &str) -> Result<String, String> {
+    line(text, ADDRESS_LIMIT)
+}
+
+/// One line of at most `limit` characters, as an import of facilities takes it.
+fn line(text: &str, limit: usize) -> Result<String, String> {
+    statement::line(text, limit).map_err(|problem| format!("{} / {}", problem.ja, problem.en))
 }
 
 /// Parses a code as people write it; an unusual check digit is reported and tolerated.

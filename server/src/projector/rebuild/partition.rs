@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tokio_postgres::Transaction;
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
-use super::super::batch::{Batch, Outcome};
+use super::super::batch::{Batch, BatchSize, Outcome};
+use super::super::intake::Intake;
 use super::super::state::States;
 use super::super::{ProjectionError, row};
 use crate::log::Position;
@@ -27,7 +28,7 @@ use crate::{clock, config};
 use yomitori_base::crash;
 
 /// Records folded at once.
-const AT_ONCE: usize = 20_000;
+pub(in crate::projector) const AT_ONCE: usize = 20_000;
 const BYTES_AT_ONCE: usize = 16 << 20;
 /// Rows written at once.
 const ROWS_AT_ONCE: usize = 2_000;
@@ -63,30 +64,67 @@ pub(super) struct WorkerContext {
 
 impl WorkerContext {
     pub(super) async fn fold(self: Arc<Self>, span: Span) -> Result<(), ProjectionError> {
-        let reader = kafka::replayer(&self.kafka, span.from)?;
+        let mut reader = kafka::replayer(&self.kafka, span.from)?;
         let mut states = States::open(&self.shadow).await?;
         let mut from = span.from;
+        let mut intake = Intake::new(AT_ONCE);
         while from.offset < span.to {
-            from = self.write(&reader, &mut states, Span { from, to: span.to }).await?;
-            states.trim();
+            match self.write(&reader, &mut states, Span { from, to: span.to }, &intake).await {
+                Ok(next) => {
+                    from = next;
+                    intake.written();
+                    states.trim();
+                }
+                Err(error) => {
+                    intake.refuse(error)?;
+                    states = States::open(&self.shadow).await?;
+                    reader = kafka::replayer(&self.kafka, from)?;
+                }
+            }
         }
         Ok(())
     }
 
     /// Folds for a while and writes the result in one transaction; returns the next offset.
-    async fn write(&self, reader: &Replayer, states: &mut States, span: Span) -> Result<Position, ProjectionError> {
+    async fn write(
+        &self,
+        reader: &Replayer,
+        states: &mut States,
+        span: Span,
+        intake: &Intake,
+    ) -> Result<Position, ProjectionError> {
+        let mut tried = Tried::default();
+        let written = self.attempt(reader, states, span, intake, &mut tried).await;
+        written.map_err(|error| {
+            self.done.fetch_sub(tried.counted, Ordering::Relaxed);
+            match tried.size {
+                Some(size) => size.refused(error),
+                None => error,
+            }
+        })
+    }
+
+    async fn attempt(
+        &self,
+        reader: &Replayer,
+        states: &mut States,
+        span: Span,
+        intake: &Intake,
+        tried: &mut Tried,
+    ) -> Result<Position, ProjectionError> {
         let Span { from, to } = span;
         let mut client = self.shadow.client().await?;
         let transaction = client.transaction().await.context("begin to write a generation")?;
         let mut next = from;
         let mut changes = Changes::default();
         let until = Instant::now() + WRITE_EVERY;
-        while next.offset < to && Instant::now() < until {
+        while next.offset < to && Instant::now() < until && tried.may_take(intake) {
             if let Some(mut gate) = self.gate.clone() {
                 // The holder of the gate has ended, and so has the rebuild.
                 gate.wait_for(|open| *open).await.ok();
             }
-            let (batch, after) = block_in_place(|| take(reader, Span { from: next, to }))?;
+            let (batch, after) = block_in_place(|| take(reader, Span { from: next, to }, intake))?;
+            tried.take(&batch);
             let (facilities, lives) = batch.touched();
             states.load(&self.shadow, &self.policy, &facilities, &lives).await?;
             let mut outcome = block_in_place(|| batch.fold(&self.policy, states));
@@ -96,7 +134,9 @@ impl WorkerContext {
             }
             changes.take(&mut outcome);
             states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
-            self.done.fetch_add(Span { from: next, to: after }.records(), Ordering::Relaxed);
+            let read = Span { from: next, to: after }.records();
+            self.done.fetch_add(read, Ordering::Relaxed);
+            tried.counted += read;
             next.offset = after;
         }
         self.write_rows(&transaction, &changes.facilities, states, from.partition).await?;
@@ -149,10 +189,35 @@ impl Changes {
     }
 }
 
+/// What an attempt to write has taken from the log so far.
+#[derive(Default)]
+struct Tried {
+    size: Option<BatchSize>,
+    /// The offsets that were added to the progress.
+    counted: u64,
+}
+
+impl Tried {
+    fn take(&mut self, batch: &Batch) {
+        let Some(more) = batch.size() else { return };
+        let before = self.size.unwrap_or(BatchSize { records: 0, first: more.first });
+        self.size = Some(BatchSize { records: before.records + more.records, ..before });
+    }
+
+    /// Where a refused record is being looked for, one batch is a whole transaction.
+    const fn may_take(&self, intake: &Intake) -> bool {
+        self.size.is_none() || !intake.is_narrow()
+    }
+}
+
 /// Reads the next records of `span`; returns the offset after them.
-pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch, i64), ProjectionError> {
+pub(in crate::projector) fn take(
+    reader: &Replayer,
+    span: Span,
+    intake: &Intake,
+) -> Result<(Batch, i64), ProjectionError> {
     let (mut taken, mut bytes, mut next) = (Vec::new(), 0, span.from.offset);
-    while next < span.to && taken.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
+    while next < span.to && taken.len() < intake.at_most() && bytes < BYTES_AT_ONCE {
         let message = next_of(reader, span.from.partition)?;
         if message.offset() >= span.to {
             next = span.to;
@@ -163,7 +228,7 @@ pub(in crate::projector) fn take(reader: &Replayer, span: Span) -> Result<(Batch
         bytes += record.payload.len();
         taken.push(record);
     }
-    Ok((Batch::decode(taken), next))
+    Ok((Batch::decode(taken, intake.refused()), next))
 }
 
 /// The next record. librdkafka reports a temporary loss of all brokers as an error too, so only a long silence counts.

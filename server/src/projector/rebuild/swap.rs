@@ -65,7 +65,7 @@ impl Rebuild {
         loop {
             let now = clock::now();
             let due: BTreeMap<FacilityId, i32> =
-                facility::due(&self.shadow, now, FRESHENED_AT_ONCE).await?.into_iter().collect();
+                facility::due(&self.shadow, now, None, FRESHENED_AT_ONCE).await?.into_iter().collect();
             if due.is_empty() {
                 return Ok(());
             }
