@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::identity::Authority;
 use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
-use crate::ingest::{enrol::EnrolService, limits, presence, tls, uplink::UplinkService};
+use crate::ingest::{enrol::EnrolService, limits, presence::Presence, tls, uplink::UplinkService};
 use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError};
@@ -147,12 +147,11 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     let operator = Operator::new(Arc::clone(&appender), store.clone());
     let instance = Instance(Uuid::now_v7());
     let open = TaskTracker::new();
-    let present = tokio::spawn(presence::watch(store.clone(), operator.clone(), instance, stop.clone()));
+    let presence = Presence::start(store.clone(), operator.clone(), instance, &stop);
 
     let line = UplinkService {
         appender: Arc::clone(&appender),
-        operator: operator.clone(),
-        instance,
+        presence: presence.clone(),
         limits: limits::watch(store.clone(), stop.clone()),
         stop: stop.clone(),
         open: open.clone(),
@@ -175,7 +174,6 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     stop.cancel();
     open.close();
     tokio::time::timeout(STOP_LIMIT, open.wait()).await.ok();
-    present.await.context("failed to watch the lease")?;
-    presence::leave(&store, instance).await;
+    presence.finish(STOP_LIMIT).await;
     tokio::task::spawn_blocking(move || appender.flush()).await.context("failed to flush the log")
 }

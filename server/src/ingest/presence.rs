@@ -1,57 +1,142 @@
-//! Tracks connected terminals without an event per heartbeat: each instance holds a lease, and its terminals count as
-//! connected while it does. When a lease expires, any other instance records in the log that those terminals are gone.
+//! Which terminals are connected, without an event per heartbeat.
+//!
+//! Each instance holds a lease, and its terminals count as connected while it does. Three things can make that untrue, and
+//! each has a task that corrects it: the log was away when a terminal left (`disconnects`), an instance was lost with its
+//! terminals (`orphans`), and another instance reported terminals as gone that are still connected here (`reports`).
 
+mod disconnects;
+mod orphans;
+mod reports;
+mod streams;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use yomitori_proto::event::TerminalDisconnected;
-use yomitori_proto::id::Instance;
+use yomitori_proto::event::TerminalConnected;
+use yomitori_proto::id::{FacilityId, Instance, Session};
 use yomitori_proto::vocabulary::DisconnectReason;
 
+use self::disconnects::Disconnect;
+use self::streams::LiveStreams;
 use crate::ingest::operator::Operator;
-use crate::store::{Store, connection, lease};
+use crate::log::kafka::AppendError;
+use crate::store::{Store, lease};
 use crate::telemetry;
 
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// Long enough for several failed renewals before the terminals of an instance count as gone.
 const LEASE_FOR: Duration = Duration::from_secs(10);
-const ORPHANS_AT_ONCE: i64 = 1000;
+/// How long the tasks wait before they try again what failed.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Records that a task appends at once.
+const AT_ONCE: usize = 64;
 
-/// Holds the lease of `instance` and cleans up after lost instances, until `stop`.
-pub async fn watch(store: Store, operator: Operator, instance: Instance, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(RENEW_EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            _ = tick.tick() => {}
+/// The open streams of this instance.
+#[derive(Clone)]
+pub struct Presence {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    operator: Operator,
+    instance: Instance,
+    streams: Mutex<LiveStreams>,
+    disconnects: mpsc::UnboundedSender<Disconnect>,
+    /// When this instance may report the terminals of others: one lease after it had none itself, because the others may
+    /// have lost theirs for the same reason.
+    judges_from: Mutex<Instant>,
+}
+
+impl Presence {
+    /// Starts the tasks. They end with `stop`, but for what is still to be recorded: see [`Self::finish`].
+    #[must_use]
+    pub fn start(store: Store, operator: Operator, instance: Instance, stop: &CancellationToken) -> Self {
+        let (disconnects, queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            store,
+            operator,
+            instance,
+            streams: Mutex::default(),
+            disconnects,
+            judges_from: Mutex::new(Instant::now() + LEASE_FOR),
+        });
+        tokio::spawn(disconnects::record(Arc::clone(&shared), queue));
+        tokio::spawn(renew(Arc::clone(&shared), stop.clone()));
+        tokio::spawn(orphans::report(Arc::clone(&shared), stop.clone()));
+        tokio::spawn(reports::check(Arc::clone(&shared), stop.clone()));
+        Self { shared }
+    }
+
+    /// Records that a terminal has connected.
+    ///
+    /// # Errors
+    /// If the log did not confirm. It may contain the record all the same, and gets the end of the session too.
+    pub async fn connected(&self, facility: FacilityId, connected: TerminalConnected) -> Result<(), AppendError> {
+        let session = connected.session;
+        self.shared.streams().open(facility, connected.clone());
+        let event = connected.into();
+        let position = self.shared.operator.record_from_server(facility, self.shared.instance, event).await?;
+        self.shared.streams().recorded(session, position, Instant::now());
+        Ok(())
+    }
+
+    /// Has it recorded that the stream with this session has ended. A stream that never connected leaves no record.
+    pub fn disconnected(&self, session: Session, reason: DisconnectReason) {
+        let closed = self.shared.streams().close(session);
+        if let Some(stream) = closed {
+            self.shared.disconnect(stream.facility, &stream.connected, reason);
         }
-        if let Err(error) = lease::renew(&store, instance, LEASE_FOR).await {
+    }
+
+    /// Waits until all that ended is recorded, for at most `limit`, and returns the lease. What is then still missing is
+    /// reported by another instance, or by this one after its next start.
+    pub async fn finish(&self, limit: Duration) {
+        tokio::time::timeout(limit, self.shared.streams_are_recorded()).await.ok();
+        if let Err(error) = lease::release(&self.shared.store, self.shared.instance).await {
             telemetry::lease_not_renewed(&error);
-            continue;
-        }
-        match connection::orphans(&store, ORPHANS_AT_ONCE).await {
-            Ok(orphans) => {
-                for orphan in orphans {
-                    let gone = TerminalDisconnected {
-                        terminal: orphan.terminal,
-                        session: orphan.session,
-                        reason: DisconnectReason::InstanceLost,
-                    };
-                    // The next tick retries what failed.
-                    if let Err(error) = operator.record_from_server(orphan.facility, instance, gone.into()).await {
-                        telemetry::append_failed(&error);
-                        break;
-                    }
-                }
-            }
-            Err(error) => telemetry::lease_not_renewed(&error),
         }
     }
 }
 
-/// Returns the lease, after the streams have ended.
-pub async fn leave(store: &Store, instance: Instance) {
-    if let Err(error) = lease::release(store, instance).await {
-        telemetry::lease_not_renewed(&error);
+impl Shared {
+    fn streams(&self) -> MutexGuard<'_, LiveStreams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn disconnect(&self, facility: FacilityId, connected: &TerminalConnected, reason: DisconnectReason) {
+        self.streams().to_record += 1;
+        let disconnect = Disconnect { facility, terminal: connected.terminal, session: connected.session, reason };
+        // The task that receives it lives as long as this value.
+        self.disconnects.send(disconnect).ok();
+    }
+
+    async fn streams_are_recorded(&self) {
+        while self.streams().to_record > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn judges_from(&self) -> Instant {
+        *self.judges_from.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Renews the lease, in a task of its own, so that nothing delays it.
+async fn renew(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(RENEW_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        match lease::renew(&shared.store, shared.instance, LEASE_FOR).await {
+            Ok(held) => {
+                if !held {
+                    *shared.judges_from.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + LEASE_FOR;
+                }
+            }
+            Err(error) => telemetry::lease_not_renewed(&error),
+        }
     }
 }

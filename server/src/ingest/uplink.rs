@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Request, Response, Status, Streaming};
 use uuid::Uuid;
-use yomitori_proto::event::{LogBody, LogRecord, Observation, TerminalConnected, TerminalDisconnected};
-use yomitori_proto::id::{Instance, Life, Session};
+use yomitori_proto::event::{LogBody, LogRecord, Observation, TerminalConnected};
+use yomitori_proto::id::{Life, Session};
 use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, Refusal, Settings};
 use yomitori_proto::vocabulary::DisconnectReason;
 use yomitori_proto::wire;
 
 use crate::ingest::limits::Limits;
-use crate::ingest::operator::Operator;
+use crate::ingest::presence::Presence;
 use crate::ingest::service::uplink_server::Uplink;
 use crate::ingest::tls::Caller;
 use crate::log::kafka::Appender;
@@ -35,14 +35,15 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(90);
 const KEEP_ALIVE_S: u32 = 30;
 /// Observations in one batch; this many of the largest kind fit into one record of the log.
 const BATCH_LIMIT: u32 = 2000;
+/// How long a terminal has to read why its stream ends.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// Answers that may wait for a terminal that does not read them.
 const ANSWERS: usize = 16;
 
 /// The uplink service.
 pub struct UplinkService {
     pub appender: Arc<Appender>,
-    pub operator: Operator,
-    pub instance: Instance,
+    pub presence: Presence,
     pub limits: Limits,
     pub stop: CancellationToken,
     /// Streams whose end is not recorded yet.
@@ -65,8 +66,7 @@ impl Uplink for UplinkService {
         let (answers, receiver) = mpsc::channel(ANSWERS);
         let stream = Stream {
             appender: Arc::clone(&self.appender),
-            operator: self.operator.clone(),
-            instance: self.instance,
+            presence: self.presence.clone(),
             session: Session(Uuid::now_v7()),
             peer,
             answers,
@@ -82,8 +82,7 @@ impl Uplink for UplinkService {
 /// One open stream.
 struct Stream {
     appender: Arc<Appender>,
-    operator: Operator,
-    instance: Instance,
+    presence: Presence,
     session: Session,
     peer: Peer,
     answers: mpsc::Sender<Result<wire::Down, Status>>,
@@ -144,7 +143,10 @@ impl Stream {
                     clock_offset_ms: (hello.sent_at - clock::now()).num_milliseconds(),
                     way: hello.way,
                 };
-                self.notice(connected.into()).await?;
+                self.presence.connected(self.peer.facility, connected).await.map_err(|error| {
+                    telemetry::append_failed(&error);
+                    StreamEnd::Refused(Status::unavailable("the log is unavailable; retry later"))
+                })?;
                 self.life = Some(hello.life);
                 telemetry::stream_opened(self.peer, self.session);
                 self.answer(welcome).await?;
@@ -169,7 +171,8 @@ impl Stream {
     }
 
     async fn answer(&self, answer: Answer) -> Result<(), StreamEnd> {
-        self.answers.send(Ok(answer.into())).await.map_err(|_| StreamEnd::Lost)
+        let sent = tokio::time::timeout(SILENCE_LIMIT, self.answers.send(Ok(answer.into()))).await;
+        sent.map_err(|_| StreamEnd::Lost)?.map_err(|_| StreamEnd::Lost)
     }
 
     /// Sends the terminal its collection limit if it differs from the last one sent.
@@ -203,13 +206,6 @@ impl Stream {
         Ok(())
     }
 
-    async fn notice(&self, event: yomitori_proto::event::Event) -> Result<(), StreamEnd> {
-        self.operator.record_from_server(self.peer.facility, self.instance, event).await.map(drop).map_err(|error| {
-            telemetry::append_failed(&error);
-            StreamEnd::Refused(Status::unavailable("the log is unavailable; retry later"))
-        })
-    }
-
     fn refuse(&self, refusal: &Refusal) -> Status {
         telemetry::stream_refused(self.peer, refusal);
         match refusal {
@@ -224,17 +220,15 @@ impl Stream {
             StreamEnd::Lost => (DisconnectReason::Lost, "lost"),
             StreamEnd::Refused(_) => (DisconnectReason::Closed, "rejected"),
         };
+        // First of all: a terminal that does not read its answers may hold up what follows.
+        self.presence.disconnected(self.session, reason);
+        if self.life.is_some() {
+            telemetry::stream_closed(self.peer, self.session, why);
+        }
         if let StreamEnd::Refused(status) = end {
-            // The terminal may have disconnected already.
-            self.answers.send(Err(status)).await.ok();
+            // The terminal may have disconnected already, or not read what was sent before.
+            tokio::time::timeout(ANSWER_LIMIT, self.answers.send(Err(status))).await.ok();
         }
-        if self.life.is_none() {
-            return;
-        }
-        let gone = TerminalDisconnected { terminal: self.peer.terminal, session: self.session, reason };
-        // If the log is away, the expired lease leads to the same record later.
-        self.notice(gone.into()).await.ok();
-        telemetry::stream_closed(self.peer, self.session, why);
     }
 }
 

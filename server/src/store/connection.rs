@@ -1,12 +1,12 @@
 //! The open streams, according to the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Recorded};
-use yomitori_proto::id::{FacilityId, Session, TerminalId};
+use yomitori_proto::id::{FacilityId, Instance, Session, TerminalId};
 
 use super::{QueryContext as _, Store, StoreError};
 
@@ -91,16 +91,27 @@ impl ConnectionChanges {
     }
 }
 
-/// The streams of instances that no longer hold a lease.
-pub async fn orphans(store: &Store, limit: i64) -> Result<Vec<OrphanStream>, StoreError> {
+/// The streams of instances that no longer hold a lease; none if the instance that asks holds none itself.
+pub async fn orphans(store: &Store, asking: Instance, limit: i64) -> Result<Vec<OrphanStream>, StoreError> {
     let query = "SELECT c.terminal_id, c.facility_id, c.session FROM projection.connection c \
                  LEFT JOIN registry.lease l ON l.instance = c.instance AND l.expires_at > now() \
-                 WHERE l.instance IS NULL ORDER BY c.connected_at LIMIT $1";
-    let rows = store.client().await?.query(query, &[&limit]).await.context("read streams of lost instances")?;
+                 WHERE l.instance IS NULL \
+                 AND EXISTS (SELECT FROM registry.lease WHERE instance = $1 AND expires_at > now()) \
+                 ORDER BY c.connected_at LIMIT $2";
+    let rows =
+        store.client().await?.query(query, &[&asking.0, &limit]).await.context("read streams of lost instances")?;
     let orphan = |row: tokio_postgres::Row| OrphanStream {
         terminal: TerminalId(row.get(0)),
         facility: FacilityId(row.get(1)),
         session: Session(row.get(2)),
     };
     Ok(rows.into_iter().map(orphan).collect())
+}
+
+/// Those of these terminals that are connected, by any stream.
+pub async fn connected(store: &Store, terminals: &[TerminalId]) -> Result<HashSet<TerminalId>, StoreError> {
+    let ids: Vec<Uuid> = terminals.iter().map(|terminal| terminal.0).collect();
+    let query = "SELECT terminal_id FROM projection.connection WHERE terminal_id = ANY($1)";
+    let rows = store.client().await?.query(query, &[&ids]).await.context("read connected terminals")?;
+    Ok(rows.into_iter().map(|row| TerminalId(row.get(0))).collect())
 }

@@ -6,12 +6,16 @@ use yomitori_proto::id::Instance;
 
 use super::{QueryContext as _, Store, StoreError};
 
-/// Renews the lease of `instance` for `span`.
-pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<(), StoreError> {
-    let upsert = "INSERT INTO registry.lease (instance, expires_at) VALUES ($1, now() + $2 * interval '1 second') \
-                  ON CONFLICT (instance) DO UPDATE SET expires_at = EXCLUDED.expires_at";
-    store.client().await?.execute(upsert, &[&instance.0, &span.as_secs_f64()]).await.context("renew the lease")?;
-    Ok(())
+/// Renews the lease of `instance` for `span`; returns whether it held one until now.
+pub async fn renew(store: &Store, instance: Instance, span: Duration) -> Result<bool, StoreError> {
+    let upsert = "WITH held AS (SELECT 1 FROM registry.lease WHERE instance = $1 AND expires_at > now()), \
+                  renewed AS (INSERT INTO registry.lease (instance, expires_at) \
+                              VALUES ($1, now() + $2 * interval '1 second') \
+                              ON CONFLICT (instance) DO UPDATE SET expires_at = EXCLUDED.expires_at) \
+                  SELECT EXISTS (SELECT FROM held)";
+    let client = store.client().await?;
+    let row = client.query_one(upsert, &[&instance.0, &span.as_secs_f64()]).await.context("renew the lease")?;
+    Ok(row.get(0))
 }
 
 /// Returns the lease of `instance`, and deletes those that expired a day ago.
