@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 use yomitori_agent::identity::Identity;
-use yomitori_tests::clock;
+use yomitori_simulation::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::services::root;
