@@ -3,6 +3,7 @@
 //! A statement is accepted as a fact; the projection does not decide whether it is true, and the fold shows
 //! contradictions. Everything that is acknowledged has been confirmed by the log.
 
+pub mod admission;
 pub mod enrol;
 pub mod limits;
 pub mod operator;

@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod files;
 pub mod identity;
 pub mod ingest;
 pub mod log;

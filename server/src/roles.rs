@@ -16,13 +16,14 @@ use yomitori_proto::id::Instance;
 
 use crate::config::Config;
 use crate::identity::Authority;
+use crate::ingest::admission::{Admission, AdmissionLimits};
 use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
 use crate::ingest::{enrol::EnrolService, limits, presence::Presence, tls, uplink::UplinkService};
 use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError};
-use crate::{clock, telemetry, web};
+use crate::{clock, files, telemetry, web};
 use yomitori_base::stop;
 
 /// A part of the server.
@@ -159,13 +160,19 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     let line = UplinkServer::new(line).max_decoding_message_size(MESSAGE_LIMIT);
     let desk = EnrolmentServer::new(EnrolService { store: store.clone(), authority, operator })
         .max_decoding_message_size(ENROLMENT_LIMIT);
+    let files = files::raise_limit();
+    telemetry::file_limit(files);
+    let admission = Admission::new(AdmissionLimits::of(files));
     let served = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))
         .max_concurrent_streams(STREAMS_LIMIT)
         .add_service(line)
         .add_service(desk)
-        .serve_with_incoming_shutdown(tls::accept(listener, tls, stop.clone()), stop.clone().cancelled_owned());
+        .serve_with_incoming_shutdown(
+            tls::accept(listener, tls, admission, stop.clone()),
+            stop.clone().cancelled_owned(),
+        );
     tokio::select! {
         served = served => served.context("failed to serve terminals")?,
         // A connection that never ends must not prevent the server from stopping.

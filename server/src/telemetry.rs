@@ -29,6 +29,9 @@ pub fn init() {
     logs.try_init().ok();
 }
 
+/// With fewer open files than this, a group of some hundred clinics is not served well.
+const FEW_FILES: u64 = 4096;
+
 type Cause<'a> = &'a (dyn std::error::Error + 'static);
 
 pub fn started(version: &str, roles: &str) {
@@ -37,6 +40,15 @@ pub fn started(version: &str, roles: &str) {
 
 pub fn listening(what: &str, address: std::net::SocketAddr) {
     info!(%address, "listening for {what}");
+}
+
+/// Each connection is an open file.
+pub fn file_limit(files: u64) {
+    if files < FEW_FILES {
+        warn!(files, "this process may open few files; set LimitNOFILE in its unit");
+    } else {
+        info!(files, "limit of open files");
+    }
 }
 
 pub fn stopping() {

@@ -86,3 +86,13 @@ fn the_package_holds_what_a_terminal_needs_and_the_service_is_hardened() -> Resu
     }
     Ok(())
 }
+
+#[test]
+fn the_servers_unit_is_confined() -> Result<()> {
+    let unit = root().join("deploy/systemd/yomitori-server.service");
+    let threshold = format!("--threshold={EXPOSED_AT_MOST}");
+    run("systemd-analyze", &["security", "--no-pager", "--offline=true", &threshold, text(&unit)?])?;
+    let unit = std::fs::read_to_string(unit)?;
+    ensure!(unit.lines().any(|line| line.starts_with("LimitNOFILE=")), "systemd's own limit is 1,024 connections");
+    Ok(())
+}

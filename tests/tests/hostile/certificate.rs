@@ -210,6 +210,9 @@ async fn anything_but_tls_1_3_is_rejected_at_once() -> Result<()> {
     siege.holds().await
 }
 
+/// RFC 9113, 3.4.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Whether the server has closed the connection.
 async fn hung_up(mut stream: impl AsyncReadExt + Unpin) -> Result<()> {
     let mut rest = Vec::new();
@@ -226,12 +229,15 @@ async fn silent_connections_delay_no_client_and_are_closed() -> Result<()> {
     let uplink = siege.server.uplink.clone();
     let authority = Signer::of(&siege.world)?.certificate;
     let (mut silent, mut halfway, mut greeted): (Vec<TcpStream>, Vec<TcpStream>, Vec<_>) = Default::default();
-    for _ in 0..EACH {
+    for number in 0..EACH {
         silent.push(reach(&uplink).await?);
         let mut stream = reach(&uplink).await?;
         stream.write_all(tls_1_2().get(..40).context("a start")?).await?;
         halfway.push(stream);
-        greeted.push(greet(&uplink, &authority, None, b"h2").await?);
+        let mut stream = greet(&uplink, &authority, None, b"h2").await?;
+        // Nothing, or any part of what a client of HTTP/2 begins with.
+        stream.write_all(PREFACE.get(..number % PREFACE.len()).context("a part")?).await?;
+        greeted.push(stream);
     }
     // While they all wait, the honest terminal continues, another enrols, and a third connects.
     siege.holds().await?;
@@ -243,6 +249,35 @@ async fn silent_connections_delay_no_client_and_are_closed() -> Result<()> {
         hung_up(stream).await?;
     }
     for stream in greeted {
+        hung_up(stream).await?;
+    }
+    siege.holds().await
+}
+
+/// More connections than a process may have open by default, from many addresses.
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_connections_keep_no_terminal_out() -> Result<()> {
+    const ADDRESSES: u8 = 50;
+    const EACH: usize = 60;
+    let mut siege = Siege::begin("hostile-crowd").await?;
+    let _ = yomitori_server::files::raise_limit();
+    let uplink: std::net::SocketAddr = siege.server.uplink.trim_start_matches("https://").parse()?;
+    let mut crowd = Vec::new();
+    for address in 2..2 + ADDRESSES {
+        for number in 0..EACH {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind((std::net::Ipv4Addr::new(127, 0, 0, address), 0).into())?;
+            let mut stream = socket.connect(uplink).await.context("connect")?;
+            stream.write_all(tls_1_2().get(..number % 40).context("a start")?).await.ok();
+            crowd.push(stream);
+        }
+    }
+    // While they all wait, the honest terminal continues, another enrols, and a third connects.
+    siege.holds().await?;
+    let mut newcomer = Agent::start(&siege.world, &siege.server, VICTIM, agent::Plan::default()).await?;
+    newcomer.process()?.alive()?;
+    Intruder::enter(&siege, VICTIM).await?;
+    for stream in crowd {
         hung_up(stream).await?;
     }
     siege.holds().await
