@@ -1,5 +1,6 @@
 //! The log: the single order of all facts. It is Kafka; nothing else here keeps history.
 
+pub mod identity;
 pub mod kafka;
 
 use std::fmt::{self, Display, Formatter};

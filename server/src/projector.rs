@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use yomitori_facility::FOLD;
 
 use crate::config;
+use crate::log::identity::IdentityError;
 use crate::log::kafka::{Reader, TopicError};
 use crate::log::{self, Position};
 use crate::store::generation::{self, Generation};
@@ -63,6 +64,8 @@ pub enum ProjectionError {
     Log(#[from] KafkaError),
     #[error("failed to find the log")]
     Topic(#[from] TopicError),
+    #[error(transparent)]
+    OtherLog(#[from] IdentityError),
     #[error("failed to write the projection")]
     Store(#[from] StoreError),
     #[error("failed to write {records} records from offset {} of partition {}", first.offset, first.partition)]
@@ -119,6 +122,7 @@ impl Projector {
         let reader = log::kafka::reader(&self.kafka)?;
         let mut folded = None;
         owner.claim(&self.store).await?;
+        self.verify(&owner).await?;
         // The previous owner may have parked records until it lost the partition.
         let mut states = States::open(&self.store).await?;
         let mut current = CurrentPolicy::now(&self.store).await?;
@@ -160,6 +164,7 @@ impl Projector {
                 }
                 state::sweep(&self.store, &current.policy, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
+                    self.verify(&owner).await?;
                     // The memory of a partition is stale once another instance has held it.
                     states = States::open(&self.store).await?;
                     self.read_owned(&reader, &owner)?;
@@ -200,6 +205,15 @@ impl Projector {
                 Ok(generation::live(&self.store).await?)
             }
         }
+    }
+
+    /// Compares the log with what was folded of the partitions of this instance.
+    async fn verify(&self, owner: &Owner) -> Result<(), ProjectionError> {
+        let mut folded = progress::folded(&self.store).await?;
+        folded.retain(|folded| owner.owns(folded.next.partition));
+        let kafka = self.kafka.clone();
+        let verified = tokio::task::spawn_blocking(move || log::identity::verify(&kafka, &folded)).await;
+        Ok(verified.expect("the comparison does not panic")?)
     }
 
     fn read_owned(&self, reader: &Reader, owner: &Owner) -> Result<(), KafkaError> {

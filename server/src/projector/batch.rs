@@ -16,6 +16,7 @@ use super::owner::Owner;
 use super::state::States;
 use super::{ProjectionError, row};
 use crate::log::Position;
+use crate::log::identity::RecordDigest;
 use crate::store::connection::ConnectionChanges;
 use crate::store::fact::StoredFact;
 use crate::store::generation::GenerationNumber;
@@ -40,8 +41,17 @@ pub(super) struct RawRecord {
 /// The records that were decoded, and those that could not be.
 pub(super) struct Batch {
     records: Vec<DecodedRecord>,
-    /// The position after the last record, and when that record was received.
-    ends: BTreeMap<i32, (i64, Option<DateTime<Utc>>)>,
+    ends: BTreeMap<i32, BatchEnd>,
+}
+
+/// The last record of a partition in a batch.
+#[derive(Clone, Copy)]
+struct BatchEnd {
+    next: i64,
+    /// Its place in the batch.
+    last: usize,
+    /// When it was received; `None` if it could not be decoded.
+    received_at: Option<DateTime<Utc>>,
 }
 
 struct DecodedRecord {
@@ -53,8 +63,8 @@ struct DecodedRecord {
 /// A batch that is folded and not yet written.
 pub(super) struct FoldedBatch {
     generation: GenerationNumber,
-    /// The expected offset of each partition, and its next offset afterwards.
-    moves: Vec<(Position, i64)>,
+    /// The expected offset of each partition, its next offset afterwards, and the record before that.
+    moves: Vec<(Position, i64, RecordDigest)>,
     facts: Vec<StoredFact>,
     duplicates: usize,
     rows: Vec<FacilityRow>,
@@ -87,8 +97,8 @@ impl FoldedBatch {
         let began = tokio::time::Instant::now();
         let mut client = store.client().await?;
         let transaction = client.transaction().await.context("begin a batch")?;
-        for (expected, next) in self.moves {
-            if !progress::advance(&transaction, self.generation, expected, next, self.now).await? {
+        for (expected, next, last) in self.moves {
+            if !progress::advance(&transaction, self.generation, expected, next, Some(last), self.now).await? {
                 return Err(ProjectionError::Fenced { partition: expected.partition });
             }
         }
@@ -138,10 +148,11 @@ impl Batch {
     /// Decodes records; one of `refused` counts as one that cannot be folded, with the reason given there.
     pub(super) fn decode(taken: Vec<RawRecord>, refused: &BTreeMap<Position, String>) -> Self {
         let mut ends = BTreeMap::new();
-        let decoded = |taken: RawRecord| {
+        let decoded = |(index, taken): (usize, RawRecord)| {
             let record = decode::log_record(&taken.payload);
             let received_at = record.as_ref().ok().map(|record| record.received_at);
-            ends.insert(taken.position.partition, (taken.position.offset + 1, received_at));
+            let end = BatchEnd { next: taken.position.offset + 1, last: index, received_at };
+            ends.insert(taken.position.partition, end);
             match record {
                 Ok(record) => {
                     let facility = record.facility;
@@ -158,7 +169,7 @@ impl Batch {
                 }
             }
         };
-        let records = taken.into_iter().map(decoded).collect();
+        let records = taken.into_iter().enumerate().map(decoded).collect();
         Self { records, ends }
     }
 
@@ -176,9 +187,9 @@ impl Batch {
         let (facilities, lives) = self.touched();
         states.load(store, policy, &facilities, &lives).await?;
         let mut moves = Vec::with_capacity(self.ends.len());
-        for (&partition, &(next, received_at)) in &self.ends {
-            let expected = owner.advance(partition, next, received_at);
-            moves.push((expected.ok_or(ProjectionError::Fenced { partition })?, next));
+        for (&partition, end) in &self.ends {
+            let expected = owner.advance(partition, end.next, end.received_at);
+            moves.push((expected.ok_or(ProjectionError::Fenced { partition })?, end.next, self.digest(end)));
         }
         let left_out = self.left_out();
         let Outcome { facts, duplicates, facilities, partitions, marks, parked, newly_parked } =
@@ -211,6 +222,15 @@ impl Batch {
             now,
             took: began.elapsed(),
         }))
+    }
+
+    /// The last record of `partition`.
+    pub(super) fn last(&self, partition: i32) -> Option<RecordDigest> {
+        self.ends.get(&partition).map(|end| self.digest(end))
+    }
+
+    fn digest(&self, end: &BatchEnd) -> RecordDigest {
+        RecordDigest::of(self.records.get(end.last).map_or(&[], |record| &record.taken.payload))
     }
 
     /// `None` for a batch without records.

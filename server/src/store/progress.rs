@@ -7,6 +7,7 @@ use tokio_postgres::Transaction;
 use super::generation::GenerationNumber;
 use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
+use crate::log::identity::{Folded, RecordDigest};
 
 /// The position of one partition up to which the store is current.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,19 +50,34 @@ pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError
     Ok(Position { partition, offset: row.get(0) })
 }
 
-/// Moves a partition from `expected` to `next`. `false` if its position in this generation differs: another instance
+/// What was folded, for the comparison with the log: the partitions of which the last record is known.
+pub async fn folded(store: &Store) -> Result<Vec<Folded>, StoreError> {
+    let query = "SELECT partition, next_offset, last_record FROM progress WHERE last_record IS NOT NULL";
+    let rows = store.client().await?.query(query, &[]).await.context("read the progress of the projection")?;
+    let folded = |row: &tokio_postgres::Row| {
+        let next = Position { partition: row.get(0), offset: row.get(1) };
+        // Another length is of another version of the program, and can't be compared.
+        let last = RecordDigest(row.get::<_, Vec<u8>>(2).try_into().ok()?);
+        Some(Folded { next, last })
+    };
+    Ok(rows.iter().filter_map(folded).collect())
+}
+
+/// Moves a partition from `expected` to `next`, after the record with the digest `last`. `false` if its position in this generation differs: another instance
 /// owns it, or another generation is live.
 pub async fn advance(
     transaction: &Transaction<'_>,
     generation: GenerationNumber,
     expected: Position,
     next: i64,
+    last: Option<RecordDigest>,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let update = "UPDATE progress SET next_offset = $4, folded_at = $5 \
+    let update = "UPDATE progress SET next_offset = $4, last_record = $5, folded_at = $6 \
                   WHERE generation = $1 AND partition = $2 AND next_offset = $3";
+    let last = last.map(|digest| digest.0.to_vec());
     let moved = transaction
-        .execute(update, &[&generation.0, &expected.partition, &expected.offset, &next, &now])
+        .execute(update, &[&generation.0, &expected.partition, &expected.offset, &next, &last, &now])
         .await
         .context("move a partition's place")?;
     Ok(moved == 1)

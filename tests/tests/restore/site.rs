@@ -225,6 +225,15 @@ impl Site {
         Ok(records.iter().map(|record| (record.partition, record.offset + 1)).collect())
     }
 
+    /// Waits until the server's journal says this.
+    pub(crate) async fn says(&self, what: &str) -> Result<()> {
+        wait::until(what, PATIENCE, async || {
+            ensure!(self.server.log().contains(what));
+            Ok(())
+        })
+        .await
+    }
+
     /// People make statements until every partition is longer than what the database has folded of it.
     pub(crate) async fn outgrow(&self) -> Result<()> {
         let store = self.world.store().await?;

@@ -20,12 +20,17 @@ use crate::store::{StoreError, connection, progress};
 use crate::telemetry;
 
 const COMPARE_EVERY: Duration = Duration::from_secs(5);
+/// Others report the terminals of an instance only while it has no lease; what they reported is folded within this time.
+const COMPARED_FOR: Duration = Duration::from_secs(600);
 
-/// Compares the open streams with the database until `stop`.
+/// Compares the open streams with the database until `stop`, for some time after this instance had no lease.
 pub(super) async fn check(shared: Arc<Shared>, stop: CancellationToken) {
     let mut tick = tokio::time::interval(COMPARE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        if Instant::now() > shared.judges_from() + COMPARED_FOR {
+            continue;
+        }
         match missing(&shared).await {
             Ok(missing) => stream::iter(missing).for_each_concurrent(AT_ONCE, |wrong| correct(&shared, wrong)).await,
             Err(error) => telemetry::orphans_not_read(&error),

@@ -116,6 +116,7 @@ impl WorkerContext {
         let mut client = self.shadow.client().await?;
         let transaction = client.transaction().await.context("begin to write a generation")?;
         let mut next = from;
+        let mut last = None;
         let mut changes = Changes::default();
         let until = Instant::now() + WRITE_EVERY;
         while next.offset < to && Instant::now() < until && tried.may_take(intake) {
@@ -125,6 +126,7 @@ impl WorkerContext {
             }
             let (batch, after) = block_in_place(|| take(reader, Span { from: next, to }, intake))?;
             tried.take(&batch);
+            last = batch.last(from.partition).or(last);
             let (facilities, lives) = batch.touched();
             states.load(&self.shadow, &self.policy, &facilities, &lives).await?;
             let mut outcome = block_in_place(|| batch.fold(&self.policy, states));
@@ -144,7 +146,7 @@ impl WorkerContext {
         fact::raise_high_water(&transaction, &changes.marks).await?;
         let now = clock::now();
         parked::park(&transaction, &changes.parked, now).await?;
-        if !progress::advance(&transaction, self.generation.number, from, next.offset, now).await? {
+        if !progress::advance(&transaction, self.generation.number, from, next.offset, last, now).await? {
             return Err(ProjectionError::Fenced { partition: from.partition });
         }
         crash::point("rebuild-before-commit");

@@ -1,0 +1,6 @@
+-- The position alone does not say that the log is the one that was folded: a log that lost its end and grew again, or a topic
+-- that was created anew, has other records at the same offsets. A generation in the shadow has no digests: it is dropped.
+DROP SCHEMA IF EXISTS shadow CASCADE;
+
+ALTER TABLE projection.progress ADD COLUMN last_record bytea;
+COMMENT ON COLUMN projection.progress.last_record IS 'The SHA-256 of the record before next_offset, by which the log is recognised; null until a record was folded by a version that keeps it.';
