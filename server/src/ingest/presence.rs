@@ -12,15 +12,14 @@ mod streams;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yomitori_proto::event::TerminalConnected;
 use yomitori_proto::id::{FacilityId, Instance, Session};
 use yomitori_proto::vocabulary::DisconnectReason;
 
-use self::disconnects::Disconnect;
-use self::streams::LiveStreams;
+use self::streams::{Disconnect, LiveStreams};
 use crate::ingest::operator::Operator;
 use crate::log::kafka::AppendError;
 use crate::store::{Store, lease};
@@ -45,7 +44,8 @@ struct Shared {
     operator: Operator,
     instance: Instance,
     streams: Mutex<LiveStreams>,
-    disconnects: mpsc::UnboundedSender<Disconnect>,
+    /// A stream has ended.
+    ended: Notify,
     /// When this instance may report the terminals of others: one lease after it had none itself, because the others may
     /// have lost theirs for the same reason.
     judges_from: Mutex<Instant>,
@@ -55,16 +55,15 @@ impl Presence {
     /// Starts the tasks. They end with `stop`, but for what is still to be recorded: see [`Self::finish`].
     #[must_use]
     pub fn start(store: Store, operator: Operator, instance: Instance, stop: &CancellationToken) -> Self {
-        let (disconnects, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             store,
             operator,
             instance,
             streams: Mutex::default(),
-            disconnects,
+            ended: Notify::new(),
             judges_from: Mutex::new(Instant::now() + LEASE_FOR),
         });
-        tokio::spawn(disconnects::record(Arc::clone(&shared), queue));
+        tokio::spawn(disconnects::record(Arc::clone(&shared)));
         tokio::spawn(renew(Arc::clone(&shared), stop.clone()));
         tokio::spawn(orphans::report(Arc::clone(&shared), stop.clone()));
         tokio::spawn(reports::check(Arc::clone(&shared), stop.clone()));
@@ -108,14 +107,13 @@ impl Shared {
     }
 
     fn disconnect(&self, facility: FacilityId, connected: &TerminalConnected, reason: DisconnectReason) {
-        self.streams().to_record += 1;
         let disconnect = Disconnect { facility, terminal: connected.terminal, session: connected.session, reason };
-        // The task that receives it lives as long as this value.
-        self.disconnects.send(disconnect).ok();
+        self.streams().ended(disconnect);
+        self.ended.notify_one();
     }
 
     async fn streams_are_recorded(&self) {
-        while self.streams().to_record > 0 {
+        while !self.streams().all_recorded() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

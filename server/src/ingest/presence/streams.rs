@@ -1,11 +1,12 @@
 //! The streams that are open at this instance: pure bookkeeping, without I/O.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use yomitori_proto::event::TerminalConnected;
 use yomitori_proto::id::{FacilityId, Session, TerminalId};
+use yomitori_proto::vocabulary::DisconnectReason;
 
 use crate::log::Position;
 
@@ -18,9 +19,24 @@ const CORRECTED_AT_MOST_EVERY: Duration = Duration::from_secs(3600);
 #[derive(Default, Debug)]
 pub(super) struct LiveStreams {
     streams: HashMap<Session, LiveStream>,
-    /// How many ends of streams are not recorded yet.
-    pub(super) to_record: usize,
+    /// Ends of streams that are not recorded yet, the oldest first.
+    ended: VecDeque<Disconnect>,
+    /// How many of them are being recorded.
+    in_flight: usize,
 }
+
+/// The end of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Disconnect {
+    pub(super) facility: FacilityId,
+    pub(super) terminal: TerminalId,
+    pub(super) session: Session,
+    pub(super) reason: DisconnectReason,
+}
+
+/// At most this many ends wait. Beyond that the oldest is dropped: while the log is away, a terminal that tries again and
+/// again leaves an end each time, of which only the last can matter.
+const ENDED_AT_MOST: usize = 1_000_000;
 
 /// An open stream.
 #[derive(Clone, PartialEq, Debug)]
@@ -66,6 +82,33 @@ impl LiveStreams {
     /// Removes a stream.
     pub(super) fn close(&mut self, began: Session) -> Option<LiveStream> {
         self.streams.remove(&began)
+    }
+
+    /// The end of a stream has to be recorded.
+    pub(super) fn ended(&mut self, disconnect: Disconnect) {
+        if self.ended.len() >= ENDED_AT_MOST {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(disconnect);
+    }
+
+    /// Takes up to `count` ends to record them; [`Self::was_recorded`] has to be told of each.
+    pub(super) fn take_ended(&mut self, count: usize) -> Vec<Disconnect> {
+        let some: Vec<Disconnect> = self.ended.drain(..self.ended.len().min(count)).collect();
+        self.in_flight += some.len();
+        some
+    }
+
+    /// What became of one that was taken: what the log did not confirm is taken again.
+    pub(super) fn was_recorded(&mut self, disconnect: Disconnect, confirmed: bool) {
+        self.in_flight -= 1;
+        if !confirmed {
+            self.ended(disconnect);
+        }
+    }
+
+    pub(super) fn all_recorded(&self) -> bool {
+        self.ended.is_empty() && self.in_flight == 0
     }
 
     /// The streams that the database should show as connected by `now`, if it has folded them: the newest of each
@@ -133,6 +176,29 @@ mod tests {
         streams.recorded(began, AT, now);
         assert!(streams.to_compare(now).is_empty());
         assert_eq!(streams.to_compare(now + COMPARED_AFTER).len(), 1);
+    }
+
+    #[test]
+    fn an_end_waits_until_the_log_has_it() {
+        let mut streams = LiveStreams::default();
+        let ends: Vec<Disconnect> = (1..=3)
+            .map(|number| Disconnect {
+                facility: FacilityId(Uuid::nil()),
+                terminal: connected(number).terminal,
+                session: connected(number).session,
+                reason: DisconnectReason::Lost,
+            })
+            .collect();
+        ends.iter().for_each(|end| streams.ended(*end));
+        assert_eq!(streams.take_ended(2), ends[..2]);
+        streams.was_recorded(ends[0], false);
+        streams.was_recorded(ends[1], true);
+        assert!(!streams.all_recorded());
+        assert_eq!(streams.take_ended(9), [ends[2], ends[0]]);
+        streams.was_recorded(ends[2], true);
+        assert!(!streams.all_recorded());
+        streams.was_recorded(ends[0], true);
+        assert!(streams.all_recorded());
     }
 
     #[test]
