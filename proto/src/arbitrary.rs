@@ -23,9 +23,12 @@ pub fn terminal_event() -> impl Strategy<Value = Event> + Clone {
     Union::new(kind::terminal().into_iter().chain(kind::anyone()))
 }
 
+/// The highest sequence number.
+pub(crate) const LAST_SEQ: u64 = i64::MAX.unsigned_abs();
+
 /// An observation at any position in a life.
 pub fn observation() -> impl Strategy<Value = Observation> + Clone {
-    (1..=u64::MAX, instant(), instant(), terminal_event()).prop_map(|(seq, occurred_at, observed_at, event)| {
+    (1..=LAST_SEQ, instant(), instant(), terminal_event()).prop_map(|(seq, occurred_at, observed_at, event)| {
         Observation { seq: Seq(seq), occurred_at, observed_at, event }
     })
 }
@@ -77,7 +80,7 @@ fn statement() -> impl Strategy<Value = LogBody> + Clone {
 }
 
 fn origin(speaker: Speaker) -> impl Strategy<Value = Origin> + Clone {
-    let terminal = (id(TerminalId), id(Life), 1..=u64::MAX, instant(), instant(), instant()).prop_map(
+    let terminal = (id(TerminalId), id(Life), 1..=LAST_SEQ, instant(), instant(), instant()).prop_map(
         |(terminal, life, seq, occurred_at, observed_at, sent_at)| {
             Origin::Terminal(Observed { terminal, life, seq: Seq(seq), occurred_at, observed_at, sent_at })
         },

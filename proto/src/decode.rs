@@ -94,7 +94,8 @@ fn statement(said: wire::Statement) -> Result<LogBody, DecodeError> {
     Ok(LogBody::Statement { origin, event })
 }
 
-/// A sequence number, which begins at 1.
+/// A sequence number, which begins at 1 and fits into the database's signed numbers.
 pub(crate) fn seq(field: &'static str, number: u64) -> Result<Seq, DecodeError> {
-    if number == 0 { Err(DecodeError::Number { field, range: "from 1" }) } else { Ok(Seq(number)) }
+    let fits = number >= 1 && i64::try_from(number).is_ok();
+    if fits { Ok(Seq(number)) } else { Err(DecodeError::Number { field, range: "1 to 2^63 - 1" }) }
 }

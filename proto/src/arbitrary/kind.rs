@@ -92,7 +92,7 @@ pub(super) fn anyone() -> Vec<BoxedStrategy<Event>> {
         FallbackUsed { fallback: word(), used_at: instant() }
         NoticeHung { notice: one_of(Notice::ALL), hung_at: instant() }
         FaceReaderRestarted { restarted_at: instant() }
-        EntryWithdrawn { life: id(Life), seq: (1..=u64::MAX).prop_map(Seq) }
+        EntryWithdrawn { life: id(Life), seq: (1..=crate::arbitrary::LAST_SEQ).prop_map(Seq) }
     }
 }
 

@@ -40,6 +40,9 @@ fn is_about(record: &LogRecord, intruder: &Intruder) -> bool {
     }
 }
 
+/// The highest sequence number: the database's numbers are signed.
+const LAST: u64 = i64::MAX.unsigned_abs();
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_violates_the_protocol_is_rejected_and_not_logged() -> Result<()> {
     let mut siege = Siege::begin("hostile-rules").await?;
@@ -66,7 +69,9 @@ async fn a_stream_that_violates_the_protocol_is_rejected_and_not_logged() -> Res
         ("numbers backwards", vec![hello(), right(0, &[5, 4])]),
         ("a number twice", vec![hello(), right(0, &[3, 3])]),
         ("a number not after `after`", vec![hello(), right(7, &[7])]),
-        ("the highest number after itself", vec![hello(), right(u64::MAX, &[u64::MAX])]),
+        ("the highest number after itself", vec![hello(), right(LAST, &[LAST])]),
+        ("a number beyond the highest", vec![hello(), right(LAST, &[LAST + 1])]),
+        ("the highest number of the wire", vec![hello(), right(u64::MAX - 1, &[u64::MAX])]),
         ("more than the limit", vec![hello(), Message::Batch(batch(0, 1..=2001, &stopped()))]),
         ("before 1970", vec![hello(), at(|batch| batch.observations[0].occurred_at_us = -1)]),
         ("the earliest instant", vec![hello(), at(|batch| batch.observations[0].observed_at_us = i64::MIN)]),
@@ -190,10 +195,10 @@ async fn unusual_numbers_and_clocks_affect_no_other_client() -> Result<()> {
     (far.observations[0].observed_at_us, far.sent_at_us) = (253_402_300_799_999_999, 0);
     let answer = it.say([hello(4), Message::Batch(far)]).await?;
     ensure!(acknowledged(&answer)? == Some(5), "{answer:?}");
-    let last = [hello(u64::MAX), right(u64::MAX - 1, &[u64::MAX])];
+    let last = [hello(LAST), right(LAST - 1, &[LAST])];
     for _ in 0..2 {
         let answer = it.say(last.clone()).await?;
-        ensure!(acknowledged(&answer)? == Some(u64::MAX), "{answer:?}");
+        ensure!(acknowledged(&answer)? == Some(LAST), "{answer:?}");
     }
 
     siege.holds().await?;
@@ -213,7 +218,7 @@ async fn unusual_numbers_and_clocks_affect_no_other_client() -> Result<()> {
     siege.server.serve().await?;
     it.reconnect(&siege).await?;
     let answer = it.say(last).await?;
-    ensure!(acknowledged(&answer)? == Some(u64::MAX), "{answer:?}");
+    ensure!(acknowledged(&answer)? == Some(LAST), "{answer:?}");
     siege.holds().await?;
     once_each(&siege, it.peer.terminal.0).await?;
     ensure!(siege.parked().await? == 0);
