@@ -197,3 +197,22 @@ const FRAGMENTS: [&str; 24] = [
     "<![CDATA[x]]>",
     "<!DOCTYPE x [<!ENTITY lol 'lol'>]>",
 ];
+
+#[test]
+fn a_text_that_every_cell_shows_is_counted_in_every_cell() {
+    let text = "あ".repeat(CELL_LIMIT / 3);
+    let strings = format!("<sst><si><t>{text}</t></si></sst>");
+    let row: String = (0..50).map(|_| "<c t=\"s\"><v>0</v></c>").collect();
+    let data: String = (0..4000).map(|_| format!("<row>{row}</row>")).collect();
+    let sheet = format!("<worksheet><sheetData>{data}</sheetData></worksheet>");
+    // 800 MB in memory, of 5 MB of XML and some 20 KB of file.
+    let bomb = packed(&[
+        ("_rels/.rels", RELATIONS),
+        ("xl/workbook.xml", WORKBOOK),
+        ("xl/_rels/workbook.xml.rels", OF_WORKBOOK),
+        ("xl/sharedStrings.xml", strings.as_bytes()),
+        ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+    ]);
+    let refusal = refused(&bomb);
+    assert!(refusal.contains("too large"), "{refusal}");
+}

@@ -22,6 +22,8 @@ const STRINGS_PART: usize = 64 * MIB;
 /// One sheet: 230,000 facilities unpack to about 60 MiB.
 const SHEET_PART: usize = 192 * MIB;
 const SHEET_LIMIT: usize = 64;
+/// All cells of all sheets: 230,000 facilities with names and addresses take about 100 MiB.
+const TABLE: usize = 384 * MIB;
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
@@ -42,10 +44,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<RowSource, Mistake> {
     if visible.len() > SHEET_LIMIT {
         return Err(Mistake::file(format!("it has {} sheets; at most {SHEET_LIMIT} are read", visible.len())));
     }
+    let mut budget = sheet::Budget(TABLE);
     let mut sheets = Vec::new();
     for listed in visible {
         let in_sheet = |mistake: Mistake| Mistake { sheet: Some(listed.name.clone()), ..mistake };
-        let sheet = sheet::read(part(&mut archive, &listed.path, SHEET_PART).map_err(in_sheet)?, &strings);
+        let sheet = sheet::read(part(&mut archive, &listed.path, SHEET_PART).map_err(in_sheet)?, &strings, &mut budget);
         let rows = sheet.map_err(in_sheet)?;
         if !rows.is_empty() {
             sheets.push(super::Worksheet { name: Some(listed.name.clone()), rows });

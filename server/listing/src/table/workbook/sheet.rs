@@ -20,7 +20,24 @@ struct Line {
     next_column: usize,
 }
 
-pub(super) fn read(mut xml: Xml<'_>, strings: &[Box<str>]) -> Result<Vec<Row>, Mistake> {
+/// What a workbook may still take in memory, in bytes. A shared text counts in every cell that shows it.
+#[derive(Debug)]
+pub(super) struct Budget(pub(super) usize);
+
+/// What a cell takes beside its text.
+const CELL_BYTES: usize = 32;
+
+impl Budget {
+    fn take(&mut self, text: &str) -> Result<(), Mistake> {
+        let Some(left) = self.0.checked_sub(text.len() + CELL_BYTES) else {
+            return Err(Mistake::file("the workbook is too large; split it, for example by prefecture"));
+        };
+        self.0 = left;
+        Ok(())
+    }
+}
+
+pub(super) fn read(mut xml: Xml<'_>, strings: &[Box<str>], budget: &mut Budget) -> Result<Vec<Row>, Mistake> {
     let mut buffer = Vec::new();
     let mut rows: Vec<Row> = Vec::new();
     let mut line = Line::default();
@@ -36,6 +53,7 @@ pub(super) fn read(mut xml: Xml<'_>, strings: &[Box<str>]) -> Result<Vec<Row>, M
                 "c" => {
                     let (at, kind) = line.place(&element)?;
                     let (text, odd) = cell(&mut xml, kind.as_deref(), strings).map_err(|m| line.at(at, m))?;
+                    budget.take(&text).map_err(|m| line.at(at, m))?;
                     line.put(at, text, odd)?;
                 }
                 "mergeCell" => mark(&mut rows, &element, &mut marked)?,
