@@ -110,6 +110,25 @@ fn purging_leaves_nothing() {
     assert!(!folder.path().join("Yomitori").exists() && folder.path().exists());
 }
 
+#[test]
+fn purging_leaves_what_is_not_the_agents() {
+    let folder = tempfile::tempdir().unwrap();
+    // Somebody has named a folder of their own, and keeps the configuration in it.
+    let path = folder.path().join("agent.toml");
+    let state = folder.path();
+    fs::write(&path, format!("state_dir = {state:?}\nserver.address = \"https://[::1]:9\"\n")).unwrap();
+    let theirs = [folder.path().join("patients.csv"), folder.path().join("photos/one.jpg")];
+    fs::create_dir(folder.path().join("photos")).unwrap();
+    for file in theirs.iter().chain(&handover::STATE.map(|name| folder.path().join(name))) {
+        fs::write(file, b"x").unwrap();
+    }
+    handover::purge(&path).unwrap();
+    assert!(theirs.iter().all(|file| file.exists()));
+    let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["patients.csv", "photos"]);
+}
+
 #[tokio::test]
 async fn a_terminal_that_is_not_enrolled_waits_and_says_for_what() {
     let folder = tempfile::tempdir().unwrap();

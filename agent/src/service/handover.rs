@@ -116,22 +116,41 @@ pub fn forget(config: &Path) -> io::Result<()> {
     }
 }
 
-/// Deletes everything that belongs to the agent whose configuration is at `path`: the certificate, the spool and the
-/// record of what was sent. Other files in the configured folder stay.
+/// The files that an agent writes into its folder of state.
+pub const STATE: [&str; 7] =
+    ["identity.pem", "identity.pem.new", "spool.redb", "spool.broken.redb", "sent.jsonl", "sent.1.jsonl", "check.tmp"];
+
+/// Deletes what the agent whose configuration is at `path` has written: the certificate, the spool, the record of what was
+/// sent, the configuration. Both folders go if nothing else is in them: people may have named any folder.
 pub fn purge(path: &Path) -> Result<(), HandoverError> {
-    let remove = |folder: &Path| match fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(HandoverError::File { path: folder.to_owned(), source })
-        }
-        _ => Ok(()),
-    };
     if let Ok(config) = Config::read(path) {
-        remove(&config.state_dir)?;
+        let ours = STATE.iter().map(|name| config.state_dir.join(name));
+        purge_files(&config.state_dir, ours)?;
     }
-    match path.parent() {
-        Some(folder) => remove(folder),
-        None => Ok(()),
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    // Where a configuration can't be read any more, its folder of state is the one of an installation.
+    let state = folder.join("state");
+    purge_files(&state, STATE.iter().map(|name| state.join(name)))?;
+    purge_files(folder, [path.to_owned(), PathBuf::from(new), token_file(path)])
+}
+
+/// Deletes these files, and then their folder if it is empty.
+fn purge_files(folder: &Path, files: impl IntoIterator<Item = PathBuf>) -> Result<(), HandoverError> {
+    for path in files {
+        match fs::remove_file(&path) {
+            Err(source)
+                if source.kind() != io::ErrorKind::NotFound && source.kind() != io::ErrorKind::NotADirectory =>
+            {
+                return Err(HandoverError::File { path, source });
+            }
+            _ => {}
+        }
     }
+    // A folder with other files stays.
+    fs::remove_dir(folder).ok();
+    Ok(())
 }
 
 fn token_file(config: &Path) -> PathBuf {
