@@ -23,7 +23,8 @@ use crate::ingest::{enrol::EnrolService, limits, presence::Presence, tls, uplink
 use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError};
-use crate::{clock, files, telemetry, web};
+use crate::web::{self, PageStores};
+use crate::{clock, files, telemetry};
 use yomitori_base::stop;
 
 /// A part of the server.
@@ -101,8 +102,9 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     }
     if let Some(listener) = pages {
         let appender = Arc::new(Appender::open(&config.kafka).context("failed to open the log")?);
-        let operator = Operator::new(appender, store.clone());
-        let served = web::serve(listener, store.clone(), operator, metrics, stop.clone());
+        let stores = PageStores::of(&store)?;
+        let operator = Operator::new(appender, stores.pages.clone());
+        let served = web::serve(listener, stores, operator, metrics, stop.clone());
         parts.spawn(named("web", async move { served.await.context("failed to serve pages") }));
     }
     let mut failed = Ok(());

@@ -42,6 +42,15 @@ pub const CHANGED: &str = "yomitori_changed";
 /// How long to wait for a connection before the database counts as away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
+/// The connections of a pool for ingest and projection, or for a rebuild.
+const CONNECTIONS: usize = 16;
+
+/// How long PostgreSQL may leave unconfirmed what was sent.
+const VANISHED_AFTER: Duration = Duration::from_secs(15);
+
+/// The search path for the live generation.
+const LIVE: &str = "projection,public";
+
 mod migrations {
     refinery::embed_migrations!("migrations");
 }
@@ -127,8 +136,24 @@ impl Store {
     /// If `url` is not a valid address.
     pub fn open(url: &str) -> Result<Self, StoreError> {
         let mut address: tokio_postgres::Config = url.parse().map_err(StoreError::Address)?;
-        address.application_name("yomitori-server").connect_timeout(CONNECT_LIMIT);
-        Self::at(address, "projection,public")
+        address
+            .application_name("yomitori-server")
+            .connect_timeout(CONNECT_LIMIT)
+            // A database host that vanished is noticed within seconds, not by the operating system after hours.
+            .keepalives_idle(Duration::from_secs(5))
+            .keepalives_interval(Duration::from_secs(1))
+            .keepalives_retries(3)
+            .tcp_user_timeout(VANISHED_AFTER);
+        Self::at(address, LIVE, CONNECTIONS, None)
+    }
+
+    /// The same database for pages, in a pool of its own: a query ends after `limit`, and what pages wait for holds up
+    /// neither the projection nor terminals.
+    ///
+    /// # Errors
+    /// If the pool cannot be created.
+    pub fn for_pages(&self, limit: Duration, connections: usize) -> Result<Self, StoreError> {
+        Self::at(self.given.clone(), LIVE, connections, Some(limit))
     }
 
     /// The same database with the search path of a rebuild.
@@ -136,21 +161,30 @@ impl Store {
     /// # Errors
     /// If the pool cannot be created.
     pub fn shadow(&self) -> Result<Self, StoreError> {
-        Self::at(self.given.clone(), "shadow,projection,public")
+        Self::at(self.given.clone(), "shadow,projection,public", CONNECTIONS, None)
     }
 
-    fn at(given: tokio_postgres::Config, path: &str) -> Result<Self, StoreError> {
+    fn at(
+        given: tokio_postgres::Config,
+        path: &str,
+        connections: usize,
+        limit: Option<Duration>,
+    ) -> Result<Self, StoreError> {
         let mut address = given.clone();
         // A machine that vanished must not hold its locks for hours: the database probes it from the fifth second.
-        let path = format!(
+        let mut ours = format!(
             "-c search_path={path} -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
         );
-        let options = given.get_options().map_or_else(|| path.clone(), |options| format!("{options} {path}"));
+        if let Some(limit) = limit {
+            let ms = limit.as_millis();
+            ours += &format!(" -c statement_timeout={ms} -c idle_in_transaction_session_timeout={ms}");
+        }
+        let options = given.get_options().map_or_else(|| ours.clone(), |options| format!("{options} {ours}"));
         address.options(options);
         let manager =
             Manager::from_config(address.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
-            .max_size(16)
+            .max_size(connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CONNECT_LIMIT))
             .create_timeout(Some(CONNECT_LIMIT))

@@ -33,12 +33,16 @@ use self::http::live::Live;
 use self::page::fleet::Summaries;
 use self::page::listing::decide;
 use crate::ingest::operator::{Operator, StatementOutcome};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
-/// Pages that read the database at the same time, because ingest and projection share the pool.
+/// Pages that read the database at the same time.
 const READING_AT_ONCE: usize = 6;
 /// Files at the same time: each holds a connection until its client has read it.
 const DOWNLOADS_AT_ONCE: usize = 2;
+/// How long a client has to read a file.
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
+/// Connections of pages and forms.
+const CONNECTIONS: usize = READING_AT_ONCE + STATING_AT_ONCE + 4;
 /// Forms at the same time: each waits a moment until its statement is shown.
 const STATING_AT_ONCE: usize = 6;
 /// The time limit for the beginning of an answer.
@@ -46,10 +50,30 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// How long answers have to end after a stop signal.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
+/// The database for pages. Its queries end by themselves, and none holds up the projection or terminals.
+pub struct PageStores {
+    /// For pages and forms, which end after [`ANSWER_LIMIT`].
+    pub pages: Store,
+    /// For files, which end when their clients have read them.
+    files: Store,
+}
+
+impl PageStores {
+    /// Pools beside that of `store`.
+    ///
+    /// # Errors
+    /// If a pool cannot be created.
+    pub fn of(store: &Store) -> Result<Self, StoreError> {
+        let pages = store.for_pages(ANSWER_LIMIT, CONNECTIONS)?;
+        Ok(Self { pages, files: store.for_pages(DOWNLOAD_LIMIT, DOWNLOADS_AT_ONCE)? })
+    }
+}
+
 /// The shared state of the handlers.
 #[derive(Clone)]
 struct Web {
     store: Store,
+    files: Store,
     operator: Operator,
     stated: Arc<Once<StatementOutcome>>,
     metrics: PrometheusHandle,
@@ -68,12 +92,12 @@ struct Web {
 /// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    store: Store,
+    stores: PageStores,
     operator: Operator,
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let router = router(store, operator, metrics, stop.clone());
+    let router = router(stores, operator, metrics, stop.clone());
     let stopping = stop.clone();
     tokio::select! {
         served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future() => served,
@@ -82,14 +106,15 @@ pub async fn serve(
     }
 }
 
-fn router(store: Store, operator: Operator, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+fn router(stores: PageStores, operator: Operator, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+    let PageStores { pages: store, files } = stores;
     let live = Live::start(store.clone(), stop);
     let reading = Arc::new(Semaphore::new(READING_AT_ONCE));
     let downloads = Arc::new(Semaphore::new(DOWNLOADS_AT_ONCE));
     let stating = Arc::new(Semaphore::new(STATING_AT_ONCE));
     let applying = Arc::new(Semaphore::new(1));
     let (stated, summaries) = (Arc::default(), Arc::default());
-    let web = Web { store, operator, stated, metrics, live, summaries, reading, downloads, stating, applying };
+    let web = Web { store, files, operator, stated, metrics, live, summaries, reading, downloads, stating, applying };
     let sent = middleware::from_fn(http::guard::same_origin);
     Router::new()
         .route("/facilities/{code}/record/{act}", post(page::record::state).layer(sent.clone()).get(page::record::show))

@@ -18,9 +18,10 @@ fn away() -> (Router, CancellationToken) {
         partitions: 1,
         replication: 1,
     };
-    let operator = Operator::new(Arc::new(crate::log::kafka::Appender::open(&log).unwrap()), store.clone());
+    let stores = PageStores::of(&store).unwrap();
+    let operator = Operator::new(Arc::new(crate::log::kafka::Appender::open(&log).unwrap()), stores.pages.clone());
     let stop = CancellationToken::new();
-    (router(store, operator, PrometheusBuilder::new().build_recorder().handle(), stop.clone()), stop)
+    (router(stores, operator, PrometheusBuilder::new().build_recorder().handle(), stop.clone()), stop)
 }
 
 async fn ask(router: &mut Router, path: &str, headers: &[(HeaderName, &str)]) -> (StatusCode, HeaderMap, String) {

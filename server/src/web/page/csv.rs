@@ -57,7 +57,7 @@ pub(in crate::web) async fn show(
 ) -> Result<Response, Failure> {
     let asked = FleetQuery::of_page(query.as_deref())?;
     let turn = Arc::clone(&web.downloads).try_acquire_owned().map_err(|_| Failure::Busy)?;
-    let lines = fleet::every(&web.store, &asked.filter, asked.order).await?;
+    let lines = fleet::every(&web.files, &asked.filter, asked.order).await?;
     let head = HEADINGS.iter().map(|heading| lang.one(heading).to_owned());
     let head = format!("{BYTE_ORDER_MARK}{}", row(head));
     // A file keeps its permit and a connection until the last row is sent.
