@@ -5,6 +5,7 @@
 mod certificate;
 pub mod enrol;
 pub mod file;
+pub mod pending;
 pub mod token;
 
 use std::fmt;

@@ -34,8 +34,8 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
         let waited = tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await;
         waited.context("no relay has connected (start it, and check it with `yomitori-agent relay --check`)")?;
     }
-    let identity = enrol::enrol(&Arc::new(route), &token).await.context("failed to enrol this terminal")?;
-    identity.store(&config.state_dir).context("failed to store the certificate")?;
+    let identity = enrol::enrol(&Arc::new(route), &token, &config.state_dir).await;
+    let identity = identity.context("failed to enrol this terminal")?;
     writeln!(
         io::stdout(),
         "登録しました。 / Enrolled.\n  terminal {}\n  facility {}",

@@ -1,5 +1,6 @@
 //! Requests certificates: the first with a technician's token, later ones with the present certificate.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 use yomitori_proto::wire;
 
+use super::file::FileError;
+use super::pending::{self, PendingError};
 use super::token::Token;
 use super::{CertificateError, Identity};
 use crate::connect::{self, ConnectError, Route};
@@ -24,6 +27,10 @@ const ATTEMPTS: usize = 3;
 pub enum EnrolError {
     #[error("failed to generate a key")]
     Key(#[source] rcgen::Error),
+    #[error("failed to prepare the enrolment")]
+    Pending(#[from] PendingError),
+    #[error("failed to store the certificate")]
+    File(#[from] FileError),
     #[error("failed to reach the server")]
     Connect(#[from] ConnectError),
     #[error("the server rejected the request: {}", .0.message())]
@@ -37,9 +44,9 @@ pub enum EnrolError {
 }
 
 /// Enrols at the server of `route`, which is trusted only once it shows a certificate of the authority that `token`
-/// names.
-pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolError> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(EnrolError::Key)?;
+/// names, and stores the identity in `state_dir`. After a failure the same token can be used again from there.
+pub async fn enrol(route: &Arc<Route>, token: &Token, state_dir: &Path) -> Result<Identity, EnrolError> {
+    let key = pending::key(state_dir, token)?;
     let request = wire::EnrolRequest { token: token.text().to_owned(), csr_der: request(&key)? };
     let mut attempt = 1;
     let answer = loop {
@@ -56,7 +63,10 @@ pub async fn enrol(route: &Arc<Route>, token: &Token) -> Result<Identity, EnrolE
     if digest != token.authority() {
         return Err(EnrolError::OtherAuthority);
     }
-    identity(&key, answer)
+    let identity = identity(&key, answer)?;
+    identity.store(state_dir)?;
+    pending::forget(state_dir).map_err(|source| FileError::File { path: state_dir.to_owned(), source })?;
+    Ok(identity)
 }
 
 /// Requests a new certificate for a new key, over a channel that was opened with `identity`.

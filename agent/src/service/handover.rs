@@ -117,8 +117,17 @@ pub fn forget(config: &Path) -> io::Result<()> {
 }
 
 /// The files that an agent writes into its folder of state.
-pub const STATE: [&str; 7] =
-    ["identity.pem", "identity.pem.new", "spool.redb", "spool.broken.redb", "sent.jsonl", "sent.1.jsonl", "check.tmp"];
+pub const STATE: [&str; 9] = [
+    "enrolment.key",
+    "enrolment.key.new",
+    "identity.pem",
+    "identity.pem.new",
+    "spool.redb",
+    "spool.broken.redb",
+    "sent.jsonl",
+    "sent.1.jsonl",
+    "check.tmp",
+];
 
 /// Deletes what the agent whose configuration is at `path` has written: the certificate, the spool, the record of what was
 /// sent, the configuration. Both folders go if nothing else is in them: people may have named any folder.

@@ -84,9 +84,8 @@ pub async fn attempt(path: &Path) -> Result<Config, MissingSetup> {
     let route =
         Route::open(config.server.clone(), config.mode.clone()).map_err(|error| MissingSetup::Relay(Some(error)))?;
     tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await.map_err(|_| MissingSetup::Relay(None))?;
-    match enrol::enrol(&route.into(), &token).await {
+    match enrol::enrol(&route.into(), &token, &config.state_dir).await {
         Ok(identity) => {
-            identity.store(&config.state_dir)?;
             handover::forget(path).map_err(MissingSetup::Folder)?;
             telemetry::terminal_enrolled(identity.terminal());
             Ok(config)

@@ -10,7 +10,7 @@ use super::{QueryContext as _, Store, StoreError};
 pub enum TokenUse {
     /// The first use: the terminal is new.
     First { facility: FacilityId },
-    /// The same terminal repeats the request, because the first answer was lost.
+    /// The same terminal repeats the request while the token is valid, because the first answer was lost.
     Again { facility: FacilityId, terminal: TerminalId },
 }
 
@@ -52,14 +52,14 @@ pub async fn redeem(
     if let Some(row) = first {
         return Ok(Ok(TokenUse::First { facility: FacilityId(row.get(0)) }));
     }
-    let query = "SELECT facility_id, terminal_id, used_at IS NOT NULL, coalesce(key_hash = $2, false) \
+    let query = "SELECT facility_id, terminal_id, used_at IS NOT NULL, coalesce(key_hash = $2, false), expires_at > $3 \
                  FROM registry.enrolment_token WHERE hash = $1";
-    let Some(row) = client.query_opt(query, &[&hash, &key_hash]).await.context("look up a token")? else {
+    let Some(row) = client.query_opt(query, &[&hash, &key_hash, &now]).await.context("look up a token")? else {
         return Ok(Err(TokenRejection::Unknown));
     };
-    let (used, same_key): (bool, bool) = (row.get(2), row.get(3));
+    let (used, same_key, valid): (bool, bool, bool) = (row.get(2), row.get(3), row.get(4));
     Ok(match row.get::<_, Option<uuid::Uuid>>(1) {
-        Some(terminal) if same_key => {
+        Some(terminal) if same_key && valid => {
             Ok(TokenUse::Again { facility: FacilityId(row.get(0)), terminal: TerminalId(terminal) })
         }
         Some(_) | None if used => Err(TokenRejection::Used),

@@ -108,8 +108,8 @@ async fn join(
     })?;
     let token = token.parse().map_err(|error| anyhow!("the token for {code}: {error}"))?;
     let route = Arc::new(server.clone().into());
-    let identity = enrol::enrol(&route, &token).await.with_context(|| format!("enrol the terminal of {code}"))?;
-    identity.store(&state_dir)?;
+    let identity = enrol::enrol(&route, &token, &state_dir).await;
+    let identity = identity.with_context(|| format!("enrol the terminal of {code}"))?;
     Ok(Member { index, code, state_dir, identity })
 }
 
