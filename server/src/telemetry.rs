@@ -96,6 +96,12 @@ pub fn append_failed(error: Cause<'_>) {
     warn!(error = chain(error), "failed to append to the log; nothing was acknowledged");
 }
 
+/// librdkafka gave up for good; a new producer takes over.
+pub fn producer_replaced(reason: &str) {
+    counter!("fleet_server_producers_replaced_total").increment(1);
+    warn!(reason, "the Kafka producer failed for good; a new one takes over");
+}
+
 /// A decision about the list did not reach every facility; `listing reconcile` resumes it.
 pub fn apply_failed(error: Cause<'_>) {
     counter!("fleet_server_apply_failures_total").increment(1);

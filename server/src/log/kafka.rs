@@ -4,7 +4,7 @@
 //! have the same key, so they share a partition and have one order.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -18,8 +18,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use yomitori_proto::encode;
 use yomitori_proto::event::LogRecord;
 
-use crate::config;
 use crate::log::Position;
+use crate::{config, telemetry};
 
 /// After this long without a confirmation the outcome of an append is unknown; shorter than every stream's deadline.
 const APPEND_LIMIT: Duration = Duration::from_secs(5);
@@ -63,8 +63,10 @@ fn client(kafka: &config::Kafka) -> ClientConfig {
 
 /// The writing end.
 pub struct Appender {
-    producer: FutureProducer,
-    topic: String,
+    /// Replaced after a fatal error, which librdkafka never leaves by itself: for example when a broker lost the end of the
+    /// log, so that the numbers of an idempotent producer no longer follow each other.
+    producer: Mutex<Arc<FutureProducer>>,
+    kafka: config::Kafka,
 }
 
 impl Appender {
@@ -73,15 +75,34 @@ impl Appender {
     /// # Errors
     /// If librdkafka rejects the settings.
     pub fn open(kafka: &config::Kafka) -> Result<Self, KafkaError> {
-        let producer = client(kafka)
+        Ok(Self { producer: Mutex::new(Arc::new(Self::producer(kafka)?)), kafka: kafka.clone() })
+    }
+
+    fn producer(kafka: &config::Kafka) -> Result<FutureProducer, KafkaError> {
+        client(kafka)
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("linger.ms", "1")
             .set("compression.type", "lz4")
             .set("message.timeout.ms", APPEND_LIMIT.as_millis().to_string())
             .set("partitioner", "murmur2_random")
-            .create()?;
-        Ok(Self { producer, topic: kafka.topic.clone() })
+            .create()
+    }
+
+    fn current(&self) -> Arc<FutureProducer> {
+        Arc::clone(&self.producer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces `failed` if it can append nothing more; another append may have done so already.
+    fn replace_if_fatal(&self, failed: &Arc<FutureProducer>) {
+        let Some((code, reason)) = failed.client().fatal_error() else { return };
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&producer, failed)
+            && let Ok(new) = Self::producer(&self.kafka)
+        {
+            telemetry::producer_replaced(&format!("{code}: {reason}"));
+            *producer = Arc::new(new);
+        }
     }
 
     /// Appends `record` and waits until the log has it.
@@ -94,17 +115,21 @@ impl Appender {
         if payload.len() > RECORD_LIMIT {
             return Err(AppendError::TooLarge { size: payload.len() });
         }
-        let message = FutureRecord::to(&self.topic).key(record.facility.0.as_bytes()).payload(&payload);
-        match self.producer.send(message, APPEND_LIMIT).await {
+        let message = FutureRecord::to(&self.kafka.topic).key(record.facility.0.as_bytes()).payload(&payload);
+        let producer = self.current();
+        match producer.send(message, APPEND_LIMIT).await {
             Ok(delivery) => Ok(Position { partition: delivery.partition, offset: delivery.offset }),
-            Err((error, _)) => Err(AppendError::Unconfirmed(error)),
+            Err((error, _)) => {
+                self.replace_if_fatal(&producer);
+                Err(AppendError::Unconfirmed(error))
+            }
         }
     }
 
     /// Waits for the appends that are in flight.
     pub fn flush(&self) {
         // Nothing depends on the outcome: each caller of an append gets its own answer.
-        self.producer.flush(APPEND_LIMIT).ok();
+        self.current().flush(APPEND_LIMIT).ok();
     }
 }
 
