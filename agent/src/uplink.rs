@@ -21,7 +21,6 @@ use crate::condition::ConditionBoard;
 use crate::connect::Route;
 use crate::identity::Identity;
 use crate::identity::enrol::renew;
-use crate::identity::file::FileError;
 use crate::limit::Limit;
 use crate::outlet::Outlet;
 use crate::sent::{SentLog, SentMessage};
@@ -38,8 +37,6 @@ const LOOK_AT_AGE: Duration = Duration::from_secs(3_600);
 pub enum UplinkError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    #[error("failed to store the new certificate")]
-    Identity(#[from] FileError),
 }
 
 /// The parts that the uplink uses.
@@ -69,11 +66,16 @@ impl Uplink {
             let mut progressed = false;
             let again_in = match self.once(&closing, &mut progressed, next_renewal).await {
                 Ok(Some(renewed)) => {
-                    renewed.store(&self.state_dir)?;
-                    telemetry::certificate_renewed(renewed.days_left(clock::now()));
-                    self.board.certificate_until(renewed.not_after());
-                    self.identity = renewed;
                     next_renewal = Instant::now() + LOOK_AT_AGE;
+                    match renewed.store(&self.state_dir) {
+                        Ok(()) => {
+                            telemetry::certificate_renewed(renewed.days_left(clock::now()));
+                            self.board.certificate_until(renewed.not_after());
+                            self.identity = renewed;
+                        }
+                        // A full disk, for example. The present certificate is still good, and the next renewal tries again.
+                        Err(error) => telemetry::renewal_failed(&error, self.identity.days_left(clock::now())),
+                    }
                     Duration::ZERO
                 }
                 Ok(None) => return Ok(()),
