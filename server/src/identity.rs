@@ -4,9 +4,9 @@
 //! request (CSR), of which only the public key is used.
 
 mod lapsed;
+pub mod server;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
 };
-use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 use sha2::{Digest, Sha256};
 use yomitori_base::file;
 use yomitori_proto::id::{FacilityId, TerminalId};
@@ -22,8 +22,6 @@ use yomitori_proto::uplink::Peer;
 
 /// The validity of a terminal's certificate. Agents renew it after a third of that time.
 pub const TERMINAL_CERTIFICATE_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
-/// The validity of the server's own certificate; every start creates a new one.
-const SERVER_CERTIFICATE_FOR: Duration = Duration::from_secs(397 * 24 * 3600);
 /// Certificates are backdated by this much, so that a terminal with a slow clock accepts its own.
 const BACKDATED_BY: Duration = Duration::from_secs(24 * 3600);
 
@@ -161,31 +159,6 @@ impl Authority {
         hold_for(&mut params, now, TERMINAL_CERTIFICATE_FOR);
         let certificate = params.signed_by(&request.0.public_key, &self.issuer).map_err(RequestError::Issue)?;
         Ok(certificate.der().clone())
-    }
-
-    /// TLS 1.3 for the uplink, with a server certificate for `names`. A client certificate is optional and is verified.
-    /// A lapsed one is accepted too, but only for its renewal: see [`TerminalCertificate::is_current`].
-    ///
-    /// # Errors
-    /// If no certificate can be created for `names`.
-    pub fn server_tls(&self, names: &[String], now: DateTime<Utc>) -> Result<rustls::ServerConfig, AuthorityError> {
-        let key = KeyPair::generate().map_err(AuthorityError::Issue)?;
-        let mut params = CertificateParams::new(names.to_vec()).map_err(AuthorityError::Issue)?;
-        params.distinguished_name = named("Yomitori server");
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        hold_for(&mut params, now, SERVER_CERTIFICATE_FOR);
-        let leaf = params.signed_by(&key, &self.issuer).map_err(AuthorityError::Issue)?;
-        let chain = vec![leaf.der().clone(), self.certificate.clone()];
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-
-        let tls = |e: Box<dyn std::error::Error + Send + Sync>| AuthorityError::Tls(e);
-        let clients = lapsed::ClientVerifier::of(&self.certificate)?;
-        let mut config = rustls::ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
-            .with_client_cert_verifier(Arc::new(clients))
-            .with_single_cert(chain, key)
-            .map_err(|e| tls(Box::new(e)))?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(config)
     }
 }
 

@@ -16,6 +16,7 @@ use yomitori_proto::id::Instance;
 
 use crate::config::Config;
 use crate::identity::Authority;
+use crate::identity::server::ServerCertificate;
 use crate::ingest::admission::{Admission, AdmissionLimits};
 use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
@@ -53,6 +54,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// How long streams have to record their end after a stop signal.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How often the age of the server's certificate is looked at.
+const RENEW_EVERY: Duration = Duration::from_secs(3600);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -143,9 +146,24 @@ async fn schema_is_right(store: &Store, stop: &CancellationToken) -> anyhow::Res
     }
 }
 
+/// Renews the server's certificate in time.
+async fn renew(certificate: Arc<ServerCertificate>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(RENEW_EVERY);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        let now = clock::now();
+        match certificate.renew(now) {
+            Ok(ends) => telemetry::server_certificate_ends(ends, now),
+            Err(error) => telemetry::server_certificate_not_renewed(&error),
+        }
+    }
+}
+
 async fn ingest(config: Config, listener: TcpListener, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
     let authority = Arc::new(Authority::open_or_create(&config.state_dir, clock::now())?);
-    let tls = authority.server_tls(&config.agents.names, clock::now())?;
+    let certificate =
+        Arc::new(ServerCertificate::issue(Arc::clone(&authority), config.agents.names.clone(), clock::now())?);
+    let tls = certificate.tls()?;
+    tokio::spawn(renew(certificate, stop.clone()));
     let appender = Arc::new(Appender::open(&config.kafka).context("failed to open the log")?);
     let operator = Operator::new(Arc::clone(&appender), store.clone());
     let instance = Instance(Uuid::now_v7());

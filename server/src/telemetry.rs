@@ -7,6 +7,7 @@ pub mod recorder;
 
 use std::io::IsTerminal as _;
 
+use chrono::{DateTime, Utc};
 use metrics::{counter, gauge, histogram};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -100,6 +101,16 @@ pub fn append_failed(error: Cause<'_>) {
 pub fn producer_replaced(reason: &str) {
     counter!("fleet_server_producers_replaced_total").increment(1);
     warn!(reason, "the Kafka producer failed for good; a new one takes over");
+}
+
+/// The seconds until the server's own certificate ends.
+pub fn server_certificate_ends(ends: DateTime<Utc>, now: DateTime<Utc>) {
+    gauge!("fleet_server_certificate_seconds").set((ends - now).as_seconds_f64());
+}
+
+pub fn server_certificate_not_renewed(error: Cause<'_>) {
+    counter!("fleet_server_certificate_failures_total").increment(1);
+    warn!(error = chain(error), "failed to renew the server's certificate; the present one stays");
 }
 
 /// A decision about the list did not reach every facility; `listing reconcile` resumes it.

@@ -27,12 +27,22 @@ const COUNTERS: [(&str, &str); 21] = [
     ("fleet_server_streams_closed_total", "Streams of terminals that ended."),
 ];
 
-const MORE_COUNTERS: [(&str, &str); 2] = [
+const MORE_COUNTERS: [(&str, &str); 8] = [
+    ("fleet_server_certificate_failures_total", "Times that the server's own certificate could not be renewed."),
+    (
+        "fleet_server_presence_corrections_total",
+        "Terminals that another server reported as gone and that were connected.",
+    ),
+    ("fleet_server_presence_failures_total", "Times that the open streams could not be compared with the database."),
+    ("fleet_server_producers_replaced_total", "Kafka producers that failed for good and were replaced."),
+    ("fleet_server_records_refused_total", "Records that PostgreSQL refused; each blocks its facility."),
+    ("fleet_server_rows_refused_total", "Rows of facilities that PostgreSQL refused; the previous ones stayed."),
     ("fleet_server_streams_opened_total", "Streams of terminals that began."),
     ("fleet_server_streams_refused_total", "Streams of terminals that were refused."),
 ];
 
-const GAUGES: [(&str, &str); 5] = [
+const GAUGES: [(&str, &str); 6] = [
+    ("fleet_server_certificate_seconds", "Time until the server's own certificate ends."),
     ("fleet_server_parked_facilities", "Facilities that are parked; NaN while the database is away."),
     (
         "fleet_server_parked_records",
