@@ -152,7 +152,7 @@ fn locked(connections: &Mutex<Connections>) -> MutexGuard<'_, Connections> {
     connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whoever has one address of IPv6 usually has a network of 2⁶⁴.
+/// A host with one address of IPv6 usually has a network of 2⁶⁴.
 fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::from((v6.to_bits() & !u128::from(u64::MAX)).to_be_bytes()),

@@ -92,7 +92,7 @@ impl LiveStreams {
         self.ended.push_back(disconnect);
     }
 
-    /// Takes up to `count` ends to record them; [`Self::was_recorded`] has to be told of each.
+    /// Takes up to `count` ends to record them; each has to be followed by [`Self::was_recorded`].
     pub(super) fn take_ended(&mut self, count: usize) -> Vec<Disconnect> {
         let some: Vec<Disconnect> = self.ended.drain(..self.ended.len().min(count)).collect();
         self.in_flight += some.len();
