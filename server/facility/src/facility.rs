@@ -168,6 +168,13 @@ impl Facility {
         self.terminals.get(&terminal).is_some_and(|terminal| terminal.retired_at().is_none() && !terminal.revoked)
     }
 
+    /// Whether the observation has a number under which its terminal sent another one: two machines send as one terminal, or
+    /// one went back to a copy of its disk. It is no repetition, and is kept.
+    #[must_use]
+    pub fn reuses(&self, observed: &Observed) -> bool {
+        self.terminals.get(&observed.terminal).is_some_and(|terminal| terminal.lives.reuses(observed))
+    }
+
     fn terminal(&mut self, id: TerminalId) -> &mut Terminal {
         self.terminals.entry(id).or_default()
     }

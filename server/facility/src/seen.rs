@@ -116,6 +116,12 @@ impl Lives {
         None
     }
 
+    /// Whether the observation uses a number that another observation had.
+    pub(crate) fn reuses(&self, observed: &Observed) -> bool {
+        let seen = self.lives.iter().rfind(|seen| seen.id == observed.life);
+        seen.is_some_and(|seen| seen.is_another(observed, digest(observed)))
+    }
+
     /// The position of an observation that has been admitted.
     pub(crate) fn place(&self, observed: &Observed) -> Option<SeqPosition> {
         let seen = self.lives.iter().find(|seen| seen.id == observed.life)?;

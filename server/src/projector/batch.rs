@@ -315,11 +315,12 @@ impl Outcome {
             if let Some(observed) = recorded.observed() {
                 let life = (observed.terminal, observed.life);
                 let mark = marks.get(&life).or_else(|| self.marks.get(&life)).copied();
-                if observed.seq <= mark.unwrap_or_else(|| states.mark(&life)) {
+                if observed.seq > mark.unwrap_or_else(|| states.mark(&life)) {
+                    marks.insert(life, observed.seq);
+                } else if !self.facilities.get(&id).or_else(|| states.known(id)).is_some_and(|it| it.reuses(observed)) {
                     self.duplicates += 1;
                     continue;
                 }
-                marks.insert(life, observed.seq);
             }
             fresh.push(StoredFact { position, index_in_record: place, recorded });
         }

@@ -92,6 +92,10 @@ impl States {
         self.marks.get(life).copied().unwrap_or(Seq::NONE)
     }
 
+    pub(super) fn known(&self, id: FacilityId) -> Option<&Facility> {
+        self.facilities.get(&id)
+    }
+
     pub(super) fn facility(&self, id: FacilityId) -> Facility {
         self.facilities.get(&id).cloned().unwrap_or_else(|| Facility::new(id))
     }
