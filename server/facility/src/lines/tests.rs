@@ -167,7 +167,7 @@ fn a_typing_error_is_reported_with_its_line() {
         ("{}".to_owned(), "missing field `facility`"),
         ("[]".to_owned(), "line 2: "),
         (EXAMPLE.lines().last().unwrap().replace("correlation_to_s = 120", "correlation_to_s = -1"), "correlation_to_s"),
-        (EXAMPLE.lines().nth(4).unwrap().replace("\"seq\": 1,", "\"seq\": 0,"), "`seq` is out of its range: from 1"),
+        (EXAMPLE.lines().nth(4).unwrap().replace("\"seq\": 1,", "\"seq\": 0,"), "`seq` is out of its range: 1 to 2^63 - 1"),
     ];
     for (line, expected) in table {
         let found = mistakes(&format!("\n{line}\n"));

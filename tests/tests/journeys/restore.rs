@@ -1,9 +1,7 @@
 //! Back up and restore: the commands of `deploy/docs/backup.md` are run as the page has them, on real Kafka and
 //! PostgreSQL, and what was shown before is shown again.
 
-#[path = "restore/page.rs"]
 mod page;
-#[path = "restore/site.rs"]
 mod site;
 
 use anyhow::{Context, Result, ensure};

@@ -16,7 +16,7 @@ use yomitori_tests::world::services::root;
 use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{World, postgres};
 
-use crate::page;
+use super::page;
 
 /// With a terminal, and eligible.
 pub(crate) const TERMINAL: &str = "1319999015";
