@@ -28,10 +28,16 @@ keep_port() {
 
 # process_of PID_FILE MARK: prints the pid if that process lives.
 process_of() {
-  local pid
+  local pid line
   pid=$(cat "$1" 2>/dev/null) || return 1
-  [[ -n $pid && -r /proc/$pid/cmdline ]] || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" || return 1
+  [[ -n $pid ]] || return 1
+  # While a process becomes another program, its command line is empty for a moment; that of a dead one stays so.
+  for _ in {1..10}; do
+    line=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 1
+    [[ -z $line ]] || break
+    sleep 0.01
+  done 2>/dev/null
+  [[ $line == *"$2"* ]] || return 1
   printf '%s' "$pid"
 }
 
