@@ -89,13 +89,19 @@ impl<'a> Operator<'a> {
     async fn strike(&self, command: Command, mut blow: Blow, back: bool) -> Result<()> {
         // The swapped generation may come back unchanged.
         let mut back = back && command == Command::Swap;
+        let mut refused = 0;
         loop {
             if matches!(command, Command::Swap | Command::Difference) && !back {
                 self.run(Command::Rebuild).await?;
             }
             match (self.is_killed(command, blow).await?, &mut blow) {
                 (Ended::Killed, _) => return Ok(()),
-                (Ended::Refused, _) => ensure!(std::mem::take(&mut back), "there was one to exchange"),
+                (Ended::Refused, _) if back => back = false,
+                // A closure has changed the policy since the rebuild.
+                (Ended::Refused, _) => {
+                    refused += 1;
+                    ensure!(refused < 5, "there was one to exchange");
+                }
                 // The kill came too late.
                 (Ended::Done, Blow::Moment(after)) => *after /= 2,
                 // A partial build would be continued, and would not pass the point again.
