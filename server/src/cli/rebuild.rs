@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::projector::rebuild::{Rebuild as Rebuilding, RebuildProgress};
 use crate::store::Store;
-use crate::store::generation::difference::{Difference, FacilityDifference, Presence};
+use crate::store::generation::difference::{Difference, FacilityDifference, InGenerations};
 
 use super::output::{Format, FormatArgument, json, note, say};
 use super::progress::ProgressMeter;
@@ -92,9 +92,9 @@ fn show(difference: &Difference) {
         let FacilityDifference { code, name, presence, columns, .. } = facility;
         let who = format!("{} {}", code.as_deref().unwrap_or("-"), name.as_deref().unwrap_or("-"));
         match presence {
-            Presence::OnlyLive => say(&format!("- {who} (消える / would disappear)")),
-            Presence::OnlyBeside => say(&format!("+ {who} (増える / would appear)")),
-            Presence::Both => {
+            InGenerations::OnlyLive => say(&format!("- {who} (消える / would disappear)")),
+            InGenerations::OnlyBeside => say(&format!("+ {who} (増える / would appear)")),
+            InGenerations::Both => {
                 say(&format!("~ {who}"));
                 for column in columns {
                     say(&format!("    {}: {} -> {}", column.name, word(&column.live), word(&column.beside)));

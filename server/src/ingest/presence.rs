@@ -46,9 +46,8 @@ struct Shared {
     streams: Mutex<LiveStreams>,
     /// A stream has ended.
     ended: Notify,
-    /// When this instance may report the terminals of others: one lease after it had none itself, because the others may
-    /// have lost theirs for the same reason.
-    judges_from: Mutex<Instant>,
+    /// When this instance was last without a lease, so that others may have reported its terminals.
+    without_lease_at: Mutex<Instant>,
 }
 
 impl Presence {
@@ -61,7 +60,7 @@ impl Presence {
             instance,
             streams: Mutex::default(),
             ended: Notify::new(),
-            judges_from: Mutex::new(Instant::now() + LEASE_FOR),
+            without_lease_at: Mutex::new(Instant::now()),
         });
         tokio::spawn(disconnects::record(Arc::clone(&shared)));
         tokio::spawn(renew(Arc::clone(&shared), stop.clone()));
@@ -118,8 +117,8 @@ impl Shared {
         }
     }
 
-    fn judges_from(&self) -> Instant {
-        *self.judges_from.lock().unwrap_or_else(PoisonError::into_inner)
+    fn without_lease_at(&self) -> Instant {
+        *self.without_lease_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,7 +130,7 @@ async fn renew(shared: Arc<Shared>, stop: CancellationToken) {
         match lease::renew(&shared.store, shared.instance, LEASE_FOR).await {
             Ok(held) => {
                 if !held {
-                    *shared.judges_from.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + LEASE_FOR;
+                    *shared.without_lease_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                 }
             }
             Err(error) => telemetry::lease_not_renewed(&error),

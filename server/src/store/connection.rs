@@ -1,6 +1,7 @@
 //! The open streams, according to the log.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
@@ -91,15 +92,23 @@ impl ConnectionChanges {
     }
 }
 
-/// The streams of instances that no longer hold a lease; none if the instance that asks holds none itself.
-pub async fn orphans(store: &Store, asking: Instance, limit: i64) -> Result<Vec<OrphanStream>, StoreError> {
+/// The streams of instances that no longer hold a lease. None if the instance that asks has not held one itself for at
+/// least `held_for`: the others may have lost theirs for the same reason.
+pub async fn orphans(
+    store: &Store,
+    asking: Instance,
+    held_for: Duration,
+    limit: i64,
+) -> Result<Vec<OrphanStream>, StoreError> {
     let query = "SELECT c.terminal_id, c.facility_id, c.session FROM projection.connection c \
                  LEFT JOIN registry.lease l ON l.instance = c.instance AND l.expires_at > now() \
                  WHERE l.instance IS NULL \
-                 AND EXISTS (SELECT FROM registry.lease WHERE instance = $1 AND expires_at > now()) \
-                 ORDER BY c.connected_at LIMIT $2";
-    let rows =
-        store.client().await?.query(query, &[&asking.0, &limit]).await.context("read streams of lost instances")?;
+                 AND EXISTS (SELECT FROM registry.lease WHERE instance = $1 AND expires_at > now() \
+                             AND held_since <= now() - $2 * interval '1 second') \
+                 ORDER BY c.connected_at LIMIT $3";
+    let client = store.client().await?;
+    let rows = client.query(query, &[&asking.0, &held_for.as_secs_f64(), &limit]).await;
+    let rows = rows.context("read streams of lost instances")?;
     let orphan = |row: tokio_postgres::Row| OrphanStream {
         terminal: TerminalId(row.get(0)),
         facility: FacilityId(row.get(1)),

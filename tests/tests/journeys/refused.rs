@@ -54,8 +54,11 @@ impl Fleet {
 
     /// From now on PostgreSQL refuses a row with this name, as it would refuse a value that it can't hold.
     async fn refuse(&self) -> Result<()> {
+        // A row of before stays as it is.
         let add = format!(
-            "ALTER TABLE projection.facility_row ADD CONSTRAINT refusal CHECK (name NOT LIKE '{REFUSED}%') NOT VALID"
+            "ALTER TABLE projection.facility_row ADD CONSTRAINT refusal \
+             CHECK (name NOT LIKE '{REFUSED}%' OR folded_at < '{}')",
+            clock::now().to_rfc3339()
         );
         Ok(self.world.store().await?.batch_execute(&add).await?)
     }
@@ -115,11 +118,17 @@ async fn a_refused_record_blocks_its_facility_and_no_other() -> Result<()> {
     let fleet = Fleet::open("refused-live").await?;
     fleet.refuse().await?;
     let with_bad = names().map(|(number, name)| (number, if number == 17 { REFUSED.to_owned() } else { name }));
-    fleet.register(with_bad.chain([(17, "あとの名".to_owned()), (3, "三番の新しい名".to_owned())]))?;
+    fleet.register(with_bad)?;
     fleet.shown(FACILITIES - 1).await?;
+    fleet.parked(17, 1).await?;
+    fleet.register([(17, format!("{REFUSED}二")), (3, "三番の新しい名".to_owned())])?;
     fleet.parked(17, 2).await?;
-    let other = fleet.server.facility(&code(3)).await?;
-    ensure!(other["facility"]["name"] == "三番の新しい名", "{other:#}");
+    wait::until("another facility's new name", PATIENCE, async || {
+        let other = fleet.server.facility(&code(3)).await?;
+        ensure!(other["facility"]["name"] == "三番の新しい名", "{other:#}");
+        Ok(())
+    })
+    .await?;
     fleet.server.run(&["log", "verify"]).await?;
 
     // It stays so over a retry and a rebuild, and is folded in its order once the tables hold it.
@@ -133,7 +142,7 @@ async fn a_refused_record_blocks_its_facility_and_no_other() -> Result<()> {
     fleet.json(&["parked", "retry", &code(17)]).await?;
     fleet.nothing_waits().await?;
     let late = fleet.server.facility(&code(17)).await?;
-    ensure!(late["facility"]["name"] == "あとの名", "{late:#}");
+    ensure!(late["facility"]["name"] == format!("{REFUSED}二"), "{late:#}");
     fleet.server.run(&["log", "verify"]).await?;
     Ok(())
 }

@@ -5,29 +5,26 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yomitori_proto::event::TerminalDisconnected;
 use yomitori_proto::id::Session;
 use yomitori_proto::vocabulary::DisconnectReason;
 
-use super::{AT_ONCE, RENEW_EVERY, Shared};
+use super::{AT_ONCE, LEASE_FOR, RENEW_EVERY, Shared};
 use crate::store::connection::{self, OrphanStream};
 use crate::telemetry;
 
 const ORPHANS_AT_ONCE: i64 = 1000;
 
-/// Reports until `stop`. An instance without a lease of its own reports nobody: all may have lost theirs together.
+/// Reports until `stop`. An instance that had no lease of its own a moment ago reports nobody: all may have lost theirs
+/// together.
 pub(super) async fn report(shared: Arc<Shared>, stop: CancellationToken) {
     // Reported, but still connected by what has been folded.
     let mut reported: HashSet<Session> = HashSet::new();
     let mut tick = tokio::time::interval(RENEW_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        if Instant::now() < shared.judges_from() {
-            continue;
-        }
-        match connection::orphans(&shared.store, shared.instance, ORPHANS_AT_ONCE).await {
+        match connection::orphans(&shared.store, shared.instance, LEASE_FOR, ORPHANS_AT_ONCE).await {
             Ok(orphans) => {
                 let there: HashSet<Session> = orphans.iter().map(|orphan| orphan.session).collect();
                 reported.retain(|session| there.contains(session));

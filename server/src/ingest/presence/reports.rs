@@ -28,7 +28,7 @@ pub(super) async fn check(shared: Arc<Shared>, stop: CancellationToken) {
     let mut tick = tokio::time::interval(COMPARE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        if Instant::now() > shared.judges_from() + COMPARED_FOR {
+        if Instant::now() > shared.without_lease_at() + COMPARED_FOR {
             continue;
         }
         match missing(&shared).await {

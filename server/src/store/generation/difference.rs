@@ -25,14 +25,14 @@ pub struct FacilityDifference {
     pub code: Option<String>,
     pub name: Option<String>,
     /// Whether the facility is in both generations or only in one.
-    pub presence: Presence,
+    pub presence: InGenerations,
     pub columns: Vec<ColumnDifference>,
 }
 
 /// The generations that contain a facility.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Presence {
+pub enum InGenerations {
     Both,
     OnlyLive,
     OnlyBeside,
@@ -78,9 +78,9 @@ pub async fn between(store: &Store) -> Result<Difference, StoreError> {
 
 fn changed(facility: FacilityId, live: Option<Value>, beside: Option<Value>) -> FacilityDifference {
     let presence = match (&live, &beside) {
-        (Some(_), None) => Presence::OnlyLive,
-        (None, Some(_)) => Presence::OnlyBeside,
-        (Some(_), Some(_)) | (None, None) => Presence::Both,
+        (Some(_), None) => InGenerations::OnlyLive,
+        (None, Some(_)) => InGenerations::OnlyBeside,
+        (Some(_), Some(_)) | (None, None) => InGenerations::Both,
     };
     let row = |value: Option<Value>| match value {
         Some(Value::Object(row)) => row,
