@@ -116,10 +116,12 @@ impl Lives {
         None
     }
 
-    /// Whether the observation uses a number that another observation had.
+    /// Whether the observation certainly uses a number that another one had. Only the digests tell: after a step of the clock a
+    /// repetition can seem to be later than what followed it.
     pub(crate) fn reuses(&self, observed: &Observed) -> bool {
         let seen = self.lives.iter().rfind(|seen| seen.id == observed.life);
-        seen.is_some_and(|seen| seen.is_another(observed, digest(observed)))
+        let known = seen.and_then(|seen| seen.digests.iter().find(|(number, _)| *number == observed.seq.0));
+        known.is_some_and(|(_, known)| *known != digest(observed))
     }
 
     /// The position of an observation that has been admitted.

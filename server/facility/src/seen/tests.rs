@@ -24,18 +24,14 @@ fn runs(seqs: &[u64]) -> Vec<(u64, u64)> {
 }
 
 /// An observation made at `made_s`.
+fn made(number: u128, seq: u64, made_s: i64) -> Observed {
+    let (terminal, made_at) = (TerminalId(uuid::Uuid::nil()), at(made_s));
+    let (life, seq) = (life(number), Seq(seq));
+    Observed { terminal, life, seq, occurred_at: made_at, observed_at: made_at, sent_at: made_at }
+}
+
 fn observe(lives: &mut Lives, number: u128, seq: u64, made_s: i64) -> Option<SeqPosition> {
-    let terminal = TerminalId(uuid::Uuid::nil());
-    let made_at = at(made_s);
-    let observed = Observed {
-        terminal,
-        life: life(number),
-        seq: Seq(seq),
-        occurred_at: made_at,
-        observed_at: made_at,
-        sent_at: made_at,
-    };
-    lives.admit(&observed, made_at, made_at)
+    lives.admit(&made(number, seq, made_s), at(made_s), at(made_s))
 }
 
 #[test]
@@ -139,4 +135,18 @@ fn observations_that_differ_by_either_clock_reading_are_distinguished() {
     let digests: std::collections::BTreeSet<u32> =
         (0..40).flat_map(|one| (0..40).map(move |other| digest(&observed(one, other)))).collect();
     assert_eq!(digests.len(), 1600);
+}
+
+#[test]
+fn a_repetition_is_never_another_observation_whatever_the_clock_did() {
+    let mut lives = Lives::default();
+    // The clock is set back by three hours after each tenth observation.
+    let second = |seq: u64| i64::try_from(seq).unwrap() - i64::try_from(seq / 10).unwrap() * 10_800;
+    for seq in 1..=100 {
+        observe(&mut lives, 1, seq, second(seq));
+    }
+    assert!((1..=100).all(|seq| !lives.reuses(&made(1, seq, second(seq)))));
+    // Another one is known as such among the newest, in this life only.
+    assert!((100 - DIGESTS as u64 + 1..=100).all(|seq| lives.reuses(&made(1, seq, 7))));
+    assert!(!lives.reuses(&made(1, 101, 7)) && !lives.reuses(&made(2, 100, 7)));
 }
