@@ -31,6 +31,7 @@ pub mod token;
 pub mod waiting;
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -65,7 +66,7 @@ pub enum StoreError {
     #[error("failed to prepare the database connections")]
     Pool(#[source] deadpool_postgres::BuildError),
     #[error("failed to {context}")]
-    Query { context: &'static str, source: tokio_postgres::Error },
+    Query { context: &'static str, source: QueryError },
     #[error("failed to decode a stored document: {what}")]
     Broken { what: &'static str, source: serde_json::Error },
     #[error("failed to compute a facility's status: panicked")]
@@ -81,13 +82,39 @@ pub enum StoreError {
     NewerSchema { found: u32, needed: u32 },
 }
 
+/// An error of PostgreSQL without its details: those may hold a row, and so what a person wrote.
+#[derive(Debug)]
+pub struct QueryError(tokio_postgres::Error);
+
+impl From<tokio_postgres::Error> for QueryError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_db_error() {
+            Some(error) => write!(f, "{}: {} (SQLSTATE {})", error.severity(), error.message(), error.code().code()),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for QueryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The cause of an error of the database is that error itself.
+        if self.0.as_db_error().is_some() { None } else { self.0.source() }
+    }
+}
+
 impl StoreError {
     /// Whether PostgreSQL can't hold what it was given, so that trying again is of no use: a value out of range, a broken
     /// constraint, an index row beyond its size, or a value that could not be computed or encoded.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Query { source, .. } => match source.code() {
+            Self::Query { source: QueryError(source), .. } => match source.code() {
                 Some(code) => REFUSALS.iter().any(|class| code.code().starts_with(class)),
                 // Of the errors without a code, those of the connection are closed or have an I/O error as their cause.
                 None => {
@@ -116,7 +143,7 @@ pub(crate) trait QueryContext<T> {
 
 impl<T> QueryContext<T> for Result<T, tokio_postgres::Error> {
     fn context(self, context: &'static str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Query { context, source })
+        self.map_err(|source| StoreError::Query { context, source: QueryError(source) })
     }
 }
 
@@ -181,13 +208,15 @@ impl Store {
         }
         let options = given.get_options().map_or_else(|| ours.clone(), |options| format!("{options} {ours}"));
         address.options(options);
-        let manager =
-            Manager::from_config(address.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        // A page that was given up leaves its query running: the next page must not send another one behind it.
+        let recycling_method = if limit.is_some() { RecyclingMethod::Verified } else { RecyclingMethod::Fast };
+        let manager = Manager::from_config(address.clone(), NoTls, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CONNECT_LIMIT))
             .create_timeout(Some(CONNECT_LIMIT))
+            .recycle_timeout(Some(CONNECT_LIMIT))
             .build()
             .map_err(StoreError::Pool)?;
         Ok(Self { pool, address, given })

@@ -86,7 +86,7 @@ pub async fn every(
         let _ = &client;
         StatusRow::from(&row)
     });
-    Ok(rows.map_err(|source| StoreError::Query { context: "read facilities", source }))
+    Ok(rows.map_err(|source| StoreError::Query { context: "read facilities", source: source.into() }))
 }
 
 /// The flags of these facilities as the projector wrote them, with severity, sentence and next step.
