@@ -88,8 +88,12 @@ impl Fleet {
             let found = self.json(&["parked", "list"]).await?;
             let reason = found[0]["reason"].as_str().unwrap_or_default();
             ensure!(found[0]["records"] == records && found[1].is_null(), "{found:#}");
-            ensure!(found[0]["facility"] == FacilityId::of_code(&code(number)).to_string(), "{found:#}");
+            ensure!(found[0]["facility_id"] == FacilityId::of_code(&code(number)).to_string(), "{found:#}");
             ensure!(reason.starts_with("store: ") && reason.contains("refusal"), "{found:#}");
+            ensure!(
+                !reason.contains(REFUSED) && !self.server.log().contains(REFUSED),
+                "the reason contains the row: {reason}"
+            );
             Ok(())
         })
         .await

@@ -321,7 +321,7 @@ pub(crate) fn analysts_rights() -> Result<String> {
 async fn on_machine(world: &World, config: &Path, commands: &str) -> Result<Output> {
     let mut command = Command::new("bash");
     command
-        .arg(root().join("tests/tests/restore/machine.sh"))
+        .arg(root().join("tests/tests/journeys/restore/machine.sh"))
         .arg(commands)
         .env("ROOT", root())
         .env("WORLD", world.folder())
