@@ -135,15 +135,17 @@ async fn a_refused_record_blocks_its_facility_and_no_other() -> Result<()> {
     .await?;
     fleet.server.run(&["log", "verify"]).await?;
 
+    // Its code is not known, since its registration is what is blocked.
+    let blocked = FacilityId::of_code(&code(17)).to_string();
     // It stays so over a retry and a rebuild, and is folded in its order once the tables hold it.
-    fleet.json(&["parked", "retry", &code(17)]).await?;
+    fleet.json(&["parked", "retry", &blocked]).await?;
     fleet.parked(17, 2).await?;
     fleet.server.run(&["rebuild"]).await?;
     fleet.server.run(&["rebuild", "swap"]).await?;
     fleet.parked(17, 2).await?;
     fleet.shown(FACILITIES - 1).await?;
     fleet.accept().await?;
-    fleet.json(&["parked", "retry", &code(17)]).await?;
+    fleet.json(&["parked", "retry", &blocked]).await?;
     fleet.nothing_waits().await?;
     let late = fleet.server.facility(&code(17)).await?;
     ensure!(late["facility"]["name"] == format!("{REFUSED}二"), "{late:#}");
