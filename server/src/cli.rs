@@ -9,6 +9,7 @@ mod flag;
 mod instant;
 mod listing;
 mod log;
+mod migrate;
 mod output;
 mod parked;
 mod progress;
@@ -28,15 +29,13 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 
 use crate::config::Config;
 use crate::ingest::operator::{Operator, StatementError};
-use crate::log::kafka::{self, Appender};
+use crate::log::kafka::Appender;
 use crate::roles::{self, Role};
 use crate::store::{Store, facility as facilities};
 use crate::telemetry;
 use yomitori_base::error::chain;
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::id::FacilityId;
-
-use self::output::say;
 
 const EXAMPLES: &str = "Examples:
   yomitori-server migrate --config /etc/yomitori/server.toml
@@ -67,7 +66,8 @@ enum Command {
         roles: Vec<Role>,
     },
     /// Migrate the database to this version's schema, create the log's topic and the certificate authority.
-    Migrate,
+    #[command(after_help = migrate::EXAMPLES)]
+    Migrate(migrate::MigrateArguments),
     /// Check the configuration, the database, the log and the certificate authority.
     Check,
     /// Register facilities.
@@ -163,7 +163,7 @@ async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             telemetry::init();
             roles::serve(config, &roles).await?;
         }
-        Command::Migrate => migrate(&config()?).await?,
+        Command::Migrate(arguments) => migrate::run(&config()?, &arguments).await?,
         Command::Check => return check::check(&config()?).await,
         Command::Facility(command) => facility::run(&context()?, command).await?,
         Command::Listing(command) => listing::run(&context()?, command).await?,
@@ -179,21 +179,6 @@ async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::WhatIf(command) => what_if::run(&context()?, command).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let applied = Store::open(&config.database)?.migrate().await?;
-    for migration in &applied {
-        say(&format!("database: applied {migration}"));
-    }
-    if applied.is_empty() {
-        say("database: up to date");
-    }
-    kafka::create_topic(&config.kafka).await?;
-    say(&format!("log: topic `{}` exists", config.kafka.topic));
-    let authority = crate::identity::Authority::open_or_create(&config.state_dir, crate::clock::now())?;
-    say(&format!("certificate authority: {} (back up {})", authority.fingerprint(), config.state_dir.display()));
-    Ok(())
 }
 
 /// What a command needs to read the store or to record a statement.

@@ -2,6 +2,7 @@
 
 pub mod identity;
 pub mod kafka;
+pub mod topic;
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;

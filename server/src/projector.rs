@@ -8,6 +8,7 @@ mod batch;
 mod history_builder;
 mod intake;
 mod owner;
+mod paused;
 mod policy;
 pub mod rebuild;
 mod refold;
@@ -27,9 +28,8 @@ use tokio_util::sync::CancellationToken;
 use yomitori_facility::FOLD;
 
 use crate::config;
-use crate::log::identity::IdentityError;
 use crate::log::kafka::{Reader, TopicError};
-use crate::log::{self, Position};
+use crate::log::{self, Position, topic};
 use crate::store::generation::{self, Generation};
 use crate::store::policy::Policy;
 use crate::store::{Store, StoreError, progress};
@@ -38,6 +38,7 @@ use crate::{clock, telemetry};
 use self::batch::{Batch, FoldedBatch, RawRecord};
 use self::intake::Intake;
 use self::owner::Owner;
+use self::paused::Paused;
 use self::policy::CurrentPolicy;
 use self::rebuild::{Rebuild, RebuildError, RebuildProgress};
 use self::refold::Refold;
@@ -55,6 +56,8 @@ const IDLE: Duration = Duration::from_millis(500);
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// The number of records after which a rebuild reports its progress again.
 const TELL_EVERY: u64 = 1_000_000;
+/// How often a paused partition is looked at again.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// Why the projection paused.
@@ -64,8 +67,6 @@ pub enum ProjectionError {
     Log(#[from] KafkaError),
     #[error("failed to find the log")]
     Topic(#[from] TopicError),
-    #[error(transparent)]
-    OtherLog(#[from] IdentityError),
     #[error("failed to write the projection")]
     Store(#[from] StoreError),
     #[error("failed to write {records} records from offset {} of partition {}", first.offset, first.partition)]
@@ -88,7 +89,7 @@ pub enum ProjectionError {
 /// Projects until `stop`. After a failure it pauses, and resumes from the last commit.
 pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
     tokio::spawn(history_builder::run(store.clone(), stop.clone()));
-    let mut projector = Projector { store, kafka, intake: Intake::new(BATCH_RECORDS) };
+    let mut projector = Projector { store, kafka, intake: Intake::new(BATCH_RECORDS), settings_reported: false };
     while !stop.is_cancelled() {
         let ended = tokio::select! {
             () = stop.cancelled() => return,
@@ -108,28 +109,31 @@ struct Projector {
     store: Store,
     kafka: config::Kafka,
     intake: Intake,
+    settings_reported: bool,
 }
 
 impl Projector {
     /// Projects until something fails; everything held in memory is dropped then.
     async fn project(&mut self) -> Result<(), ProjectionError> {
-        let kafka = self.kafka.clone();
-        let count = tokio::task::spawn_blocking(move || log::kafka::partitions(&kafka))
-            .await
-            .expect("asking for the partitions does not panic")?;
+        let count = log::kafka::count_partitions(&self.kafka).await?;
+        if let Some(folded) = progress::partitions(&self.store).await? {
+            log::kafka::same_partitions(&self.kafka, count, folded)?;
+        }
+        self.report_settings().await?;
         let live = self.generation().await?;
         let mut owner = Owner::connect(&self.store, live.number, count).await?;
         let reader = log::kafka::reader(&self.kafka)?;
         let mut folded = None;
         owner.claim(&self.store).await?;
-        self.verify(&owner).await?;
+        let mut paused = Paused::default();
+        paused.look(&self.store, &self.kafka, &owner).await?;
         // The previous owner may have parked records until it lost the partition.
         let mut states = States::open(&self.store).await?;
         let mut current = CurrentPolicy::now(&self.store).await?;
         let (mut refold, mut retry) = (Refold::default(), Retry::default());
         let mut swept_at = tokio::time::Instant::now();
         let mut checked_at = swept_at;
-        self.read_owned(&reader, &owner)?;
+        self.read_owned(&reader, &owner, &paused)?;
         refold.begin();
         retry.begin(&states);
         loop {
@@ -164,20 +168,38 @@ impl Projector {
                 }
                 state::sweep(&self.store, &current.policy, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
-                    self.verify(&owner).await?;
+                    paused.look(&self.store, &self.kafka, &owner).await?;
                     // The memory of a partition is stale once another instance has held it.
                     states = States::open(&self.store).await?;
-                    self.read_owned(&reader, &owner)?;
+                    self.read_owned(&reader, &owner, &paused)?;
                     refold.begin();
                     retry.begin(&states);
+                } else if paused.is_due() && paused.look(&self.store, &self.kafka, &owner).await? {
+                    self.read_owned(&reader, &owner, &paused)?;
                 }
                 retry.look(&self.store, &mut states, &owner).await?;
                 if checked_at.elapsed() >= CHECK_EVERY {
                     checked_at = tokio::time::Instant::now();
-                    self.check(&reader, &owner).await?;
+                    log::kafka::same_partitions(&self.kafka, reader.context().partitions().unwrap_or(count), count)?;
+                    self.check(&reader, &owner, &paused).await?;
                 }
             }
         }
+    }
+
+    /// Reports settings of the topic that lose facts or put them at risk, once for each start.
+    async fn report_settings(&mut self) -> Result<(), ProjectionError> {
+        if !self.settings_reported {
+            let problems = topic::problems(&self.kafka).await?;
+            let (losing, risky): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.loses_facts);
+            for (problems, loses_facts) in [(losing, true), (risky, false)] {
+                if !problems.is_empty() {
+                    telemetry::topic_settings(&topic::report(&self.kafka, problems), loses_facts);
+                }
+            }
+            self.settings_reported = true;
+        }
+        Ok(())
     }
 
     /// The live generation. If an older version of the fold made it, this one builds a new generation first; the old
@@ -207,29 +229,23 @@ impl Projector {
         }
     }
 
-    /// Compares the log with what was folded of the partitions of this instance.
-    async fn verify(&self, owner: &Owner) -> Result<(), ProjectionError> {
-        let mut folded = progress::folded(&self.store).await?;
-        folded.retain(|folded| owner.owns(folded.next.partition));
-        let kafka = self.kafka.clone();
-        let verified = tokio::task::spawn_blocking(move || log::identity::verify(&kafka, &folded)).await;
-        Ok(verified.expect("the comparison does not panic")?)
-    }
-
-    fn read_owned(&self, reader: &Reader, owner: &Owner) -> Result<(), KafkaError> {
-        let positions: Vec<Position> = owner.positions().collect();
+    /// Reads the partitions of this instance, but for those that are paused.
+    fn read_owned(&self, reader: &Reader, owner: &Owner, paused: &Paused) -> Result<(), KafkaError> {
+        let positions: Vec<Position> = owner.positions().filter(|next| !paused.contains(next.partition)).collect();
         for position in &positions {
             telemetry::partition_taken(*position);
         }
         log::kafka::read_from(reader, &self.kafka.topic, &positions)
     }
 
-    /// Reports the lag behind the log, in the metrics and in the store.
-    async fn check(&self, reader: &Reader, owner: &Owner) -> Result<(), StoreError> {
+    /// Reports the lag behind the log, in the metrics and in the store. Of a paused partition nothing is reported: what the
+    /// store says of it becomes old.
+    async fn check(&self, reader: &Reader, owner: &Owner, paused: &Paused) -> Result<(), StoreError> {
+        let read = || owner.positions().filter(|next| !paused.contains(next.partition));
         let end =
             |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
-        let ends: Vec<Position> = owner.positions().filter_map(end).collect();
-        for (next, end) in owner.positions().filter_map(|next| Some((next, end(next)?))) {
+        let ends: Vec<Position> = read().filter_map(end).collect();
+        for (next, end) in read().filter_map(|next| Some((next, end(next)?))) {
             let (partition, behind) = (next.partition, end.offset - next.offset);
             let seconds = if behind > 0 { owner.seconds_behind(partition, clock::now()) } else { 0.0 };
             telemetry::lag(partition, behind, seconds);

@@ -125,6 +125,10 @@ pub fn history_failed(error: Cause<'_>) {
 }
 
 /// The status history of `facilities` was recomputed.
+pub fn history_facts_read(facts: usize) {
+    counter!("fleet_server_history_facts_total").increment(u64::try_from(facts).unwrap_or(u64::MAX));
+}
+
 pub fn history_recomputed(facilities: usize) {
     counter!("fleet_server_histories_computed_total").increment(facilities as u64);
 }
@@ -137,6 +141,17 @@ pub fn limits_unknown(error: Cause<'_>) {
 pub fn lease_not_renewed(error: Cause<'_>) {
     counter!("fleet_server_lease_failures_total").increment(1);
     warn!(error = chain(error), "failed to renew the lease of this instance");
+}
+
+/// The terminal has sent more than a clinic can observe; nothing more is taken from it for this long.
+pub fn slowed_down(peer: Peer, pause: std::time::Duration) {
+    counter!("fleet_server_pauses_total").increment(1);
+    info!(facility.id = %peer.facility, terminal.id = %peer.terminal, seconds = pause.as_secs(), "terminal slowed down");
+}
+
+pub fn heard_not_written(error: Cause<'_>) {
+    counter!("fleet_server_heard_failures_total").increment(1);
+    warn!(error = chain(error), "failed to write what idle terminals say; it is tried again");
 }
 
 pub fn orphans_not_read(error: Cause<'_>) {
@@ -191,6 +206,29 @@ pub fn batch_folded(facts: usize, duplicates: usize, facilities: usize, took: st
 pub fn partition_released(partition: i32) {
     lag(partition, 0, 0.0);
     info!(partition, "partition released to another instance");
+}
+
+/// A partition is not read until the log is the one that was folded, and can be read.
+pub fn partition_paused(partition: i32, error: Cause<'_>) {
+    error!(partition, error = chain(error), "partition paused; the others are folded further");
+}
+
+pub fn partition_resumed(partition: i32) {
+    info!(partition, "partition resumed");
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+pub fn partitions_paused(count: usize) {
+    gauge!("fleet_server_partitions_paused").set(count as f64);
+}
+
+/// A setting of the topic deletes facts, or puts them at risk.
+pub fn topic_settings(report: &str, loses_facts: bool) {
+    if loses_facts {
+        error!(report, "the topic's settings lose facts");
+    } else {
+        warn!(report, "the topic's settings put facts at risk");
+    }
 }
 
 /// How far behind the log the projection of a partition is.

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use super::output::say;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::identity::Authority;
-use crate::log::{identity, kafka};
+use crate::log::identity::Folded;
+use crate::log::{identity, kafka, topic};
 use crate::store::{Store, progress};
 use yomitori_base::error::chain;
 
@@ -21,12 +22,12 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
         Ok(store) if database.is_ok() => progress::folded(store).await.unwrap_or_default(),
         Ok(_) | Err(_) => Vec::new(),
     };
-    let log = config.kafka.clone();
-    let compare = move || {
-        kafka::partitions(&log).map_err(|error| chain(&error))?;
-        identity::verify(&log, &folded).map_err(|error| chain(&error))
+    let partitions = match &store {
+        Ok(store) if database.is_ok() => progress::partitions(store).await.unwrap_or_default(),
+        Ok(_) | Err(_) => None,
     };
-    let log = tokio::task::spawn_blocking(compare).await?;
+    let mut notes = Vec::new();
+    let log = check_log(&config.kafka, &folded, partitions, &mut notes).await;
     let authority = if config.state_dir.join("ca.pem").exists() {
         Authority::open_or_create(&config.state_dir, crate::clock::now()).map(drop).map_err(|error| chain(&error))
     } else {
@@ -47,5 +48,29 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    for note in notes {
+        say(&format!("注意 note                       {note}"));
+    }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the log is there, is the one that was folded, and keeps what it takes. What is only a risk is added to `notes`.
+async fn check_log(
+    log: &config::Kafka,
+    folded: &[Folded],
+    partitions: Option<i32>,
+    notes: &mut Vec<String>,
+) -> Result<(), String> {
+    let found = kafka::count_partitions(log).await.map_err(|error| chain(&error))?;
+    kafka::same_partitions(log, found, partitions.unwrap_or(found)).map_err(|error| chain(&error))?;
+    let differences = identity::differences(log, folded).await.map_err(|error| chain(&error))?;
+    if let Some(error) = differences.values().next() {
+        return Err(chain(error));
+    }
+    let problems = topic::problems(log).await.map_err(|error| chain(&error))?;
+    let (losing, risky): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.loses_facts);
+    if !risky.is_empty() {
+        notes.push(topic::report(log, risky));
+    }
+    if losing.is_empty() { Ok(()) } else { Err(topic::report(log, losing)) }
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
@@ -24,7 +24,7 @@ use crate::{config, telemetry};
 /// After this long without a confirmation the outcome of an append is unknown; shorter than every stream's deadline.
 const APPEND_LIMIT: Duration = Duration::from_secs(5);
 /// How long a query of the cluster may take.
-const ASK_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// A batch of one terminal fits easily; the default limit of a broker is the same.
 pub const RECORD_LIMIT: usize = 1_000_000;
 
@@ -48,9 +48,14 @@ pub enum TopicError {
     Refused { topic: String, code: RDKafkaErrorCode },
     #[error("topic `{topic}` does not exist (run `yomitori-server migrate` first)")]
     Missing { topic: String },
+    #[error(
+        "topic `{topic}` has {found} partitions, and {folded} when its first record was folded: records of one facility would          stand in two partitions, in no order. Nothing is folded; see \"The topic has another number of partitions\" in \
+         deploy/docs/backup.md"
+    )]
+    OtherPartitions { topic: String, found: i32, folded: i32 },
 }
 
-fn client(kafka: &config::Kafka) -> ClientConfig {
+pub(super) fn client(kafka: &config::Kafka) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
         .set("bootstrap.servers", &kafka.bootstrap_servers)
@@ -195,23 +200,50 @@ pub fn bounds(kafka: &config::Kafka) -> Result<BTreeMap<i32, (i64, i64)>, TopicE
     (0..count).map(of).collect()
 }
 
+/// The first and next offset of one partition. Blocks for up to [`ASK_LIMIT`].
+///
+/// # Errors
+/// If the broker of the partition does not answer.
+pub fn bounds_of(kafka: &config::Kafka, partition: i32) -> Result<(i64, i64), KafkaError> {
+    let asker: BaseConsumer = client(kafka).create()?;
+    asker.fetch_watermarks(&kafka.topic, partition, ASK_LIMIT)
+}
+
 /// The ends of the partitions, as librdkafka last learned them.
 #[derive(Default)]
-pub struct Ends(Mutex<BTreeMap<i32, i64>>);
+pub struct Ends(Mutex<LastReport>);
+
+#[derive(Default)]
+struct LastReport {
+    /// Of the partitions that are read.
+    ends: BTreeMap<i32, i64>,
+    /// How many partitions the topic has.
+    count: i32,
+}
 
 impl Ends {
     /// The offset after the last record of `partition`; `None` until the broker has reported it.
     pub fn of(&self, partition: i32) -> Option<i64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ends.get(&partition).copied()
+    }
+}
+
+impl Ends {
+    /// How many partitions the topic has, as librdkafka last learned; `None` until the broker has reported it.
+    pub fn partitions(&self) -> Option<i32> {
+        Some(self.0.lock().unwrap_or_else(PoisonError::into_inner).count).filter(|count| *count > 0)
     }
 }
 
 impl ClientContext for Ends {
     fn stats(&self, statistics: Statistics) {
-        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let partitions = statistics.topics.values().flat_map(|topic| &topic.partitions);
+        let count = partitions.filter(|(number, partition)| **number >= 0 && !partition.unknown).count();
+        report.count = i32::try_from(count).unwrap_or(i32::MAX);
         for (number, partition) in statistics.topics.values().flat_map(|topic| &topic.partitions) {
             if *number >= 0 && partition.hi_offset >= 0 {
-                ends.insert(*number, partition.hi_offset);
+                report.ends.insert(*number, partition.hi_offset);
             }
         }
     }
@@ -236,38 +268,43 @@ pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result
 /// # Errors
 /// If Kafka cannot be reached or the topic does not exist.
 pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
-    let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
-    let asker: BaseConsumer = client(kafka).create().map_err(unreachable)?;
-    let metadata = asker.fetch_metadata(Some(&kafka.topic), ASK_LIMIT).map_err(unreachable)?;
-    let count = metadata.topics().iter().find(|t| t.name() == kafka.topic).map_or(0, |t| t.partitions().len());
-    match i32::try_from(count) {
-        Ok(count) if count > 0 => Ok(count),
-        Ok(_) | Err(_) => Err(TopicError::Missing { topic: kafka.topic.clone() }),
+    ask(kafka, |topic| i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX))
+}
+
+/// [`partitions`], for callers that must not block.
+///
+/// # Errors
+/// If Kafka cannot be reached or the topic does not exist.
+pub async fn count_partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
+    let kafka = kafka.clone();
+    tokio::task::spawn_blocking(move || partitions(&kafka)).await.expect("asking for the partitions does not panic")
+}
+
+/// The smallest number of replicas that a partition of the topic has. Blocks for up to [`ASK_LIMIT`].
+///
+/// # Errors
+/// If Kafka cannot be reached or the topic does not exist.
+pub fn replicas(kafka: &config::Kafka) -> Result<usize, TopicError> {
+    ask(kafka, |topic| topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0))
+}
+
+/// Refuses a topic with another number of partitions than the one that was `folded`.
+///
+/// # Errors
+/// If the numbers differ.
+pub fn same_partitions(kafka: &config::Kafka, found: i32, folded: i32) -> Result<(), TopicError> {
+    if found == folded {
+        Ok(())
+    } else {
+        Err(TopicError::OtherPartitions { topic: kafka.topic.clone(), found, folded })
     }
 }
 
-/// Creates the topic of facts unless it exists: unlimited retention, never compacted.
-///
-/// # Errors
-/// If Kafka cannot be reached or rejects the topic.
-pub async fn create_topic(kafka: &config::Kafka) -> Result<(), TopicError> {
-    let topic = || kafka.topic.clone();
-    let admin: AdminClient<DefaultClientContext> =
-        client(kafka).create().map_err(|source| TopicError::Create { topic: topic(), source })?;
-    let replicas = if kafka.replication >= 3 { "2" } else { "1" };
-    let new = NewTopic::new(&kafka.topic, kafka.partitions, TopicReplication::Fixed(kafka.replication))
-        .set("retention.ms", "-1")
-        .set("retention.bytes", "-1")
-        .set("cleanup.policy", "delete")
-        .set("min.insync.replicas", replicas)
-        .set("message.timestamp.type", "LogAppendTime");
-    let options = AdminOptions::new().operation_timeout(Some(ASK_LIMIT)).request_timeout(Some(ASK_LIMIT * 2));
-    let answers = admin
-        .create_topics([&new], &options)
-        .await
-        .map_err(|source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source })?;
-    match answers.into_iter().next() {
-        None | Some(Ok(_)) | Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(TopicError::Refused { topic: topic(), code }),
-    }
+/// Asks for the metadata of the topic, which exists.
+fn ask<T>(kafka: &config::Kafka, of: impl Fn(&MetadataTopic) -> T) -> Result<T, TopicError> {
+    let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
+    let asker: BaseConsumer = client(kafka).create().map_err(unreachable)?;
+    let metadata = asker.fetch_metadata(Some(&kafka.topic), ASK_LIMIT).map_err(unreachable)?;
+    let found = metadata.topics().iter().find(|t| t.name() == kafka.topic && !t.partitions().is_empty());
+    found.map(of).ok_or_else(|| TopicError::Missing { topic: kafka.topic.clone() })
 }

@@ -59,7 +59,7 @@ impl Owner {
                 continue;
             }
             if self.locks.take(partition).await.map_err(ProjectionError::Locks)? {
-                let start = progress::start(store, partition).await?;
+                let start = progress::start(store, partition, self.partitions).await?;
                 self.places.insert(partition, PartitionState { next_offset: start.offset, received_at: None });
                 changed = true;
             }

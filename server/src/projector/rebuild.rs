@@ -184,9 +184,13 @@ impl Rebuild {
         let kafka = self.kafka.clone();
         let bounds =
             tokio::task::spawn_blocking(move || kafka::bounds(&kafka)).await.expect("asking does not panic")?;
+        let count = i32::try_from(bounds.len()).unwrap_or(i32::MAX);
+        if let Some(before) = progress::partitions(&self.shadow).await? {
+            kafka::same_partitions(&self.kafka, count, before)?;
+        }
         let mut spans = Vec::new();
         for (partition, (begins, ends)) in bounds {
-            let from = progress::start(&self.shadow, partition).await?.offset;
+            let from = progress::start(&self.shadow, partition, count).await?.offset;
             let to = if self.with_facts() { ends } else { folded.get(&partition).copied().unwrap_or(0) };
             if to > ends {
                 return Err(RebuildError::Lost { partition, wanted: to, ends });

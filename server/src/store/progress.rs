@@ -38,33 +38,42 @@ pub async fn behind(store: &Store) -> Result<i64, StoreError> {
     Ok(row.get(0))
 }
 
-/// The position of `partition`, 0 if it was never folded. Waits for the end of a transaction that a previous owner may
+/// How many partitions the topic had when the first of them was folded; `None` before that.
+pub async fn partitions(store: &Store) -> Result<Option<i32>, StoreError> {
+    let query = "SELECT min(partitions) FROM progress WHERE next_offset > 0";
+    let row = store.client().await?.query_one(query, &[]).await.context("read the number of partitions")?;
+    Ok(row.get(0))
+}
+
+/// The position of `partition`, one of `of`; 0 if it was never folded. Waits for the end of a transaction that a previous owner may
 /// have left open.
-pub async fn start(store: &Store, partition: i32) -> Result<Position, StoreError> {
-    let insert = "INSERT INTO progress (partition, next_offset, generation) SELECT $1, 0, number FROM generation \
-                  ON CONFLICT DO NOTHING";
+pub async fn start(store: &Store, partition: i32, of: i32) -> Result<Position, StoreError> {
+    let insert = "INSERT INTO progress (partition, next_offset, generation, partitions) \
+                  SELECT $1, 0, number, $2 FROM generation \
+                  ON CONFLICT (partition) DO UPDATE SET partitions = EXCLUDED.partitions \
+                  WHERE progress.partitions IS NULL";
     let client = store.client().await?;
-    client.execute(insert, &[&partition]).await.context("begin a partition")?;
+    client.execute(insert, &[&partition, &of]).await.context("begin a partition")?;
     let query = "SELECT next_offset FROM progress WHERE partition = $1 FOR UPDATE";
     let row = client.query_one(query, &[&partition]).await.context("read a partition's place")?;
     Ok(Position { partition, offset: row.get(0) })
 }
 
-/// What was folded, for the comparison with the log: the partitions of which the last record is known.
+/// What was folded of each partition, for the comparison with the log.
 pub async fn folded(store: &Store) -> Result<Vec<Folded>, StoreError> {
-    let query = "SELECT partition, next_offset, last_record FROM progress WHERE last_record IS NOT NULL";
+    let query = "SELECT partition, next_offset, last_record FROM progress";
     let rows = store.client().await?.query(query, &[]).await.context("read the progress of the projection")?;
     let folded = |row: &tokio_postgres::Row| {
         let next = Position { partition: row.get(0), offset: row.get(1) };
         // Another length is of another version of the program, and can't be compared.
-        let last = RecordDigest(row.get::<_, Vec<u8>>(2).try_into().ok()?);
-        Some(Folded { next, last })
+        let last = row.get::<_, Option<Vec<u8>>>(2).and_then(|digest| digest.try_into().ok()).map(RecordDigest);
+        Folded { next, last }
     };
-    Ok(rows.iter().filter_map(folded).collect())
+    Ok(rows.iter().map(folded).collect())
 }
 
-/// Moves a partition from `expected` to `next`, after the record with the digest `last`. `false` if its position in this generation differs: another instance
-/// owns it, or another generation is live.
+/// Moves a partition from `expected` to `next`, after the record with the digest `last`. `false` if its position in this
+/// generation differs: another instance owns it, or another generation is live.
 pub async fn advance(
     transaction: &Transaction<'_>,
     generation: GenerationNumber,

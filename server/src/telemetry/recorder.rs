@@ -27,8 +27,11 @@ const COUNTERS: [(&str, &str); 21] = [
     ("fleet_server_streams_closed_total", "Streams of terminals that ended."),
 ];
 
-const MORE_COUNTERS: [(&str, &str); 8] = [
+const MORE_COUNTERS: [(&str, &str); 11] = [
     ("fleet_server_certificate_failures_total", "Times that the server's own certificate could not be renewed."),
+    ("fleet_server_heard_failures_total", "Times that the keep-alives of terminals could not be written."),
+    ("fleet_server_history_facts_total", "Facts that were read to compute histories of facilities (valid time)."),
+    ("fleet_server_pauses_total", "Times that a terminal was slowed down, because it had sent too much."),
     (
         "fleet_server_presence_corrections_total",
         "Terminals that another server reported as gone and that were connected.",
@@ -41,12 +44,16 @@ const MORE_COUNTERS: [(&str, &str); 8] = [
     ("fleet_server_streams_refused_total", "Streams of terminals that were refused."),
 ];
 
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 7] = [
     ("fleet_server_certificate_seconds", "Time until the server's own certificate ends."),
     ("fleet_server_parked_facilities", "Facilities that are parked; NaN while the database is away."),
     (
         "fleet_server_parked_records",
         "Records that wait in the queue of a parked facility; NaN while the database is away.",
+    ),
+    (
+        "fleet_server_partitions_paused",
+        "Partitions of this instance that are not read, because the log there is another one or can't be read.",
     ),
     ("fleet_server_projection_lag_records", "Records of a partition that are not folded yet."),
     ("fleet_server_projection_lag_seconds", "Age of the last folded record of a partition that lags."),

@@ -8,7 +8,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use yomitori_server::config;
-use yomitori_server::log::kafka;
+use yomitori_server::log::topic;
 
 /// The number of partitions of a [`World`](crate::world::World)'s log.
 pub const PARTITIONS: i32 = 4;
@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn create(address: &str, topic: &str) -> Result<()> {
     let (bootstrap_servers, topic) = (address.to_owned(), topic.to_owned());
     let settings = config::Kafka { bootstrap_servers, topic, partitions: PARTITIONS, replication: 1 };
-    kafka::create_topic(&settings).await.context("make a topic")
+    topic::create(&settings).await.map(drop).context("make a topic")
 }
 
 /// Deletes `topic`, so that the broker frees its disk soon.

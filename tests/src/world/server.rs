@@ -53,6 +53,16 @@ impl Server {
     /// # Errors
     /// If `migrate` fails.
     pub async fn prepare(world: &World, plan: Plan) -> Result<Self> {
+        let server = Self::configure(world, plan)?;
+        server.run(&["migrate"]).await?;
+        Ok(server)
+    }
+
+    /// Writes the configuration, and nothing else.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn configure(world: &World, plan: Plan) -> Result<Self> {
         let (web, uplink) = (port::free()?, port::free()?);
         let folder = world.new_folder(&format!("server-{web}"))?;
         // One certificate authority for all servers of a world.
@@ -67,7 +77,7 @@ impl Server {
         );
         std::fs::write(&config, text).context("write the server's configuration")?;
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
-        let server = Self {
+        Ok(Self {
             web: format!("http://127.0.0.1:{web}"),
             uplink: format!("https://{at}:{uplink}"),
             plan,
@@ -75,9 +85,7 @@ impl Server {
             log: folder.join("server.log"),
             process: None,
             client,
-        };
-        server.run(&["migrate"]).await?;
-        Ok(server)
+        })
     }
 
     /// Starts the process, also after [`kill`](Self::kill); returns when it answers.

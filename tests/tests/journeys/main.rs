@@ -30,5 +30,6 @@ mod slow_pages;
 mod statements;
 mod terminal;
 mod time_travel;
+mod topic;
 mod windows;
 mod world;

@@ -1,0 +1,200 @@
+//! The topic is the history. A topic that lost its end, has other partitions, belongs to another installation or deletes
+//! facts by its settings is recognised, and nothing of it is skipped.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use yomitori_proto::id::FacilityId;
+use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::wait::{self, PATIENCE};
+use yomitori_tests::world::{World, segment};
+
+const STOPS_WITHIN: Duration = Duration::from_secs(15);
+/// In different partitions, which `partition` finds.
+const CODES: [&str; 6] = ["1319999015", "1319999023", "1319999031", "1319999049", "1319999056", "1319999064"];
+
+struct Fleet {
+    server: Server,
+    world: World,
+}
+
+impl Fleet {
+    async fn open(world: World) -> Result<Self> {
+        let server = Server::start(&world, Plan::default()).await?;
+        let rows: String = CODES.iter().map(|code| format!("{code},第{code}医院,東京都\n")).collect();
+        server.import(&format!("code,name,prefecture\n{rows}")).await?;
+        let fleet = Self { server, world };
+        fleet.folded(CODES.len() as i64).await?;
+        Ok(fleet)
+    }
+
+    /// Waits until this many facts of facilities are in the store.
+    async fn folded(&self, facts: i64) -> Result<()> {
+        wait::until("the facts", PATIENCE, async || {
+            let found = self.facts().await?;
+            ensure!(found == facts, "{found} of {facts}");
+            Ok(())
+        })
+        .await
+    }
+
+    async fn facts(&self) -> Result<i64> {
+        let store = self.world.store().await?;
+        Ok(store
+            .query_one("SELECT count(*) FROM projection.fact WHERE facility_id <> $1", &[&FacilityId::FLEET.0])
+            .await?
+            .get(0))
+    }
+
+    async fn partition(&self, code: &str) -> Result<i32> {
+        let store = self.world.store().await?;
+        let query = "SELECT DISTINCT partition FROM projection.fact WHERE facility_id = $1";
+        Ok(store.query_one(query, &[&FacilityId::of_code(code).0]).await?.get(0))
+    }
+
+    /// Plans a maintenance window: a fact in the facility's partition.
+    async fn state(&self, code: &str) -> Result<()> {
+        let span = ["--from", "2026-05-01", "--to", "2026-05-02", "--by", "x", "--why", "works"];
+        self.server.run(&[&["maintenance", "set", "--facility", code][..], &span].concat()).await?;
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.server.process()?.terminate(STOPS_WITHIN).await?;
+        Ok(())
+    }
+
+    async fn says(&self, what: &str) -> Result<()> {
+        wait::until(what, PATIENCE, async || {
+            ensure!(self.server.log().contains(what), "{}", self.server.log());
+            Ok(())
+        })
+        .await
+    }
+
+    /// What `check` prints; it must fail.
+    async fn check_fails(&self) -> Result<String> {
+        let output = self.server.try_run(&["check"]).await?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(!output.status.success(), "{said}");
+        Ok(said)
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        ClientConfig::new().set("bootstrap.servers", &self.world.kafka.address).create().context("make an admin client")
+    }
+
+    async fn set(&self, setting: &str, value: &str) -> Result<()> {
+        let admin = self.admin()?;
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&self.world.topic)).set(setting, value);
+        let answers = admin.alter_configs([&change], &AdminOptions::new()).await.context("change the topic")?;
+        answers.into_iter().next().context("an answer")?.map_err(|(_, code)| anyhow::anyhow!("{code:?}"))?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_lost_its_end_is_paused_and_the_others_go_on() -> Result<()> {
+    let mut fleet = Fleet::open(World::with_own_services("topic-tail").await?).await?;
+    let short = CODES[0];
+    let partition = fleet.partition(short).await?;
+    let mut elsewhere = None;
+    for code in &CODES[1..] {
+        if fleet.partition(code).await? != partition {
+            elsewhere = Some(*code);
+        }
+    }
+    let elsewhere = elsewhere.context("a facility in another partition")?;
+    fleet.state(short).await?;
+    fleet.folded(CODES.len() as i64 + 1).await?;
+    fleet.stop().await?;
+    fleet.world.kafka.service.stop().await?;
+    segment::cut_tail(fleet.world.folder(), &fleet.world.topic, partition, 1)?;
+    fleet.world.kafka.service.restart().await?;
+
+    ensure!(fleet.check_fails().await?.contains(&format!("partition {partition} of the log ends at")));
+    fleet.server.launch()?;
+    fleet.says(&format!("partition {partition} of the log ends at")).await?;
+    let before = fleet.facts().await?;
+    // The first grows the short partition to its old length; the next ones lie behind it.
+    fleet.state(short).await?;
+    fleet.state(short).await?;
+    fleet.state(elsewhere).await?;
+    fleet.folded(before + 1).await?;
+    fleet.says("is not the one that was folded").await?;
+    ensure!(fleet.facts().await? == before + 1, "a record of the short partition was folded");
+    ensure!(fleet.check_fails().await?.contains("is not the one that was folded"));
+    let metrics = reqwest::get(format!("{}/metrics", fleet.server.web)).await?.text().await?;
+    ensure!(metrics.contains("fleet_server_partitions_paused 1"), "{metrics}");
+
+    fleet.server.run(&["rebuild", "--facts"]).await?;
+    fleet.server.run(&["rebuild", "swap"]).await?;
+    // All that is in the log: what was lost is gone, and the three statements after it are there.
+    fleet.folded(CODES.len() as i64 + 3).await?;
+    fleet.state(short).await?;
+    fleet.folded(CODES.len() as i64 + 4).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_to_which_partitions_were_added_is_not_folded() -> Result<()> {
+    let mut fleet = Fleet::open(World::new("topic-partitions").await?).await?;
+    let admin = fleet.admin()?;
+    let more = NewPartitions::new(&fleet.world.topic, 7);
+    let added = admin.create_partitions([&more], &AdminOptions::new()).await?;
+    added.into_iter().next().context("an answer")?.map_err(|(_, code)| anyhow::anyhow!("{code:?}"))?;
+    ensure!(fleet.check_fails().await?.contains("has 7 partitions"));
+    // The running server notices it too, and at each start.
+    let limit = Duration::from_secs(60);
+    wait::until("the server to notice it", limit, async || {
+        ensure!(fleet.server.log().contains("has 7 partitions"), "it did not");
+        Ok(())
+    })
+    .await?;
+    fleet.stop().await?;
+    let facts = fleet.facts().await?;
+    fleet.server.launch()?;
+    fleet.says("has 7 partitions").await?;
+    for code in CODES {
+        fleet.state(code).await?;
+    }
+    fleet.says("projection failed").await?;
+    ensure!(fleet.facts().await? == facts, "records were folded");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_with_records_of_somebody_else_is_not_taken_over() -> Result<()> {
+    let fleet = Fleet::open(World::new("topic-theirs").await?).await?;
+    let mut other = World::new("topic-ours").await?;
+    other.topic.clone_from(&fleet.world.topic);
+    let refused = Server::prepare(&other, Plan::default()).await.err().context("`migrate` takes it over")?;
+    let said = format!("{refused:#}");
+    ensure!(said.contains("already has") && said.contains("--existing-log"), "{said}");
+    // Its own server may migrate again.
+    fleet.server.run(&["migrate"]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_whose_settings_lose_facts_is_refused() -> Result<()> {
+    let fleet = Fleet::open(World::new("topic-settings").await?).await?;
+    let said = fleet.server.run(&["check"]).await?;
+    ensure!(said.contains("flush.messages"), "a single replica is a risk: {said}");
+    for (setting, value) in
+        [("retention.ms", "604800000"), ("cleanup.policy", "compact"), ("retention.bytes", "1048576")]
+    {
+        fleet.set(setting, value).await?;
+        wait::until(setting, PATIENCE, async || {
+            let said = fleet.check_fails().await?;
+            ensure!(said.contains(&format!("{setting} is")) && said.contains("--add-config"), "{said}");
+            Ok(())
+        })
+        .await?;
+        let refused = fleet.server.try_run(&["migrate"]).await?;
+        ensure!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains(setting));
+    }
+    Ok(())
+}
