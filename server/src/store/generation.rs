@@ -2,6 +2,7 @@
 //! beside it in `shadow`, and the two are swapped in one transaction.
 
 pub mod difference;
+mod rights;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
@@ -126,6 +127,7 @@ pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result
                  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass \
                  AND d.refobjid = ANY($1::text[]::regclass[]) AND v.relkind = 'v' ORDER BY v.oid";
     let views = transaction.query(views, &[&tables]).await.context(context)?;
+    let rights = rights::statements(transaction, &tables).await?;
     let mut statements = String::from("CREATE SCHEMA leaving;");
     for (from, to) in [("projection", "leaving"), ("shadow", "projection"), ("leaving", "shadow")] {
         for table in self::tables(with_facts) {
@@ -135,6 +137,10 @@ pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result
     statements.push_str("DROP SCHEMA leaving;");
     for view in views {
         statements.push_str(view.get(1));
+    }
+    for right in rights {
+        statements.push_str(&right);
+        statements.push(';');
     }
     transaction.batch_execute(&statements).await.context(context)?;
     status_history::exchanged(transaction, with_facts).await?;

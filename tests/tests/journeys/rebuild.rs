@@ -48,6 +48,66 @@ impl Desk {
     }
 }
 
+/// What a role may do with the tables of the live generation.
+const RIGHTS: &str = "
+SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+    SELECT format('%s %s %s', table_name, privilege_type, is_grantable) AS line
+    FROM information_schema.table_privileges WHERE table_schema = 'projection' AND grantee = $1
+    UNION ALL
+    SELECT format('%s.%s %s', table_name, column_name, privilege_type)
+    FROM information_schema.column_privileges WHERE table_schema = 'projection' AND grantee = $1
+    UNION ALL
+    SELECT format('%s: %s %s %s %s %s', tablename, policyname, permissive, cmd, qual, with_check)
+    FROM pg_policies WHERE schemaname = 'projection' AND $1 = ANY(roles)
+    UNION ALL
+    SELECT format('%s %s %s', relname, relrowsecurity, relforcerowsecurity) FROM pg_class
+    WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r' AND relrowsecurity
+    UNION ALL
+    SELECT format('trigger %s', tgname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE relnamespace = 'projection'::regnamespace AND NOT tgisinternal
+) AS lines";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_and_row_policies_stay_after_each_swap() -> Result<()> {
+    let desk = Desk::open("rebuild-rights", Build::Released).await?;
+    desk.agrees().await?;
+    let store = desk.world.store().await?;
+    // A role belongs to the whole server, which other tests share.
+    let role = format!("reader_{}", desk.world.topic);
+    store
+        .batch_execute(&format!(
+            "CREATE ROLE {role}; GRANT SELECT ON projection.fact TO {role} WITH GRANT OPTION;
+             GRANT SELECT (facility_id, name), UPDATE (name) ON projection.facility_row TO {role};
+             ALTER TABLE projection.facility_row ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY mine ON projection.facility_row FOR SELECT TO {role} USING (code = '{CODE}');
+             CREATE POLICY less ON projection.facility_row AS RESTRICTIVE FOR UPDATE TO {role}
+                 USING (name <> '') WITH CHECK (name <> 'x');
+             CREATE FUNCTION public.nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;
+             CREATE TRIGGER watched BEFORE INSERT ON projection.parked FOR EACH ROW EXECUTE FUNCTION public.nothing()"
+        ))
+        .await?;
+    let rights = async || -> Result<String> { Ok(store.query_one(RIGHTS, &[&role]).await?.get(0)) };
+    let before = rights().await?;
+    ensure!(before.lines().count() >= 8, "{before}");
+    for (arguments, withdrawn) in [(&["rebuild", "--facts"][..], ""), (&["rebuild"], "SELECT")] {
+        desk.server.run(arguments).await?;
+        // What default privileges gave the new tables, and nobody gave the old ones.
+        store.batch_execute(&format!("GRANT ALL ON shadow.high_water TO {role}")).await?;
+        let expected = if withdrawn.is_empty() {
+            before.clone()
+        } else {
+            store.batch_execute(&format!("REVOKE SELECT ON projection.fact FROM {role}")).await?;
+            rights().await?
+        };
+        desk.server.run(&["rebuild", "swap"]).await?;
+        let after = rights().await?;
+        ensure!(after == expected, "{after}\nin place of\n{expected}");
+    }
+    desk.agrees().await?;
+    store.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_data_are_reported_and_swapped_while_records_arrive() -> Result<()> {
     let mut desk = Desk::open("rebuild", Build::Released).await?;
@@ -133,7 +193,8 @@ async fn a_lost_database_is_recovered_by_a_rebuild_alone() -> Result<()> {
     desk.server.kill()?;
     desk.world.database =
         desk.world.postgres.database(&format!("{}_again", desk.world.topic.replace('-', "_"))).await?;
-    desk.server = Server::prepare(&desk.world, Plan::default()).await?;
+    desk.server = Server::configure(&desk.world, Plan::default())?;
+    desk.server.run(&["migrate", "--existing-log"]).await?;
     desk.server.run(&["rebuild"]).await?;
     desk.server.run(&["rebuild", "swap"]).await?;
     desk.agrees().await?;
