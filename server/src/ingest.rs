@@ -7,6 +7,7 @@ pub mod admission;
 pub mod enrol;
 pub mod limits;
 pub mod operator;
+pub mod pace;
 pub mod presence;
 pub mod snapshot;
 pub mod tls;

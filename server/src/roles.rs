@@ -174,6 +174,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         appender: Arc::clone(&appender),
         presence: presence.clone(),
         limits: limits::watch(store.clone(), stop.clone()),
+        pace: Arc::default(),
         stop: stop.clone(),
         open: open.clone(),
     };

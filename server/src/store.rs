@@ -15,6 +15,7 @@ pub mod facility;
 pub mod fact;
 pub mod fleet;
 pub mod generation;
+pub mod heard;
 pub mod lease;
 pub mod limit;
 pub mod listing;

@@ -5,6 +5,7 @@
 //! terminals (`orphans`), and another instance reported terminals as gone that are still connected here (`reports`).
 
 mod disconnects;
+mod heard;
 mod orphans;
 mod reports;
 mod streams;
@@ -19,17 +20,17 @@ use yomitori_proto::event::TerminalConnected;
 use yomitori_proto::id::{FacilityId, Instance, Session};
 use yomitori_proto::vocabulary::DisconnectReason;
 
+use self::heard::Unwritten;
 use self::streams::{Disconnect, LiveStreams};
 use crate::ingest::operator::Operator;
 use crate::log::kafka::AppendError;
+use crate::store::heard::Heard;
 use crate::store::{Store, lease};
 use crate::telemetry;
 
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// Long enough for several failed renewals before the terminals of an instance count as gone.
 const LEASE_FOR: Duration = Duration::from_secs(10);
-/// How long the tasks wait before they try again what failed.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Records that a task appends at once.
 const AT_ONCE: usize = 64;
 
@@ -44,8 +45,11 @@ struct Shared {
     operator: Operator,
     instance: Instance,
     streams: Mutex<LiveStreams>,
+    heard: Mutex<Unwritten>,
     /// A stream has ended.
     ended: Notify,
+    /// The end of one was recorded.
+    recorded: Notify,
     /// When this instance was last without a lease, so that others may have reported its terminals.
     without_lease_at: Mutex<Instant>,
 }
@@ -59,13 +63,16 @@ impl Presence {
             operator,
             instance,
             streams: Mutex::default(),
+            heard: Mutex::default(),
             ended: Notify::new(),
+            recorded: Notify::new(),
             without_lease_at: Mutex::new(Instant::now()),
         });
         tokio::spawn(disconnects::record(Arc::clone(&shared)));
         tokio::spawn(renew(Arc::clone(&shared), stop.clone()));
         tokio::spawn(orphans::report(Arc::clone(&shared), stop.clone()));
         tokio::spawn(reports::check(Arc::clone(&shared), stop.clone()));
+        tokio::spawn(heard::write(Arc::clone(&shared), stop.clone()));
         Self { shared }
     }
 
@@ -80,6 +87,11 @@ impl Presence {
         let position = self.shared.operator.record_from_server(facility, self.shared.instance, event).await?;
         self.shared.streams().recorded(session, position, Instant::now());
         Ok(())
+    }
+
+    /// Takes a keep-alive of a connected terminal.
+    pub fn heard(&self, heard: Heard) {
+        self.shared.heard().add(heard);
     }
 
     /// Has it recorded that the stream with this session has ended. A stream that never connected leaves no record.
@@ -105,6 +117,10 @@ impl Shared {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn heard(&self) -> MutexGuard<'_, Unwritten> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn disconnect(&self, facility: FacilityId, connected: &TerminalConnected, reason: DisconnectReason) {
         let disconnect = Disconnect { facility, terminal: connected.terminal, session: connected.session, reason };
         self.streams().ended(disconnect);
@@ -112,8 +128,12 @@ impl Shared {
     }
 
     async fn streams_are_recorded(&self) {
-        while !self.streams().all_recorded() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        loop {
+            let recorded = self.recorded.notified();
+            if self.streams().all_recorded() {
+                return;
+            }
+            recorded.await;
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,10 +20,12 @@ use yomitori_proto::vocabulary::DisconnectReason;
 use yomitori_proto::wire;
 
 use crate::ingest::limits::Limits;
+use crate::ingest::pace::Pace;
 use crate::ingest::presence::Presence;
 use crate::ingest::service::uplink_server::Uplink;
 use crate::ingest::tls::Caller;
 use crate::log::kafka::Appender;
+use crate::store::heard::Heard;
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 
@@ -45,6 +48,7 @@ pub struct UplinkService {
     pub appender: Arc<Appender>,
     pub presence: Presence,
     pub limits: Limits,
+    pub pace: Arc<Pace>,
     pub stop: CancellationToken,
     /// Streams whose end is not recorded yet.
     pub open: TaskTracker,
@@ -63,6 +67,10 @@ impl Uplink for UplinkService {
             return Err(Status::unauthenticated("the terminal's certificate has expired; renew it first"));
         }
         let peer = shown.peer;
+        if let Some(wait) = self.pace.stream(peer, Instant::now()) {
+            let message = format!("the terminal connects too often; try again in {} s", wait.as_secs() + 1);
+            return Err(Status::resource_exhausted(message));
+        }
         let (answers, receiver) = mpsc::channel(ANSWERS);
         let stream = Stream {
             appender: Arc::clone(&self.appender),
@@ -71,6 +79,7 @@ impl Uplink for UplinkService {
             peer,
             answers,
             limits: self.limits.clone(),
+            pace: Arc::clone(&self.pace),
             sent: None,
             life: None,
         };
@@ -87,6 +96,7 @@ struct Stream {
     peer: Peer,
     answers: mpsc::Sender<Result<wire::Down, Status>>,
     limits: Limits,
+    pace: Arc<Pace>,
     /// The settings that were last sent to the terminal; `None` until it has said that it accepts any.
     sent: Option<Option<Settings>>,
     /// Known after the greeting.
@@ -123,17 +133,26 @@ impl Stream {
             };
             let carried = match receiver.handle(message) {
                 Ok(Some(effect)) => self.carry_out(&mut receiver, effect).await,
-                Ok(None) => Ok(()),
+                Ok(None) => Ok(None),
                 Err(refusal) => Err(StreamEnd::Refused(self.refuse(&refusal))),
             };
-            if let Err(end) = carried {
-                break end;
+            let pause = match carried {
+                Ok(pause) => pause,
+                Err(end) => break end,
+            };
+            // What the terminal sends all the same waits on its side of the line.
+            if let Some(pause) = pause
+                && stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none()
+            {
+                break StreamEnd::Refused(Status::unavailable("the server restarts"));
             }
         };
         self.finish(end).await;
     }
 
-    async fn carry_out(&mut self, receiver: &mut Receiver, effect: Effect) -> Result<(), StreamEnd> {
+    /// Returns how long nothing more is read from the terminal.
+    async fn carry_out(&mut self, receiver: &mut Receiver, effect: Effect) -> Result<Option<Duration>, StreamEnd> {
+        let mut pause = None;
         let answer: Option<Answer> = match effect {
             Effect::Greet { hello, welcome } => {
                 let connected = TerminalConnected {
@@ -158,16 +177,25 @@ impl Stream {
             }
             Effect::Append { observations, sent_at, through } => {
                 let life = self.life.expect("the receiver greets before it takes a batch");
+                pause = self.pace.observations(self.peer, observations.len(), Instant::now());
                 self.append(life, sent_at, observations).await?;
                 receiver.appended(through)
             }
             Effect::Answer(answer) => Some(answer),
-            Effect::Present { .. } => None,
+            Effect::Present { last_kept, sent_at } => {
+                let life = self.life.expect("the receiver greets before it takes a keep-alive");
+                self.presence.heard(Heard { terminal: self.peer.terminal, life, last_kept, at: sent_at });
+                None
+            }
         };
-        match answer {
-            Some(answer) => self.answer(answer).await,
-            None => Ok(()),
+        if let Some(answer) = answer {
+            self.answer(answer).await?;
         }
+        if let Some(pause) = pause {
+            telemetry::slowed_down(self.peer, pause);
+            self.answer(Answer::SlowDown { pause_ms: u32::try_from(pause.as_millis()).unwrap_or(u32::MAX) }).await?;
+        }
+        Ok(pause)
     }
 
     async fn answer(&self, answer: Answer) -> Result<(), StreamEnd> {
@@ -192,7 +220,7 @@ impl Stream {
         let count = observations.len();
         let body = LogBody::Terminal { terminal: self.peer.terminal, life, sent_at, observations };
         let record = LogRecord { facility: self.peer.facility, received_at: clock::now(), body };
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         crash::point("before-append");
         while let Err(error) = self.appender.append(&record).await {
             telemetry::append_failed(&error);

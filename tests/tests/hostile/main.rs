@@ -3,6 +3,7 @@
 
 mod certificate;
 mod enrolment;
+mod flood;
 mod form;
 mod log;
 mod noise;
@@ -25,6 +26,7 @@ mod status {
     pub(crate) const OK: i32 = 0;
     pub(crate) const INVALID_ARGUMENT: i32 = 3;
     pub(crate) const PERMISSION_DENIED: i32 = 7;
+    pub(crate) const RESOURCE_EXHAUSTED: i32 = 8;
     pub(crate) const OUT_OF_RANGE: i32 = 11;
     pub(crate) const UNIMPLEMENTED: i32 = 12;
     pub(crate) const INTERNAL: i32 = 13;

@@ -15,6 +15,7 @@ use yomitori_proto::time::truncate;
 use yomitori_proto::vocabulary::{GapSource, StopReason};
 use yomitori_simulation::clock;
 use yomitori_tests::world::World;
+use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
 
@@ -136,5 +137,37 @@ async fn a_site_is_complete_up_to_its_first_hole_and_every_hole_is_listed() -> R
                       AND col_description(a.attrelid, a.attnum) IS NOT NULL";
     let documented: i64 = site.world.store().await?.query_one(documented, &[]).await?.get(0);
     ensure!(documented >= 6, "{documented} columns have a comment");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_terminal_is_complete_up_to_what_it_said_last() -> Result<()> {
+    let world = World::new("completeness-idle").await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    server.import(&format!("code,name,prefecture\n{CODE},しずかな医院,東京都\n")).await?;
+    let agent = Agent::start(&world, &server, CODE, AgentPlan::default()).await?;
+    agent.face_result(clock::now()).await?;
+    let facts = async || -> Result<i64> {
+        let store = world.store().await?;
+        let query = "SELECT count(*) FROM projection.fact WHERE terminal_id IS NOT NULL";
+        Ok(store.query_one(query, &[]).await?.get(0))
+    };
+    wait::until("the result", PATIENCE, async || {
+        let facility = server.facility(CODE).await?;
+        ensure!(facility["completeness"][0]["complete_up_to"].is_string(), "{facility:#}");
+        Ok(())
+    })
+    .await?;
+    let (silent_from, before) = (clock::now(), facts().await?);
+    // A keep-alive follows after 30 s, and is written within 10 s.
+    let limit = TimeDelta::seconds(90).to_std()?;
+    wait::until("the site to be complete beyond its last observation", limit, async || {
+        let facility = server.facility(CODE).await?;
+        let up_to: DateTime<Utc> = serde_json::from_value(facility["completeness"][0]["complete_up_to"].clone())?;
+        ensure!(up_to > silent_from, "complete up to {up_to}");
+        Ok(())
+    })
+    .await?;
+    ensure!(facts().await? == before, "a keep-alive is no fact");
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! Records the ends of streams. While the log is away they wait, because nothing else knows of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use yomitori_proto::event::TerminalDisconnected;
 
 use super::streams::Disconnect;
-use super::{AGAIN_AFTER, AT_ONCE, Shared};
+use super::{AT_ONCE, Shared};
 use crate::telemetry;
+
+/// How long to wait after the log did not confirm.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Records each until the log has confirmed it.
 pub(super) async fn record(shared: Arc<Shared>) {
@@ -35,5 +39,6 @@ async fn append(shared: &Shared, disconnect: Disconnect) -> bool {
         telemetry::append_failed(error);
     }
     shared.streams().was_recorded(disconnect, appended.is_ok());
+    shared.recorded.notify_one();
     appended.is_ok()
 }
