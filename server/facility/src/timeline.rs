@@ -47,6 +47,8 @@ pub struct Timeline {
     pub entries: Vec<(DateTime<Utc>, StatusWords)>,
     /// The checkpoint for the next call: the state at `settled`.
     pub head: TimelineHead,
+    /// The checkpoint at `earlier`, if that was asked for and lies after the head that was given.
+    pub earlier: Option<TimelineHead>,
 }
 
 /// The period of a timeline.
@@ -54,7 +56,32 @@ pub struct Timeline {
 pub struct TimelineSpan {
     /// Facts that arrive later are expected to be valid from this instant or later.
     pub settled: DateTime<Utc>,
+    /// An earlier checkpoint, for a facility of which facts arrive later than that.
+    pub earlier: Option<DateTime<Utc>>,
     pub until: DateTime<Utc>,
+}
+
+/// A state that is kept while the history is computed.
+struct Checkpoint {
+    through: DateTime<Utc>,
+    /// Knows the numbers that had arrived by then.
+    numbers: Facility,
+    state: Option<Facility>,
+}
+
+impl Checkpoint {
+    /// Keeps `state` if the next fact lies beyond the checkpoint.
+    fn before(&mut self, next: DateTime<Utc>, state: &Facility) {
+        if next > self.through && self.state.is_none() {
+            self.state = Some(state.clone());
+        }
+    }
+
+    fn head(self, last: &Facility) -> TimelineHead {
+        let mut facility = self.state.unwrap_or_else(|| last.clone());
+        facility.number_as(&self.numbers);
+        TimelineHead { facility, through: self.through }
+    }
 }
 
 /// Limit for changes by time alone between two facts; further ones add no information.
@@ -108,15 +135,13 @@ pub fn timeline(
         }
         None => (Facility::new(facility), None),
     };
-    // A head knows the numbers that had arrived by its instant.
-    let mut numbers = state.clone();
+    let checkpoint = |through| Checkpoint { through, numbers: state.clone(), state: None };
+    let earlier = span.earlier.filter(|earlier| *earlier < through && since.is_none_or(|since| *earlier > since));
+    let mut checkpoints: Vec<Checkpoint> = [Some(through), earlier].into_iter().flatten().map(checkpoint).collect();
     let mut builder = TimelineBuilder { rules, calendar, state, last, entries: Vec::new() };
-    let facts = builder.admitted(facts, &mut numbers, through);
-    let mut settled = None;
+    let facts = builder.admitted(facts, &mut checkpoints);
     for (place, (at, recorded)) in facts.iter().enumerate() {
-        if *at > through && settled.is_none() {
-            settled = Some(builder.state.clone());
-        }
+        checkpoints.iter_mut().for_each(|checkpoint| checkpoint.before(*at, &builder.state));
         builder.wait(*at);
         builder.apply(recorded);
         // Facts of the same instant are one change.
@@ -125,9 +150,10 @@ pub fn timeline(
         }
     }
     builder.wait(span.until);
-    let mut facility = settled.unwrap_or_else(|| builder.state.clone());
-    facility.number_as(&numbers);
-    Timeline { entries: builder.entries, head: TimelineHead { facility, through } }
+    let mut heads = checkpoints.into_iter().map(|checkpoint| checkpoint.head(&builder.state));
+    let head = heads.next().expect("the first checkpoint is always kept");
+    let earlier = heads.next();
+    Timeline { entries: builder.entries, head, earlier }
 }
 
 /// The facts after `since` in the order of valid time. The facility's name counts from the first fact on.
@@ -164,8 +190,7 @@ impl TimelineBuilder<'_> {
     fn admitted<'a>(
         &mut self,
         facts: Vec<(DateTime<Utc>, &'a Recorded)>,
-        numbers: &mut Facility,
-        through: DateTime<Utc>,
+        checkpoints: &mut [Checkpoint],
     ) -> Vec<(DateTime<Utc>, &'a Recorded)> {
         let mut in_order: Vec<usize> = (0..facts.len()).collect();
         in_order.sort_by_key(|index| facts[*index].1.received_at);
@@ -173,8 +198,8 @@ impl TimelineBuilder<'_> {
         for index in in_order {
             let (at, recorded) = facts[index];
             new[index] = self.state.admit(recorded, self.rules);
-            if at <= through {
-                numbers.admit(recorded, self.rules);
+            for checkpoint in checkpoints.iter_mut().filter(|checkpoint| at <= checkpoint.through) {
+                checkpoint.numbers.admit(recorded, self.rules);
             }
         }
         facts.iter().for_each(|(_, recorded)| self.state.take_back(recorded, self.rules));

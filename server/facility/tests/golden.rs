@@ -52,7 +52,7 @@ fn every_record_ever_written_can_be_folded() {
     let id = all[0].facility;
     assert!(all.iter().all(|fact| fact.facility == id), "the golden files are about one facility");
     let until = all.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
-    let history = timeline(id, None, &all, &rules, &calendar, TimelineSpan { settled: until, until });
+    let history = timeline(id, None, &all, &rules, &calendar, TimelineSpan { settled: until, earlier: None, until });
     let last = &history.entries.last().expect("the history has entries").1;
     assert_eq!((last.intent, last.opt_out, last.listing), ("do_not_want", "planned", "listed"), "{last:?}");
 }

@@ -2,7 +2,7 @@
 //! past becomes known late.
 //!
 //! Most facts are recent. The state of an hour ago is kept, and the history since then is recomputed from it; only an
-//! older fact has the history of a facility recomputed from its beginning.
+//! older fact has the history of a facility recomputed from an earlier state, or from its beginning.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use tokio::task::block_in_place;
 use tokio::time::Instant;
 use tokio_postgres::IsolationLevel;
 use tokio_util::sync::CancellationToken;
-use yomitori_facility::{FOLD, TimelineSpan, timeline};
+use yomitori_facility::{FOLD, TimelineHead, TimelineSpan, timeline};
 
 use super::policy::CurrentPolicy;
 use crate::store::policy::Policy;
-use crate::store::status_history::{self, PendingFacility};
+use crate::store::status_history::{self, BuiltHistory, Heads, PendingFacility};
 use crate::store::{QueryContext as _, Store, StoreError, progress};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
@@ -82,14 +82,17 @@ impl HistoryBuilder {
         }
         let mut built = Vec::with_capacity(due.len());
         for PendingFacility { facility, late_from } in due {
-            let head = status_history::head(&transaction, facility, policy.hash, FOLD).await?;
-            let head = head.filter(|head| late_from.is_none_or(|from| from > head.through));
+            let heads = status_history::heads(&transaction, facility, policy.hash, FOLD).await?;
+            let Resumption { head, earlier } = resume(heads, late_from);
             let kept = head.as_ref().map(|head| head.through);
             let facts = status_history::facts(&transaction, facility, kept).await?;
+            telemetry::history_facts_read(facts.len());
             let until = clock::now();
-            let span = TimelineSpan { settled: until - SETTLES_AFTER, until };
+            let checkpoint = late_from.map(|from| from - (until - from).max(TimeDelta::zero()));
+            let span = TimelineSpan { settled: until - SETTLES_AFTER, earlier: checkpoint, until };
             let timeline = block_in_place(|| timeline(facility, head, &facts, &policy.rules, &policy.calendar, span));
-            built.push((facility, kept, timeline));
+            let heads = Heads { last: timeline.head, earlier: timeline.earlier.or(earlier) };
+            built.push(BuiltHistory { facility, kept, entries: timeline.entries, heads });
         }
         status_history::write(&transaction, &built, policy.hash, FOLD).await?;
         crash::point("history-before-commit");
@@ -97,6 +100,25 @@ impl HistoryBuilder {
         telemetry::history_recomputed(built.len());
         Ok(built.len())
     }
+}
+
+/// Where a history is continued.
+struct Resumption {
+    head: Option<TimelineHead>,
+    /// The earlier head, to be kept unless a newer one follows.
+    earlier: Option<TimelineHead>,
+}
+
+/// Continues from the newest head before everything that has changed. A terminal whose clock is hours slow sends facts that
+/// lie before the last head each time: for those there is an earlier one, twice as far back as they were late.
+fn resume(heads: Option<Heads>, late_from: Option<DateTime<Utc>>) -> Resumption {
+    let Some(Heads { last, earlier }) = heads else { return Resumption { head: None, earlier: None } };
+    let is_before = |head: &TimelineHead| late_from.is_none_or(|from| from > head.through);
+    if is_before(&last) {
+        return Resumption { head: Some(last), earlier };
+    }
+    let head = earlier.filter(is_before);
+    Resumption { earlier: head.clone(), head }
 }
 
 /// Reads the policy in force; after a change, every facility is due.

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
-use yomitori_facility::{Timeline, TimelineHead};
+use yomitori_facility::{StatusWords, TimelineHead};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
@@ -81,25 +81,40 @@ pub async fn due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Pendin
     Ok(rows.iter().map(|row| PendingFacility { facility: FacilityId(row.get(0)), late_from: row.get(1) }).collect())
 }
 
-/// Where the history of a facility resumes, if it has this policy and this version of the fold.
+/// Where the history of a facility can resume.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Heads {
+    /// An hour ago.
+    pub last: TimelineHead,
+    /// Further back, for a facility of which facts arrived later than that.
+    pub earlier: Option<TimelineHead>,
+}
+
+/// Where the history of a facility can resume, if it has this policy and this version of the fold.
 ///
 /// # Errors
 /// If a stored document cannot be decoded.
-pub async fn head(
+pub async fn heads(
     transaction: &Transaction<'_>,
     facility: FacilityId,
     policy_hash: i64,
     fold: i32,
-) -> Result<Option<TimelineHead>, StoreError> {
-    let query = "SELECT through, state FROM registry.status_history_head WHERE facility_id = $1 AND policy_hash = $2 AND fold = $3";
+) -> Result<Option<Heads>, StoreError> {
+    let query = "SELECT through, state, earlier_through, earlier_state FROM registry.status_history_head \
+                 WHERE facility_id = $1 AND policy_hash = $2 AND fold = $3";
     let row = transaction
         .query_opt(query, &[&facility.0, &policy_hash, &fold])
         .await
         .context("read where a history resumes")?;
-    row.map(|row| {
-        let facility = serde_json::from_str(row.get(1));
+    let head = |through: DateTime<Utc>, state: &str| {
+        let facility = serde_json::from_str(state);
         let facility = facility.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
-        Ok(TimelineHead { facility, through: row.get(0) })
+        Ok(TimelineHead { facility, through })
+    };
+    row.map(|row| {
+        let earlier = row.get::<_, Option<DateTime<Utc>>>(2).zip(row.get::<_, Option<&str>>(3));
+        let earlier = earlier.map(|(through, state)| head(through, state)).transpose()?;
+        Ok(Heads { last: head(row.get(0), row.get(1))?, earlier })
     })
     .transpose()
 }
@@ -122,19 +137,25 @@ pub async fn facts(
     rows.iter().map(|row| fact::stored_fact(row).map(|stored| stored.recorded)).collect()
 }
 
-/// Recomputed histories, each with the instant up to which the previous history is kept.
-pub type BuiltHistories = Vec<(FacilityId, Option<DateTime<Utc>>, Timeline)>;
+/// A recomputed history.
+pub struct BuiltHistory {
+    pub facility: FacilityId,
+    /// The previous history is kept up to here.
+    pub kept: Option<DateTime<Utc>>,
+    pub entries: Vec<(DateTime<Utc>, StatusWords)>,
+    pub heads: Heads,
+}
 
 /// Writes the histories and unmarks these facilities; those that became due since `transaction` began stay marked.
 pub async fn write(
     transaction: &Transaction<'_>,
-    built: &BuiltHistories,
+    built: &[BuiltHistory],
     policy_hash: i64,
     fold: i32,
 ) -> Result<(), StoreError> {
     let context = "write the status history";
-    let ids: Vec<Uuid> = built.iter().map(|(id, _, _)| id.0).collect();
-    let kept: Vec<Option<DateTime<Utc>>> = built.iter().map(|(_, kept, _)| *kept).collect();
+    let ids: Vec<Uuid> = built.iter().map(|built| built.facility.0).collect();
+    let kept: Vec<Option<DateTime<Utc>>> = built.iter().map(|built| built.kept).collect();
     let forget = "DELETE FROM registry.status_history t USING unnest($1::uuid[], $2::timestamptz[]) AS computed(facility_id, kept) \
                   WHERE t.facility_id = computed.facility_id AND (kept IS NULL OR t.valid_from > kept)";
     transaction.execute(forget, &[&ids, &kept]).await.context(context)?;
@@ -144,25 +165,34 @@ pub async fn write(
     );
     let types = [vec![Type::UUID, Type::TIMESTAMPTZ], status_row::word_types()].concat();
     let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(&copy).await.context(context)?, &types));
-    for (facility, _, timeline) in built {
-        for (from, words) in &timeline.entries {
+    for BuiltHistory { facility, entries, .. } in built {
+        for (from, words) in entries {
             let key: [&(dyn ToSql + Sync); 2] = [&facility.0, from];
             let row: Vec<_> = key.into_iter().chain(status_row::word_values(words)).collect();
             writer.as_mut().write(&row).await.context(context)?;
         }
     }
     writer.finish().await.context(context)?;
-    let through: Vec<DateTime<Utc>> = built.iter().map(|(_, _, timeline)| timeline.head.through).collect();
-    let states = built.iter().map(|(_, _, timeline)| serde_json::to_string(&timeline.head.facility));
-    let states = states.collect::<Result<Vec<_>, _>>();
-    let states = states.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
-    let heads = "INSERT INTO registry.status_history_head (facility_id, through, state, policy_hash, fold) \
-                 SELECT facility_id, through, state, $4, $5 \
-                 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS computed(facility_id, through, state) \
-                 ON CONFLICT (facility_id) DO UPDATE SET (through, state, policy_hash, fold) = \
-                 (EXCLUDED.through, EXCLUDED.state, EXCLUDED.policy_hash, EXCLUDED.fold)";
-    transaction.execute(heads, &[&ids, &through, &states, &policy_hash, &fold]).await.context(context)?;
+    let through: Vec<DateTime<Utc>> = built.iter().map(|built| built.heads.last.through).collect();
+    let states = built.iter().map(|built| state(&built.heads.last)).collect::<Result<Vec<_>, _>>()?;
+    let earlier = || built.iter().map(|built| built.heads.earlier.as_ref());
+    let earlier_through: Vec<Option<DateTime<Utc>>> = earlier().map(|head| Some(head?.through)).collect();
+    let earlier_states = earlier().map(|head| head.map(state).transpose()).collect::<Result<Vec<_>, _>>()?;
+    let heads = "INSERT INTO registry.status_history_head \
+                 (facility_id, through, state, earlier_through, earlier_state, policy_hash, fold) \
+                 SELECT *, $6, $7 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[]) \
+                 ON CONFLICT (facility_id) DO UPDATE SET \
+                 (through, state, earlier_through, earlier_state, policy_hash, fold) = (EXCLUDED.through, EXCLUDED.state, \
+                 EXCLUDED.earlier_through, EXCLUDED.earlier_state, EXCLUDED.policy_hash, EXCLUDED.fold)";
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&ids, &through, &states, &earlier_through, &earlier_states, &policy_hash, &fold];
+    transaction.execute(heads, &values).await.context(context)?;
     let done = "DELETE FROM registry.status_history_pending WHERE facility_id = ANY($1)";
     transaction.execute(done, &[&ids]).await.context(context)?;
     Ok(())
+}
+
+fn state(head: &TimelineHead) -> Result<String, StoreError> {
+    serde_json::to_string(&head.facility)
+        .map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })
 }

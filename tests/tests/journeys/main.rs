@@ -26,6 +26,7 @@ mod restore;
 mod results;
 mod rules;
 mod schema;
+mod slow_clock;
 mod slow_pages;
 mod statements;
 mod terminal;

@@ -49,7 +49,7 @@ fn read(read_at: DateTime<Utc>) -> SmartphoneReadAttested {
 }
 
 fn all(facts: &[Recorded], until: DateTime<Utc>) -> Timeline {
-    let span = TimelineSpan { settled: until, until };
+    let span = TimelineSpan { settled: until, earlier: None, until };
     timeline(HERE, None, facts, &Rules::bundled(), &Calendar::bundled(), span)
 }
 
@@ -107,16 +107,46 @@ fn continuing_from_a_head_gives_the_whole_history() {
     let whole = all(&facts, until);
     for known in [1, 7, 30, 60, facts.len()] {
         let now = facts[known - 1].received_at + TimeDelta::seconds(1);
-        let span = TimelineSpan { settled: now - TimeDelta::hours(1), until: now };
+        let span = TimelineSpan { settled: now - TimeDelta::hours(1), earlier: None, until: now };
         let before = timeline(HERE, None, &facts[..known], &rules, &calendar, span);
         let through = before.head.through;
         let since: Vec<Recorded> = facts.iter().filter(|fact| fact.occurred_at() > through).cloned().collect();
-        let span = TimelineSpan { settled: until, until };
+        let span = TimelineSpan { settled: until, earlier: None, until };
         let after = timeline(HERE, Some(before.head), &since, &rules, &calendar, span);
         let history: Vec<_> =
             before.entries.into_iter().filter(|(from, _)| *from <= through).chain(after.entries).collect();
         assert_eq!(history, whole.entries, "after {known} facts");
         assert_eq!(after.head.facility, whole.head.facility);
+    }
+}
+
+#[test]
+fn continuing_from_the_earlier_checkpoint_gives_the_whole_history() {
+    let first = at("2026-04-01T09:00");
+    let mut facts = vec![registered(first)];
+    for day in 0..40 {
+        let seen = first + TimeDelta::days(day) + TimeDelta::hours(1);
+        facts.push(terminal(day.unsigned_abs() + 1, seen, read(seen)));
+    }
+    let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
+    let until = first + TimeDelta::days(90);
+    let whole = all(&facts, until);
+    for day in [1, 2, 20, 39] {
+        let earlier = first + TimeDelta::days(day);
+        let span = TimelineSpan { settled: until, earlier: Some(earlier), until };
+        let before = timeline(HERE, None, &facts, &rules, &calendar, span);
+        assert_eq!(before.head, whole.head);
+        let kept = before.earlier.expect("it was asked for");
+        assert_eq!(kept.through, earlier);
+        let since: Vec<Recorded> = facts.iter().filter(|fact| fact.occurred_at() > earlier).cloned().collect();
+        let after = timeline(HERE, Some(kept), &since, &rules, &calendar, TimelineSpan { earlier: None, ..span });
+        let history: Vec<_> =
+            before.entries.into_iter().filter(|(from, _)| *from <= earlier).chain(after.entries).collect();
+        assert_eq!(history, whole.entries, "after day {day}");
+        assert_eq!(after.head, whole.head);
+        // One that lies before the head that was given, or after the settled one, is not kept.
+        let span = TimelineSpan { settled: until, earlier: Some(until), until };
+        assert!(timeline(HERE, None, &facts, &rules, &calendar, span).earlier.is_none());
     }
 }
 
@@ -127,7 +157,7 @@ fn the_last_entry_is_the_current_status() {
     let id = example.iter().map(|fact| fact.facility).find(|id| *id != FacilityId::FLEET).unwrap();
     let facts: Vec<Recorded> = example.into_iter().filter(|fact| fact.facility == id).collect();
     let until = facts.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::days(30);
-    let history = timeline(id, None, &facts, &rules, &calendar, TimelineSpan { settled: until, until });
+    let history = timeline(id, None, &facts, &rules, &calendar, TimelineSpan { settled: until, earlier: None, until });
     let mut shown = Facility::new(id);
     facts.iter().for_each(|fact| shown.apply(fact, &rules));
     assert_eq!(history.entries.last().unwrap().1, look(&shown, &rules, &calendar, until).0);
@@ -208,7 +238,14 @@ fn whether_it_qualifies_is_judged_by_the_rules_in_force() {
     let first = at("2026-04-01T09:00");
     let facts = [&[registered(first)], &seen_read(first)[..]].concat();
     let until = at("2026-07-01T09:00");
-    let history = timeline(HERE, None, &facts, &rules, &Calendar::bundled(), TimelineSpan { settled: until, until });
+    let history = timeline(
+        HERE,
+        None,
+        &facts,
+        &rules,
+        &Calendar::bundled(),
+        TimelineSpan { settled: until, earlier: None, until },
+    );
     let eligible = |day| was(&history, at(day), |words| words.eligible);
     assert_eq!([eligible("2026-05-01T09:00"), eligible("2026-06-02T09:00")], ["eligible", "not_yet"]);
     let evidence = |day| was(&history, at(day), |words| words.evidence);
