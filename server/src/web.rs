@@ -50,6 +50,18 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// How long answers have to end after a stop signal.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
+/// Whether the body of a form is well-formed and has only fields of these names, as every form is read.
+#[must_use]
+pub fn accepts_form(body: &[u8], names: &[&str]) -> bool {
+    form::is_well_formed(body, names)
+}
+
+/// Whether the dashboard knows all parameters of a query string and their values.
+#[must_use]
+pub fn accepts_query(query: &str) -> bool {
+    http::query::FleetQuery::of_page(Some(query)).is_ok()
+}
+
 /// The database for pages. Its queries end by themselves, and none holds up the projection or terminals.
 pub struct PageStores {
     /// For pages and forms, which end after [`ANSWER_LIMIT`].

@@ -38,6 +38,11 @@ pub(in crate::web) async fn read(parts: &Parts, body: Body, known: &[&str]) -> R
     Entered::parse(&hear(body).await?, known)
 }
 
+/// Whether the bytes are a form in which only the `known` names occur, each once.
+pub(in crate::web) fn is_well_formed(body: &[u8], known: &[&str]) -> bool {
+    Entered::parse(body, known).is_ok()
+}
+
 async fn hear(body: Body) -> Result<Vec<u8>, Failure> {
     let (mut chunks, mut kept, mut heard) = (body.into_data_stream(), Vec::new(), 0_usize);
     while let Some(chunk) = chunks.try_next().await.map_err(|_| Failure::TooLarge)? {
