@@ -2,7 +2,7 @@
 //! asserted, because a busy machine doesn't mean a broken product.
 //!
 //! Every bench adds its results to a [`figures::Report`]. Ours: [`fold`], [`footprint`], [`latency`], [`listing`],
-//! [`ingest`], [`projection`] (and [`beside`] it), [`growth`]. Others: [`peer`], [`producer`], [`shipper`], [`sink`].
+//! [`ingest`], [`projection`] (and [`beside`] it), [`streams`], [`growth`]. Others: [`peer`], [`producer`], [`shipper`], [`sink`].
 
 pub mod beside;
 pub mod figures;
@@ -23,6 +23,7 @@ pub mod rows;
 pub mod shipper;
 pub mod sink;
 pub mod stage;
+pub mod streams;
 pub mod topic;
 pub mod traffic;
 pub mod usage;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use yomitori_simulation::clock;
 use yomitori_tests::bench::figures::{self, Part, Report};
 use yomitori_tests::bench::machine::Machine;
-use yomitori_tests::bench::{fold, footprint, growth, ingest, latency, listing, meter, past, projection};
+use yomitori_tests::bench::{fold, footprint, growth, ingest, latency, listing, meter, past, projection, streams};
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
 #[derive(Parser)]
@@ -79,6 +79,13 @@ enum What {
         #[arg(long, default_value_t = 20)]
         events: u64,
     },
+    /// The server's cost for terminals that are connected and idle.
+    Streams {
+        #[arg(long, default_value_t = 20_000)]
+        streams: usize,
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// The cost of an event as the numbers of events and facilities grow.
     Growth(growth::Plan),
 }
@@ -102,6 +109,7 @@ async fn main() -> anyhow::Result<()> {
             projection::measure(events, facilities, batch, peer_rows, &report).await
         }
         What::Past { facilities, events } => past::measure(facilities, events, &report).await,
+        What::Streams { streams, seconds } => streams::measure(streams, Duration::from_secs(seconds), &report).await,
         What::Growth(plan) => growth::measure(&plan, &report).await,
     }?;
     let bench = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
