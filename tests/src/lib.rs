@@ -4,6 +4,7 @@
 //! the two programs are those that a clinic or its group would run.
 
 pub mod bench;
+pub mod chaos;
 pub mod hostile;
 pub mod oracle;
 pub mod storm;

@@ -1,0 +1,159 @@
+//! An hour in which everything goes wrong: clinics that observe and send all the time, two servers, a broker and a database,
+//! and faults at random. Then all is left in peace, and the oracle judges what remains: the log, the store, who is shown as
+//! connected, and what is missing.
+
+mod fault;
+mod terminal;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::fault::{Faults, Services};
+use self::terminal::Crowd;
+use crate::oracle::{Remains, Verdict, gather, judge};
+use crate::storm::Summary;
+use crate::world::server::{Plan as ServerPlan, Server};
+use crate::world::wait::{self, PATIENCE};
+use crate::world::{Build, World};
+use yomitori_simulation::fleet::facility;
+
+/// How long everything may take to be right again after the last fault.
+const SETTLES_WITHIN: Duration = Duration::from_secs(180);
+/// How long a terminal may be shown as what it is not, once all is in the database.
+const PRESENCE_WITHIN: Duration = Duration::from_secs(30);
+/// How often servers that ended are started again, as systemd does.
+const START_AGAIN_EVERY: Duration = Duration::from_secs(2);
+
+/// How long, how many, and by which dice.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub clinics: usize,
+    pub lasts: Duration,
+    pub seed: u64,
+}
+
+/// Runs it, and reports lines about the progress to `say`.
+///
+/// # Errors
+/// If a part does not start, does not settle, or the oracle finds a fault.
+pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Summary> {
+    let began = Instant::now();
+    let mut rng = StdRng::seed_from_u64(plan.seed);
+    let world = World::with_own_services("chaos").await?;
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        servers.push(Server::start(&world, ServerPlan { build: Build::Released, ..ServerPlan::default() }).await?);
+    }
+    let facilities = facility::invent(plan.clinics, plan.seed);
+    servers[0].import(&facility::table(&facilities)).await?;
+    let crowd = Crowd::enrol(&world, &servers, &facilities, rng.random()).await?;
+    say(&format!("{} clinics, two servers, SEED={}; logs in {:?}", crowd.len(), plan.seed, world.folder()));
+
+    let closing = CancellationToken::new();
+    let mut living = crowd.live(&closing);
+    let faults = Faults::default();
+    let until = Instant::now() + plan.lasts;
+    let services = Services { kafka: &world.kafka.service, postgres: &world.postgres.service };
+    let (one, other) = servers.split_at_mut(1);
+    let storm = async {
+        tokio::try_join!(
+            faults.of_server(&mut one[0], StdRng::seed_from_u64(rng.random()), until),
+            faults.of_server(&mut other[0], StdRng::seed_from_u64(rng.random()), until),
+            faults.of_services(services, StdRng::seed_from_u64(rng.random()), until),
+            faults.of_terminals(&crowd, StdRng::seed_from_u64(rng.random()), until),
+            faults.reported(say, until),
+        )
+    };
+    tokio::select! {
+        ended = living.join_next() => anyhow::bail!("a terminal ended: {ended:?}"),
+        passed = storm => drop(passed.with_context(|| format!("SEED={}, {:?}", plan.seed, world.folder()))?),
+    }
+
+    say("no more faults; until all is in the database");
+    crowd.rests();
+    let settled = settle(&world, &mut servers, &crowd).await;
+    let settled_in = settled.with_context(|| format!("SEED={}, {:?}", plan.seed, world.folder()))?;
+    let verdict = verdict(&world, &mut servers, &crowd).await?;
+    let mut summary = Summary::of("chaos", plan.seed, &faults.kills());
+    faults.lines().into_iter().for_each(|(what, count)| summary.row(&what, count));
+    summary.row("seconds until all was right again", format_args!("{:.1}", settled_in.as_secs_f64()));
+    summary.verdict(&verdict);
+    summary.phases(&[], began.elapsed());
+    closing.cancel();
+    living.shutdown().await;
+    Ok(summary)
+}
+
+/// Waits until everything that was kept is acknowledged and folded, and until every terminal is shown as connected.
+async fn settle(world: &World, servers: &mut [Server], crowd: &Crowd) -> Result<Duration> {
+    let began = Instant::now();
+    let mut started_at = began;
+    wait::until("everything to be acknowledged and folded", SETTLES_WITHIN, async || {
+        for server in servers.iter_mut() {
+            if server.process()?.alive().is_err() && started_at.elapsed() >= START_AGAIN_EVERY {
+                started_at = Instant::now();
+                server.launch()?;
+            }
+        }
+        let waiting = crowd.waiting();
+        ensure!(waiting == 0, "{waiting} terminals have unsent observations");
+        let records = world.records().await?.len() as i64;
+        let store = world.store().await?;
+        let query = "SELECT coalesce(sum(next_offset), 0)::int8 FROM projection.progress";
+        let folded: i64 = store.query_one(query, &[]).await?.get(0);
+        ensure!(folded == records, "{folded} of {records} records are folded");
+        Ok(())
+    })
+    .await?;
+    let settled = began.elapsed();
+    let store = world.store().await?;
+    wait::until("every terminal to be shown as connected", PRESENCE_WITHIN, async || {
+        let query = "SELECT (SELECT count(*) FROM projection.connection), \
+                     (SELECT count(*) FROM projection.facility f, jsonb_array_elements(f.status->'terminals') AS t \
+                      WHERE t->'connected' = 'false')";
+        let row = store.query_one(query, &[]).await?;
+        let (connected, not): (i64, i64) = (row.get(0), row.get(1));
+        ensure!(connected == crowd.len() as i64 && not == 0, "{connected} of {}, {not} shown as away", crowd.len());
+        Ok(())
+    })
+    .await?;
+    Ok(settled)
+}
+
+/// Judges what remains.
+async fn verdict(world: &World, servers: &mut [Server], crowd: &Crowd) -> Result<Verdict> {
+    // Nothing may arrive while the log and the store are read.
+    crowd.leave();
+    wait::until("the log to stand still", PATIENCE, async || {
+        let store = world.store().await?;
+        let query = "SELECT (SELECT count(*) FROM projection.connection), \
+                     (SELECT coalesce(sum(next_offset), 0)::int8 FROM projection.progress)";
+        let row = store.query_one(query, &[]).await?;
+        let (connected, folded): (i64, i64) = (row.get(0), row.get(1));
+        let records = world.records().await?.len() as i64;
+        ensure!(connected == 0 && folded == records, "{connected} connected, {folded} of {records} folded");
+        Ok(())
+    })
+    .await?;
+    let mut remains = Remains { records: world.records().await?, kept: crowd.kept(), ..Remains::default() };
+    remains.stored = gather::stored(&mut world.store().await?).await?;
+    for server in servers.iter() {
+        let panics =
+            server.log().lines().filter(|line| line.contains("panicked")).map(str::to_owned).collect::<Vec<_>>();
+        remains.complaints.extend(panics);
+    }
+    let verdict = judge(&remains);
+    verdict.faults.none()?;
+    ensure!(verdict.folded > 0, "nothing was observed");
+    let missing = "SELECT count(*) FROM analytics.completeness WHERE holes @> '[{\"what\": \"missing\"}]'";
+    let missing: i64 = world.store().await?.query_one(missing, &[]).await?.get(0);
+    ensure!(missing == 0, "{missing} lives have missing numbers");
+    let verified = servers.first().context("a server")?.try_run(&["log", "verify", "--format", "json"]).await?;
+    ensure!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    Ok(verdict)
+}

@@ -1,0 +1,148 @@
+//! The faults: of a server, of the services below, of the terminals. Each kind has a lane of its own, so that they meet.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use super::terminal::Crowd;
+use crate::storm::Kills;
+use crate::world::server::Server;
+use crate::world::services::Service;
+
+/// A server has this long to end in order.
+const STOPS_WITHIN: Duration = Duration::from_secs(30);
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+/// What lies below the servers.
+#[derive(Clone, Copy)]
+pub(super) struct Services<'a> {
+    pub(super) kafka: &'a Service,
+    pub(super) postgres: &'a Service,
+}
+
+/// The faults that were dealt, by name.
+#[derive(Default)]
+pub(super) struct Faults(Mutex<BTreeMap<&'static str, usize>>);
+
+impl Faults {
+    fn count(&self, what: &'static str, times: usize) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += times;
+    }
+
+    pub(super) fn lines(&self) -> Vec<(String, usize)> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().map(|(what, times)| ((*what).to_owned(), *times)).collect()
+    }
+
+    /// The kills of programs, which count with those of the other tests.
+    pub(super) fn kills(&self) -> Kills {
+        let mut kills = Kills::default();
+        let dealt = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..dealt.get(KILLED).copied().unwrap_or_default() {
+            kills.count("server in chaos", "any moment");
+        }
+        kills
+    }
+
+    /// Reports once a minute.
+    pub(super) async fn reported(&self, say: &(dyn Fn(&str) + Sync), until: Instant) -> Result<()> {
+        while Instant::now() < until {
+            tokio::time::sleep_until(until.min(Instant::now() + REPORT_EVERY)).await;
+            let left = until.saturating_duration_since(Instant::now()).as_secs();
+            let dealt: usize = self.lines().iter().map(|(_, times)| times).sum();
+            say(&format!("{dealt} faults, {left} s left"));
+        }
+        Ok(())
+    }
+
+    /// A server is killed, stands still, or is stopped in order; it is started again each time, also where it ended by
+    /// itself.
+    pub(super) async fn of_server(&self, server: &mut Server, mut rng: StdRng, until: Instant) -> Result<()> {
+        while pause(&mut rng, 2..15, until).await {
+            if server.process()?.alive().is_err() {
+                self.count("servers that ended by themselves", 1);
+                server.launch()?;
+                continue;
+            }
+            match rng.random_range(0..3) {
+                0 => {
+                    server.kill()?;
+                    self.count(KILLED, 1);
+                    pause(&mut rng, 0..6, until).await;
+                    server.launch()?;
+                }
+                1 => {
+                    server.process()?.signal(Signal::STOP)?;
+                    self.count("servers that stood still", 1);
+                    pause(&mut rng, 1..20, until).await;
+                    server.process()?.signal(Signal::CONT)?;
+                }
+                _ => {
+                    server.process()?.terminate(STOPS_WITHIN).await?;
+                    self.count("servers stopped in order", 1);
+                    server.launch()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The broker or the database is killed or stopped, and comes back.
+    pub(super) async fn of_services(&self, services: Services<'_>, mut rng: StdRng, until: Instant) -> Result<()> {
+        while pause(&mut rng, 10..40, until).await {
+            let (service, name) = match rng.random_range(0..2) {
+                0 => (services.kafka, ["Kafka killed", "Kafka stopped in order"]),
+                _ => (services.postgres, ["PostgreSQL killed", "PostgreSQL stopped in order"]),
+            };
+            if rng.random_bool(0.5) {
+                service.kill().await?;
+                self.count(name[0], 1);
+            } else {
+                service.stop().await?;
+                self.count(name[1], 1);
+            }
+            pause(&mut rng, 0..20, until).await;
+            service.restart().await?;
+        }
+        Ok(())
+    }
+
+    /// Lines are cut, terminals lose power, clocks jump.
+    pub(super) async fn of_terminals(&self, crowd: &Crowd, mut rng: StdRng, until: Instant) -> Result<()> {
+        while pause(&mut rng, 1..8, until).await {
+            match rng.random_range(0..4) {
+                0 => {
+                    let share = rng.random_range(0.05..0.6);
+                    let met = crowd.some(&mut rng, share, |terminal| terminal.cut());
+                    self.count("lines cut", met);
+                }
+                1 => {
+                    let met = crowd.some(&mut rng, 0.1, |terminal| terminal.power(false));
+                    self.count("terminals without power", met);
+                }
+                2 => _ = crowd.some(&mut rng, 0.5, |terminal| terminal.power(true)),
+                _ => {
+                    let wrong = rng.random_range(-40_000..40_000);
+                    let met = crowd.some(&mut rng, 0.05, |terminal| terminal.set_clock(wrong));
+                    self.count("clocks set wrong", met);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+const KILLED: &str = "servers killed";
+
+/// Waits for some seconds, at most until the end; whether there is time left.
+async fn pause(rng: &mut StdRng, seconds: std::ops::Range<u64>, until: Instant) -> bool {
+    let millis = rng.random_range(seconds.start * 1_000..seconds.end * 1_000);
+    tokio::time::sleep_until(until.min(Instant::now() + Duration::from_millis(millis))).await;
+    Instant::now() < until
+}
