@@ -6,13 +6,16 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
+use prost::Message as _;
 use uuid::Uuid;
 use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{EarlierStart, OpenError, Spool};
 use yomitori_observation::Sighting;
+use yomitori_proto::encode;
 use yomitori_proto::event::{AgentStopped, Event, LinkageResultObserved, TapObserved};
 use yomitori_proto::id::{Boot, ReaderKey, Seq, TerminalId};
 use yomitori_proto::vocabulary::{GapSource, LinkageFolder, LinkageKind, Medium, ReadOutcome, StopReason};
+use yomitori_proto::wire;
 
 const HERE: TerminalId = TerminalId(Uuid::from_u128(1));
 const PLENTY: u64 = 64 * 1024 * 1024;
@@ -154,6 +157,39 @@ fn the_spool_of_another_terminal_is_set_aside_and_its_loss_reported() {
     let spool = Spool::open(dir.path(), TerminalId(Uuid::from_u128(2)), PLENTY, at(1_000_000)).unwrap();
     assert_ne!(spool.life(), life);
     assert!(matches!(&all(&spool)[..], [(Seq(1), Event::CollectionGap(gap))] if gap.source == GapSource::Spool));
+}
+
+#[test]
+fn what_a_newer_agent_has_kept_is_read_and_carried() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path(), PLENTY).unwrap();
+    spool.keep(&[sighting(2, 1), sighting(2, 2)], &[], &[]).unwrap();
+    drop(spool);
+    // An event with the field 200, also among the entries of the desk.
+    let mut event = Vec::new();
+    prost::encoding::bytes::encode(200, &b"later".to_vec(), &mut event);
+    let newer = wire::Observation { seq: 2, occurred_at_us: 7, observed_at_us: 7, event };
+    let value = [vec![3], newer.encode_to_vec()].concat();
+    let database = redb::Database::open(dir.path().join("spool.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    for name in ["observations", "entries"] {
+        let table: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new(name);
+        write.open_table(table).unwrap().insert(2, value.as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+    drop(database);
+
+    let spool = open(dir.path(), PLENTY).unwrap();
+    assert_eq!(spool.last(), Seq(2), "the spool is the same");
+    let read = spool.after(Seq(1), 10).unwrap();
+    assert_eq!(encode::observation(&read[0]), newer);
+    assert_eq!(spool.entries().unwrap(), read);
+    assert_eq!(spool.keep(&[sighting(2, 3)], &[], &[]).unwrap(), Seq(3));
+    drop(spool);
+    // It is counted like any other when the spool is full.
+    let spool = open(dir.path(), 200).unwrap();
+    spool.keep(&[sighting(2, 4)], &[], &[]).unwrap();
+    assert_eq!(all(&spool).len() as u64 + counted_lost(&spool), spool.last().0);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 pub(crate) mod field;
 mod kind;
+mod unknown;
 
 use prost::Message;
 
@@ -58,8 +59,16 @@ pub fn observation(observation: wire::Observation) -> Result<Observation, Decode
         seq: seq("seq", observation.seq)?,
         occurred_at: field::instant("occurred_at_us", observation.occurred_at_us)?,
         observed_at: field::instant("observed_at_us", observation.observed_at_us)?,
-        event: event(observation.event.ok_or(DecodeError::Missing { field: "event" })?)?,
+        event: observed(&observation.event)?,
     })
+}
+
+/// What was observed. A kind of a newer version is kept as its bytes.
+fn observed(bytes: &[u8]) -> Result<Event, DecodeError> {
+    match wire::Event::decode(bytes).map_err(DecodeError::Malformed)?.kind {
+        Some(kind) => kind::event(kind),
+        None => unknown::kind(bytes).map(Event::from),
+    }
 }
 
 /// Decodes one observation from a terminal; rejects kinds that a terminal must not send.
@@ -73,7 +82,8 @@ pub fn from_terminal(observation: wire::Observation) -> Result<Observation, Deco
     }
 }
 
-/// What happened.
+/// What a statement says. A kind of a newer version is an error here, because a person's statement must not be folded
+/// without its meaning.
 pub fn event(event: wire::Event) -> Result<Event, DecodeError> {
     kind::event(event.kind.ok_or(DecodeError::UnknownKind { field: "event" })?)
 }

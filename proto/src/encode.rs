@@ -4,9 +4,9 @@
 //! Otherwise decoding returns what was encoded.
 
 use chrono::{DateTime, Utc};
-use prost::Message;
+use prost::{Message, encoding};
 
-use crate::event::{Event, LogBody, LogRecord, Observation, Origin};
+use crate::event::{Event, LogBody, LogRecord, Observation, Origin, UnknownKind};
 use crate::id::StatementId;
 use crate::time::to_micros;
 use crate::wire::{self, event::Kind, log_record::Body, statement::By};
@@ -43,8 +43,18 @@ pub fn observation(observation: &Observation) -> wire::Observation {
         seq: observation.seq.0,
         occurred_at_us: to_micros(observation.occurred_at),
         observed_at_us: to_micros(observation.observed_at),
-        event: Some(event(&observation.event)),
+        event: event_bytes(&observation.event),
     }
+}
+
+/// What was observed. A kind that this version does not know has the bytes with which it came.
+fn event_bytes(observed: &Event) -> Vec<u8> {
+    if let Event::UnknownKind(UnknownKind { number, content }) = observed {
+        let mut bytes = Vec::with_capacity(content.0.len() + 8);
+        encoding::bytes::encode(*number, &content.0, &mut bytes);
+        return bytes;
+    }
+    event(observed).encode_to_vec()
 }
 
 fn statement(origin: &Origin, said: &Event) -> wire::Statement {
@@ -63,10 +73,11 @@ fn statement(origin: &Origin, said: &Event) -> wire::Statement {
     wire::Statement { stated_at_us: to_micros(stated_at), event: Some(event(said)), by }
 }
 
-/// What happened.
+/// What happened. A kind that this version does not know exists in observations only; here it is encoded as no kind,
+/// which is rejected when it is decoded.
 #[must_use]
 pub fn event(event: &Event) -> wire::Event {
-    wire::Event { kind: Some(kind(event)) }
+    wire::Event { kind: kind(event) }
 }
 
 fn present(text: &Option<String>) -> Option<String> {
@@ -77,8 +88,9 @@ fn micros(at: Option<DateTime<Utc>>) -> Option<i64> {
     at.map(to_micros)
 }
 
-fn kind(event: &Event) -> Kind {
-    match event {
+fn kind(event: &Event) -> Option<Kind> {
+    Some(match event {
+        Event::UnknownKind(_) => return None,
         Event::AgentStarted(e) => Kind::AgentStarted(wire::AgentStarted {
             boot: e.boot.to_bytes(),
             agent_version: e.agent_version.clone(),
@@ -260,5 +272,5 @@ fn kind(event: &Event) -> Kind {
             listed: e.listed,
             code: present(&e.code),
         }),
-    }
+    })
 }

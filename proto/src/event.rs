@@ -12,6 +12,8 @@ use crate::vocabulary::{
     SettingsOutcome, StartReason, StopReason, Way,
 };
 
+pub use crate::unknown::KindContent;
+
 /// One fact of the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -282,6 +284,12 @@ events! {
             /// What is collected from now on.
             collection: CollectionLevel,
         }
+        /// An observation of a newer version, kept as it came: a version that knows its kind decodes it.
+        UnknownKind = "unknown_kind" {
+            /// The number of its kind in the contract.
+            number: u32,
+            content: KindContent,
+        }
     }
     Anyone {
         /// A person saw a phone being read.
@@ -408,5 +416,17 @@ events! {
             #[serde(default)]
             code: Option<String>,
         }
+    }
+}
+
+impl UnknownKind {
+    /// An event of a terminal has at most this many bytes, so that what a stranger can send is bounded.
+    pub const LONGEST: usize = 1024;
+
+    /// Whether the number is one of those for kinds that a terminal may send. Otherwise a terminal could store today
+    /// what a later version would take for a statement of a person.
+    #[must_use]
+    pub const fn is_from_terminal(&self) -> bool {
+        matches!(self.number, 1..50 | 200..)
     }
 }

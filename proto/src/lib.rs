@@ -15,6 +15,7 @@ pub mod encode;
 pub mod event;
 pub mod id;
 pub mod time;
+mod unknown;
 pub mod uplink;
 pub mod vocabulary;
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use prost::Message as _;
 use uuid::Uuid;
-use yomitori_proto::decode::DecodeError;
 use yomitori_proto::id::{Seq, Session};
 use yomitori_proto::uplink::{Answer, Sender, SenderSettings, Transmit, Violation, Welcome};
 use yomitori_proto::wire;
@@ -286,7 +286,7 @@ fn a_server_that_owes_nothing_may_stay_silent() {
 
 #[test]
 fn an_invalid_message_of_the_server_is_rejected() {
-    let said = |message| Answer::try_from(wire::Down { message: Some(message) });
+    let said = |message| Answer::read(wire::Down { message: Some(message) });
     let welcome = wire::Welcome { session: vec![1; 16], keep_alive_s: 20, batch_limit: 8 };
     let refused: [(wire::down::Message, &str); 4] = [
         (wire::down::Message::Welcome(wire::Welcome { keep_alive_s: 0, ..welcome.clone() }), "keep_alive_s"),
@@ -297,5 +297,11 @@ fn an_invalid_message_of_the_server_is_rejected() {
     for (message, field) in refused {
         assert!(said(message).unwrap_err().to_string().contains(field), "{field}");
     }
-    assert_eq!(Answer::try_from(wire::Down::default()), Err(DecodeError::UnknownKind { field: "down" }));
+}
+
+#[test]
+fn a_message_that_only_a_newer_server_knows_is_ignored() {
+    // Field 999 of `Down`, an empty message.
+    let newer = wire::Down::decode(&[0xba, 0x3e, 0x00][..]).unwrap();
+    assert_eq!(Answer::read(newer), Ok(None));
 }

@@ -1,11 +1,13 @@
 //! What the closed schema rejects, field by field, and what it accepts from newer versions.
 
+use proptest::strategy::{Strategy as _, ValueTree as _};
 use prost::Message;
 use yomitori_proto::decode::{self, DecodeError};
-use yomitori_proto::event::{Event, ReaderAttached, TapObserved};
+use yomitori_proto::event::{Event, ReaderAttached, TapObserved, UnknownKind};
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{Medium, ReaderRole};
 use yomitori_proto::wire::{self, event::Kind};
+use yomitori_proto::{arbitrary, encode};
 
 const FILE: &str = "OQSsiquc01res_face_1319999015000001_20260401093005.xml";
 
@@ -120,9 +122,46 @@ fn a_word_of_a_newer_version_is_read_as_unknown() {
 
 #[test]
 fn a_kind_of_a_newer_version_is_reported_as_one() {
-    // Field 999 of `Event`, an empty message.
+    // Field 999 of `Event`, an empty message. In a statement it has no meaning that could be folded.
     let newer = wire::Event::decode(&[0xba, 0x3e, 0x00][..]).unwrap();
     assert_eq!(decode::event(newer), Err(DecodeError::UnknownKind { field: "event" }));
+}
+
+#[test]
+fn an_observation_of_a_newer_kind_is_bounded_and_from_a_terminal() {
+    let said = |event: Vec<u8>| {
+        decode::from_terminal(wire::Observation { seq: 1, occurred_at_us: 1, observed_at_us: 1, event })
+    };
+    let field = |number, length: usize| {
+        let mut event = Vec::new();
+        prost::encoding::bytes::encode(number, &vec![7; length], &mut event);
+        event
+    };
+    let fits = field(200, 1024 - 4);
+    assert_eq!(fits.len(), UnknownKind::LONGEST);
+    assert!(matches!(said(fits).map(|it| it.event), Ok(Event::UnknownKind(UnknownKind { number: 200, .. }))));
+    let (two, mut cut) = ([field(200, 3), field(201, 3)].concat(), field(200, 30));
+    cut.truncate(20);
+    let number = vec![0xc0, 0x0c, 0x01];
+    for wrong in [field(200, 1021), two, cut, number, vec![], vec![0xff; 20]] {
+        assert!(said(wrong.clone()).is_err(), "{wrong:02x?}");
+    }
+    // These numbers are for people, servers and lists of later versions: a rebuild must never find them in a batch.
+    for number in [70, 82, 91, 105, 199] {
+        assert!(matches!(said(field(number, 3)), Err(DecodeError::NotFromTerminal { .. })), "{number}");
+    }
+}
+
+#[test]
+fn every_kind_that_a_terminal_may_send_has_a_number_for_terminals_and_fits() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for _ in 0..500 {
+        let observation = arbitrary::observation().new_tree(&mut runner).unwrap().current();
+        let event = encode::observation(&observation).event;
+        assert!(event.len() <= UnknownKind::LONGEST, "{}", observation.event.kind());
+        let (number, _) = prost::encoding::decode_key(&mut event.as_slice()).unwrap();
+        assert!(matches!(number, 1..50 | 200..), "{} has number {number}", observation.event.kind());
+    }
 }
 
 #[test]
@@ -141,7 +180,7 @@ fn a_terminal_can_not_speak_for_a_person_the_server_or_the_list() {
         seq: 1,
         occurred_at_us: 1,
         observed_at_us: 1,
-        event: Some(wire::Event { kind: Some(kind) }),
+        event: wire::Event { kind: Some(kind) }.encode_to_vec(),
     };
     let intent = said(Kind::ListingIntentSet(wire::ListingIntentSet { intent: 2 }));
     assert_eq!(decode::from_terminal(intent.clone()), Err(DecodeError::NotFromTerminal { kind: "listing_intent_set" }));

@@ -97,6 +97,11 @@ pub fn append_failed(error: Cause<'_>) {
     warn!(error = chain(error), "failed to append to the log; nothing was acknowledged");
 }
 
+/// Observations of a kind that only a newer version knows were acknowledged.
+pub fn unknown_kinds_accepted(observations: usize) {
+    counter!("fleet_server_unknown_observations_total").increment(u64::try_from(observations).unwrap_or(u64::MAX));
+}
+
 /// librdkafka gave up for good; a new producer takes over.
 pub fn producer_replaced(reason: &str) {
     counter!("fleet_server_producers_replaced_total").increment(1);

@@ -13,8 +13,8 @@ fn at(second: i64) -> DateTime<Utc> {
 fn from_the_future() -> Settings {
     let settings = wire::Settings { hash: 7, most: CollectionLevel::Readers.to_wire() };
     let down = wire::Down { message: Some(down::Message::Settings(settings)) };
-    match yomitori_proto::uplink::Answer::try_from(down).unwrap() {
-        yomitori_proto::uplink::Answer::Settings(settings) => settings,
+    match yomitori_proto::uplink::Answer::read(down).unwrap() {
+        Some(yomitori_proto::uplink::Answer::Settings(settings)) => settings,
         other => panic!("{other:?}"),
     }
 }

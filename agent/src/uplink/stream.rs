@@ -147,7 +147,9 @@ impl<'a> SpoolUploader<'a> {
             tokio::select! {
                 answer = answers.message() => {
                     let answer = answer?.ok_or(StreamError::Closed)?;
-                    self.handle_answer(&mut sender, Answer::try_from(answer)?)?;
+                    if let Some(answer) = Answer::read(answer)? {
+                        self.handle_answer(&mut sender, answer)?;
+                    }
                 }
                 Ok(()) = kept.changed() => sender.kept(*kept.borrow_and_update()),
                 () = until(deadline) => {}

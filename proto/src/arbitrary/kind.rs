@@ -1,18 +1,19 @@
 //! One strategy for each kind of event.
 
-use proptest::prelude::{BoxedStrategy, Strategy, any};
+use proptest::prelude::{BoxedStrategy, Strategy, any, prop_oneof};
 use proptest::{collection, option, sample};
 
 use super::{id, instant, line};
 use crate::event::{
     AgentStarted, AgentStopped, AlertAcknowledged, AlertSnoozed, ClockStepped, ClosureSet, CollectionGap,
     CollectionLimited, ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted,
-    FacilityCodeChanged, FacilityRegistered, FallbackUsed, LinkageResultObserved, ListRowDismissed, ListingIntentSet,
-    ListingObserved, MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade, OptOutCallPlanned,
-    OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
+    FacilityCodeChanged, FacilityRegistered, FallbackUsed, KindContent, LinkageResultObserved, ListRowDismissed,
+    ListingIntentSet, ListingObserved, MaintenanceWindowSet, NoticeHung, OptOutAcknowledged, OptOutCallMade,
+    OptOutCallPlanned, OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
     ReaderRoleAssigned, ReceptionArranged, RecordSkipped, RulesAdopted, SettingsTaken, SmartphoneReadAttested,
     SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, StatementWithdrawn,
     TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
+    UnknownKind,
 };
 use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, StatementId, TerminalId};
 use crate::vocabulary::{
@@ -82,6 +83,7 @@ pub(super) fn terminal() -> Vec<BoxedStrategy<Event>> {
             outcome: one_of(SettingsOutcome::ALL),
             collection: one_of(CollectionLevel::ALL),
         }
+        UnknownKind { number: prop_oneof![40..50_u32, 200..1_u32 << 29], content: content() }
     }
 }
 
@@ -157,6 +159,10 @@ fn one_of<T: Copy + std::fmt::Debug + 'static>(words: &'static [T]) -> impl Stra
 
 fn reader() -> impl Strategy<Value = ReaderKey> {
     any::<u64>().prop_map(ReaderKey)
+}
+
+fn content() -> impl Strategy<Value = KindContent> {
+    collection::vec(any::<u8>(), 0..60).prop_map(KindContent)
 }
 
 fn version() -> impl Strategy<Value = String> {

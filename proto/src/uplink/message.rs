@@ -122,15 +122,16 @@ impl From<Hello> for wire::Up {
     }
 }
 
-impl TryFrom<wire::Down> for Answer {
-    type Error = DecodeError;
-
-    fn try_from(down: wire::Down) -> Result<Self, DecodeError> {
+impl Answer {
+    /// The answer in a message of the server; `None` if it is of a kind that only a newer version knows, which a
+    /// terminal ignores.
+    pub fn read(down: wire::Down) -> Result<Option<Self>, DecodeError> {
         let above_zero = |field, number| match number {
             0 => Err(DecodeError::Number { field, range: "from 1" }),
             number => Ok(number),
         };
-        Ok(match down.message.ok_or(DecodeError::UnknownKind { field: "down" })? {
+        let Some(message) = down.message else { return Ok(None) };
+        Ok(Some(match message {
             down::Message::Welcome(welcome) => Self::Welcome(Welcome {
                 session: decode::field::session("session", &welcome.session)?,
                 keep_alive_s: above_zero("keep_alive_s", welcome.keep_alive_s)?,
@@ -142,7 +143,7 @@ impl TryFrom<wire::Down> for Answer {
             down::Message::Settings(settings) => {
                 Self::Settings(Settings { hash: settings.hash, most: CollectionLevel::from_wire(settings.most) })
             }
-        })
+        }))
     }
 }
 

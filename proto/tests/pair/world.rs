@@ -288,7 +288,7 @@ impl World {
     /// The terminal receives a message of the server.
     fn hear(&mut self, message: wire::Down) {
         let Some(stream) = &mut self.stream else { return };
-        let answer = Answer::try_from(message).expect("the server's message is valid");
+        let answer = Answer::read(message).expect("the server's message is valid").expect("it is known");
         match stream.sender.handle(answer, self.now) {
             Ok(None) => {}
             Ok(Some(through)) => {

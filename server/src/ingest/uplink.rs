@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Request, Response, Status, Streaming};
 use uuid::Uuid;
-use yomitori_proto::event::{LogBody, LogRecord, Observation, TerminalConnected};
+use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, TerminalConnected};
 use yomitori_proto::id::{Life, Session};
 use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, Refusal, Settings};
 use yomitori_proto::vocabulary::DisconnectReason;
@@ -218,6 +218,7 @@ impl Stream {
         observations: Vec<Observation>,
     ) -> Result<(), StreamEnd> {
         let count = observations.len();
+        let unknown = observations.iter().filter(|one| matches!(one.event, Event::UnknownKind(_))).count();
         let body = LogBody::Terminal { terminal: self.peer.terminal, life, sent_at, observations };
         let record = LogRecord { facility: self.peer.facility, received_at: clock::now(), body };
         let began = Instant::now();
@@ -231,6 +232,9 @@ impl Stream {
         }
         crash::point("after-append");
         telemetry::batch_accepted(count, began.elapsed());
+        if unknown > 0 {
+            telemetry::unknown_kinds_accepted(unknown);
+        }
         Ok(())
     }
 

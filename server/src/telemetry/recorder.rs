@@ -27,7 +27,7 @@ const COUNTERS: [(&str, &str); 21] = [
     ("fleet_server_streams_closed_total", "Streams of terminals that ended."),
 ];
 
-const MORE_COUNTERS: [(&str, &str); 11] = [
+const MORE_COUNTERS: [(&str, &str); 12] = [
     ("fleet_server_certificate_failures_total", "Times that the server's own certificate could not be renewed."),
     ("fleet_server_heard_failures_total", "Times that the keep-alives of terminals could not be written."),
     ("fleet_server_history_facts_total", "Facts that were read to compute histories of facilities (valid time)."),
@@ -42,6 +42,10 @@ const MORE_COUNTERS: [(&str, &str); 11] = [
     ("fleet_server_rows_refused_total", "Rows of facilities that PostgreSQL refused; the previous ones stayed."),
     ("fleet_server_streams_opened_total", "Streams of terminals that began."),
     ("fleet_server_streams_refused_total", "Streams of terminals that were refused."),
+    (
+        "fleet_server_unknown_observations_total",
+        "Acknowledged observations of a kind that this version does not know: update the server to see what they say.",
+    ),
 ];
 
 const GAUGES: [(&str, &str); 7] = [

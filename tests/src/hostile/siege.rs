@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use prost::Message as _;
 use tokio_postgres::Client;
 use uuid::Uuid;
 use yomitori_proto::event::{LogBody, LogRecord};
@@ -168,6 +169,6 @@ impl Intruder {
 pub fn batch(after: u64, numbers: impl IntoIterator<Item = u64>, event: &wire::Event) -> wire::Batch {
     let now = time::to_micros(clock::now());
     let observation =
-        |seq| wire::Observation { seq, occurred_at_us: now, observed_at_us: now, event: Some(event.clone()) };
+        |seq| wire::Observation { seq, occurred_at_us: now, observed_at_us: now, event: event.encode_to_vec() };
     wire::Batch { after, sent_at_us: now, observations: numbers.into_iter().map(observation).collect() }
 }

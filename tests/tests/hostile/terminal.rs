@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use prost::Message as _;
 use uuid::Uuid;
 use yomitori_proto::event::{Event, LogBody, LogRecord, Speaker};
 use yomitori_proto::wire::{self, down, event::Kind, up::Message};
@@ -54,6 +55,13 @@ async fn a_stream_that_violates_the_protocol_is_rejected_and_not_logged() -> Res
         change(&mut wrong);
         Message::Batch(wrong)
     };
+    let newer = |number, length: usize| {
+        let mut event = Vec::new();
+        prost::encoding::bytes::encode(number, &vec![7; length], &mut event);
+        let mut wrong = batch(0, [1], &stopped());
+        wrong.observations[0].event = event;
+        Message::Batch(wrong)
+    };
     let greeted = |change: fn(&mut wire::Hello)| {
         let mut wrong = it.hello();
         change(&mut wrong);
@@ -78,11 +86,10 @@ async fn a_stream_that_violates_the_protocol_is_rejected_and_not_logged() -> Res
         ("the year 10000", vec![hello(), at(|batch| batch.sent_at_us = 253_402_300_800_000_000)]),
         ("the last instant", vec![hello(), at(|batch| batch.sent_at_us = i64::MAX)]),
         ("a keepalive of no year", vec![hello(), keep_alive(i64::MAX)]),
-        ("an observation of nothing", vec![hello(), at(|batch| batch.observations[0].event = None)]),
-        (
-            "an event of no kind",
-            vec![hello(), at(|batch| batch.observations[0].event = Some(wire::Event { kind: None }))],
-        ),
+        ("an observation of nothing", vec![hello(), at(|batch| batch.observations[0].event.clear())]),
+        ("an event of no kind", vec![hello(), at(|batch| batch.observations[0].event = vec![0x08, 0x01])]),
+        ("a kind that nobody knows, and too long", vec![hello(), newer(200, 1_100)]),
+        ("a kind that a later version may give to a person", vec![hello(), newer(70, 3)]),
         ("a version that is a text", vec![greeted(|hello| hello.agent_version = "山田太郎".to_owned())]),
         ("a version without end", vec![greeted(|hello| hello.agent_version = "1".repeat(65))]),
         ("a life of 15 bytes", vec![greeted(|hello| hello.life.truncate(15))]),
@@ -150,7 +157,7 @@ async fn statements_of_people_servers_and_lists_are_not_accepted_from_a_terminal
         }
         // Not even among valid observations.
         let mut mixed = batch(0, [1, 2, 3], &stopped());
-        mixed.observations[1].event = Some(encode::event(&event));
+        mixed.observations[1].event = encode::event(&event).encode_to_vec();
         let answer = it.say([Message::Hello(it.hello()), Message::Batch(mixed)]).await.context(event.kind())?;
         ensure!(answer.status == Some(INVALID_ARGUMENT), "{}: {answer:?}", event.kind());
     }

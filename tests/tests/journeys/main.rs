@@ -15,6 +15,7 @@ mod handover;
 mod journey;
 mod lapsed;
 mod listing;
+mod newer;
 mod offline;
 mod parked;
 mod presence;

@@ -193,6 +193,7 @@ impl Facility {
             | Event::LinkageResultObserved(_)
             | Event::CollectionGap(_)
             | Event::SettingsTaken(_)
+            | Event::UnknownKind(_)
             | Event::RecordSkipped(_)
             | Event::RulesAdopted(_)
             | Event::SnapshotImported(_)

@@ -199,8 +199,10 @@ impl Terminal {
                     self.desk.enter(entry);
                 }
             }
-            // A terminal has no authority over the other events, and an orderly stop of the agent has no effect.
+            // A terminal has no authority over the other events. An orderly stop of the agent, and what only a later
+            // version understands, have no effect.
             Event::AgentStopped(_)
+            | Event::UnknownKind(_)
             | Event::FacilityRegistered(_)
             | Event::FacilityCodeChanged(_)
             | Event::TerminalEnrolled(_)

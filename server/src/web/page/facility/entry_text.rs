@@ -54,7 +54,7 @@ pub(super) const PEOPLE: [&str; 22] = [
     "notice_hung",
     "face_reader_restarted",
 ];
-pub(super) const DEVICES: [&str; 16] = [
+pub(super) const DEVICES: [&str; 17] = [
     "agent_started",
     "agent_stopped",
     "terminal_rebooted",
@@ -67,6 +67,7 @@ pub(super) const DEVICES: [&str; 16] = [
     "reader_blocked",
     "collection_gap",
     "settings_taken",
+    "unknown_kind",
     "face_reader_restarted",
     "terminal_enrolled",
     "terminal_retired",
@@ -237,6 +238,14 @@ impl EntryText {
                 "Collection limit received",
                 vec![taken.outcome.label(), taken.collection.label()],
             ),
+            Event::UnknownKind(unknown) => {
+                let number = Text::new(format!("種類{}番", unknown.number), format!("kind {}", unknown.number));
+                let later = Text::fixed(
+                    "内容はサーバーの更新後に表示されます",
+                    "its content is shown after the server is updated",
+                );
+                happening("このサーバーが知らない種類の記録", "Observation of a kind unknown here", vec![number, later])
+            }
             Event::FaceReaderRestarted(restarted) => {
                 happening("顔認証リーダーを再起動", "Face reader restarted", vec![at(restarted.restarted_at)])
             }
