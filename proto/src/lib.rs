@@ -14,6 +14,7 @@ pub mod decode;
 pub mod encode;
 pub mod event;
 pub mod id;
+pub mod table;
 pub mod time;
 mod unknown;
 pub mod uplink;

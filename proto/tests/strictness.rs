@@ -7,7 +7,7 @@ use yomitori_proto::event::{Event, ReaderAttached, TapObserved, UnknownKind};
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{Medium, ReaderRole};
 use yomitori_proto::wire::{self, event::Kind};
-use yomitori_proto::{arbitrary, encode};
+use yomitori_proto::{arbitrary, encode, table};
 
 const FILE: &str = "OQSsiquc01res_face_1319999015000001_20260401093005.xml";
 
@@ -47,6 +47,45 @@ fn a_terminal_has_no_field_for_free_text() {
     }
     assert!(matches!(refused(result("12345678901234567")), DecodeError::Text { .. }));
     assert!(matches!(refused(result(FILE)), DecodeError::Text { .. }));
+}
+
+#[test]
+fn a_pattern_is_no_word_and_no_version() {
+    let decoded = |kind| decode::event(wire::Event { kind: Some(kind) }).unwrap();
+    for text in [FILE, "3B888001000000003381810049", "1319999015000001", "later-model", "Later.Cause"] {
+        let Event::ReaderAttached(attached) = decoded(Kind::ReaderAttached(reader(text))) else { panic!() };
+        assert_eq!(attached.model, None, "{text}");
+        let failed = wire::SmartphoneReadFailed { cause: text.into(), read_at_us: 0 };
+        let Event::SmartphoneReadFailed(failed) = decoded(Kind::SmartphoneReadFailed(failed)) else { panic!() };
+        assert_eq!(failed.cause, table::OTHER_CAUSE);
+        let used = wire::FallbackUsed { fallback: text.into(), used_at_us: 0 };
+        let Event::FallbackUsed(used) = decoded(Kind::FallbackUsed(used)) else { panic!() };
+        assert_eq!(used.fallback, table::OTHER_FALLBACK);
+        let set = wire::FaceReaderModelSet { model: text.into(), phone_native: 0 };
+        let Event::FaceReaderModelSet(set) = decoded(Kind::FaceReaderModelSet(set)) else { panic!() };
+        assert_eq!(set.model, table::OTHER_MODEL);
+        assert!(matches!(refused(versions(text)), DecodeError::Text { .. }), "{text}");
+    }
+    for text in ["0.1.0", "3.01", "10.0.19045.5737", "2026.4.1"] {
+        assert!(matches!(decoded(versions(text)), Event::SoftwareVersionsObserved(_)), "{text}");
+    }
+    for text in ["1", "1.", ".1", "1.2.3.4.5", "1234567.1", "1.0-rc1", "1.0+20260401"] {
+        assert!(matches!(refused(versions(text)), DecodeError::Text { .. }), "{text}");
+    }
+    for (text, code) in [
+        ("OQS00012", Some("OQS00012")),
+        ("E0017", Some("E0017")),
+        ("006", Some("006")),
+        ("1319999015", None),
+        ("3B88800100000000", None),
+        ("7A3F09C1D2E4", None),
+        ("0236798", None),
+        ("ABCDE1", None),
+        ("E0017B", None),
+    ] {
+        let Event::LinkageResultObserved(seen) = decoded(result(text)) else { panic!() };
+        assert_eq!(seen.error_code.as_deref(), code, "{text}");
+    }
 }
 
 #[test]

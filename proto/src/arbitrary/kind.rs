@@ -16,6 +16,7 @@ use crate::event::{
     UnknownKind,
 };
 use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, StatementId, TerminalId};
+use crate::table;
 use crate::vocabulary::{
     Closes, CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder,
     LinkageKind, Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
@@ -51,7 +52,7 @@ pub(super) fn terminal() -> Vec<BoxedStrategy<Event>> {
         ComponentStateObserved { component: one_of(Component::ALL), state: one_of(ComponentState::ALL) }
         ReaderAttached {
             reader: reader(),
-            model: option::of(word()),
+            model: option::of(word(table::READER_MODELS)),
             vid: any::<Option<u16>>(),
             pid: any::<Option<u16>>(),
             role: one_of(ReaderRole::ALL),
@@ -75,7 +76,7 @@ pub(super) fn terminal() -> Vec<BoxedStrategy<Event>> {
             file_at: option::of(instant()),
             seen_for_ms: any::<u32>(),
             outcome: one_of(ReadOutcome::ALL),
-            error_code: option::of("[0-9A-Za-z]{1,16}"),
+            error_code: option::of("[A-Za-z]{0,4}[0-9]{1,5}"),
         }
         CollectionGap { source: one_of(GapSource::ALL), from: instant(), to: instant(), lost: any::<Option<u64>>() }
         SettingsTaken {
@@ -90,8 +91,8 @@ pub(super) fn terminal() -> Vec<BoxedStrategy<Event>> {
 pub(super) fn anyone() -> Vec<BoxedStrategy<Event>> {
     kinds! {
         SmartphoneReadAttested { os: one_of(PhoneOs::ALL), read_at: instant(), test: any::<bool>() }
-        SmartphoneReadFailed { cause: word(), read_at: instant() }
-        FallbackUsed { fallback: word(), used_at: instant() }
+        SmartphoneReadFailed { cause: word(table::CAUSES), read_at: instant() }
+        FallbackUsed { fallback: word(table::FALLBACKS), used_at: instant() }
         NoticeHung { notice: one_of(Notice::ALL), hung_at: instant() }
         FaceReaderRestarted { restarted_at: instant() }
         EntryWithdrawn { life: id(Life), seq: (1..=crate::arbitrary::LAST_SEQ).prop_map(Seq) }
@@ -112,7 +113,7 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         TerminalEnrolled { terminal: id(TerminalId) }
         TerminalRetired { terminal: id(TerminalId) }
         ReaderRoleAssigned { terminal: id(TerminalId), reader: reader(), role: one_of(ReaderRole::ALL) }
-        FaceReaderModelSet { model: word(), phone_native: one_of(PhoneNative::ALL) }
+        FaceReaderModelSet { model: word(table::READER_MODELS), phone_native: one_of(PhoneNative::ALL) }
         ReaderPurchased { item: one_of(Purchase::ALL), route: one_of(PurchaseRoute::ALL) }
         ReceptionArranged { arranged_at: instant() }
         ListingIntentSet { intent: one_of(Intent::ALL) }
@@ -120,8 +121,8 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         OptOutCallMade { called_at: instant(), reference: option::of(line()) }
         OptOutAcknowledged { acknowledged_at: instant() }
         OptOutWithdrawn { withdrawn_at: instant() }
-        AlertAcknowledged { flag: word() }
-        AlertSnoozed { flag: word(), until: instant() }
+        AlertAcknowledged { flag: flag() }
+        AlertSnoozed { flag: flag(), until: instant() }
         MaintenanceWindowSet { from: instant(), to: instant() }
         RecordSkipped { partition: 0..=i32::MAX, offset: 0..=i64::MAX }
         StatementWithdrawn { statement: id(StatementId) }
@@ -166,11 +167,15 @@ fn content() -> impl Strategy<Value = KindContent> {
 }
 
 fn version() -> impl Strategy<Value = String> {
-    "[0-9A-Za-z._+-]{1,64}"
+    "[0-9]{1,6}(\\.[0-9]{1,6}){1,3}"
 }
 
-fn word() -> impl Strategy<Value = String> {
-    "[0-9A-Za-z._-]{1,64}"
+fn word(table: &'static [&'static str]) -> impl Strategy<Value = String> {
+    sample::select(table).prop_map(str::to_owned)
+}
+
+fn flag() -> impl Strategy<Value = String> {
+    "[A-Za-z_]{1,64}"
 }
 
 fn code() -> impl Strategy<Value = String> {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::DecodeError;
 use crate::id::{Boot, FacilityId, Instance, Life, Session, SnapshotId, StatementId, TerminalId};
-use crate::time;
+use crate::{table, time};
 
 macro_rules! identifiers {
     ($($function:ident: $name:ident),* $(,)?) => {$(
@@ -42,22 +42,55 @@ pub(crate) fn optional(
     text.filter(|text| !text.is_empty()).map(check).transpose()
 }
 
+/// A version: numbers with dots, which is all that an agent takes from a file of the official software.
 pub(crate) fn version(field: &'static str, text: String) -> Result<String, DecodeError> {
-    let holds =
-        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b));
-    keep(holds, text, field, "a version: 1 to 64 of 0-9, A-Z, a-z and ._+-")
+    let number = |part: &str| (1..=6).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let holds = (2..=4).contains(&text.split('.').count()) && text.split('.').all(number);
+    keep(holds, text, field, "a version: 2 to 4 numbers of 1 to 6 digits, with dots between them")
 }
 
-/// An identifier of a table: reader models, causes, fallbacks, flags.
-pub(crate) fn word(field: &'static str, text: String) -> Result<String, DecodeError> {
+/// A word of `table`. One that could be a word of a newer version is read as `other`; see [`crate::table`].
+fn word(field: &'static str, text: String, table: &[&str], other: &str) -> Result<String, DecodeError> {
     let holds =
         (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    keep(holds, text, field, "an identifier of a table: 1 to 64 of 0-9, A-Z, a-z and ._-")
+    let text = keep(holds, text, field, "an identifier of a table: 1 to 64 of 0-9, A-Z, a-z and ._-")?;
+    Ok(if table.contains(&text.as_str()) { text } else { other.to_owned() })
 }
 
-pub(crate) fn error_code(field: &'static str, text: String) -> Result<String, DecodeError> {
+pub(crate) fn cause(field: &'static str, text: String) -> Result<String, DecodeError> {
+    word(field, text, table::CAUSES, table::OTHER_CAUSE)
+}
+
+pub(crate) fn fallback(field: &'static str, text: String) -> Result<String, DecodeError> {
+    word(field, text, table::FALLBACKS, table::OTHER_FALLBACK)
+}
+
+/// The model of a reader that a person names.
+pub(crate) fn named_model(field: &'static str, text: String) -> Result<String, DecodeError> {
+    word(field, text, table::READER_MODELS, table::OTHER_MODEL)
+}
+
+/// The model of a reader that a terminal recognised; an empty text, or one that is not in the table, is no model.
+pub(crate) fn model(field: &'static str, text: String) -> Result<Option<String>, DecodeError> {
+    let model = optional(Some(text), |text| named_model(field, text))?;
+    Ok(model.filter(|model| model != table::OTHER_MODEL))
+}
+
+/// The key of a flag. It has no digits, so that nothing that identifies somebody can be one.
+pub(crate) fn flag(field: &'static str, text: String) -> Result<String, DecodeError> {
+    let holds = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    keep(holds, text, field, "the key of a flag: 1 to 64 of A-Z, a-z and _")
+}
+
+/// The error code of a result file. The codes are not published: those that are known are up to 4 letters and then up to
+/// 5 digits. Another text is left out, and the observation is kept without it.
+pub(crate) fn error_code(field: &'static str, text: String) -> Result<Option<String>, DecodeError> {
     let holds = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    keep(holds, text, field, "an error code: 1 to 16 of 0-9, A-Z and a-z")
+    let text = keep(holds, text, field, "an error code: 1 to 16 of 0-9, A-Z and a-z")?;
+    let digits = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let is_shaped =
+        text.len() - digits.len() <= 4 && (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    Ok(is_shaped.then_some(text))
 }
 
 pub(crate) fn institution_code(field: &'static str, text: String) -> Result<String, DecodeError> {

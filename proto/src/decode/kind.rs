@@ -1,8 +1,8 @@
 //! Decodes the kinds of events, one arm for each.
 
 use super::field::{
-    boot, document, error_code, instant, institution_code, life, line, optional, place, prefecture, session, snapshot,
-    statement, terminal, usb, version, word,
+    boot, cause, document, error_code, fallback, flag, instant, institution_code, life, line, model, named_model,
+    optional, place, prefecture, session, snapshot, statement, terminal, usb, version,
 };
 use super::{DecodeError, seq};
 use crate::event::{
@@ -47,7 +47,7 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
         }),
         Kind::ReaderAttached(e) => Event::ReaderAttached(ReaderAttached {
             reader: ReaderKey(e.reader),
-            model: optional(Some(e.model), |text| word("model", text))?,
+            model: model("model", e.model)?,
             vid: e.vid.map(|number| usb("vid", number)).transpose()?,
             pid: e.pid.map(|number| usb("pid", number)).transpose()?,
             role: ReaderRole::from_wire(e.role),
@@ -75,7 +75,10 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             file_at: e.file_at_us.map(|micros| instant("file_at_us", micros)).transpose()?,
             seen_for_ms: e.seen_for_ms,
             outcome: ReadOutcome::from_wire(e.outcome),
-            error_code: optional(e.error_code, |text| error_code("error_code", text))?,
+            error_code: match e.error_code.filter(|text| !text.is_empty()) {
+                Some(text) => error_code("error_code", text)?,
+                None => None,
+            },
         }),
         Kind::CollectionGap(e) => Event::CollectionGap(CollectionGap {
             source: GapSource::from_wire(e.source),
@@ -94,11 +97,11 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             test: e.test,
         }),
         Kind::SmartphoneReadFailed(e) => Event::SmartphoneReadFailed(SmartphoneReadFailed {
-            cause: word("cause", e.cause)?,
+            cause: cause("cause", e.cause)?,
             read_at: instant("read_at_us", e.read_at_us)?,
         }),
         Kind::FallbackUsed(e) => Event::FallbackUsed(FallbackUsed {
-            fallback: word("fallback", e.fallback)?,
+            fallback: fallback("fallback", e.fallback)?,
             used_at: instant("used_at_us", e.used_at_us)?,
         }),
         Kind::NoticeHung(e) => Event::NoticeHung(NoticeHung {
@@ -136,7 +139,7 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             role: ReaderRole::from_wire(e.role),
         }),
         Kind::FaceReaderModelSet(e) => Event::FaceReaderModelSet(FaceReaderModelSet {
-            model: word("model", e.model)?,
+            model: named_model("model", e.model)?,
             phone_native: PhoneNative::from_wire(e.phone_native),
         }),
         Kind::ReaderPurchased(e) => Event::ReaderPurchased(ReaderPurchased {
@@ -160,9 +163,9 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
         Kind::OptOutWithdrawn(e) => {
             Event::OptOutWithdrawn(OptOutWithdrawn { withdrawn_at: instant("withdrawn_at_us", e.withdrawn_at_us)? })
         }
-        Kind::AlertAcknowledged(e) => Event::AlertAcknowledged(AlertAcknowledged { flag: word("flag", e.flag)? }),
+        Kind::AlertAcknowledged(e) => Event::AlertAcknowledged(AlertAcknowledged { flag: flag("flag", e.flag)? }),
         Kind::AlertSnoozed(e) => {
-            Event::AlertSnoozed(AlertSnoozed { flag: word("flag", e.flag)?, until: instant("until_us", e.until_us)? })
+            Event::AlertSnoozed(AlertSnoozed { flag: flag("flag", e.flag)?, until: instant("until_us", e.until_us)? })
         }
         Kind::MaintenanceWindowSet(e) => Event::MaintenanceWindowSet(MaintenanceWindowSet {
             from: instant("from_us", e.from_us)?,

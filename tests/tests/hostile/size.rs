@@ -143,7 +143,7 @@ async fn a_terminal_that_reads_no_answers_delays_nothing() -> Result<()> {
 async fn the_largest_possible_batch_is_accepted() -> Result<()> {
     let mut siege = Siege::begin("hostile-largest").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
-    let text = Some("9".repeat(64));
+    let text = Some("999999.999999.999999.999999".to_owned());
     let largest = wire::Event {
         kind: Some(Kind::SoftwareVersionsObserved(wire::SoftwareVersionsObserved {
             com_app: text.clone(),

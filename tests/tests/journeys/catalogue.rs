@@ -6,6 +6,7 @@ use std::path::Path;
 
 use yomitori_agent::sources::desk::choices;
 use yomitori_facility::{Cause, Fallback};
+use yomitori_proto::table;
 
 fn identifiers(file: &str, table: &str, wanted: impl Fn(&toml::Table) -> bool) -> anyhow::Result<BTreeSet<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
@@ -21,6 +22,24 @@ fn face_readers_have_the_same_names_at_the_terminal_and_at_the_server() -> anyho
     let clinic = identifiers("agent/observation/catalogue.toml", "reader", |row| row.contains_key("phone_native"))?;
     assert!(!centre.is_empty());
     assert_eq!(clinic, centre);
+    Ok(())
+}
+
+#[test]
+fn the_contract_accepts_the_words_of_the_tables() -> anyhow::Result<()> {
+    let words = |table: &[&str]| table.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
+    let causes = identifiers("server/facility/data/causes.toml", "cause", |_| true)?;
+    assert_eq!(words(table::CAUSES), causes);
+    assert!(causes.contains(table::OTHER_CAUSE));
+    let fallbacks = identifiers("server/facility/data/fallbacks.toml", "fallback", |_| true)?;
+    assert_eq!(words(table::FALLBACKS), fallbacks);
+    assert!(fallbacks.contains(table::OTHER_FALLBACK));
+    // Models that were renamed stay in the contract, because statements name them.
+    let models = identifiers("agent/observation/catalogue.toml", "reader", |_| true)?;
+    let former: BTreeSet<_> = words(table::READER_MODELS).difference(&models).cloned().collect();
+    assert_eq!(former, words(&["almex-mynatouch", "panasonic-xc-stfr1j-mn"]));
+    assert!(models.is_subset(&words(table::READER_MODELS)));
+    assert!(!table::READER_MODELS.contains(&table::OTHER_MODEL));
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! each byte. Then every place is searched for the data in every encoding. The test also shows that the search works:
 //! on the input, on planted data, and by harmless data that must be in each place.
 
+mod contract;
 mod listener;
 mod patient;
 mod place;
