@@ -63,7 +63,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     std::fs::create_dir_all(&config.state_dir).map_err(DaemonError::StateDir)?;
     let identity = Identity::load(&config.state_dir)?.ok_or(DaemonError::NotEnrolled)?;
     let terminal = identity.terminal();
-    let spool = Arc::new(Spool::open(&config.state_dir, terminal, config.spool_budget, clock::now())?);
+    let spool = Arc::new(Spool::open(&config.state_dir, identity.peer(), config.spool_budget, clock::now())?);
     let (kept, kept_last) = watch::channel(spool.last());
     let unsent = spool.last().0 + 1 - spool.first_unacknowledged().0;
     telemetry::started(VERSION, terminal, spool.life(), unsent);
@@ -75,7 +75,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let recorder_spool = Arc::clone(&spool);
     let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&recorder_spool, &signals, &kept));
     report_start(&config, &limit, &spool, &outlet)?;
-    let sources = start(&config, &identity, &limit, &spool, &outlet)?;
+    let sources = start(&config, &limit, &spool, &outlet)?;
 
     let desk_closing = CancellationToken::new();
     let desk =
@@ -138,12 +138,12 @@ fn unexpected_end<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>)
 
 fn start(
     config: &Config,
-    identity: &Identity,
     limit: &Arc<Limit>,
     spool: &Spool,
     outlet: &Outlet,
 ) -> Result<Vec<RunningSource>, DaemonError> {
-    let terminal = identity.terminal();
+    // After another enrolment, readers keep their keys and files that were reported are not reported again.
+    let terminal = spool.first_owner();
     let mut sources = vec![pcsc::start(terminal, config.roles.clone(), outlet.clone()).map_err(DaemonError::Thread)?];
     if watches_folders(config) {
         let limit = Arc::clone(limit);

@@ -14,6 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use yomitori_proto::id::{FacilityId, TerminalId};
+use yomitori_proto::uplink::Peer;
 
 pub use certificate::CertificateError;
 
@@ -67,6 +68,12 @@ impl Identity {
     #[must_use]
     pub const fn facility(&self) -> FacilityId {
         self.facility
+    }
+
+    /// Both.
+    #[must_use]
+    pub const fn peer(&self) -> Peer {
+        Peer { terminal: self.terminal, facility: self.facility }
     }
 
     /// The certificate of the authority that must have issued the server's certificate.

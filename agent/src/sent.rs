@@ -23,6 +23,9 @@ pub enum SentMessage<'a> {
         first_unacknowledged: Seq,
         agent_version: &'a str,
         way: Way,
+        /// The identifiers that it had before.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        former: &'a [TerminalId],
     },
     Observation(&'a Observation),
     KeepAlive {
@@ -116,6 +119,7 @@ mod tests {
                 first_unacknowledged: Seq(number),
                 agent_version: &version,
                 way: Way::Direct,
+                former: &[],
             });
             log.write(at, all).unwrap();
         }

@@ -8,12 +8,16 @@
 //! * A full disk acts like a smaller budget: the spool removes the least valuable observations until new ones fit.
 //!   Observations that still do not fit are counted, and the count is stored with the next one that fits.
 //! * A broken file is set aside and never written again; a new life begins and reports the loss.
+//! * A terminal that is enrolled again for the same facility continues its life under its new identifier. The spool of
+//!   another facility is set aside and never sent.
 
 mod budget;
 mod entries;
 mod error;
 mod file;
+mod meta;
 mod open;
+mod owner;
 mod record;
 
 use std::fmt;
@@ -26,6 +30,7 @@ use uuid::Uuid;
 use yomitori_observation::Sighting;
 use yomitori_proto::event::{CollectionGap, Event, Observation, Speaker};
 use yomitori_proto::id::{Boot, Life, Seq, TerminalId};
+use yomitori_proto::uplink::Peer;
 use yomitori_proto::vocabulary::GapSource;
 
 use crate::outlet::FileMark;
@@ -33,19 +38,13 @@ use budget::Loss;
 use entries::ENTRIES;
 pub use error::{OpenError, SpoolError};
 use file::File;
+use meta::{FORMAT, LAST, LIFE, META, RELEASED, STARTED, STOPPED, id, number};
+use owner::Owner;
 use record::{OBSERVATIONS, decoded, encoded};
 
 /// By folder and name.
 const MARKS: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("marks");
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-const FORMAT: &str = "format";
-const LIFE: &str = "life";
-const TERMINAL: &str = "terminal";
-const LAST: &str = "last";
-const RELEASED: &str = "released";
-const STARTED: &str = "started";
-const STOPPED: &str = "stopped";
 const THIS_FORMAT: u64 = 1;
 /// When the disk is full, the write is retried with the spool reduced to these percentages of the present size. The
 /// first retry reduces nothing, because reopening the file may free enough space.
@@ -54,6 +53,7 @@ const RETRY_AT_PERCENT: [u64; 4] = [100, 90, 60, 20];
 /// See the head of this file.
 pub struct Spool {
     life: Life,
+    owner: Owner,
     budget: u64,
     /// Locked during a whole write, so that numbers are assigned in the order in which observations are stored.
     inner: Mutex<OpenSpool>,
@@ -87,11 +87,11 @@ impl fmt::Debug for Spool {
 }
 
 impl Spool {
-    /// The spool in `database`, which is empty or was initialised by this function. `None` if it belongs to another
-    /// terminal.
-    pub fn within(database: Database, terminal: TerminalId, budget: u64) -> Result<Option<Self>, OpenError> {
+    /// The spool in `database`, which is empty or was initialised by this function. It is refused if it belongs to
+    /// another facility; that of the same terminal under an earlier identity is continued.
+    pub fn within(database: Database, peer: Peer, budget: u64) -> Result<Self, OpenError> {
         let write = database.begin_write().map_err(SpoolError::from)?;
-        let (life, last, released, bytes) = {
+        let (owner, life, ends) = {
             let mut meta = write.open_table(META).map_err(SpoolError::from)?;
             write.open_table(MARKS).map_err(SpoolError::from)?;
             write.open_table(ENTRIES).map_err(SpoolError::from)?;
@@ -100,31 +100,25 @@ impl Spool {
                 Some(THIS_FORMAT) => {}
                 None => {
                     let (format, zero) = (THIS_FORMAT.to_be_bytes(), 0_u64.to_be_bytes());
-                    let (life, terminal) = (Uuid::new_v4(), terminal.to_bytes());
-                    let born: [(&str, &[u8]); 5] = [
-                        (FORMAT, &format),
-                        (LIFE, life.as_bytes()),
-                        (TERMINAL, &terminal),
-                        (LAST, &zero),
-                        (RELEASED, &zero),
-                    ];
+                    let life = Uuid::new_v4();
+                    let born: [(&str, &[u8]); 4] =
+                        [(FORMAT, &format), (LIFE, life.as_bytes()), (LAST, &zero), (RELEASED, &zero)];
                     for (name, value) in born {
                         meta.insert(name, value).map_err(SpoolError::from)?;
                     }
+                    owner::give(&mut meta, peer)?;
                 }
                 Some(format) => return Err(OpenError::Newer { format }),
             }
-            if id(&meta, TERMINAL)? != Some(terminal.0) {
-                return Ok(None);
-            }
             let life = id(&meta, LIFE)?.ok_or(OpenError::Broken)?;
-            let last = number(&meta, LAST)?.ok_or(OpenError::Broken)?;
-            let released = number(&meta, RELEASED)?.ok_or(OpenError::Broken)?;
-            (Life(life), Seq(last), Seq(released), budget::used_bytes(&observations)?)
+            let last = Seq(number(&meta, LAST)?.ok_or(OpenError::Broken)?);
+            let released = Seq(number(&meta, RELEASED)?.ok_or(OpenError::Broken)?);
+            let owner = owner::claim(&mut meta, peer, last, released)?;
+            (owner, Life(life), SpoolEnds { last, released, bytes: budget::used_bytes(&observations)? })
         };
         write.commit().map_err(SpoolError::from)?;
-        let inner = OpenSpool { file: File::new(database), ends: SpoolEnds { last, released, bytes }, lost: None };
-        Ok(Some(Self { life, budget, inner: Mutex::new(inner) }))
+        let inner = OpenSpool { file: File::new(database), ends, lost: None };
+        Ok(Self { life, owner, budget, inner: Mutex::new(inner) })
     }
 
     /// Lets the spool recover from a full disk: `open` reopens the database.
@@ -138,6 +132,19 @@ impl Spool {
     #[must_use]
     pub const fn life(&self) -> Life {
         self.life
+    }
+
+    /// The terminal for which this spool began. The keys of readers and the marks of files are made with it, so that they
+    /// stay the same when the terminal is enrolled again.
+    #[must_use]
+    pub const fn first_owner(&self) -> TerminalId {
+        self.owner.first
+    }
+
+    /// The former identifiers of this terminal under which observations that are not acknowledged may have been sent.
+    #[must_use]
+    pub fn former_owners(&self) -> Vec<TerminalId> {
+        self.owner.former_of(self.first_unacknowledged())
     }
 
     /// The highest number that is stored.
@@ -326,16 +333,4 @@ fn append(
     table.insert(ends.last.0, value.as_slice())?;
     ends.bytes += budget::cost(&value);
     Ok(value)
-}
-
-type Meta<'a> = redb::Table<'a, &'static str, &'static [u8]>;
-
-fn number(meta: &Meta<'_>, name: &str) -> Result<Option<u64>, SpoolError> {
-    let value = meta.get(name)?;
-    Ok(value.and_then(|value| value.value().try_into().ok()).map(u64::from_be_bytes))
-}
-
-fn id(meta: &Meta<'_>, name: &str) -> Result<Option<Uuid>, SpoolError> {
-    let value = meta.get(name)?;
-    Ok(value.and_then(|value| Uuid::from_slice(value.value()).ok()))
 }

@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
@@ -13,7 +14,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use yomitori_observation::Sighting;
-use yomitori_proto::id::{Life, ReaderKey, Seq, Session, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, ReaderKey, Seq, Session, TerminalId};
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, SettingsOutcome};
 
 use yomitori_base::error::chain;
@@ -79,13 +80,17 @@ pub fn disk_full(lost: usize) {
     error!(lost, "The disk is full: observations can't be stored and are counted as lost; free some space.");
 }
 
-pub fn spool_set_aside(life: Life, because: Option<Cause<'_>>) {
-    match because {
-        Some(cause) => {
-            error!(%life, error = chain(cause), "The spool is broken and is set aside; a new life begins.");
-        }
-        None => warn!(%life, "The spool belongs to another terminal and is set aside; a new life begins."),
-    }
+pub fn spool_broken(life: Life, because: Cause<'_>) {
+    error!(%life, error = chain(because), "The spool is broken and is set aside; a new life begins.");
+}
+
+/// `facility` is absent in a spool that only an older version has opened.
+pub fn spool_of_others(life: Life, facility: Option<FacilityId>, to: &Path) {
+    let (facility, to) = (facility.map(|id| id.to_string()), to.display());
+    warn!(
+        %life, facility, %to,
+        "The spool belongs to another facility and is set aside unsent (see `yomitori-agent check`); a new life begins."
+    );
 }
 
 pub fn pcsc_lost(error: pcsc::Error) {

@@ -14,7 +14,8 @@ use yomitori_agent::clock;
 use yomitori_agent::identity::Identity;
 use yomitori_agent::spool::Spool;
 use yomitori_proto::event::Event;
-use yomitori_proto::id::{Seq, TerminalId};
+use yomitori_proto::id::{FacilityId, Seq, TerminalId};
+use yomitori_proto::uplink::Peer;
 use yomitori_proto::vocabulary::{GapSource, LinkageKind, StartReason, StopReason};
 
 const HERE: Uuid = Uuid::from_u128(1);
@@ -92,7 +93,8 @@ fn until(what: &str, holds: impl Fn() -> bool) -> anyhow::Result<()> {
 
 /// The events in the spool, except those that depend on the machine of the test.
 fn events(state: &Path) -> anyhow::Result<Vec<Event>> {
-    let spool = Spool::open(state, TerminalId(HERE), 1 << 20, clock::now())?;
+    let spool =
+        Spool::open(state, Peer { terminal: TerminalId(HERE), facility: FacilityId(HERE) }, 1 << 20, clock::now())?;
     let events = spool.after(Seq::NONE, usize::MAX)?.into_iter().map(|observation| observation.event);
     Ok(events.filter(|event| !matches!(event, Event::SoftwareVersionsObserved(_) | Event::ReaderBlocked(_))).collect())
 }

@@ -13,11 +13,15 @@ use yomitori_agent::spool::{EarlierStart, OpenError, Spool};
 use yomitori_observation::Sighting;
 use yomitori_proto::encode;
 use yomitori_proto::event::{AgentStopped, Event, LinkageResultObserved, TapObserved};
-use yomitori_proto::id::{Boot, ReaderKey, Seq, TerminalId};
+use yomitori_proto::id::{Boot, FacilityId, ReaderKey, Seq, TerminalId};
+use yomitori_proto::uplink::Peer;
 use yomitori_proto::vocabulary::{GapSource, LinkageFolder, LinkageKind, Medium, ReadOutcome, StopReason};
 use yomitori_proto::wire;
 
-const HERE: TerminalId = TerminalId(Uuid::from_u128(1));
+const HERE: Peer = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
+/// After another enrolment.
+const AGAIN: Peer = Peer { terminal: TerminalId(Uuid::from_u128(3)), ..HERE };
+const ELSEWHERE: Peer = Peer { facility: FacilityId(Uuid::from_u128(4)), ..AGAIN };
 const PLENTY: u64 = 64 * 1024 * 1024;
 
 fn at(second: i64) -> DateTime<Utc> {
@@ -147,16 +151,82 @@ fn a_second_agent_in_the_same_folder_is_rejected() {
     open(dir.path(), PLENTY).unwrap();
 }
 
+fn open_as(peer: Peer, dir: &Path) -> Spool {
+    Spool::open(dir, peer, PLENTY, at(1_000_000)).expect("there is always a spool")
+}
+
 #[test]
-fn the_spool_of_another_terminal_is_set_aside_and_its_loss_reported() {
+fn a_terminal_that_is_enrolled_again_goes_on_with_its_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path(), PLENTY).unwrap();
+    let life = spool.life();
+    let mark = FileMark { folder: 1, name: 7 };
+    spool.keep(&[sighting(2, 1), sighting(2, 2), sighting(2, 3)], &[mark], &[]).unwrap();
+    spool.release(Seq(1)).unwrap();
+    assert_eq!((spool.first_owner(), spool.former_owners()), (HERE.terminal, vec![]));
+    drop(spool);
+
+    for _ in 0..2 {
+        let spool = open_as(AGAIN, dir.path());
+        assert_eq!((spool.life(), spool.last(), spool.first_unacknowledged()), (life, Seq(3), Seq(2)));
+        assert_eq!(all(&spool), [(Seq(2), sighting(2, 2).event), (Seq(3), sighting(2, 3).event)]);
+        assert_eq!(spool.marks().unwrap(), [mark]);
+        assert_eq!((spool.first_owner(), spool.former_owners()), (HERE.terminal, vec![HERE.terminal]));
+    }
+    // And once more, before all of it is acknowledged.
+    let third = Peer { terminal: TerminalId(Uuid::from_u128(5)), ..HERE };
+    let spool = open_as(AGAIN, dir.path());
+    assert_eq!(spool.keep(&[sighting(2, 4)], &[], &[]).unwrap(), Seq(4));
+    drop(spool);
+    let spool = open_as(third, dir.path());
+    assert_eq!((spool.life(), spool.first_owner()), (life, HERE.terminal));
+    assert_eq!(spool.former_owners(), [HERE.terminal, AGAIN.terminal]);
+    spool.release(Seq(3)).unwrap();
+    assert_eq!(spool.former_owners(), [AGAIN.terminal]);
+    spool.release(Seq(4)).unwrap();
+    assert_eq!(spool.former_owners(), []);
+}
+
+#[test]
+fn the_spool_of_another_facility_is_set_aside_and_none_replaces_an_earlier_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lives = std::collections::BTreeSet::new();
+    for (number, peer) in [HERE, ELSEWHERE, HERE, ELSEWHERE].into_iter().enumerate() {
+        let spool = open_as(peer, dir.path());
+        assert!(lives.insert(spool.life()), "a new life");
+        assert_eq!((all(&spool).len(), spool.first_owner()), (0, peer.terminal), "nothing of the other facility");
+        for second in 0..=number {
+            spool.keep(&[sighting(2, second as i64)], &[], &[]).unwrap();
+        }
+        drop(spool);
+        let aside: Vec<u64> = Spool::of_others(dir.path()).unwrap().into_iter().map(|(_, waiting)| waiting).collect();
+        assert_eq!(aside, (1..=number as u64).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_spool_of_which_nobody_knows_the_facility_is_set_aside_and_its_loss_reported() {
     let dir = tempfile::tempdir().unwrap();
     let spool = open(dir.path(), PLENTY).unwrap();
     let life = spool.life();
     spool.keep(&[sighting(2, 1)], &[], &[]).unwrap();
     drop(spool);
-    let spool = Spool::open(dir.path(), TerminalId(Uuid::from_u128(2)), PLENTY, at(1_000_000)).unwrap();
+    // As an older version left it.
+    let database = redb::Database::open(dir.path().join("spool.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    let meta: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+    assert!(write.open_table(meta).unwrap().remove("facility").unwrap().is_some());
+    write.commit().unwrap();
+    drop(database);
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(dir.path().join("spool.redb"), copy.path().join("spool.redb")).unwrap();
+
+    let spool = open_as(AGAIN, dir.path());
     assert_ne!(spool.life(), life);
     assert!(matches!(&all(&spool)[..], [(Seq(1), Event::CollectionGap(gap))] if gap.source == GapSource::Spool));
+    // Once its own terminal has opened it, the facility is known.
+    drop(open_as(HERE, copy.path()));
+    assert_eq!(open_as(AGAIN, copy.path()).life(), life);
 }
 
 #[test]

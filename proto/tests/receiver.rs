@@ -33,6 +33,7 @@ fn hello(Peer { terminal, facility }: Peer, first_unacknowledged: u64) -> wire::
         sent_at: DateTime::UNIX_EPOCH,
         way: Way::Unknown,
         takes_settings: false,
+        former: Vec::new(),
     })
 }
 

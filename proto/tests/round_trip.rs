@@ -132,6 +132,7 @@ fn hello_after(after: u64) -> wire::Up {
         sent_at: DateTime::UNIX_EPOCH,
         way: Way::Relay,
         takes_settings: true,
+        former: Vec::new(),
     })
 }
 

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod enrol;
+mod former;
 pub mod limits;
 pub mod operator;
 pub mod pace;

@@ -175,6 +175,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         presence: presence.clone(),
         limits: limits::watch(store.clone(), stop.clone()),
         pace: Arc::default(),
+        store: store.clone(),
         stop: stop.clone(),
         open: open.clone(),
     };

@@ -102,6 +102,15 @@ pub fn unknown_kinds_accepted(observations: usize) {
     counter!("fleet_server_unknown_observations_total").increment(u64::try_from(observations).unwrap_or(u64::MAX));
 }
 
+/// What the terminal sent before it was enrolled again may be folded twice, where it never learned that it had arrived.
+pub fn enrolment_not_folded(peer: Peer) {
+    warn!(terminal = %peer.terminal, facility = %peer.facility, "the enrolment is not folded yet; what was sent before it may come twice");
+}
+
+pub fn former_observations_not_read(peer: Peer, error: Cause<'_>) {
+    warn!(terminal = %peer.terminal, error = chain(error), "failed to look for what a terminal sent before its enrolment; it retries");
+}
+
 /// librdkafka gave up for good; a new producer takes over.
 pub fn producer_replaced(reason: &str) {
     counter!("fleet_server_producers_replaced_total").increment(1);

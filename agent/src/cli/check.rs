@@ -108,6 +108,17 @@ fn state(list: &mut Checklist, config: &Config) -> io::Result<Option<Identity>> 
         }
         Err(error) => list.todo("スプール spool", chain(&error))?,
     }
+    for (path, waiting) in Spool::of_others(dir).unwrap_or_default() {
+        list.todo(
+            "別施設のスプール other",
+            format_args!(
+                "{} に、以前登録していた別の施設の未送信 {waiting} 件があり、送信されません。不要なら削除してください / \
+                 {waiting} unsent observations of another facility, for which this terminal was enrolled before, and which are \
+                 never sent; delete the file if nobody needs them",
+                path.display()
+            ),
+        )?;
+    }
     Ok(Some(identity))
 }
 

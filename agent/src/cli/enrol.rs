@@ -11,20 +11,26 @@ use crate::connect::{Mode, RELAY_WITHIN, Route};
 use crate::identity::Identity;
 use crate::identity::enrol;
 use crate::identity::token::Token;
-use crate::system;
+use crate::spool::Spool;
+use crate::{clock, system};
 
 pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(), Failure> {
     let token: Token = token.parse().map_err(|error| Failure::Usage(anyhow::Error::new(error)))?;
     system::private_folder(&config.state_dir)
         .with_context(|| format!("failed to create the folder `{}`", config.state_dir.display()))?;
-    if let Ok(Some(identity)) = Identity::load(&config.state_dir)
-        && !again
-    {
-        let terminal = identity.terminal();
-        return Err(Failure::Todo(anyhow!(
-            "this terminal is enrolled as {terminal} (nothing to do; to enrol it again, add --again) \
-             / この端末は登録済みです。やり直す場合は --again を付けてください"
-        )));
+    if let Ok(Some(identity)) = Identity::load(&config.state_dir) {
+        if !again {
+            let terminal = identity.terminal();
+            return Err(Failure::Todo(anyhow!(
+                "this terminal is enrolled as {terminal} (nothing to do; to enrol it again, add --again) \
+                 / この端末は登録済みです。やり直す場合は --again を付けてください"
+            )));
+        }
+        // An older version has not written down for which facility the spool is. If the agent is running, it has done that.
+        let now = clock::now();
+        if matches!(Spool::waiting(&config.state_dir), Ok(Some(_))) {
+            drop(Spool::open(&config.state_dir, identity.peer(), config.spool_budget, now));
+        }
     }
     let route = Route::open(config.server.clone(), config.mode.clone()).context(
         "failed to listen for a relay at `connect.listen` (if the agent is running, stop it first) / エージェントを停止してから実行してください",

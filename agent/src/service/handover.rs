@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::address::ServerAddress;
 use crate::config::{self, Config, ConfigError};
 use crate::identity::token::{Token, TokenError};
+use crate::spool::Spool;
 use crate::{clock, system};
 use yomitori_base::file;
 
@@ -133,7 +134,8 @@ pub const STATE: [&str; 9] = [
 /// sent, the configuration. Both folders go if nothing else is in them: people may have named any folder.
 pub fn purge(path: &Path) -> Result<(), HandoverError> {
     if let Ok(config) = Config::read(path) {
-        let ours = STATE.iter().map(|name| config.state_dir.join(name));
+        let ours =
+            STATE.iter().map(|name| config.state_dir.join(name)).chain(Spool::paths_of_others(&config.state_dir));
         purge_files(&config.state_dir, ours)?;
     }
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
@@ -141,7 +143,7 @@ pub fn purge(path: &Path) -> Result<(), HandoverError> {
     new.push(".new");
     // Where a configuration can't be read any more, its folder of state is the one of an installation.
     let state = folder.join("state");
-    purge_files(&state, STATE.iter().map(|name| state.join(name)))?;
+    purge_files(&state, STATE.iter().map(|name| state.join(name)).chain(Spool::paths_of_others(&state)))?;
     purge_files(folder, [path.to_owned(), PathBuf::from(new), token_file(path)])
 }
 

@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use yomitori_proto::id::FacilityId;
+
 /// Why the spool can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -12,6 +14,11 @@ pub enum OpenError {
     Newer { format: u64 },
     #[error("the spool is broken")]
     Broken,
+    #[error("the spool belongs to another facility")]
+    OtherOwner {
+        /// `None` if only an older version has opened it.
+        facility: Option<FacilityId>,
+    },
     #[error("failed to read or write `{path}` (check that it belongs to the agent's user and that the disk has room)")]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]

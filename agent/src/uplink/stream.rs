@@ -207,12 +207,13 @@ impl<'a> SpoolUploader<'a> {
             match transmit {
                 Transmit::Hello { first_unacknowledged } => {
                     let terminal = self.identity.terminal();
-                    let way = self.way;
+                    let (way, former) = (self.way, self.spool.former_owners());
                     self.record_sent([SentMessage::Hello {
                         terminal,
                         first_unacknowledged,
                         agent_version: VERSION,
                         way,
+                        former: &former,
                     }])?;
                     let hello = Hello {
                         terminal,
@@ -223,6 +224,7 @@ impl<'a> SpoolUploader<'a> {
                         sent_at: now.wall,
                         way,
                         takes_settings: self.observer.is_some_and(|observer| observer.limit.is_some()),
+                        former,
                     };
                     self.nudge.greeted(now.steady);
                     send(up, hello.into()).await?;

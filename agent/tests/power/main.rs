@@ -13,13 +13,14 @@ use uuid::Uuid;
 use yomitori_agent::outlet::FileMark;
 use yomitori_agent::spool::{Spool, SpoolError};
 use yomitori_proto::event::Event;
-use yomitori_proto::id::{Life, Seq, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::uplink::Peer;
 use yomitori_proto::vocabulary::GapSource;
 
 use disk::Backend;
 use model::{Asked, Content, at, sighting};
 
-const HERE: TerminalId = TerminalId(Uuid::from_u128(1));
+const HERE: Peer = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
 const CUTS: u64 = 1_000;
 const BUDGET: u64 = 12 * 1024;
 
@@ -63,7 +64,7 @@ impl World {
         };
         let opened = create().map(|database| Spool::within(database, HERE, BUDGET));
         match opened {
-            Ok(Ok(spool)) => Some(spool.expect("it is this terminal's").reopened_by(create)),
+            Ok(Ok(spool)) => Some(spool.reopened_by(create)),
             failed => {
                 let had_power = self.disk.with(|disk| disk.has_power());
                 assert!(!had_power, "the file is whole, and yet: {:?}", failed.map(|_| "the database opens"));

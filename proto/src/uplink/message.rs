@@ -23,6 +23,13 @@ pub struct Hello {
     pub way: Way,
     /// Whether the terminal accepts [`Settings`]; an older agent would end the stream.
     pub takes_settings: bool,
+    /// The terminals under whose identifiers the next observations may be in the log already.
+    pub former: Vec<TerminalId>,
+}
+
+impl Hello {
+    /// At most this many former identifiers.
+    pub const FORMER: usize = 8;
 }
 
 /// The server's answer to [`Hello`].
@@ -102,8 +109,16 @@ impl TryFrom<wire::Hello> for Hello {
             sent_at: decode::field::instant("sent_at_us", hello.sent_at_us)?,
             way: Way::from_wire(hello.way),
             takes_settings: hello.takes_settings,
+            former: former(&hello.former)?,
         })
     }
+}
+
+fn former(all: &[Vec<u8>]) -> Result<Vec<TerminalId>, DecodeError> {
+    if all.len() > Hello::FORMER {
+        return Err(DecodeError::Number { field: "former", range: "at most 8" });
+    }
+    all.iter().map(|one| decode::field::terminal("former", one)).collect()
 }
 
 impl From<Hello> for wire::Up {
@@ -117,6 +132,7 @@ impl From<Hello> for wire::Up {
             sent_at_us: to_micros(hello.sent_at),
             way: hello.way.to_wire(),
             takes_settings: hello.takes_settings,
+            former: hello.former.into_iter().map(TerminalId::to_bytes).collect(),
         };
         Self { message: Some(up::Message::Hello(hello)) }
     }

@@ -265,6 +265,7 @@ impl World {
                     sent_at: DateTime::UNIX_EPOCH,
                     way: Way::Direct,
                     takes_settings: false,
+                    former: Vec::new(),
                 }),
             };
             self.fly_up(message);

@@ -19,12 +19,14 @@ use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, R
 use yomitori_proto::vocabulary::DisconnectReason;
 use yomitori_proto::wire;
 
+use crate::ingest::former::FormerObservations;
 use crate::ingest::limits::Limits;
 use crate::ingest::pace::Pace;
 use crate::ingest::presence::Presence;
 use crate::ingest::service::uplink_server::Uplink;
 use crate::ingest::tls::Caller;
 use crate::log::kafka::Appender;
+use crate::store::Store;
 use crate::store::heard::Heard;
 use crate::{clock, telemetry};
 use yomitori_base::crash;
@@ -49,6 +51,7 @@ pub struct UplinkService {
     pub presence: Presence,
     pub limits: Limits,
     pub pace: Arc<Pace>,
+    pub store: Store,
     pub stop: CancellationToken,
     /// Streams whose end is not recorded yet.
     pub open: TaskTracker,
@@ -80,6 +83,8 @@ impl Uplink for UplinkService {
             answers,
             limits: self.limits.clone(),
             pace: Arc::clone(&self.pace),
+            store: self.store.clone(),
+            former: FormerObservations::default(),
             sent: None,
             life: None,
         };
@@ -97,6 +102,9 @@ struct Stream {
     answers: mpsc::Sender<Result<wire::Down, Status>>,
     limits: Limits,
     pace: Arc<Pace>,
+    store: Store,
+    /// What this terminal sent before it was enrolled again.
+    former: FormerObservations,
     /// The settings that were last sent to the terminal; `None` until it has said that it accepts any.
     sent: Option<Option<Settings>>,
     /// Known after the greeting.
@@ -155,6 +163,11 @@ impl Stream {
         let mut pause = None;
         let answer: Option<Answer> = match effect {
             Effect::Greet { hello, welcome } => {
+                let former = FormerObservations::read(&self.store, self.peer, &hello).await;
+                self.former = former.map_err(|error| {
+                    telemetry::former_observations_not_read(self.peer, &error);
+                    StreamEnd::Refused(Status::unavailable("the database is unavailable; retry later"))
+                })?;
                 let connected = TerminalConnected {
                     terminal: self.peer.terminal,
                     session: self.session,
@@ -175,10 +188,13 @@ impl Stream {
                 }
                 None
             }
-            Effect::Append { observations, sent_at, through } => {
+            Effect::Append { mut observations, sent_at, through } => {
                 let life = self.life.expect("the receiver greets before it takes a batch");
                 pause = self.pace.observations(self.peer, observations.len(), Instant::now());
-                self.append(life, sent_at, observations).await?;
+                self.former.remove_from(&mut observations);
+                if !observations.is_empty() {
+                    self.append(life, sent_at, observations).await?;
+                }
                 receiver.appended(through)
             }
             Effect::Answer(answer) => Some(answer),

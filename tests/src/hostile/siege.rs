@@ -141,6 +141,7 @@ impl Intruder {
             sent_at_us: time::to_micros(clock::now()),
             way: 0,
             takes_settings: false,
+            former: Vec::new(),
         }
     }
 

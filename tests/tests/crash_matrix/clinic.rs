@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use yomitori_agent::identity::Identity;
 use yomitori_agent::spool::Spool;
 use yomitori_proto::id::{Life, TerminalId};
+use yomitori_proto::uplink::Peer;
 use yomitori_simulation::clock;
 use yomitori_tests::oracle::{Kept, gather};
 use yomitori_tests::storm::Victim;
@@ -28,7 +29,7 @@ const BUDGET: u64 = 64 << 20;
 /// One terminal.
 pub(crate) struct Clinic {
     pub(crate) agent: Agent,
-    terminal: TerminalId,
+    peer: Peer,
     journal: PathBuf,
     desk: JoinHandle<Result<u64>>,
     closing: CancellationToken,
@@ -40,10 +41,10 @@ impl Clinic {
         let plan = Plan { build: Build::CrashPoints, ..Plan::default() };
         let agent = Agent::prepare(world, &server.uplink, plan)?;
         agent.enrol(server, code).await?;
-        let terminal = Identity::load(&agent.state)?.context("the terminal has enrolled")?.terminal();
+        let peer = Identity::load(&agent.state)?.context("the terminal has enrolled")?.peer();
         let closing = CancellationToken::new();
         let desk = tokio::spawn(desk(agent.face.clone(), closing.clone()));
-        let mut clinic = Self { journal: agent.state.with_file_name("kept"), agent, terminal, desk, closing };
+        let mut clinic = Self { journal: agent.state.with_file_name("kept"), agent, peer, desk, closing };
         clinic.start(None)?;
         Ok(clinic)
     }
@@ -59,7 +60,7 @@ impl Clinic {
         let lives = gather::journal(&self.journal)?;
         ensure!(lives.len() == 1, "{} lives of one terminal", lives.len());
         let (life, numbers) = lives.into_iter().next().context("nothing was kept")?;
-        Ok((self.terminal, life, numbers.last().copied().unwrap_or_default()))
+        Ok((self.peer.terminal, life, numbers.last().copied().unwrap_or_default()))
     }
 
     /// Whether the agent has received the acknowledgement of everything up to `seq`.
@@ -73,12 +74,12 @@ impl Clinic {
 
     /// The observations that the terminal has kept. Its agent must have ended.
     pub(crate) fn kept(&self) -> Result<Vec<Kept>> {
-        let spool = Spool::open(&self.agent.state, self.terminal, BUDGET, clock::now())?;
+        let spool = Spool::open(&self.agent.state, self.peer, BUDGET, clock::now())?;
         let mut lives = gather::journal(&self.journal)?;
         lives.entry(spool.life()).or_default();
         let kept = |(life, journal): (Life, Vec<u64>)| {
             let last = if life == spool.life() { spool.last().0 } else { journal.last().copied().unwrap_or_default() };
-            Kept { terminal: self.terminal, life, journal, last }
+            Kept { terminal: self.peer.terminal, life, journal, last }
         };
         Ok(lives.into_iter().map(kept).collect())
     }

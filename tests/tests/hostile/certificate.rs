@@ -38,6 +38,7 @@ fn hello(peer: Peer) -> Vec<u8> {
         sent_at_us: clock::now().timestamp_micros(),
         way: 0,
         takes_settings: false,
+        former: Vec::new(),
     };
     said(&[wire::Up { message: Some(up::Message::Hello(hello)) }])
 }

@@ -94,6 +94,8 @@ async fn a_stream_that_violates_the_protocol_is_rejected_and_not_logged() -> Res
         ("a version without end", vec![greeted(|hello| hello.agent_version = "1.".repeat(65))]),
         ("a version that is a number", vec![greeted(|hello| hello.agent_version = "1319999015".to_owned())]),
         ("a life of 15 bytes", vec![greeted(|hello| hello.life.truncate(15))]),
+        ("nine former terminals", vec![greeted(|hello| hello.former = vec![vec![1; 16]; 9])]),
+        ("a former terminal of 15 bytes", vec![greeted(|hello| hello.former = vec![vec![1; 15]])]),
         ("number 0 as the first", vec![greeted(|hello| hello.first_unacknowledged = 0)]),
         ("hello at no instant", vec![greeted(|hello| hello.sent_at_us = i64::MIN)]),
     ];

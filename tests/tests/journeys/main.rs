@@ -21,6 +21,7 @@ mod parked;
 mod presence;
 mod readers;
 mod rebuild;
+mod reenrolled;
 mod refused;
 mod relay;
 mod restore;

@@ -31,9 +31,9 @@ async fn a_kind_that_only_a_newer_agent_knows_is_carried_shown_and_holds_up_nobo
     agent.enrol(&server, CODE).await?;
 
     // What a newer agent has kept before the step back.
-    let terminal = Identity::load(&agent.state)?.context("it is enrolled")?.terminal();
+    let peer = Identity::load(&agent.state)?.context("it is enrolled")?.peer();
     let content = |number: u32| format!("content {number}").into_bytes();
-    let spool = Spool::open(&agent.state, terminal, BUDGET, clock::now())?;
+    let spool = Spool::open(&agent.state, peer, BUDGET, clock::now())?;
     for number in NUMBER..NUMBER + KINDS {
         let kind = UnknownKind { number, content: KindContent(content(number)) };
         spool.keep(&[Sighting::now(clock::now(), kind)], &[], &[])?;

@@ -63,8 +63,8 @@ async fn after_thirty_days_offline_everything_arrives_in_order_and_once() -> Res
     agent.enrol(&server, CODE).await?;
     let seen = thirty_days();
     {
-        let terminal = Identity::load(&agent.state)?.context("it is enrolled")?.terminal();
-        let spool = Spool::open(&agent.state, terminal, 64 << 20, clock::now())?;
+        let peer = Identity::load(&agent.state)?.context("it is enrolled")?.peer();
+        let spool = Spool::open(&agent.state, peer, 64 << 20, clock::now())?;
         for some in seen.chunks(500) {
             spool.keep(some, &[], &[])?;
         }

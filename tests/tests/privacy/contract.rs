@@ -88,6 +88,7 @@ fn hello() -> wire::Hello {
         sent_at_us: 1,
         way: 0,
         takes_settings: false,
+        former: Vec::new(),
     }
 }
 

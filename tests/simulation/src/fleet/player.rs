@@ -92,7 +92,7 @@ impl Player {
             .create_with_backend(redb::backends::InMemoryBackend::new())
             .context("make a spool in memory")?;
         let terminal = member.identity.terminal();
-        let spool = Spool::within(database, terminal, BUDGET)?.context("a new spool is not in use")?;
+        let spool = Spool::within(database, member.identity.peer(), BUDGET)?;
         let who = Terminal { index: member.index, code: member.code, terminal, life: spool.life() };
         Ok(Self {
             server,

@@ -176,7 +176,7 @@ impl Fleet {
 
 impl Terminal {
     fn new(identity: Identity) -> Result<Self> {
-        let spool = Spool::in_memory(identity.terminal(), BUDGET).context("make a spool in memory")?;
+        let spool = Spool::in_memory(identity.peer(), BUDGET).context("make a spool in memory")?;
         Ok(Self { identity, spool })
     }
 }
