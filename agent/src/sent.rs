@@ -1,5 +1,10 @@
 //! A record of everything that this terminal sends, as lines of JSON that a person can read. Each message is written
 //! here before it is sent. The record is two files of at most 4 MiB; the older one is overwritten.
+//!
+//! On a full disk the terminal goes on sending, because nothing else empties its spool. The lines that do not fit are
+//! counted in a file of fixed size, which a full disk still takes, and the next line that fits says how many are missing.
+
+pub mod missing;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,6 +16,9 @@ use serde::Serialize;
 use yomitori_proto::event::Observation;
 use yomitori_proto::id::{Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::Way;
+
+use crate::telemetry;
+use missing::{MissingFile, MissingLines, is_full};
 
 const LIMIT: u64 = 4 * 1024 * 1024;
 
@@ -43,6 +51,12 @@ struct SentLine<'a> {
     sent: &'a SentMessage<'a>,
 }
 
+/// Stands where lines are missing.
+#[derive(Serialize)]
+struct MissingLine {
+    missing: MissingLines,
+}
+
 /// The two files: the present one and the previous one.
 #[must_use]
 pub fn paths(state_dir: &Path) -> [PathBuf; 2] {
@@ -59,17 +73,22 @@ pub struct SentLog {
 
 #[derive(Debug)]
 struct OpenLog {
-    file: File,
+    /// `None` until it can be opened.
+    file: Option<File>,
     bytes: u64,
+    missing: MissingFile,
 }
 
 impl SentLog {
-    /// Continues the files in `state_dir`.
+    /// Continues the files in `state_dir`. On a full disk they may be missing.
     pub fn open(state_dir: &Path, life: Life) -> io::Result<Self> {
         let paths = paths(state_dir);
-        let file = append(&paths[0])?;
-        let bytes = file.metadata()?.len();
-        Ok(Self { paths, life, now: Mutex::new(OpenLog { file, bytes }) })
+        let mut now = OpenLog { file: None, bytes: 0, missing: MissingFile::open(state_dir)? };
+        match now.file(&paths[0]) {
+            Err(error) if !is_full(&error) => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        Ok(Self { paths, life, now: Mutex::new(now) })
     }
 
     /// When something was last written, also before this start; `None` if never.
@@ -79,26 +98,67 @@ impl SentLog {
         self.paths.iter().find_map(written).map(DateTime::from)
     }
 
-    /// Writes the messages that are about to be sent.
+    /// Writes the messages that are about to be sent, or counts them if the disk is full.
     pub fn write<'a>(&self, sent_at: DateTime<Utc>, all: impl IntoIterator<Item = SentMessage<'a>>) -> io::Result<()> {
-        let mut lines = Vec::new();
+        let (mut lines, mut count) = (Vec::new(), 0);
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = now.missing.lines();
+        if let Some(missing) = missing {
+            serde_json::to_writer(&mut lines, &MissingLine { missing })?;
+            lines.push(b'\n');
+        }
         for sent in all {
             serde_json::to_writer(&mut lines, &SentLine { sent_at, life: self.life, sent: &sent })?;
             lines.push(b'\n');
+            count += 1;
         }
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.bytes > 0 && now.bytes + lines.len() as u64 > LIMIT {
-            std::fs::rename(&self.paths[0], &self.paths[1])?;
-            *now = OpenLog { file: append(&self.paths[0])?, bytes: 0 };
+        match now.append(&self.paths, &lines) {
+            Ok(()) if missing.is_some() => {
+                telemetry::sent_log_complete();
+                now.missing.clear()
+            }
+            Ok(()) => Ok(()),
+            Err(error) if is_full(&error) => {
+                if missing.is_none() {
+                    telemetry::sent_log_full();
+                }
+                now.missing.add(count, sent_at)
+            }
+            Err(error) => Err(error),
         }
-        now.file.write_all(&lines)?;
-        now.bytes += lines.len() as u64;
-        Ok(())
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+impl OpenLog {
+    fn file(&mut self, path: &Path) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let file = OpenOptions::new().create(true).append(true).open(path)?;
+                self.bytes = file.metadata()?.len();
+                file
+            }
+        };
+        Ok(self.file.insert(file))
+    }
+
+    /// Appends all of `lines` or nothing.
+    fn append(&mut self, paths: &[PathBuf; 2], lines: &[u8]) -> io::Result<()> {
+        if self.bytes > 0 && self.bytes + lines.len() as u64 > LIMIT {
+            std::fs::rename(&paths[0], &paths[1])?;
+            (self.file, self.bytes) = (None, 0);
+        }
+        self.file(&paths[0])?;
+        let before = self.bytes;
+        let file = self.file(&paths[0])?;
+        if let Err(error) = file.write_all(lines) {
+            // A part of a line may be there.
+            file.set_len(before)?;
+            return Err(error);
+        }
+        self.bytes += lines.len() as u64;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

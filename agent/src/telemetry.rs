@@ -211,6 +211,16 @@ pub fn renewal_failed(error: Cause<'_>, days_left: i64) {
     warn!(error = chain(error), days_left, "Failed to renew the certificate; the agent will retry.");
 }
 
+pub fn sent_log_full() {
+    error!(
+        "The disk is full: the record of what is sent has no room, and its missing lines are counted; free some space."
+    );
+}
+
+pub fn sent_log_complete() {
+    info!("The record of what is sent has room again.");
+}
+
 pub fn sent_log_failed(error: &std::io::Error) {
     error!(kind = ?error.kind(), "Failed to write the record of what is sent; nothing is sent until this works (check the disk).");
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::config::Config;
 use crate::daemon::stop_requested;
+use crate::sent::missing::{self, MissingLines};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -18,6 +19,14 @@ pub(super) async fn sent(config: &Config, last: usize, follow: bool) -> Result<(
     let mut out = io::stdout().lock();
     for line in lines.iter().skip(lines.len().saturating_sub(last)) {
         writeln!(out, "{line}")?;
+    }
+    if let Some(missing) = missing::at_the_end(&config.state_dir) {
+        let MissingLines { lines, since } = missing;
+        writeln!(
+            io::stderr(),
+            "ディスクの空きがないため、{since} 以降の {lines} 行が記録されていません。 / {lines} lines since {since} are missing, \
+             because the disk is full."
+        )?;
     }
     if lines.is_empty() {
         writeln!(io::stderr(), "まだ何も送信していません。 / Nothing has been sent yet.")?;

@@ -118,7 +118,7 @@ pub fn forget(config: &Path) -> io::Result<()> {
 }
 
 /// The files that an agent writes into its folder of state.
-pub const STATE: [&str; 9] = [
+pub const STATE: [&str; 10] = [
     "enrolment.key",
     "enrolment.key.new",
     "identity.pem",
@@ -127,6 +127,7 @@ pub const STATE: [&str; 9] = [
     "spool.broken.redb",
     "sent.jsonl",
     "sent.1.jsonl",
+    "sent.missing",
     "check.tmp",
 ];
 

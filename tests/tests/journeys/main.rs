@@ -11,6 +11,7 @@ mod desk;
 mod enrol_again;
 mod fleet;
 mod forms;
+mod full_disk;
 mod handover;
 mod journey;
 mod lapsed;
