@@ -4,6 +4,7 @@
 //! enrolment it connects without a certificate and trusts the authority whose digest it knows ([`pinned`]). Both use a
 //! [`Route`].
 
+mod dial;
 mod pin;
 mod relay_listener;
 mod route;
@@ -19,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::identity::Identity;
+pub(crate) use dial::dial;
 pub use relay_listener::RelayAddress;
 pub use route::{Mode, Route};
 

@@ -131,7 +131,7 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
             return list
                 .ok(WHAT, "登録の際に中継を通して確認します / tested through the relay when this terminal enrols");
         }
-        return match tokio::net::TcpStream::connect((address.host(), address.port())).await {
+        return match connect::dial(address.host(), address.port()).await {
             Ok(_) => list.ok(
                 WHAT,
                 format_args!("{address} に届きます / reachable; TLS is tested once the terminal is enrolled"),

@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use yomitori_proto::vocabulary;
 
+use super::dial::dial;
 use super::relay_listener::{RelayAddress, RelayListener};
 use super::socket;
 use crate::address::ServerAddress;
@@ -88,7 +89,7 @@ impl Route {
     pub(super) async fn connect(&self, connector: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
         match &self.listener {
             None => {
-                let stream = TcpStream::connect((self.server.host(), self.server.port())).await?;
+                let stream = dial(self.server.host(), self.server.port()).await?;
                 socket::prepare(&stream)?;
                 connector.connect(self.server.name().clone(), stream).await
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::connect::socket;
+use crate::connect::{dial, socket};
 
 /// `host:port`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -19,7 +19,7 @@ pub struct RelayPeer {
 impl RelayPeer {
     /// Connects `within` the given time.
     pub async fn dial(&self, within: Duration) -> io::Result<TcpStream> {
-        let connected = tokio::time::timeout(within, TcpStream::connect((self.host.as_str(), self.port))).await;
+        let connected = tokio::time::timeout(within, dial(&self.host, self.port)).await;
         let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         socket::prepare(&stream)?;
         Ok(stream)
