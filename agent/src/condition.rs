@@ -12,6 +12,8 @@ use yomitori_proto::event::Event;
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{GapSource, ReaderRole};
 
+use crate::clock_offset::ClockOffset;
+
 /// The state of the connection to the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServerLink {
@@ -36,6 +38,8 @@ pub struct Condition {
     pub server: ServerLink,
     /// When this terminal's certificate expires.
     pub certified_until: Option<DateTime<Utc>>,
+    /// How wrong this terminal's clock was when the server was last reached or rejected.
+    pub clock: Option<ClockOffset>,
     pub readers: BTreeMap<ReaderKey, Reader>,
     /// A reader is plugged in that PC/SC did not list at the last check.
     pub is_blocked: bool,
@@ -54,6 +58,7 @@ impl Default for ConditionBoard {
         Self(Mutex::new(Condition {
             server: ServerLink::Away { since: None },
             certified_until: None,
+            clock: None,
             readers: BTreeMap::new(),
             is_blocked: false,
             flapped_at: None,
@@ -85,6 +90,11 @@ impl ConditionBoard {
     /// Records when this terminal's certificate expires.
     pub fn certificate_until(&self, until: DateTime<Utc>) {
         self.now().certified_until = Some(until);
+    }
+
+    /// Records how wrong this terminal's clock is; `None` if it is right.
+    pub fn clock(&self, offset: Option<ClockOffset>) {
+        self.now().clock = offset;
     }
 
     /// Updates the board with what a source saw.

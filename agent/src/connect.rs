@@ -5,6 +5,7 @@
 //! [`Route`].
 
 mod dial;
+mod explained;
 mod pin;
 mod relay_listener;
 mod route;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
@@ -21,6 +23,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::identity::Identity;
 pub(crate) use dial::dial;
+use explained::Explained;
+pub use explained::RejectedCertificate;
 pub use relay_listener::RelayAddress;
 pub use route::{Mode, Route};
 
@@ -40,6 +44,8 @@ const WINDOW: u32 = 64 * 1024;
 pub enum ConnectError {
     #[error("failed to connect to `{server}` (check the address, the network and the server's certificate)")]
     Server { server: String, source: tonic::transport::Error },
+    #[error("failed to connect to `{server}`")]
+    Certificate { server: String, source: RejectedCertificate },
     #[error("invalid certificate of this terminal (enrol it again with a new token)")]
     Tls(#[source] rustls::Error),
 }
@@ -57,7 +63,7 @@ pub async fn pinned(route: &Arc<Route>, authority: [u8; 32]) -> Result<Channel, 
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(ConnectError::Tls)?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(Explained(verifier)))
         .with_no_client_auth();
     channel(route, tls).await
 }
@@ -66,9 +72,14 @@ pub async fn pinned(route: &Arc<Route>, authority: [u8; 32]) -> Result<Channel, 
 pub fn mutual_tls(identity: &Identity) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(identity.authority().clone())?;
-    ClientConfig::builder_with_provider(provider())
+    let provider = provider();
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Explained(verifier)))
         .with_client_auth_cert(vec![identity.certificate().clone()], identity.key())
 }
 
@@ -85,7 +96,13 @@ async fn channel(route: &Arc<Route>, mut tls: ClientConfig) -> Result<Channel, C
         async move { target.connect(&connector).await.map(TokioIo::new) }
     });
     let server = route.server();
-    let refused = |source| ConnectError::Server { server: server.to_string(), source };
+    let refused = |source| {
+        let server = server.to_string();
+        match RejectedCertificate::among_causes(&source) {
+            Some(source) => ConnectError::Certificate { server, source },
+            None => ConnectError::Server { server, source },
+        }
+    };
     // With an https URI tonic would do TLS itself, so it gets http; the origin stays https.
     let origin: Uri = server.to_string().parse().expect("a server address is a URI");
     route.wait_until_ready().await;

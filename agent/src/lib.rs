@@ -6,6 +6,7 @@
 pub mod address;
 pub mod cli;
 pub mod clock;
+pub mod clock_offset;
 pub mod condition;
 pub mod config;
 pub mod connect;

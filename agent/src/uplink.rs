@@ -18,7 +18,7 @@ use tonic::transport::Channel;
 use yomitori_proto::id::Seq;
 
 use crate::condition::ConditionBoard;
-use crate::connect::Route;
+use crate::connect::{ConnectError, RejectedCertificate, Route};
 use crate::identity::Identity;
 use crate::identity::enrol::renew;
 use crate::limit::Limit;
@@ -82,6 +82,11 @@ impl Uplink {
                 Err(StreamError::Spool(error)) => return Err(error.into()),
                 Err(error) => {
                     self.board.disconnected(Some(clock::now()));
+                    if let StreamError::Connect(ConnectError::Certificate { source, .. }) = &error
+                        && let RejectedCertificate::Clock { offset, .. } = source
+                    {
+                        self.board.clock(Some(*offset));
+                    }
                     let again_in = backoff.after(progressed, rand::random());
                     match &error {
                         StreamError::Sent(cause) => telemetry::sent_log_failed(cause),

@@ -6,12 +6,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use yomitori_observation::reader::Name;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use super::readers;
+use crate::clock_offset::ClockOffset;
 use crate::config::{Config, ConfigError};
-use crate::connect::{Mode, RELAY_WITHIN, Route};
+use crate::connect::{ConnectError, Mode, RELAY_WITHIN, RejectedCertificate, Route};
 use crate::identity::Identity;
 use crate::limit::Limit;
 use crate::spool::{self, Spool};
@@ -146,8 +148,13 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
         Err(error) => Err(error.into()),
     };
     match checked {
-        Ok(()) => {
-            list.ok(WHAT, format_args!("{address} に接続できます / accepts this terminal's certificate over TLS 1.3"))
+        Ok(at) => {
+            list.ok(WHAT, format_args!("{address} に接続できます / accepts this terminal's certificate over TLS 1.3"))?;
+            clock_of_terminal(list, at)
+        }
+        Err(StreamError::Connect(ConnectError::Certificate { source, .. })) => {
+            let what = if matches!(source, RejectedCertificate::Clock { .. }) { CLOCK } else { WHAT };
+            list.todo(what, format_args!("{} / {source}", source.ja()))
         }
         Err(StreamError::Uncertified { .. }) if identity.not_after() <= clock::now() => list.ok(
             WHAT,
@@ -161,6 +168,24 @@ async fn server(list: &mut Checklist, config: &Config, identity: Option<&Identit
             ),
         ),
         Err(error) => list.todo(WHAT, format_args!("接続できません / {}", chain(&error))),
+    }
+}
+
+const CLOCK: &str = "時計 clock";
+
+/// Compares this terminal's clock with the server's.
+fn clock_of_terminal(list: &mut Checklist, server: Option<DateTime<Utc>>) -> io::Result<()> {
+    let Some(server) = server else { return Ok(()) };
+    match ClockOffset::between(clock::now(), server) {
+        None => list.ok(CLOCK, "サーバーの時計と合っています / agrees with the server's"),
+        Some(offset) => list.todo(
+            CLOCK,
+            format_args!(
+                "サーバーより{}。日付と時刻を合わせてください / {} of the server's: set this terminal's date and time",
+                offset.ja(),
+                offset.en()
+            ),
+        ),
     }
 }
 

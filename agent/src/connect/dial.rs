@@ -21,8 +21,7 @@ pub(crate) async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
 /// The addresses by turns of IPv6 and IPv4, beginning with the family of the first one.
 fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (one, other): (Vec<_>, Vec<_>) =
-        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_ipv6);
     let longer = one.len().max(other.len());
     (0..longer).flat_map(|index| [one.get(index), other.get(index)]).flatten().copied().collect()
 }
@@ -34,25 +33,19 @@ async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     loop {
         let next = addresses.next();
-        let is_last = next.is_none();
+        let is_over = next.is_none();
         if let Some(address) = next {
             attempts.spawn(TcpStream::connect(address));
         }
-        loop {
-            let connected = tokio::select! {
-                connected = attempts.join_next() => connected,
-                () = tokio::time::sleep(NEXT_AFTER), if !is_last => break,
-            };
-            match connected {
-                Some(Ok(Ok(stream))) => return Ok(stream),
-                Some(Ok(Err(failed))) => error = failed,
-                Some(Err(failed)) => error = failed.into(),
-                None if is_last => return Err(error),
-                None => break,
-            }
-            if attempts.is_empty() && !is_last {
-                break;
-            }
+        let connected = tokio::select! {
+            connected = attempts.join_next() => connected,
+            () = tokio::time::sleep(NEXT_AFTER), if !is_over => continue,
+        };
+        match connected {
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(failed))) => error = failed,
+            Some(Err(failed)) => error = failed.into(),
+            None => return Err(error),
         }
     }
 }

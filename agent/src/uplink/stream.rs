@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Response, Status, Streaming};
 use yomitori_observation::Sighting;
 use yomitori_proto::decode::DecodeError;
 use yomitori_proto::id::Seq;
@@ -20,6 +20,7 @@ use yomitori_proto::wire::{self, up};
 use yomitori_proto::{encode, event::Observation};
 
 use super::nudge::Nudge;
+use crate::clock_offset::ClockOffset;
 use crate::condition::ConditionBoard;
 use crate::connect::ConnectError;
 use crate::identity::Identity;
@@ -128,7 +129,11 @@ impl<'a> SpoolUploader<'a> {
         self.transmit(&mut sender, &up).await?;
         let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
         let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(ReceiverStream::new(messages))).await;
-        let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
+        let opened = opened.map_err(|_| StreamError::Silent)??;
+        if let Some(StreamObserver { board, .. }) = self.observer {
+            board.clock(server_time(&opened).and_then(|server| ClockOffset::between(clock::now(), server)));
+        }
+        let mut answers = opened.into_inner();
         loop {
             if let Err(error) = self.transmit(&mut sender, &up).await {
                 // If the stream has ended, the server's reason is the better error.
@@ -265,15 +270,23 @@ impl<'a> SpoolUploader<'a> {
     }
 }
 
-/// Checks whether the server accepts this terminal's certificate: opens a stream and ends it without a message.
-pub async fn check_access(channel: Channel) -> Result<(), StreamError> {
+/// Checks whether the server accepts this terminal's certificate: opens a stream and ends it without a message. Returns
+/// the server's time, if it says it.
+pub async fn check_access(channel: Channel) -> Result<Option<DateTime<Utc>>, StreamError> {
     let mut client = UplinkClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
     let opened = tokio::time::timeout(OPEN_WITHIN, client.carry(tokio_stream::empty())).await;
-    let mut answers = opened.map_err(|_| StreamError::Silent)??.into_inner();
-    match drain_until_end(&mut answers).await {
-        StreamError::Closed => Ok(()),
+    let opened = opened.map_err(|_| StreamError::Silent)??;
+    let server = server_time(&opened);
+    match drain_until_end(&mut opened.into_inner()).await {
+        StreamError::Closed => Ok(server),
         error => Err(error),
     }
+}
+
+/// The server's time when it answered, in seconds, as HTTP has it in the head of every answer.
+fn server_time<T>(answer: &Response<T>) -> Option<DateTime<Utc>> {
+    let date = answer.metadata().get("date")?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(date).ok().map(DateTime::from)
 }
 
 fn batch(after: Seq, sent_at_us: i64, observations: &[Observation]) -> wire::Up {

@@ -24,6 +24,7 @@ mod readers;
 mod rebuild;
 mod reenrolled;
 mod refused;
+mod rejected;
 mod relay;
 mod restore;
 mod results;

@@ -76,7 +76,8 @@ async fn a_kind_that_only_a_newer_agent_knows_is_carried_shown_and_holds_up_nobo
     server.run(&["log", "verify"]).await?;
 
     // People see that there is something, here and on the terminal.
-    let page = reqwest::get(format!("{}/facilities/{CODE}?lang=ja", server.web)).await?.error_for_status()?.text().await?;
+    let page =
+        reqwest::get(format!("{}/facilities/{CODE}?lang=ja", server.web)).await?.error_for_status()?.text().await?;
     ensure!(page.contains("このサーバーが知らない種類の記録") && page.contains("種類202番"), "{page}");
     let metrics = reqwest::get(format!("{}/metrics", server.web)).await?.text().await?;
     ensure!(metrics.contains("fleet_server_unknown_observations_total 3"), "{metrics}");

@@ -89,6 +89,7 @@ pub(super) fn lines(
     let mut lines =
         vec![server(condition, unsent, now), phone_reader(condition, now), folders(condition, collects, now)];
     lines.extend(certificate(condition, now));
+    lines.extend(clock(condition));
     lines
 }
 
@@ -220,6 +221,17 @@ fn certificate(condition: &Condition, now: DateTime<Utc>) -> Option<ConditionRow
         let is = Text::new(format!("{}に切れます", at.ja), format!("Expires {}", at.en));
         line(ConditionLevel::Warn, NAME, is, Some(next))
     })
+}
+
+/// Shown only if something has to be done.
+fn clock(condition: &Condition) -> Option<ConditionRow> {
+    const NAME: Text = Text::fixed("端末の時計", "Clock");
+    let offset = condition.clock?;
+    let next = Text::fixed(
+        "この端末の日付と時刻を合わせてください。記録の時刻もずれています。",
+        "Set the date and time of this terminal. The times of its records are wrong too.",
+    );
+    Some(line(ConditionLevel::Bad, NAME, Text::new(offset.ja(), offset.en()), Some(next)))
 }
 
 fn blind(condition: &Condition, source: GapSource) -> Option<DateTime<Utc>> {
