@@ -38,7 +38,7 @@ pub(super) fn uplink(mut bytes: &[u8]) {
 /// What a server answers, at the terminal.
 pub(super) fn answer(bytes: &[u8]) {
     if let Ok(down) = wire::Down::decode(bytes) {
-        Answer::try_from(down).ok();
+        Answer::read(down).ok();
     }
 }
 
