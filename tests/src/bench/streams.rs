@@ -135,5 +135,6 @@ fn hello(peer: Peer) -> wire::Hello {
         sent_at_us: time::to_micros(clock::now()),
         way: 0,
         takes_settings: true,
+        former: Vec::new(),
     }
 }

@@ -67,7 +67,7 @@ impl Crowd {
         let state = world.new_folder("terminals")?;
         let members = roster::assemble(facilities, &address(first)?, &state, &tokens, |_, _| {}).await?;
         let terminal = |identity: Identity| -> Result<Arc<Terminal>> {
-            let spool = Spool::in_memory(identity.terminal(), BUDGET).context("make a spool in memory")?;
+            let spool = Spool::in_memory(identity.peer(), BUDGET).context("make a spool in memory")?;
             let (line, clock) = (Mutex::default(), Mutex::default());
             Ok(Arc::new(Terminal { identity, spool, line, off: watch::Sender::new(false), clock }))
         };
