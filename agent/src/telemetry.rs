@@ -130,13 +130,13 @@ pub fn notifications_lost() {
 }
 
 /// The error's own text may contain a path, so only its kind is logged.
-pub fn notifications_unavailable(error: &notify::Error) {
-    let kind = match &error.kind {
-        notify::ErrorKind::Io(error) => format!("{:?}", error.kind()),
-        notify::ErrorKind::MaxFilesWatch => "the system's limit of watches".to_owned(),
-        _ => "the system has none".to_owned(),
-    };
-    warn!(kind, "File notifications are not available; the folders are listed every second instead.");
+pub fn notifications_unavailable(folder: LinkageFolder, error: &std::io::Error) {
+    let kind = error.kind();
+    warn!(
+        ?folder,
+        ?kind,
+        "The system does not watch a linkage folder; it is listed every second, and results that are gone sooner are missed."
+    );
 }
 
 pub fn connected(session: Session) {

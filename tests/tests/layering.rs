@@ -45,9 +45,10 @@ const CRATES: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates with input or output; none may be a dependency of a pure one.
-const IMPURE: [&str; 17] = [
+const IMPURE: [&str; 18] = [
     "axum",
     "hyper",
+    "inotify",
     "mio",
     "notify",
     "pcsc",

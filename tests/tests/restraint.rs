@@ -149,7 +149,10 @@ async fn more_than_needed(test: &str, level: &str) -> Result<Vec<String>> {
             }
             "unlink" | "unlinkat" | "rename" | "renameat" | "renameat2" | "mkdir" | "mkdirat" | "chmod"
             | "fchmodat" => quoted(call).is_some_and(|path| Path::new(path).starts_with(&agent.state)),
-            "inotify_add_watch" => quoted(call).is_some_and(|path| folders.contains(&Path::new(path))),
+            // Of the parents it only learns whether the next folder on the way is renamed or replaced.
+            "inotify_add_watch" => {
+                quoted(call).is_some_and(|path| folders.iter().any(|folder| folder.starts_with(path)))
+            }
             _ => true,
         };
         if !harmless {

@@ -1,21 +1,22 @@
 //! Watches linkage folders by file names alone. No file is opened unless the clinic has opted in to `header`.
 //!
 //! * A result may exist for a tenth of a second only, so the name in the operating system's notification is enough.
+//! * A watch ends with all that may make the path lead elsewhere, and with every error (`notices`). The folder is then
+//!   watched again within a tenth of a second, or within a second of its return. In between results can be missed, so
+//!   that time is reported as a gap.
 //! * Notifications can be lost (overflow, network shares), so a folder that has changed is also listed every second.
 //! * A file is reported once, also over restarts: its mark is stored together with the report.
 //! * The server's limit ([`Limit`]) is read before every check, so that it applies at once.
 
 mod folder;
 mod header;
+mod notices;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use notify::event::{CreateKind, ModifyKind, RenameMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use chrono::{DateTime, Utc};
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::CollectionLevel;
 
@@ -25,11 +26,14 @@ use crate::limit::Limit;
 use crate::outlet::{FileMark, Outlet, RecorderClosed};
 use crate::{clock, telemetry};
 use folder::Folder;
+use notices::{Batch, Notice, Notices};
 
 /// How often a folder is checked in addition to the notifications.
 const RESCAN: Duration = Duration::from_secs(1);
-/// At most this many notifications wait; further ones are replaced by a listing of the folder.
-const QUEUE: usize = 4_096;
+/// How often a folder is checked that was just lost: it may be back or replaced at once.
+const RESCAN_LOST: Duration = Duration::from_millis(100);
+/// After this time a lost folder is checked as often as any other.
+const LOST_LONG: Duration = Duration::from_secs(10);
 
 /// Starts watching for `terminal`, as far as `limit` allows. `marks` are the files that were reported before.
 pub fn start(
@@ -39,47 +43,34 @@ pub fn start(
     marks: &[FileMark],
     outlet: Outlet,
 ) -> std::io::Result<RunningSource> {
-    let (wake, woken) = sync_channel(QUEUE);
     let folders =
         watched.into_iter().map(|watched| Folder::new(terminal, watched, Arc::clone(&limit), marks, clock::now()));
     let folders = folders.collect::<Vec<_>>();
-    let notifications = wake.clone();
+    let (notices, stopper) = Notices::new()?;
     let thread = thread::Builder::new().name("linkage".to_owned()).spawn(move || {
-        let paths = folders.iter().map(|folder| folder.path().to_owned()).collect();
         let level = limit.level();
-        let mut watcher = Watcher { folders, outlet, notify: notify(paths, notifications), limit, level };
+        let mut watcher = Watcher { folders, outlet, notices, limit, level, lost_at: None };
         // The only error is that the recorder has ended.
-        let _ = watcher.run(&woken);
+        let _ = watcher.run();
     })?;
-    Ok(RunningSource::new(thread, move || {
-        // The send fails if the thread has already ended.
-        let _ = wake.send(FolderEvent::Stop);
-    }))
-}
-
-enum FolderEvent {
-    File(PathBuf),
-    /// Notifications were lost.
-    Overflow,
-    /// A watched folder itself was removed.
-    FolderGone(PathBuf),
-    Stop,
+    Ok(RunningSource::new(thread, move || stopper.stop()))
 }
 
 struct Watcher {
     folders: Vec<Folder>,
     outlet: Outlet,
-    /// `None` if the operating system offers no notifications; the folders are then only listed.
-    notify: Option<RecommendedWatcher>,
+    notices: Notices,
     limit: Arc<Limit>,
     /// The level that was allowed at the last check.
     level: CollectionLevel,
+    /// When a watch ended the last time.
+    lost_at: Option<Instant>,
 }
 
 impl Watcher {
-    fn run(&mut self, woken: &Receiver<FolderEvent>) -> Result<(), RecorderClosed> {
-        let mut rescan_at = Instant::now();
-        loop {
+    fn run(&mut self) -> Result<(), RecorderClosed> {
+        let mut rescan_at = clock::moment().steady;
+        while !self.notices.is_stopped() {
             self.apply_limit()?;
             let now = clock::moment();
             for folder in &mut self.folders {
@@ -87,35 +78,38 @@ impl Watcher {
             }
             let deadline = self.folders.iter().filter_map(Folder::deadline).min();
             let wait = deadline.map_or(rescan_at, |at| at.min(rescan_at)).saturating_duration_since(now.steady);
-            match woken.recv_timeout(wait) {
-                Ok(FolderEvent::File(path)) => self.file_named(&path)?,
-                Ok(FolderEvent::Overflow) => {
-                    telemetry::notifications_lost();
-                    self.folders.iter_mut().for_each(|folder| folder.notifications_lost(&self.outlet));
+            let Batch { notices, complete_until } = self.notices.wait(wait);
+            self.apply_limit()?;
+            for notice in notices {
+                if self.take(notice)? == Watching::Ended {
+                    let now = clock::moment().steady;
+                    (self.lost_at, rescan_at) = (Some(now), now);
                 }
-                Ok(FolderEvent::FolderGone(path)) => {
-                    self.folders.iter_mut().filter(|folder| folder.path() == path).for_each(Folder::clear_watched);
-                }
-                Ok(FolderEvent::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if clock::moment().steady < rescan_at => {}
-                Err(RecvTimeoutError::Timeout) if self.is_paused() => rescan_at = clock::moment().steady + RESCAN,
-                Err(RecvTimeoutError::Timeout) => {
-                    for folder in &mut self.folders {
-                        let there = folder.check(clock::moment(), &self.outlet)?;
-                        if let Some(notify) = &mut self.notify {
-                            update_watch(notify, folder, there.is_some());
-                        }
-                        // The watch starts before the listing, so that no file is missed between the two.
-                        if let Some(modified) = there {
-                            folder.rescan(modified, clock::moment(), &self.outlet)?;
-                        }
-                    }
-                    rescan_at = clock::moment().steady + RESCAN;
-                }
+            }
+            if clock::moment().steady >= rescan_at {
+                self.check(complete_until)?;
+                rescan_at = clock::moment().steady + self.rescan_within();
             }
         }
         let now = clock::now();
         self.folders.iter_mut().try_for_each(|folder| folder.stop(now, &self.outlet))
+    }
+
+    fn check(&mut self, complete_until: Option<DateTime<Utc>>) -> Result<(), RecorderClosed> {
+        for folder in &mut self.folders {
+            if self.level < CollectionLevel::Names {
+                folder.paused_until(clock::now());
+            } else {
+                folder.check(&mut self.notices, complete_until, clock::moment(), &self.outlet)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rescan_within(&self) -> Duration {
+        let now = clock::moment().steady;
+        let lost = self.lost_at.is_some_and(|at| now.saturating_duration_since(at) < LOST_LONG);
+        if lost && self.folders.iter().any(Folder::is_blind) { RESCAN_LOST } else { RESCAN }
     }
 
     /// Applies the present limit; stops collecting what is no longer allowed.
@@ -127,71 +121,37 @@ impl Watcher {
             for folder in &mut self.folders {
                 folder.stop(now, &self.outlet)?;
                 if level < CollectionLevel::Names {
-                    if let Some(notify) = &mut self.notify {
-                        update_watch(notify, folder, false);
-                    }
-                    folder.clear_watched();
+                    folder.pause(&mut self.notices, now);
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether not even names may be collected.
-    fn is_paused(&self) -> bool {
-        self.level < CollectionLevel::Names
-    }
-
-    fn file_named(&mut self, path: &Path) -> Result<(), RecorderClosed> {
-        self.apply_limit()?;
-        if self.is_paused() {
-            return Ok(());
-        }
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-        let folder = self.folders.iter_mut().find(|folder| folder.path() == parent);
-        folder.map_or(Ok(()), |folder| folder.file_named(name, clock::moment(), &self.outlet))
-    }
-}
-
-fn notify(folders: Vec<PathBuf>, wake: SyncSender<FolderEvent>) -> Option<RecommendedWatcher> {
-    let handler = move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return send(&wake, FolderEvent::Overflow) };
-        if event.need_rescan() {
-            send(&wake, FolderEvent::Overflow);
-        }
-        let path = match event.kind {
-            EventKind::Create(kind) if kind != CreateKind::Folder => event.paths.into_iter().next(),
-            EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Any)) => event.paths.into_iter().next(),
-            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
-                let gone = event.paths.into_iter().filter(|path| folders.contains(path));
-                return gone.for_each(|path| send(&wake, FolderEvent::FolderGone(path)));
+    fn take(&mut self, notice: Notice) -> Result<Watching, RecorderClosed> {
+        match notice {
+            Notice::File(id, name) => {
+                if let Some(folder) = self.folders.iter_mut().find(|folder| folder.is_watched_by(id)) {
+                    folder.file_named(&name, clock::moment(), &self.outlet)?;
+                }
+                return Ok(Watching::Goes);
             }
-            _ => None,
-        };
-        path.into_iter().for_each(|path| send(&wake, FolderEvent::File(path)));
-    };
-    match RecommendedWatcher::new(handler, notify::Config::default()) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            telemetry::notifications_unavailable(&error);
-            None
+            Notice::Ended(id) => {
+                let ended = self.folders.iter_mut().filter(|folder| folder.is_watched_by(id));
+                ended.for_each(|folder| folder.watch_ended(&self.outlet));
+            }
+            Notice::Overflow => {
+                telemetry::notifications_lost();
+                self.folders.iter_mut().for_each(|folder| folder.watch_ended(&self.outlet));
+            }
         }
+        Ok(Watching::Ended)
     }
 }
 
-fn send(wake: &SyncSender<FolderEvent>, what: FolderEvent) {
-    // The send fails if the watcher has ended.
-    let _ = wake.send(what);
-}
-
-/// Starts or ends the watch on a folder that has appeared or gone.
-fn update_watch(notify: &mut RecommendedWatcher, folder: &mut Folder, is_there: bool) {
-    if folder.is_watched() == is_there {
-        return;
-    }
-    // If the folder was removed or replaced, the old watch is dead, and the system may already have dropped it.
-    let _ = notify.unwatch(folder.path());
-    if is_there {
-        folder.set_watched(notify.watch(folder.path(), RecursiveMode::NonRecursive));
-    }
+/// Whether a notification ended a watch.
+#[derive(PartialEq, Eq)]
+enum Watching {
+    Goes,
+    Ended,
 }

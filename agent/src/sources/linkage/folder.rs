@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,11 +15,12 @@ use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::{CollectionLevel, GapSource};
 
 use super::header::Headers;
+use super::notices::{FolderIdentity, Notices, WatchId};
 use crate::config::WatchedFolder;
 use crate::limit::Limit;
 use crate::outlet::{FileMark, Outlet, RecorderClosed, Signal};
 use crate::sources::Outage;
-use crate::telemetry;
+use crate::{clock, telemetry};
 
 /// How long a mark is kept after its file has gone: the notification may come after a listing that has already reported
 /// the file.
@@ -35,23 +37,30 @@ pub(super) struct Folder {
     /// The files that were reported, each with the time since when it is missing.
     reported: BTreeMap<u64, Option<Instant>>,
     listed: Option<KnownFile>,
-    is_watched: bool,
-    logged_unwatchable: bool,
-    /// The folder can't be read.
-    missing: Outage,
-    /// Notifications of the folder were lost.
-    lost: Outage,
+    watch: Option<(WatchId, FolderIdentity)>,
+    /// The folder can't be listed or is not watched, or notifications were lost.
+    blind: Outage,
+    /// What is logged already.
+    logged: Option<Problem>,
     /// Files whose headers are read; empty unless the clinic has opted in and the server allows it.
     headers: Headers,
     limit: Arc<Limit>,
-    /// When the folder was last checked without a problem.
-    last_good_at: DateTime<Utc>,
+    /// Nothing of before this instant was missed, except for what is reported.
+    good_until: DateTime<Utc>,
 }
 
 struct KnownFile {
     modified: SystemTime,
     at: Instant,
     settled: bool,
+}
+
+/// Why results can be missed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    Unreadable,
+    /// It can be listed, but the system does not watch it.
+    Unwatched,
 }
 
 impl Folder {
@@ -70,44 +79,34 @@ impl Folder {
             id,
             reported,
             listed: None,
-            is_watched: false,
-            logged_unwatchable: false,
-            missing: Outage::new(GapSource::Folder),
-            lost: Outage::new(GapSource::Folder),
+            watch: None,
+            blind: Outage::new(GapSource::Folder),
+            logged: None,
             headers: Headers::default(),
             limit,
-            last_good_at: now,
+            good_until: now,
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.watched.path
     }
 
-    pub(super) const fn is_watched(&self) -> bool {
-        self.is_watched
+    pub(super) fn is_watched_by(&self, id: WatchId) -> bool {
+        self.watch.is_some_and(|(own, _)| own == id)
     }
 
-    /// Records the result of an attempt to watch the folder.
-    pub(super) fn set_watched(&mut self, tried: notify::Result<()>) {
-        self.is_watched = tried.is_ok();
-        if let Err(error) = tried
-            && !self.logged_unwatchable
-        {
-            self.logged_unwatchable = true;
-            telemetry::notifications_unavailable(&error);
-        }
+    /// Whether the folder is to be checked soon, because results can be missed now.
+    pub(super) const fn is_blind(&self) -> bool {
+        self.blind.is_open()
     }
 
-    /// Records that the watch has ended.
-    pub(super) fn clear_watched(&mut self) {
-        self.is_watched = false;
+    /// Records that the watch has ended or that notifications were lost. What happened since the folder was last known
+    /// to be in order may have been missed.
+    pub(super) fn watch_ended(&mut self, outlet: &Outlet) {
+        self.watch = None;
         self.listed = None;
-    }
-
-    pub(super) fn notifications_lost(&mut self, outlet: &Outlet) {
-        self.lost.begin(self.last_good_at, outlet);
-        self.listed = None;
+        self.blind.begin(self.good_until, outlet);
     }
 
     /// Handles a notification about a file.
@@ -125,51 +124,101 @@ impl Folder {
         self.headers.poll(now, outlet)
     }
 
-    /// When the folder last changed; `None` if it can't be read.
-    pub(super) fn check(&mut self, now: Moment, outlet: &Outlet) -> Result<Option<SystemTime>, RecorderClosed> {
-        match fs::metadata(self.path()).and_then(|folder| folder.modified()) {
-            Ok(modified) => Ok(Some(modified)),
-            Err(error) => self.report_missing(&error, now, outlet).map(|()| None),
+    /// Makes sure that the folder at the path is the one that is watched, and lists it if it may have changed.
+    /// `complete_until` is up to when all notifications are here.
+    pub(super) fn check(
+        &mut self,
+        notices: &mut Notices,
+        complete_until: Option<DateTime<Utc>>,
+        now: Moment,
+        outlet: &Outlet,
+    ) -> Result<(), RecorderClosed> {
+        let problem = match self.look(notices, now, outlet)? {
+            Ok(()) => None,
+            Err((problem, error)) => {
+                self.report_blind(notices, problem, &error, outlet);
+                Some(problem)
+            }
+        };
+        if problem.is_some() {
+            self.blind.report_if_due(now.wall, outlet)?;
+        } else {
+            if self.logged.take().is_some() {
+                telemetry::folder_readable(self.watched.folder);
+            }
+            self.blind.end(clock::now(), outlet)?;
+            self.good_until = complete_until.map_or(self.good_until, |until| until.max(self.good_until));
         }
+        if problem == Some(Problem::Unreadable) { Ok(()) } else { self.forget(now.steady, outlet) }
     }
 
-    /// Lists the folder if it may have changed.
-    pub(super) fn rescan(&mut self, modified: SystemTime, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
+    fn look(
+        &mut self,
+        notices: &mut Notices,
+        now: Moment,
+        outlet: &Outlet,
+    ) -> Result<Result<(), (Problem, io::Error)>, RecorderClosed> {
+        let (identity, modified) = match FolderIdentity::of(self.path()) {
+            Ok(found) => found,
+            Err(error) => return Ok(Err((Problem::Unreadable, error))),
+        };
+        if let Some((id, _)) = self.watch.filter(|(_, watched)| *watched != identity) {
+            notices.unwatch(id);
+            self.watch_ended(outlet);
+        }
+        // The watch starts before the listing, so that no file is missed between the two.
+        let unwatched = match self.watch {
+            Some(_) => None,
+            None => notices.watch(self.path()).map(|id| self.watch = Some((id, identity))).err(),
+        };
         let unchanged = self.listed.as_ref().is_some_and(|listed| {
             listed.settled && listed.modified == modified && now.steady - listed.at < LIST_ANYWAY
         });
         if !unchanged {
             if let Err(error) = self.list(now, outlet)? {
-                return self.report_missing(&error, now, outlet);
+                return Ok(Err((Problem::Unreadable, error)));
             }
             let age = SystemTime::from(now.wall).duration_since(modified).unwrap_or_default();
             self.listed = Some(KnownFile { modified, at: now.steady, settled: age > GRAIN });
-            self.lost.end(now.wall, outlet)?;
-            if self.missing.is_open() {
-                telemetry::folder_readable(self.watched.folder);
-                self.missing.end(now.wall, outlet)?;
+        }
+        Ok(unwatched.map_or(Ok(()), |error| Err((Problem::Unwatched, error))))
+    }
+
+    fn report_blind(&mut self, notices: &mut Notices, problem: Problem, error: &io::Error, outlet: &Outlet) {
+        if let Some((id, _)) = self.watch.take() {
+            notices.unwatch(id);
+        }
+        self.listed = None;
+        self.blind.begin(self.good_until, outlet);
+        if self.logged != Some(problem) {
+            self.logged = Some(problem);
+            match problem {
+                Problem::Unreadable => telemetry::folder_unreadable(self.watched.folder, error),
+                Problem::Unwatched => telemetry::notifications_unavailable(self.watched.folder, error),
             }
         }
-        self.last_good_at = now.wall;
-        self.forget(now.steady, outlet)
+    }
+
+    /// Ends the watch and the present gap, because nothing is to be collected any more.
+    pub(super) fn pause(&mut self, notices: &mut Notices, now: DateTime<Utc>) {
+        if let Some((id, _)) = self.watch.take() {
+            notices.unwatch(id);
+        }
+        self.listed = None;
+        self.good_until = now;
+    }
+
+    /// Called while nothing is to be collected: that is no gap.
+    pub(super) const fn paused_until(&mut self, now: DateTime<Utc>) {
+        self.good_until = now;
     }
 
     pub(super) fn stop(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.headers.stop(outlet)?;
-        self.lost.end(now, outlet)?;
-        self.missing.end(now, outlet)
+        self.blind.end(now, outlet)
     }
 
-    fn report_missing(&mut self, error: &std::io::Error, now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
-        self.listed = None;
-        if !self.missing.is_open() {
-            telemetry::folder_unreadable(self.watched.folder, error);
-            self.missing.begin(self.last_good_at, outlet);
-        }
-        self.missing.report_if_due(now.wall, outlet)
-    }
-
-    fn list(&mut self, now: Moment, outlet: &Outlet) -> Result<std::io::Result<()>, RecorderClosed> {
+    fn list(&mut self, now: Moment, outlet: &Outlet) -> Result<io::Result<()>, RecorderClosed> {
         let entries = match fs::read_dir(self.path()) {
             Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
