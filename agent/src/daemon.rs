@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use yomitori_observation::Sighting;
 use yomitori_proto::event::{AgentStarted, AgentStopped, TerminalRebooted};
@@ -22,6 +22,7 @@ use crate::limit::Limit;
 use crate::outlet::Outlet;
 use crate::sent::SentLog;
 use crate::sources::desk::{self, DeskPage, FolderCollection};
+use crate::sources::supervisor::Supervisor;
 use crate::sources::{RunningSource, linkage, pcsc, terminal};
 use crate::spool::{EarlierStart, OpenError, Spool, SpoolError};
 use crate::uplink::{Uplink, UplinkError};
@@ -56,6 +57,10 @@ pub enum DaemonError {
     Uplink(#[from] UplinkError),
     #[error("a part of the agent ended unexpectedly")]
     Part,
+    #[error(
+        "the source `{0}` ended unexpectedly, so nothing of it would be seen any more; the agent has to start again"
+    )]
+    Source(String),
 }
 
 /// Runs the agent until `stop` gives the reason to end.
@@ -76,9 +81,11 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&recorder_spool, &signals, &kept));
     report_start(&config, &limit, &spool, &outlet)?;
     let sources = start(&config, &limit, &spool, &outlet)?;
+    let supervisor = Supervisor::start(sources, outlet.of_source(), platform::works());
+    let mut supervisor = supervisor.map_err(DaemonError::Thread)?;
 
     let desk_closing = CancellationToken::new();
-    let desk =
+    let mut desk =
         desk(&config, &limit, &spool, &outlet)?.map(|desk| tokio::spawn(desk::serve(desk, desk_closing.clone())));
 
     let closing = CancellationToken::new();
@@ -98,13 +105,18 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
         reason = stop => reason,
         ended = &mut recorder => return Err(unexpected_end(ended)),
         ended = &mut uplink => return Err(unexpected_end(ended)),
-        () = platform::watchdog() => return Err(DaemonError::Part),
+        name = supervisor.source_ended() => return Err(DaemonError::Source(name)),
+        () = ended(&mut desk) => return Err(DaemonError::Part),
     };
     telemetry::stopping();
     platform::stopping();
     desk_closing.cancel();
-    let threads: Vec<_> = sources.into_iter().map(RunningSource::stop).collect();
-    let ended = tokio::task::spawn_blocking(|| threads.into_iter().all(|thread| thread.join().is_ok()));
+    let sources = supervisor.release();
+    // Asking a source to stop may hang, too: to interrupt a wait for PC/SC is a call to the same service.
+    let ended = tokio::task::spawn_blocking(|| {
+        let stopping: Vec<_> = sources.into_iter().map(|source| std::thread::spawn(|| source.stop().join())).collect();
+        stopping.into_iter().all(|thread| matches!(thread.join(), Ok(Ok(()))))
+    });
     if !matches!(tokio::time::timeout(SOURCES_END_WITHIN, ended).await, Ok(Ok(true))) {
         telemetry::source_did_not_stop();
     }
@@ -128,6 +140,15 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     Ok(())
 }
 
+/// Waits until the desk page ends by itself.
+async fn ended(desk: &mut Option<JoinHandle<()>>) {
+    match desk {
+        // How it ended makes no difference.
+        Some(desk) => drop(desk.await),
+        None => std::future::pending().await,
+    }
+}
+
 /// The error of a part of the agent that should not have ended.
 fn unexpected_end<E: Into<DaemonError>>(ended: Result<Result<(), E>, JoinError>) -> DaemonError {
     match ended {
@@ -144,13 +165,14 @@ fn start(
 ) -> Result<Vec<RunningSource>, DaemonError> {
     // After another enrolment, readers keep their keys and files that were reported are not reported again.
     let terminal = spool.first_owner();
-    let mut sources = vec![pcsc::start(terminal, config.roles.clone(), outlet.clone()).map_err(DaemonError::Thread)?];
+    let mut sources =
+        vec![pcsc::start(terminal, config.roles.clone(), outlet.of_source()).map_err(DaemonError::Thread)?];
     if watches_folders(config) {
         let limit = Arc::clone(limit);
-        let linkage = linkage::start(terminal, config.linkage.clone(), limit, &spool.marks()?, outlet.clone());
+        let linkage = linkage::start(terminal, config.linkage.clone(), limit, &spool.marks()?, outlet.of_source());
         sources.push(linkage.map_err(DaemonError::Thread)?);
     }
-    sources.push(terminal::start(config.software.clone(), outlet.clone()).map_err(DaemonError::Thread)?);
+    sources.push(terminal::start(config.software.clone(), outlet.of_source()).map_err(DaemonError::Thread)?);
     Ok(sources)
 }
 

@@ -1,13 +1,14 @@
 //! The sources' way out: every source sends its signals into an [`Outlet`], and the recorder receives them. Neither side
 //! knows the other.
 
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
-use yomitori_observation::Sighting;
+use yomitori_observation::{Moment, Sighting};
 use yomitori_proto::id::Seq;
 
+use crate::clock;
 use crate::condition::ConditionBoard;
 
 /// A message from a source to the recorder.
@@ -28,11 +29,34 @@ pub struct FileMark {
     pub name: u64,
 }
 
+/// When a source last showed that it still works.
+#[derive(Debug)]
+pub struct Beat(Mutex<Moment>);
+
+impl Default for Beat {
+    fn default() -> Self {
+        Self(Mutex::new(clock::moment()))
+    }
+}
+
+impl Beat {
+    /// The last beat.
+    #[must_use]
+    pub fn last(&self) -> Moment {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clock::moment();
+    }
+}
+
 /// The channel into which sources send what they see. A full channel makes them wait.
 #[derive(Clone, Debug)]
 pub struct Outlet {
     signals: SyncSender<Signal>,
     board: Arc<ConditionBoard>,
+    beat: Arc<Beat>,
 }
 
 /// The recorder has ended, so the source may end as well.
@@ -42,8 +66,25 @@ pub struct RecorderClosed;
 impl Outlet {
     /// Sends into `signals`, and updates `board` with each sighting.
     #[must_use]
-    pub const fn new(signals: SyncSender<Signal>, board: Arc<ConditionBoard>) -> Self {
-        Self { signals, board }
+    pub fn new(signals: SyncSender<Signal>, board: Arc<ConditionBoard>) -> Self {
+        Self { signals, board, beat: Arc::default() }
+    }
+
+    /// The outlet of one source, with a beat of its own.
+    #[must_use]
+    pub fn of_source(&self) -> Self {
+        Self { beat: Arc::default(), ..self.clone() }
+    }
+
+    /// Records that the source that uses this outlet works.
+    pub fn beat(&self) {
+        self.beat.now();
+    }
+
+    /// The beat of the source that uses this outlet.
+    #[must_use]
+    pub fn heart(&self) -> Arc<Beat> {
+        Arc::clone(&self.beat)
     }
 
     /// Sends a sighting; waits while the channel is full.
@@ -62,7 +103,9 @@ impl Outlet {
         if let Signal::Seen { sighting, .. } = &signal {
             self.board.observe(sighting);
         }
-        self.signals.send(signal).map_err(|_| RecorderClosed)
+        self.signals.send(signal).map_err(|_| RecorderClosed)?;
+        self.beat();
+        Ok(())
     }
 
     /// Sends an entry of the desk, and fails where the channel is full, so that the person at the desk sees the failure

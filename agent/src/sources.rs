@@ -1,5 +1,6 @@
 //! The sources: each is a thread that sends what it sees into the outlet and does not know who receives it.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,24 +8,33 @@ use yomitori_observation::Sighting;
 use yomitori_proto::event::CollectionGap;
 use yomitori_proto::vocabulary::GapSource;
 
-use crate::outlet::{Outlet, RecorderClosed};
+use crate::outlet::{Beat, Outlet, RecorderClosed};
 
 pub mod desk;
 pub mod linkage;
 pub mod pcsc;
+pub mod supervisor;
 pub mod terminal;
 
 /// A running source.
 pub struct RunningSource {
     thread: JoinHandle<()>,
+    /// What can't be collected while the source hangs.
+    collects: Option<GapSource>,
+    beat: Arc<Beat>,
     stop: Box<dyn FnOnce() + Send>,
 }
 
 impl RunningSource {
-    /// `stop` asks the thread to end soon.
+    /// The source that runs in `thread` and beats at least every few seconds. `stop` asks the thread to end soon.
     #[must_use]
-    pub fn new(thread: JoinHandle<()>, stop: impl FnOnce() + Send + 'static) -> Self {
-        Self { thread, stop: Box::new(stop) }
+    pub fn new(
+        thread: JoinHandle<()>,
+        collects: Option<GapSource>,
+        beat: Arc<Beat>,
+        stop: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        Self { thread, collects, beat, stop: Box::new(stop) }
     }
 
     /// Asks the source to end. The source sends its remaining sightings before its thread ends.
@@ -35,8 +45,8 @@ impl RunningSource {
     }
 }
 
-/// A period in which a source sees nothing. It is reported when it ends, and every hour while it lasts, so that the
-/// server also learns of an outage that does not end.
+/// A period in which a source sees nothing. It is reported when it ends, and while it lasts after half a minute and then
+/// every hour, so that the server also learns of an outage that does not end.
 #[derive(Debug)]
 struct Outage {
     source: GapSource,
@@ -49,7 +59,14 @@ struct OutageSpan {
     reported_until: DateTime<Utc>,
 }
 
+impl OutageSpan {
+    fn report_after(&self) -> TimeDelta {
+        if self.reported_until == self.since { Outage::FIRST_REPORT } else { Outage::REPORT_EVERY }
+    }
+}
+
 impl Outage {
+    const FIRST_REPORT: TimeDelta = TimeDelta::seconds(30);
     const REPORT_EVERY: TimeDelta = TimeDelta::hours(1);
 
     const fn new(source: GapSource) -> Self {
@@ -69,7 +86,7 @@ impl Outage {
 
     fn report_if_due(&mut self, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
         match &mut self.span {
-            Some(span) if now - span.reported_until >= Self::REPORT_EVERY => {
+            Some(span) if now - span.reported_until >= span.report_after() => {
                 let from = std::mem::replace(&mut span.reported_until, now);
                 self.report(from, now, outlet)
             }
@@ -85,5 +102,42 @@ impl Outage {
 
     fn report(&self, from: DateTime<Utc>, now: DateTime<Utc>, outlet: &Outlet) -> Result<(), RecorderClosed> {
         outlet.send(Sighting::now(now, CollectionGap { source: self.source, from, to: now.max(from), lost: None }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::sync_channel;
+
+    use yomitori_proto::event::Event;
+
+    use super::*;
+    use crate::outlet::Signal;
+
+    #[test]
+    fn two_hours_of_outage_are_a_few_reports_without_a_hole_between_them() {
+        let (sender, signals) = sync_channel(16);
+        let outlet = Outlet::new(sender, Arc::default());
+        let at = |seconds: i64| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let mut outage = Outage::new(GapSource::Pcsc);
+        for second in (5..7_200).step_by(2) {
+            outage.begin(at(second), &outlet);
+            outage.report_if_due(at(second), &outlet).unwrap();
+            assert_eq!(outlet.board().condition().blind, [(GapSource::Pcsc, at(5))]);
+        }
+        outage.end(at(7_200), &outlet).unwrap();
+        outage.end(at(7_201), &outlet).unwrap();
+        let gaps: Vec<_> = signals
+            .try_iter()
+            .map(|signal| match signal {
+                Signal::Seen { sighting, .. } => match sighting.event {
+                    Event::CollectionGap(gap) => (gap.from, gap.to),
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(gaps, [(at(5), at(35)), (at(35), at(3_635)), (at(3_635), at(7_200))]);
     }
 }

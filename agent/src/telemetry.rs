@@ -101,8 +101,12 @@ pub fn pcsc_answers() {
     info!("PC/SC answers again.");
 }
 
-pub fn pcsc_was_silent(time: Duration) {
-    warn!(duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX), "PC/SC did not answer for a while.");
+pub fn source_hangs(source: &str) {
+    error!(source, "A source does not answer any more: what it watches hangs. The agent reports the gap.");
+}
+
+pub fn source_answers(source: &str) {
+    info!(source, "A source answers again.");
 }
 
 pub fn too_many_readers(there: usize, limit: usize) {

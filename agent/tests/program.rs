@@ -2,11 +2,14 @@
 //! afterwards.
 
 use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use chrono::TimeDelta;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -134,6 +137,80 @@ fn it_stores_what_it_sees_without_a_server_and_ends_promptly() -> anyhow::Result
     let again = &events(&terminal.path("state"))?[4..];
     assert!(matches!(&again[0], Event::AgentStarted(started) if started.reason == StartReason::Restart));
     assert_eq!(again.len(), 3, "the file is not reported again: {again:?}");
+    Ok(())
+}
+
+/// The resource manager of a test. It is killed when it is dropped, also while it is stopped.
+struct ResourceManager(Child);
+
+impl ResourceManager {
+    /// Listens on `socket` and hands it over as systemd does: as descriptor 3.
+    fn start(readers: &Path, socket: &Path) -> anyhow::Result<Self> {
+        let listener = UnixListener::bind(socket)?;
+        let mut command = Command::new("sh");
+        let hand_over = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec /usr/sbin/pcscd --foreground -c \"$0\"";
+        command.args(["-c", hand_over]).arg(readers).stdin(Stdio::from(OwnedFd::from(listener)));
+        Ok(Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status()?;
+        ensure!(sent.success(), "pcscd has ended");
+        Ok(())
+    }
+}
+
+impl Drop for ResourceManager {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn a_resource_manager_that_hangs_for_ever_is_a_gap_and_the_agent_still_ends_in_time() -> anyhow::Result<()> {
+    let terminal = Terminal::enrolled()?;
+    // A socket's path must be short.
+    let (socket, log) = (terminal.path("pcscd"), terminal.path("agent.log"));
+    let readers = terminal.path("readers");
+    std::fs::create_dir(&readers)?;
+    let manager = ResourceManager::start(&readers, &socket)?;
+    let mut command = terminal.command(&["run"]);
+    command.env("PCSCLITE_CSOCK_NAME", &socket).stderr(std::fs::File::create(&log)?);
+    let mut child = command.spawn()?;
+    let logged = |text: &str| std::fs::read_to_string(&log).is_ok_and(|log| log.contains(text));
+    let began = Instant::now();
+    until("the readers to be watched", || began.elapsed() > Duration::from_millis(1_500))?;
+    ensure!(!logged("PC/SC does not answer"), "pcscd works");
+
+    manager.signal("-STOP")?;
+    let stopped_at = clock::now();
+    until("the supervisor to notice", || logged("source=\"pcsc\""))?;
+    let noticed = Instant::now();
+    until("the report, half a minute after the last sign", || noticed.elapsed() > Duration::from_secs(24))?;
+    // What does not hang goes on.
+    std::fs::write(terminal.path("face").join("OQSsiquc01res_face_1.xml"), "<XmlMsg/>")?;
+    let began = Instant::now();
+    until("a look at the folder", || began.elapsed() > Duration::from_millis(1_500))?;
+    let asked_at = Instant::now();
+    ensure!(Command::new("kill").arg(child.id().to_string()).status()?.success(), "it can be asked to end");
+    let status = child.wait()?;
+    ensure!(status.success() && asked_at.elapsed() < Duration::from_secs(4), "{status} {:?}", asked_at.elapsed());
+    drop(manager);
+
+    let kept = events(&terminal.path("state"))?;
+    let [
+        Event::AgentStarted(_),
+        Event::CollectionGap(gap),
+        Event::LinkageResultObserved(_),
+        Event::CollectionGap(rest),
+        Event::AgentStopped(_),
+    ] = &kept[..]
+    else {
+        anyhow::bail!("{kept:?}")
+    };
+    assert_eq!((gap.source, rest.source, rest.from), (GapSource::Pcsc, GapSource::Pcsc, gap.to));
+    assert!(gap.from <= stopped_at && stopped_at + TimeDelta::seconds(25) < gap.to, "{gap:?} {stopped_at}");
     Ok(())
 }
 

@@ -21,17 +21,16 @@ pub(super) fn stopping() {
     log_failure(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
 }
 
-/// Notifies the service manager regularly that the agent is alive, if its watchdog is enabled.
-pub(super) async fn watchdog() {
+/// Notifies the service manager that the agent works, each time that it is called, if the watchdog is enabled.
+pub(super) fn works() -> impl FnMut() + Send + 'static {
     #[cfg(target_os = "linux")]
-    if let Some(within) = sd_notify::watchdog_enabled() {
-        let mut beat = tokio::time::interval(within / 2);
-        loop {
-            beat.tick().await;
+    let watched = sd_notify::watchdog_enabled().is_some();
+    move || {
+        #[cfg(target_os = "linux")]
+        if watched {
             log_failure(sd_notify::notify(&[sd_notify::NotifyState::Watchdog]));
         }
     }
-    std::future::pending::<()>().await;
 }
 
 #[cfg(target_os = "linux")]

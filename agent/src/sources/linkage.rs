@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use yomitori_proto::id::TerminalId;
-use yomitori_proto::vocabulary::CollectionLevel;
+use yomitori_proto::vocabulary::{CollectionLevel, GapSource};
 
 use super::RunningSource;
 use crate::config::WatchedFolder;
@@ -47,13 +47,14 @@ pub fn start(
         watched.into_iter().map(|watched| Folder::new(terminal, watched, Arc::clone(&limit), marks, clock::now()));
     let folders = folders.collect::<Vec<_>>();
     let (notices, stopper) = Notices::new()?;
+    let beat = outlet.heart();
     let thread = thread::Builder::new().name("linkage".to_owned()).spawn(move || {
         let level = limit.level();
         let mut watcher = Watcher { folders, outlet, notices, limit, level, lost_at: None };
         // The only error is that the recorder has ended.
         let _ = watcher.run();
     })?;
-    Ok(RunningSource::new(thread, move || stopper.stop()))
+    Ok(RunningSource::new(thread, Some(GapSource::Folder), beat, move || stopper.stop()))
 }
 
 struct Watcher {
@@ -71,6 +72,7 @@ impl Watcher {
     fn run(&mut self) -> Result<(), RecorderClosed> {
         let mut rescan_at = clock::moment().steady;
         while !self.notices.is_stopped() {
+            self.outlet.beat();
             self.apply_limit()?;
             let now = clock::moment();
             for folder in &mut self.folders {

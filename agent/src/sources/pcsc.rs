@@ -4,7 +4,7 @@
 //!   back.
 //! * The wait is bounded and the readers are listed every turn, because a reader that arrives between listing and
 //!   waiting would be missed otherwise.
-//! * If the call always returns at once, the loop does not spin; if it hangs, the gap is reported.
+//! * If the call always returns at once, the loop does not spin; if it hangs, the supervisor reports the gap.
 
 mod readers;
 
@@ -15,8 +15,6 @@ use std::thread;
 use std::time::Duration;
 
 use pcsc::{Context, Error, Scope};
-use yomitori_observation::Sighting;
-use yomitori_proto::event::CollectionGap;
 use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::GapSource;
 
@@ -28,8 +26,6 @@ use readers::Readers;
 
 /// The longest wait for a change.
 const TURN: Duration = Duration::from_secs(1);
-/// During a turn that took longer, nothing was watched: the resource manager hung or the terminal slept.
-const HUNG: Duration = Duration::from_secs(10);
 /// The pause after a call that returned at once without a change.
 const PAUSE: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -39,7 +35,7 @@ const LAST_RETRY: Duration = Duration::from_secs(2);
 pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io::Result<RunningSource> {
     // Nothing is ever sent; the watcher ends when the sender is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
-    let context = Arc::new(Mutex::new(None));
+    let (context, beat) = (Arc::new(Mutex::new(None)), outlet.heart());
     let mut watcher = Watcher {
         readers: Readers::new(terminal, roles),
         outlet,
@@ -51,7 +47,7 @@ pub fn start(terminal: TerminalId, roles: RoleRules, outlet: Outlet) -> std::io:
         // The only error is that the recorder has ended.
         let _ = watcher.run();
     })?;
-    Ok(RunningSource::new(thread, move || {
+    Ok(RunningSource::new(thread, Some(GapSource::Pcsc), beat, move || {
         drop(alive);
         let context: Option<Context> = context.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(context) = context {
@@ -95,6 +91,7 @@ impl Watcher {
                 }
                 Err(error) => error,
             };
+            self.outlet.beat();
             if !logged {
                 telemetry::pcsc_lost(lost);
                 logged = true;
@@ -123,6 +120,8 @@ impl Watcher {
                 Err(Error::NoReadersAvailable) => Vec::new(),
                 Err(error) => return Ok((ContextEnd::Lost(error), worked)),
             };
+            // It has answered. Before, nothing is certain.
+            self.outlet.beat();
             if !worked {
                 worked = true;
                 if self.outage.is_open() {
@@ -141,16 +140,6 @@ impl Watcher {
             };
             let now = clock::moment();
             self.readers.report_ended(now, &self.outlet)?;
-            if now.steady - began.steady > HUNG {
-                telemetry::pcsc_was_silent(now.steady - began.steady);
-                let gap = CollectionGap {
-                    source: GapSource::Pcsc,
-                    from: began.wall,
-                    to: now.wall.max(began.wall),
-                    lost: None,
-                };
-                self.outlet.send(Sighting::now(now.wall, gap))?;
-            }
             empty_turns = if changed { 0 } else { empty_turns + 1 };
             if self.stopped_within(if empty_turns > 1 { PAUSE } else { Duration::ZERO }) {
                 return Ok((ContextEnd::Stopped, worked));

@@ -27,6 +27,7 @@ const TURN: Duration = Duration::from_secs(5);
 pub fn start(software: Software, outlet: Outlet) -> std::io::Result<RunningSource> {
     // Nothing is ever sent; the watcher ends when the sender is dropped.
     let (alive, stop) = sync_channel::<Infallible>(0);
+    let beat = outlet.heart();
     let mut watcher = Watcher {
         versions: Versions::new(software.versions),
         programs: Programs::new(software.programs),
@@ -38,7 +39,7 @@ pub fn start(software: Software, outlet: Outlet) -> std::io::Result<RunningSourc
         // The only error is that the recorder has ended.
         let _ = watcher.run(&stop);
     })?;
-    Ok(RunningSource::new(thread, move || drop(alive)))
+    Ok(RunningSource::new(thread, None, beat, move || drop(alive)))
 }
 
 struct Watcher {
@@ -53,6 +54,7 @@ impl Watcher {
     fn run(&mut self, stop: &Receiver<Infallible>) -> Result<(), RecorderClosed> {
         let mut check_at: Option<Instant> = None;
         loop {
+            self.outlet.beat();
             self.check_clock()?;
             let now = clock::moment().steady;
             if check_at.is_none_or(|at| at <= now) {
