@@ -51,9 +51,16 @@ pub struct WatchedFolder {
 
 /// The roles of readers; the first rule that matches decides.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct RoleRules(Vec<(Pattern, ReaderRole)>);
+pub struct RoleRules(pub(crate) Vec<(Pattern, ReaderRole)>);
 
 impl RoleRules {
+    /// Whether the reader is watched: what is no device only if a rule gives it a role.
+    #[must_use]
+    pub fn watch(&self, raw: &str) -> bool {
+        let name = reader::Name::parse(raw);
+        !reader::is_virtual(&name) || self.role_of(raw, &name) != ReaderRole::Unknown
+    }
+
     /// The role of a reader; unknown if no rule matches, because only a person knows what it is for.
     #[must_use]
     pub fn role_of(&self, raw: &str, name: &reader::Name) -> ReaderRole {

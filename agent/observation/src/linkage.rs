@@ -68,7 +68,14 @@ mod tests {
         let time = Some("2026-04-01T00:30:05+00:00".to_owned());
         for (name, kind, file_at) in [
             ("OQSsiquc01res_face_1319999015000001_20260401093005.xml", LinkageKind::FaceResult, time.clone()),
-            ("oqssiquc01res_face_1319999015000001_20260401093005.XML", LinkageKind::FaceResult, time),
+            ("oqssiquc01res_face_1319999015000001_20260401093005.XML", LinkageKind::FaceResult, time.clone()),
+            // A part in hexadecimal digits after the code, also one that looks like another time.
+            (
+                "OQSsiquc01res_face_13199990150a1b2c3d4e5f60718293_20260401093005.xml",
+                LinkageKind::FaceResult,
+                time.clone(),
+            ),
+            ("OQSsiquc01res_face_13199990150a1b2c20260331080000_20260401093005.xml", LinkageKind::FaceResult, time),
             ("OQSsiquc01res_face_1319999015000001_2026040193005.xml", LinkageKind::FaceResult, None),
             ("OQSsiquc01res_face_1319999015000001_20261332256199.xml", LinkageKind::FaceResult, None),
             ("OQSsiquc01res_face_1319999015000001_19530401093005.xml", LinkageKind::FaceResult, None),

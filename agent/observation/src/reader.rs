@@ -71,6 +71,8 @@ pub enum Kind {
     Contact,
     /// A face reader (顔認証付きカードリーダー).
     Face,
+    /// Part of the system that is shown as a reader, such as Windows Hello.
+    Virtual,
 }
 
 /// An entry of the catalogue.
@@ -161,6 +163,12 @@ pub fn model(name: &Name) -> Option<&'static Model> {
         .find(|model| model.windows.iter().chain(&model.pcsc_lite).any(|pattern| pattern.matches(name.base())))
 }
 
+/// Whether a reader with this name is no device.
+#[must_use]
+pub fn is_virtual(name: &Name) -> bool {
+    model(name).is_some_and(|model| model.kind == Kind::Virtual)
+}
+
 /// Whether the device is a card reader that PC/SC should list.
 #[must_use]
 pub fn is_card_reader(device: UsbId) -> bool {
@@ -192,6 +200,9 @@ mod tests {
             ("ACS ACR1252 1S CL Reader PICC 0", "acs acr1252 1s cl reader picc", Some("acs-acr1252u")),
             ("ACS ACR122U PICC Interface 00 00", "acs acr122u picc interface", Some("acs-acr122u")),
             ("Virtual PCD 00 01", "virtual pcd", Some("virtual-pcd")),
+            ("Windows Hello for Business 1", "windows hello for business", Some("windows-hello")),
+            ("Microsoft Virtual Smart Card 0", "microsoft virtual smart card", Some("microsoft-virtual-smart-card")),
+            ("Microsoft UICC ISO Reader 12ab 0", "microsoft uicc iso reader 12ab", Some("microsoft-uicc")),
             ("Acme Reader 9000", "acme reader 9000", None),
             ("", "", None),
             ("カードリーダー 0", "カードリーダー", None),
@@ -199,6 +210,7 @@ mod tests {
             let name = Name::parse(raw);
             assert_eq!(name.base(), base, "{raw}");
             assert_eq!(model(&name).map(|model| model.id.as_str()), id, "{raw}");
+            assert_eq!(is_virtual(&name), raw.starts_with("Windows") || raw.starts_with("Microsoft"), "{raw}");
         }
     }
 

@@ -166,6 +166,40 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec(act, 0..200)
 }
 
+#[test]
+fn forty_changes_of_use_in_two_seconds_are_one_tap() {
+    // Some drivers count each change of use as well.
+    for counts in [0, 1] {
+        let mut desk = Desk::new();
+        desk.put(CARD).look();
+        for change in 0..40_u16 {
+            desk.look.in_use = change % 2 == 0;
+            desk.look.exclusive = change % 4 == 0;
+            desk.look.event_count += counts;
+            desk.wait(50).look();
+        }
+        desk.take_away().look().wait(2_000);
+        let [(_, tap)] = desk.taps().try_into().unwrap();
+        assert_eq!((tap.present_ms, tap.in_use), (2_000, true));
+    }
+}
+
+#[test]
+fn a_card_that_is_present_all_day_is_one_tap_of_an_unknown_medium() {
+    // More bytes than an ATR has, padded with zeros.
+    let mut padded = CARD.to_vec();
+    padded.resize(33, 0);
+    let mut desk = Desk::new();
+    desk.put(&padded).look();
+    for _ in 0..9 * 60 {
+        desk.wait(60_000).look();
+    }
+    assert!(desk.ended.is_empty());
+    desk.take_away().look().wait(2_000);
+    let [(_, tap)] = desk.taps().try_into().unwrap();
+    assert_eq!((tap.present_ms, tap.medium), (9 * 3_600_000, Medium::Unknown));
+}
+
 proptest! {
     /// While the reader stays attached, every insertion is in exactly one tap, for any sequence of snapshots.
     #[test]

@@ -259,11 +259,16 @@ fn readers_and_roles(list: &mut Checklist, config: &Config) -> io::Result<()> {
     let names = readers::names();
     let mut phone = false;
     for raw in &names {
+        if !config.roles.watch(raw) {
+            const NONE: &str = "機器ではないので見ません / no device, so it is not watched";
+            list.ok("リーダー reader", format_args!("\"{raw}\": {NONE}"))?;
+            continue;
+        }
         let role = config.roles.role_of(raw, &Name::parse(raw));
         phone |= role == ReaderRole::Phone;
         list.ok("リーダー reader", format_args!("\"{raw}\" = {}, role {}", readers::model(raw), readers::role(role)))?;
     }
-    if names.is_empty() {
+    if !names.iter().any(|raw| config.roles.watch(raw)) {
         list.todo(
             "リーダー reader",
             "見つかりません。接続と PC/SC サービスを確認してください / none found; check the cable and the PC/SC service",

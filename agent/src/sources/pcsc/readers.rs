@@ -64,11 +64,13 @@ impl Readers {
     pub(super) fn update(&mut self, names: &[CString], now: Moment, outlet: &Outlet) -> Result<(), RecorderClosed> {
         self.is_new = false;
         self.lost_at = None;
+        let watched = names.iter().filter(|name| self.roles.watch(&name.to_string_lossy()));
+        let names = watched.cloned().collect::<Vec<_>>();
         if names.len() > LIMIT && !self.too_many {
             self.too_many = true;
             telemetry::too_many_readers(names.len(), LIMIT);
         }
-        let names = names.get(..LIMIT).unwrap_or(names);
+        let names = names.get(..LIMIT).unwrap_or(&names);
         for gone in self.detach(now, outlet, |reader| !names.contains(&reader.name))? {
             self.flaps.detached(gone, now).map_or(Ok(()), |flapping| outlet.send(flapping))?;
         }
@@ -184,3 +186,6 @@ impl Readers {
         Ok(gone)
     }
 }
+
+#[cfg(test)]
+mod tests;
