@@ -51,6 +51,7 @@ fn sighting(worth: u8, second: i64) -> Sighting {
         seen_for_ms: 0,
         outcome: ReadOutcome::NotRead,
         error_code: None,
+        name_tag: None,
     };
     match worth {
         0 => Sighting::now(at(second), other),

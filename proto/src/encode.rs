@@ -140,6 +140,7 @@ fn kind(event: &Event) -> Option<Kind> {
             seen_for_ms: e.seen_for_ms,
             outcome: e.outcome.to_wire(),
             error_code: present(&e.error_code),
+            name_tag: e.name_tag.map(u32::from),
         }),
         Event::CollectionGap(e) => Kind::CollectionGap(wire::CollectionGap {
             source: e.source.to_wire(),

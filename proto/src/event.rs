@@ -267,6 +267,9 @@ events! {
             #[serde(default)] seen_for_ms: u32,
             #[serde(default)] outcome: ReadOutcome,
             #[serde(default)] error_code: Option<String>,
+            /// Tells apart two files of one second; many names share each value.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            name_tag: Option<u16>,
         }
         /// Nothing was collected in [from, to).
         CollectionGap = "collection_gap" {

@@ -16,7 +16,8 @@ pub fn observe(folder: LinkageFolder, name: &str, seen_for_ms: u32, now: DateTim
     let name = name.to_ascii_lowercase();
     let kind = kind(&name);
     let file_at = if kind == LinkageKind::FaceResult { instant(&name, now) } else { None };
-    LinkageResultObserved { folder, kind, file_at, seen_for_ms, outcome: ReadOutcome::NotRead, error_code: None }
+    let (outcome, error_code) = (ReadOutcome::NotRead, None);
+    LinkageResultObserved { folder, kind, file_at, seen_for_ms, outcome, error_code, name_tag: None }
 }
 
 /// Whether a file of this kind has a header with the outcome.

@@ -5,10 +5,12 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use chrono::TimeDelta;
+use yomitori_agent::clock;
 use yomitori_proto::event::LinkageResultObserved;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageKind, ReadOutcome};
 
-use crate::desk::{Desk, allowed, name, put};
+use crate::desk::{Desk, allowed, name, name_at, put};
 
 fn is_face_result(seen: &LinkageResultObserved) -> bool {
     seen.kind == LinkageKind::FaceResult
@@ -78,5 +80,29 @@ fn a_header_in_three_parts_is_read_once_and_whole_in_any_encoding() -> Result<()
     desk.stop();
     let outcomes: Vec<_> = desk.reported.iter().map(|seen| (seen.outcome, seen.error_code.as_deref())).collect();
     assert_eq!(outcomes, [(ReadOutcome::Error, Some("E006")); 2]);
+    Ok(())
+}
+
+#[test]
+fn two_results_of_one_second_differ_and_a_copy_that_is_restored_later_does_not() -> Result<()> {
+    let mut desk = Desk::new()?;
+    desk.warm_up()?;
+    let at = clock::now() - TimeDelta::days(1);
+    let files = [1, 2].map(|number| desk.face().join(name_at(number, at)));
+    for file in &files {
+        fs::write(file, "<XmlMsg/>")?;
+        // Moved to the trash at once.
+        fs::remove_file(file)?;
+    }
+    desk.until("both", |desk| desk.reported.len() == 2);
+    // The agent forgets a file some time after it is gone.
+    desk.until("both to be forgotten", |desk| desk.forgotten.len() == 2);
+    fs::write(&files[0], "<XmlMsg/>")?;
+    desk.until("the copy", |desk| desk.reported.len() == 3);
+    desk.stop();
+    let [one, other, copy] = [0, 1, 2].map(|index| (desk.reported[index].file_at, desk.reported[index].name_tag));
+    assert!(one.0.is_some() && one.1.is_some(), "{one:?}");
+    assert!(one != other && one.0 == other.0, "{one:?} {other:?}");
+    assert_eq!(one, copy);
     Ok(())
 }

@@ -128,6 +128,7 @@ pub(crate) fn sighting(number: u64, worth: u8, clock_off: i64) -> Sighting {
             seen_for_ms: number as u32,
             outcome: ReadOutcome::NotRead,
             error_code: None,
+            name_tag: None,
         }
         .into(),
         1 => AgentStopped { reason: StopReason::Service }.into(),

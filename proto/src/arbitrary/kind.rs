@@ -77,6 +77,7 @@ pub(super) fn terminal() -> Vec<BoxedStrategy<Event>> {
             seen_for_ms: any::<u32>(),
             outcome: one_of(ReadOutcome::ALL),
             error_code: option::of("[A-Za-z]{0,4}[0-9]{1,5}"),
+            name_tag: any::<Option<u16>>(),
         }
         CollectionGap { source: one_of(GapSource::ALL), from: instant(), to: instant(), lost: any::<Option<u64>>() }
         SettingsTaken {

@@ -29,8 +29,8 @@ pub(crate) fn place<T: PartialOrd + Default>(field: &'static str, number: T) -> 
     if number < T::default() { Err(DecodeError::Number { field, range: "from 0" }) } else { Ok(number) }
 }
 
-/// A USB vendor or product number.
-pub(crate) fn usb(field: &'static str, number: u32) -> Result<u16, DecodeError> {
+/// A number of 16 bits.
+pub(crate) fn sixteen_bits(field: &'static str, number: u32) -> Result<u16, DecodeError> {
     u16::try_from(number).map_err(|_| DecodeError::Number { field, range: "0 to 65535" })
 }
 

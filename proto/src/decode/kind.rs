@@ -2,7 +2,7 @@
 
 use super::field::{
     boot, cause, document, error_code, fallback, flag, instant, institution_code, life, line, model, named_model,
-    optional, place, prefecture, session, snapshot, statement, terminal, usb, version,
+    optional, place, prefecture, session, sixteen_bits, snapshot, statement, terminal, version,
 };
 use super::{DecodeError, seq};
 use crate::event::{
@@ -48,8 +48,8 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
         Kind::ReaderAttached(e) => Event::ReaderAttached(ReaderAttached {
             reader: ReaderKey(e.reader),
             model: model("model", e.model)?,
-            vid: e.vid.map(|number| usb("vid", number)).transpose()?,
-            pid: e.pid.map(|number| usb("pid", number)).transpose()?,
+            vid: e.vid.map(|number| sixteen_bits("vid", number)).transpose()?,
+            pid: e.pid.map(|number| sixteen_bits("pid", number)).transpose()?,
             role: ReaderRole::from_wire(e.role),
         }),
         Kind::ReaderDetached(e) => Event::ReaderDetached(ReaderDetached { reader: ReaderKey(e.reader) }),
@@ -57,7 +57,7 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
             Event::ReaderFlapping(ReaderFlapping { reader: ReaderKey(e.reader), count: e.count, window_s: e.window_s })
         }
         Kind::ReaderBlocked(e) => {
-            Event::ReaderBlocked(ReaderBlocked { vid: usb("vid", e.vid)?, pid: usb("pid", e.pid)? })
+            Event::ReaderBlocked(ReaderBlocked { vid: sixteen_bits("vid", e.vid)?, pid: sixteen_bits("pid", e.pid)? })
         }
         Kind::TapObserved(e) => Event::TapObserved(TapObserved {
             reader: ReaderKey(e.reader),
@@ -79,6 +79,7 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
                 Some(text) => error_code("error_code", text)?,
                 None => None,
             },
+            name_tag: e.name_tag.map(|number| sixteen_bits("name_tag", number)).transpose()?,
         }),
         Kind::CollectionGap(e) => Event::CollectionGap(CollectionGap {
             source: GapSource::from_wire(e.source),

@@ -235,6 +235,7 @@ fn attempt(
     }
     let short = tap.too_short(set);
     let not_taken = terminal.not_taken(tap);
+    let alike = terminal.may_be_on_another(tap, set);
     let end = later(tap.stamp.at, set.correlation_to);
     let unseen = tap.blind || terminal.gap_in(tap.stamp.at, end);
     let result = found.result;
@@ -257,19 +258,27 @@ fn attempt(
                 Some(Doubt::Short)
             } else if not_taken {
                 Some(Doubt::NotTaken)
+            } else if alike {
+                Some(Doubt::Alike)
             } else {
                 doubted(&trial, set, || passed(over_at))
             };
             let clean = if result == ResultOf::Confirmed { Grade::CleanConfirmed } else { Grade::Clean };
-            (if doubt.is_some() { Grade::Doubtful } else { clean }, doubt)
+            let grade = match doubt {
+                None => clean,
+                // Nothing says that it was a phone, so that it asks for no call either.
+                Some(Doubt::Alike) => Grade::Denied,
+                Some(_) => Grade::Doubtful,
+            };
+            (grade, doubt)
         }
     };
     let failed = match result {
         ResultOf::Failed => Failure::Yes,
-        ResultOf::None if !unseen && !short => Failure::From(over_at),
+        ResultOf::None if !unseen && !short && !alike && !tap.too_long() => Failure::From(over_at),
         ResultOf::None | ResultOf::Unread | ResultOf::Confirmed => Failure::No,
     };
-    let weighs = !short && !tap.mute && (!unseen || delay_ms.is_some());
+    let weighs = !short && !tap.mute && !alike && !tap.too_long() && (!unseen || delay_ms.is_some());
     Some(Attempt {
         at,
         known_at: tap.stamp.received_at,

@@ -20,6 +20,9 @@ use crate::rules::RuleSet;
 use crate::seen::SeqPosition;
 use crate::stamp::{Clock, Stamp};
 
+/// Half an hour: whatever lies on a reader for longer belongs to no result.
+const LONGEST_MS: u32 = 30 * 60 * 1_000;
+
 /// The newest taps and files, each ascending by position.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
@@ -65,6 +68,9 @@ pub(crate) struct File {
     pub(crate) outcome: ReadOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error_code: Option<String>,
+    /// Differs between two files of one second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tag: Option<u16>,
     /// A settled tap is joined to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) taken: bool,
@@ -107,9 +113,15 @@ impl Tap {
         0 < self.present_ms && u64::from(self.present_ms) < set.phone_present_ms
     }
 
+    /// Whether something lay there for longer than a phone does, such as a card that was forgotten, or a reader that
+    /// reports a card which is gone.
+    pub(crate) const fn too_long(&self) -> bool {
+        self.present_ms > LONGEST_MS
+    }
+
     /// Whether the tap can be joined to a file.
     fn may_match(&self, set: &RuleSet) -> bool {
-        self.role() == ReaderRole::Phone && !self.mute && (self.in_use || !set.require_in_use)
+        self.role() == ReaderRole::Phone && !self.mute && !self.too_long() && (self.in_use || !set.require_in_use)
     }
 
     const fn at(&self) -> DateTime<Utc> {
@@ -203,7 +215,7 @@ impl Window {
 
     /// Adds a file. Two observations of the same file count once, with the more informative outcome.
     pub(crate) fn file(&mut self, mut file: File, set: &RuleSet) {
-        let twin = |known: &File| file.named && known.named && known.at == file.at;
+        let twin = |known: &File| file.named && known.named && (known.at, known.tag) == (file.at, file.tag);
         if let Some(index) = self.files.iter().position(twin) {
             let known = self.files.remove(index);
             file.place = known.place.min(file.place);

@@ -56,6 +56,8 @@ flags! {
     CodeMismatch = "code_mismatch", "医療機関コードの不一致", "code mismatch";
     ReaderMissing = "reader_missing", "リーダーが外れている", "reader missing";
     ReaderRoleMissing = "reader_role_missing", "リーダーの用途が未設定", "role of the reader not set";
+    /// Readers of one model have different roles, and the system may have swapped them.
+    ReaderRoleUnclear = "reader_role_unclear", "同じ機種のリーダーの用途の確認", "roles of alike readers to be confirmed";
     ReaderBlocked = "reader_blocked", "リーダーが制限されている", "reader blocked";
     ReaderUnfit = "reader_unfit", "スマホを読めないリーダー", "reader unfit for phones";
     ReaderUnstable = "reader_unstable", "リーダーの接続が不安定", "reader unstable";
@@ -84,6 +86,7 @@ impl Flag {
             | Self::SucceededNotListed
             | Self::CodeMismatch
             | Self::ReaderMissing
+            | Self::ReaderRoleUnclear
             | Self::ReaderBlocked
             | Self::ReaderUnfit
             | Self::ReaderUnstable

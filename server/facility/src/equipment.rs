@@ -11,7 +11,7 @@ use crate::freshness::Freshness;
 use crate::history::{History, State};
 use crate::instant::later;
 use crate::reader::Reader;
-use crate::terminal::{Presence, Terminal};
+use crate::terminal::{Presence, Terminal, for_others};
 use crate::text::{Axis, Text, Word};
 use crate::view::View;
 use crate::word::words;
@@ -77,6 +77,8 @@ pub enum MissingPart {
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
     ReaderAbsent,
+    /// One of two readers of the same model is gone, and which one is uncertain.
+    ReaderUnclear,
     ReaderBlocked,
     ReaderFlapping,
     SoftwareDown,
@@ -99,6 +101,7 @@ words! {
     }
     Trouble {
         ReaderAbsent = "reader_absent", "リーダーが外れている", "the reader is absent";
+        ReaderUnclear = "reader_unclear", "同じ機種のリーダーのどちらが外れたか不明（用途の確認が必要）", "one of two alike readers is gone, and which one is uncertain: its role has to be confirmed";
         ReaderBlocked = "reader_blocked", "リーダーが制限されている", "the reader is blocked";
         ReaderFlapping = "reader_flapping", "リーダーの接続が不安定", "the reader comes and goes";
         SoftwareDown = "software_down", "必要なソフトが停止", "a needed program is down";
@@ -148,6 +151,8 @@ pub(crate) struct Station {
     phone_since: Option<DateTime<Utc>>,
     /// A reader for phones is gone and has not been replaced.
     pub(crate) absent_since: Option<DateTime<Utc>>,
+    /// That reader may be the one that is present under another role.
+    pub(crate) absent_unclear: bool,
     pub(crate) flapping_since: Option<DateTime<Utc>>,
     /// A required program is not running.
     pub(crate) down_since: Option<DateTime<Utc>>,
@@ -208,10 +213,18 @@ impl View<'_> {
         reader.role(|from| self.passed(from))
     }
 
+    /// Whether a reader for phones may be another one of the same model, so that its role has to be confirmed.
+    pub(crate) fn roles_are_unclear(&self, terminal: &Terminal) -> bool {
+        terminal.readers.iter().filter(|(_, reader)| self.role(reader) == ReaderRole::Phone).any(|(key, reader)| {
+            let confirmed_at = reader.assigned(|from| self.passed(from)).map(|(from, _)| from);
+            terminal.may_be_another(*key, None, confirmed_at, |from| self.passed(from), self.set)
+        })
+    }
+
     /// The equipment state of a terminal.
     pub(crate) fn station(&self, terminal: &Terminal) -> Station {
         let mut station = Station::default();
-        let (mut came, mut gone) = (None, None);
+        let (mut came, mut gone, mut gone_like) = (None, None, Vec::new());
         for reader in terminal.readers.values() {
             let presence = self.presence(terminal, reader);
             let unfit = reader.model.as_ref().is_some_and(|model| self.set.unfit_reader_models.contains(model));
@@ -226,7 +239,10 @@ impl View<'_> {
                     let flapping = flapped_at.filter(|at| !self.passed(later(*at, self.set.flapping_shown)));
                     station.flapping_since = station.flapping_since.max(flapping);
                 }
-                (ReaderRole::Phone, Presence::Absent(since)) if !unfit => gone = gone.max(Some(since)),
+                (ReaderRole::Phone, Presence::Absent(since)) if !unfit => {
+                    gone = gone.max(Some(since));
+                    gone_like.push(reader);
+                }
                 (ReaderRole::Unknown, Presence::Present(_)) => station.role_missing = true,
                 (
                     ReaderRole::Phone
@@ -240,6 +256,10 @@ impl View<'_> {
         }
         // A reader that appeared after another was removed is the replacement.
         station.absent_since = gone.filter(|gone| came.is_none_or(|came| came < *gone));
+        station.absent_unclear = terminal.readers.values().any(|other| {
+            let present = matches!(self.presence(terminal, other), Presence::Present(_));
+            present && for_others(self.role(other)) && gone_like.iter().any(|gone| gone.is_like(other))
+        });
         let states = terminal.components.values().filter_map(History::current);
         station.down_since = states.filter(|(down, _)| *down).map(|(_, since)| since.true_at(self.set)).min();
         station.blocked_since = terminal.blocked.and_then(|blocked| {
@@ -296,7 +316,11 @@ impl View<'_> {
         let blocked = live.iter().filter_map(|station| station.blocked_since).min();
         match (gone, blocked) {
             (Some(_), Some(since)) => return degraded(Trouble::ReaderBlocked, since),
-            (Some(since), None) => return degraded(Trouble::ReaderAbsent, since),
+            (Some(since), None) => {
+                let unclear = live.iter().any(|station| station.absent_since.is_some() && station.absent_unclear);
+                let trouble = if unclear { Trouble::ReaderUnclear } else { Trouble::ReaderAbsent };
+                return degraded(trouble, since);
+            }
             (None, _) => {}
         }
         let away = silent.iter().filter(phones).filter_map(|station| station.silent_since).max();

@@ -47,6 +47,8 @@ pub enum Doubt {
     Short,
     /// The official software did not react to the tap, although it reacts to others on this terminal.
     NotTaken,
+    /// It may have been on another reader of the same model that is for something else.
+    Alike,
     /// The file came as late as the result of a card that is used instead.
     Late,
     /// Results are so frequent at the desk that one may follow by chance.
@@ -67,6 +69,7 @@ words! {
         Entered = "entered", "受付が失敗または代替手段を記録した", "the desk entered a failure or a fallback";
         Short = "short", "タップが短すぎる", "it lay on the reader for less than a phone takes";
         NotTaken = "not_taken", "資格確認のソフトが反応していない", "the official software did not take it, as it takes others here";
+        Alike = "alike", "同じ機種の別の用途のリーダーだった可能性がある", "it may have been on the other reader of the same model";
         Late = "late", "カードに切り替えた時のように遅い結果", "the result came as late as that of a card used instead";
         Busy = "busy", "受付が混んでいて偶然でも結果が続く", "the desk was so busy that a result follows by chance";
         Chance = "chance", "全体としては偶然でも起こりうる", "all taps here together may be chance";

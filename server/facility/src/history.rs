@@ -72,6 +72,11 @@ impl<T: State> History<T> {
         Some((holds, self.began.as_ref().filter(|_| whole).unwrap_or(first)))
     }
 
+    /// When and where each kept observation was made, ascending.
+    pub(crate) fn stamps(&self) -> impl DoubleEndedIterator<Item = &Stamp> {
+        self.entries.iter().map(|(stamp, _)| stamp)
+    }
+
     /// Observations before `place` with their positions, newest first; all of them without a `place`.
     pub(crate) fn before(&self, place: Option<SeqPosition>) -> impl Iterator<Item = (SeqPosition, T)> {
         let before = move |(stamp, _): &&(Stamp, T)| place.is_none_or(|place| stamp.place < place);

@@ -20,6 +20,9 @@ pub(crate) struct Reader {
     pub(crate) model: Option<String>,
     pub(crate) vid: Option<u16>,
     pub(crate) pid: Option<u16>,
+    /// The first time that it was attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first: Option<SeqPosition>,
     /// Arrivals, with the role in the terminal's configuration, and departures.
     changes: History<Option<ReaderRole>>,
     /// A person's assignment overrides the configuration from its instant on.
@@ -43,6 +46,7 @@ impl Reader {
             }
             (self.vid, self.pid) = (event.vid, event.pid);
         }
+        self.first = Some(self.first.map_or(stamp.place, |first| first.min(stamp.place)));
         self.changes.observe(stamp, Some(event.role));
     }
 
@@ -85,6 +89,17 @@ impl Reader {
     pub(crate) fn role(&self, passed: impl Fn(DateTime<Utc>) -> bool) -> ReaderRole {
         let assigned = self.assigned(passed).map(|(_, role)| role);
         assigned.or_else(|| self.configured(None).map(|(_, role)| role)).unwrap_or_default()
+    }
+
+    /// The last arrival or departure before `place`; of all of them without a `place`.
+    pub(crate) fn changed(&self, place: Option<SeqPosition>) -> Option<&Stamp> {
+        self.changes.stamps().rev().find(|stamp| place.is_none_or(|place| stamp.place < place))
+    }
+
+    /// Whether it can't be distinguished from `other`: the system numbers readers of one model again whenever it starts
+    /// or one of them is plugged in, and they have no other name.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.model.is_some() && self.model == other.model
     }
 
     /// The start of a person's assignment to phones, if the configuration doesn't contain it.

@@ -25,6 +25,7 @@ use crate::seen::{Hole, Lives, SeqPosition};
 use crate::stamp::{Clock, ClockStep, Stamp, plausible_offset_ms};
 use crate::statements::Statements;
 
+pub(crate) use observe::for_others;
 pub(crate) use observe::{Arrival, CorrectionScope};
 
 /// The state of one terminal.
@@ -172,18 +173,55 @@ impl Terminal {
         !tap.in_use && self.first_taken.is_some_and(|first| first < tap.stamp.place)
     }
 
+    /// Whether the reader with this key may be one that is for something else: another one of the same model has such a
+    /// role, and nobody has confirmed the role since one of the two came or went. Only what happened `before` counts.
+    pub(crate) fn may_be_another(
+        &self,
+        key: ReaderKey,
+        before: Option<SeqPosition>,
+        confirmed_at: Option<DateTime<Utc>>,
+        passed: impl Fn(DateTime<Utc>) -> bool,
+        set: &RuleSet,
+    ) -> bool {
+        let Some(own) = self.readers.get(&key) else { return false };
+        let confirmed = |reader: &Reader| {
+            let changed_at = reader.changed(before).map(|stamp| stamp.true_at(set));
+            changed_at.is_none_or(|changed_at| confirmed_at.is_some_and(|confirmed_at| changed_at <= confirmed_at))
+        };
+        self.readers.iter().filter(|(other_key, other)| **other_key != key && own.is_like(other)).any(|(_, other)| {
+            let was_known = other.first.is_some_and(|first| before.is_none_or(|place| first < place));
+            was_known && for_others(other.role(&passed)) && !(confirmed(own) && confirmed(other))
+        })
+    }
+
+    /// Whether the tap may have been on a reader that is for something else.
+    pub(crate) fn may_be_on_another(&self, tap: &Tap, set: &RuleSet) -> bool {
+        let (at, confirmed_at) = (tap.stamp.true_at(set), tap.assigned.map(|(assigned_at, _)| assigned_at));
+        self.may_be_another(tap.reader, Some(tap.stamp.place), confirmed_at, |from| from <= at, set)
+    }
+
     /// Whether observations may be missing in [from, to) by the terminal's clock.
     pub(crate) fn gap_in(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
         self.gaps.iter().any(|(_, gap)| gap.from < to && from < gap.to)
     }
 
-    /// Periods in which the agent reports that it could not collect.
+    /// Periods in which the agent reports that it could not collect. A period that lasts is reported in parts and is one.
     pub(crate) fn gaps(&self, set: &RuleSet) -> Vec<Gap> {
         let corrected = |(stamp, gap): &(Stamp, Gap)| {
             let wrong_by = stamp.at - stamp.true_at(set);
             Gap { from: later(gap.from, -wrong_by), to: later(gap.to, -wrong_by), ..*gap }
         };
-        let mut gaps: Vec<Gap> = self.gaps.iter().map(corrected).collect();
+        let mut parts: Vec<Gap> = self.gaps.iter().map(corrected).collect();
+        parts.sort_by_key(|gap| (gap.from, *gap));
+        let mut gaps: Vec<Gap> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let continues =
+                |gap: &&mut Gap| gap.source == part.source && gap.lost.or(part.lost).is_none() && part.from <= gap.to;
+            match gaps.iter_mut().find(continues) {
+                Some(gap) => gap.to = gap.to.max(part.to),
+                None => gaps.push(part),
+            }
+        }
         gaps.sort();
         gaps
     }

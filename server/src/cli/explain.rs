@@ -181,7 +181,7 @@ fn read(file: &Path) -> Result<Vec<u8>, UsageError> {
 
 #[cfg(test)]
 mod tests {
-    use yomitori_facility::Doubt::{Busy, Chance, Entered, Late, NotTaken, Short};
+    use yomitori_facility::Doubt::{Alike, Busy, Chance, Entered, Late, NotTaken, Short};
     use yomitori_facility::{Cause, FaceReaderModel, Fallback, Flag, Level, SupersededBy as By, Word as _};
 
     use super::*;
@@ -194,7 +194,7 @@ mod tests {
         Fallback::all().iter().for_each(|fallback| named(&fallback.id));
         FaceReaderModel::all().iter().for_each(|model| named(&model.id));
         Level::ALL.iter().for_each(|level| named(level.key()));
-        [Entered, Short, NotTaken, Late, Busy, Chance].iter().for_each(|doubt| named(doubt.key()));
+        [Entered, Short, NotTaken, Alike, Late, Busy, Chance].iter().for_each(|doubt| named(doubt.key()));
         [By::Late, By::Result, By::Role, By::ClockStep, By::Withdrawn, By::Entry, By::Retired]
             .iter()
             .for_each(|by| named(by.key()));

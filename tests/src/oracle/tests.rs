@@ -33,6 +33,7 @@ fn result(seq: u64) -> Event {
         seen_for_ms: 0,
         outcome: ReadOutcome::NotRead,
         error_code: None,
+        name_tag: None,
     }
     .into()
 }

@@ -264,7 +264,9 @@ impl Folder {
         if self.limit.collection_was_paused_at(occurred_at) {
             return Ok(());
         }
-        let seen = linkage::observe(self.watched.folder, &text, 0, at);
+        let mut seen = linkage::observe(self.watched.folder, &text, 0, at);
+        // Two results of one second are two results, and a restored copy is none.
+        seen.name_tag = seen.file_at.and(u16::try_from(hash >> 48).ok());
         let mark = FileMark { folder: self.id, name: hash };
         let sighting = Sighting { occurred_at, observed_at: at, event: seen.clone().into() };
         if self.limit.level() == CollectionLevel::Headers && linkage::has_header(seen.kind) {

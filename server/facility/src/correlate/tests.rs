@@ -32,7 +32,7 @@ fn tap(seq: u64, second: f64) -> Tap {
 }
 
 fn file(seq: u64, second: f64, outcome: ReadOutcome) -> File {
-    File { place: place(seq), at: instant(second), named: true, outcome, error_code: None, taken: false }
+    File { place: place(seq), at: instant(second), named: true, outcome, error_code: None, tag: None, taken: false }
 }
 
 fn set() -> RuleSet {

@@ -24,6 +24,7 @@ impl View<'_> {
         match flag {
             Flag::ReaderMissing
             | Flag::ReaderRoleMissing
+            | Flag::ReaderRoleUnclear
             | Flag::ReaderBlocked
             | Flag::ReaderUnfit
             | Flag::ReaderUnstable
@@ -60,11 +61,12 @@ impl View<'_> {
         let station = || self.station(terminal);
         match flag {
             Flag::ReaderMissing => {
-                let Station { absent_since, blocked_since, .. } = station();
-                blocked_since.is_none() && graced(absent_since)
+                let Station { absent_since, absent_unclear, blocked_since, .. } = station();
+                blocked_since.is_none() && !absent_unclear && graced(absent_since)
             }
             Flag::SoftwareDown => graced(station().down_since),
             Flag::ReaderRoleMissing => !silent && station().role_missing && !station().serves_phones(),
+            Flag::ReaderRoleUnclear => !silent && self.roles_are_unclear(terminal),
             Flag::ReaderBlocked => !silent && station().blocked_since.is_some(),
             Flag::ReaderUnfit => !silent && station().unfit && !station().serves_phones(),
             Flag::ReaderUnstable => !silent && station().flapping_since.is_some(),
@@ -138,6 +140,7 @@ impl View<'_> {
             }
             Flag::NumbersReused => self.terminals().filter_map(|terminal| terminal.lives.reused_at()).max(),
             Flag::ReaderRoleMissing
+            | Flag::ReaderRoleUnclear
             | Flag::ReaderUnfit
             | Flag::ClockWrong
             | Flag::NoticeToHang

@@ -63,6 +63,7 @@ impl View<'_> {
             }
             Flag::ReaderUnfit => matches!(equipment, Equipment::Incomplete { missing: MissingPart::FitReader }),
             Flag::ReaderMissing
+            | Flag::ReaderRoleUnclear
             | Flag::ReaderUnstable
             | Flag::SoftwareDown
             | Flag::RebootLoop

@@ -68,6 +68,10 @@ const fn sentence(flag: Flag) -> Text {
             "リーダーが接続されていますが、用途が設定されていないため、タップを数えられません。",
             "A reader is connected, and its taps can't count until somebody says what it is for.",
         ),
+        Flag::ReaderRoleUnclear => Text::fixed(
+            "同じ機種のリーダーに別々の用途が設定されています。起動や抜き差しで入れ替わることがあり、どちらのタップか確かではないため数えていません。",
+            "Readers of one model have different roles. The system may swap them at a start or when one is plugged in, so taps on them don't count.",
+        ),
         Flag::ReaderBlocked => Text::fixed(
             "OSはリーダーを認識していますが、ソフトから使えません。USB機器の制限かドライバーの不足です。",
             "The system sees the reader and programs don't: a USB policy, or its driver is missing.",
@@ -152,6 +156,10 @@ const fn next(flag: Flag) -> (&'static str, &'static str) {
         Flag::ReaderRoleMissing => (
             "リーダーの用途（スマートフォン用、職員用など）を設定してください。",
             "Set what the reader is for (smartphones, staff login, …).",
+        ),
+        Flag::ReaderRoleUnclear => (
+            "どのリーダーがスマートフォン用かを確かめて用途を設定し直してください。別々の機種にすれば入れ替わりません。",
+            "Find out which reader is for phones and set its role again. Readers of different models are never swapped.",
         ),
         Flag::ReaderBlocked => (
             "情報システム担当に、リーダーの許可とドライバーの確認を依頼してください。",

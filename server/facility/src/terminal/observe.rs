@@ -92,7 +92,9 @@ impl Terminal {
                 (file.at, self.window.file_matters(file.at, rules.at(file.at)), true)
             }
             Event::ReaderAttached(event) => {
-                let later = |tap: &Tap| tap.reader == event.reader && place < tap.stamp.place;
+                // It may also show that a tap was on one of two readers of the same model.
+                let concerns = |tap: &Tap| tap.reader == event.reader || event.model.is_some();
+                let later = |tap: &Tap| place < tap.stamp.place && concerns(tap);
                 let touches = self.window.taps.iter().any(later);
                 return touches.then_some(CorrectionScope { by: SupersededBy::Role, late: true });
             }
@@ -313,7 +315,6 @@ impl Terminal {
             blind: self.collecting.level() == CollectionLevel::Readers,
             settled: None,
         };
-        let for_others = |role| matches!(role, ReaderRole::FaceAuth | ReaderRole::StaffLogin | ReaderRole::Other);
         // The tap is kept if its role may still change: a configuration may still arrive, and a statement may be
         // withdrawn.
         if tap.configured.is_some_and(|(_, role)| for_others(role)) && for_others(tap.role()) {
@@ -363,6 +364,11 @@ impl Terminal {
     }
 }
 
+/// Whether a reader with this role is certainly not for phones.
+pub(crate) const fn for_others(role: ReaderRole) -> bool {
+    matches!(role, ReaderRole::FaceAuth | ReaderRole::StaffLogin | ReaderRole::Other)
+}
+
 const fn may_be_phone(medium: Medium) -> bool {
     match medium {
         Medium::MyNumberCard | Medium::FelicaOnly | Medium::DrivingLicence | Medium::ResidentCard => false,
@@ -391,6 +397,7 @@ fn file(arrival: Arrival<'_>, event: &LinkageResultObserved) -> Option<File> {
         named: named_at.is_some(),
         outcome: event.outcome,
         error_code: event.error_code.clone(),
+        tag: event.name_tag,
         taken: false,
     })
 }

@@ -185,6 +185,7 @@ fn seen_read(first: DateTime<Utc>) -> [Recorded; 3] {
         seen_for_ms: 200,
         outcome: ReadOutcome::NotRead,
         error_code: None,
+        name_tag: None,
     };
     let tap =
         Recorded { received_at: first + TimeDelta::seconds(70), ..terminal(3, first + TimeDelta::seconds(60), tap) };

@@ -74,6 +74,7 @@ impl StoryBuilder {
                 seen_for_ms: 200,
                 outcome: ReadOutcome::NotRead,
                 error_code: None,
+                name_tag: None,
             },
         );
     }

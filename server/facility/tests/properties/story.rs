@@ -152,6 +152,7 @@ impl Sight {
                 seen_for_ms: 200,
                 outcome,
                 error_code: None,
+                name_tag: None,
             }
             .into(),
             Self::Attached(reader, role) => {

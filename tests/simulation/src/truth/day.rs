@@ -223,6 +223,7 @@ impl Living {
             seen_for_ms: self.rng.random_range(200..4_000),
             outcome: ReadOutcome::NotRead,
             error_code: None,
+            name_tag: None,
         };
         self.see_late(day, station, (at, known), event);
     }
