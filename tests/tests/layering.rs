@@ -19,7 +19,7 @@ use yomitori_tests::world::services::root;
 const PURE: [&str; 4] = ["yomitori-proto", "yomitori-observation", "yomitori-facility", "yomitori-listing"];
 
 /// What a crate of the workspace may use of the others, in what ships.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("yomitori-base", &[]),
     ("yomitori-proto", &[]),
     ("yomitori-observation", &["yomitori-proto"]),
@@ -30,6 +30,17 @@ const CRATES: [(&str, &[&str]); 9] = [
     (
         "yomitori-simulation",
         &["yomitori-proto", "yomitori-observation", "yomitori-facility", "yomitori-agent", "yomitori-server"],
+    ),
+    (
+        "yomitori-fuzzing",
+        &[
+            "yomitori-proto",
+            "yomitori-observation",
+            "yomitori-facility",
+            "yomitori-listing",
+            "yomitori-agent",
+            "yomitori-server",
+        ],
     ),
     (
         "yomitori-tests",

@@ -23,7 +23,7 @@ pub(crate) fn sources() -> Result<Vec<Source>> {
 }
 
 fn walk(folder: &Path, sources: &mut Vec<Source>) -> Result<()> {
-    const NOT_SOURCE: [&str; 6] = [".git", "Cargo.lock", "data", "golden", "proptest-regressions", "target"];
+    const NOT_SOURCE: [&str; 7] = [".git", "Cargo.lock", "corpus", "data", "golden", "proptest-regressions", "target"];
     for entry in std::fs::read_dir(folder).with_context(|| format!("read {folder:?}"))? {
         let path = entry.context("read a folder")?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
