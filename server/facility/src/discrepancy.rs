@@ -57,7 +57,7 @@ flags! {
     ReaderMissing = "reader_missing", "リーダーが外れている", "reader missing";
     ReaderRoleMissing = "reader_role_missing", "リーダーの用途が未設定", "role of the reader not set";
     /// Readers of one model have different roles, and the system may have swapped them.
-    ReaderRoleUnclear = "reader_role_unclear", "同じ機種のリーダーの用途の確認", "roles of alike readers to be confirmed";
+    ReaderRoleUnclear = "reader_role_unclear", "同じ機種のリーダーの用途確認", "roles of alike readers to be confirmed";
     ReaderBlocked = "reader_blocked", "リーダーが制限されている", "reader blocked";
     ReaderUnfit = "reader_unfit", "スマホを読めないリーダー", "reader unfit for phones";
     ReaderUnstable = "reader_unstable", "リーダーの接続が不安定", "reader unstable";

@@ -45,6 +45,8 @@ pub(super) struct Folder {
     /// Files whose headers are read; empty unless the clinic has opted in and the server allows it.
     headers: Headers,
     limit: Arc<Limit>,
+    /// For the tags of names.
+    secret: u64,
     /// Nothing of before this instant was missed, except for what is reported.
     good_until: DateTime<Utc>,
 }
@@ -84,6 +86,7 @@ impl Folder {
             logged: None,
             headers: Headers::default(),
             limit,
+            secret: rand::random(),
             good_until: now,
         }
     }
@@ -266,7 +269,7 @@ impl Folder {
         }
         let mut seen = linkage::observe(self.watched.folder, &text, 0, at);
         // Two results of one second are two results, and a restored copy is none.
-        seen.name_tag = seen.file_at.and(u16::try_from(hash >> 48).ok());
+        seen.name_tag = seen.file_at.map(|_| name_tag(self.secret, hash));
         let mark = FileMark { folder: self.id, name: hash };
         let sighting = Sighting { occurred_at, observed_at: at, event: seen.clone().into() };
         if self.limit.level() == CollectionLevel::Headers && linkage::has_header(seen.kind) {
@@ -292,4 +295,11 @@ fn salted(terminal: TerminalId, folder: u64, bytes: &[u8]) -> u64 {
         .chain_update(bytes)
         .finalize();
     u64::from_be_bytes(*digest.first_chunk().expect("a SHA-256 digest has 32 bytes"))
+}
+
+/// Tells apart two files of one second. With a secret that never leaves this process: who knows the salt of the marks could
+/// otherwise test whether a name that he guesses was here.
+fn name_tag(secret: u64, name: u64) -> u16 {
+    let digest = Sha256::new().chain_update(secret.to_be_bytes()).chain_update(name.to_be_bytes()).finalize();
+    u16::from_be_bytes(*digest.first_chunk().expect("a SHA-256 digest has 32 bytes"))
 }
