@@ -62,7 +62,10 @@ pub(super) fn claim(meta: &mut Meta<'_>, peer: Peer, last: Seq, released: Seq) -
             former.iter().flat_map(|(id, last)| [id.to_bytes(), last.0.to_be_bytes().to_vec()].concat()).collect();
         meta.insert(FORMER, value.as_slice()).map_err(SpoolError::from)?;
     }
-    give(meta, peer)?;
+    // Nothing is written without need: the disk may be full.
+    if !is_same_terminal || facility.is_none() {
+        give(meta, peer)?;
+    }
     let first = id(meta, FIRST)?.map_or(peer.terminal, TerminalId);
     Ok(Owner { first, former })
 }
