@@ -147,9 +147,9 @@ async fn an_idle_terminal_is_complete_up_to_what_it_said_last() -> Result<()> {
     server.import(&format!("code,name,prefecture\n{CODE},しずかな医院,東京都\n")).await?;
     let agent = Agent::start(&world, &server, CODE, AgentPlan::default()).await?;
     agent.face_result(clock::now()).await?;
-    let facts = async || -> Result<i64> {
-        let store = world.store().await?;
-        let query = "SELECT count(*) FROM projection.fact WHERE terminal_id IS NOT NULL";
+    let store = world.store().await?;
+    let last_observed = async || -> Result<Option<DateTime<Utc>>> {
+        let query = "SELECT max(observed_at) FROM projection.fact WHERE terminal_id IS NOT NULL";
         Ok(store.query_one(query, &[]).await?.get(0))
     };
     wait::until("the result", PATIENCE, async || {
@@ -158,16 +158,15 @@ async fn an_idle_terminal_is_complete_up_to_what_it_said_last() -> Result<()> {
         Ok(())
     })
     .await?;
-    let (silent_from, before) = (clock::now(), facts().await?);
-    // A keep-alive follows after 30 s, and is written within 10 s.
-    let limit = TimeDelta::seconds(90).to_std()?;
+    // Without a resource manager, the agent reports a gap after half a minute. Half a minute later it says that it is there,
+    // and that is written within 10 s.
+    let limit = TimeDelta::seconds(120).to_std()?;
     wait::until("the site to be complete beyond its last observation", limit, async || {
         let facility = server.facility(CODE).await?;
         let up_to: DateTime<Utc> = serde_json::from_value(facility["completeness"][0]["complete_up_to"].clone())?;
-        ensure!(up_to > silent_from, "complete up to {up_to}");
+        let last = last_observed().await?;
+        ensure!(Some(up_to) > last, "complete up to {up_to}, last observed {last:?}");
         Ok(())
     })
-    .await?;
-    ensure!(facts().await? == before, "a keep-alive is no fact");
-    Ok(())
+    .await
 }
