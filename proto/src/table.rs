@@ -84,3 +84,11 @@ pub const FALLBACKS: &[&str] = &[
 
 /// Stands for a fallback that is not listed.
 pub const OTHER_FALLBACK: &str = "Other";
+
+/// Whether `text` has the form of an error code of a result file. The codes are not published: those that are known are up to
+/// 4 letters and then 1 to 5 digits. A longer run of digits may identify somebody.
+#[must_use]
+pub fn is_error_code(text: &str) -> bool {
+    let digits = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    text.len() - digits.len() <= 4 && (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+}

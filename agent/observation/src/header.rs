@@ -5,6 +5,7 @@
 //! * Only the name of the present element and four short values are stored; all other contents are discarded.
 //! * Files are UTF-8 or Shift_JIS. In both, the markup of XML and the values of interest are ASCII.
 
+use yomitori_proto::table;
 use yomitori_proto::vocabulary::ReadOutcome;
 
 /// No header is longer; a longer file is something else.
@@ -277,10 +278,7 @@ impl Reading {
     }
 }
 
-/// An error code in the known form: a few letters and a few digits. Longer runs of digits may identify people.
+/// An error code; any other text is none.
 fn code(value: &[u8]) -> Option<String> {
-    let letters = value.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let digits = value.get(letters..)?;
-    let holds = letters <= 8 && (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    if holds { String::from_utf8(value.to_vec()).ok() } else { None }
+    std::str::from_utf8(value).ok().filter(|text| table::is_error_code(text)).map(str::to_owned)
 }

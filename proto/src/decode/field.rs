@@ -82,15 +82,11 @@ pub(crate) fn flag(field: &'static str, text: String) -> Result<String, DecodeEr
     keep(holds, text, field, "the key of a flag: 1 to 64 of A-Z, a-z and _")
 }
 
-/// The error code of a result file. The codes are not published: those that are known are up to 4 letters and then up to
-/// 5 digits. Another text is left out, and the observation is kept without it.
+/// The error code of a result file. A text of another form is left out, and the observation is kept without it.
 pub(crate) fn error_code(field: &'static str, text: String) -> Result<Option<String>, DecodeError> {
     let holds = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
     let text = keep(holds, text, field, "an error code: 1 to 16 of 0-9, A-Z and a-z")?;
-    let digits = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    let is_shaped =
-        text.len() - digits.len() <= 4 && (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    Ok(is_shaped.then_some(text))
+    Ok(table::is_error_code(&text).then_some(text))
 }
 
 pub(crate) fn institution_code(field: &'static str, text: String) -> Result<String, DecodeError> {
