@@ -1,6 +1,7 @@
 //! Ports on loopback.
 
 use std::net::TcpListener;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result};
@@ -8,7 +9,9 @@ use anyhow::{Context, Result};
 /// The kernel uses source ports from 32768 upwards. A server's port is below: otherwise a client that retries against a
 /// stopped server could take its port, or even connect to itself.
 const FIRST: u16 = 12_000;
-const COUNT: u16 = 8_000;
+/// Each test process has a block of its own, so that two of them never hand out the same port.
+const BLOCKS: u16 = 16;
+const BLOCK: u16 = 600;
 
 /// A free port.
 ///
@@ -19,22 +22,32 @@ pub fn free() -> Result<u16> {
 }
 
 /// The first of `count` consecutive free ports. Each call continues after the previous one, so two tests of one process
-/// never get the same port.
+/// don't get the same port.
 ///
 /// # Errors
 /// If there are none.
 pub fn free_row(count: u16) -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Concurrent test processes start at different ports.
-    let start = (std::process::id() % u32::from(COUNT)) as u16;
-    for _ in 0..COUNT {
-        let offset = NEXT.fetch_add(count, Ordering::Relaxed);
-        let first = FIRST + (start.wrapping_add(offset)) % (COUNT - count);
+    let block = block()?;
+    for _ in 0..BLOCK {
+        let offset = NEXT.fetch_add(count, Ordering::Relaxed) % (BLOCK - count);
+        let first = block + 1 + offset;
         if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return Ok(first);
         }
     }
-    anyhow::bail!("no free port between {FIRST} and {}", FIRST + COUNT)
+    anyhow::bail!("no free port between {block} and {}", block + BLOCK)
+}
+
+/// The first port of this process's block; holding it marks the block as taken.
+fn block() -> Result<u16> {
+    static HELD: OnceLock<Option<(u16, TcpListener)>> = OnceLock::new();
+    let hold = || {
+        let firsts = (0..BLOCKS).map(|block| FIRST + block * BLOCK);
+        firsts.filter_map(|first| Some((first, TcpListener::bind(("127.0.0.1", first)).ok()?))).next()
+    };
+    let held = HELD.get_or_init(hold).as_ref();
+    held.map(|(first, _)| *first).context("all blocks of ports are taken: do many test processes run?")
 }
 
 /// Whether a process listens on `port`, read from the kernel's table, because the process would notice a connection.
