@@ -1,4 +1,4 @@
-//! An hour in which everything goes wrong: clinics that observe and send all the time, two servers, a broker and a database,
+//! An hour in which everything goes wrong: clinics that observe and send all the time, several servers, a broker and a database,
 //! and faults at random. Then all is left in peace, and the oracle judges what remains: the log, the store, who is shown as
 //! connected, and what is missing.
 
@@ -8,6 +8,7 @@ mod terminal;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::time::Instant;
@@ -33,6 +34,7 @@ const START_AGAIN_EVERY: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub clinics: usize,
+    pub servers: usize,
     pub lasts: Duration,
     pub seed: u64,
 }
@@ -46,24 +48,25 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Summary> {
     let mut rng = StdRng::seed_from_u64(plan.seed);
     let world = World::with_own_services("chaos").await?;
     let mut servers = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..plan.servers {
         servers.push(Server::start(&world, ServerPlan { build: Build::Released, ..ServerPlan::default() }).await?);
     }
     let facilities = facility::invent(plan.clinics, plan.seed);
     servers[0].import(&facility::table(&facilities)).await?;
     let crowd = Crowd::enrol(&world, &servers, &facilities, rng.random()).await?;
-    say(&format!("{} clinics, two servers, SEED={}; logs in {:?}", crowd.len(), plan.seed, world.folder()));
+    let (clinics, count, seed) = (crowd.len(), servers.len(), plan.seed);
+    say(&format!("{clinics} clinics, {count} servers, SEED={seed}; logs in {:?}", world.folder()));
 
     let closing = CancellationToken::new();
     let mut living = crowd.live(&closing);
     let faults = Faults::default();
     let until = Instant::now() + plan.lasts;
     let services = Services { kafka: &world.kafka.service, postgres: &world.postgres.service };
-    let (one, other) = servers.split_at_mut(1);
+    let of_servers = servers.iter_mut().map(|server| faults.of_server(server, StdRng::seed_from_u64(rng.random()), until));
+    let of_servers = try_join_all(of_servers.collect::<Vec<_>>());
     let storm = async {
         tokio::try_join!(
-            faults.of_server(&mut one[0], StdRng::seed_from_u64(rng.random()), until),
-            faults.of_server(&mut other[0], StdRng::seed_from_u64(rng.random()), until),
+            of_servers,
             faults.of_services(services, StdRng::seed_from_u64(rng.random()), until),
             faults.of_terminals(&crowd, StdRng::seed_from_u64(rng.random()), until),
             faults.reported(say, until),

@@ -9,7 +9,7 @@ use yomitori_tests::storm;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_doubled_or_shown_wrongly_after_chaos() -> Result<()> {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let plan = Plan { clinics: 100, lasts: Duration::from_secs(60), seed: storm::seed()? };
+    let plan = Plan { clinics: 100, servers: 2, lasts: Duration::from_secs(60), seed: storm::seed()? };
     let summary = chaos::run(plan, &|line| println!("{line}")).await?;
     println!("{summary}");
     Ok(())

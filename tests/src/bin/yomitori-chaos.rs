@@ -7,14 +7,16 @@ use clap::Parser;
 use yomitori_tests::chaos::{self, Plan};
 use yomitori_tests::storm;
 
-/// Simulated clinics, two servers, Kafka and PostgreSQL under random faults, judged at the end.
+/// Simulated clinics, servers, Kafka and PostgreSQL under random faults, judged at the end.
 #[derive(Parser)]
 struct Arguments {
     #[arg(long, default_value_t = 60)]
     minutes: u64,
     #[arg(long, default_value_t = 300)]
     clinics: usize,
-    /// The faults of an earlier run, for the same number of clinics.
+    #[arg(long, default_value_t = 2)]
+    servers: usize,
+    /// The faults of an earlier run, for the same number of clinics and servers.
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -23,9 +25,9 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     // Several libraries bring a provider; the process installs one explicitly.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let Arguments { minutes, clinics, seed } = Arguments::parse();
+    let Arguments { minutes, clinics, servers, seed } = Arguments::parse();
     let seed = seed.map_or_else(storm::seed, Ok)?;
-    let plan = Plan { clinics, lasts: Duration::from_secs(60 * minutes), seed };
+    let plan = Plan { clinics, servers, lasts: Duration::from_secs(60 * minutes), seed };
     let summary = chaos::run(plan, &say).await?;
     say(&summary.to_string());
     Ok(())
