@@ -24,6 +24,7 @@ pub mod parked;
 pub mod past;
 pub mod policy;
 pub mod progress;
+pub mod received;
 pub mod repetition;
 pub mod snapshot;
 pub mod status_history;

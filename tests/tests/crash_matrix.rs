@@ -139,9 +139,9 @@ impl Matrix {
     async fn postgres_restarts_in_a_batch(&mut self) -> Result<()> {
         let store = self.world.store().await?;
         // A batch raises the high-water marks last; reading them stays possible.
-        store.batch_execute("BEGIN; LOCK TABLE projection.high_water IN EXCLUSIVE MODE").await?;
+        store.batch_execute("BEGIN; LOCK TABLE projection.life IN EXCLUSIVE MODE").await?;
         let waiting = "SELECT count(*) FROM pg_locks \
-                       WHERE relation = 'projection.high_water'::regclass AND NOT granted AND mode = 'RowExclusiveLock'";
+                       WHERE relation = 'projection.life'::regclass AND NOT granted AND mode = 'RowExclusiveLock'";
         wait::until("a batch in the middle", CATCH_UP, async || {
             let count: i64 = store.query_one(waiting, &[]).await?.get(0);
             self.server.process()?.alive()?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use yomitori_facility::{Facility, Rules, fold, takes_back, valid_from};
 use yomitori_proto::decode;
 use yomitori_proto::event::{Event, Origin, Recorded};
-use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
 use super::history_builder;
 use super::owner::Owner;
@@ -22,6 +22,7 @@ use crate::store::fact::StoredFact;
 use crate::store::generation::GenerationNumber;
 use crate::store::parked::ParkedRecord;
 use crate::store::policy::Policy;
+use crate::store::received::{self, LifeGap, ReceivedLife};
 use crate::store::status_row::FacilityRow;
 use crate::store::{QueryContext as _, Store, StoreError, facility, fact, parked, progress, status_history};
 use crate::{clock, telemetry};
@@ -68,7 +69,8 @@ pub(super) struct FoldedBatch {
     facts: Vec<StoredFact>,
     duplicates: usize,
     rows: Vec<FacilityRow>,
-    marks: BTreeMap<(TerminalId, Life), Seq>,
+    lives: BTreeMap<(TerminalId, Life), ReceivedLife>,
+    gaps: Vec<LifeGap>,
     parked: Vec<ParkedRecord>,
     /// The facilities of which something became known late, and the instant since which it was so.
     late: BTreeMap<FacilityId, DateTime<Utc>>,
@@ -107,7 +109,7 @@ impl FoldedBatch {
         self.facts.iter().for_each(|stored| connections.take(&stored.recorded));
         connections.write(&transaction).await?;
         facility::show(&transaction, &self.rows).await?;
-        fact::raise_high_water(&transaction, &self.marks).await?;
+        received::write(&transaction, &self.lives, &self.gaps).await?;
         status_history::late(&transaction, &self.late).await?;
         parked::park(&transaction, &self.parked, self.now).await?;
         parked::ask_for(&transaction, &self.left_out).await?;
@@ -139,7 +141,8 @@ pub(super) struct Outcome {
     pub(super) duplicates: usize,
     pub(super) facilities: BTreeMap<FacilityId, Facility>,
     pub(super) partitions: BTreeMap<FacilityId, i32>,
-    pub(super) marks: BTreeMap<(TerminalId, Life), Seq>,
+    pub(super) lives: BTreeMap<(TerminalId, Life), ReceivedLife>,
+    pub(super) gaps: Vec<LifeGap>,
     pub(super) parked: Vec<ParkedRecord>,
     pub(super) newly_parked: BTreeSet<FacilityId>,
 }
@@ -192,7 +195,7 @@ impl Batch {
             moves.push((expected.ok_or(ProjectionError::Fenced { partition })?, end.next, self.digest(end)));
         }
         let left_out = self.left_out();
-        let Outcome { facts, duplicates, facilities, partitions, marks, parked, newly_parked } =
+        let Outcome { facts, duplicates, facilities, partitions, lives, gaps, parked, newly_parked } =
             self.fold(policy, states);
         // The first record of each facility is the one that blocks it.
         let mut stopped = BTreeSet::new();
@@ -206,7 +209,7 @@ impl Batch {
         let row = |(id, facility)| row::row(facility, partitions[id], policy, now);
         let rows = facilities.iter().map(row).collect::<Result<_, StoreError>>();
         let rows = rows.map_err(|error| size.refused(error.into()))?;
-        states.keep(facilities, marks.clone(), newly_parked);
+        states.keep(facilities, lives.clone(), newly_parked);
         states.left_out.extend(&left_out);
         Ok(Some(FoldedBatch {
             generation: owner.generation(),
@@ -215,7 +218,8 @@ impl Batch {
             facts,
             duplicates,
             rows,
-            marks,
+            lives,
+            gaps,
             parked,
             left_out: left_out.into_iter().map(|(facility, _)| facility).collect(),
             size,
@@ -309,14 +313,17 @@ impl Outcome {
         policy: &Policy,
         states: &States,
     ) -> Result<(), String> {
-        let mut marks: BTreeMap<(TerminalId, Life), Seq> = BTreeMap::new();
+        let mut lives: BTreeMap<(TerminalId, Life), ReceivedLife> = BTreeMap::new();
+        let mut gaps = Vec::new();
         let mut fresh = Vec::with_capacity(facts.len());
         for (place, recorded) in (0..).zip(facts) {
             if let Some(observed) = recorded.observed() {
                 let life = (observed.terminal, observed.life);
-                let mark = marks.get(&life).or_else(|| self.marks.get(&life)).copied();
-                if observed.seq > mark.unwrap_or_else(|| states.mark(&life)) {
-                    marks.insert(life, observed.seq);
+                let before = lives.get(&life).or_else(|| self.lives.get(&life)).or_else(|| states.received(&life));
+                if before.is_none_or(|before| observed.seq > before.seq) {
+                    let (after, found) = ReceivedLife::after(before, &recorded, observed);
+                    lives.insert(life, after);
+                    gaps.extend(found);
                 } else if !self.facilities.get(&id).or_else(|| states.known(id)).is_some_and(|it| it.reuses(observed)) {
                     self.duplicates += 1;
                     continue;
@@ -339,7 +346,8 @@ impl Outcome {
             };
             self.facilities.insert(id, after);
         }
-        self.marks.extend(marks);
+        self.lives.extend(lives);
+        self.gaps.extend(gaps);
         self.facts.extend(fresh);
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::store::connection::ConnectionChanges;
 use crate::store::parked::{self, RetryOutcome, WaitingRecord};
 use crate::store::policy::Policy;
 use crate::store::status_row::FacilityRow;
-use crate::store::{QueryContext as _, Store, StoreError, facility, fact, status_history};
+use crate::store::{QueryContext as _, Store, StoreError, facility, fact, received, status_history};
 use crate::{clock, telemetry};
 use yomitori_base::crash;
 
@@ -138,7 +138,7 @@ async fn fold(
     let (facilities, lives) = batch.touched();
     states.load(store, policy, &facilities, &lives).await?;
     states.parked.remove(&id);
-    let Outcome { facts, facilities, partitions, marks, parked, newly_parked, .. } = batch.fold(policy, states);
+    let Outcome { facts, facilities, partitions, lives, gaps, parked, newly_parked, .. } = batch.fold(policy, states);
     // Until the next step has seen that no more records wait.
     states.parked.insert(id);
 
@@ -160,7 +160,7 @@ async fn fold(
     connections.write(&transaction).await?;
     facility::show(&transaction, &rows).await?;
     tell_anew(&transaction, id).await?;
-    fact::raise_high_water(&transaction, &marks).await?;
+    received::write(&transaction, &lives, &gaps).await?;
     let tried = RetryOutcome { gone, reasons };
     parked::tried(&transaction, &tried).await?;
     crash::point("before-retry");
@@ -168,7 +168,7 @@ async fn fold(
     crash::point("after-retry");
 
     telemetry::facility_retried(id, tried.gone.len() - left_out, left_out);
-    states.keep(facilities, marks, newly_parked);
+    states.keep(facilities, lives, newly_parked);
     let stuck = tried.reasons.first();
     if let Some((position, reason)) = stuck {
         telemetry::facility_still_parked(id, *position, reason);

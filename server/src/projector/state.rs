@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use yomitori_facility::Facility;
-use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
 use super::owner::Owner;
 use super::{ProjectionError, refold, row};
 use crate::clock;
 use crate::log::Position;
 use crate::store::policy::Policy;
-use crate::store::{Store, StoreError, facility, fact, parked};
+use crate::store::received::{self, ReceivedLife};
+use crate::store::{Store, StoreError, facility, parked};
 
 /// Above this many facilities the whole cache is dropped, which is simple and rarely happens.
 const REMEMBERED: usize = 60_000;
@@ -24,7 +25,7 @@ const SWEEP_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct States {
     facilities: BTreeMap<FacilityId, Facility>,
-    marks: BTreeMap<(TerminalId, Life), Seq>,
+    lives: BTreeMap<(TerminalId, Life), Option<ReceivedLife>>,
     pub(super) parked: BTreeSet<FacilityId>,
     /// The records that people skipped.
     pub(super) left_out: BTreeSet<(FacilityId, Position)>,
@@ -49,7 +50,7 @@ impl States {
     pub(super) fn trim(&mut self) {
         if self.too_many() {
             self.facilities.clear();
-            self.marks.clear();
+            self.lives.clear();
         }
     }
 
@@ -79,17 +80,18 @@ impl States {
             }
         }
         let unknown: Vec<(TerminalId, Life)> =
-            lives.iter().filter(|life| !self.marks.contains_key(life)).copied().collect();
+            lives.iter().filter(|life| !self.lives.contains_key(life)).copied().collect();
         if !unknown.is_empty() {
-            let found = fact::high_water(&*store.client().await?, &unknown).await?;
-            self.marks.extend(unknown.into_iter().map(|life| (life, Seq::NONE)));
-            self.marks.extend(found);
+            let found = received::lives(&*store.client().await?, &unknown).await?;
+            self.lives.extend(unknown.into_iter().map(|life| (life, None)));
+            self.lives.extend(found.into_iter().map(|(life, received)| (life, Some(received))));
         }
         Ok(())
     }
 
-    pub(super) fn mark(&self, life: &(TerminalId, Life)) -> Seq {
-        self.marks.get(life).copied().unwrap_or(Seq::NONE)
+    /// What has arrived of a life; `None` if nothing has.
+    pub(super) fn received(&self, life: &(TerminalId, Life)) -> Option<&ReceivedLife> {
+        self.lives.get(life)?.as_ref()
     }
 
     pub(super) fn known(&self, id: FacilityId) -> Option<&Facility> {
@@ -105,22 +107,21 @@ impl States {
         &self.facilities
     }
 
-    /// Every mark in memory.
-    pub(super) const fn marks(&self) -> &BTreeMap<(TerminalId, Life), Seq> {
-        &self.marks
+    /// Every life in memory of which something has arrived.
+    pub(super) fn lives(&self) -> impl Iterator<Item = (&(TerminalId, Life), &ReceivedLife)> {
+        self.lives.iter().filter_map(|(life, received)| Some((life, received.as_ref()?)))
     }
 
-    /// Replaces the state of a facility, and reads the high-water mark of each life again: it may be lower after a
-    /// skip.
+    /// Replaces the state of a facility, and reads again what has arrived of each life: it may be less after a skip.
     pub(super) fn replace(&mut self, facility: Facility) {
         self.facilities.insert(facility.id, facility);
-        self.marks.clear();
+        self.lives.clear();
     }
 
-    /// Reads a facility and all marks again when they are needed next: what was folded of it could not be written.
+    /// Reads a facility and all lives again when they are needed next: what was folded of it could not be written.
     pub(super) fn reload(&mut self, id: FacilityId) {
         self.facilities.remove(&id);
-        self.marks.clear();
+        self.lives.clear();
     }
 
     /// The records of a facility that people skipped.
@@ -132,11 +133,11 @@ impl States {
     pub(super) fn keep(
         &mut self,
         facilities: BTreeMap<FacilityId, Facility>,
-        marks: BTreeMap<(TerminalId, Life), Seq>,
+        lives: BTreeMap<(TerminalId, Life), ReceivedLife>,
         parked: BTreeSet<FacilityId>,
     ) {
         self.facilities.extend(facilities);
-        self.marks.extend(marks);
+        self.lives.extend(lives.into_iter().map(|(life, received)| (life, Some(received))));
         self.parked.extend(parked);
     }
 }

@@ -18,8 +18,10 @@ use super::state::States;
 use crate::config;
 use crate::log::Position;
 use crate::log::kafka;
+use crate::store::completeness::Hole;
 use crate::store::fact::StoredFact;
 use crate::store::policy::{self, Policy};
+use crate::store::received::LifeGap;
 use crate::store::snapshot::DbSnapshot;
 use crate::store::{Store, StoreError, parked};
 
@@ -59,8 +61,8 @@ pub enum Disagreement {
     FacilityInvented { facility: FacilityId },
     /// The state differs from the fold of the facts.
     FacilityDiffers { facility: FacilityId, field: String },
-    /// The high-water mark of a life differs from the last number in the log.
-    MarkDiffers { terminal: String, life: String, log: u64, store: Option<u64> },
+    /// What has arrived of a life, or what is missing of it, differs from the numbers in the log.
+    LifeDiffers { terminal: String, life: String, log: u64, store: Option<u64> },
     /// A record that cannot be folded is not parked, or one that can be is.
     ParkedDiffers { partition: i32, offset: i64, in_store: bool },
 }
@@ -82,11 +84,12 @@ impl fmt::Display for Disagreement {
             Self::FacilityDiffers { facility, field } => {
                 write!(f, "the state of facility {facility} differs from the folded facts, first at `{field}`")
             }
-            Self::MarkDiffers { terminal, life, log, store } => {
+            Self::LifeDiffers { terminal, life, log, store } => {
                 let store = store.map_or_else(|| "none".to_owned(), |seq| seq.to_string());
                 write!(
                     f,
-                    "the last observation of life {life} of {terminal} is {log} in the log and {store} in the store"
+                    "what has arrived of life {life} of {terminal} differs: the last observation is {log} in the log \
+                     and {store} in the store"
                 )
             }
             Self::ParkedDiffers { partition, offset, in_store: true } => {
@@ -154,7 +157,7 @@ impl Verifier {
     ) -> Result<(), RebuildError> {
         let reader = kafka::replayer(kafka, span.from)?;
         let mut states = States::without(self.left_out.clone());
-        let mut parked = BTreeSet::new();
+        let (mut parked, mut gaps) = (BTreeSet::new(), Vec::new());
         let mut next = span.from;
         while next.offset < span.to {
             let (batch, after) = block_in_place(|| take(&reader, Span { from: next, to: span.to }, &self.intake))?;
@@ -163,7 +166,8 @@ impl Verifier {
             self.facts(&outcome, in_store);
             parked.extend(outcome.parked.iter().map(|parked| parked.position.offset));
             self.report.records += Span { from: next, to: after }.records();
-            states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
+            gaps.extend(outcome.gaps);
+            states.keep(outcome.facilities, outcome.lives, outcome.newly_parked);
             next.offset = after;
             progressed(self.report.records);
         }
@@ -173,17 +177,31 @@ impl Verifier {
             self.found(Disagreement::ParkedDiffers { partition: span.from.partition, offset: *offset, in_store });
         }
         self.facilities(span.from.partition, states.facilities()).await?;
-        let marks: Vec<_> = states.marks().iter().collect();
-        for some in marks.chunks(AT_ONCE) {
-            let lives: Vec<_> = some.iter().map(|(life, _)| **life).collect();
-            let in_store = self.snapshot.marks(&lives).await?;
-            for (life, seq) in some {
-                if in_store.get(life) != Some(seq) {
-                    self.found(Disagreement::MarkDiffers {
+        self.lives(&states, gaps).await
+    }
+
+    async fn lives(&mut self, states: &States, gaps: Vec<LifeGap>) -> Result<(), RebuildError> {
+        let by_life = |gaps: Vec<LifeGap>| {
+            let mut sorted: BTreeMap<_, BTreeMap<_, LifeGap>> = BTreeMap::new();
+            for gap in gaps {
+                let place = (gap.seq, matches!(gap.hole, Hole::Missing { .. }));
+                sorted.entry((gap.terminal, gap.life)).or_default().insert(place, gap);
+            }
+            sorted
+        };
+        let gaps = by_life(gaps);
+        let lives: Vec<_> = states.lives().collect();
+        for some in lives.chunks(AT_ONCE) {
+            let names: Vec<_> = some.iter().map(|(life, _)| **life).collect();
+            let in_store = self.snapshot.lives(&names).await?;
+            let gaps_in_store = by_life(self.snapshot.gaps(&names).await?);
+            for (life, received) in some {
+                if in_store.get(life) != Some(received) || gaps_in_store.get(life) != gaps.get(life) {
+                    self.found(Disagreement::LifeDiffers {
                         terminal: life.0.to_string(),
                         life: life.1.to_string(),
-                        log: seq.0,
-                        store: in_store.get(life).map(|seq| seq.0),
+                        log: received.seq.0,
+                        store: in_store.get(life).map(|received| received.seq.0),
                     });
                 }
             }

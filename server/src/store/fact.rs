@@ -1,12 +1,11 @@
-//! The facts, once each, and the high-water marks that identify repeated ones.
+//! The facts, once each.
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row, Transaction};
+use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 use yomitori_proto::event::{Observed, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, StatementId, TerminalId};
@@ -20,41 +19,6 @@ pub struct StoredFact {
     pub position: Position,
     pub index_in_record: i32,
     pub recorded: Recorded,
-}
-
-/// The last folded observation of each of these lives.
-pub async fn high_water(
-    client: &Client,
-    lives: &[(TerminalId, Life)],
-) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
-    let terminals: Vec<Uuid> = lives.iter().map(|(terminal, _)| terminal.0).collect();
-    let ids: Vec<Uuid> = lives.iter().map(|(_, life)| life.0).collect();
-    let query = "SELECT terminal_id, life, seq FROM high_water \
-                 WHERE (terminal_id, life) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))";
-    let rows = client.query(query, &[&terminals, &ids]).await.context("read high-water marks")?;
-    let mark = |row: Row| {
-        let seq: i64 = row.get(2);
-        ((TerminalId(row.get(0)), Life(row.get(1))), Seq(seq.cast_unsigned()))
-    };
-    Ok(rows.into_iter().map(mark).collect())
-}
-
-/// Raises the high-water marks.
-pub async fn raise_high_water(
-    transaction: &Transaction<'_>,
-    marks: &BTreeMap<(TerminalId, Life), Seq>,
-) -> Result<(), StoreError> {
-    if marks.is_empty() {
-        return Ok(());
-    }
-    let terminals: Vec<Uuid> = marks.keys().map(|(terminal, _)| terminal.0).collect();
-    let lives: Vec<Uuid> = marks.keys().map(|(_, life)| life.0).collect();
-    let seqs: Vec<i64> = marks.values().map(|seq| seq.0.cast_signed()).collect();
-    let upsert = "INSERT INTO high_water (terminal_id, life, seq) \
-                  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[]) \
-                  ON CONFLICT (terminal_id, life) DO UPDATE SET seq = EXCLUDED.seq";
-    transaction.execute(upsert, &[&terminals, &lives, &seqs]).await.context("raise high-water marks")?;
-    Ok(())
 }
 
 /// Writes facts by binary COPY.

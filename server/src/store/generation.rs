@@ -11,8 +11,8 @@ use super::{CHANGED, QueryContext as _, Store, StoreError, status_history, statu
 
 /// The tables of a generation. It has its own facts only if it was built with them, because facts do not depend on
 /// the fold. A migration that adds a table or a column drops the schema `shadow`, and `FOLD` rises.
-const TABLES: [&str; 7] =
-    ["generation", "progress", "high_water", "facility_row", "facility_code", "connection", "parked"];
+const TABLES: [&str; 8] =
+    ["generation", "progress", "life", "life_gap", "facility_row", "facility_code", "connection", "parked"];
 const FACTS: &str = "fact";
 
 /// How long a swap waits for readers before it fails without a change.

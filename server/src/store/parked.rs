@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
-use yomitori_proto::id::FacilityId;
+use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
-use super::{QueryContext as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError, received};
 use crate::log::Position;
 
 /// A parked record.
@@ -178,7 +178,7 @@ pub async fn tried(transaction: &Transaction<'_>, tried: &RetryOutcome) -> Resul
     Ok(())
 }
 
-/// Removes the facts of these records of a facility, and lowers the high-water marks of their lives.
+/// Removes the facts of these records of a facility, and counts again what has arrived of their lives.
 pub async fn take_back(
     transaction: &Transaction<'_>,
     facility: FacilityId,
@@ -189,17 +189,10 @@ pub async fn take_back(
                   WHERE f.facility_id = $1 AND f.partition = r.partition AND f.log_offset = r.log_offset \
                   RETURNING f.terminal_id, f.life";
     let rows = transaction.query(delete, &[&facility.0, &partitions, &offsets]).await;
-    let lives: BTreeSet<(Uuid, Uuid)> = rows
+    let lives: BTreeSet<(TerminalId, Life)> = rows
         .context("remove facts")?
         .iter()
-        .filter_map(|row| Some((row.get::<_, Option<Uuid>>(0)?, row.get::<_, Option<Uuid>>(1)?)))
+        .filter_map(|row| Some((TerminalId(row.get::<_, Option<Uuid>>(0)?), Life(row.get::<_, Option<Uuid>>(1)?))))
         .collect();
-    for (terminal, life) in lives {
-        let delete = "DELETE FROM high_water WHERE terminal_id = $1 AND life = $2";
-        transaction.execute(delete, &[&terminal, &life]).await.context("lower a mark")?;
-        let insert = "INSERT INTO high_water (terminal_id, life, seq) SELECT terminal_id, life, max(seq) FROM fact \
-                      WHERE facility_id = $1 AND terminal_id = $2 AND life = $3 GROUP BY terminal_id, life";
-        transaction.execute(insert, &[&facility.0, &terminal, &life]).await.context("lower a mark")?;
-    }
-    Ok(())
+    received::recount(transaction, facility, &lives).await
 }

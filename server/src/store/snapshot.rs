@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls, Row};
-use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
 use super::fact::{self, StoredFact};
+use super::received::{self, LifeGap, ReceivedLife};
 use super::{QueryContext as _, Store, StoreError};
 use crate::log::Position;
 
@@ -81,9 +82,20 @@ impl DbSnapshot {
         rows.iter().map(held).collect()
     }
 
-    /// The last folded observation of each of these lives.
-    pub async fn marks(&self, lives: &[(TerminalId, Life)]) -> Result<BTreeMap<(TerminalId, Life), Seq>, StoreError> {
-        fact::high_water(&self.client, lives).await
+    /// What has arrived of these lives.
+    pub async fn lives(
+        &self,
+        lives: &[(TerminalId, Life)],
+    ) -> Result<BTreeMap<(TerminalId, Life), ReceivedLife>, StoreError> {
+        received::lives(&self.client, lives).await
+    }
+
+    /// What is missing in these lives, in no order.
+    ///
+    /// # Errors
+    /// If a stored document cannot be decoded.
+    pub async fn gaps(&self, lives: &[(TerminalId, Life)]) -> Result<Vec<LifeGap>, StoreError> {
+        received::gaps(&self.client, lives).await
     }
 
     /// The positions of the parked records of `partition`.

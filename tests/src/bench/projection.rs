@@ -98,7 +98,7 @@ pub async fn measure(events: u64, facilities: u64, batch: usize, peer_rows: u64,
 /// Copies the projector's rows into tables of the same form, and returns the duration.
 async fn copy(store: &Client) -> Result<Duration> {
     let mut copied = Duration::ZERO;
-    for table in ["fact", "facility_row", "high_water"] {
+    for table in ["fact", "facility_row", "life"] {
         store
             .batch_execute(&format!("CREATE TABLE copied_{table} (LIKE projection.{table} INCLUDING ALL)"))
             .await

@@ -92,7 +92,7 @@ async fn rights_and_row_policies_stay_after_each_swap() -> Result<()> {
     for (arguments, withdrawn) in [(&["rebuild", "--facts"][..], ""), (&["rebuild"], "SELECT")] {
         desk.server.run(arguments).await?;
         // What default privileges gave the new tables, and nobody gave the old ones.
-        store.batch_execute(&format!("GRANT ALL ON shadow.high_water TO {role}")).await?;
+        store.batch_execute(&format!("GRANT ALL ON shadow.life TO {role}")).await?;
         let expected = if withdrawn.is_empty() {
             before.clone()
         } else {
@@ -168,7 +168,7 @@ async fn every_disagreement_of_log_and_store_is_reported_and_repaired() -> Resul
          WHERE ctid = {tap} OFFSET 5);
          UPDATE projection.facility_row SET state = replace(state, 'さいこうちく', 'にせ') WHERE code = '{CODE}';
          DELETE FROM projection.facility_row WHERE ctid = (SELECT ctid FROM projection.facility_row WHERE code IS NULL LIMIT 1);
-         UPDATE projection.high_water SET seq = seq + 1 WHERE ctid = (SELECT ctid FROM projection.high_water LIMIT 1);"
+         UPDATE projection.life SET seq = seq + 1 WHERE ctid = (SELECT ctid FROM projection.life LIMIT 1);"
     ))
     .await?;
     let (agree, report) = desk.verified().await?;

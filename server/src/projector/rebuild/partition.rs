@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 use tokio_postgres::Transaction;
-use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
 use super::super::batch::{Batch, BatchSize, Outcome};
 use super::super::intake::Intake;
@@ -23,7 +23,8 @@ use crate::store::connection::ConnectionChanges;
 use crate::store::generation::Generation;
 use crate::store::parked::ParkedRecord;
 use crate::store::policy::Policy;
-use crate::store::{QueryContext as _, Store, facility, fact, parked, progress};
+use crate::store::received::{LifeGap, ReceivedLife};
+use crate::store::{QueryContext as _, Store, facility, fact, parked, progress, received};
 use crate::{clock, config};
 use yomitori_base::crash;
 
@@ -135,7 +136,7 @@ impl WorkerContext {
                 fact::copy(&transaction, &outcome.facts).await?;
             }
             changes.take(&mut outcome);
-            states.keep(outcome.facilities, outcome.marks, outcome.newly_parked);
+            states.keep(outcome.facilities, outcome.lives, outcome.newly_parked);
             let read = Span { from: next, to: after }.records();
             self.done.fetch_add(read, Ordering::Relaxed);
             tried.counted += read;
@@ -143,7 +144,7 @@ impl WorkerContext {
         }
         self.write_rows(&transaction, &changes.facilities, states, from.partition).await?;
         changes.connections.write(&transaction).await?;
-        fact::raise_high_water(&transaction, &changes.marks).await?;
+        received::write(&transaction, &changes.lives, &changes.gaps).await?;
         let now = clock::now();
         parked::park(&transaction, &changes.parked, now).await?;
         if !progress::advance(&transaction, self.generation.number, from, next.offset, last, now).await? {
@@ -177,7 +178,8 @@ impl WorkerContext {
 #[derive(Default)]
 struct Changes {
     facilities: BTreeSet<FacilityId>,
-    marks: BTreeMap<(TerminalId, Life), Seq>,
+    lives: BTreeMap<(TerminalId, Life), ReceivedLife>,
+    gaps: Vec<LifeGap>,
     parked: Vec<ParkedRecord>,
     connections: ConnectionChanges,
 }
@@ -185,7 +187,8 @@ struct Changes {
 impl Changes {
     fn take(&mut self, outcome: &mut Outcome) {
         self.facilities.extend(outcome.facilities.keys());
-        self.marks.extend(outcome.marks.iter().map(|(life, seq)| (*life, *seq)));
+        self.lives.extend(outcome.lives.iter().map(|(life, received)| (*life, received.clone())));
+        self.gaps.append(&mut outcome.gaps);
         self.parked.append(&mut outcome.parked);
         outcome.facts.iter().for_each(|stored| self.connections.take(&stored.recorded));
     }
