@@ -56,8 +56,6 @@ const IDLE: Duration = Duration::from_millis(500);
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// The number of records after which a rebuild reports its progress again.
 const TELL_EVERY: u64 = 1_000_000;
-/// How often a paused partition is looked at again.
-const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// Why the projection paused.
@@ -126,7 +124,7 @@ impl Projector {
         let mut folded = None;
         owner.claim(&self.store).await?;
         let mut paused = Paused::default();
-        paused.look(&self.store, &self.kafka, &owner).await?;
+        paused.look(&self.store, &self.kafka, &owner, IDLE).await?;
         // The previous owner may have parked records until it lost the partition.
         let mut states = States::open(&self.store).await?;
         let mut current = CurrentPolicy::now(&self.store).await?;
@@ -168,13 +166,13 @@ impl Projector {
                 }
                 state::sweep(&self.store, &current.policy, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
-                    paused.look(&self.store, &self.kafka, &owner).await?;
+                    paused.look(&self.store, &self.kafka, &owner, IDLE).await?;
                     // The memory of a partition is stale once another instance has held it.
                     states = States::open(&self.store).await?;
                     self.read_owned(&reader, &owner, &paused)?;
                     refold.begin();
                     retry.begin(&states);
-                } else if paused.is_due() && paused.look(&self.store, &self.kafka, &owner).await? {
+                } else if paused.look(&self.store, &self.kafka, &owner, Duration::ZERO).await? {
                     self.read_owned(&reader, &owner, &paused)?;
                 }
                 retry.look(&self.store, &mut states, &owner).await?;
@@ -229,19 +227,16 @@ impl Projector {
         }
     }
 
-    /// Reads the partitions of this instance, but for those that are paused.
+    /// Reads the partitions of this instance that are not paused.
     fn read_owned(&self, reader: &Reader, owner: &Owner, paused: &Paused) -> Result<(), KafkaError> {
-        let positions: Vec<Position> = owner.positions().filter(|next| !paused.contains(next.partition)).collect();
-        for position in &positions {
-            telemetry::partition_taken(*position);
-        }
+        let positions: Vec<Position> = owner.positions().filter(|next| paused.is_read(next.partition)).collect();
         log::kafka::read_from(reader, &self.kafka.topic, &positions)
     }
 
     /// Reports the lag behind the log, in the metrics and in the store. Of a paused partition nothing is reported: what the
     /// store says of it becomes old.
     async fn check(&self, reader: &Reader, owner: &Owner, paused: &Paused) -> Result<(), StoreError> {
-        let read = || owner.positions().filter(|next| !paused.contains(next.partition));
+        let read = || owner.positions().filter(|next| paused.is_read(next.partition));
         let end =
             |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
         let ends: Vec<Position> = read().filter_map(end).collect();

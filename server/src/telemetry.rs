@@ -223,8 +223,13 @@ pub fn partition_released(partition: i32) {
 }
 
 /// A partition is not read until the log is the one that was folded, and can be read.
-pub fn partition_paused(partition: i32, error: Cause<'_>) {
-    error!(partition, error = chain(error), "partition paused; the others are folded further");
+pub fn partition_paused(partition: i32, error: Cause<'_>, needs_a_person: bool) {
+    let error = chain(error);
+    if needs_a_person {
+        error!(partition, error, "partition paused; the others are folded further");
+    } else {
+        warn!(partition, error, "partition paused until it can be read; the others are folded further");
+    }
 }
 
 pub fn partition_resumed(partition: i32) {

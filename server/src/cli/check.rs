@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use futures_util::{StreamExt as _, stream};
+
 use super::output::say;
 use crate::config::{self, Config};
 use crate::identity::Authority;
@@ -9,6 +11,9 @@ use crate::log::identity::Folded;
 use crate::log::{identity, kafka, topic};
 use crate::store::{Store, progress};
 use yomitori_base::error::chain;
+
+/// How many partitions are compared at once: each with a connection of its own.
+const COMPARED_AT_ONCE: usize = 8;
 
 pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
     say("設定 configuration              OK");
@@ -63,9 +68,13 @@ async fn check_log(
 ) -> Result<(), String> {
     let found = kafka::count_partitions(log).await.map_err(|error| chain(&error))?;
     kafka::same_partitions(log, found, partitions.unwrap_or(found)).map_err(|error| chain(&error))?;
-    let differences = identity::differences(log, folded).await.map_err(|error| chain(&error))?;
-    if let Some(error) = differences.values().next() {
-        return Err(chain(error));
+    let compared = stream::iter(folded.to_vec()).map(|folded| {
+        let log = log.clone();
+        tokio::task::spawn_blocking(move || identity::compare(&log, folded))
+    });
+    let mut compared = compared.buffer_unordered(COMPARED_AT_ONCE);
+    while let Some(compared) = compared.next().await {
+        compared.expect("the comparison does not panic").map_err(|error| chain(&error))?;
     }
     let problems = topic::problems(log).await.map_err(|error| chain(&error))?;
     let (losing, risky): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.loses_facts);

@@ -1,22 +1,18 @@
 //! Whether the log is the one that was folded. Offsets alone don't say so: a log that lost its end grows past the old place
 //! again, and the records in between would be skipped for ever.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt as _, stream};
 use rdkafka::Message as _;
 use rdkafka::error::KafkaError;
 use sha2::{Digest as _, Sha256};
 
 use super::Position;
-use super::kafka::{self, TopicError};
+use super::kafka;
 use crate::config;
 
 /// How long the log may take for one record of a partition.
 const READ_LIMIT: Duration = Duration::from_secs(10);
-/// How many partitions are compared at once: each with a connection of its own.
-const AT_ONCE: usize = 8;
 
 /// The digest of a record's contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,33 +54,22 @@ pub enum IdentityError {
     Unreadable { partition: i32, source: KafkaError },
     #[error("failed to read the log")]
     Log(#[from] KafkaError),
-    #[error("failed to find the log")]
-    Topic(#[from] TopicError),
 }
 
-/// Compares the log with what was folded of each of these partitions, and looks whether the next record can be read.
-/// Returns those with which something is wrong: the others can be folded further. A record that the log no longer keeps
-/// can't be compared.
+impl IdentityError {
+    /// Whether the log is another one than was folded: that does not pass, and a person has to act.
+    #[must_use]
+    pub const fn is_difference(&self) -> bool {
+        matches!(self, Self::Shorter { .. } | Self::Other { .. })
+    }
+}
+
+/// Compares the log with what was folded of a partition, and looks whether the next record can be read. A record that the
+/// log no longer keeps can't be compared. Blocks for up to a quarter of a minute.
 ///
 /// # Errors
-/// If Kafka does not answer, or the topic does not exist.
-pub async fn differences(kafka: &config::Kafka, folded: &[Folded]) -> Result<BTreeMap<i32, IdentityError>, TopicError> {
-    let count = kafka::count_partitions(kafka).await?;
-    let compared = stream::iter(folded.iter().copied().filter(|folded| folded.next.partition < count)).map(|folded| {
-        let kafka = kafka.clone();
-        async move {
-            let compared = tokio::task::spawn_blocking(move || compare(&kafka, folded)).await;
-            (folded.next.partition, compared.expect("the comparison does not panic"))
-        }
-    });
-    let compared = compared
-        .buffer_unordered(AT_ONCE)
-        .filter_map(|(partition, compared)| async move { Some((partition, compared.err()?)) });
-    Ok(compared.collect().await)
-}
-
-/// Compares one partition. Blocks.
-fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityError> {
+/// If the log is another one there, or does not answer.
+pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityError> {
     let Folded { next, last } = folded;
     let partition = next.partition;
     let (begins, ends) = kafka::bounds_of(kafka, partition)?;
