@@ -47,6 +47,8 @@ pub struct Agents {
     pub names: Vec<String>,
     /// The address shown to technicians, such as `https://yomitori.example.jp:7443`.
     pub public_address: String,
+    /// How much is held of what terminals sent and the log has not confirmed, in MiB.
+    pub unconfirmed_mib: u32,
 }
 
 /// The listener for the pages.
@@ -82,6 +84,8 @@ struct AgentsTable {
     listen: Option<String>,
     names: Option<Vec<String>>,
     public_address: Option<String>,
+    #[serde(default = "default_unconfirmed_mib")]
+    unconfirmed_mib: u32,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +100,10 @@ fn default_topic() -> String {
 
 const fn default_partitions() -> i32 {
     12
+}
+
+const fn default_unconfirmed_mib() -> u32 {
+    256
 }
 
 const fn default_replication() -> i32 {
@@ -176,10 +184,13 @@ fn kafka(file: &toml::Table, servers: Option<String>, mistakes: &mut Vec<String>
 
 fn agents(file: &toml::Table, mistakes: &mut Vec<String>) -> Agents {
     let given = table::<AgentsTable>(file, "agents", mistakes);
-    let (listen, names, public_address) = match given {
-        Some(t) => (t.listen, t.names, t.public_address),
-        None => (None, None, None),
+    let (listen, names, public_address, unconfirmed_mib) = match given {
+        Some(t) => (t.listen, t.names, t.public_address, t.unconfirmed_mib),
+        None => (None, None, None, default_unconfirmed_mib()),
     };
+    if !(1..=65_536).contains(&unconfirmed_mib) {
+        mistakes.push(format!("`agents.unconfirmed_mib` is {unconfirmed_mib}; it must lie between 1 and 65536"));
+    }
     let listen = listen.unwrap_or_else(|| "127.0.0.1:7443".to_owned());
     let listen = address(&listen, "agents.listen", mistakes);
     let names = names.unwrap_or_else(|| vec!["localhost".to_owned(), "127.0.0.1".to_owned()]);
@@ -189,7 +200,7 @@ fn agents(file: &toml::Table, mistakes: &mut Vec<String>) -> Agents {
     }
     let first = names.first().map_or("localhost", String::as_str);
     let public_address = public_address.unwrap_or_else(|| format!("https://{first}:{}", listen.port()));
-    Agents { listen, names, public_address }
+    Agents { listen, names, public_address, unconfirmed_mib }
 }
 
 /// Allows loopback addresses only, until people can sign in.

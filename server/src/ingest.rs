@@ -12,6 +12,7 @@ pub mod pace;
 pub mod presence;
 pub mod snapshot;
 pub mod tls;
+pub mod unconfirmed;
 pub mod uplink;
 
 /// The gRPC services, generated from the contracts.

@@ -20,7 +20,9 @@ use crate::identity::server::ServerCertificate;
 use crate::ingest::admission::{Admission, AdmissionLimits};
 use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
-use crate::ingest::{enrol::EnrolService, limits, presence::Presence, tls, uplink::UplinkService};
+use crate::ingest::{
+    enrol::EnrolService, limits, presence::Presence, tls, unconfirmed::Unconfirmed, uplink::UplinkService,
+};
 use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError};
@@ -49,6 +51,10 @@ const MESSAGE_LIMIT: usize = 1 << 20;
 const ENROLMENT_LIMIT: usize = 16 << 10;
 /// A terminal has one stream, and occasionally renews its certificate beside it.
 const STREAMS_LIMIT: u32 = 8;
+/// What a terminal may send before the server has read it, on one stream and in all: room for the batches of a healthy
+/// terminal, and little enough for all terminals at once while nothing is read.
+const STREAM_WINDOW: u32 = 128 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
 /// Longer than the heartbeat interval of a healthy terminal, so that only an unhealthy one is probed.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
@@ -175,6 +181,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         presence: presence.clone(),
         limits: limits::watch(store.clone(), stop.clone()),
         pace: Arc::default(),
+        unconfirmed: Unconfirmed::new(config.agents.unconfirmed_mib),
         store: store.clone(),
         stop: stop.clone(),
         open: open.clone(),
@@ -189,6 +196,8 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))
         .max_concurrent_streams(STREAMS_LIMIT)
+        .initial_stream_window_size(Some(STREAM_WINDOW))
+        .initial_connection_window_size(Some(CONNECTION_WINDOW))
         .add_service(line)
         .add_service(desk)
         .serve_with_incoming_shutdown(

@@ -9,7 +9,7 @@ use std::io::IsTerminal as _;
 
 use chrono::{DateTime, Utc};
 use metrics::{counter, gauge, histogram};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 use yomitori_proto::id::{FacilityId, Session, TerminalId};
 use yomitori_proto::uplink::Peer;
@@ -161,6 +161,12 @@ pub fn lease_not_renewed(error: Cause<'_>) {
 pub fn slowed_down(peer: Peer, pause: std::time::Duration) {
     counter!("fleet_server_pauses_total").increment(1);
     info!(facility.id = %peer.facility, terminal.id = %peer.terminal, seconds = pause.as_secs(), "terminal slowed down");
+}
+
+/// There is no room for a batch that the log has not confirmed: the terminal keeps it and comes again.
+pub fn batch_not_held(peer: Peer) {
+    counter!("fleet_server_batches_not_held_total").increment(1);
+    debug!(facility.id = %peer.facility, terminal.id = %peer.terminal, "no room for a batch until the log confirms others");
 }
 
 pub fn heard_not_written(error: Cause<'_>) {

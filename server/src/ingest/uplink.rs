@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Request, Response, Status, Streaming};
 use uuid::Uuid;
+use yomitori_proto::encode;
 use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, TerminalConnected};
 use yomitori_proto::id::{Life, Session};
 use yomitori_proto::uplink::{Answer, Effect, Peer, Receiver, ReceiverSettings, Refusal, Settings};
@@ -25,6 +26,7 @@ use crate::ingest::pace::Pace;
 use crate::ingest::presence::Presence;
 use crate::ingest::service::uplink_server::Uplink;
 use crate::ingest::tls::Caller;
+use crate::ingest::unconfirmed::Unconfirmed;
 use crate::log::kafka::Appender;
 use crate::store::Store;
 use crate::store::heard::Heard;
@@ -51,6 +53,7 @@ pub struct UplinkService {
     pub presence: Presence,
     pub limits: Limits,
     pub pace: Arc<Pace>,
+    pub unconfirmed: Unconfirmed,
     pub store: Store,
     pub stop: CancellationToken,
     /// Streams whose end is not recorded yet.
@@ -83,6 +86,7 @@ impl Uplink for UplinkService {
             answers,
             limits: self.limits.clone(),
             pace: Arc::clone(&self.pace),
+            unconfirmed: self.unconfirmed.clone(),
             store: self.store.clone(),
             former: FormerObservations::default(),
             sent: None,
@@ -102,6 +106,7 @@ struct Stream {
     answers: mpsc::Sender<Result<wire::Down, Status>>,
     limits: Limits,
     pace: Arc<Pace>,
+    unconfirmed: Unconfirmed,
     store: Store,
     /// What this terminal sent before it was enrolled again.
     former: FormerObservations,
@@ -236,10 +241,16 @@ impl Stream {
         let count = observations.len();
         let unknown = observations.iter().filter(|one| matches!(one.event, Event::UnknownKind(_))).count();
         let body = LogBody::Terminal { terminal: self.peer.terminal, life, sent_at, observations };
-        let record = LogRecord { facility: self.peer.facility, received_at: clock::now(), body };
+        let facility = self.peer.facility;
+        // Only the bytes are held while the log is away.
+        let record = encode::log_record_bytes(&LogRecord { facility, received_at: clock::now(), body });
+        let Some(_held) = self.unconfirmed.hold(record.len()) else {
+            telemetry::batch_not_held(self.peer);
+            return Err(StreamEnd::Refused(Status::unavailable("the log is behind; retry later")));
+        };
         let began = Instant::now();
         crash::point("before-append");
-        while let Err(error) = self.appender.append(&record).await {
+        while let Err(error) = self.appender.append_encoded(facility, &record).await {
             telemetry::append_failed(&error);
             if began.elapsed() > APPEND_FOR {
                 return Err(StreamEnd::Refused(Status::unavailable("the log is unavailable; retry later")));

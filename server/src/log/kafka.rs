@@ -17,12 +17,15 @@ use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
 use yomitori_proto::encode;
 use yomitori_proto::event::LogRecord;
+use yomitori_proto::id::FacilityId;
 
 use crate::log::Position;
 use crate::{config, telemetry};
 
 /// After this long without a confirmation the outcome of an append is unknown; shorter than every stream's deadline.
 const APPEND_LIMIT: Duration = Duration::from_secs(5);
+/// What the producer holds at most while Kafka is away; an append beyond it fails like one that is not confirmed.
+const QUEUE_LIMIT_KB: &str = "262144";
 /// How long a query of the cluster may take.
 pub(super) const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// A batch of one terminal fits easily; the default limit of a broker is the same.
@@ -49,7 +52,8 @@ pub enum TopicError {
     #[error("topic `{topic}` does not exist (run `yomitori-server migrate` first)")]
     Missing { topic: String },
     #[error(
-        "topic `{topic}` has {found} partitions, and {folded} when its first record was folded: records of one facility would          stand in two partitions, in no order. Nothing is folded; see \"The topic has another number of partitions\" in \
+        "topic `{topic}` has {found} partitions, and {folded} when its first record was folded: records of one facility would \
+         stand in two partitions, in no order. Nothing is folded; see \"The topic has another number of partitions\" in \
          deploy/docs/backup.md"
     )]
     OtherPartitions { topic: String, found: i32, folded: i32 },
@@ -91,6 +95,7 @@ impl Appender {
             .set("compression.type", "lz4")
             .set("message.timeout.ms", APPEND_LIMIT.as_millis().to_string())
             .set("partitioner", "murmur2_random")
+            .set("queue.buffering.max.kbytes", QUEUE_LIMIT_KB)
             .create()
     }
 
@@ -116,11 +121,18 @@ impl Appender {
     /// If the record is too large, or Kafka did not confirm in time. Then the log may or may not contain it; sending
     /// it again is safe, because the projector drops what it has folded already.
     pub async fn append(&self, record: &LogRecord) -> Result<Position, AppendError> {
-        let payload = encode::log_record_bytes(record);
+        self.append_encoded(record.facility, &encode::log_record_bytes(record)).await
+    }
+
+    /// Appends a record of `facility` that is encoded already, as [`Self::append`] does.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_encoded(&self, facility: FacilityId, payload: &[u8]) -> Result<Position, AppendError> {
         if payload.len() > RECORD_LIMIT {
             return Err(AppendError::TooLarge { size: payload.len() });
         }
-        let message = FutureRecord::to(&self.kafka.topic).key(record.facility.0.as_bytes()).payload(&payload);
+        let message = FutureRecord::to(&self.kafka.topic).key(facility.0.as_bytes()).payload(payload);
         let producer = self.current();
         match producer.send(message, APPEND_LIMIT).await {
             Ok(delivery) => Ok(Position { partition: delivery.partition, offset: delivery.offset }),

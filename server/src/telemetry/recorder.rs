@@ -27,7 +27,11 @@ const COUNTERS: [(&str, &str); 21] = [
     ("fleet_server_streams_closed_total", "Streams of terminals that ended."),
 ];
 
-const MORE_COUNTERS: [(&str, &str); 12] = [
+const MORE_COUNTERS: [(&str, &str); 13] = [
+    (
+        "fleet_server_batches_not_held_total",
+        "Batches of terminals for which there was no room while the log was behind.",
+    ),
     ("fleet_server_certificate_failures_total", "Times that the server's own certificate could not be renewed."),
     ("fleet_server_heard_failures_total", "Times that the keep-alives of terminals could not be written."),
     ("fleet_server_history_facts_total", "Facts that were read to compute histories of facilities (valid time)."),

@@ -41,8 +41,15 @@ impl Siege {
     /// # Errors
     /// If a part doesn't start.
     pub async fn begin(test: &str) -> Result<Self> {
-        let world = World::new(test).await?;
-        let server = Server::start(&world, server::Plan::default()).await?;
+        Self::begin_in(World::new(test).await?, server::Plan::default()).await
+    }
+
+    /// The same in a world that exists already.
+    ///
+    /// # Errors
+    /// If a part doesn't start.
+    pub async fn begin_in(world: World, plan: server::Plan) -> Result<Self> {
+        let server = Server::start(&world, plan).await?;
         server.import(&format!("code,name\n{HONEST},正直な医院\n{VICTIM},狙われた医院\n")).await?;
         // An import reports "accepted" if the projection takes longer than a person waits.
         for code in [HONEST, VICTIM] {

@@ -16,6 +16,7 @@ use prost::Message;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -119,6 +120,8 @@ impl Drop for Line {
 pub struct Saying {
     head: Bytes,
     zeros: u64,
+    /// What follows once somebody says so.
+    later: Option<oneshot::Receiver<Vec<u8>>>,
     /// After the request, the client sends neither an end nor further data.
     pub lasting: bool,
     /// Number of bytes that the server accepted.
@@ -130,6 +133,12 @@ impl Saying {
     #[must_use]
     pub fn with_zeros(head: Vec<u8>, zeros: u64) -> Self {
         Self { head: head.into(), zeros, ..Self::default() }
+    }
+
+    /// `head`, and later what comes out of `later`.
+    #[must_use]
+    pub fn with_more(head: Vec<u8>, later: oneshot::Receiver<Vec<u8>>) -> Self {
+        Self { head: head.into(), later: Some(later), ..Self::default() }
     }
 }
 
@@ -143,8 +152,15 @@ impl Body for Saying {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Waker<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+        if self.head.is_empty()
+            && let Some(later) = &mut self.later
+        {
+            let Poll::Ready(more) = Pin::new(later).poll(waker) else { return Poll::Pending };
+            self.later = None;
+            self.head = more.unwrap_or_default().into();
+        }
         let data = if self.head.is_empty() {
             let count = self.zeros.min(ZEROS.len() as u64);
             self.zeros -= count;

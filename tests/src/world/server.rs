@@ -19,6 +19,8 @@ pub struct Plan {
     pub roles: &'static str,
     /// The uplink's address; loopback if `None`.
     pub at: Option<Ipv4Addr>,
+    /// The value of `agents.unconfirmed_mib`; the default if `None`.
+    pub unconfirmed_mib: Option<u32>,
     /// Environment variables, such as `YOMITORI_CRASH`.
     pub env: Vec<(String, String)>,
 }
@@ -69,9 +71,10 @@ impl Server {
         let state = world.new_folder("authority")?;
         let config = folder.join("server.toml");
         let at = plan.at.unwrap_or(Ipv4Addr::LOCALHOST);
+        let unconfirmed = plan.unconfirmed_mib.map(|mib| format!("unconfirmed_mib = {mib}\n")).unwrap_or_default();
         let text = format!(
             "state_dir = {state:?}\n[database]\nurl = {:?}\n[kafka]\nbootstrap_servers = {:?}\ntopic = {:?}\npartitions = 4\n\
-             [agents]\nlisten = \"{at}:{uplink}\"\nnames = [\"localhost\", \"{at}\"]\n\
+             [agents]\nlisten = \"{at}:{uplink}\"\nnames = [\"localhost\", \"{at}\"]\n{unconfirmed}\
              [web]\nlisten = \"127.0.0.1:{web}\"\n",
             world.database, world.kafka.address, world.topic
         );

@@ -30,5 +30,6 @@ mod status {
     pub(crate) const OUT_OF_RANGE: i32 = 11;
     pub(crate) const UNIMPLEMENTED: i32 = 12;
     pub(crate) const INTERNAL: i32 = 13;
+    pub(crate) const UNAVAILABLE: i32 = 14;
     pub(crate) const UNAUTHENTICATED: i32 = 16;
 }

@@ -5,15 +5,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tokio::sync::oneshot;
 use yomitori_proto::wire::up::Message;
 use yomitori_proto::wire::{self, event::Kind};
 use yomitori_tests::hostile::chance::print_line;
 use yomitori_tests::hostile::credential::{Credential, Signer};
 use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM, batch};
 use yomitori_tests::hostile::stranger::{CARRY, ENROL, Line, RENEW, Saying, framed_as, said};
+use yomitori_tests::world::World;
+use yomitori_tests::world::server::Plan;
 use yomitori_tests::world::wait::{self, PATIENCE};
 
-use crate::status::{INVALID_ARGUMENT, OUT_OF_RANGE, UNAUTHENTICATED};
+use crate::status::{INVALID_ARGUMENT, OK, OUT_OF_RANGE, UNAUTHENTICATED, UNAVAILABLE};
 
 const GIB: u32 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -143,21 +146,75 @@ async fn a_terminal_that_reads_no_answers_delays_nothing() -> Result<()> {
 async fn the_largest_possible_batch_is_accepted() -> Result<()> {
     let mut siege = Siege::begin("hostile-largest").await?;
     let it = Intruder::enter(&siege, VICTIM).await?;
-    let text = Some("999999.999999.999999.999999".to_owned());
-    let largest = wire::Event {
-        kind: Some(Kind::SoftwareVersionsObserved(wire::SoftwareVersionsObserved {
-            com_app: text.clone(),
-            distro_app: text.clone(),
-            auth: text.clone(),
-            os_build: text,
-        })),
-    };
     let hello = Message::Hello(wire::Hello { first_unacknowledged: 1 << 62, ..it.hello() });
     let first = 1_u64 << 62;
-    let answer = it.say([hello, Message::Batch(batch(first - 1, first..first + 2_000, &largest))]).await?;
+    let answer = it.say([hello, Message::Batch(batch(first - 1, first..first + 2_000, &largest()))]).await?;
     ensure!(answer.status == Some(0), "{answer:?}");
     siege.holds().await?;
     let there = it.observations(&siege.log().await?).len();
     ensure!(there == 2_000, "{there} of 2000");
     Ok(())
+}
+
+/// The largest observation that the contract has.
+fn largest() -> wire::Event {
+    let text = Some("999999.999999.999999.999999".to_owned());
+    let versions = wire::SoftwareVersionsObserved {
+        com_app: text.clone(),
+        distro_app: text.clone(),
+        auth: text.clone(),
+        os_build: text,
+    };
+    wire::Event { kind: Some(Kind::SoftwareVersionsObserved(versions)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_log_is_away_no_more_is_held_than_the_configuration_allows() -> Result<()> {
+    const TERMINALS: usize = 12;
+    let world = World::with_own_services("hostile-unconfirmed").await?;
+    let mut siege = Siege::begin_in(world, Plan { unconfirmed_mib: Some(1), ..Plan::default() }).await?;
+    let up = |message| wire::Up { message: Some(message) };
+    let mut asked = Vec::new();
+    for _ in 0..TERMINALS {
+        let it = Intruder::enter(&siege, VICTIM).await?;
+        let (more, later) = oneshot::channel();
+        let saying = Saying::with_more(said(&[up(Message::Hello(it.hello()))]), later);
+        asked.push((more, tokio::spawn(async move { it.line.ask(CARRY, saying).await })));
+    }
+    wait::until("the terminals to be connected", PATIENCE, async || {
+        let query = "SELECT count(*) FROM projection.connection";
+        let connected: i64 = siege.store.query_one(query, &[]).await?.get(0);
+        ensure!(usize::try_from(connected)? == 1 + TERMINALS, "{connected}");
+        Ok(())
+    })
+    .await?;
+    siege.world.kafka.service.stop().await?;
+    let batch = said(&[up(Message::Batch(batch(0, 1..2_001, &largest())))]);
+    ensure!(batch.len() > 300_000, "{} bytes", batch.len());
+    let mut answers = Vec::new();
+    for (more, answer) in asked {
+        more.send(batch.clone()).ok().context("the terminal is gone")?;
+        answers.push(answer);
+    }
+    // Those for which there is no room are told at once, and keep what they have.
+    let metrics = format!("{}/metrics", siege.server.web);
+    wait::until("the others to be refused", PATIENCE, async || {
+        let metrics = reqwest::get(&metrics).await?.text().await?;
+        let refused = metrics.lines().find_map(|line| line.strip_prefix("fleet_server_batches_not_held_total "));
+        let refused: usize = refused.context("not counted yet")?.parse()?;
+        ensure!(refused >= TERMINALS - 3, "{refused}");
+        Ok(())
+    })
+    .await?;
+    siege.world.kafka.service.restart().await?;
+    let mut held = 0;
+    for answer in answers {
+        let answer = answer.await??;
+        match answer.status {
+            Some(OK) => held += 1,
+            status => ensure!(status == Some(UNAVAILABLE), "{answer:?}"),
+        }
+    }
+    ensure!((1..=3).contains(&held), "{held} were held");
+    siege.holds().await
 }
