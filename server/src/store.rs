@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod generation;
 pub mod heard;
 pub mod lease;
+pub mod lent;
 pub mod limit;
 pub mod listing;
 pub mod lock;
@@ -37,6 +38,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
+use self::lent::Lent;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
 
@@ -211,7 +213,7 @@ impl Store {
         }
         let options = given.get_options().map_or_else(|| ours.clone(), |options| format!("{options} {ours}"));
         address.options(options);
-        // A page that was given up leaves its query running: the next page must not send another one behind it.
+        // The query of a page that is gone may still run: the next page must not send another one behind it.
         let recycling_method = if limit.is_some() { RecyclingMethod::Verified } else { RecyclingMethod::Fast };
         let manager = Manager::from_config(address.clone(), NoTls, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
@@ -226,8 +228,8 @@ impl Store {
     }
 
     /// Takes a connection from the pool.
-    pub async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
-        self.pool.get().await.map_err(StoreError::Unreachable)
+    pub async fn client(&self) -> Result<Lent, StoreError> {
+        self.pool.get().await.map(Lent::new).map_err(StoreError::Unreachable)
     }
 
     /// The configuration of a connection outside the pool, for session locks and for listening.

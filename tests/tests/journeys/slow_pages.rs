@@ -61,3 +61,37 @@ async fn pages_that_hang_hold_up_neither_terminals_nor_the_projection() -> Resul
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_of_a_page_that_nobody_waits_for_is_cancelled() -> Result<()> {
+    let world = World::new("gone-pages").await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    let mut store = world.store().await?;
+    let held = store.transaction().await?;
+    held.batch_execute("LOCK TABLE registry.snapshot IN ACCESS EXCLUSIVE MODE").await?;
+    let watching = world.store().await?;
+    let hanging = async || -> Result<i64> {
+        let query =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        Ok(watching.query_one(query, &[]).await?.get(0))
+    };
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let page = tokio::spawn(client.get(format!("{}/listing", server.web)).send());
+    wait::until("the page to hang", PATIENCE, async || {
+        ensure!(hanging().await? > 0);
+        Ok(())
+    })
+    .await?;
+    // The reader closes the page: its query ends long before the limit of a query.
+    page.abort();
+    wait::until("the query to end", Duration::from_secs(5), async || {
+        ensure!(hanging().await? == 0);
+        Ok(())
+    })
+    .await?;
+    held.rollback().await?;
+    wait::until("the page", PATIENCE, async || {
+        Ok(client.get(format!("{}/listing", server.web)).send().await?.error_for_status().map(drop)?)
+    })
+    .await
+}
