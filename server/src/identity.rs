@@ -36,6 +36,23 @@ pub enum AuthorityError {
     Broken { path: PathBuf, source: rcgen::Error },
     #[error("`{present}` exists and `{missing}` does not (restore both from the backup)")]
     Half { present: PathBuf, missing: PathBuf },
+    #[error(
+        "no certificate authority in `{path}` (on the first machine run `yomitori-server migrate`; on another one copy ca.pem and \
+         ca.key from the first)"
+    )]
+    Missing { path: PathBuf },
+    #[error("`{path}` exists already")]
+    Present { path: PathBuf },
+    #[error("ca.pem and ca.key in `{path}` don't belong together (restore both from the backup)")]
+    Mixed { path: PathBuf },
+    #[error(
+        "the certificate authority in `{path}` is {found}, and terminals trust {recorded}: copy ca.pem and ca.key from another \
+         server or from the backup. If they are lost, delete these two files and run `yomitori-server migrate --new-authority`; \
+         each terminal must then be enrolled again"
+    )]
+    Other { path: PathBuf, found: String, recorded: String },
+    #[error("the database does not know the certificate authority (run `yomitori-server migrate`)")]
+    Unrecorded,
     #[error("failed to create a certificate")]
     Issue(#[source] rcgen::Error),
     #[error("failed to set up TLS")]
@@ -78,39 +95,65 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Opens the authority in `state_dir`, or creates it.
+    /// Opens the authority in `state_dir`.
     ///
     /// # Errors
-    /// If the files cannot be read, written or parsed, or only one of the two exists.
-    pub fn open_or_create(state_dir: &Path, now: DateTime<Utc>) -> Result<Self, AuthorityError> {
-        let (certificate_path, key_path) = (state_dir.join("ca.pem"), state_dir.join("ca.key"));
+    /// If there is none, the files cannot be read or parsed, only one of the two exists, or they don't belong together.
+    pub fn open(state_dir: &Path) -> Result<Self, AuthorityError> {
+        let (certificate_path, key_path) = Self::files(state_dir);
         match (certificate_path.exists(), key_path.exists()) {
-            (true, true) => Self::open(&certificate_path, &key_path),
-            (false, false) => Self::create(state_dir, &certificate_path, &key_path, now),
-            (true, false) => Err(AuthorityError::Half { present: certificate_path, missing: key_path }),
-            (false, true) => Err(AuthorityError::Half { present: key_path, missing: certificate_path }),
+            (true, true) => {}
+            (false, false) => return Err(AuthorityError::Missing { path: state_dir.to_owned() }),
+            (true, false) => return Err(AuthorityError::Half { present: certificate_path, missing: key_path }),
+            (false, true) => return Err(AuthorityError::Half { present: key_path, missing: certificate_path }),
         }
-    }
-
-    fn open(certificate_path: &Path, key_path: &Path) -> Result<Self, AuthorityError> {
         let read = |path: &Path| {
             std::fs::read_to_string(path).map_err(|source| AuthorityError::File { path: path.to_owned(), source })
         };
-        let broken = |source| AuthorityError::Broken { path: key_path.to_owned(), source };
-        let certificate_pem = read(certificate_path)?;
-        let key = KeyPair::from_pem(&read(key_path)?).map_err(broken)?;
+        let broken = |source| AuthorityError::Broken { path: key_path.clone(), source };
+        let certificate_pem = read(&certificate_path)?;
+        let key = KeyPair::from_pem(&read(&key_path)?).map_err(broken)?;
+        let public_key = key.subject_public_key_info();
         let issuer = Issuer::from_ca_cert_pem(&certificate_pem, key).map_err(broken)?;
-        let certificate = rustls::pki_types::pem::PemObject::from_pem_slice(certificate_pem.as_bytes())
-            .map_err(|e| AuthorityError::Tls(Box::new(e)))?;
+        let certificate: CertificateDer<'static> =
+            rustls::pki_types::pem::PemObject::from_pem_slice(certificate_pem.as_bytes())
+                .map_err(|e| AuthorityError::Tls(Box::new(e)))?;
+        let parsed = x509_parser::parse_x509_certificate(&certificate);
+        if parsed.is_ok_and(|(_, parsed)| parsed.public_key().raw != public_key) {
+            return Err(AuthorityError::Mixed { path: state_dir.to_owned() });
+        }
         Ok(Self { certificate, issuer })
     }
 
-    fn create(
-        dir: &Path,
-        certificate_path: &Path,
-        key_path: &Path,
-        now: DateTime<Utc>,
-    ) -> Result<Self, AuthorityError> {
+    /// The two files of an authority in `state_dir`: the certificate and the key.
+    fn files(state_dir: &Path) -> (PathBuf, PathBuf) {
+        (state_dir.join("ca.pem"), state_dir.join("ca.key"))
+    }
+
+    /// Whether this authority, of `state_dir`, is the one that terminals trust.
+    ///
+    /// # Errors
+    /// If it is another one, or none is recorded.
+    pub fn check(&self, state_dir: &Path, recorded: Option<&str>) -> Result<(), AuthorityError> {
+        let (path, found) = (state_dir.to_owned(), self.fingerprint());
+        match recorded {
+            Some(recorded) if recorded == found => Ok(()),
+            Some(recorded) => Err(AuthorityError::Other { path, found, recorded: recorded.to_owned() }),
+            None => Err(AuthorityError::Unrecorded),
+        }
+    }
+
+    /// Creates an authority in `state_dir`, which has none.
+    ///
+    /// # Errors
+    /// If the files cannot be written, or there is one already.
+    pub fn create(state_dir: &Path, now: DateTime<Utc>) -> Result<Self, AuthorityError> {
+        let (certificate_path, key_path) = Self::files(state_dir);
+        for present in [&certificate_path, &key_path] {
+            if present.exists() {
+                return Err(AuthorityError::Present { path: present.clone() });
+            }
+        }
         let key = KeyPair::generate().map_err(AuthorityError::Issue)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = named("Yomitori certificate authority");
@@ -118,9 +161,10 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         hold_for(&mut params, now, Duration::from_secs(20 * 365 * 24 * 3600));
         let certificate = params.self_signed(&key).map_err(AuthorityError::Issue)?;
-        std::fs::create_dir_all(dir).map_err(|source| AuthorityError::File { path: dir.to_owned(), source })?;
-        write_private(key_path, &key.serialize_pem())?;
-        write_private(certificate_path, &certificate.pem())?;
+        std::fs::create_dir_all(state_dir)
+            .map_err(|source| AuthorityError::File { path: state_dir.to_owned(), source })?;
+        write_private(&key_path, &key.serialize_pem())?;
+        write_private(&certificate_path, &certificate.pem())?;
         let der = certificate.der().clone();
         Ok(Self { certificate: der, issuer: Issuer::new(params, key) })
     }
@@ -214,8 +258,8 @@ mod tests {
     fn a_terminal_is_who_its_certificate_says() {
         let dir = tempfile::tempdir().unwrap();
         let now = crate::clock::now();
-        let authority = Authority::open_or_create(dir.path(), now).unwrap();
-        let again = Authority::open_or_create(dir.path(), now).unwrap();
+        let authority = Authority::create(dir.path(), now).unwrap();
+        let again = Authority::open(dir.path()).unwrap();
         assert_eq!(authority.fingerprint(), again.fingerprint());
 
         let key = KeyPair::generate().unwrap();
@@ -238,10 +282,22 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_without_its_key_is_refused_and_not_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        Authority::open_or_create(dir.path(), crate::clock::now()).unwrap();
+    fn an_authority_that_is_not_complete_is_refused_and_not_replaced() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let now = crate::clock::now();
+        assert!(matches!(Authority::open(dir.path()), Err(AuthorityError::Missing { .. })));
+        let authority = Authority::create(dir.path(), now).unwrap();
+        assert!(matches!(Authority::create(dir.path(), now), Err(AuthorityError::Present { .. })));
+        Authority::create(other.path(), now).unwrap();
+        let recorded = authority.fingerprint();
+        assert!(authority.check(dir.path(), Some(&recorded)).is_ok());
+        assert!(matches!(authority.check(dir.path(), None), Err(AuthorityError::Unrecorded)));
+        assert!(matches!(authority.check(dir.path(), Some("another")), Err(AuthorityError::Other { .. })));
+
+        std::fs::copy(other.path().join("ca.key"), dir.path().join("ca.key")).unwrap();
+        assert!(matches!(Authority::open(dir.path()), Err(AuthorityError::Mixed { .. })));
         std::fs::remove_file(dir.path().join("ca.key")).unwrap();
-        assert!(matches!(Authority::open_or_create(dir.path(), crate::clock::now()), Err(AuthorityError::Half { .. })));
+        assert!(matches!(Authority::open(dir.path()), Err(AuthorityError::Half { .. })));
+        assert!(matches!(Authority::create(dir.path(), now), Err(AuthorityError::Present { .. })));
     }
 }

@@ -25,7 +25,7 @@ use crate::ingest::{
 };
 use crate::log::kafka::Appender;
 use crate::projector;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, authority};
 use crate::web::{self, PageStores};
 use crate::{clock, files, telemetry};
 use yomitori_base::stop;
@@ -165,7 +165,8 @@ async fn renew(certificate: Arc<ServerCertificate>, stop: CancellationToken) {
 }
 
 async fn ingest(config: Config, listener: TcpListener, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
-    let authority = Arc::new(Authority::open_or_create(&config.state_dir, clock::now())?);
+    let authority = Arc::new(Authority::open(&config.state_dir)?);
+    authority.check(&config.state_dir, authority::fingerprint(&store).await?.as_deref())?;
     let certificate =
         Arc::new(ServerCertificate::issue(Arc::clone(&authority), config.agents.names.clone(), clock::now())?);
     let tls = certificate.tls()?;

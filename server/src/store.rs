@@ -7,6 +7,7 @@
 //! is away; a `# Errors` section names only what else can fail.
 
 pub mod announcement;
+pub mod authority;
 pub mod call;
 pub mod completeness;
 pub mod connection;
@@ -38,9 +39,10 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
-use self::lent::Lent;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
+
+use self::lent::Lent;
 
 /// The channel on which a commit names the facilities that changed.
 pub const CHANGED: &str = "yomitori_changed";

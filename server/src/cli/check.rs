@@ -9,7 +9,7 @@ use crate::config::{self, Config};
 use crate::identity::Authority;
 use crate::log::identity::Folded;
 use crate::log::{identity, kafka, topic};
-use crate::store::{Store, progress};
+use crate::store::{Store, authority, progress};
 use yomitori_base::error::chain;
 
 /// How many partitions are compared at once: each with a connection of its own.
@@ -33,10 +33,12 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
     };
     let mut notes = Vec::new();
     let log = check_log(&config.kafka, &folded, partitions, &mut notes).await;
-    let authority = if config.state_dir.join("ca.pem").exists() {
-        Authority::open_or_create(&config.state_dir, crate::clock::now()).map(drop).map_err(|error| chain(&error))
-    } else {
-        Err("not created yet (run `yomitori-server migrate`)".to_owned())
+    let authority = match Authority::open(&config.state_dir) {
+        Ok(authority) => match &store {
+            Ok(store) if database.is_ok() => check_authority(config, store, &authority).await,
+            Ok(_) | Err(_) => Ok(()),
+        },
+        Err(error) => Err(chain(&error)),
     };
     let points = [
         ("データベース database         ", database),
@@ -57,6 +59,12 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
         say(&format!("注意 note                       {note}"));
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the authority is the one that terminals trust.
+async fn check_authority(config: &Config, store: &Store, authority: &Authority) -> Result<(), String> {
+    let recorded = authority::fingerprint(store).await.map_err(|error| chain(&error))?;
+    authority.check(&config.state_dir, recorded.as_deref()).map_err(|error| chain(&error))
 }
 
 /// Whether the log is there, is the one that was folded, and keeps what it takes. What is only a risk is added to `notes`.

@@ -4,13 +4,14 @@ use anyhow::bail;
 
 use super::output::{say, warn};
 use crate::config::Config;
-use crate::identity::Authority;
+use crate::identity::{Authority, AuthorityError};
 use crate::log::topic::{self, TopicOrigin};
-use crate::store::{Store, progress};
+use crate::store::{Store, authority, progress};
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server migrate
-  yomitori-server migrate --existing-log   # the database was lost, and the topic is this installation's own";
+  yomitori-server migrate --existing-log   # the database was lost, and the topic is this installation's own
+  yomitori-server migrate --new-authority  # ca.pem and ca.key were lost, and there is no backup of them";
 
 #[derive(clap::Args)]
 pub(super) struct MigrateArguments {
@@ -18,6 +19,10 @@ pub(super) struct MigrateArguments {
     /// database was lost
     #[arg(long)]
     existing_log: bool,
+    /// Make another certificate authority, or take the one in `state_dir`, in place of one that was lost: each terminal must
+    /// then be enrolled again
+    #[arg(long)]
+    new_authority: bool,
 }
 
 pub(super) async fn run(config: &Config, arguments: &MigrateArguments) -> anyhow::Result<()> {
@@ -49,7 +54,37 @@ pub(super) async fn run(config: &Config, arguments: &MigrateArguments) -> anyhow
     if !risky.is_empty() {
         warn(&topic::report(&config.kafka, risky));
     }
-    let authority = Authority::open_or_create(&config.state_dir, crate::clock::now())?;
+    let authority = known_authority(config, &store, arguments.new_authority).await?;
     say(&format!("certificate authority: {} (back up {})", authority.fingerprint(), config.state_dir.display()));
     Ok(())
+}
+
+/// The certificate authority that terminals trust. The first one is created; a lost one is replaced only on request.
+async fn known_authority(config: &Config, store: &Store, replaces: bool) -> anyhow::Result<Authority> {
+    let folder = &config.state_dir;
+    let recorded = authority::fingerprint(store).await?;
+    let found = match Authority::open(folder) {
+        Err(AuthorityError::Missing { .. }) if replaces || recorded.is_none() => {
+            Authority::create(folder, crate::clock::now())?
+        }
+        Err(AuthorityError::Missing { .. }) => bail!(
+            "no certificate authority in `{}`, and terminals trust {}: copy ca.pem and ca.key from another server or from the \
+             backup. If they are lost, run `yomitori-server migrate --new-authority`; each terminal must then be enrolled again",
+            folder.display(),
+            recorded.unwrap_or_default()
+        ),
+        Ok(found) if replaces && recorded.as_deref() == Some(&found.fingerprint()) => bail!(
+            "the certificate authority in `{}` is the one that terminals trust; to replace it all the same, move ca.pem and ca.key \
+             away first",
+            folder.display()
+        ),
+        found => found?,
+    };
+    if replaces {
+        authority::replace(store, &found.fingerprint()).await?;
+    } else {
+        authority::record(store, &found.fingerprint()).await?;
+        found.check(folder, authority::fingerprint(store).await?.as_deref())?;
+    }
+    Ok(found)
 }

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::identity::Authority;
 use crate::ingest::enrol;
+use crate::store::authority;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -23,7 +24,8 @@ pub(super) enum Command {
 pub(super) async fn run(config: &Config, context: &Context, command: Command) -> anyhow::Result<()> {
     let Command::Token { facility } = command;
     let facility = context.facility(&facility).await?;
-    let authority = Authority::open_or_create(&config.state_dir, clock::now())?;
+    let authority = Authority::open(&config.state_dir)?;
+    authority.check(&config.state_dir, authority::fingerprint(&context.store).await?.as_deref())?;
     let (token, expires_at) = enrol::issue_token(&context.store, &authority, facility, clock::now()).await?;
     say(&token);
     let until = expires_at.with_timezone(&chrono_tz::Asia::Tokyo).format("%Y-%m-%d %H:%M");

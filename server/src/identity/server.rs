@@ -117,7 +117,7 @@ mod tests {
     fn it_is_renewed_while_the_server_runs_and_holds_for_every_slow_clock() {
         let folder = tempfile::tempdir().unwrap();
         let began = crate::clock::now();
-        let authority = Arc::new(Authority::open_or_create(folder.path(), began).unwrap());
+        let authority = Arc::new(Authority::create(folder.path(), began).unwrap());
         let certificate = ServerCertificate::issue(authority, vec!["localhost".to_owned()], began).unwrap();
         let mut seen = std::collections::BTreeSet::from([leaf(&certificate)]);
         for day in 0..800 {

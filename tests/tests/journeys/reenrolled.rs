@@ -102,7 +102,18 @@ async fn what_was_kept_before_another_enrolment_is_sent_after_it_and_once() -> R
         std::fs::remove_file(authority.join(file)).with_context(|| format!("remove {file}"))?;
     }
     clinic.server.set_env(Vec::new());
-    clinic.server.run(&["migrate"]).await?;
+    let refused = |output: std::process::Output, what: &str| -> Result<()> {
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(!output.status.success() && said.contains(what), "{said}");
+        Ok(())
+    };
+    // Not by itself: a forgotten copy is the more likely reason.
+    for command in ["check", "serve"] {
+        refused(clinic.server.try_run(&[command]).await?, "no certificate authority in")?;
+    }
+    refused(clinic.server.try_run(&["migrate"]).await?, "--new-authority")?;
+    clinic.server.run(&["migrate", "--new-authority"]).await?;
+    refused(clinic.server.try_run(&["migrate", "--new-authority"]).await?, "is the one that terminals trust")?;
     clinic.server.serve().await?;
     clinic.agent.launch()?;
     clinic.result().await?;
