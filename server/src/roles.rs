@@ -62,6 +62,8 @@ const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How often the age of the server's certificate is looked at.
 const RENEW_EVERY: Duration = Duration::from_secs(3600);
+/// How often it is looked whether the database has been migrated meanwhile.
+const SCHEMA_EVERY: Duration = Duration::from_secs(5);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -99,6 +101,7 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     }
 
     let mut parts = JoinSet::new();
+    parts.spawn(named("schema", schema_stays(store.clone(), stop.clone())));
     if let Some(listener) = agents {
         parts.spawn(named("ingest", ingest(config.clone(), listener, store.clone(), stop.clone())));
     }
@@ -150,6 +153,17 @@ async fn schema_is_right(store: &Store, stop: &CancellationToken) -> anyhow::Res
             () = tokio::time::sleep(START_AGAIN_AFTER) => {}
         }
     }
+}
+
+/// Ends with an error once a newer program has migrated the database: this one does not know what it would read and write.
+async fn schema_stays(store: Store, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut tick = tokio::time::interval(SCHEMA_EVERY);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        if let Err(error @ StoreError::NewerSchema { .. }) = store.check_schema().await {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// Renews the server's certificate in time.

@@ -1,12 +1,12 @@
 //! `migrate`: prepares the database, the log's topic and the certificate authority.
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 
 use super::output::{say, warn};
 use crate::config::Config;
 use crate::identity::{Authority, AuthorityError};
 use crate::log::topic::{self, TopicOrigin};
-use crate::store::{Store, authority, progress};
+use crate::store::{Store, StoreError, authority, lock, progress};
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server migrate
@@ -27,6 +27,15 @@ pub(super) struct MigrateArguments {
 
 pub(super) async fn run(config: &Config, arguments: &MigrateArguments) -> anyhow::Result<()> {
     let store = Store::open(&config.database)?;
+    // A server that runs would go on with a schema that it does not know.
+    if matches!(store.check_schema().await, Err(StoreError::Schema { .. })) {
+        let running = lock::running_servers(&store).await?;
+        ensure!(
+            running == 0,
+            "{running} servers still run on this database: stop every server first. Terminals keep what they see meanwhile. \
+             A server that was killed counts for ten more seconds"
+        );
+    }
     let applied = store.migrate().await?;
     for migration in &applied {
         say(&format!("database: applied {migration}"));

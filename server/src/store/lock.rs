@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, NoTls, Transaction};
 
-use super::Store;
+use super::{QueryContext as _, Store, StoreError};
 
 /// The first half of a partition's lock, so that it collides with no other lock.
 const PARTITIONS: i32 = 0x596f_6d69;
@@ -14,6 +14,24 @@ async fn connect(store: &Store) -> Result<Client, tokio_postgres::Error> {
     // The next use of the client reports the end of the connection.
     tokio::spawn(connection);
     Ok(client)
+}
+
+/// How many servers run on this database: those that project, or those with a lease if these are more. One that was killed
+/// keeps its lease for ten seconds.
+pub async fn running_servers(store: &Store) -> Result<i64, StoreError> {
+    let context = "count the servers that run";
+    let client = store.client().await?;
+    let project = "SELECT count(DISTINCT pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                   AND classid::int8 = $1 AND objid::int8 = $2";
+    let (class, object) = (i64::from(PARTITIONS.cast_unsigned()), i64::from(PRESENT.cast_unsigned()));
+    let project: i64 = client.query_one(project, &[&class, &object]).await.context(context)?.get(0);
+    let has_leases = "SELECT to_regclass('registry.lease') IS NOT NULL";
+    if !client.query_one(has_leases, &[]).await.context(context)?.get::<_, bool>(0) {
+        return Ok(project);
+    }
+    let leases = "SELECT count(*) FROM registry.lease WHERE expires_at > now()";
+    Ok(project.max(client.query_one(leases, &[]).await.context(context)?.get(0)))
 }
 
 /// A lock that one process holds alone until this value is dropped.

@@ -4,6 +4,7 @@
 use anyhow::{Result, ensure};
 use yomitori_tests::world::World;
 use yomitori_tests::world::server::{Plan, Server};
+use yomitori_tests::world::wait::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_another_version_is_refused_with_the_remedy() -> Result<()> {
@@ -24,4 +25,23 @@ async fn a_database_of_another_version_is_refused_with_the_remedy() -> Result<()
     refused("run the newer program").await?;
     store.batch_execute("DELETE FROM refinery_schema_history WHERE version > 9").await?;
     refused("yomitori-server migrate").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_not_migrated_under_a_running_server_and_one_that_runs_notices() -> Result<()> {
+    let world = World::new("schema-running").await?;
+    let mut server = Server::start(&world, Plan::default()).await?;
+    let store = world.store().await?;
+    let last: i32 = store.query_one("SELECT max(version) FROM refinery_schema_history", &[]).await?.get(0);
+    store.execute("DELETE FROM refinery_schema_history WHERE version = $1", &[&last]).await?;
+    let output = server.try_run(&["migrate"]).await?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success() && said.contains("stop every server first"), "{}: {said}", output.status);
+
+    let later = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) \
+                 SELECT 9999, 'later', applied_on, checksum FROM refinery_schema_history LIMIT 1";
+    store.batch_execute(later).await?;
+    server.process()?.ended(PATIENCE).await?;
+    ensure!(server.log().contains("run the newer program"), "{}", server.log());
+    Ok(())
 }
