@@ -62,7 +62,8 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Summary> {
     let faults = Faults::default();
     let until = Instant::now() + plan.lasts;
     let services = Services { kafka: &world.kafka.service, postgres: &world.postgres.service };
-    let of_servers = servers.iter_mut().map(|server| faults.of_server(server, StdRng::seed_from_u64(rng.random()), until));
+    let of_servers =
+        servers.iter_mut().map(|server| faults.of_server(server, StdRng::seed_from_u64(rng.random()), until));
     let of_servers = try_join_all(of_servers.collect::<Vec<_>>());
     let storm = async {
         tokio::try_join!(

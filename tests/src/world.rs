@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod pretence;
 pub mod process;
 pub mod relay;
+pub mod second_broker;
 pub mod segment;
 pub mod server;
 pub mod services;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 /// stopped server could take its port, or even connect to itself.
 const FIRST: u16 = 12_000;
 /// Each test process has a block of its own, so that two of them never hand out the same port.
-const BLOCKS: u16 = 16;
+const BLOCKS: u16 = 13;
 const BLOCK: u16 = 600;
 
 /// A free port.

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use rustix::process::Signal;
 use yomitori_proto::id::FacilityId;
+use yomitori_tests::world::second_broker::SecondBroker;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
 use yomitori_tests::world::{World, segment};
@@ -136,6 +138,45 @@ async fn a_partition_that_lost_its_end_is_paused_and_the_others_go_on() -> Resul
     fleet.folded(CODES.len() as i64 + 3).await?;
     fleet.state(short).await?;
     fleet.folded(CODES.len() as i64 + 4).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_stands_still_holds_up_its_own_partitions_only() -> Result<()> {
+    /// Less than a comparison with a broker that does not answer takes.
+    const WITHOUT_DELAY: Duration = Duration::from_secs(4);
+    let world = World::with_own_services("topic-brokers").await?;
+    let mut second = SecondBroker::join(&world).await?;
+    let mut fleet = Fleet::open(world).await?;
+    let there = SecondBroker::partitions(&fleet.world).await?;
+    let (mut stuck, mut free) = (None, None);
+    for code in CODES {
+        let place = if there.contains(&fleet.partition(code).await?) { &mut stuck } else { &mut free };
+        *place = Some(code);
+    }
+    let stuck = stuck.context("a facility at the second broker")?;
+    let free = free.context("a facility at the first broker")?;
+    // Each claim compares the partitions with the log, so that the server starts while the broker stands still.
+    fleet.stop().await?;
+    second.process.signal(Signal::STOP)?;
+    fleet.server.launch()?;
+    fleet.says("partition paused until it can be read").await?;
+    let before = fleet.facts().await?;
+    // Longer than several comparisons.
+    for more in 1..=12 {
+        fleet.state(free).await?;
+        let what = format!("statement {more} at the other broker");
+        wait::until(&what, WITHOUT_DELAY, async || {
+            let found = fleet.facts().await?;
+            ensure!(found == before + more, "{found} of {}", before + more);
+            Ok(())
+        })
+        .await?;
+    }
+    ensure!(fleet.check_fails().await?.contains("of the log"));
+    second.process.signal(Signal::CONT)?;
+    fleet.says("partition resumed").await?;
+    fleet.state(stuck).await?;
+    fleet.folded(before + 13).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
