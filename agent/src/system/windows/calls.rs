@@ -12,7 +12,8 @@ use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
     CR_SUCCESS,
 };
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_SUCCESS, INVALID_HANDLE_VALUE, LocalFree,
+    CloseHandle, ERROR_FILE_NOT_FOUND, ERROR_INVALID_OWNER, ERROR_PATH_NOT_FOUND, ERROR_SUCCESS, INVALID_HANDLE_VALUE,
+    LocalFree,
 };
 use windows_sys::Win32::Security::Authorization::{
     ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1, SE_FILE_OBJECT, SetNamedSecurityInfoW,
@@ -133,7 +134,9 @@ pub(super) fn usb_devices() -> Vec<String> {
     list.split(|unit| *unit == 0).filter(|id| !id.is_empty()).map(String::from_utf16_lossy).collect()
 }
 
-/// Restricts the folder at `path` to the accounts in `rights`, written in the security descriptor definition language.
+/// Restricts the folder at `path` to the accounts in `rights`, written in the security descriptor definition language. An
+/// account that may not give the folder away, such as that of the service, keeps it as its own: its owner can then change the
+/// rights, and that account has all of them anyway.
 pub(super) fn protect(path: &Path, rights: &str) -> io::Result<()> {
     let rights = wide(rights);
     let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
@@ -152,12 +155,16 @@ pub(super) fn protect(path: &Path, rights: &str) -> io::Result<()> {
     }
     let (mut owner, mut list): (PSID, *mut ACL) = (null_mut(), null_mut());
     let (mut present, mut defaulted) = (0, 0);
-    let information = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    let access = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    let both = OWNER_SECURITY_INFORMATION | access;
     // SAFETY: the descriptor is valid until it is freed, and pointers into it are used only before that.
     let result = unsafe {
         GetSecurityDescriptorOwner(descriptor, &raw mut owner, &raw mut defaulted);
         GetSecurityDescriptorDacl(descriptor, &raw mut present, &raw mut list, &raw mut defaulted);
-        let result = SetNamedSecurityInfoW(path.as_ptr(), SE_FILE_OBJECT, information, owner, null_mut(), list, null());
+        let mut result = SetNamedSecurityInfoW(path.as_ptr(), SE_FILE_OBJECT, both, owner, null_mut(), list, null());
+        if result == ERROR_INVALID_OWNER {
+            result = SetNamedSecurityInfoW(path.as_ptr(), SE_FILE_OBJECT, access, null_mut(), null_mut(), list, null());
+        }
         LocalFree(descriptor);
         result
     };
