@@ -21,6 +21,7 @@ pub mod producer;
 pub mod projection;
 pub mod rows;
 pub mod shipper;
+pub mod siege;
 pub mod sink;
 pub mod stage;
 pub mod streams;

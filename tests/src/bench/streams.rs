@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
+use tonic::Streaming;
 use uuid::Uuid;
 use yomitori_agent::connect::{self, Route};
 use yomitori_agent::identity::Identity;
@@ -40,11 +41,7 @@ const COUNTRY: f64 = 230_000.0;
 /// # Errors
 /// If a part does not start, or a stream ends.
 pub async fn measure(streams: usize, span: Duration, report: &Report) -> Result<()> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("raise the limit of open files")?;
-    let wanted = streams as u64 + SPARE_FILES;
-    ensure!(maximum.is_none_or(|most| most >= wanted), "{streams} streams need `ulimit -Hn` of {wanted}");
-
+    raise_file_limit(streams)?;
     let world = World::new("bench-streams").await?;
     let mut server = Server::prepare(&world, Plan { roles: "ingest,web", ..Plan::default() }).await?;
     server.serve().await?;
@@ -81,16 +78,31 @@ pub async fn measure(streams: usize, span: Duration, report: &Report) -> Result<
     Ok(())
 }
 
+/// Lets this process, and the server that it starts, have so many connections open.
+pub(super) fn raise_file_limit(connections: usize) -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("raise the limit of open files")?;
+    let wanted = connections as u64 + SPARE_FILES;
+    ensure!(maximum.is_none_or(|most| most >= wanted), "{connections} connections need `ulimit -Hn` of {wanted}");
+    Ok(())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a count")]
 const fn count(streams: usize) -> f64 {
     streams as f64
 }
 
-/// A terminal that says nothing but that it is there.
-struct Idle(AbortOnDropHandle<Result<()>>);
+/// The stream of a terminal that was welcomed.
+pub(super) struct Opened {
+    pub(super) sender: mpsc::Sender<wire::Up>,
+    pub(super) answers: Streaming<wire::Down>,
+    /// How often the server expects to hear from it.
+    every: Duration,
+}
 
-impl Idle {
-    async fn open(signer: &Signer, route: &Arc<Route>, number: usize) -> Result<Self> {
+impl Opened {
+    /// Opens the stream of the terminal with this number, with a certificate of its own.
+    pub(super) async fn open(signer: &Signer, route: &Arc<Route>, number: usize) -> Result<Self> {
         let terminal = TerminalId(Uuid::from_u128(0x1000_0000 + number as u128));
         let peer = Peer { terminal, facility: FacilityId(Uuid::from_u128(0x2000_0000 + number as u128)) };
         let credential = signer.sign(&Wish::terminal(peer))?;
@@ -102,7 +114,16 @@ impl Idle {
         let mut answers = UplinkClient::new(channel).carry(ReceiverStream::new(messages)).await?.into_inner();
         let welcome = answers.message().await?.and_then(|down| down.message);
         let Some(down::Message::Welcome(welcome)) = welcome else { anyhow::bail!("no welcome: {welcome:?}") };
-        let every = Duration::from_secs(welcome.keep_alive_s.into());
+        Ok(Self { sender, answers, every: Duration::from_secs(welcome.keep_alive_s.into()) })
+    }
+}
+
+/// A terminal that says nothing but that it is there.
+struct Idle(AbortOnDropHandle<Result<()>>);
+
+impl Idle {
+    async fn open(signer: &Signer, route: &Arc<Route>, number: usize) -> Result<Self> {
+        let Opened { sender, mut answers, every } = Opened::open(signer, route, number).await?;
         let lives = async move {
             // Spread over the interval, as terminals that started at different times are.
             let mut next = Instant::now() + every.mul_f64(number as f64 / 997.0 % 1.0);

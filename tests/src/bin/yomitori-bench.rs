@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 use yomitori_simulation::clock;
 use yomitori_tests::bench::figures::{self, Part, Report};
 use yomitori_tests::bench::machine::Machine;
-use yomitori_tests::bench::{fold, footprint, growth, ingest, latency, listing, meter, past, projection, streams};
+use yomitori_tests::bench::{
+    fold, footprint, growth, ingest, latency, listing, meter, past, projection, siege, streams,
+};
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
 #[derive(Parser)]
@@ -86,6 +88,15 @@ enum What {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// How long terminals at work wait while strangers hold thousands of connections open.
+    Siege {
+        #[arg(long, default_value_t = 5_000)]
+        connections: usize,
+        #[arg(long, default_value_t = 200)]
+        terminals: usize,
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// The cost of an event as the numbers of events and facilities grow.
     Growth(growth::Plan),
 }
@@ -110,6 +121,9 @@ async fn main() -> anyhow::Result<()> {
         }
         What::Past { facilities, events } => past::measure(facilities, events, &report).await,
         What::Streams { streams, seconds } => streams::measure(streams, Duration::from_secs(seconds), &report).await,
+        What::Siege { connections, terminals, seconds } => {
+            siege::measure(connections, terminals, Duration::from_secs(seconds), &report).await
+        }
         What::Growth(plan) => growth::measure(&plan, &report).await,
     }?;
     let bench = std::env::args().skip(1).collect::<Vec<_>>().join(" ");

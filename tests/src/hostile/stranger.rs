@@ -1,6 +1,7 @@
 //! A client that sends arbitrary input: over TLS with any certificate, in HTTP/2 with any bytes.
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
@@ -42,6 +43,17 @@ pub async fn reach(uplink: &str) -> Result<TcpStream> {
     TcpStream::connect(address).await.with_context(|| format!("reach {address}"))
 }
 
+/// A TCP connection from another address of the loopback network.
+///
+/// # Errors
+/// If the port is closed.
+pub async fn reach_from(source: Ipv4Addr, uplink: &str) -> Result<TcpStream> {
+    let address = uplink.strip_prefix("https://").context("https")?.parse()?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    socket.connect(address).await.with_context(|| format!("reach {address}"))
+}
+
 /// A TLS connection to a server that `authority` certifies. In TLS 1.3 the client finishes before the server has
 /// checked its certificate, so a rejection appears at the first read.
 ///
@@ -49,6 +61,19 @@ pub async fn reach(uplink: &str) -> Result<TcpStream> {
 /// If the handshake fails.
 pub async fn greet(
     uplink: &str,
+    authority: &CertificateDer<'static>,
+    credential: Option<&Credential>,
+    protocol: &[u8],
+) -> Result<TlsStream<TcpStream>> {
+    greet_over(reach(uplink).await?, authority, credential, protocol).await
+}
+
+/// The same over a TCP connection that is open already.
+///
+/// # Errors
+/// If the handshake fails.
+pub async fn greet_over(
+    stream: TcpStream,
     authority: &CertificateDer<'static>,
     credential: Option<&Credential>,
     protocol: &[u8],
@@ -64,7 +89,6 @@ pub async fn greet(
         None => config.with_no_client_auth(),
     };
     config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = reach(uplink).await?;
     let name = ServerName::try_from("127.0.0.1")?;
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.context("shake hands")
 }
