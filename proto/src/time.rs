@@ -1,6 +1,9 @@
 //! Instants on the wire are microseconds since the epoch; out of range is an error, never a wrapped value.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
+
+/// The time of Japan, which has had no daylight saving time since 1952.
+pub const JAPAN: FixedOffset = FixedOffset::east_opt(9 * 3600).expect("nine hours are less than a day");
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[must_use]

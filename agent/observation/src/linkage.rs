@@ -3,12 +3,10 @@
 //! Names contain institution codes and may contain patient identifiers. Only the kind of a name is kept, and for a
 //! result of the face reader also the instant in it, if it is recent: a date of birth is not.
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use yomitori_proto::event::LinkageResultObserved;
+use yomitori_proto::time::JAPAN;
 use yomitori_proto::vocabulary::{LinkageFolder, LinkageKind, ReadOutcome};
-
-/// Japan has had no daylight saving time since 1952.
-const JAPAN: FixedOffset = FixedOffset::east_opt(9 * 3600).expect("nine hours are less than a day");
 
 /// What may be reported about a file that appeared in `folder` under `name` and was seen for `seen_for_ms`.
 #[must_use]

@@ -9,9 +9,10 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, Utc, Weekday};
 use serde::Serialize;
 
 use crate::hours::Hours;
-use crate::instant::{later, local, tokyo};
+use crate::instant::{later, local};
 use crate::statements::Statements;
 use crate::text::Text;
+use yomitori_proto::time::JAPAN;
 
 /// Holidays, the hours of the call centre, and closures.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,7 +138,7 @@ impl Calendar {
         let year = local(now).year();
         let day = |year, month, day| {
             let midnight = NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(0, 0, 0)?;
-            midnight.and_local_timezone(tokyo()).single().map(|at| at.to_utc())
+            midnight.and_local_timezone(JAPAN).single().map(|at| at.to_utc())
         };
         let of_year = |year| {
             let obon = (day(year, 8, 13), day(year, 8, 17), Text::fixed("お盆", "Obon"));
@@ -192,7 +193,7 @@ impl Calendar {
             if self.holiday(date)? {
                 continue;
             }
-            let instant = |time| date.and_time(time).and_local_timezone(tokyo()).single().map(|at| at.to_utc());
+            let instant = |time| date.and_time(time).and_local_timezone(JAPAN).single().map(|at| at.to_utc());
             let (from, to) = instant(from).zip(instant(to))?;
             let mut opening = from.max(at);
             while let Some(closed_until) = self.closure_at(opening) {
@@ -226,7 +227,7 @@ impl Calendar {
         }
         let local = local(at);
         let (_, to) = self.hours.on(local.weekday())?;
-        let end = local.date_naive().and_time(to).and_local_timezone(tokyo()).single()?.to_utc();
+        let end = local.date_naive().and_time(to).and_local_timezone(JAPAN).single()?.to_utc();
         let next = self.closures.range((at, DateTime::<Utc>::MIN_UTC)..).next();
         Some(next.map_or(end, |(from, _)| end.min(*from)))
     }
@@ -266,7 +267,7 @@ impl Calendar {
     fn reopened_after(&self, date: NaiveDate, own: &Statements<DateTime<Utc>>) -> Option<Option<NaiveDate>> {
         let noon = |date: NaiveDate| {
             let noon = date.and_hms_opt(12, 0, 0)?;
-            noon.and_local_timezone(tokyo()).single().map(|noon| noon.to_utc())
+            noon.and_local_timezone(JAPAN).single().map(|noon| noon.to_utc())
         };
         let at = noon(date)?;
         let all = self.clinics_closed.iter().map(|(from, to)| (*from, to));

@@ -1,17 +1,12 @@
 //! Saturating arithmetic on instants: a fold must accept any instant that a fact carries.
 
 use chrono::{DateTime, Duration, FixedOffset, Utc};
-
-/// Asia/Tokyo. Japan has no daylight saving time.
-#[must_use]
-pub fn tokyo() -> FixedOffset {
-    FixedOffset::east_opt(9 * 3600).expect("nine hours are within a day")
-}
+use yomitori_proto::time::JAPAN;
 
 /// The wall clock in Japan; at the ends of time, a day from the end.
 pub(crate) fn local(at: DateTime<Utc>) -> DateTime<FixedOffset> {
     let margin = Duration::days(1);
-    at.clamp(DateTime::<Utc>::MIN_UTC + margin, DateTime::<Utc>::MAX_UTC - margin).with_timezone(&tokyo())
+    at.clamp(DateTime::<Utc>::MIN_UTC + margin, DateTime::<Utc>::MAX_UTC - margin).with_timezone(&JAPAN)
 }
 
 /// `at` plus `by` (which may be negative), saturating at the ends of time.

@@ -64,7 +64,6 @@ pub use facility::{FOLD, Facility, fold, withdrawable};
 pub use freshness::{Freshness, TerminalStatus};
 pub use hours::{Hours, HoursError};
 pub use identity::CodeStatus;
-pub use instant::tokyo;
 pub use intent::{IntentStatement, Wish};
 pub use listing::{Coverage, Lag, Listing};
 pub use opt_out::OptOutStatus;

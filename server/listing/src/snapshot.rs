@@ -6,8 +6,9 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
-use yomitori_facility::{Text, tokyo};
+use yomitori_facility::Text;
 use yomitori_proto::id::SnapshotId;
+use yomitori_proto::time::JAPAN;
 
 use yomitori_proto::coverage::Coverage;
 
@@ -51,7 +52,7 @@ impl DatedAhead {
     /// What is the matter, and what to do.
     #[must_use]
     pub fn text(&self) -> Text {
-        let at = self.as_of.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M");
+        let at = self.as_of.with_timezone(&JAPAN).format("%Y-%m-%d %H:%M");
         Text::new(
             format!("リストの日付（{at}）が未来です。リストに書かれた日付を、なければ入手した日を指定してください。"),
             format!(

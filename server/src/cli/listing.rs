@@ -5,9 +5,9 @@ mod show;
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone as _, Utc};
-use chrono_tz::Asia::Tokyo;
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use clap::{Args, Subcommand};
+use yomitori_proto::time::JAPAN;
 
 use super::output::{FormatArgument, note, say};
 use super::statement::Attribution;
@@ -206,7 +206,7 @@ fn as_of(text: &str) -> Result<DateTime<Utc>, String> {
         return in_range(instant.with_timezone(&Utc), text);
     }
     let day = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok());
-    let midnight = day.and_then(|day| Tokyo.from_local_datetime(&day.and_hms_opt(0, 0, 0)?).single());
+    let midnight = day.and_then(|day| day.and_hms_opt(0, 0, 0)?.and_local_timezone(JAPAN).single());
     let midnight =
         midnight.ok_or_else(|| format!("`{text}` is not a date: write 2026-01-15 or 2026-01-15T09:00:00+09:00"))?;
     in_range(midnight.with_timezone(&Utc), text)

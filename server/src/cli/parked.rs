@@ -1,7 +1,5 @@
 //! `parked`: shows and resumes facilities that are blocked by a record that could not be folded.
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Asia::Tokyo;
 use clap::Subcommand;
 use serde::Serialize;
 use yomitori_proto::event::Stated;
@@ -13,6 +11,7 @@ use super::{Context, UsageError};
 use crate::ingest::operator::{SkipError, StatementOutcome};
 use crate::log::Position;
 use crate::store::waiting::{self, ParkedFacility, QueuedRecord};
+use crate::when::minute;
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server parked list
@@ -138,10 +137,6 @@ fn called(stopped: &ParkedFacility) -> String {
     }
     let id = stopped.facility_id.to_string();
     format!("{} {}", stopped.code.as_deref().unwrap_or(&id), stopped.name.as_deref().unwrap_or_default())
-}
-
-fn minute(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
 }
 
 async fn show(context: &Context, stopped: &ParkedFacility, format: Format) -> anyhow::Result<()> {

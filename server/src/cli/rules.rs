@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use chrono_tz::Asia::Tokyo;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use yomitori_facility::{Calendar, Rules, Word as _};
@@ -18,6 +17,7 @@ use super::{Context, UsageError, explain};
 use crate::clock;
 use crate::store::fact::StoredFact;
 use crate::store::{facility as facilities, policy};
+use crate::when::{day, minute};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -85,10 +85,6 @@ fn policy_statement(stored: &StoredFact) -> Option<PolicyStatement<'_>> {
         _ => return None,
     };
     Some(PolicyStatement { by, why, at: stored.recorded.occurred_at(), what })
-}
-
-fn minute(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M").to_string()
 }
 
 pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, command: Command) -> anyhow::Result<()> {
@@ -206,7 +202,6 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
 /// Prints commands for the usual closures; a person decides whether a clinic keeps them.
 fn propose() {
     for (from, to, label) in Calendar::usual_closures(clock::now()) {
-        let day = |at: DateTime<Utc>| at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string();
         say(&format!("# {} / {}", label.ja, label.en));
         say(&format!(
             "yomitori-server closure set --closes clinics --from {} --to {} --by NAME --why REASON",

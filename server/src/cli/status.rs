@@ -8,6 +8,7 @@ use super::{Context, instant};
 use crate::store::facility as facilities;
 use crate::store::fleet::StatusRow;
 use crate::store::past::{self, PastStatus, PastView};
+use crate::when;
 
 #[derive(Args)]
 pub(super) struct StatusArguments {
@@ -69,7 +70,7 @@ fn print(rows: impl Iterator<Item = [String; 9]>) {
 
 fn cells(row: StatusRow) -> [String; 9] {
     let StatusRow { code, name, eligible, evidence, evidence_level, last_success_at, .. } = row;
-    let last = last_success_at.map(|at| at.with_timezone(&chrono_tz::Asia::Tokyo).format("%Y-%m-%d %H:%M").to_string());
+    let last = last_success_at.map(when::minute);
     let evidence = seen(&evidence, evidence_level.as_deref());
     let code = code.unwrap_or_else(dash);
     [code, eligible, evidence, last.unwrap_or_else(dash), row.intent, row.opt_out, row.listing, row.freshness, name]

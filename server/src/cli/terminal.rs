@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::identity::Authority;
 use crate::ingest::enrol;
 use crate::store::authority;
+use crate::when;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -28,7 +29,7 @@ pub(super) async fn run(config: &Config, context: &Context, command: Command) ->
     authority.check(&config.state_dir, authority::fingerprint(&context.store).await?.as_deref())?;
     let (token, expires_at) = enrol::issue_token(&context.store, &authority, facility, clock::now()).await?;
     say(&token);
-    let until = expires_at.with_timezone(&chrono_tz::Asia::Tokyo).format("%Y-%m-%d %H:%M");
+    let until = when::minute(expires_at);
     note(&format!(
         "端末で次を実行してください({until} まで、1回限り) / on the terminal, once, before {until} (Japan):\n  \
          yomitori-agent enrol --token TOKEN        ([server] address = \"{}\")",

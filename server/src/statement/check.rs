@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use yomitori_facility::{Calendar, Opening, Text, tokyo};
+use yomitori_facility::{Calendar, Opening, Text};
 use yomitori_proto::event::{Event, Stated};
 use yomitori_proto::id::{FacilityId, StatementId};
+use yomitori_proto::time::JAPAN;
 use yomitori_proto::vocabulary::Closes;
 
 use super::Statement;
@@ -147,7 +148,7 @@ fn given<'a>(typed: &'a RawValues, name: &str) -> Option<&'a str> {
 
 /// The doubt about a call at `at`, if there is one.
 fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
-    let clock = at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string();
+    let clock = at.with_timezone(&JAPAN).format("%Y-%m-%d %H:%M").to_string();
     match calendar.open(at) {
         Opening::Open => None,
         Opening::Closed => {

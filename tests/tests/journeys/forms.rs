@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use fantoccini::Locator;
 use serde_json::Value;
-use yomitori_facility::{Calendar, Opening, tokyo};
+use yomitori_facility::{Calendar, Opening};
+use yomitori_proto::time::JAPAN;
 use yomitori_simulation::clock;
 use yomitori_tests::world::agent::{Agent, Plan as AgentPlan};
 use yomitori_tests::world::browser::Browser;
@@ -22,14 +23,14 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// The last instant of an hour by Japanese time, before today, at which the call centre answered.
 fn opening_before_today(hour: &str) -> Result<DateTime<Utc>> {
-    let (calendar, today) = (Calendar::bundled(), clock::now().with_timezone(&tokyo()).date_naive());
+    let (calendar, today) = (Calendar::bundled(), clock::now().with_timezone(&JAPAN).date_naive());
     let days = (1..30).map(|days| today - chrono::Duration::days(days));
     let mut instants = days.filter_map(|day| format!("{day}T{hour}:00+09:00").parse::<DateTime<Utc>>().ok());
     instants.find(|at| calendar.open(*at) == Opening::Open).context("an opening in a month")
 }
 
 fn typed(at: DateTime<Utc>) -> String {
-    at.with_timezone(&tokyo()).format("%Y-%m-%dT%H:%M").to_string()
+    at.with_timezone(&JAPAN).format("%Y-%m-%dT%H:%M").to_string()
 }
 
 struct Office {
@@ -131,7 +132,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
     let file = office.world.folder().join("list.csv");
     std::fs::write(&file, "code,name\n4719999015,よその医院\n")?;
     let file = file.to_string_lossy().into_owned();
-    let today = clock::now().with_timezone(&tokyo()).format("%Y-%m-%d").to_string();
+    let today = clock::now().with_timezone(&JAPAN).format("%Y-%m-%d").to_string();
     let import = ["listing", "import", &file, "--source", "mhlw", "--as-of", &today, "--coverage", "full", "--by", "x"];
     office.server.run(&import).await?;
     wait::until("reflected", SOON, async || {
@@ -164,7 +165,7 @@ async fn an_opt_out_goes_from_the_wish_to_the_list_that_follows_it() -> Result<(
 }
 
 fn when(at: DateTime<Utc>) -> String {
-    at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string()
+    at.with_timezone(&JAPAN).format("%Y-%m-%d %H:%M").to_string()
 }
 
 #[tokio::test]

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-
-/// Japan has had no daylight saving time since 1952.
-const JAPAN: FixedOffset = FixedOffset::east_opt(9 * 3600).expect("nine hours are less than a day");
+use yomitori_proto::time::JAPAN;
 
 /// A text in Japanese and in English.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

@@ -6,8 +6,9 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Level;
-use crate::instant::{local, tokyo};
+use crate::instant::local;
 use crate::rules::Rules;
+use yomitori_proto::time::JAPAN;
 
 /// The class of a single attempt. Whether a pair counts as a read also depends on the whole facility, see `weigh`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -136,7 +137,7 @@ impl Tally {
     pub(crate) fn recent(&self, works: bool, passed: impl Fn(DateTime<Utc>) -> bool) -> u32 {
         let leaves_at = |date: NaiveDate| {
             let end = date.checked_add_days(Days::new(RECENT))?.and_hms_opt(0, 0, 0)?;
-            end.and_local_timezone(tokyo()).single().map(|at| at.to_utc())
+            end.and_local_timezone(JAPAN).single().map(|at| at.to_utc())
         };
         let counts = self.days.iter().map(|(date, (there, otherwise))| (date, if works { *there } else { *otherwise }));
         let recent = counts.filter(|(date, count)| *count > 0 && leaves_at(**date).is_some_and(|at| !passed(at)));

@@ -1,12 +1,12 @@
 //! Prints the output of `explain`: the steps and the resulting status, for people or for programs.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
 use yomitori_facility::{Change, Explanation, ReadStatus, ReadinessStep, Status, Step, StepCause, Text};
 
 use super::super::output::Format;
 use crate::cli::output::say;
+use crate::when::second;
 
 /// The explanations of all facilities.
 #[derive(Serialize)]
@@ -91,10 +91,6 @@ fn shown<'a>(step: &'a Step, place: impl Fn(usize) -> Option<String>) -> StepDoc
             ..passed
         },
     }
-}
-
-fn second(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Tokyo).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn both(text: &Text) -> String {

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot::{self, ImportOutcome, ImportReport, SnapshotImport};
 use crate::store::listing::{self as snapshots, ListSnapshot, Release};
+use crate::when;
 use yomitori_listing::entry::{self, ListingEntries, Scope};
 use yomitori_listing::format::Format as Mapping;
 use yomitori_listing::snapshot::{SnapshotIdentity, dated};
@@ -83,7 +84,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
 /// Reports that the same file was imported before.
 async fn again(context: &Context, known: &ListSnapshot) -> anyhow::Result<()> {
     let id = show::short(known.snapshot);
-    let when = show::day(known.imported_at);
+    let when = when::day(known.imported_at);
     say(&format!("{id} は {when} に取込済みです / the same file was imported on {when} as snapshot {id}"));
     match known.state() {
         "interrupted" => {

@@ -1,7 +1,6 @@
 //! Prints the results of `listing`: snapshots, unmatched rows, differences, cadence.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Asia::Tokyo;
 use serde::Serialize;
 use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Stated};
@@ -12,12 +11,9 @@ use super::super::{Context, UsageError};
 use crate::store::fact::{self, StoredFact};
 use crate::store::listing::measured::measured;
 use crate::store::listing::{self as store, ListSnapshot, row};
+use crate::when::day;
 use yomitori_listing::cadence::{Days, Lag};
 use yomitori_listing::diff::{self, DiffRow};
-
-pub(super) fn day(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Tokyo).format("%Y-%m-%d").to_string()
-}
 
 /// The digits of an identifier that people see and type.
 pub(super) fn short(snapshot: SnapshotId) -> String {

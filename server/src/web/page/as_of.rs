@@ -52,7 +52,7 @@ impl AsOf {
         html! {
             span.label { (lang.both(&text::AS_OF)) } " "
             @match self.as_of {
-                Some(at) => { strong.clock { (when::exact(at)) } " " (when::ago(lang, at, self.now)) },
+                Some(at) => { strong.clock { (when::second(at)) } " " (when::ago(lang, at, self.now)) },
                 None => (lang.one(&text::NEVER_FOLDED)),
             }
         }

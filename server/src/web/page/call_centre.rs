@@ -4,7 +4,8 @@
 use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
 use maud::{Markup, html};
 use serde::Serialize;
-use yomitori_facility::{Calendar, Opening, tokyo};
+use yomitori_facility::{Calendar, Opening};
+use yomitori_proto::time::JAPAN;
 
 use crate::store::{Store, StoreError, policy};
 use crate::web::http::lang::Lang;
@@ -78,12 +79,12 @@ pub(in crate::web) fn draw(lang: Lang, calendar: &Calendar, now: DateTime<Utc>) 
 }
 
 fn time(at: DateTime<Utc>) -> String {
-    at.with_timezone(&tokyo()).format("%H:%M").to_string()
+    at.with_timezone(&JAPAN).format("%H:%M").to_string()
 }
 
 /// A day with its weekday, so that people can compare it with their own calendar.
 pub(in crate::web) fn day(lang: Lang, at: DateTime<Utc>) -> String {
-    let local = at.with_timezone(&tokyo());
+    let local = at.with_timezone(&JAPAN);
     format!(
         "{} {}",
         local.format("%Y-%m-%d"),

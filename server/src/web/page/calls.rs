@@ -154,7 +154,7 @@ fn card(lang: Lang, call: &Call, now: DateTime<Utc>) -> Markup {
                 @if let Some(said) = intention {
                     p.by {
                         (lang.one(&text::WANTED_BY)) ": " (word::chip(lang, Column::Intent, &line.intent)) " "
-                        span.clock { (when::clock(said.stated_at)) } " " span.person { (said.by) }
+                        span.clock { (when::minute(said.stated_at)) } " " span.person { (said.by) }
                         @if let Some(reason) = &said.reason { " — " q { (reason) } }
                     }
                 }

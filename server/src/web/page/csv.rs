@@ -68,7 +68,7 @@ pub(in crate::web) async fn show(
     let rows = rows.try_chunks(ROWS_AT_ONCE);
     let rows = rows.map(|chunk| chunk.map(|rows| rows.concat()).map_err(|broken| broken.1));
     let body = Body::from_stream(stream::iter([Ok(head)]).chain(rows));
-    let name = format!("facilities-{}.csv", when::clock(clock::now()).replace([' ', ':'], "-"));
+    let name = format!("facilities-{}.csv", when::minute(clock::now()).replace([' ', ':'], "-"));
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
@@ -78,7 +78,7 @@ pub(in crate::web) async fn show(
 
 fn cells(lang: Lang, line: &StatusRow) -> [String; 17] {
     let word = |axis, key: &str| word::label(lang, axis, key);
-    let instant = |at: Option<DateTime<Utc>>| at.map(when::exact).unwrap_or_default();
+    let instant = |at: Option<DateTime<Utc>>| at.map(when::second).unwrap_or_default();
     let flags: Vec<String> = line.flags.iter().map(|flag| word::flag_label(lang, flag)).collect();
     [
         line.code.clone().unwrap_or_default(),
@@ -97,7 +97,7 @@ fn cells(lang: Lang, line: &StatusRow) -> [String; 17] {
         word(Axis::Freshness, &line.freshness),
         instant(line.last_seen_at),
         flags.join(" / "),
-        when::exact(line.folded_at),
+        when::second(line.folded_at),
     ]
 }
 

@@ -10,7 +10,6 @@ use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use yomitori_facility::tokyo;
 use yomitori_proto::code::Prefecture;
 use yomitori_proto::id::FacilityId;
 
@@ -117,11 +116,6 @@ pub(in crate::web) fn kind(lang: Lang, snapshot: &ListSnapshot) -> String {
     format!("{} · {coverage}", snapshot.source)
 }
 
-/// The date of a snapshot, by the calendar of Japan.
-pub(in crate::web) fn date(at: DateTime<Utc>) -> String {
-    at.with_timezone(&tokyo()).format("%Y-%m-%d").to_string()
-}
-
 /// The state of a snapshot.
 pub(in crate::web) fn state(lang: Lang, snapshot: &ListSnapshot) -> Markup {
     match snapshot.state() {
@@ -141,7 +135,7 @@ fn card(lang: Lang, newest: &Newest, now: DateTime<Utc>) -> Markup {
                 p { (state(lang, snapshot)) }
             }
             dl.facts-of {
-                (fact(lang, &text::LIST_DATE, html! { (date(snapshot.as_of)) }))
+                (fact(lang, &text::LIST_DATE, html! { (when::day(snapshot.as_of)) }))
                 (fact(lang, &text::IMPORTED, html! { (when::ago_and_clock(lang, snapshot.imported_at, now)) " " (snapshot.imported_by) }))
                 (fact(lang, &text::ROWS, html! { (grouped(i64::from(snapshot.rows))) }))
                 (fact(lang, &text::OURS, html! { a href={ (page) "?show=ours" } { (grouped(tally.ours)) } }))
@@ -152,7 +146,7 @@ fn card(lang: Lang, newest: &Newest, now: DateTime<Utc>) -> Markup {
                 @if tally.retired > 0 { (fact(lang, &text::RETIRED_CODES, html! { (grouped(tally.retired)) })) }
                 @if let Some(SnapshotChange { before, appeared, disappeared }) = change {
                     (fact(lang, &text::SINCE_BEFORE, html! {
-                        (date(before.as_of)) ": "
+                        (when::day(before.as_of)) ": "
                         a href={ (page) "?show=appeared" } { "+" (grouped(appeared.rows)) (of_ours(lang, *appeared)) } " "
                         a href={ (page) "?show=disappeared" } { "−" (grouped(disappeared.rows)) (of_ours(lang, *disappeared)) }
                     }))
@@ -180,12 +174,12 @@ pub(super) fn doubtful(lang: Lang, snapshot: &ListSnapshot) -> Markup {
         article.card.snapshot {
             div {
                 a.name href=(address(snapshot)) { (kind(lang, snapshot)) }
-                p { (state(lang, snapshot)) " " span.clock { (date(snapshot.as_of)) } }
+                p { (state(lang, snapshot)) " " span.clock { (when::day(snapshot.as_of)) } }
             }
             div.why {
                 p { (fill(&text::WHY_QUARANTINE.ja)) }
                 p.en lang="en" { (fill(&text::WHY_QUARANTINE.en)) }
-                p.by { (when::clock(snapshot.imported_at)) " " (snapshot.imported_by) @if let Some(why) = &snapshot.why { " — " q { (why) } } }
+                p.by { (when::minute(snapshot.imported_at)) " " (snapshot.imported_by) @if let Some(why) = &snapshot.why { " — " q { (why) } } }
                 p.acts { a.button.primary href={ (address(snapshot)) "/decide/release" } { (lang.one(&text::RELEASE)) } }
             }
         }
@@ -200,11 +194,11 @@ fn table<'a>(lang: Lang, snapshots: impl Iterator<Item = &'a ListSnapshot>) -> M
             tbody #snapshots data-keyed {
                 @for snapshot in snapshots {
                     tr data-key=(snapshot.snapshot) {
-                        th scope="row" data-label=(lang.one(&text::LIST_DATE)) { a href=(address(snapshot)) { (date(snapshot.as_of)) } }
+                        th scope="row" data-label=(lang.one(&text::LIST_DATE)) { a href=(address(snapshot)) { (when::day(snapshot.as_of)) } }
                         td data-label=(lang.one(&text::KIND)) { (kind(lang, snapshot)) }
                         td data-label=(lang.one(&text::ROWS)) { (grouped(i64::from(snapshot.rows))) }
                         td data-label=(lang.one(&text::STATE)) { (state(lang, snapshot)) }
-                        td data-label=(lang.one(&text::IMPORTED)) { (when::clock(snapshot.imported_at)) " " (snapshot.imported_by) }
+                        td data-label=(lang.one(&text::IMPORTED)) { (when::minute(snapshot.imported_at)) " " (snapshot.imported_by) }
                     }
                 }
             }

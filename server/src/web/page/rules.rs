@@ -43,7 +43,7 @@ pub(in crate::web) async fn show(
         h1 { (lang.both(&text::RULES_TITLE)) }
         dl #rules.verdict data-region {
             div { dt { (lang.both(&text::RULES_VERSION)) } dd.big { (policy.rules.version()) } }
-            div { dt { (lang.both(&text::COUNTS_SINCE)) } dd { (when::exact(set.counts_since)) } }
+            div { dt { (lang.both(&text::COUNTS_SINCE)) } dd { (when::second(set.counts_since)) } }
             div { dt { (lang.both(&text::LEVEL_THAT_SUFFICES)) } dd { (lang.both(&set.level_that_suffices.label())) } }
             div { dt { (lang.both(&text::CORRELATION_WINDOW)) } dd { (first) " – " (last) " s" } }
         }

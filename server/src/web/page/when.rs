@@ -2,23 +2,14 @@
 
 use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
-use yomitori_facility::tokyo;
+use yomitori_proto::time::JAPAN;
 
 use crate::web::http::lang::Lang;
-
-/// Japan's time, to the minute.
-pub(in crate::web) fn clock(at: DateTime<Utc>) -> String {
-    at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M").to_string()
-}
-
-/// Japan's time, to the second.
-pub(in crate::web) fn exact(at: DateTime<Utc>) -> String {
-    at.with_timezone(&tokyo()).format("%Y-%m-%d %H:%M:%S").to_string()
-}
+pub(in crate::web) use crate::when::{day, minute, second};
 
 /// A minute in the format of a browser's control, in Japan's time.
 pub(in crate::web) fn control_value(at: DateTime<Utc>) -> String {
-    at.with_timezone(&tokyo()).format("%Y-%m-%dT%H:%M").to_string()
+    at.with_timezone(&JAPAN).format("%Y-%m-%dT%H:%M").to_string()
 }
 
 /// A span in its largest fitting unit. `live.js` has the same words, so that it can update them.
@@ -51,7 +42,7 @@ pub(in crate::web) fn relative(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>
 /// How long ago; the page keeps it current.
 pub(in crate::web) fn ago(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     html! {
-        time.ago datetime=(at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)) data-ago title=(format!("{} JST", exact(at))) {
+        time.ago datetime=(at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)) data-ago title=(format!("{} JST", second(at))) {
             (relative(lang, at, now))
         }
     }
@@ -59,7 +50,7 @@ pub(in crate::web) fn ago(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> 
 
 /// How long ago, and below it the instant.
 pub(in crate::web) fn ago_and_clock(lang: Lang, at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
-    html! { (ago(lang, at, now)) " " small.clock { (clock(at)) } }
+    html! { (ago(lang, at, now)) " " small.clock { (minute(at)) } }
 }
 
 #[cfg(test)]
@@ -79,6 +70,6 @@ mod tests {
             let at = at.parse().unwrap();
             assert_eq!((relative(Lang::Ja, at, now), relative(Lang::En, at, now)), (ja.to_owned(), en.to_owned()));
         }
-        assert_eq!(exact(now), "2026-04-01 09:00:00");
+        assert_eq!(second(now), "2026-04-01 09:00:00");
     }
 }

@@ -45,7 +45,7 @@ fn from(hole: &Hole) -> Option<DateTime<Utc>> {
 
 fn missing(lang: Lang, life: &Completeness, hole: &Hole) -> Markup {
     let span = |from: Option<DateTime<Utc>>, to: DateTime<Utc>| {
-        format!("{} – {}", from.map_or_else(|| "?".to_owned(), when::clock), when::clock(to))
+        format!("{} – {}", from.map_or_else(|| "?".to_owned(), when::minute), when::minute(to))
     };
     html! {
         @match hole {
@@ -56,7 +56,7 @@ fn missing(lang: Lang, life: &Completeness, hole: &Hole) -> Markup {
                 (lang.one(&text::NOT_COLLECTED)) " " (lang.one(&collected_by(*source))) " " span.clock { (span(Some(*from), *to)) }
                 @if let Some(lost) = lost { " " (lang.one(&text::LOST).replace("{n}", &lost.to_string())) }
             }
-            Hole::NoFarewell { from } => { (lang.one(&text::NO_STOP_NOTICE)) " " span.clock { (when::clock(*from)) } }
+            Hole::NoFarewell { from } => { (lang.one(&text::NO_STOP_NOTICE)) " " span.clock { (when::minute(*from)) } }
         }
         @if !life.current { " " small { (lang.one(&text::EARLIER_SPOOL)) } }
     }

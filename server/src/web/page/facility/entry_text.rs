@@ -89,7 +89,7 @@ pub(super) fn family(kind: &str) -> &'static str {
 }
 
 fn at(instant: DateTime<Utc>) -> Text {
-    let clock = when::clock(instant);
+    let clock = when::minute(instant);
     Text::new(clock.clone(), clock)
 }
 
@@ -118,7 +118,7 @@ pub(super) fn collected_by(source: GapSource) -> Text {
 }
 
 fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> Text {
-    plain(format!("{} – {}", when::clock(from), when::clock(to)))
+    plain(format!("{} – {}", when::minute(from), when::minute(to)))
 }
 
 fn happening(ja: &'static str, en: &'static str, details: Vec<Text>) -> EntryText {
@@ -228,7 +228,7 @@ impl EntryText {
             }
             Event::CollectionGap(gap) => {
                 let source = collected_by(gap.source);
-                let span = plain(format!("{} – {}", when::clock(gap.from), when::clock(gap.to)));
+                let span = plain(format!("{} – {}", when::minute(gap.from), when::minute(gap.to)));
                 let lost = gap.lost.map(|lost| Text::new(format!("{lost}件を失う"), format!("{lost} lost")));
                 let details = [Some(source), Some(span), lost].into_iter().flatten().collect();
                 happening("記録できなかった期間", "Nothing was collected", details)

@@ -79,7 +79,7 @@ pub(super) fn draw(lang: Lang, path: &str, now: &StatusRow, then: Option<&PastSe
             }
             @if let Some(then) = then {
                 table.readers {
-                    caption { (when::clock(then.at)) " JST" }
+                    caption { (when::minute(then.at)) " JST" }
                     thead { tr {
                         th scope="col" {}
                         @for heading in [&text::PAST_TRUE, &text::PAST_SHOWN, &text::PAST_NOW] { th scope="col" { (lang.both(heading)) } }
@@ -131,5 +131,5 @@ fn flags(lang: Lang, keys: Option<&[String]>) -> Markup {
 }
 
 fn since(lang: Lang, past: Option<&PastStatus>) -> Markup {
-    html! { @match past { Some(past) => (when::clock(past.from)), None => (lang.one(&text::PAST_NOTHING)) } }
+    html! { @match past { Some(past) => (when::minute(past.from)), None => (lang.one(&text::PAST_NOTHING)) } }
 }

@@ -79,7 +79,7 @@ fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
         p { (word::chip(lang, Axis::Intent, &line.intent)) }
         @if let Some(intent) = status.intent_history.first() {
             p.by {
-                span.clock { (when::clock(intent.stated_at)) } " " span.person { (intent.by) }
+                span.clock { (when::minute(intent.stated_at)) } " " span.person { (intent.by) }
                 @if let Some(reason) = &intent.reason { " — " q { (reason) } }
             }
         }
@@ -146,7 +146,7 @@ fn step(
                     None if *stage == "needed" => span { (word::label(lang, Axis::OptOut, status.opt_out.key())) },
                     None if *stage == "reflected" => small {
                         @match status.opt_out.value {
-                            OptOutStatus::Reflected { as_of, .. } => (when::clock(as_of)),
+                            OptOutStatus::Reflected { as_of, .. } => (when::minute(as_of)),
                             _ => (lang.one(&text::BY_A_LATER_LIST)),
                         }
                     },
@@ -174,7 +174,7 @@ fn attribution(lang: Lang, entry: &TimelineEntry) -> Markup {
     };
     html! {
         span.by {
-            @if let Some(at) = at { span.clock { (when::clock(at)) } " " }
+            @if let Some(at) = at { span.clock { (when::minute(at)) } " " }
             @if let Some(reference) = reference { (lang.one(&text::REFERENCE).replace("{number}", reference)) " " }
             @if let Origin::Person(stated) = &entry.recorded.origin {
                 span.person { (stated.by) }

@@ -59,7 +59,7 @@ fn incident(lang: Lang, flag: &FlagStatus) -> Markup {
     html! {
         @if flag.since.is_some() || !flag.terminals.is_empty() {
             p.by {
-                @if let Some(since) = flag.since { span.clock { (lang.one(&text::INCIDENT_SINCE).replace("{at}", &when::clock(since))) } }
+                @if let Some(since) = flag.since { span.clock { (lang.one(&text::INCIDENT_SINCE).replace("{at}", &when::minute(since))) } }
                 @if flag.since.is_some() && !flag.terminals.is_empty() { " · " }
                 @if !flag.terminals.is_empty() { (lang.one(&text::TERMINAL)) }
                 @for terminal in &flag.terminals { " " code title=(terminal) { (short(*terminal)) } }
@@ -79,9 +79,9 @@ fn heeded(lang: Lang, flag: &FlagStatus) -> Markup {
         @if flag.acknowledged.is_some() || flag.snoozed_until.is_some() {
             p.by {
                 @if let Some(Acknowledgement { by, at }) = &flag.acknowledged {
-                    (lang.one(&text::SEEN_BY).replace("{by}", by)) " " span.clock { (when::clock(*at)) }
+                    (lang.one(&text::SEEN_BY).replace("{by}", by)) " " span.clock { (when::minute(*at)) }
                 }
-                @if let Some(until) = flag.snoozed_until { " · " (lang.one(&text::SNOOZED_UNTIL).replace("{at}", &when::clock(until))) }
+                @if let Some(until) = flag.snoozed_until { " · " (lang.one(&text::SNOOZED_UNTIL).replace("{at}", &when::minute(until))) }
             }
         }
     }
@@ -178,7 +178,7 @@ fn terminal(
                     div { dt { (lang.both(&text::FRESHNESS)) } dd { (word::chip(lang, fleet::Axis::Freshness, &one.freshness)) } }
                 }
                 @if let Some(at) = one.numbers_reused_at {
-                    div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::clock(at))) } }
+                    div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::minute(at))) } }
                 }
                 (completeness::line(lang, &lives, now))
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
@@ -242,7 +242,7 @@ pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
                     li.done[step.done] {
                         (word::sign(if step.done { Tone::Good } else { Tone::Info }, lang.one(if step.done { &text::DONE } else { &text::TO_DO })))
                         strong { (capital(lang.one(&step.label))) }
-                        @if let Some(at) = step.done_at { " " small.clock { (when::clock(at)) } }
+                        @if let Some(at) = step.done_at { " " small.clock { (when::minute(at)) } }
                         (sentence(lang, step.next.as_ref().unwrap_or(&step.why)))
                         @if let (false, Some(act)) = (step.done, attested_by(step.key)) {
                             p.acts { a.button href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } }

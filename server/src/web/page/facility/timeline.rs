@@ -142,7 +142,7 @@ pub(in crate::web) fn fact(
     html! {
         li.fact.(entry_text::family(kind)) data-key=(written(entry.mark)) {
             div.at {
-                span.clock { (when::exact(recorded.occurred_at())) } " "
+                span.clock { (when::second(recorded.occurred_at())) } " "
                 (when::ago(lang, recorded.occurred_at(), now))
             }
             div.what {
@@ -179,7 +179,7 @@ fn provenance(lang: Lang, entry: &TimelineEntry) -> Markup {
             }
         }
         @if delay > ON_TIME {
-            p.late title=(when::exact(recorded.received_at)) {
+            p.late title=(when::second(recorded.received_at)) {
                 (lang.one(&text::LATE).replace("{span}", &when::span(lang, delay)))
             }
         }

@@ -7,7 +7,7 @@ use axum::http::Uri;
 use maud::{Markup, html};
 use yomitori_facility::Text;
 
-use super::{date, fact};
+use super::fact;
 use crate::store::fleet;
 use crate::store::listing::measured::measured;
 use crate::web::Web;
@@ -17,6 +17,7 @@ use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
 use crate::web::page::layout::{self, Page};
 use crate::web::page::text;
+use crate::web::page::when;
 use yomitori_listing::cadence::{Days, Lag};
 
 /// `/listing/cadence`.
@@ -40,7 +41,7 @@ pub(in crate::web) async fn show(
                         div { strong { (kind.source) " · " (kind.coverage) } }
                         dl.facts-of {
                             (fact(lang, &text::SNAPSHOTS, html! { (kind.snapshots) }))
-                            (fact(lang, &text::LIST_DATE, html! { (date(kind.newest_as_of)) }))
+                            (fact(lang, &text::LIST_DATE, html! { (when::day(kind.newest_as_of)) }))
                             (fact(lang, &text::INTERVAL, days(lang, kind.interval)))
                             (fact(lang, &text::IMPORT_DELAY, days(lang, kind.import_delay)))
                         }

@@ -17,7 +17,7 @@ use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{FacilityCodeChanged, Stated};
 use yomitori_proto::id::FacilityId;
 
-use super::{address, date, kind, state as drawn_state};
+use super::{address, kind, state as drawn_state};
 use crate::clock;
 use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::ingest::snapshot::{ImportError, SnapshotImport};
@@ -33,6 +33,7 @@ use crate::web::http::lang::Lang;
 use crate::web::http::query::QueryParameters;
 use crate::web::http::who;
 use crate::web::page::text;
+use crate::web::page::when;
 use crate::web::read::listing::named;
 
 /// `GET /listing/{snapshot}/decide/{what}`.
@@ -240,7 +241,7 @@ async fn head(
     };
     Ok(html! {
         nav.trail aria-label=(lang.one(&text::NAVIGATION)) {
-            a href=(address(snapshot)) { "← " (kind(lang, snapshot)) " " (date(snapshot.as_of)) }
+            a href=(address(snapshot)) { "← " (kind(lang, snapshot)) " " (when::day(snapshot.as_of)) }
         }
         h1 { (lang.both(&statement.title)) }
         p.sub {

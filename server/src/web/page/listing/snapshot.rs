@@ -7,7 +7,7 @@ use axum::http::Uri;
 use maud::{Markup, html};
 use yomitori_facility::Text;
 
-use super::{date, doubtful, kind, state};
+use super::{doubtful, kind, state};
 use crate::store::fleet;
 use crate::store::listing::ListSnapshot;
 use crate::store::listing::change::{self, RowChange, Tally};
@@ -49,7 +49,7 @@ pub(in crate::web) async fn show(
     let main = html! {
         nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href="/listing" { "← " (lang.one(&text::LISTING_TITLE)) } }
         (outcome)
-        h1 { (kind(lang, snapshot)) " " (date(snapshot.as_of)) }
+        h1 { (kind(lang, snapshot)) " " (when::day(snapshot.as_of)) }
         @if snapshot.quarantined() { (doubtful(lang, snapshot)) }
         (facts(lang, snapshot, tally))
         section aria-label=(lang.one(&text::ROWS)) {
@@ -62,7 +62,7 @@ pub(in crate::web) async fn show(
                 }
             }
             @match before(&all, snapshot) {
-                Some(before) if view.ends_with("appeared") => p.hint { (lang.one(&text::COMPARED_WITH).replace("{date}", &date(before.as_of))) },
+                Some(before) if view.ends_with("appeared") => p.hint { (lang.one(&text::COMPARED_WITH).replace("{date}", &when::day(before.as_of))) },
                 None if view.ends_with("appeared") => p.hint { (lang.both(&text::NOTHING_BEFORE)) },
                 _ => {}
             }
@@ -77,7 +77,7 @@ pub(in crate::web) async fn show(
         }
     };
     let here = layout::here(&uri);
-    let title = format!("{} {}", kind(lang, snapshot), date(snapshot.as_of));
+    let title = format!("{} {}", kind(lang, snapshot), when::day(snapshot.as_of));
     Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
 }
 
@@ -89,11 +89,11 @@ fn facts(lang: Lang, snapshot: &ListSnapshot, tally: Tally) -> Markup {
             (fact(lang, &text::OURS, html! { (grouped(tally.ours)) }))
             (fact(lang, &text::NOBODYS, html! { (grouped(tally.unmatched)) }))
             (fact(lang, &text::IMPORTED, html! {
-                (when::clock(snapshot.imported_at)) " " (snapshot.imported_by)
+                (when::minute(snapshot.imported_at)) " " (snapshot.imported_by)
                 @if let Some(why) = &snapshot.why { " — " q { (why) } }
             }))
             @if let Some(released) = &snapshot.released {
-                (fact(lang, &text::RELEASED, html! { (when::clock(released.at)) " " (released.by) " — " q { (released.why) } }))
+                (fact(lang, &text::RELEASED, html! { (when::minute(released.at)) " " (released.by) " — " q { (released.why) } }))
             }
             (fact(lang, &text::FORMAT, html! { (snapshot.format) }))
             (fact(lang, &text::FILE_DIGEST, html! { code { (snapshot.sha256.chars().take(16).collect::<String>()) "…" } }))
