@@ -33,7 +33,7 @@ use self::http::live::Live;
 use self::page::fleet::Summaries;
 use self::page::listing::decide;
 use crate::ingest::operator::{Operator, StatementOutcome};
-use crate::store::lent::Page;
+use crate::store::lent::PageFuture;
 use crate::store::{Store, StoreError};
 
 /// Pages that read the database at the same time.
@@ -173,7 +173,7 @@ async fn in_turn(State(web): State<Web>, request: Request, next: Next) -> Respon
         let _turn = turns.acquire().await;
         next.run(request).await
     };
-    tokio::time::timeout(ANSWER_LIMIT, Page::new(answer)).await.unwrap_or_else(|_| Failure::Busy.into_response())
+    tokio::time::timeout(ANSWER_LIMIT, PageFuture::new(answer)).await.unwrap_or_else(|_| Failure::Busy.into_response())
 }
 
 /// Wraps every answer: checks the host, chooses the language, renders failures, sets security headers.

@@ -23,7 +23,7 @@ impl Unconfirmed {
         Self(Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Takes room for so many bytes; `None` if there is none left. The terminal keeps what it sent, and comes again later.
+    /// Takes room for that number of bytes; `None` if there is none left. The terminal keeps what it sent, and comes again later.
     #[must_use]
     pub fn hold(&self, bytes: usize) -> Option<HeldRoom> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;

@@ -14,7 +14,7 @@ use tokio_postgres::NoTls;
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 
 thread_local! {
-    /// Whether this thread is inside [`Page::poll`].
+    /// Whether this thread is inside [`PageFuture::poll`].
     static IN_PAGE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -69,15 +69,15 @@ impl Drop for Inside {
 }
 
 /// Computes a page: if the value is dropped before the end, the queries that it was waiting for are cancelled.
-pub struct Page<F>(Pin<Box<F>>);
+pub struct PageFuture<F>(Pin<Box<F>>);
 
-impl<F: Future> Page<F> {
+impl<F: Future> PageFuture<F> {
     pub fn new(future: F) -> Self {
         Self(Box::pin(future))
     }
 }
 
-impl<F: Future> Future for Page<F> {
+impl<F: Future> Future for PageFuture<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
