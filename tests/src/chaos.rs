@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::fault::{Faults, Services};
 use self::terminal::Crowd;
 use crate::oracle::{Remains, Verdict, gather, judge};
-use crate::storm::Summary;
+use crate::storm::{Kills, Summary};
 use crate::world::server::{Plan as ServerPlan, Server};
 use crate::world::wait::{self, PATIENCE};
 use crate::world::{Build, World};
@@ -30,9 +30,19 @@ const PRESENCE_WITHIN: Duration = Duration::from_secs(30);
 /// How often servers that ended are started again, as systemd does.
 const START_AGAIN_EVERY: Duration = Duration::from_secs(2);
 
+/// Which faults are dealt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Deals {
+    /// All of them, as they would come about.
+    Everything,
+    /// Servers are killed as fast as they start, and lines are cut.
+    Kills,
+}
+
 /// How long, how many, and by which dice.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    pub deals: Deals,
     pub clinics: usize,
     pub servers: usize,
     pub lasts: Duration,
@@ -43,13 +53,16 @@ pub struct Plan {
 ///
 /// # Errors
 /// If a part does not start, does not settle, or the oracle finds a fault.
-pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Summary> {
+pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<(Summary, Kills)> {
     let began = Instant::now();
     let mut rng = StdRng::seed_from_u64(plan.seed);
-    let world = World::with_own_services("chaos").await?;
+    let (world, build) = match plan.deals {
+        Deals::Everything => (World::with_own_services("chaos").await?, Build::Released),
+        Deals::Kills => (World::new("chaos-kills").await?, Build::CrashPoints),
+    };
     let mut servers = Vec::new();
     for _ in 0..plan.servers {
-        servers.push(Server::start(&world, ServerPlan { build: Build::Released, ..ServerPlan::default() }).await?);
+        servers.push(Server::start(&world, ServerPlan { build, ..ServerPlan::default() }).await?);
     }
     let facilities = facility::invent(plan.clinics, plan.seed);
     servers[0].import(&facility::table(&facilities)).await?;
@@ -61,18 +74,28 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Summary> {
     let mut living = crowd.live(&closing);
     let faults = Faults::default();
     let until = Instant::now() + plan.lasts;
-    let services = Services { kafka: &world.kafka.service, postgres: &world.postgres.service };
-    let of_servers =
-        servers.iter_mut().map(|server| faults.of_server(server, StdRng::seed_from_u64(rng.random()), until));
-    let of_servers = try_join_all(of_servers.collect::<Vec<_>>());
-    let storm = async {
-        tokio::try_join!(
-            of_servers,
-            faults.of_services(services, StdRng::seed_from_u64(rng.random()), until),
-            faults.of_terminals(&crowd, StdRng::seed_from_u64(rng.random()), until),
-            faults.reported(say, until),
-        )
+    let of_services = StdRng::seed_from_u64(rng.random());
+    let of_services = async {
+        match plan.deals {
+            Deals::Everything => {
+                let services = Services { kafka: &world.kafka.service, postgres: &world.postgres.service };
+                faults.of_services(services, of_services, until).await
+            }
+            Deals::Kills => Ok(()),
+        }
     };
+    let of_servers = servers.iter_mut().map(|server| {
+        let (faults, rng) = (&faults, StdRng::seed_from_u64(rng.random()));
+        async move {
+            match plan.deals {
+                Deals::Everything => faults.of_server(server, rng, until).await,
+                Deals::Kills => faults.kills_of_server(server, rng, until).await,
+            }
+        }
+    });
+    let of_servers = try_join_all(of_servers.collect::<Vec<_>>());
+    let of_terminals = faults.of_terminals(&crowd, StdRng::seed_from_u64(rng.random()), until);
+    let storm = async { tokio::try_join!(of_servers, of_services, of_terminals, faults.reported(say, until)) };
     tokio::select! {
         ended = living.join_next() => anyhow::bail!("a terminal ended: {ended:?}"),
         passed = storm => drop(passed.with_context(|| format!("SEED={}, {:?}", plan.seed, world.folder()))?),
@@ -83,14 +106,16 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Summary> {
     let settled = settle(&world, &mut servers, &crowd).await;
     let settled_in = settled.with_context(|| format!("SEED={}, {:?}", plan.seed, world.folder()))?;
     let verdict = verdict(&world, &mut servers, &crowd).await?;
-    let mut summary = Summary::of("chaos", plan.seed, &faults.kills());
+    let kills = faults.kills();
+    kills.note(world.folder().file_name().and_then(|name| name.to_str()).unwrap_or("chaos"))?;
+    let mut summary = Summary::of("chaos", plan.seed, &kills);
     faults.lines().into_iter().for_each(|(what, count)| summary.row(&what, count));
     summary.row("seconds until all was right again", format_args!("{:.1}", settled_in.as_secs_f64()));
     summary.verdict(&verdict);
     summary.phases(&[], began.elapsed());
     closing.cancel();
     living.shutdown().await;
-    Ok(summary)
+    Ok((summary, kills))
 }
 
 /// Waits until everything that was kept is acknowledged and folded, and until every terminal is shown as connected.

@@ -27,6 +27,7 @@ use crate::log::kafka::AppendError;
 use crate::store::heard::Heard;
 use crate::store::{Store, lease};
 use crate::telemetry;
+use yomitori_base::crash;
 
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// Long enough for several failed renewals before the terminals of an instance count as gone.
@@ -84,7 +85,9 @@ impl Presence {
         let session = connected.session;
         self.shared.streams().open(facility, connected.clone());
         let event = connected.into();
+        crash::point("before-connected");
         let position = self.shared.operator.record_from_server(facility, self.shared.instance, event).await?;
+        crash::point("after-connected");
         self.shared.streams().recorded(session, position, Instant::now());
         Ok(())
     }
@@ -149,6 +152,7 @@ async fn renew(shared: Arc<Shared>, stop: CancellationToken) {
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         match lease::renew(&shared.store, shared.instance, LEASE_FOR).await {
             Ok(held) => {
+                crash::point("after-lease");
                 if !held {
                     *shared.without_lease_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Parser;
-use yomitori_tests::chaos::{self, Plan};
+use yomitori_tests::chaos::{self, Deals, Plan};
 use yomitori_tests::storm;
 
 /// Simulated clinics, servers, Kafka and PostgreSQL under random faults, judged at the end.
@@ -27,8 +27,8 @@ async fn main() -> anyhow::Result<()> {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let Arguments { minutes, clinics, servers, seed } = Arguments::parse();
     let seed = seed.map_or_else(storm::seed, Ok)?;
-    let plan = Plan { clinics, servers, lasts: Duration::from_secs(60 * minutes), seed };
-    let summary = chaos::run(plan, &say).await?;
+    let plan = Plan { deals: Deals::Everything, clinics, servers, lasts: Duration::from_secs(60 * minutes), seed };
+    let (summary, _) = chaos::run(plan, &say).await?;
     say(&summary.to_string());
     Ok(())
 }

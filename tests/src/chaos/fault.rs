@@ -1,10 +1,11 @@
 //! The faults: of a server, of the services below, of the terminals. Each kind has a lane of its own, so that they meet.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow, ensure};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rustix::process::Signal;
@@ -28,26 +29,28 @@ pub(super) struct Services<'a> {
 
 /// The faults that were dealt, by name.
 #[derive(Default)]
-pub(super) struct Faults(Mutex<BTreeMap<&'static str, usize>>);
+pub(super) struct Faults {
+    dealt: Mutex<BTreeMap<&'static str, usize>>,
+    kills: Mutex<Kills>,
+}
 
 impl Faults {
     fn count(&self, what: &'static str, times: usize) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += times;
+        *self.dealt.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += times;
     }
 
     pub(super) fn lines(&self) -> Vec<(String, usize)> {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = self.dealt.lock().unwrap_or_else(PoisonError::into_inner);
         faults.iter().map(|(what, times)| ((*what).to_owned(), *times)).collect()
     }
 
     /// The kills of programs, which count with those of the other tests.
     pub(super) fn kills(&self) -> Kills {
-        let mut kills = Kills::default();
-        let dealt = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for _ in 0..dealt.get(KILLED).copied().unwrap_or_default() {
-            kills.count("server in chaos", "any moment");
-        }
-        kills
+        self.kills.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count_kill(&self, place: &'static str) {
+        self.kills.lock().unwrap_or_else(PoisonError::into_inner).count("server with terminals", place);
     }
 
     /// Reports once a minute.
@@ -73,7 +76,7 @@ impl Faults {
             match rng.random_range(0..3) {
                 0 => {
                     server.kill()?;
-                    self.count(KILLED, 1);
+                    self.count_kill(ANY_MOMENT);
                     pause(&mut rng, 0..6, until).await;
                     server.launch()?;
                 }
@@ -90,6 +93,31 @@ impl Faults {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A server is killed again and again: at a point that it passes, or else at some moment, and started at once.
+    pub(super) async fn kills_of_server(&self, server: &mut Server, mut rng: StdRng, until: Instant) -> Result<()> {
+        server.kill()?;
+        self.count_kill(ANY_MOMENT);
+        while Instant::now() < until {
+            let (name, most) = POINTS[rng.random_range(0..POINTS.len())];
+            let crash = format!("{name}:{}", rng.random_range(1..=most));
+            server.set_env(vec![("YOMITORI_CRASH".to_owned(), crash)]);
+            let process = server.launch()?;
+            // Not every start passes each point so often: the terminals go where they find a server.
+            let limit = Duration::from_millis(rng.random_range(400..2_500));
+            if let Ok(status) = process.ended(limit).await {
+                let was_killed = status.signal() == Some(Signal::KILL.as_raw());
+                ensure!(was_killed, "{:#}", process.explain(anyhow!("it ended: {status}")));
+                self.count_kill(name);
+            } else {
+                process.kill().context("kill a server")?;
+                self.count_kill(ANY_MOMENT);
+            }
+        }
+        server.set_env(Vec::new());
+        server.launch()?;
         Ok(())
     }
 
@@ -138,7 +166,19 @@ impl Faults {
     }
 }
 
-const KILLED: &str = "servers killed";
+const ANY_MOMENT: &str = "any moment";
+/// The points of what a server does for terminals, and the highest passage that is used.
+const POINTS: [(&str, u32); 9] = [
+    ("before-append", 12),
+    ("after-append", 12),
+    ("before-connected", 6),
+    ("after-connected", 6),
+    ("before-disconnected", 4),
+    ("after-disconnected", 4),
+    ("after-lease", 2),
+    ("before-commit", 4),
+    ("after-commit", 4),
+];
 
 /// Waits for some seconds, at most until the end; whether there is time left.
 async fn pause(rng: &mut StdRng, seconds: std::ops::Range<u64>, until: Instant) -> bool {

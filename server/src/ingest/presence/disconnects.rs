@@ -10,6 +10,7 @@ use yomitori_proto::event::TerminalDisconnected;
 use super::streams::Disconnect;
 use super::{AT_ONCE, Shared};
 use crate::telemetry;
+use yomitori_base::crash;
 
 /// How long to wait after the log did not confirm.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -34,7 +35,9 @@ pub(super) async fn record(shared: Arc<Shared>) {
 async fn append(shared: &Shared, disconnect: Disconnect) -> bool {
     let Disconnect { facility, terminal, session, reason } = disconnect;
     let event = TerminalDisconnected { terminal, session, reason }.into();
+    crash::point("before-disconnected");
     let appended = shared.operator.record_from_server(facility, shared.instance, event).await;
+    crash::point("after-disconnected");
     if let Err(error) = &appended {
         telemetry::append_failed(error);
     }
