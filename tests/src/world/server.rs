@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::process::Process;
@@ -190,6 +190,19 @@ impl Server {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::null());
         tokio::task::spawn_blocking(move || command.output()).await?.context("run yomitori-server; is it built?")
+    }
+
+    /// Waits until no record is parked.
+    ///
+    /// # Errors
+    /// If some still are after a while.
+    pub async fn nothing_waits(&self) -> Result<()> {
+        wait::until("nothing to wait", wait::PATIENCE, async || {
+            let found: Value = serde_json::from_str(&self.run(&["parked", "list", "--format", "json"]).await?)?;
+            ensure!(found.as_array().is_some_and(Vec::is_empty), "{found:#}");
+            Ok(())
+        })
+        .await
     }
 
     /// Runs a command that must succeed, and returns its output.

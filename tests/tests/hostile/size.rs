@@ -190,13 +190,13 @@ async fn while_the_log_is_away_no_more_is_held_than_the_configuration_allows() -
     .await?;
     siege.world.kafka.service.stop().await?;
     let batch = said(&[up(Message::Batch(batch(0, 1..2_001, &largest())))]);
-    ensure!(batch.len() > 300_000, "{} bytes", batch.len());
+    ensure!(batch.len() > 250_000, "{} bytes", batch.len());
     let mut answers = Vec::new();
     for (more, answer) in asked {
         more.send(batch.clone()).ok().context("the terminal is gone")?;
         answers.push(answer);
     }
-    // Those for which there is no room are told at once, and keep what they have.
+    // Those for which there is no room learn it at once, and keep what they have.
     let metrics = format!("{}/metrics", siege.server.web);
     wait::until("the others to be refused", PATIENCE, async || {
         let metrics = reqwest::get(&metrics).await?.text().await?;

@@ -51,7 +51,11 @@ impl Fleet {
         print_line(&format!("{profile:?}: SEED={seed}"));
         let world = World::new("fleet").await?;
         let server = Server::start(&world, Plan::default()).await?;
-        server.import(&facility::table(&facility::invent(CLINICS, seed))).await?;
+        let facilities = facility::invent(CLINICS, seed);
+        server.import(&facility::table(&facilities)).await?;
+        // An import reports "accepted" if the projection takes longer than a person waits.
+        let last = facilities.last().context("a facility")?.code();
+        wait::until("the facilities", wait::PATIENCE, async || server.facility(last.as_str()).await).await?;
         let command = server.command();
         let config = command.get_args().nth(1).context("the configuration's path")?.into();
         let tokens = Tokens::Operator(Operator { program: command.get_program().into(), config });

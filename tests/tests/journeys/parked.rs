@@ -71,15 +71,6 @@ impl Fleet {
         .await
     }
 
-    async fn nothing_waits(&self) -> Result<()> {
-        wait::until("nothing to wait", PATIENCE, async || {
-            let found = self.json(&["parked", "list"]).await?;
-            ensure!(found.as_array().is_some_and(Vec::is_empty), "{found:#}");
-            Ok(())
-        })
-        .await
-    }
-
     /// The days of the facility's planned maintenance windows in the order of the log, once there are `count`.
     async fn days(&self, code: &str, count: usize) -> Result<Vec<String>> {
         let query = "SELECT event->>'from' FROM analytics.fact WHERE facility_id = $1 AND kind = 'maintenance_window_set' \
@@ -165,7 +156,7 @@ async fn records_behind_a_skipped_one_are_applied_once_and_in_order() -> Result<
     let came = fleet.json(&skip).await?;
     ensure!(came["done"] == true && came["still_parked"] == serde_json::json!([]), "{came:#}");
     ensure!(ascending(&fleet.days(CODE, 6).await?));
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     fleet.state(CODE, 7).await?;
     ensure!(ascending(&fleet.days(CODE, 7).await?));
     fleet.store_is_the_fold().await?;
@@ -177,7 +168,7 @@ async fn records_behind_a_skipped_one_are_applied_once_and_in_order() -> Result<
     fleet.server.serve().await?;
     fleet.state(CODE, 8).await?;
     ensure!(ascending(&fleet.days(CODE, 8).await?));
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     for refused in [&["parked", "show", CODE][..], &skip, &["parked", "retry", "1349999019"]] {
         let output = fleet.server.try_run(refused).await?;
         ensure!(output.status.code() == Some(2), "{refused:?}: {output:?}");
@@ -208,7 +199,7 @@ async fn a_record_that_an_older_program_could_not_decode_is_folded_at_the_start(
     }
     store.execute("DELETE FROM projection.facility_row WHERE facility_id = $1", &[&id.0]).await?;
     fleet.server.serve().await?;
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     fleet.days(CODE, 1).await?;
     let facility = fleet.server.facility(CODE).await?;
     ensure!(facility["facility"]["name"] == "とまる医院", "{facility:#}");
@@ -247,7 +238,7 @@ async fn a_skipped_record_stays_skipped_even_if_a_newer_program_can_decode_it() 
     ensure!(days[0].starts_with("2026-05-01T15"), "{days:?}");
     let name = fleet.server.facility(CODE).await?;
     ensure!(name["facility"]["name"] == "とまる医院", "{name:#}");
-    fleet.nothing_waits().await
+    fleet.server.nothing_waits().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,7 +261,7 @@ async fn a_process_killed_during_a_retry_continues_and_nothing_is_lost_or_duplic
         .await?;
         fleet.server.set_env(Vec::new());
         fleet.server.serve().await?;
-        fleet.nothing_waits().await?;
+        fleet.server.nothing_waits().await?;
         ensure!(ascending(&fleet.days(CODE, 3).await?), "{point}");
         fleet.store_is_the_fold().await?;
     }
@@ -365,16 +356,16 @@ async fn on_the_pages_a_person_retries_and_skips_records() -> Result<()> {
     let place = stopped["first"].as_str().context("a place")?;
     let (status, leads, text) = fleet.send(&skip, &format!("record={place}&by=y&why=z"), None).await?;
     ensure!((status, leads.as_str()) == (303, "/parked?recorded=shown"), "{status} {leads}: {text}");
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     fleet.server.run(&["rebuild", "swap"]).await?;
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     ensure!(ascending(&fleet.days(CODE, 3).await?));
     fleet.store_is_the_fold().await?;
     // A generation that is built afterwards skips the same records.
     fleet.server.run(&["rebuild", "--facts"]).await?;
     fleet.server.run(&["rebuild", "swap"]).await?;
     ensure!(ascending(&fleet.days(CODE, 3).await?));
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     fleet.store_is_the_fold().await?;
     let page = fleet.page("/parked?lang=ja").await?;
     ensure!(page.contains("除外した記録") && page.contains("山田") && page.contains("a test"), "{page}");

@@ -175,7 +175,7 @@ async fn every_disagreement_of_log_and_store_is_reported_and_repaired() -> Resul
     let mut kinds: Vec<&str> =
         report["named"].as_array().context("named")?.iter().filter_map(|d| d["what"].as_str()).collect();
     kinds.sort_unstable();
-    let all = ["facility_differs", "facility_missing", "fact_differs", "fact_invented", "fact_missing", "mark_differs"];
+    let all = ["facility_differs", "facility_missing", "fact_differs", "fact_invented", "fact_missing", "life_differs"];
     ensure!(!agree && report["disagreements"] == 6 && kinds == all, "{report}");
     desk.server.run(&["rebuild", "--facts"]).await?;
     desk.server.run(&["rebuild", "swap"]).await?;

@@ -98,15 +98,6 @@ impl Fleet {
         })
         .await
     }
-
-    async fn nothing_waits(&self) -> Result<()> {
-        wait::until("nothing to wait", PATIENCE, async || {
-            let found = self.json(&["parked", "list"]).await?;
-            ensure!(found.as_array().is_some_and(Vec::is_empty), "{found:#}");
-            Ok(())
-        })
-        .await
-    }
 }
 
 fn code(number: usize) -> String {
@@ -146,7 +137,7 @@ async fn a_refused_record_blocks_its_facility_and_no_other() -> Result<()> {
     fleet.shown(FACILITIES - 1).await?;
     fleet.accept().await?;
     fleet.json(&["parked", "retry", &blocked]).await?;
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     let late = fleet.server.facility(&code(17)).await?;
     ensure!(late["facility"]["name"] == format!("{REFUSED}二"), "{late:#}");
     fleet.server.run(&["log", "verify"]).await?;
@@ -181,7 +172,7 @@ async fn a_name_of_any_length_stops_nobody() -> Result<()> {
     let long: String = (0x4E00..0x4E00 + 2000).filter_map(char::from_u32).collect();
     fleet.register([(0, "となりの医院".to_owned()), (1, long.clone()), (2, "むかいの医院".to_owned())])?;
     fleet.shown(3).await?;
-    fleet.nothing_waits().await?;
+    fleet.server.nothing_waits().await?;
     let row = fleet.world.store().await?;
     let query = "SELECT char_length(name) FROM projection.facility_row WHERE facility_id = $1";
     let shown: i32 = row.query_one(query, &[&FacilityId::of_code(&code(1)).0]).await?.get(0);

@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use yomitori_tests::world::World;
 use yomitori_tests::world::server::{Plan, Server};
-use yomitori_tests::world::wait::PATIENCE;
+use yomitori_tests::world::wait::{self, PATIENCE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_another_version_is_refused_with_the_remedy() -> Result<()> {
@@ -32,6 +32,12 @@ async fn a_database_is_not_migrated_under_a_running_server_and_one_that_runs_not
     let world = World::new("schema-running").await?;
     let mut server = Server::start(&world, Plan::default()).await?;
     let store = world.store().await?;
+    wait::until("the server's lease", PATIENCE, async || {
+        let leases = "SELECT count(*) FROM registry.lease WHERE expires_at > now()";
+        ensure!(store.query_one(leases, &[]).await?.get::<_, i64>(0) == 1);
+        Ok(())
+    })
+    .await?;
     let last: i32 = store.query_one("SELECT max(version) FROM refinery_schema_history", &[]).await?.get(0);
     store.execute("DELETE FROM refinery_schema_history WHERE version = $1", &[&last]).await?;
     let output = server.try_run(&["migrate"]).await?;
