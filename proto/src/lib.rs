@@ -6,8 +6,6 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
-#[cfg(feature = "arbitrary")]
-pub mod arbitrary;
 pub mod code;
 pub mod coverage;
 pub mod decode;

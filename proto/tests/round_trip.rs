@@ -9,16 +9,16 @@ use yomitori_proto::event::{Event, LogBody, LogRecord, Recorded};
 use yomitori_proto::id::{FacilityId, Session, TerminalId};
 use yomitori_proto::uplink::{Answer, Hello, Peer, Receiver, ReceiverSettings};
 use yomitori_proto::vocabulary::Way;
-use yomitori_proto::{arbitrary, decode, encode, time, wire};
+use yomitori_proto::{decode, encode, time, wire};
 
 proptest! {
     #[test]
-    fn a_record_comes_back_as_it_was(record in arbitrary::log_record()) {
+    fn a_record_comes_back_as_it_was(record in yomitori_arbitrary::log_record()) {
         prop_assert_eq!(decode::log_record(&encode::log_record_bytes(&record)).unwrap(), record);
     }
 
     #[test]
-    fn an_event_comes_back_as_it_was(event in arbitrary::event()) {
+    fn an_event_comes_back_as_it_was(event in yomitori_arbitrary::event()) {
         let known = !matches!(event, Event::UnknownKind(_));
         prop_assert_eq!(decode::event(encode::event(&event)).ok(), known.then_some(event));
     }
@@ -48,14 +48,14 @@ proptest! {
     }
 
     #[test]
-    fn an_observation_comes_back_as_it_was(observation in arbitrary::observation()) {
+    fn an_observation_comes_back_as_it_was(observation in yomitori_arbitrary::observation()) {
         let message = encode::observation(&observation);
         prop_assert_eq!(decode::from_terminal(message.clone()).unwrap(), observation.clone());
         prop_assert_eq!(decode::observation(message).unwrap(), observation);
     }
 
     #[test]
-    fn a_fact_comes_back_from_json_as_it_was(fact in arbitrary::recorded()) {
+    fn a_fact_comes_back_from_json_as_it_was(fact in yomitori_arbitrary::recorded()) {
         let json = serde_json::to_string(&fact).unwrap();
         prop_assert_eq!(serde_json::from_str::<Recorded>(&json).unwrap(), fact);
     }
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn a_broken_record_is_refused_or_means_what_it_says(bytes in broken(arbitrary::log_record().prop_map(|record| encode::log_record_bytes(&record)))) {
+    fn a_broken_record_is_refused_or_means_what_it_says(bytes in broken(yomitori_arbitrary::log_record().prop_map(|record| encode::log_record_bytes(&record)))) {
         try_everything(&bytes);
     }
 
@@ -137,7 +137,7 @@ fn hello_after(after: u64) -> wire::Up {
 }
 
 fn up() -> impl Strategy<Value = wire::Up> {
-    let batch = (any::<u64>(), any::<i64>(), collection::vec(arbitrary::observation(), 0..5)).prop_map(
+    let batch = (any::<u64>(), any::<i64>(), collection::vec(yomitori_arbitrary::observation(), 0..5)).prop_map(
         |(after, sent_at_us, observations)| {
             let observations = observations.iter().map(encode::observation).collect();
             wire::up::Message::Batch(wire::Batch { after, sent_at_us, observations })

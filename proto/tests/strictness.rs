@@ -7,7 +7,7 @@ use yomitori_proto::event::{Event, ReaderAttached, TapObserved, UnknownKind};
 use yomitori_proto::id::ReaderKey;
 use yomitori_proto::vocabulary::{Medium, ReaderRole};
 use yomitori_proto::wire::{self, event::Kind};
-use yomitori_proto::{arbitrary, encode, table};
+use yomitori_proto::{encode, table};
 
 const FILE: &str = "OQSsiquc01res_face_1319999015000001_20260401093005.xml";
 
@@ -195,7 +195,7 @@ fn an_observation_of_a_newer_kind_is_bounded_and_from_a_terminal() {
 fn every_kind_that_a_terminal_may_send_has_a_number_for_terminals_and_fits() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     for _ in 0..500 {
-        let observation = arbitrary::observation().new_tree(&mut runner).unwrap().current();
+        let observation = yomitori_arbitrary::observation().new_tree(&mut runner).unwrap().current();
         let event = encode::observation(&observation).event;
         assert!(event.len() <= UnknownKind::LONGEST, "{}", observation.event.kind());
         let (number, _) = prost::encoding::decode_key(&mut event.as_slice()).unwrap();

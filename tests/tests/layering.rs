@@ -19,9 +19,10 @@ use yomitori_tests::world::services::root;
 const PURE: [&str; 4] = ["yomitori-proto", "yomitori-observation", "yomitori-facility", "yomitori-listing"];
 
 /// What a crate of the workspace may use of the others, in what ships.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 11] = [
     ("yomitori-base", &[]),
     ("yomitori-proto", &[]),
+    ("yomitori-arbitrary", &["yomitori-proto"]),
     ("yomitori-observation", &["yomitori-proto"]),
     ("yomitori-facility", &["yomitori-proto"]),
     ("yomitori-listing", &["yomitori-proto", "yomitori-facility"]),
@@ -46,6 +47,7 @@ const CRATES: [(&str, &[&str]); 10] = [
         "yomitori-tests",
         &[
             "yomitori-proto",
+            "yomitori-arbitrary",
             "yomitori-observation",
             "yomitori-facility",
             "yomitori-agent",

@@ -410,7 +410,7 @@ proptest! {
     }
 
     #[test]
-    fn any_facts_can_be_folded(facts in prop::collection::vec(yomitori_proto::arbitrary::recorded(), 0..40), now_s in 0_i64..3_000_000) {
+    fn any_facts_can_be_folded(facts in prop::collection::vec(yomitori_arbitrary::recorded(), 0..40), now_s in 0_i64..3_000_000) {
         let facts: Vec<_> = facts.into_iter().map(|recorded| Recorded { facility: FACILITY, ..recorded }).collect();
         let facility = folded(&facts);
         let now = begin() + Duration::seconds(now_s);

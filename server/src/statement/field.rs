@@ -147,8 +147,7 @@ pub fn written(text: &str) -> Option<DateTime<Utc>> {
     let with_offset = || DateTime::parse_from_rfc3339(text).ok().or_else(minute).map(|at| at.to_utc());
     let local = || LOCAL.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
     let day = || DAYS.iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok()?.and_hms_opt(0, 0, 0));
-    let in_japan =
-        |at: NaiveDateTime| at.and_local_timezone(time::JAPAN).single().map(|at| at.to_utc());
+    let in_japan = |at: NaiveDateTime| at.and_local_timezone(time::JAPAN).single().map(|at| at.to_utc());
     let at = with_offset().or_else(|| local().or_else(day).and_then(in_japan))?;
     time::from_micros(time::to_micros(at))
 }

@@ -5,9 +5,9 @@ use proptest::strategy::{Strategy, ValueTree};
 use rand::Rng;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use yomitori_proto::encode;
 use yomitori_proto::event::LogRecord;
 use yomitori_proto::id::FacilityId;
-use yomitori_proto::{arbitrary, encode};
 use yomitori_tests::hostile::chance::{chance, mutated, noise};
 use yomitori_tests::hostile::siege::{HONEST, Siege, VICTIM};
 use yomitori_tests::world::wait::{self, PATIENCE};
@@ -37,7 +37,7 @@ async fn garbage_in_the_log_blocks_its_own_facility_and_no_other() -> Result<()>
     append(&producer, &topic, victim.0.as_bytes(), b"\xff\xff\xff\xff").await?;
     let mut garbage = 1_i64;
     for _ in 0..RECORDS {
-        let record = arbitrary::log_record().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
+        let record = yomitori_arbitrary::log_record().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
         let bytes = encode::log_record_bytes(&record);
         let key: Vec<u8> = match chance.random_range(0..4) {
             0 => noise(&mut chance, 40),
@@ -108,7 +108,7 @@ async fn any_value_that_the_contract_allows_can_be_folded() -> Result<()> {
     let facilities: Vec<FacilityId> = (0..6).map(|n| FacilityId::of_code(&format!("mad {n}"))).collect();
     for _ in 0..2_000 {
         let mut record: LogRecord =
-            arbitrary::log_record().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
+            yomitori_arbitrary::log_record().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
         record.facility = facilities[chance.random_range(0..facilities.len())];
         append(&producer, &topic, record.facility.0.as_bytes(), &encode::log_record_bytes(&record)).await?;
     }

@@ -9,9 +9,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rcgen::{CertificateParams, KeyPair};
+use yomitori_proto::encode;
 use yomitori_proto::event::{LogBody, Speaker};
 use yomitori_proto::wire::{self, up};
-use yomitori_proto::{arbitrary, encode};
 use yomitori_tests::hostile::chance::{chance, mutated, noise, print_line};
 use yomitori_tests::hostile::credential::Signer;
 use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM, batch};
@@ -41,7 +41,7 @@ impl Valid<'_> {
                 let mut after = 0;
                 for _ in 0..chance.random_range(0..4) {
                     let observation =
-                        arbitrary::observation().new_tree(&mut self.runner).map_err(anyhow::Error::msg)?;
+                        yomitori_arbitrary::observation().new_tree(&mut self.runner).map_err(anyhow::Error::msg)?;
                     let event = encode::event(&observation.current().event);
                     let last = after + chance.random_range(1..5);
                     said.push(up::Message::Batch(batch(after, after + 1..=last, &event)));

@@ -5,9 +5,9 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use prost::Message as _;
 use uuid::Uuid;
+use yomitori_proto::encode;
 use yomitori_proto::event::{Event, LogBody, LogRecord, Speaker};
 use yomitori_proto::wire::{self, down, event::Kind, up::Message};
-use yomitori_proto::{arbitrary, encode};
 use yomitori_tests::hostile::siege::{HONEST, Intruder, Siege, VICTIM, batch};
 use yomitori_tests::hostile::stranger::Answer;
 use yomitori_tests::world::wait::{self, PATIENCE};
@@ -154,7 +154,7 @@ async fn statements_of_people_servers_and_lists_are_not_accepted_from_a_terminal
     let mut runner = TestRunner::deterministic();
     let mut tried = std::collections::BTreeSet::new();
     for _ in 0..2_000 {
-        let event = arbitrary::event().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
+        let event = yomitori_arbitrary::event().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
         if matches!(event.speaker(), Speaker::Terminal | Speaker::Anyone) || !tried.insert(event.kind()) {
             continue;
         }

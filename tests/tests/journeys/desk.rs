@@ -356,7 +356,7 @@ async fn a_page_of_another_origin_can_change_nothing() -> Result<()> {
             || outcome == serde_json::json!(["refused", "refused", "opaque 0", "opaque 0"]),
         "{outcome}"
     );
-    browser.page.clone().enter_frame(1).await?;
+    browser.page.clone().enter_frame(Some(1)).await?;
     let framed = browser.page.source().await?;
     ensure!(!framed.contains("data-entry"), "the page stands in a frame: {framed}");
     ensure!(clinic.entries().await?.is_empty(), "something was entered");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use yomitori_proto::event::{LogBody, LogRecord, Speaker};
 use yomitori_proto::id::{FacilityId, Life, Session, TerminalId};
 use yomitori_proto::uplink::{Effect, Peer, Receiver, ReceiverSettings};
-use yomitori_proto::{arbitrary, decode, encode, time, wire};
+use yomitori_proto::{decode, encode, time, wire};
 use yomitori_simulation::clock;
 
 /// What must not leave a terminal, as it would look in a text field.
@@ -115,7 +115,7 @@ fn kinds() -> Result<std::collections::BTreeMap<u32, Vec<u8>>> {
     let mut runner = TestRunner::deterministic();
     let mut kinds = std::collections::BTreeMap::new();
     for _ in 0..2_000 {
-        let event = arbitrary::terminal_event().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
+        let event = yomitori_arbitrary::terminal_event().new_tree(&mut runner).map_err(anyhow::Error::msg)?.current();
         ensure!(matches!(event.speaker(), Speaker::Terminal | Speaker::Anyone));
         let encoded = encode::event(&event).encode_to_vec();
         let mut rest = encoded.as_slice();

@@ -2,7 +2,7 @@
 
 use proptest::prelude::{Strategy, any, proptest};
 use proptest::{collection, prop_assert, prop_assert_eq, sample};
-use yomitori_proto::arbitrary;
+
 use yomitori_proto::vocabulary::{
     CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder, LinkageKind,
     Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
@@ -184,7 +184,7 @@ fn every_invalid_line_is_reported_at_once() {
 
 proptest! {
     #[test]
-    fn a_written_fact_is_read_unchanged(mut recorded in arbitrary::recorded()) {
+    fn a_written_fact_is_read_unchanged(mut recorded in yomitori_arbitrary::recorded()) {
         recorded.facility = if of_the_fleet(&recorded.event) { FacilityId::FLEET } else { example()[0].recorded.facility };
         let text = serde_json::to_string(&recorded).unwrap();
         match read(text.as_bytes()) {

@@ -3,8 +3,8 @@
 use proptest::prelude::{BoxedStrategy, Strategy, any, prop_oneof};
 use proptest::{collection, option, sample};
 
-use super::{id, instant, line};
-use crate::event::{
+use super::{LAST_SEQ, id, instant, line};
+use yomitori_proto::event::{
     AgentStarted, AgentStopped, AlertAcknowledged, AlertSnoozed, ClockStepped, ClosureSet, CollectionGap,
     CollectionLimited, ComponentStateObserved, EntryWithdrawn, Event, FaceReaderModelSet, FaceReaderRestarted,
     FacilityCodeChanged, FacilityRegistered, FallbackUsed, KindContent, LinkageResultObserved, ListRowDismissed,
@@ -15,9 +15,9 @@ use crate::event::{
     TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
     UnknownKind,
 };
-use crate::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, StatementId, TerminalId};
-use crate::table;
-use crate::vocabulary::{
+use yomitori_proto::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, StatementId, TerminalId};
+use yomitori_proto::table;
+use yomitori_proto::vocabulary::{
     Closes, CollectionLevel, Component, ComponentState, DisconnectReason, GapSource, Intent, LinkageFolder,
     LinkageKind, Medium, Notice, PhoneNative, PhoneOs, Purchase, PurchaseRoute, ReadOutcome, ReaderRole, RebootKind,
     SettingsOutcome, StartReason, StopReason, Way,
@@ -96,7 +96,7 @@ pub(super) fn anyone() -> Vec<BoxedStrategy<Event>> {
         FallbackUsed { fallback: word(table::FALLBACKS), used_at: instant() }
         NoticeHung { notice: one_of(Notice::ALL), hung_at: instant() }
         FaceReaderRestarted { restarted_at: instant() }
-        EntryWithdrawn { life: id(Life), seq: (1..=crate::arbitrary::LAST_SEQ).prop_map(Seq) }
+        EntryWithdrawn { life: id(Life), seq: (1..=LAST_SEQ).prop_map(Seq) }
     }
 }
 

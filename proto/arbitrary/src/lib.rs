@@ -9,9 +9,9 @@ use proptest::strategy::{Just, Union};
 use proptest::{collection, option};
 use uuid::Uuid;
 
-use crate::event::{Event, LogBody, LogRecord, Observation, Observed, Origin, Recorded, Speaker, Stated};
-use crate::id::{FacilityId, Instance, Life, Seq, SnapshotId, StatementId, TerminalId};
-use crate::time;
+use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, Observed, Origin, Recorded, Speaker, Stated};
+use yomitori_proto::id::{FacilityId, Instance, Life, Seq, SnapshotId, StatementId, TerminalId};
+use yomitori_proto::time;
 
 /// An event; every kind is equally frequent.
 pub fn event() -> impl Strategy<Value = Event> + Clone {
@@ -24,7 +24,7 @@ pub fn terminal_event() -> impl Strategy<Value = Event> + Clone {
 }
 
 /// The highest sequence number.
-pub(crate) const LAST_SEQ: u64 = i64::MAX.unsigned_abs();
+const LAST_SEQ: u64 = i64::MAX.unsigned_abs();
 
 /// An observation at any position in a life.
 pub fn observation() -> impl Strategy<Value = Observation> + Clone {
