@@ -52,8 +52,6 @@ pub enum IdentityError {
     Silent { partition: i32 },
     #[error("failed to read partition {partition} of the log")]
     Unreadable { partition: i32, source: KafkaError },
-    #[error("failed to read the log")]
-    Log(#[from] KafkaError),
 }
 
 impl IdentityError {
@@ -72,7 +70,8 @@ impl IdentityError {
 pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityError> {
     let Folded { next, last } = folded;
     let partition = next.partition;
-    let (begins, ends) = kafka::bounds_of(kafka, partition)?;
+    let unreadable = |source| IdentityError::Unreadable { partition, source };
+    let (begins, ends) = kafka::bounds_of(kafka, partition).map_err(unreadable)?;
     if ends < next.offset {
         return Err(IdentityError::Shorter { partition, next: next.offset, ends });
     }
@@ -81,7 +80,7 @@ pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityErro
         return Ok(());
     }
     let from = if wanted.is_some() { next.offset - 1 } else { next.offset.max(begins) };
-    let reader = kafka::replayer(kafka, Position { partition, offset: from })?;
+    let reader = kafka::replayer(kafka, Position { partition, offset: from }).map_err(unreadable)?;
     let until = Instant::now() + READ_LIMIT;
     loop {
         let Some(message) = reader.poll(until.saturating_duration_since(Instant::now())) else {
@@ -89,7 +88,7 @@ pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityErro
         };
         let message = match message {
             Err(error) if kafka::passes(&error) => continue,
-            Err(source) => return Err(IdentityError::Unreadable { partition, source }),
+            Err(source) => return Err(unreadable(source)),
             Ok(message) => message,
         };
         // A record in place of the wanted one, or that one with other contents.

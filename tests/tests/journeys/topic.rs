@@ -172,7 +172,7 @@ async fn a_broker_that_stands_still_holds_up_its_own_partitions_only() -> Result
         })
         .await?;
     }
-    ensure!(fleet.check_fails().await?.contains("of the log"));
+    ensure!(fleet.check_fails().await?.contains("of the log"), "check names no partition");
     second.process.signal(Signal::CONT)?;
     fleet.says("partition resumed").await?;
     fleet.state(stuck).await?;
