@@ -39,13 +39,15 @@ use entries::ENTRIES;
 pub use error::{OpenError, SpoolError};
 use file::File;
 use meta::{FORMAT, LAST, LIFE, META, RELEASED, STARTED, STOPPED, id, number};
-use owner::Owner;
+use owner::{Claim, Owner};
 use record::{OBSERVATIONS, decoded, encoded};
 
 /// By folder and name.
 const MARKS: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("marks");
 
 const THIS_FORMAT: u64 = 1;
+/// The tables of this format.
+const TABLES: usize = 4;
 /// When the disk is full, the write is retried with the spool reduced to these percentages of the present size. The
 /// first retry reduces nothing, because reopening the file may free enough space.
 const RETRY_AT_PERCENT: [u64; 4] = [100, 90, 60, 20];
@@ -91,7 +93,8 @@ impl Spool {
     /// another facility; that of the same terminal under an earlier identity is continued.
     pub fn within(database: Database, peer: Peer, budget: u64) -> Result<Self, OpenError> {
         let write = database.begin_write().map_err(SpoolError::from)?;
-        let (owner, life, ends) = {
+        let is_complete = write.list_tables().map_err(SpoolError::from)?.count() >= TABLES;
+        let (Claim { owner, is_new }, life, ends) = {
             let mut meta = write.open_table(META).map_err(SpoolError::from)?;
             write.open_table(MARKS).map_err(SpoolError::from)?;
             write.open_table(ENTRIES).map_err(SpoolError::from)?;
@@ -113,10 +116,15 @@ impl Spool {
             let life = id(&meta, LIFE)?.ok_or(OpenError::Broken)?;
             let last = Seq(number(&meta, LAST)?.ok_or(OpenError::Broken)?);
             let released = Seq(number(&meta, RELEASED)?.ok_or(OpenError::Broken)?);
-            let owner = owner::claim(&mut meta, peer, last, released)?;
-            (owner, Life(life), SpoolEnds { last, released, bytes: budget::used_bytes(&observations)? })
+            let claim = owner::claim(&mut meta, peer, last, released)?;
+            (claim, Life(life), SpoolEnds { last, released, bytes: budget::used_bytes(&observations)? })
         };
-        write.commit().map_err(SpoolError::from)?;
+        // Nothing is written without need: even a commit without a change may need room, and the disk may be full.
+        if is_complete && !is_new {
+            write.abort().map_err(SpoolError::from)?;
+        } else {
+            write.commit().map_err(SpoolError::from)?;
+        }
         let inner = OpenSpool { file: File::new(database), ends, lost: None };
         Ok(Self { life, owner, budget, inner: Mutex::new(inner) })
     }

@@ -36,6 +36,13 @@ impl Owner {
     }
 }
 
+/// The owner of an opened spool.
+pub(super) struct Claim {
+    pub(super) owner: Owner,
+    /// Whether the spool did not know it as such.
+    pub(super) is_new: bool,
+}
+
 /// Gives a new spool to its first owner.
 pub(super) fn give(meta: &mut Meta<'_>, peer: Peer) -> Result<(), SpoolError> {
     meta.insert(TERMINAL, peer.terminal.0.as_bytes().as_slice())?;
@@ -44,7 +51,7 @@ pub(super) fn give(meta: &mut Meta<'_>, peer: Peer) -> Result<(), SpoolError> {
 }
 
 /// Claims the spool for `peer`. `last` and `released` are its ends.
-pub(super) fn claim(meta: &mut Meta<'_>, peer: Peer, last: Seq, released: Seq) -> Result<Owner, OpenError> {
+pub(super) fn claim(meta: &mut Meta<'_>, peer: Peer, last: Seq, released: Seq) -> Result<Claim, OpenError> {
     let (terminal, facility) = (id(meta, TERMINAL)?, id(meta, FACILITY)?.map(FacilityId));
     let is_same_terminal = terminal == Some(peer.terminal.0);
     if facility != Some(peer.facility) && !(is_same_terminal && facility.is_none()) {
@@ -62,12 +69,12 @@ pub(super) fn claim(meta: &mut Meta<'_>, peer: Peer, last: Seq, released: Seq) -
             former.iter().flat_map(|(id, last)| [id.to_bytes(), last.0.to_be_bytes().to_vec()].concat()).collect();
         meta.insert(FORMER, value.as_slice()).map_err(SpoolError::from)?;
     }
-    // Nothing is written without need: the disk may be full.
-    if !is_same_terminal || facility.is_none() {
+    let is_new = !is_same_terminal || facility.is_none();
+    if is_new {
         give(meta, peer)?;
     }
     let first = id(meta, FIRST)?.map_or(peer.terminal, TerminalId);
-    Ok(Owner { first, former })
+    Ok(Claim { owner: Owner { first, former }, is_new })
 }
 
 fn former(meta: &Meta<'_>) -> Result<Vec<(TerminalId, Seq)>, SpoolError> {

@@ -67,7 +67,8 @@ impl World {
             Ok(Ok(spool)) => Some(spool.reopened_by(create)),
             failed => {
                 let had_power = self.disk.with(|disk| disk.has_power());
-                assert!(!had_power, "the file is whole, and yet: {:?}", failed.map(|_| "the database opens"));
+                let failed = failed.map(|spool| spool.map(|_| ()));
+                assert!(!had_power, "the file is whole, and yet: {failed:?}; {:?}", self.tally);
                 None
             }
         }
