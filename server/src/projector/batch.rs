@@ -165,9 +165,11 @@ impl Batch {
                     };
                     DecodedRecord { taken, facility, facts }
                 }
-                // Only the key identifies the facility of an undecodable record.
+                // Only the key identifies the facility of an undecodable record. One that is no facility's is parked by
+                // itself: it must not block the facts about all facilities.
                 Err(error) => {
-                    let facility = FacilityId(Uuid::from_slice(&taken.key).unwrap_or(Uuid::nil()));
+                    let nobody = |_| Uuid::new_v5(&Uuid::NAMESPACE_OID, &taken.key);
+                    let facility = FacilityId(Uuid::from_slice(&taken.key).unwrap_or_else(nobody));
                     DecodedRecord { taken, facility, facts: Err(format!("decode: {}", chain(&error))) }
                 }
             }

@@ -43,8 +43,11 @@ impl Fleet {
 
     /// Writes an invalid record for the facility directly into the log.
     async fn break_it(&self) -> Result<()> {
-        let id = FacilityId::of_code(CODE);
-        let record = FutureRecord::to(&self.world.topic).key(id.0.as_bytes()).payload(GARBAGE);
+        self.write_garbage(FacilityId::of_code(CODE).0.as_bytes()).await
+    }
+
+    async fn write_garbage(&self, key: &[u8]) -> Result<()> {
+        let record = FutureRecord::to(&self.world.topic).key(key).payload(GARBAGE);
         self.producer.send(record, PATIENCE).await.map_err(|(error, _)| error).context("write into the log")?;
         Ok(())
     }
@@ -110,6 +113,38 @@ impl Fleet {
 
 fn ascending(days: &[String]) -> bool {
     days.is_sorted() && days.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_no_facility_blocks_nobody() -> Result<()> {
+    let fleet = Fleet::open("parked-nobody").await?;
+    for key in [&b""[..], CODE.as_bytes(), &[0xff; 17]] {
+        fleet.write_garbage(key).await?;
+    }
+    wait::until("three to wait", PATIENCE, async || {
+        let found = fleet.json(&["parked", "list"]).await?;
+        ensure!(found.as_array().is_some_and(|all| all.len() == 3), "{found:#}");
+        Ok(())
+    })
+    .await?;
+    // Facts about all facilities, and about each, are folded.
+    let span = ["--closes", "clinics", "--from", "2026-08-13", "--to", "2026-08-16", "--by", "x", "--why", "お盆"];
+    fleet.server.run(&[&["closure", "set"][..], &span].concat()).await?;
+    wait::until("the closure", PATIENCE, async || {
+        let listed = fleet.server.run(&["closure", "list"]).await?;
+        ensure!(listed.contains("2026-08-13"), "{listed}");
+        Ok(())
+    })
+    .await?;
+    fleet.state(CODE, 1).await?;
+    fleet.days(CODE, 1).await?;
+    let found = fleet.json(&["parked", "list"]).await?;
+    for stopped in found.as_array().context("a list")? {
+        let id = stopped["facility_id"].as_str().context("an identifier")?;
+        fleet.json(&["parked", "skip", id, "--by", "x", "--why", "of nobody"]).await?;
+    }
+    fleet.server.nothing_waits().await?;
+    fleet.store_is_the_fold().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
