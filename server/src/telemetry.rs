@@ -104,7 +104,7 @@ pub fn unknown_kinds_accepted(observations: usize) {
 
 /// What the terminal sent before it was enrolled again may be folded twice, where it never learned that it had arrived.
 pub fn enrolment_not_folded(peer: Peer) {
-    warn!(terminal = %peer.terminal, facility = %peer.facility, "the enrolment is not folded yet; what was sent before it may come twice");
+    warn!(terminal = %peer.terminal, facility = %peer.facility, "the enrolment is not folded yet; the terminal keeps what it has, and retries");
 }
 
 pub fn former_observations_not_read(peer: Peer, error: Cause<'_>) {

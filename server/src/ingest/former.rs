@@ -13,7 +13,8 @@ use crate::store::repetition::{self, ObservationMark};
 use crate::store::{Store, StoreError, facility};
 use crate::telemetry;
 
-/// How long a terminal waits for the projection to come to its enrolment. A facility that is parked never gets there.
+/// How long a terminal waits for the projection to come to its enrolment. For a facility that is parked, a person has to act
+/// first; the terminal keeps what it has, and comes again.
 const FOLDED_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -25,24 +26,24 @@ impl FormerObservations {
     /// Reads it for a terminal that says `hello`.
     ///
     /// The enrolment is behind those observations in the log, since all facts of a facility are in one partition. Once it
-    /// is folded, they are in the database.
+    /// is folded, they are in the database. `None` if it is not folded yet: nobody knows what would come twice.
     ///
     /// # Errors
     /// If the database is away.
-    pub(super) async fn read(store: &Store, peer: Peer, hello: &Hello) -> Result<Self, StoreError> {
+    pub(super) async fn read(store: &Store, peer: Peer, hello: &Hello) -> Result<Option<Self>, StoreError> {
         if hello.former.is_empty() {
-            return Ok(Self::default());
+            return Ok(Some(Self::default()));
         }
         let began = Instant::now();
         while !facility::state(store, peer.facility).await?.is_some_and(|state| state.uses(peer.terminal)) {
             if began.elapsed() > FOLDED_WITHIN {
                 telemetry::enrolment_not_folded(peer);
-                break;
+                return Ok(None);
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let (life, from) = (hello.life, hello.first_unacknowledged);
-        Ok(Self(repetition::sent_as(store, peer.facility, &hello.former, life, from).await?))
+        Ok(Some(Self(repetition::sent_as(store, peer.facility, &hello.former, life, from).await?)))
     }
 
     /// Removes what is in the log already.

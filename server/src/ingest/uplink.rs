@@ -168,11 +168,12 @@ impl Stream {
         let mut pause = None;
         let answer: Option<Answer> = match effect {
             Effect::Greet { hello, welcome } => {
-                let former = FormerObservations::read(&self.store, self.peer, &hello).await;
-                self.former = former.map_err(|error| {
+                let former = FormerObservations::read(&self.store, self.peer, &hello).await.map_err(|error| {
                     telemetry::former_observations_not_read(self.peer, &error);
                     StreamEnd::Refused(Status::unavailable("the database is unavailable; retry later"))
                 })?;
+                let not_folded = || Status::unavailable("the enrolment is not folded yet; retry later");
+                self.former = former.ok_or_else(|| StreamEnd::Refused(not_folded()))?;
                 let connected = TerminalConnected {
                     terminal: self.peer.terminal,
                     session: self.session,

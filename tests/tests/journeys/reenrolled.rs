@@ -2,6 +2,8 @@
 //! under its new identity: all of it, and nothing twice. For another facility it sends nothing of before.
 
 use anyhow::{Context, Result, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use yomitori_agent::identity::Identity;
 use yomitori_proto::id::{FacilityId, TerminalId};
 use yomitori_simulation::clock;
@@ -171,5 +173,44 @@ async fn what_was_kept_for_one_facility_is_never_sent_to_another() -> Result<()>
     for name in ["spool.other-facility.1.redb", "spool.other-facility.2.redb"] {
         ensure!(clinic.agent.state.join(name).exists(), "{name}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_waits_until_the_facility_is_folded_and_is_sent_once() -> Result<()> {
+    let mut clinic = Clinic::open("reenrolled-parked").await?;
+    clinic.result().await?;
+    clinic.until_results(1).await?;
+    // A batch is in the log, and the terminal does not learn of it; then the facility is blocked.
+    clinic.server.kill()?;
+    clinic.result().await?;
+    clinic.server.set_env(vec![("YOMITORI_CRASH".to_owned(), "after-append:1".to_owned())]);
+    clinic.server.launch()?;
+    clinic.server.process()?.ended(PATIENCE).await?;
+    clinic.agent.kill()?;
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &clinic.world.kafka.address).set("partitioner", "murmur2_random");
+    let producer: FutureProducer = config.create().context("make a producer")?;
+    let facility = FacilityId::of_code(CODE);
+    let garbage = FutureRecord::to(&clinic.world.topic).key(facility.0.as_bytes()).payload(b"\xff\xff");
+    producer.send(garbage, PATIENCE).await.map_err(|(error, _)| error).context("write into the log")?;
+    clinic.server.set_env(Vec::new());
+    clinic.server.serve().await?;
+    clinic.enrol_again(CODE).await?;
+    clinic.agent.launch()?;
+    clinic.result().await?;
+    wait::until("the server to refuse the stream", PATIENCE, async || {
+        ensure!(clinic.server.log().contains("the enrolment is not folded yet"), "{}", clinic.server.log());
+        Ok(())
+    })
+    .await?;
+    clinic.server.run(&["parked", "skip", CODE, "--by", "x", "--why", "garbage"]).await?;
+    wait::until("three results, once each", PATIENCE * 3, async || {
+        let found = clinic.results(CODE).await?;
+        ensure!(found == (3, 3), "{found:?}: {}", clinic.agent.log());
+        Ok(())
+    })
+    .await?;
+    clinic.server.run(&["log", "verify"]).await?;
     Ok(())
 }
