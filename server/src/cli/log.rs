@@ -36,11 +36,12 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<Exi
         Format::Table => show(&report),
         Format::Json => json(&report)?,
     }
-    Ok(if report.disagreements == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_empty = report.records == 0 && report.unfolded > 0;
+    Ok(if report.disagreements == 0 && !is_empty { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn show(report: &Report) {
-    let Report { records, facts, repeated, facilities, behind, disagreements, named } = report;
+    let Report { records, facts, repeated, facilities, behind, unfolded, disagreements, named } = report;
     named.iter().for_each(|disagreement| say(&format!("✗ {disagreement}")));
     if *disagreements > named.len() as u64 {
         say(&format!("… {disagreements}"));
@@ -54,7 +55,14 @@ fn show(report: &Report) {
             "{behind} 施設は新しい規則での計算待ちです / {behind} facilities wait to be folded by the rules in force"
         ));
     }
-    if *disagreements == 0 {
+    if *unfolded > 0 {
+        say(&format!(
+            "{unfolded} 件の記録はまだ処理されておらず、照合していません / {unfolded} records of the log are not folded yet, and not compared"
+        ));
+    }
+    if *records == 0 && *unfolded > 0 {
+        say("照合できるものがありません。サーバーを起動してください / nothing could be compared; start the server");
+    } else if *disagreements == 0 {
         say("一致しています / they agree");
     } else {
         say(&format!(

@@ -40,6 +40,8 @@ pub struct Report {
     pub facilities: u64,
     /// Facilities folded by other rules than those in force, which are about to be folded again: not compared.
     pub behind: u64,
+    /// Records of the log that are not folded yet: not compared.
+    pub unfolded: u64,
     pub disagreements: u64,
     /// The first differences.
     pub named: Vec<Disagreement>,
@@ -116,6 +118,9 @@ pub async fn verify(
     let places = snapshot.places().await?;
     let asked = kafka.clone();
     let bounds = tokio::task::spawn_blocking(move || kafka::bounds(&asked)).await.expect("asking does not panic")?;
+    let next: BTreeMap<i32, i64> = places.iter().map(|place| (place.partition, place.offset)).collect();
+    let unfolded = bounds.iter().map(|(partition, (_, ends))| ends - next.get(partition).copied().unwrap_or(0));
+    let unfolded = unfolded.map(|records| u64::try_from(records).unwrap_or(0)).sum();
     let mut spans = Vec::new();
     for place in places.into_iter().filter(|place| place.offset > 0) {
         let (partition, to) = (place.partition, place.offset);
@@ -132,7 +137,8 @@ pub async fn verify(
     let policy = policy::now(store).await?;
     let left_out = parked::left_out(store).await?;
     let intake = Intake::new(partition::AT_ONCE).knowing(parked::refused(store).await?);
-    let mut verifying = Verifier { snapshot, policy, left_out, intake, report: Report::default() };
+    let mut verifying =
+        Verifier { snapshot, policy, left_out, intake, report: Report { unfolded, ..Report::default() } };
     for span in spans {
         verifying.partition(kafka, span, &mut |done| progressed(RebuildProgress { done, of, waits: false })).await?;
     }

@@ -195,6 +195,10 @@ async fn a_lost_database_is_recovered_by_a_rebuild_alone() -> Result<()> {
         desk.world.postgres.database(&format!("{}_again", desk.world.topic.replace('-', "_"))).await?;
     desk.server = Server::configure(&desk.world, Plan::default())?;
     desk.server.run(&["migrate", "--existing-log"]).await?;
+    // An empty database agrees with nothing.
+    let verified = desk.server.try_run(&["log", "verify"]).await?;
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    ensure!(!verified.status.success() && said.contains("nothing could be compared"), "{said}");
     desk.server.run(&["rebuild"]).await?;
     desk.server.run(&["rebuild", "swap"]).await?;
     desk.agrees().await?;
