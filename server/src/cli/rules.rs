@@ -1,5 +1,6 @@
 //! `rules` and `closure`: the policy by which every facility is judged, adopted through the log.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,14 +9,14 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use yomitori_facility::{Calendar, Rules, Word as _};
 use yomitori_proto::event::{Event, Origin, RulesAdopted};
-use yomitori_proto::id::FacilityId;
+use yomitori_proto::id::{FacilityId, StatementId};
 use yomitori_proto::vocabulary::Closes;
 
 use super::output::{Format, FormatArgument, note, say};
 use super::statement::{Attribution, state};
 use super::{Context, UsageError, explain};
 use crate::clock;
-use crate::store::fact::StoredFact;
+use crate::store::fact::{self, StoredFact};
 use crate::store::{facility as facilities, policy};
 use crate::when::{day, minute};
 
@@ -47,12 +48,15 @@ pub(super) enum Command {
 pub(super) enum Closure {
     /// Print the usual closures of the coming year (New Year, Obon) as commands to edit and run.
     Propose,
-    /// List every closure and who recorded it.
+    /// List every closure that holds, and who recorded it.
     List(ListArguments),
 }
 
 #[derive(Args)]
 pub(super) struct ListArguments {
+    /// One of the facility's institution codes: its own closures, instead of those of all clinics and of the call centre
+    #[arg(long)]
+    facility: Option<String>,
     #[command(flatten)]
     format: FormatArgument,
 }
@@ -85,6 +89,21 @@ fn policy_statement(stored: &StoredFact) -> Option<PolicyStatement<'_>> {
         _ => return None,
     };
     Some(PolicyStatement { by, why, at: stored.recorded.occurred_at(), what })
+}
+
+/// The statement that this fact withdraws.
+fn withdraws(stored: &StoredFact) -> Option<StatementId> {
+    match &stored.recorded.event {
+        Event::StatementWithdrawn(event) => Some(event.statement),
+        _ => None,
+    }
+}
+
+fn statement_id(stored: &StoredFact) -> Option<StatementId> {
+    match &stored.recorded.origin {
+        Origin::Person(stated) => stated.id,
+        Origin::Server { .. } | Origin::List { .. } | Origin::Terminal(_) => None,
+    }
 }
 
 pub(super) async fn run(context: impl FnOnce() -> anyhow::Result<Context>, command: Command) -> anyhow::Result<()> {
@@ -173,13 +192,15 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
             propose();
             Ok(())
         }
-        Closure::List(ListArguments { format }) => {
-            let all = policy::statements(&context.store).await?;
-            let closures: Vec<PolicyStatement<'_>> = all
-                .iter()
-                .filter_map(policy_statement)
-                .filter(|statement| matches!(statement.what, PolicyChange::Closed { .. }))
-                .collect();
+        Closure::List(ListArguments { facility, format }) => {
+            let facility = match facility {
+                Some(code) => context.facility(&code).await?,
+                None => FacilityId::FLEET,
+            };
+            let all = fact::of_kinds(&context.store, facility, &["closure_set", "statement_withdrawn"]).await?;
+            let withdrawn: BTreeSet<StatementId> = all.iter().filter_map(withdraws).collect();
+            let holds = |stored: &&StoredFact| !statement_id(stored).is_some_and(|id| withdrawn.contains(&id));
+            let closures: Vec<PolicyStatement<'_>> = all.iter().filter(holds).filter_map(policy_statement).collect();
             if format.format == Format::Json {
                 say(&serde_json::to_string_pretty(&closures).context("failed to write JSON")?);
                 return Ok(());

@@ -83,14 +83,17 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result
     Ok(())
 }
 
-/// The facts about the whole fleet, in the order of the log.
+/// The facts of these kinds about a facility, or the fleet, in the order of the log.
 ///
 /// # Errors
 /// If a stored document cannot be decoded.
-pub async fn of_fleet(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
-    let mut facts = Vec::new();
-    each(store, &[FacilityId::FLEET], |stored| facts.push(stored)).await?;
-    Ok(facts)
+pub async fn of_kinds(store: &Store, facility: FacilityId, kinds: &[&str]) -> Result<Vec<StoredFact>, StoreError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM projection.fact WHERE facility_id = $1 AND kind = ANY($2) \
+         ORDER BY partition, log_offset, index_in_record"
+    );
+    let rows = store.client().await?.query(&query, &[&facility.0, &kinds]).await.context("read facts of some kinds")?;
+    rows.iter().map(stored_fact).collect()
 }
 
 /// Passes every fact of these facilities to `take`, facility by facility and in the order of the log: one at a time,

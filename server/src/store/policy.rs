@@ -57,8 +57,7 @@ pub async fn at(store: &Store, at: DateTime<Utc>) -> Result<Policy, StoreError> 
 /// # Errors
 /// If a stored document cannot be decoded.
 pub async fn statements(store: &Store) -> Result<Vec<StoredFact>, StoreError> {
-    let of_policy = |stored: &StoredFact| KINDS.contains(&stored.recorded.event.kind());
-    Ok(fact::of_fleet(store).await?.into_iter().filter(of_policy).collect())
+    fact::of_kinds(store, FacilityId::FLEET, &KINDS).await
 }
 
 /// The position of the newest adoption or closure.

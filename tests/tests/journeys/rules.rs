@@ -167,5 +167,26 @@ async fn a_closure_flags_a_call_and_shows_its_author() -> Result<()> {
     .await?;
     let closures = desk.json(&["closure", "list"]).await?;
     ensure!(closures[0]["by"] == "Suzuki" && closures[0]["from"] == "2025-12-24T15:00:00Z", "{closures}");
+
+    // A facility's own one is listed with it alone, and one that was withdrawn no longer.
+    let own = ["--closes", "clinics", "--from", "2025-12-27", "--to", "2025-12-28", "--by", "Sato", "--why", "改装"];
+    let id = "018f0000-0000-4000-8000-00000000ac01";
+    desk.server.run(&[&["closure", "set", "--facility", CODE, "--id", id][..], &own].concat()).await?;
+    wait::until("the facility's closure", PATIENCE, async || {
+        let closures = desk.json(&["closure", "list", "--facility", CODE]).await?;
+        ensure!(closures[0]["by"] == "Sato" && closures[1].is_null(), "{closures}");
+        Ok(())
+    })
+    .await?;
+    let closures = desk.json(&["closure", "list"]).await?;
+    ensure!(closures[0]["by"] == "Suzuki" && closures[1].is_null(), "{closures}");
+    let withdraw = ["statement", "withdraw", "--facility", CODE, "--statement", id, "--by", "Sato", "--why", "中止"];
+    desk.server.run(&withdraw).await?;
+    wait::until("no closure", PATIENCE, async || {
+        let closures = desk.json(&["closure", "list", "--facility", CODE]).await?;
+        ensure!(closures == serde_json::json!([]), "{closures}");
+        Ok(())
+    })
+    .await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Stated};
-use yomitori_proto::id::SnapshotId;
+use yomitori_proto::id::{FacilityId, SnapshotId};
 
 use super::super::output::{Format, json, note, say, table};
 use super::super::{Context, UsageError};
@@ -234,7 +234,8 @@ pub(super) async fn decisions(context: &Context, format: Format) -> anyhow::Resu
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<String>,
     }
-    let facts = fact::of_fleet(&context.store).await?;
+    let kinds = ["snapshot_imported", "snapshot_released", "list_row_dismissed"];
+    let facts = fact::of_kinds(&context.store, FacilityId::FLEET, &kinds).await?;
     let decision = |stored: &StoredFact| {
         let (snapshot, code) = match &stored.recorded.event {
             Event::SnapshotImported(event) => (event.snapshot, None),
