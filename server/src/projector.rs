@@ -56,6 +56,8 @@ const IDLE: Duration = Duration::from_millis(500);
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// The number of records after which a rebuild reports its progress again.
 const TELL_EVERY: u64 = 1_000_000;
+/// How long partitions that were claimed are waited for: a log that answers has been compared by then.
+const COMPARED_WITHIN: Duration = Duration::from_secs(3);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// Why the projection paused.
@@ -124,7 +126,7 @@ impl Projector {
         let mut folded = None;
         owner.claim(&self.store).await?;
         let mut paused = Paused::default();
-        paused.look(&self.store, &self.kafka, &owner, IDLE).await?;
+        paused.look(&self.store, &self.kafka, &owner, COMPARED_WITHIN).await?;
         // The previous owner may have parked records until it lost the partition.
         let mut states = States::open(&self.store).await?;
         let mut current = CurrentPolicy::now(&self.store).await?;
@@ -166,7 +168,7 @@ impl Projector {
                 }
                 state::sweep(&self.store, &current.policy, &mut states, &owner).await?;
                 if owner.claim(&self.store).await? {
-                    paused.look(&self.store, &self.kafka, &owner, IDLE).await?;
+                    paused.look(&self.store, &self.kafka, &owner, COMPARED_WITHIN).await?;
                     // The memory of a partition is stale once another instance has held it.
                     states = States::open(&self.store).await?;
                     self.read_owned(&reader, &owner, &paused)?;

@@ -78,7 +78,7 @@ pub async fn measure(streams: usize, span: Duration, report: &Report) -> Result<
     Ok(())
 }
 
-/// Lets this process, and the server that it starts, have so many connections open.
+/// Lets this process, and the server that it starts, have this number of connections open.
 pub(super) fn raise_file_limit(connections: usize) -> Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("raise the limit of open files")?;

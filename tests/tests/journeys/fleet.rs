@@ -54,8 +54,13 @@ impl Fleet {
         let facilities = facility::invent(CLINICS, seed);
         server.import(&facility::table(&facilities)).await?;
         // An import reports "accepted" if the projection takes longer than a person waits.
-        let last = facilities.last().context("a facility")?.code();
-        wait::until("the facilities", wait::PATIENCE, async || server.facility(last.as_str()).await).await?;
+        let store = world.store().await?;
+        wait::until("the facilities", wait::PATIENCE, async || {
+            let found: i64 = store.query_one("SELECT count(*) FROM projection.facility_row", &[]).await?.get(0);
+            ensure!(usize::try_from(found)? == facilities.len(), "{found} of {}", facilities.len());
+            Ok(())
+        })
+        .await?;
         let command = server.command();
         let config = command.get_args().nth(1).context("the configuration's path")?.into();
         let tokens = Tokens::Operator(Operator { program: command.get_program().into(), config });
