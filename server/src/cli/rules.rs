@@ -64,6 +64,8 @@ pub(super) struct ListArguments {
 /// One adoption or closure, with who, when and why.
 #[derive(Serialize)]
 struct PolicyStatement<'a> {
+    /// What `statement withdraw --statement` takes.
+    statement: Option<StatementId>,
     by: &'a str,
     why: Option<&'a str>,
     at: DateTime<Utc>,
@@ -88,7 +90,7 @@ fn policy_statement(stored: &StoredFact) -> Option<PolicyStatement<'_>> {
         Event::ClosureSet(event) => PolicyChange::Closed { from: event.from, to: event.to, closes: event.closes },
         _ => return None,
     };
-    Some(PolicyStatement { by, why, at: stored.recorded.occurred_at(), what })
+    Some(PolicyStatement { statement: statement_id(stored), by, why, at: stored.recorded.occurred_at(), what })
 }
 
 /// The statement that this fact withdraws.
@@ -154,7 +156,7 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
     if adoptions.is_empty() {
         say("  プログラム付属の規則です / the bundled rules; no others have been adopted");
     }
-    for PolicyStatement { by, why, at, what } in &adoptions {
+    for PolicyStatement { by, why, at, what, .. } in &adoptions {
         if let PolicyChange::Adopted { version } = what {
             say(&format!("  version {version:<4} {}  {by}（{}）", minute(*at), why.unwrap_or("-")));
         }
@@ -205,11 +207,17 @@ pub(super) async fn closure(context: &Context, command: Closure) -> anyhow::Resu
                 say(&serde_json::to_string_pretty(&closures).context("failed to write JSON")?);
                 return Ok(());
             }
-            for PolicyStatement { by, why, at, what } in &closures {
+            for PolicyStatement { statement, by, why, at, what } in &closures {
                 if let PolicyChange::Closed { from, to, closes } = what {
                     let (from, to, at) = (minute(*from), minute(*to), minute(*at));
                     let label = closes.label();
-                    say(&format!("{from} – {to}  {} / {}  {by}, {at}（{}）", label.ja, label.en, why.unwrap_or("-")));
+                    let id = statement.map(|id| format!("  {id}")).unwrap_or_default();
+                    say(&format!(
+                        "{from} – {to}  {} / {}  {by}, {at}（{}）{id}",
+                        label.ja,
+                        label.en,
+                        why.unwrap_or("-")
+                    ));
                 }
             }
             if closures.is_empty() {

@@ -14,9 +14,9 @@ use super::output::say;
 use super::{Context, UsageError};
 use crate::clock;
 use crate::ingest::operator::{StatementError, StatementOutcome};
+use crate::statement::known::{self, Standing};
 use crate::statement::{
-    self, BY, Field, ID, Input, Moment, Problem, RawValues, SURE, Statement, Subject, ValidStatement, WHY, known,
-    subject,
+    self, BY, Field, ID, Input, Moment, Problem, RawValues, SURE, Statement, Subject, ValidStatement, WHY, subject,
 };
 use crate::store::{facility as facilities, policy};
 
@@ -91,7 +91,12 @@ fn command(statement: &'static Statement, verb: &'static str) -> Command {
     command
         .arg(Arg::new(BY).long(BY).value_name("NAME").help("Who states it; the default is the user who is logged in"))
         .arg(Arg::new(WHY).long(WHY).value_name("REASON").help(why))
-        .arg(Arg::new(ID).long(ID).value_name("UUID").help("An identifier; a statement repeated with it counts once"))
+        .arg(
+            Arg::new(ID)
+                .long(ID)
+                .value_name("UUID")
+                .help("An identifier; a statement of a facility repeated with it counts once"),
+        )
         .arg(
             Arg::new(FORMAT)
                 .long(FORMAT)
@@ -132,7 +137,7 @@ fn example(statement: &Statement) -> String {
             Input::Tick | Input::Line(_) | Input::Minute(Moment::Optional) => return None,
             Input::Minute(Moment::Past) => "2026-04-01T10:30",
             Input::Minute(Moment::Ahead | Moment::Any) if field.name == "to" => "2027-01-04",
-            Input::Minute(Moment::Ahead | Moment::Any) => "2026-12-29",
+            Input::Minute(Moment::Ahead | Moment::Any) => "2026-12-28T10:00",
             Input::Radio(choices) => choices[0].0,
             Input::Select(choices) => choices()[0].0,
             Input::Given(example, _) => example,
@@ -196,9 +201,6 @@ pub(super) async fn run(
         None => None,
     };
     let facility = subject(facility, &event);
-    if let Some(problem) = known::problem(&context.store, facility, stated.id, &event).await? {
-        return Err(refused(&[problem]).into());
-    }
     let json = matches.get_one::<String>(FORMAT).is_some_and(|format| format == "json");
     state(&context, facility, stated, event, json).await
 }
@@ -234,17 +236,12 @@ pub(super) async fn state(
 ) -> anyhow::Result<()> {
     let statement = stated.id;
     let can_withdraw = withdrawable(&event);
-    let position = match context.operator.record(facility, stated, event).await {
-        Ok(position) => position,
-        Err(error @ StatementError::Invalid(_)) => return Err(error.into()),
-        Err(error) => {
-            let id = statement.map(|id| id.to_string()).unwrap_or_default();
-            return Err(anyhow::Error::new(error).context(format!(
-                "failed to record. 記録できたか分かりません / it may or may not have been recorded: run it again with --id {id}"
-            )));
-        }
+    let again = match known::standing(&context.store, facility, statement, &event).await? {
+        Standing::New => false,
+        Standing::Recorded => true,
+        Standing::Refused(problem) => return Err(refused(&[problem]).into()),
     };
-    let shown = context.operator.wait_until_projected(position).await? == StatementOutcome::Shown;
+    let shown = again || record(context, facility, stated, event).await? == StatementOutcome::Shown;
     let line = facilities::rows(&context.store, Some(facility)).await?.pop();
     let mut now = BTreeMap::new();
     if let Some(line) = &line {
@@ -264,7 +261,9 @@ pub(super) async fn state(
     } else {
         (format!("{} {code}", name.unwrap_or_default()), format!(" --facility {code}"))
     };
-    let done = if shown {
+    let done = if again {
+        "すでに記録されています / recorded already"
+    } else if shown {
         "記録しました / recorded"
     } else {
         "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
@@ -275,9 +274,28 @@ pub(super) async fn state(
         say(&format!("  現在 / now: {}", axes.join(", ")));
     }
     if let Some(id) = statement.filter(|_| can_withdraw) {
-        say(&format!("  取り消すには / to withdraw it: yomitori-server statement withdraw --statement {id}{of}"));
+        say(&format!(
+            "  取り消すには / to withdraw it: yomitori-server statement withdraw --statement {id}{of} --why REASON"
+        ));
     }
     Ok(())
+}
+
+/// Records an event, and waits until it is shown.
+async fn record(
+    context: &Context,
+    facility: FacilityId,
+    stated: Stated,
+    event: Event,
+) -> anyhow::Result<StatementOutcome> {
+    let id = stated.id.map(|id| id.to_string()).unwrap_or_default();
+    match context.operator.record(facility, stated, event).await {
+        Ok(position) => Ok(context.operator.wait_until_projected(position).await?),
+        Err(error @ StatementError::Invalid(_)) => Err(error.into()),
+        Err(error) => Err(anyhow::Error::new(error).context(format!(
+            "failed to record. 記録できたか分かりません / it may or may not have been recorded: run it again with --id {id}"
+        ))),
+    }
 }
 
 /// The arguments for who states something and why.
@@ -289,7 +307,7 @@ pub(super) struct Attribution {
     /// The reason, in a few words.
     #[arg(long)]
     why: Option<String>,
-    /// An identifier; a statement repeated with it counts once.
+    /// An identifier; a statement of a facility repeated with it counts once.
     #[arg(long)]
     id: Option<String>,
 }

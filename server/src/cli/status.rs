@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, command: StatusArguments) -> anyhow::
     if let Some((view, at)) = view {
         let past = past::at(&context.store, view, at, facility).await?;
         match format {
-            Format::Table => print(past.into_iter().map(past_cells)),
+            Format::Table => print(past.into_iter().map(past_cells), true),
             Format::Json => json(&past)?,
         }
         let lag = if view == PastView::AsOf { past::lag(&context.store).await? } else { 0 };
@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, command: StatusArguments) -> anyhow::
         return Ok(());
     }
     match format {
-        Format::Table => print(facilities::rows(&context.store, facility).await?.into_iter().map(cells)),
+        Format::Table => print(facilities::rows(&context.store, facility).await?.into_iter().map(cells), false),
         Format::Json => {
             let mut found = facilities::statuses(&context.store, facility).await?;
             if facility.is_some() { json(&found.pop().unwrap_or_default())? } else { json(&found)? }
@@ -57,9 +57,11 @@ pub(super) async fn run(context: &Context, command: StatusArguments) -> anyhow::
 const HEAD: [&str; 9] =
     ["code", "eligible", "evidence", "last success", "intent", "opt-out", "listing", "freshness", "name"];
 
-fn print(rows: impl Iterator<Item = [String; 9]>) {
+fn print(rows: impl Iterator<Item = [String; 9]>, is_past: bool) {
     let rows: Vec<_> = rows.collect();
-    if rows.is_empty() {
+    if rows.is_empty() && is_past {
+        note("その時点の記録はありません / nothing was there at that instant");
+    } else if rows.is_empty() {
         note(
             "医療機関がまだありません / no facility is registered yet: import facilities with `yomitori-server facility import`",
         );

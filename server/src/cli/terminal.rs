@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::identity::Authority;
 use crate::ingest::enrol;
-use crate::store::authority;
+use crate::store::{authority, facility as facilities};
 use crate::when;
 
 #[derive(Subcommand)]
@@ -29,9 +29,11 @@ pub(super) async fn run(config: &Config, context: &Context, command: Command) ->
     authority.check(&config.state_dir, authority::fingerprint(&context.store).await?.as_deref())?;
     let (token, expires_at) = enrol::issue_token(&context.store, &authority, facility, clock::now()).await?;
     say(&token);
+    let row = facilities::rows(&context.store, Some(facility)).await?.pop();
+    let named = row.map(|row| format!("{} {}", row.name, row.code.unwrap_or_default())).unwrap_or_default();
     let until = when::minute(expires_at);
     note(&format!(
-        "端末で次を実行してください({until} まで、1回限り) / on the terminal, once, before {until} (Japan):\n  \
+        "{named}\n端末で次を実行してください({until} まで、1回限り) / on the terminal, once, before {until} (Japan):\n  \
          yomitori-agent enrol --token TOKEN        ([server] address = \"{}\")",
         config.agents.public_address
     ));

@@ -128,7 +128,7 @@ fn minute(text: &str, moment: Moment, now: DateTime<Utc>) -> Result<DateTime<Utc
             "This is in the future: record what has happened.",
         )),
         Moment::Ahead if at < now - AHEAD => Err(Text::fixed("過去の日時です。", "This is in the past.")),
-        _ if at < first => Err(Text::fixed("年を確かめてください。", "Check the year.")),
+        _ if at < first => Err(Text::fixed("年を確かめてください（2023年から）。", "Check the year (from 2023 on).")),
         _ if at > now + A_YEAR => {
             Err(Text::fixed("1年以内の日時を入力してください。", "The date must be within a year."))
         }

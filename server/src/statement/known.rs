@@ -4,26 +4,56 @@ use yomitori_facility::{Facility, Text, withdrawable};
 use yomitori_proto::event::{Event, FacilityCodeChanged, Origin, Speaker};
 use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 
-use super::Problem;
+use super::{ID, Problem};
 use crate::store::{Store, StoreError, facility as facilities, fact, policy};
 
-/// The problem with stating `event` about `facility` under `id`, by the facility's state; `None` if the statement is
-/// recorded already, so that it can be repeated.
+/// How a statement stands to what is recorded already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Standing {
+    New,
+    /// It is recorded under its identifier, so that it may be stated again.
+    Recorded,
+    Refused(Problem),
+}
+
+/// How stating `event` about `facility` under `id` stands to what is recorded, by the facility's state.
 ///
 /// # Errors
 /// If the database is away.
-pub async fn problem(
+pub async fn standing(
     store: &Store,
     facility: FacilityId,
     id: Option<StatementId>,
     event: &Event,
-) -> Result<Option<Problem>, StoreError> {
-    let problem = against(store, facility, event).await?;
-    let recorded = match id.filter(|_| problem.is_some()) {
-        Some(id) => fact::statement(store, facility, id).await?.is_some(),
-        None => false,
+) -> Result<Standing, StoreError> {
+    if let Some(id) = id
+        && let Some(recorded) = fact::statement(store, facility, id).await?
+    {
+        return Ok(if says_the_same(&recorded.recorded.event, event) {
+            Standing::Recorded
+        } else {
+            let text = Text::fixed(
+                "この識別子では別の内容が記録されています。識別子を付けずに（画面では開き直して）記録してください。",
+                "Something else is recorded under this identifier; record it without one (on a page, open the form again).",
+            );
+            Standing::Refused(Problem { field: ID, text })
+        });
+    }
+    Ok(against(store, facility, event).await?.map_or(Standing::New, Standing::Refused))
+}
+
+/// Whether two events say the same, but for the instant: one that is repeated without an instant has a later one.
+fn says_the_same(recorded: &Event, event: &Event) -> bool {
+    let timeless = |event: &Event| {
+        let mut value = serde_json::to_value(event).ok()?;
+        for content in value.as_object_mut()?.values_mut() {
+            if let Some(fields) = content.as_object_mut() {
+                fields.retain(|name, _| !name.ends_with("_at"));
+            }
+        }
+        Some(value)
     };
-    Ok(problem.filter(|_| !recorded))
+    timeless(recorded) == timeless(event)
 }
 
 async fn against(store: &Store, facility: FacilityId, event: &Event) -> Result<Option<Problem>, StoreError> {
@@ -31,6 +61,7 @@ async fn against(store: &Store, facility: FacilityId, event: &Event) -> Result<O
         Event::TerminalRetired(event) => terminal(store, facility, event.terminal).await,
         Event::ReaderRoleAssigned(event) => terminal(store, facility, event.terminal).await,
         Event::FacilityCodeChanged(event) => codes(store, facility, event).await,
+        Event::FacilityRegistered(event) => free(store, facility, &event.codes, "code").await,
         Event::StatementWithdrawn(event) => statement(store, facility, event.statement).await,
         Event::EntryWithdrawn(event) => {
             let entry = fact::observed(store, facility, event.life, event.seq).await?;
@@ -53,6 +84,10 @@ async fn terminal(store: &Store, facility: FacilityId, terminal: TerminalId) -> 
     let state = facilities::state(store, facility).await?;
     let known: Vec<TerminalId> = state.iter().flat_map(Facility::terminals).collect();
     Ok((!known.contains(&terminal)).then(|| {
+        if known.is_empty() {
+            let text = Text::fixed("この施設には端末がありません。", "This facility has no terminal.");
+            return Problem { field: "terminal", text };
+        }
         let all = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let text = Text::new(
             format!("この施設の端末ではありません（この施設の端末: {all}）。"),
@@ -76,15 +111,27 @@ async fn codes(
         );
         return Ok(Some(Problem { field: "old", text }));
     }
-    if let Some(new) = new
-        && let Some(other) = facilities::by_code(store, new).await?
-        && other != facility
-    {
-        let text = Text::new(
-            format!("{new} は別の施設のコードです（{other}）。先にその施設で廃止してください。"),
-            format!("{new} is the code of another facility, {other}; end it there first."),
-        );
-        return Ok(Some(Problem { field: "new", text }));
+    free(store, facility, new.as_slice(), "new").await
+}
+
+/// Whether no other facility has one of these codes.
+async fn free(
+    store: &Store,
+    facility: FacilityId,
+    codes: &[String],
+    field: &'static str,
+) -> Result<Option<Problem>, StoreError> {
+    for code in codes {
+        if let Some(other) = facilities::by_code(store, code).await?.filter(|other| *other != facility) {
+            let name = facilities::rows(store, Some(other)).await?.pop().map(|row| row.name).unwrap_or_default();
+            let text = Text::new(
+                format!(
+                    "{code} は別の施設（{name}）のコードです。先にその施設で廃止してください（code record --old）。"
+                ),
+                format!("{code} is the code of another facility, {name}; end it there first (code record --old)."),
+            );
+            return Ok(Some(Problem { field, text }));
+        }
     }
     Ok(None)
 }

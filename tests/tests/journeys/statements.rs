@@ -341,6 +341,54 @@ async fn a_mistaken_statement_is_withdrawn_and_a_repeated_form_counts_once() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_identifier_stands_for_one_statement_at_every_door() -> Result<()> {
+    let office = Office::open("statements-identifier").await?;
+    let id = "018f0000-0000-4000-8000-00000000ad01";
+    office.run("intent set --intent undecided --id", &[id]).await?;
+    let count = async || -> Result<i64> {
+        let query = "SELECT count(*) FROM projection.fact WHERE position($1 in origin) > 0";
+        Ok(office.world.store().await?.query_one(query, &[&id]).await?.get(0))
+    };
+    wait::until("the statement", PATIENCE, async || {
+        ensure!(count().await? == 1);
+        Ok(())
+    })
+    .await?;
+    // Said again, it is one fact; something else under the same identifier is refused, at both doors.
+    let again = office.run("intent set --intent undecided --id", &[id]).await?;
+    ensure!(again.contains("recorded already"), "{again}");
+    let intent = statement::find("intent").context("a statement")?;
+    let mut fields = right(intent);
+    fields.insert("id", id.to_owned());
+    fields.insert("intent", "do_not_want".to_owned());
+    for verdict in [office.on_the_page(intent, &fields).await?, office.on_the_command_line(intent, &fields).await?] {
+        let Verdict::Refused(said) = verdict else { anyhow::bail!("it was recorded: {verdict:?}") };
+        ensure!(said.contains("under this identifier"), "{said}");
+    }
+    ensure!(count().await? == 1 && office.status(CODE).await?["intent"]["key"] == "undecided");
+
+    // One facility's code is given to no other by any door.
+    let theirs = [
+        "facility",
+        "register",
+        "--code",
+        "1319999023",
+        "--code",
+        CODE,
+        "--name",
+        "べつの医院",
+        "--by",
+        "x",
+        "--why",
+        "y",
+    ];
+    let output = office.server.try_run(&theirs).await?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(2) && said.contains("the code of another facility"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_facility_is_named() -> Result<()> {
     let office = Office::open("statements-unknown").await?;
     let words = ["notice", "record", "--notice", "supported_sticker", "--facility", "1349999019", "--by", "x"];

@@ -10,6 +10,7 @@ use yomitori_proto::id::FacilityId;
 use crate::cli::output::warn;
 use crate::cli::statement::{Attribution, state};
 use crate::cli::{Context, UsageError, instant};
+use crate::clock;
 use crate::statement;
 use crate::store::facility as facilities;
 
@@ -39,6 +40,10 @@ pub(in crate::cli) struct Register {
 
 pub(super) async fn register(context: &Context, command: Register) -> anyhow::Result<()> {
     let Register { code, name, prefecture, address, moved_at, correction, speaker } = command;
+    if moved_at.is_some_and(|at| at > clock::now()) {
+        let text = "--moved-at: 未来の日付です。移転した後に記録してください / This is in the future: record it once it has moved.";
+        return Err(UsageError(text.to_owned()).into());
+    }
     let codes: Vec<InstitutionCode> = code.iter().map(|code| read(code)).collect::<Result<_, _>>()?;
     let mut known = None;
     for code in &codes {
@@ -54,7 +59,10 @@ pub(super) async fn register(context: &Context, command: Register) -> anyhow::Re
 }
 
 fn name(text: &str) -> Result<String, String> {
-    line(text, NAME_LIMIT)
+    if text.trim().is_empty() {
+        return Err("名称がありません / The name is missing.".to_owned());
+    }
+    line(text.trim(), NAME_LIMIT)
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -16,7 +16,8 @@ use yomitori_proto::id::FacilityId;
 
 use crate::clock;
 use crate::ingest::operator::{StatementError, StatementOutcome};
-use crate::statement::{self, Statement, ValidStatement, known, subject};
+use crate::statement::known::{self, Standing};
+use crate::statement::{self, Statement, ValidStatement, subject};
 use crate::store::StoreError;
 use crate::store::fleet::{self, Axis, Detail};
 use crate::telemetry;
@@ -78,10 +79,18 @@ pub(in crate::web) async fn state(
     };
     let event = checked.event.clone().ok_or(Failure::NoPage)?;
     let facility = subject(Some(facility), &event);
-    if let Some(problem) = known::problem(&web.store, facility, checked.stated.id, &event).await? {
-        entered.refuse(problem);
-        let refusal = (StatusCode::UNPROCESSABLE_ENTITY, refused(&entered));
-        return form.refuse(&web, &parts.uri, &entered, head, refusal).await;
+    match known::standing(&web.store, facility, checked.stated.id, &event).await? {
+        Standing::New => {}
+        Standing::Recorded => {
+            return Ok(recorded(&back(&entered, &written), &checked.stated.by, StatementOutcome::Shown));
+        }
+        Standing::Refused(problem) => {
+            // No field of the form shows the problem with its identifier.
+            let about_form = (problem.field == statement::ID).then(|| problem.text.clone());
+            entered.refuse(problem);
+            let refusal = (StatusCode::UNPROCESSABLE_ENTITY, about_form.unwrap_or_else(|| refused(&entered)));
+            return form.refuse(&web, &parts.uri, &entered, head, refusal).await;
+        }
     }
     match record(&web, facility, &checked, event).await {
         Ok(outcome) => Ok(recorded(&back(&entered, &written), &checked.stated.by, outcome)),
