@@ -241,23 +241,17 @@ impl Spool {
         table.iter()?.map(|entry| decoded(entry?.1.value())).collect()
     }
 
-    /// Records the present start. Returns the previous one and whether it ended in order; `None` in a new life.
+    /// Records the present start. Returns the previous one and whether it ended in order; `None` in a new life. On a full disk
+    /// the previous start stays the one that is known.
     pub fn started(&self, now: &EarlierStart) -> Result<Option<(EarlierStart, bool)>, SpoolError> {
         let mut value = now.boot.to_bytes();
         value.extend_from_slice(now.agent_version.as_bytes());
         let mut inner = self.lock();
-        let last = inner.ends.last;
-        let write = inner.file.database()?.begin_write()?;
-        let before = {
-            let mut meta = write.open_table(META)?;
-            let in_order = number(&meta, STOPPED)? == Some(last.0);
-            meta.insert(STARTED, value.as_slice())?.and_then(|before| {
-                let (boot, agent_version) = before.value().split_first_chunk::<16>()?;
-                let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
-                Some((EarlierStart { boot: Boot(Uuid::from_bytes(*boot)), agent_version }, in_order))
-            })
-        };
-        write.commit()?;
+        let before = inner.earlier_start()?;
+        match inner.note_start(&value) {
+            Err(error) if error.is_full() => inner.file.close(),
+            noted => noted?,
+        }
         Ok(before)
     }
 
@@ -268,6 +262,26 @@ impl Spool {
 }
 
 impl OpenSpool {
+    fn earlier_start(&mut self) -> Result<Option<(EarlierStart, bool)>, SpoolError> {
+        let last = self.ends.last.0;
+        let read = self.file.database()?.begin_read()?;
+        let meta = read.open_table(META)?;
+        let stopped = meta.get(STOPPED)?.and_then(|value| value.value().try_into().ok()).map(u64::from_be_bytes);
+        let Some(value) = meta.get(STARTED)? else { return Ok(None) };
+        let before = value.value().split_first_chunk::<16>().and_then(|(boot, agent_version)| {
+            let agent_version = std::str::from_utf8(agent_version).ok()?.to_owned();
+            Some(EarlierStart { boot: Boot(Uuid::from_bytes(*boot)), agent_version })
+        });
+        Ok(before.map(|before| (before, stopped == Some(last))))
+    }
+
+    fn note_start(&mut self, value: &[u8]) -> Result<(), SpoolError> {
+        let write = self.file.database()?.begin_write()?;
+        write.open_table(META)?.insert(STARTED, value)?;
+        write.commit()?;
+        Ok(())
+    }
+
     fn keep(
         &mut self,
         sightings: &[Sighting],

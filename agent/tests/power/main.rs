@@ -11,9 +11,9 @@ use rand::{Rng as _, SeedableRng as _};
 use redb::{Database, DatabaseError};
 use uuid::Uuid;
 use yomitori_agent::outlet::FileMark;
-use yomitori_agent::spool::{Spool, SpoolError};
+use yomitori_agent::spool::{EarlierStart, Spool, SpoolError};
 use yomitori_proto::event::Event;
-use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
+use yomitori_proto::id::{Boot, FacilityId, Life, Seq, TerminalId};
 use yomitori_proto::uplink::Peer;
 use yomitori_proto::vocabulary::GapSource;
 
@@ -81,6 +81,12 @@ impl World {
             assert_eq!(Some(spool.life()), self.life, "the life is stored with its first observation");
         }
         self.life = Some(spool.life());
+        // The agent starts, also on a full disk.
+        let start = EarlierStart { boot: Boot(Uuid::from_u128(3)), agent_version: "0.1.0".to_owned() };
+        if let Err(error) = spool.started(&start) {
+            assert!(!self.disk.with(|disk| disk.has_power()), "it does not start: {error:?}; {:?}", self.tally);
+            return;
+        }
         // What did not fit and was not reported before the agent ended is not known any more.
         self.missed = 0;
         if let Ok(now) = Content::of(&spool) {
