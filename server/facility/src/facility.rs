@@ -124,6 +124,7 @@ impl Facility {
     /// is to be applied.
     pub(crate) fn admit(&mut self, recorded: &Recorded, rules: &Rules) -> bool {
         let Origin::Terminal(observed) = &recorded.origin else { return true };
+        self.continue_life(observed);
         self.terminal(observed.terminal).number(observed, recorded.received_at, rules).is_some()
     }
 
@@ -175,12 +176,31 @@ impl Facility {
         self.terminals.get(&observed.terminal).is_some_and(|terminal| terminal.lives.reuses(observed))
     }
 
+    /// What arrived of the life of an observation under former identifiers of its terminal, if it is the first one under the
+    /// present identifier: the highest number, and when that observation was made by the terminal's clock. A terminal that is
+    /// enrolled again goes on with its life and its numbers.
+    #[must_use]
+    pub fn former_numbers(&self, observed: &Observed) -> Option<(u64, DateTime<Utc>)> {
+        if self.terminals.get(&observed.terminal).is_some_and(|terminal| terminal.lives.knows(observed.life)) {
+            return None;
+        }
+        let former = self.terminals.values().filter_map(|terminal| terminal.lives.last_of(observed.life)).max()?;
+        (observed.seq.0 > former.0).then_some(former)
+    }
+
+    fn continue_life(&mut self, observed: &Observed) {
+        if let Some(former) = self.former_numbers(observed) {
+            self.terminal(observed.terminal).lives.continues(observed, former);
+        }
+    }
+
     fn terminal(&mut self, id: TerminalId) -> &mut Terminal {
         self.terminals.entry(id).or_default()
     }
 
     fn observe(&mut self, observed: &Observed, recorded: &Recorded, rules: &Rules, admission: Admission) {
         let (received_at, event) = (recorded.received_at, &recorded.event);
+        self.continue_life(observed);
         let terminal = self.terminals.entry(observed.terminal).or_default();
         let place = match admission {
             Admission::Asked => terminal.admit(observed, received_at, rules),

@@ -116,6 +116,24 @@ impl Lives {
         None
     }
 
+    /// Begins the life of an observation after what arrived of it under the former identifier of the terminal, whose numbers
+    /// are not missing here. A number that was used there is another observation, and says nothing.
+    pub(crate) fn continues(&mut self, observed: &Observed, former: (u64, DateTime<Utc>)) {
+        let (to, at) = former;
+        if self.knows(observed.life) || observed.seq.0 <= to {
+            return;
+        }
+        if let Some(index) = self.begin(observed.life, observed.observed_at) {
+            self.lives[index].runs.push(Run { from: 1, to, began_at: at, at });
+        }
+    }
+
+    /// The highest number of a life, and the time of that observation by the terminal's clock.
+    pub(crate) fn last_of(&self, life: Life) -> Option<(u64, DateTime<Utc>)> {
+        let run = self.lives.iter().rfind(|seen| seen.id == life)?.runs.last()?;
+        Some((run.to, run.at))
+    }
+
     /// Whether the observation certainly uses a number that another one had. Only the digests tell: after a step of the clock a
     /// repetition can seem to be later than what followed it.
     pub(crate) fn reuses(&self, observed: &Observed) -> bool {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use yomitori_facility::{Facility, Rules, fold, takes_back, valid_from};
 use yomitori_proto::decode;
 use yomitori_proto::event::{Event, Origin, Recorded};
-use yomitori_proto::id::{FacilityId, Life, TerminalId};
+use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 use super::history_builder;
 use super::owner::Owner;
@@ -321,12 +321,17 @@ impl Outcome {
         for (place, recorded) in (0..).zip(facts) {
             if let Some(observed) = recorded.observed() {
                 let life = (observed.terminal, observed.life);
+                let known = self.facilities.get(&id).or_else(|| states.known(id));
                 let before = lives.get(&life).or_else(|| self.lives.get(&life)).or_else(|| states.received(&life));
+                let former = || known?.former_numbers(observed);
+                let continued = if before.is_none() { former() } else { None };
+                let continued = continued.map(|(seq, at)| ReceivedLife::continued(&recorded, Seq(seq), at));
+                let before = before.or(continued.as_ref());
                 if before.is_none_or(|before| observed.seq > before.seq) {
                     let (after, found) = ReceivedLife::after(before, &recorded, observed);
                     lives.insert(life, after);
                     gaps.extend(found);
-                } else if !self.facilities.get(&id).or_else(|| states.known(id)).is_some_and(|it| it.reuses(observed)) {
+                } else if !known.is_some_and(|it| it.reuses(observed)) {
                     self.duplicates += 1;
                     continue;
                 }

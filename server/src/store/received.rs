@@ -43,6 +43,20 @@ pub struct LifeGap {
 }
 
 impl ReceivedLife {
+    /// What a terminal that was enrolled again goes on with: everything up to `seq` arrived under its former identifier.
+    #[must_use]
+    pub const fn continued(recorded: &Recorded, seq: Seq, observed_at: DateTime<Utc>) -> Self {
+        Self {
+            facility: recorded.facility,
+            seq,
+            observed_at,
+            received: seq.0,
+            first_received_at: recorded.received_at,
+            complete_up_to: Some(observed_at),
+            stopped: false,
+        }
+    }
+
     /// The life after one more observation, whose number is higher than those `before`, and what is missing by it.
     #[must_use]
     pub fn after(before: Option<&Self>, recorded: &Recorded, observed: &Observed) -> (Self, Vec<LifeGap>) {

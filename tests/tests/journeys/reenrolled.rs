@@ -137,6 +137,12 @@ async fn what_was_kept_before_another_enrolment_is_sent_after_it_and_once() -> R
     let (facts, observations): (i64, i64) = (row.get(0), row.get(1));
     ensure!(facts == observations, "{facts} facts of {observations} observations");
     ensure!(!clinic.agent.state.join("spool.broken.redb").exists(), "the spool was set aside");
+    // Nothing is said to be missing: what came before stands under the former identifier.
+    let holes = "SELECT count(*) FROM analytics.completeness WHERE holes @> '[{\"what\": \"missing\"}]'";
+    let holes: i64 = clinic.world.store().await?.query_one(holes, &[]).await?.get(0);
+    let facility = clinic.server.facility(CODE).await?;
+    let flags = facility["facility"]["status"]["flags"].to_string();
+    ensure!(holes == 0 && !flags.contains("collection_incomplete"), "{holes} lives with missing numbers; {flags}");
     clinic.server.run(&["log", "verify"]).await?;
     Ok(())
 }
