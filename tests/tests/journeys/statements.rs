@@ -344,7 +344,7 @@ async fn a_mistaken_statement_is_withdrawn_and_a_repeated_form_counts_once() -> 
 async fn an_identifier_stands_for_one_statement_at_every_door() -> Result<()> {
     let office = Office::open("statements-identifier").await?;
     let id = "018f0000-0000-4000-8000-00000000ad01";
-    office.run("intent set --intent undecided --id", &[id]).await?;
+    office.run("intent set --intent undecided --why x --id", &[id]).await?;
     let count = async || -> Result<i64> {
         let query = "SELECT count(*) FROM projection.fact WHERE position($1 in origin) > 0";
         Ok(office.world.store().await?.query_one(query, &[&id]).await?.get(0))
@@ -355,7 +355,7 @@ async fn an_identifier_stands_for_one_statement_at_every_door() -> Result<()> {
     })
     .await?;
     // Said again, it is one fact; something else under the same identifier is refused, at both doors.
-    let again = office.run("intent set --intent undecided --id", &[id]).await?;
+    let again = office.run("intent set --intent undecided --why x --id", &[id]).await?;
     ensure!(again.contains("recorded already"), "{again}");
     let intent = statement::find("intent").context("a statement")?;
     let mut fields = right(intent);
