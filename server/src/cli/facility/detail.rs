@@ -16,7 +16,7 @@ use crate::store::facility as facilities;
 
 #[derive(Args)]
 pub(in crate::cli) struct Register {
-    /// An institution code; repeat the option for a facility with several.
+    /// An institution code; repeat the option for a facility with several. The first one says which facility it is.
     #[arg(long, required = true)]
     code: Vec<String>,
     /// At most 200 characters.
@@ -45,12 +45,10 @@ pub(super) async fn register(context: &Context, command: Register) -> anyhow::Re
         return Err(UsageError(text.to_owned()).into());
     }
     let codes: Vec<InstitutionCode> = code.iter().map(|code| read(code)).collect::<Result<_, _>>()?;
-    let mut known = None;
-    for code in &codes {
-        known = known.or(facilities::by_code(&context.store, code.as_str()).await?);
-    }
-    // The identifier follows from the first code, so that registering a facility twice has no further effect.
+    // The first code says which facility it is: otherwise a wrong digit in another one would rename a clinic. The identifier
+    // follows from it, so that registering a facility twice has no further effect.
     let first = codes.first().ok_or_else(|| UsageError("give at least one --code".to_owned()))?;
+    let known = facilities::by_code(&context.store, first.as_str()).await?;
     let facility = known.unwrap_or_else(|| FacilityId::of_code(first.as_str()));
     let prefecture = format!("{:02}", prefecture.unwrap_or_else(|| first.prefecture()).number());
     let codes = codes.iter().map(ToString::to_string).collect();
