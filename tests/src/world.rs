@@ -25,7 +25,7 @@ pub mod wire;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use self::kafka::{Kafka, Record};
 use self::postgres::Postgres;
@@ -122,6 +122,21 @@ impl World {
     /// If PostgreSQL doesn't answer.
     pub async fn store(&self) -> Result<tokio_postgres::Client> {
         postgres::connect(&self.database).await
+    }
+
+    /// Waits until the database has this number of facilities: an import answers "accepted" if the projection takes longer
+    /// than a person waits, and the last facility of a table is not the last one folded.
+    ///
+    /// # Errors
+    /// If it has not after a while.
+    pub async fn has_facilities(&self, count: usize) -> Result<()> {
+        let store = self.store().await?;
+        wait::until("the facilities", wait::PATIENCE, async || {
+            let found: i64 = store.query_one("SELECT count(*) FROM projection.facility_row", &[]).await?.get(0);
+            ensure!(usize::try_from(found)? == count, "{found} of {count}");
+            Ok(())
+        })
+        .await
     }
 }
 

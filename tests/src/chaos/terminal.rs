@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -21,8 +21,8 @@ use yomitori_proto::event::Recorded;
 
 use crate::bench::traffic;
 use crate::oracle::Kept;
+use crate::world::World;
 use crate::world::server::Server;
-use crate::world::{World, wait};
 use yomitori_simulation::clock;
 use yomitori_simulation::fleet::facility::Facility;
 use yomitori_simulation::fleet::operator::Operator;
@@ -57,13 +57,7 @@ impl Crowd {
     /// Enrols a terminal for each facility that has one.
     pub(super) async fn enrol(world: &World, servers: &[Server], facilities: &[Facility], seed: u64) -> Result<Self> {
         let first = servers.first().context("a server")?;
-        let store = world.store().await?;
-        wait::until("the facilities", wait::PATIENCE, async || {
-            let found: i64 = store.query_one("SELECT count(*) FROM projection.facility_row", &[]).await?.get(0);
-            ensure!(usize::try_from(found)? == facilities.len(), "{found} of {}", facilities.len());
-            Ok(())
-        })
-        .await?;
+        world.has_facilities(facilities.len()).await?;
         let tokens = Tokens::Operator(Operator { program: first.program(), config: first.config().to_owned() });
         let address = |server: &Server| {
             let parsed = server.uplink.parse::<yomitori_agent::address::ServerAddress>();

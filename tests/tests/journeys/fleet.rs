@@ -53,14 +53,7 @@ impl Fleet {
         let server = Server::start(&world, Plan::default()).await?;
         let facilities = facility::invent(CLINICS, seed);
         server.import(&facility::table(&facilities)).await?;
-        // An import reports "accepted" if the projection takes longer than a person waits.
-        let store = world.store().await?;
-        wait::until("the facilities", wait::PATIENCE, async || {
-            let found: i64 = store.query_one("SELECT count(*) FROM projection.facility_row", &[]).await?.get(0);
-            ensure!(usize::try_from(found)? == facilities.len(), "{found} of {}", facilities.len());
-            Ok(())
-        })
-        .await?;
+        world.has_facilities(facilities.len()).await?;
         let command = server.command();
         let config = command.get_args().nth(1).context("the configuration's path")?.into();
         let tokens = Tokens::Operator(Operator { program: command.get_program().into(), config });
