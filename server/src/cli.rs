@@ -71,13 +71,13 @@ enum Command {
     /// Check the configuration, the database, the log and the certificate authority.
     Check,
     /// Register facilities.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = facility::EXAMPLES)]
     Facility(facility::Command),
     /// Import the ministry's list and compare its snapshots with our facilities.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = listing::EXAMPLES)]
     Listing(listing::Command),
     /// Enrol the terminals of a facility.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = terminal::EXAMPLES)]
     Terminal(terminal::Command),
     /// Verify the database against the log.
     #[command(subcommand, after_help = log::EXAMPLES)]
@@ -98,7 +98,7 @@ enum Command {
     )]
     Closure(rules::Closure),
     /// List the flags, or record that someone has seen one.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = flag::EXAMPLES)]
     Flag(flag::Command),
     /// List, retry and repair facilities that are blocked by a record that cannot be folded.
     #[command(subcommand, after_help = parked::EXAMPLES)]
@@ -172,7 +172,7 @@ async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Rebuild(command) => rebuild::run(&config()?, command).await?,
         Command::Rules(command) => rules::run(context, command).await?,
         Command::Closure(command) => rules::closure(&context()?, command).await?,
-        Command::Flag(flag::Command::List) => flag::list(),
+        Command::Flag(flag::Command::List(format)) => flag::list(format.format)?,
         Command::Parked(command) => parked::run(&context()?, command).await?,
         Command::Explain(command) => explain::run(command, context).await?,
         Command::Status(command) => status::run(&context()?, command).await?,

@@ -15,6 +15,7 @@ pub mod known;
 mod listing;
 mod parked;
 mod planned;
+mod registration;
 mod site;
 mod terminal;
 mod withdraw;
@@ -23,8 +24,8 @@ use chrono::{DateTime, Utc};
 use yomitori_facility::Text;
 use yomitori_proto::event::Event;
 
-pub use self::check::{BY, ID, Problem, RawValues, SURE, ValidStatement, Values, WHY, stated, subject};
-pub use self::field::{BY_LIMIT, Field, Input, Moment, WHY_LIMIT, line, written};
+pub use self::check::{BY, ID, Problem, RawValues, SURE, ValidStatement, Values, WHY, stated};
+pub use self::field::{BY_LIMIT, CODES_LIMIT, Field, Input, Moment, WHY_LIMIT, line, written};
 pub use self::listing::{DISMISS, MATCH, RELEASE};
 pub use self::parked::SKIP;
 
@@ -57,13 +58,15 @@ pub enum Subject {
     Facility,
     /// One facility if one is named, else all of them.
     FacilityOrFleet,
+    /// The facility that its first code names, whether it is registered already or not.
+    Registered,
     /// A snapshot of the ministry's list or a record of the log, which a separate handler names.
     Other,
 }
 
-/// Every statement about a facility.
+/// Every statement about a facility or about all of them.
 pub fn all() -> impl Iterator<Item = &'static Statement> {
-    let parts: [&'static [Statement]; 10] = [
+    let parts: [&'static [Statement]; 11] = [
         &intent::STATEMENTS,
         &call::STATEMENTS,
         &flag::STATEMENTS,
@@ -73,6 +76,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         &planned::STATEMENTS,
         &terminal::STATEMENTS,
         &code::STATEMENTS,
+        &registration::STATEMENTS,
         &withdraw::STATEMENTS,
     ];
     parts.into_iter().flatten()
@@ -95,6 +99,18 @@ impl Statement {
     #[must_use]
     pub fn material(&self) -> Option<&'static str> {
         (self.key == "notice").then_some(yomitori_facility::POSTER_ADDRESS)
+    }
+
+    /// Whether a person may have to confirm it: a call outside the opening hours, or the end of a facility's last code.
+    #[must_use]
+    pub fn may_be_doubted(&self) -> bool {
+        self.telephones || self.key == "code"
+    }
+
+    /// Whether a person can fill in its form without a link that names a terminal, a reader or a statement.
+    #[must_use]
+    pub fn needs_no_link(&self) -> bool {
+        self.fields.iter().all(|field| !matches!(field.input, Input::Given(..)))
     }
 
     /// The time of the call that the statement is about.

@@ -131,6 +131,7 @@ fn router(stores: PageStores, operator: Operator, metrics: PrometheusHandle, sto
     let sent = middleware::from_fn(http::guard::same_origin);
     Router::new()
         .route("/facilities/{code}/record/{act}", post(page::record::state).layer(sent.clone()).get(page::record::show))
+        .route("/record/{act}", post(page::record::state_of_all).layer(sent.clone()).get(page::record::show_of_all))
         .route("/", get(page::fleet::show))
         .route("/calls", get(page::calls::show))
         .route("/listing", get(page::listing::show))

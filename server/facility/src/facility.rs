@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::event::{Event, Observed, Origin, Recorded};
-use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
+use yomitori_proto::id::{FacilityId, ReaderKey, StatementId, TerminalId};
 use yomitori_proto::vocabulary::{Purchase, PurchaseRoute};
 
 use crate::attempt::Proof;
@@ -161,6 +161,17 @@ impl Facility {
     /// Every known terminal, including retired ones.
     pub fn terminals(&self) -> impl Iterator<Item = TerminalId> {
         self.terminals.keys().copied()
+    }
+
+    /// Whether a terminal is known and retired.
+    #[must_use]
+    pub fn is_retired(&self, terminal: TerminalId) -> bool {
+        self.terminals.get(&terminal).is_some_and(|terminal| terminal.retired_at().is_some())
+    }
+
+    /// The readers that a terminal has observed, and those that have a role there.
+    pub fn readers(&self, terminal: TerminalId) -> impl Iterator<Item = ReaderKey> {
+        self.terminals.get(&terminal).into_iter().flat_map(|terminal| terminal.readers.keys().copied())
     }
 
     /// Whether a terminal is known and neither retired nor revoked.

@@ -1,6 +1,4 @@
-//! `facility`: registers facilities, from a table or one at a time.
-
-mod detail;
+//! `facility import`: registers facilities from a table.
 
 use std::path::PathBuf;
 
@@ -14,7 +12,7 @@ use yomitori_proto::id::StatementId;
 
 use super::Context;
 use super::listing::{read_file, refused};
-use super::output::{note, say, warn};
+use super::output::{facilities, note, say, warn};
 use super::statement::Attribution;
 use crate::clock;
 use crate::ingest::snapshot;
@@ -31,6 +29,12 @@ const TOLD_EVERY: usize = 20_000;
 const SHOWN_AT_ONCE: usize = 2000;
 /// At most this many changes and warnings are shown.
 const SHOWN: usize = 20;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  yomitori-server facility import facilities.csv --preview
+  yomitori-server facility import facilities.csv --by Suzuki --why 'April list'
+  yomitori-server facility register --code 1319999015 --name さくら医院 --by Suzuki --why 'opened in April'
+  yomitori-server facility register --code 1319999015 --name さくら医院 --prefecture 26 --moved-at 2026-04-01 --by Suzuki --why 'moved'";
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -64,8 +68,6 @@ pub(super) enum Command {
         #[command(flatten)]
         speaker: Attribution,
     },
-    /// Register one facility, or change its name, codes or address.
-    Register(detail::Register),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -92,12 +94,7 @@ impl Kind {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
-    let (file, preview, prefecture, kind, register, speaker) = match command {
-        Command::Import { file, preview, prefecture, kind, register, speaker } => {
-            (file, preview, prefecture, kind, register, speaker)
-        }
-        Command::Register(command) => return detail::register(context, command).await,
-    };
+    let Command::Import { file, preview, prefecture, kind, register, speaker } = command;
     let name = file.display().to_string();
     let bytes = read_file(&file)?;
     let scope = Scope { prefecture, table: kind.map(Kind::table) };
@@ -117,7 +114,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         warn(&format!("{} more like these", master.warnings.len() - SHOWN));
     }
     let known_only = master.format == BUREAU && !register;
-    note(&format!("{} 件を読みました / read {} facilities", master.facilities.len(), master.facilities.len()));
+    note(&format!("{} 件を読みました / read {}", master.facilities.len(), facilities(master.facilities.len())));
     let plan = master::plan(master.facilities, &known?, known_only).map_err(refused)?;
     if preview {
         show(&plan);

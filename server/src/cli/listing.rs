@@ -20,6 +20,15 @@ use yomitori_listing::format::Format as Mapping;
 
 pub(super) use import::{read_file, refused};
 
+pub(super) const EXAMPLES: &str = "Examples:
+  yomitori-server listing import list.csv --source mhlw --as-of 2026-04-15 --coverage full
+  yomitori-server listing snapshots
+  yomitori-server listing unmatched --format json
+  yomitori-server listing match 0a1b2c3d 1319999023 --facility 1319999015 --by Suzuki --why 'the same clinic'
+  yomitori-server listing dismiss 0a1b2c3d 1319999023 --by Suzuki --why 'another clinic of that name'
+  yomitori-server listing release 0a1b2c3d --by Suzuki --why 'compared with the ministry: it is complete'
+  yomitori-server listing diff 0a1b2c3d 4e5f6a7b --ours";
+
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Import a file of the list: CSV (Shift_JIS/CP932, UTF-8) or XLSX.

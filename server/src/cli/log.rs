@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::projector::verify::{self, Report};
 use crate::store::Store;
 
-use super::output::{Format, FormatArgument, json, say};
+use super::output::{self, Format, FormatArgument, counted, json, say};
 use super::progress::ProgressMeter;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -47,17 +47,21 @@ fn show(report: &Report) {
         say(&format!("… {disagreements}"));
     }
     say(&format!(
-        "{records} 件の記録、{facts} 件の事実(重複 {repeated} 件は除外)、{facilities} 施設を照合しました / {records} records, \
-         {facts} facts ({repeated} repeated ones dropped), {facilities} facilities compared"
+        "{records} 件の記録、{facts} 件の事実(重複 {repeated} 件は除外)、{facilities} 施設を照合しました / {}, {} ({repeated} repeated ones dropped), {} compared",
+        counted(*records, "record", "records"),
+        counted(*facts, "fact", "facts"),
+        output::facilities(*facilities)
     ));
     if *behind > 0 {
         say(&format!(
-            "{behind} 施設は新しい規則での計算待ちです / {behind} facilities wait to be folded by the rules in force"
+            "{behind} 施設は新しい規則での計算待ちです / {} to be folded by the rules in force",
+            output::facilities(*behind)
         ));
     }
     if *unfolded > 0 {
         say(&format!(
-            "{unfolded} 件の記録はまだ処理されておらず、照合していません / {unfolded} records of the log are not folded yet, and not compared"
+            "{unfolded} 件の記録はまだ処理されておらず、照合していません / {} of the log not folded yet, and not compared",
+            counted(*unfolded, "record", "records")
         ));
     }
     if *records == 0 && *unfolded > 0 {
@@ -66,8 +70,9 @@ fn show(report: &Report) {
         say("一致しています / they agree");
     } else {
         say(&format!(
-            "{disagreements} 件の不一致: `rebuild --facts` で作り直せます / {disagreements} disagreements: \
-             `yomitori-server rebuild --facts` folds the log again"
+            "{disagreements} 件の不一致: `rebuild --facts` で作り直せます / {}: \
+             `yomitori-server rebuild --facts` folds the log again",
+            counted(*disagreements, "disagreement", "disagreements")
         ));
     }
 }

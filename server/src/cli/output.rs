@@ -43,6 +43,17 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     say(&table.trim_fmt());
 }
 
+/// A count with its noun in English.
+pub(super) fn counted(count: impl TryInto<u64>, one: &str, several: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// A count of facilities in English.
+pub(super) fn facilities(count: impl TryInto<u64>) -> String {
+    counted(count, "facility", "facilities")
+}
+
 /// Prints a line about the progress of the work.
 pub(super) fn note(line: &str) {
     writeln!(std::io::stderr(), "{line}").ok();

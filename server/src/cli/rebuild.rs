@@ -8,7 +8,7 @@ use crate::projector::rebuild::{Rebuild as Rebuilding, RebuildProgress};
 use crate::store::Store;
 use crate::store::generation::difference::{Difference, FacilityDifference, InGenerations};
 
-use super::output::{Format, FormatArgument, json, note, say};
+use super::output::{self, Format, FormatArgument, json, note, say};
 use super::progress::ProgressMeter;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -105,7 +105,8 @@ fn show(difference: &Difference) {
     let Difference { compared, moving, facilities } = difference;
     let changed = facilities.len();
     say(&format!(
-        "{compared} 施設を比べ、{changed} 施設が変わります / {changed} of {compared} facilities would change"
+        "{compared} 施設を比べ、{changed} 施設が変わります / {changed} of {} would change",
+        output::facilities(*compared)
     ));
     if *moving > 0 {
         say(&format!(

@@ -12,7 +12,7 @@ use yomitori_proto::event::{Event, Origin, RulesAdopted};
 use yomitori_proto::id::{FacilityId, StatementId};
 use yomitori_proto::vocabulary::Closes;
 
-use super::output::{Format, FormatArgument, note, say};
+use super::output::{self, Format, FormatArgument, note, say};
 use super::statement::{Attribution, state};
 use super::{Context, UsageError, explain};
 use crate::clock;
@@ -162,7 +162,7 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
         }
     }
     if behind > 0 {
-        say(&format!("  再計算待ち {behind} 施設 / {behind} facilities are still to be folded again"));
+        say(&format!("  再計算待ち {behind} 施設 / {} still to be folded again", output::facilities(behind)));
     }
     Ok(())
 }
@@ -181,7 +181,8 @@ async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Attr
         ))
         .into());
     }
-    state(context, FacilityId::FLEET, speaker.stated("")?, RulesAdopted { version, document }.into(), false).await?;
+    state(context, FacilityId::FLEET, speaker.stated("")?, RulesAdopted { version, document }.into(), false, false)
+        .await?;
     note(
         "全施設を再計算します。進み具合は / every facility is folded again; for the progress run: yomitori-server rules show",
     );

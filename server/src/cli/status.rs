@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::output::{Format, FormatArgument, json, note, table};
+use super::output::{Format, FormatArgument, facilities, json, note, table};
 use super::{Context, instant};
 use crate::store::facility as facilities;
 use crate::store::fleet::StatusRow;
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, command: StatusArguments) -> anyhow::
         }
         let lag = if view == PastView::AsOf { past::lag(&context.store).await? } else { 0 };
         if lag > 0 {
-            note(&format!("{lag} 施設を再計算中です / {lag} facilities are being recomputed; retry shortly"));
+            note(&format!("{lag} 施設を再計算中です / {} being recomputed; retry shortly", facilities(lag)));
         }
         return Ok(());
     }

@@ -11,6 +11,11 @@ use crate::ingest::enrol;
 use crate::store::{authority, facility as facilities};
 use crate::when;
 
+pub(super) const EXAMPLES: &str = "Examples:
+  yomitori-server terminal token --facility 1319999015
+  yomitori-server terminal token --facility 1319999015 2>/dev/null > token.txt
+  yomitori-server terminal retire --facility 1319999015 --terminal 018f0000-0000-7000-8000-00000000a001 --by Suzuki --why replaced";
+
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Issue a token that enrols one terminal of the facility, once, within 24 hours. Prints only the token to standard

@@ -10,7 +10,7 @@ use serde::Serialize;
 use yomitori_facility::{Change, Facility, Rules, difference};
 use yomitori_proto::id::FacilityId;
 
-use super::output::{Format, FormatArgument, note, say};
+use super::output::{self, Format, FormatArgument, note, say};
 use super::progress::ProgressMeter;
 use super::{Context, explain, instant};
 use crate::clock;
@@ -60,11 +60,12 @@ pub(super) async fn run(context: &Context, asked: WhatIfArguments) -> anyhow::Re
     let policy = policy::at(&context.store, at).await?;
     let total = facilities::count(&context.store).await?;
     note(&format!(
-        "現行の規則 {} 版と {} 版を {total} 施設で比べます / comparing rules {} with {} over {total} facilities",
+        "現行の規則 {} 版と {} 版を {total} 施設で比べます / comparing rules {} with {} over {}",
         policy.rules.version(),
         other.version(),
         policy.rules.version(),
-        other.version()
+        other.version(),
+        output::facilities(total)
     ));
     let layout = match (asked.csv, asked.format.format) {
         (true, _) => Layout::Csv,
@@ -174,8 +175,10 @@ impl ChangeReport {
 
     fn sum_up(&self, looked_at: usize) {
         note(&format!(
-            "{looked_at} 施設のうち {} 施設が変わります / {} of {looked_at} facilities change",
-            self.facilities, self.facilities
+            "{looked_at} 施設のうち {} 施設が変わります / {} of {} would change",
+            self.facilities,
+            self.facilities,
+            output::facilities(looked_at)
         ));
         for (change, count) in &self.changes {
             note(&format!("  {count:>7}  {change}"));

@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use yomitori_facility::{Calendar, Opening, Text};
 use yomitori_proto::event::{Event, Stated};
-use yomitori_proto::id::{FacilityId, StatementId};
+use yomitori_proto::id::StatementId;
 use yomitori_proto::time::JAPAN;
-use yomitori_proto::vocabulary::Closes;
 
 use super::Statement;
 use super::field::{BY_LIMIT, MISSING, Value, WHY_LIMIT, line};
@@ -37,6 +36,8 @@ pub struct ValidStatement {
     /// Absent if a separate handler makes it.
     pub event: Option<Event>,
     pub values: Values,
+    /// The person has confirmed a doubt.
+    pub sure: bool,
 }
 
 /// The values of valid fields.
@@ -80,7 +81,8 @@ impl Statement {
     /// Checks the typed values at `now`, by the call centre's calendar.
     ///
     /// # Errors
-    /// Lists every problem: of each field, of fields together, and a doubt that the person has to confirm.
+    /// Lists every problem: of each field, of fields together, and a doubt that the person has to confirm. `known` has
+    /// further ones, which depend on the facility.
     pub fn check(
         &self,
         typed: &RawValues,
@@ -101,19 +103,11 @@ impl Statement {
         let (Some(stated), true) = (stated, problems.is_empty()) else { return Err(problems) };
         let event = self.event.map(|event| event(&values)).transpose().map_err(|problem| vec![problem])?;
         let doubt = self.call_at(&values).and_then(|at| doubt(calendar, at));
-        if let Some(text) = doubt.filter(|_| given(typed, SURE).is_none()) {
+        let sure = given(typed, SURE).is_some();
+        if let Some(text) = doubt.filter(|_| !sure) {
             return Err(vec![Problem { field: SURE, text }]);
         }
-        Ok(ValidStatement { stated, event, values })
-    }
-}
-
-/// The subject of an event: the fleet if no facility is named, or if the event is about the call centre.
-#[must_use]
-pub fn subject(facility: Option<FacilityId>, event: &Event) -> FacilityId {
-    match event {
-        Event::ClosureSet(closure) if closure.closes != Closes::Clinics => FacilityId::FLEET,
-        _ => facility.unwrap_or(FacilityId::FLEET),
+        Ok(ValidStatement { stated, event, values, sure })
     }
 }
 

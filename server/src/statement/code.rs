@@ -40,14 +40,8 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     telephones: false,
     event: Some(|values| {
         let code = |field: &'static str| {
-            let read = |text: String| InstitutionCode::parse(&text).map(|code| code.to_string());
-            values.line(field).map(read).transpose().map_err(|error| {
-                // The error has the same meaning in English and in Japanese.
-                let message = error.to_string();
-                let (en, ja) = message.rsplit_once(" / ").unwrap_or((&message, &message));
-                let ja = format!("医療機関コードではありません（{ja}）。");
-                Problem { field, text: Text::new(ja, format!("Invalid institution code: {en}.")) }
-            })
+            let read = |text: String| code(field, &text).map(|code| code.to_string());
+            values.line(field).map(read).transpose()
         };
         let (old, new) = (code("old")?, code("new")?);
         if old.is_none() && new.is_none() {
@@ -57,3 +51,17 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
         Ok(FacilityCodeChanged { old, new, effective_at: values.at("effective") }.into())
     }),
 }];
+
+/// Parses a code as people write it.
+///
+/// # Errors
+/// Says in both languages why it is none.
+pub(super) fn code(field: &'static str, text: &str) -> Result<InstitutionCode, Problem> {
+    InstitutionCode::parse(text).map_err(|error| {
+        // The error has the same meaning in English and in Japanese.
+        let message = error.to_string();
+        let (en, ja) = message.rsplit_once(" / ").unwrap_or((&message, &message));
+        let ja = format!("医療機関コードではありません（{ja}）: {text}");
+        Problem { field, text: Text::new(ja, format!("Invalid institution code: {en}: {text}")) }
+    })
+}

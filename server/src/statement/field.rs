@@ -23,6 +23,10 @@ pub(super) const fn past(label: Text) -> Field {
 pub enum Input {
     /// One optional line, with its largest number of characters.
     Line(usize),
+    /// One line that must be given, with its largest number of characters.
+    Required(usize),
+    /// One or several institution codes, separated by spaces.
+    Codes,
     /// A minute, in Japan's time without an offset.
     Minute(Moment),
     /// One of a few choices that are all shown.
@@ -43,11 +47,15 @@ pub enum Moment {
     Any,
     /// The same, optional.
     Optional,
+    /// Past, optional.
+    OptionalPast,
 }
 
 /// The largest numbers of characters of a name and of a reason.
 pub const BY_LIMIT: usize = 100;
 pub const WHY_LIMIT: usize = 500;
+/// Far more characters than the codes of one facility have.
+pub const CODES_LIMIT: usize = 400;
 /// A person's clock may be ahead of the server's by this much.
 const AHEAD: Duration = Duration::minutes(2);
 /// No phone could be read before this; an earlier year is a typing error.
@@ -68,7 +76,9 @@ impl Field {
     pub(super) fn value(&self, typed: Option<&str>, now: DateTime<Utc>) -> Result<Value, Text> {
         match &self.input {
             Input::Line(limit) => typed.map_or(Ok(Value::Nothing), |text| line(text, *limit).map(Value::Word)),
-            Input::Minute(Moment::Optional) if typed.is_none() => Ok(Value::Nothing),
+            Input::Required(limit) => line(typed.ok_or(MISSING)?, *limit).map(Value::Word),
+            Input::Codes => line(typed.ok_or(MISSING)?, CODES_LIMIT).map(Value::Word),
+            Input::Minute(Moment::Optional | Moment::OptionalPast) if typed.is_none() => Ok(Value::Nothing),
             Input::Minute(moment) => minute(typed.ok_or(MISSING)?, *moment, now).map(Value::Instant),
             Input::Radio(choices) => chosen(typed, choices),
             Input::Select(choices) => chosen(typed, &choices()),
@@ -123,7 +133,7 @@ fn minute(text: &str, moment: Moment, now: DateTime<Utc>) -> Result<DateTime<Utc
     ))?;
     let first: DateTime<Utc> = FIRST.parse().expect("an instant");
     match moment {
-        Moment::Past if at > now + AHEAD => Err(Text::fixed(
+        Moment::Past | Moment::OptionalPast if at > now + AHEAD => Err(Text::fixed(
             "未来の日時です。済んだことだけを記録できます。",
             "This is in the future: record what has happened.",
         )),
@@ -132,7 +142,7 @@ fn minute(text: &str, moment: Moment, now: DateTime<Utc>) -> Result<DateTime<Utc
         _ if at > now + A_YEAR => {
             Err(Text::fixed("1年以内の日時を入力してください。", "The date must be within a year."))
         }
-        Moment::Past | Moment::Ahead | Moment::Any | Moment::Optional => Ok(at),
+        Moment::Past | Moment::Ahead | Moment::Any | Moment::Optional | Moment::OptionalPast => Ok(at),
     }
 }
 

@@ -1,11 +1,42 @@
-//! Checks that depend on the facility: whether terminals, codes and statements are its own.
+//! Checks that depend on the facility: which one it is, and whether terminals, readers, codes and statements are its own.
 
 use yomitori_facility::{Facility, Text, withdrawable};
-use yomitori_proto::event::{Event, FacilityCodeChanged, Origin, Speaker};
+use yomitori_proto::event::{
+    EntryWithdrawn, Event, FacilityCodeChanged, FacilityRegistered, Origin, ReaderRoleAssigned, Speaker,
+};
 use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
+use yomitori_proto::vocabulary::Closes;
 
-use super::{ID, Problem};
+use super::{ID, Problem, SURE};
 use crate::store::{Store, StoreError, facility as facilities, fact, policy};
+
+/// The facility that an event is about if the person named `facility`, or the fleet.
+///
+/// # Errors
+/// If the database is away.
+pub async fn subject(
+    store: &Store,
+    facility: Option<FacilityId>,
+    event: &Event,
+) -> Result<Result<FacilityId, Problem>, StoreError> {
+    Ok(match event {
+        Event::FacilityRegistered(FacilityRegistered { codes, .. }) => {
+            // The first code says which facility it is: otherwise a wrong digit in another one would rename a clinic. The
+            // identifier follows from it, so that registering a facility twice has no further effect.
+            let first = codes.first().map_or("", String::as_str);
+            let known = facilities::by_code(store, first).await?;
+            Ok(known.unwrap_or_else(|| FacilityId::of_code(first)))
+        }
+        Event::ClosureSet(closure) if closure.closes != Closes::Clinics && facility.is_some() => {
+            let text = Text::fixed(
+                "コールセンターの休業は施設を指定せずに記録してください（画面では「コールセンター」のページから）。",
+                "A closure of the call centre is of no facility: name none (on a page, record it from the page of calls).",
+            );
+            Err(Problem { field: "closes", text })
+        }
+        _ => Ok(facility.unwrap_or(FacilityId::FLEET)),
+    })
+}
 
 /// How a statement stands to what is recorded already.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,7 +47,8 @@ pub enum Standing {
     Refused(Problem),
 }
 
-/// How stating `event` about `facility` under `id` stands to what is recorded, by the facility's state.
+/// How stating `event` about `facility` under `id` stands to what is recorded, by the facility's state; `sure` if the person
+/// has confirmed a doubt.
 ///
 /// # Errors
 /// If the database is away.
@@ -25,6 +57,7 @@ pub async fn standing(
     facility: FacilityId,
     id: Option<StatementId>,
     event: &Event,
+    sure: bool,
 ) -> Result<Standing, StoreError> {
     if let Some(id) = id
         && let Some(recorded) = fact::statement(store, facility, id).await?
@@ -39,7 +72,8 @@ pub async fn standing(
             Standing::Refused(Problem { field: ID, text })
         });
     }
-    Ok(against(store, facility, event).await?.map_or(Standing::New, Standing::Refused))
+    let problem = against(store, facility, event).await?.filter(|problem| problem.field != SURE || !sure);
+    Ok(problem.map_or(Standing::New, Standing::Refused))
 }
 
 /// Whether two events say the same, but for the instant: one that is repeated without an instant has a later one.
@@ -58,32 +92,52 @@ fn says_the_same(recorded: &Event, event: &Event) -> bool {
 
 async fn against(store: &Store, facility: FacilityId, event: &Event) -> Result<Option<Problem>, StoreError> {
     match event {
-        Event::TerminalRetired(event) => terminal(store, facility, event.terminal).await,
-        Event::ReaderRoleAssigned(event) => terminal(store, facility, event.terminal).await,
+        Event::TerminalRetired(event) => retired(store, facility, event.terminal).await,
+        Event::ReaderRoleAssigned(event) => reader(store, facility, event).await,
         Event::FacilityCodeChanged(event) => codes(store, facility, event).await,
         Event::FacilityRegistered(event) => free(store, facility, &event.codes, "code").await,
         Event::StatementWithdrawn(event) => statement(store, facility, event.statement).await,
-        Event::EntryWithdrawn(event) => {
-            let entry = fact::observed(store, facility, event.life, event.seq).await?;
-            let entered = entry.is_some_and(|entry| {
-                entry.recorded.event.speaker() == Speaker::Anyone && withdrawable(&entry.recorded.event)
-            });
-            Ok((!entered).then(|| {
-                let text = Text::fixed(
-                    "この施設の受付画面の入力ではありません。",
-                    "This is not an entry of this facility's desk page.",
-                );
-                Problem { field: "entry", text }
-            }))
-        }
+        Event::EntryWithdrawn(event) => entry(store, facility, event).await,
         _ => Ok(None),
     }
 }
 
-async fn terminal(store: &Store, facility: FacilityId, terminal: TerminalId) -> Result<Option<Problem>, StoreError> {
+async fn retired(store: &Store, facility: FacilityId, terminal: TerminalId) -> Result<Option<Problem>, StoreError> {
     let state = facilities::state(store, facility).await?;
-    let known: Vec<TerminalId> = state.iter().flat_map(Facility::terminals).collect();
-    Ok((!known.contains(&terminal)).then(|| {
+    Ok(foreign(state.as_ref(), terminal).or_else(|| {
+        let text = Text::fixed("すでに使用を終了した端末です。", "This terminal is retired already.");
+        state.is_some_and(|state| state.is_retired(terminal)).then_some(Problem { field: "terminal", text })
+    }))
+}
+
+async fn reader(
+    store: &Store,
+    facility: FacilityId,
+    ReaderRoleAssigned { terminal, reader, .. }: &ReaderRoleAssigned,
+) -> Result<Option<Problem>, StoreError> {
+    let state = facilities::state(store, facility).await?;
+    if let Some(problem) = foreign(state.as_ref(), *terminal) {
+        return Ok(Some(problem));
+    }
+    let known: Vec<_> = state.iter().flat_map(|state| state.readers(*terminal)).collect();
+    Ok((!known.contains(reader)).then(|| {
+        let all = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let text = if all.is_empty() {
+            Text::fixed("この端末はまだリーダーを検出していません。", "This terminal has observed no reader yet.")
+        } else {
+            Text::new(
+                format!("この端末のリーダーではありません（この端末のリーダー: {all}）。"),
+                format!("This is not a reader of this terminal; its readers are: {all}."),
+            )
+        };
+        Problem { field: "reader", text }
+    }))
+}
+
+/// The problem with a terminal that is not one of the facility's.
+fn foreign(state: Option<&Facility>, terminal: TerminalId) -> Option<Problem> {
+    let known: Vec<TerminalId> = state.into_iter().flat_map(Facility::terminals).collect();
+    (!known.contains(&terminal)).then(|| {
         if known.is_empty() {
             let text = Text::fixed("この施設には端末がありません。", "This facility has no terminal.");
             return Problem { field: "terminal", text };
@@ -94,7 +148,21 @@ async fn terminal(store: &Store, facility: FacilityId, terminal: TerminalId) -> 
             format!("This is not a terminal of this facility; its terminals are: {all}."),
         );
         Problem { field: "terminal", text }
-    }))
+    })
+}
+
+/// Whether an entry of the facility's desk page can be withdrawn.
+async fn entry(store: &Store, facility: FacilityId, event: &EntryWithdrawn) -> Result<Option<Problem>, StoreError> {
+    let found = fact::observed(store, facility, event.life, event.seq).await?.map(|stored| stored.recorded.event);
+    let entered = found.is_some_and(|event| event.speaker() == Speaker::Anyone && withdrawable(&event));
+    let text = if !entered {
+        Text::fixed("この施設の受付画面の入力ではありません。", "This is not an entry of this facility's desk page.")
+    } else if fact::is_entry_withdrawn(store, facility, event).await? {
+        Text::fixed("すでに取り消されています。", "It is already withdrawn.")
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Problem { field: "entry", text }))
 }
 
 async fn codes(
@@ -110,6 +178,22 @@ async fn codes(
             format!("{old} is not a current code of this facility."),
         );
         return Ok(Some(Problem { field: "old", text }));
+    }
+    if let Some(new) = new
+        && facilities::by_code(store, new).await? == Some(facility)
+    {
+        let text = Text::new(
+            format!("{new} はすでにこの施設のコードです。"),
+            format!("{new} is a code of this facility already."),
+        );
+        return Ok(Some(Problem { field: "new", text }));
+    }
+    if new.is_none() && facilities::codes(store, facility).await?.len() == 1 {
+        let text = Text::fixed(
+            "この施設の最後のコードです。廃止すると、リストのどの行とも照合されなくなります。",
+            "It is the facility's last code: without one, no row of the ministry's list is matched to it.",
+        );
+        return Ok(Some(Problem { field: SURE, text }));
     }
     free(store, facility, new.as_slice(), "new").await
 }

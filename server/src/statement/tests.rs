@@ -88,6 +88,18 @@ fn what_is_missing_or_wrong_is_named() {
         ("code", vec![], vec!["new"]),
         ("code", vec![("new", "13-1-99-9901-5")], vec![]),
         ("code", vec![("old", "4899999015")], vec!["old"]),
+        ("register", vec![("code", "1319999015")], vec!["name"]),
+        ("register", vec![("name", "さくら医院")], vec!["code"]),
+        ("register", vec![("code", " , "), ("name", "さくら医院")], vec!["code"]),
+        ("register", vec![("code", "1319999015,131999902"), ("name", "さくら医院")], vec!["code"]),
+        ("register", vec![("code", "13-1-99-9901-5、1319999023"), ("name", "さくら医院")], vec![]),
+        ("register", vec![("code", "1319999015"), ("name", "x"), ("prefecture", "99")], vec!["prefecture"]),
+        ("register", vec![("code", "1319999015"), ("name", "x"), ("moved_at", "2026-05-01")], vec!["moved_at"]),
+        (
+            "register",
+            vec![("code", "1319999015"), ("name", "x"), ("moved_at", "2026-03-01"), ("correction", "yes")],
+            vec!["correction"],
+        ),
         ("withdraw", vec![("statement", "7")], vec!["statement"]),
         ("entry-withdraw", vec![("entry", "00000000-0000-4000-8000-000000000001/0")], vec!["entry"]),
         ("entry-withdraw", vec![("entry", "00000000-0000-4000-8000-000000000001/7")], vec![]),
@@ -132,18 +144,6 @@ fn values_default_to_what_claims_least() {
     assert_eq!(event, Ok(Event::from(unknown)));
 }
 
-#[test]
-fn what_is_about_the_call_centre_is_stated_of_the_fleet() {
-    let facility = FacilityId(Uuid::from_u128(1));
-    let closure = |closes: &str| {
-        let fields = [("closes", closes), ("from", "2026-05-02"), ("to", "2026-05-07"), (BY, "a"), (WHY, "b")];
-        find("closure").unwrap().check(&typed(&fields), now(), &Calendar::bundled()).unwrap().event.unwrap()
-    };
-    assert_eq!(subject(Some(facility), &closure("call_centre")), FacilityId::FLEET);
-    assert_eq!(subject(None, &closure("clinics")), FacilityId::FLEET);
-    assert_eq!(subject(Some(facility), &closure("clinics")), facility);
-}
-
 proptest! {
     #[test]
     fn what_is_accepted_fits_the_log(
@@ -158,7 +158,8 @@ proptest! {
                 Input::Minute(_) => at.clone(),
                 Input::Radio(choices) => choices[usize::from(choice)].0.to_owned(),
                 Input::Select(choices) => choices()[usize::from(choice)].0.to_owned(),
-                Input::Line(_) => why.clone(),
+                Input::Line(_) | Input::Required(_) => why.clone(),
+                Input::Codes => if choice { "1319999015、13-1-99-9902-3".to_owned() } else { word.clone() },
                 Input::Tick => word.clone(),
                 Input::Given(example, _) => if choice { (*example).to_owned() } else { word.clone() },
             };

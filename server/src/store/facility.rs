@@ -172,6 +172,13 @@ pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, St
     Ok(row.map(|row| FacilityId(row.get(0))))
 }
 
+/// The codes that a facility has now.
+pub async fn codes(store: &Store, facility: FacilityId) -> Result<Vec<String>, StoreError> {
+    let query = "SELECT code FROM facility_code WHERE facility_id = $1 ORDER BY code";
+    let rows = store.client().await?.query(query, &[&facility.0]).await.context("read a facility's codes")?;
+    Ok(rows.into_iter().map(|row| row.get(0)).collect())
+}
+
 /// A facility with its code and name.
 #[derive(Clone, Debug)]
 pub struct FacilityName {

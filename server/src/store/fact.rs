@@ -7,7 +7,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
-use yomitori_proto::event::{Observed, Origin, Recorded};
+use yomitori_proto::event::{EntryWithdrawn, Event, Observed, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, StatementId, TerminalId};
 
 use super::{QueryContext as _, Store, StoreError};
@@ -158,6 +158,16 @@ pub async fn is_withdrawn(store: &Store, facility: FacilityId, id: StatementId) 
     let client = store.client().await?;
     let row = client.query_one(query, &[&facility.0, &id.to_string()]).await;
     Ok(row.context("look up a withdrawal")?.get(0))
+}
+
+/// Whether an entry of a desk page is withdrawn.
+pub async fn is_entry_withdrawn(
+    store: &Store,
+    facility: FacilityId,
+    entry: &EntryWithdrawn,
+) -> Result<bool, StoreError> {
+    let withdrawn = of_kinds(store, facility, &["entry_withdrawn"]).await?;
+    Ok(withdrawn.iter().any(|fact| matches!(&fact.recorded.event, Event::EntryWithdrawn(event) if event == entry)))
 }
 
 /// The columns that [`stored`] reads, in its order.

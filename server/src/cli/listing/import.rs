@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::FacilityCodeChanged;
 
-use super::super::output::{note, say, warn};
+use super::super::output::{counted, facilities, note, say, warn};
 use super::super::progress::ProgressMeter;
 use super::super::statement::Attribution;
 use super::super::{Context, UsageError};
@@ -51,14 +51,14 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         read.context("failed to read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
     let (entries, directory) = (Arc::new(entries), Arc::new(directory?));
     note(&format!(
-        "{} 行を読みました（形式 {mapping}） / read {} rows in the format `{mapping}`, for {} facilities",
+        "{} 行を読みました（形式 {mapping}） / read {} in the format `{mapping}`, for {}",
         entries.entries.len(),
-        entries.entries.len(),
-        directory.facilities.len()
+        counted(entries.entries.len(), "row", "rows"),
+        facilities(directory.facilities.len())
     ));
     if entries.inferred > 0 {
         let inferred = entries.inferred;
-        warn(&format!("the kind of {inferred} facilities was inferred from the check digit, as the file lacks it"));
+        warn(&format!("the kind of {} was inferred from the check digit, as the file lacks it", facilities(inferred)));
     }
     let stated = speaker.stated("listing import")?;
     let taken = snapshot_import(context).import(&identity, &mapping, &stated, &entries, &directory, progress()).await?;

@@ -32,7 +32,9 @@ impl Axis {
         Self::Freshness,
     ];
 
-    const fn column(self) -> &'static str {
+    /// The name of the column, which is the key of the axis.
+    #[must_use]
+    pub const fn column(self) -> &'static str {
         match self {
             Self::Eligible => "eligible",
             Self::Evidence => "evidence",

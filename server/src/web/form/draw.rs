@@ -7,7 +7,7 @@ use yomitori_facility::Text;
 
 use super::Entered;
 use super::entered::BACK;
-use crate::statement::{BY, BY_LIMIT, Field, ID, Input, Moment, SURE, Statement, WHY, WHY_LIMIT};
+use crate::statement::{BY, BY_LIMIT, CODES_LIMIT, Field, ID, Input, Moment, SURE, Statement, WHY, WHY_LIMIT};
 use crate::web::http::lang::Lang;
 use crate::web::page::text;
 use crate::web::page::when;
@@ -64,20 +64,15 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
     let typed = entered.typed(name);
     let hint = field.hint.as_ref();
     match &field.input {
-        Input::Line(limit) => {
-            let (label, required) = (&field.label, false);
-            written(
-                lang,
-                entered,
-                FormRow { name, label, hint, limit: *limit, initial: "", required, autocomplete: "off" },
-            )
-        }
+        Input::Line(limit) => written(lang, entered, FormRow::of(field, *limit, false)),
+        Input::Required(limit) => written(lang, entered, FormRow::of(field, *limit, true)),
+        Input::Codes => written(lang, entered, FormRow::of(field, CODES_LIMIT, true)),
         Input::Minute(moment) => {
-            let required = *moment != Moment::Optional;
+            let required = !matches!(moment, Moment::Optional | Moment::OptionalPast);
             let local = match moment {
                 Moment::Past => when::control_value(*now),
                 Moment::Ahead => when::control_value(next.unwrap_or(*now)),
-                Moment::Any | Moment::Optional => String::new(),
+                Moment::Any | Moment::Optional | Moment::OptionalPast => String::new(),
             };
             around(
                 lang,
@@ -119,12 +114,26 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
                 }
             },
         ),
-        Input::Given(..) => html! {
-            p.given {
-                (lang.both(&field.label)) ": " code { (typed.unwrap_or("—")) }
-                input type="hidden" name=(name) value=(typed.unwrap_or_default());
-                " " (beside(lang, entered, name, hint))
-            }
+        // A form that a link opened shows what the link names; opened by itself, it asks for it.
+        Input::Given(example, _) => match typed.filter(|_| entered.mistake(name).is_none()) {
+            Some(typed) => html! {
+                p.given {
+                    (lang.both(&field.label)) ": " code { (typed) }
+                    input type="hidden" name=(name) value=(typed);
+                    " " (beside(lang, entered, name, hint))
+                }
+            },
+            None => around(
+                lang,
+                entered,
+                name,
+                &field.label,
+                hint,
+                html! {
+                    input id=(name) type="text" name=(name) value=(typed.unwrap_or_default()) placeholder=(example) required
+                        autocomplete="off" aria-invalid=[wrong(entered, name)] aria-describedby=(described(name));
+                },
+            ),
         },
         Input::Tick => html! {
             div.field {
@@ -144,6 +153,13 @@ struct FormRow<'a> {
     initial: &'a str,
     required: bool,
     autocomplete: &'static str,
+}
+
+impl<'a> FormRow<'a> {
+    const fn of(field: &'a Field, limit: usize, required: bool) -> Self {
+        let Field { name, label, hint, .. } = field;
+        Self { name, label, hint: hint.as_ref(), limit, initial: "", required, autocomplete: "off" }
+    }
 }
 
 fn written(lang: Lang, entered: &Entered, line: FormRow<'_>) -> Markup {

@@ -74,6 +74,7 @@ pub(in crate::web) async fn show(
         (sections::axes(lang, &status))
         div #devices data-region { (sections::terminals(lang, &path, &status, &completeness, as_of.now)) }
         div #steps data-region { (sections::steps(lang, &path, &status)) }
+        (sections::statements(lang, &path, &detail.line, &detail.codes))
         (past::draw(lang, &path, &detail.line, then.as_ref()))
         (timeline::draw(lang, &path, &given, &asked, &entries, &status.readers, as_of.now))
     };

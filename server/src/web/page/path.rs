@@ -11,6 +11,9 @@ use crate::web::http::error::Failure;
 /// The path of the blocked facilities.
 pub(in crate::web) const PARKED: &str = "/parked";
 
+/// The path of the rules and of the statements about all facilities.
+pub(in crate::web) const RULES: &str = "/rules";
+
 /// A facility that a path names.
 pub(in crate::web) struct FacilityPath {
     pub(in crate::web) facility: FacilityId,

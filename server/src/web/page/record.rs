@@ -1,4 +1,5 @@
-//! `/facilities/{code}/record/{key}`: a form by which a person states something about a facility.
+//! `/facilities/{code}/record/{key}` and `/record/{key}`: a form by which a person states something about a facility, or
+//! about all of them.
 //!
 //! An accepted form is answered by a redirect, so that a reload sends nothing again. A rejected form comes back as
 //! typed, with the reason beside each field. It works without a script.
@@ -17,7 +18,7 @@ use yomitori_proto::id::FacilityId;
 use crate::clock;
 use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::statement::known::{self, Standing};
-use crate::statement::{self, Statement, ValidStatement, subject};
+use crate::statement::{self, Statement, Subject, ValidStatement};
 use crate::store::StoreError;
 use crate::store::fleet::{self, Axis, Detail};
 use crate::telemetry;
@@ -28,7 +29,7 @@ use crate::web::http::lang::Lang;
 use crate::web::http::query::QueryParameters;
 use crate::web::http::who;
 use crate::web::page::call_centre;
-use crate::web::page::path::{FacilityPath, facility_path};
+use crate::web::page::path::{FacilityPath, RULES, facility_path};
 use crate::web::page::text;
 use crate::web::page::word;
 
@@ -41,18 +42,19 @@ pub(in crate::web) async fn show(
     Path((code, key)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let statement = statement::find(&key).ok_or(Failure::NoPage)?;
-    let known = names(statement);
-    let given = QueryParameters::read(query.as_deref(), &known)?;
-    let typed: BTreeMap<String, String> =
-        known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
-    let FacilityPath { facility, written } = facility_path(&web.store, &code).await?;
-    let detail = fleet::detail(&web.store, facility).await?.ok_or(Failure::Unwatched { asked: written.clone() })?;
-    let who = who::of(&headers);
-    let entered = Entered::prefilled(typed);
-    let calendar = shown_calendar(&web, statement).await?;
-    let form = page(lang, statement, &written, &detail, who.as_deref(), &entered, calendar);
-    Ok(form.draw(&web, &uri, &entered, head(lang, statement, &written, &detail)).await?)
+    draw(&web, lang, &uri, &headers, Form::of_facility(&web, &code, &key).await?, query.as_deref()).await
+}
+
+/// `GET /record/{key}`, of all facilities or of one that the form names.
+pub(in crate::web) async fn show_of_all(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    uri: Uri,
+    headers: HeaderMap,
+    Path(key): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
+    draw(&web, lang, &uri, &headers, Form::of_all(&key)?, query.as_deref()).await
 }
 
 /// `POST /facilities/{code}/record/{key}`.
@@ -62,44 +64,168 @@ pub(in crate::web) async fn state(
     Path((code, key)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let statement = statement::find(&key).ok_or(Failure::NoPage)?;
-    let FacilityPath { facility, written } = facility_path(&web.store, &code).await?;
-    let detail = fleet::detail(&web.store, facility).await?.ok_or(Failure::Unwatched { asked: written.clone() })?;
+    let form = Form::of_facility(&web, &code, &key).await?;
+    submit(&web, lang, form, request).await
+}
+
+/// `POST /record/{key}`.
+pub(in crate::web) async fn state_of_all(
+    State(web): State<Web>,
+    Extension(lang): Extension<Lang>,
+    Path(key): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let form = Form::of_all(&key)?;
+    submit(&web, lang, form, request).await
+}
+
+/// A statement and the facility whose page has its form.
+struct Form {
+    statement: &'static Statement,
+    about: Option<About>,
+}
+
+struct About {
+    facility: FacilityId,
+    /// The canonical form of the path.
+    written: String,
+    detail: Detail,
+}
+
+impl Form {
+    async fn of_facility(web: &Web, code: &str, key: &str) -> Result<Self, Failure> {
+        let statement = statement::find(key).filter(|statement| statement.about != Subject::Registered);
+        let statement = statement.ok_or(Failure::NoPage)?;
+        let FacilityPath { facility, written } = facility_path(&web.store, code).await?;
+        let detail = fleet::detail(&web.store, facility).await?;
+        let detail = detail.ok_or(Failure::Unwatched { asked: written.clone() })?;
+        Ok(Self { statement, about: Some(About { facility, written, detail }) })
+    }
+
+    fn of_all(key: &str) -> Result<Self, Failure> {
+        let all = [Subject::FacilityOrFleet, Subject::Registered];
+        let statement = statement::find(key).filter(|statement| all.contains(&statement.about));
+        Ok(Self { statement: statement.ok_or(Failure::NoPage)?, about: None })
+    }
+
+    /// The path of the page that the form belongs to.
+    fn origin(&self) -> String {
+        self.about.as_ref().map_or_else(|| RULES.to_owned(), |about| format!("/facilities/{}", about.written))
+    }
+
+    /// The page that linked to the form.
+    fn back(&self, entered: &Entered) -> String {
+        if entered.back() == "calls" { "/calls".to_owned() } else { self.origin() }
+    }
+
+    /// The page that shows what a recorded form says.
+    fn next(&self, entered: &Entered, facility: FacilityId, outcome: StatementOutcome) -> String {
+        // A facility that is not folded yet has no page.
+        let registered = self.statement.about == Subject::Registered && outcome == StatementOutcome::Shown;
+        if registered { format!("/facilities/{facility}") } else { self.back(entered) }
+    }
+
+    fn page<'a>(
+        &self,
+        lang: Lang,
+        who: Option<&'a str>,
+        entered: &Entered,
+        calendar: Option<Calendar>,
+    ) -> FormPage<'a> {
+        let statement = self.statement;
+        let title = lang.one(&statement.title);
+        let (title, action) = match &self.about {
+            Some(About { written, detail, .. }) => {
+                (format!("{title} · {}", detail.line.name), format!("/facilities/{written}/record/{}", statement.key))
+            }
+            None => (title.to_owned(), format!("/record/{}", statement.key)),
+        };
+        FormPage { lang, statement, title, action, cancel: self.back(entered), who, calendar, trouble: None }
+    }
+
+    /// Draws the facility of the form and its status.
+    fn head(&self, lang: Lang) -> Markup {
+        let title = &self.statement.title;
+        html! {
+            nav.trail aria-label=(lang.one(&text::NAVIGATION)) {
+                @match &self.about {
+                    Some(about) => a href=(self.origin()) lang="ja" { "← " (about.detail.line.name) },
+                    None => a href=(RULES) { "← " (lang.one(&text::RULES_TITLE)) },
+                }
+            }
+            div.who {
+                h1 { (lang.both(title)) }
+                @if let Some(About { detail: Detail { line, .. }, .. }) = &self.about {
+                    p.sub {
+                        span lang="ja" { (line.name) } " " code { (line.code.as_deref().unwrap_or_default()) } " "
+                        (word::chip(lang, Axis::Intent, &line.intent)) " " (word::chip(lang, Axis::OptOut, &line.opt_out)) " "
+                        (word::chip(lang, Axis::Listing, &line.listing))
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn draw(
+    web: &Web,
+    lang: Lang,
+    uri: &Uri,
+    headers: &HeaderMap,
+    form: Form,
+    query: Option<&str>,
+) -> Result<Markup, Failure> {
+    let known = names(form.statement);
+    let given = QueryParameters::read(query, &known)?;
+    let typed: BTreeMap<String, String> =
+        known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
+    let who = who::of(headers);
+    let entered = Entered::prefilled(typed);
+    let calendar = shown_calendar(web, form.statement).await?;
+    Ok(form.page(lang, who.as_deref(), &entered, calendar).draw(web, uri, &entered, form.head(lang)).await?)
+}
+
+async fn submit(web: &Web, lang: Lang, form: Form, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    let mut entered = form::read(&parts, body, &names(statement)).await?;
+    let mut entered = form::read(&parts, body, &names(form.statement)).await?;
     let who = who::of(&parts.headers);
-    let calendar = shown_calendar(&web, statement).await?;
-    let form = page(lang, statement, &written, &detail, who.as_deref(), &entered, calendar.clone());
-    let head = head(lang, statement, &written, &detail);
+    let calendar = shown_calendar(web, form.statement).await?;
+    let page = form.page(lang, who.as_deref(), &entered, calendar.clone());
+    let head = form.head(lang);
 
     let calendar = calendar.unwrap_or_else(Calendar::bundled);
-    let Some(checked) = entered.checked(statement, clock::now(), &calendar) else {
+    let Some(checked) = entered.checked(form.statement, clock::now(), &calendar) else {
         let refusal = (StatusCode::UNPROCESSABLE_ENTITY, refused(&entered));
-        return form.refuse(&web, &parts.uri, &entered, head, refusal).await;
+        return page.refuse(web, &parts.uri, &entered, head, refusal).await;
     };
     let event = checked.event.clone().ok_or(Failure::NoPage)?;
-    let facility = subject(Some(facility), &event);
-    match known::standing(&web.store, facility, checked.stated.id, &event).await? {
-        Standing::New => {}
-        Standing::Recorded => {
-            return Ok(recorded(&back(&entered, &written), &checked.stated.by, StatementOutcome::Shown));
+    let named = form.about.as_ref().map(|about| about.facility);
+    let standing = match known::subject(&web.store, named, &event).await? {
+        Ok(facility) => {
+            let standing = known::standing(&web.store, facility, checked.stated.id, &event, checked.sure).await?;
+            (facility, standing)
         }
-        Standing::Refused(problem) => {
+        Err(problem) => (FacilityId::FLEET, Standing::Refused(problem)),
+    };
+    let done = |facility, outcome| recorded(&form.next(&entered, facility, outcome), &checked.stated.by, outcome);
+    match standing {
+        (_, Standing::Refused(problem)) => {
             // No field of the form shows the problem with its identifier.
             let about_form = (problem.field == statement::ID).then(|| problem.text.clone());
             entered.refuse(problem);
             let refusal = (StatusCode::UNPROCESSABLE_ENTITY, about_form.unwrap_or_else(|| refused(&entered)));
-            return form.refuse(&web, &parts.uri, &entered, head, refusal).await;
+            page.refuse(web, &parts.uri, &entered, head, refusal).await
         }
-    }
-    match record(&web, facility, &checked, event).await {
-        Ok(outcome) => Ok(recorded(&back(&entered, &written), &checked.stated.by, outcome)),
-        Err(StatementError::Invalid(error)) => Err(Failure::Form(Text::new(error.to_string(), error.to_string()))),
-        Err(StatementError::Append(error)) => {
-            telemetry::append_failed(&error);
-            let refusal = (StatusCode::SERVICE_UNAVAILABLE, text::NOT_TAKEN.clone());
-            form.refuse(&web, &parts.uri, &entered, head, refusal).await
-        }
+        (facility, Standing::Recorded) => Ok(done(facility, StatementOutcome::Shown)),
+        (facility, Standing::New) => match record(web, facility, &checked, event).await {
+            Ok(outcome) => Ok(done(facility, outcome)),
+            Err(StatementError::Invalid(error)) => Err(Failure::Form(Text::new(error.to_string(), error.to_string()))),
+            Err(StatementError::Append(error)) => {
+                telemetry::append_failed(&error);
+                let refusal = (StatusCode::SERVICE_UNAVAILABLE, text::NOT_TAKEN.clone());
+                page.refuse(web, &parts.uri, &entered, head, refusal).await
+            }
+        },
     }
 }
 
@@ -121,46 +247,4 @@ async fn record(
 /// The calendar by which a call is checked, and whose hours the form shows.
 async fn shown_calendar(web: &Web, statement: &Statement) -> Result<Option<Calendar>, StoreError> {
     Ok(if statement.telephones { Some(call_centre::calendar(&web.store).await?) } else { None })
-}
-
-/// The page that linked to the form.
-fn back(entered: &Entered, written: &str) -> String {
-    if entered.back() == "calls" { "/calls".to_owned() } else { format!("/facilities/{written}") }
-}
-
-fn page<'a>(
-    lang: Lang,
-    statement: &'static Statement,
-    written: &str,
-    detail: &Detail,
-    who: Option<&'a str>,
-    entered: &Entered,
-    calendar: Option<Calendar>,
-) -> FormPage<'a> {
-    FormPage {
-        lang,
-        statement,
-        title: format!("{} · {}", lang.one(&statement.title), detail.line.name),
-        action: format!("/facilities/{written}/record/{}", statement.key),
-        cancel: back(entered, written),
-        who,
-        calendar,
-        trouble: None,
-    }
-}
-
-/// Draws the facility of the form and its status.
-fn head(lang: Lang, statement: &Statement, written: &str, detail: &Detail) -> Markup {
-    let line = &detail.line;
-    html! {
-        nav.trail aria-label=(lang.one(&text::NAVIGATION)) { a href={ "/facilities/" (written) } lang="ja" { "← " (line.name) } }
-        div.who {
-            h1 { (lang.both(&statement.title)) }
-            p.sub {
-                span lang="ja" { (line.name) } " " code { (line.code.as_deref().unwrap_or_default()) } " "
-                (word::chip(lang, Axis::Intent, &line.intent)) " " (word::chip(lang, Axis::OptOut, &line.opt_out)) " "
-                (word::chip(lang, Axis::Listing, &line.listing))
-            }
-        }
-    }
 }

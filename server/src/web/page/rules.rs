@@ -9,17 +9,18 @@ use yomitori_facility::Word as _;
 use yomitori_proto::id::FacilityId;
 
 use super::facility::timeline;
+use crate::statement::{self, Subject};
 use crate::store::{fleet, policy};
 use crate::web::Web;
+use crate::web::form::{RECORDED, outcome};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
 use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
 use crate::web::page::layout::{self, Page};
+use crate::web::page::path::RULES;
 use crate::web::page::text;
 use crate::web::page::when;
-
-const PATH: &str = "/rules";
 
 /// `/rules`.
 pub(in crate::web) async fn show(
@@ -28,7 +29,9 @@ pub(in crate::web) async fn show(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = QueryParameters::read(query.as_deref(), &["before"])?;
+    let given = QueryParameters::read(query.as_deref(), &["before", RECORDED])?;
+    let outcome = outcome(lang, &given)?;
+    let given = given.without(RECORDED);
     let asked = timeline::Asked::read(&given)?;
     let store = &web.store;
     let (progress, policy, entries) = tokio::try_join!(
@@ -40,6 +43,7 @@ pub(in crate::web) async fn show(
     let set = policy.rules.at(as_of.now);
     let (first, last) = (set.correlation_from.num_seconds(), set.correlation_to.num_seconds());
     let main = html! {
+        (outcome)
         h1 { (lang.both(&text::RULES_TITLE)) }
         dl #rules.verdict data-region {
             div { dt { (lang.both(&text::RULES_VERSION)) } dd.big { (policy.rules.version()) } }
@@ -48,9 +52,14 @@ pub(in crate::web) async fn show(
             div { dt { (lang.both(&text::CORRELATION_WINDOW)) } dd { (first) " – " (last) " s" } }
         }
         p.sub { (lang.both(&text::RULES_BY_COMMAND)) }
+        p.acts {
+            @for act in statement::all().filter(|act| act.about != Subject::Facility && act.needs_no_link()) {
+                a.button href={ "/record/" (act.key) } { (lang.one(&act.title)) } " "
+            }
+        }
         section.timeline aria-labelledby="timeline-title" {
             h2 #timeline-title { (lang.both(&text::SAID_OF_ALL)) }
-            (timeline::list(lang, PATH, &given, &asked, &entries, &[], as_of.now))
+            (timeline::list(lang, RULES, &given, &asked, &entries, &[], as_of.now))
         }
     };
     let here = layout::here(&uri);

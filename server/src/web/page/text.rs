@@ -35,7 +35,7 @@ texts! {
     CHOOSE: "選んでください", "choose";
     CHANGE: "変更", "change";
     RECORD: "記録する", "Record";
-    MEANT: "この日時で正しい", "This date and time are correct";
+    MEANT: "確かめました。この内容で記録する", "I have checked this: record it as it is";
     WITHDRAW: "取り消す", "Withdraw";
     WITHDRAWN: "取り消し済み", "Withdrawn";
     CANCEL: "やめる", "Cancel";
@@ -52,8 +52,8 @@ texts! {
     COUNTS_SINCE: "読み取りを数える始まり", "Reads count since";
     LEVEL_THAT_SUFFICES: "対象と判断する根拠", "Sufficient evidence";
     CORRELATION_WINDOW: "タップから結果まで", "Longest time from tap to result";
-    RULES_BY_COMMAND: "変更は yomitori-server rules と closure で行い、だれが・いつ・なぜを残します。",
-        "Change them with `yomitori-server rules` and `closure`, which record who, when and why.";
+    RULES_BY_COMMAND: "ルールの変更は yomitori-server rules で行い、だれが・いつ・なぜを残します。",
+        "Change the rules with `yomitori-server rules`, which records who, when and why.";
     SAID_OF_ALL: "全施設についての記録", "Statements about all facilities";
     CALLS: "電話", "Calls";
     CALLS_TITLE: "電話の予定と状況", "Calls to make, and their results";

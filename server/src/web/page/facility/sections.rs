@@ -9,9 +9,9 @@ use yomitori_proto::id::TerminalId;
 use yomitori_proto::vocabulary::Way;
 
 use super::completeness;
-use crate::statement;
+use crate::statement::{self, Subject};
 use crate::store::completeness::Completeness;
-use crate::store::fleet::{self};
+use crate::store::fleet::{self, StatusRow};
 use crate::web::http::lang::Lang;
 use crate::web::page::text;
 use crate::web::page::when;
@@ -181,6 +181,9 @@ fn terminal(
                     div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::minute(at))) } }
                 }
                 (completeness::line(lang, &lives, now))
+                @if one.retired_at.is_none() && let Some(act) = statement::find("retire") {
+                    div { dt { (lang.both(&act.title)) } dd { a href={ (path) "/record/retire?terminal=" (one.terminal) } { (lang.one(&text::RECORD_THIS)) } } }
+                }
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
                 div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way.unwrap_or_default()))) } }
                 div {
@@ -250,14 +253,34 @@ pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
                     }
                 }
             }
-            p.acts {
-                span { (lang.both(&text::MORE_TO_SAY)) ":" }
-                @for key in ["face-reader", "purchased", "reception", "restarted", "notice", "read"] {
-                    @if let Some(act) = statement::find(key) { " " a href={ (path) "/record/" (key) } { (lang.one(&act.title)) } }
+        }
+    }
+}
+
+/// A link to the form of each statement about the facility; those about a terminal or an entry are linked beside it.
+pub(super) fn statements(lang: Lang, path: &str, line: &StatusRow, codes: &[String]) -> Markup {
+    let of_facility = statement::all().filter(|act| act.about != Subject::Registered && act.needs_no_link());
+    html! {
+        section.statements aria-labelledby="statements-title" {
+            h2 #statements-title { (lang.both(&text::MORE_TO_SAY)) }
+            ul.choices {
+                @for act in of_facility { li { a href={ (path) "/record/" (act.key) } { (lang.one(&act.title)) } } }
+                @if let (Some(act), false) = (statement::find("register"), codes.is_empty()) {
+                    li { a href=(registration(line, codes)) { (lang.one(&act.title)) } }
                 }
             }
         }
     }
+}
+
+/// The form that registers the facility again, with its present values; the code by which it is shown comes first.
+fn registration(line: &StatusRow, codes: &[String]) -> String {
+    let first = line.code.iter();
+    let codes: Vec<&str> =
+        first.chain(codes.iter().filter(|code| Some(*code) != line.code.as_ref())).map(String::as_str).collect();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("code", &codes.join(",")).append_pair("name", &line.name);
+    format!("/record/register?{}", query.append_pair("prefecture", &line.prefecture).finish())
 }
 
 /// The form by which a person records that a step is done; terminals observe the other steps.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use maud::{Markup, html};
 use yomitori_facility::ReaderStatus;
 use yomitori_facility::{Text, Word as _, withdrawable};
-use yomitori_proto::event::{Event, Origin, Stated};
+use yomitori_proto::event::{EntryWithdrawn, Event, Observed, Origin, Recorded, Speaker, Stated};
 
 use super::entry_text::{self, CONNECTIONS, DEVICES, EntryText, PEOPLE, READS};
 use crate::store::fleet::{TimelineCursor, TimelineEntry};
@@ -111,20 +111,31 @@ pub(in crate::web) fn list(
     }
 }
 
-/// The link to withdraw a person's statement, or a note that it is withdrawn.
+/// The link to withdraw a person's statement or an entry of a desk page, or a note that it is withdrawn.
 fn withdrawal(lang: Lang, path: &str, entry: &TimelineEntry, entries: &[TimelineEntry]) -> Option<Markup> {
-    let Origin::Person(Stated { id: Some(id), .. }) = entry.recorded.origin else { return None };
-    let withdrawn = entries.iter().any(
-        |other| matches!(&other.recorded.event, Event::StatementWithdrawn(withdrawn) if withdrawn.statement == id),
-    );
-    // Statements about all facilities are withdrawn on the command line.
-    let can = path.starts_with("/facilities/") && withdrawable(&entry.recorded.event);
-    can.then(|| {
-        html! {
-            p.withdraw {
-                @if withdrawn { strong { (lang.both(&text::WITHDRAWN)) } }
-                @else { a href={ (path) "/record/withdraw?statement=" (id) } { (lang.one(&text::WITHDRAW)) } }
-            }
+    let Recorded { origin, event, .. } = &entry.recorded;
+    if !withdrawable(event) {
+        return None;
+    }
+    let later = |withdraws: &dyn Fn(&Event) -> bool| entries.iter().any(|other| withdraws(&other.recorded.event));
+    let (withdrawn, form) = match origin {
+        Origin::Person(Stated { id: Some(id), .. }) => {
+            let withdraws = |event: &Event| matches!(event, Event::StatementWithdrawn(event) if event.statement == *id);
+            (later(&withdraws), format!("withdraw?statement={id}"))
+        }
+        Origin::Terminal(Observed { life, seq, .. }) if event.speaker() == Speaker::Anyone => {
+            let entry = EntryWithdrawn { life: *life, seq: *seq };
+            let withdraws = |event: &Event| matches!(event, Event::EntryWithdrawn(event) if *event == entry);
+            (later(&withdraws), format!("entry-withdraw?entry={life}/{seq}"))
+        }
+        Origin::Person(_) | Origin::Terminal(_) | Origin::Server { .. } | Origin::List { .. } => return None,
+    };
+    // Statements about all facilities have forms of their own.
+    let forms = if path.starts_with("/facilities/") { path } else { "" };
+    Some(html! {
+        p.withdraw {
+            @if withdrawn { strong { (lang.both(&text::WITHDRAWN)) } }
+            @else { a href={ (forms) "/record/" (form) } { (lang.one(&text::WITHDRAW)) } }
         }
     })
 }

@@ -1,0 +1,161 @@
+//! Records a statement, and prints the facility and what now holds.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use yomitori_facility::withdrawable;
+use yomitori_proto::event::{Event, Stated};
+use yomitori_proto::id::{FacilityId, StatementId};
+
+use crate::cli::output::say;
+use crate::cli::{Context, UsageError};
+use crate::clock;
+use crate::ingest::operator::{StatementError, StatementOutcome};
+use crate::statement::known::{self, Standing};
+use crate::statement::{self, BY, ID, Problem, SURE, WHY};
+use crate::store::fleet::{self, Axis};
+
+/// Lists every problem with its option.
+pub(super) fn refused(problems: &[Problem]) -> UsageError {
+    let lines = problems.iter().map(|Problem { field, text }| {
+        let advice = if *field == SURE { " (--sure / 確かめた場合は --sure)" } else { "" };
+        format!("--{}: {} / {}{advice}", field.replace('_', "-"), text.ja, text.en)
+    });
+    UsageError(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The recorded statement and the resulting status.
+#[derive(Serialize)]
+struct RecordedDocument<'a> {
+    statement: Option<StatementId>,
+    facility: FacilityId,
+    name: Option<String>,
+    code: Option<String>,
+    /// Whether `now` includes the statement already.
+    shown: bool,
+    /// Absent for the fleet, and until the facility's first fact is folded.
+    now: Option<Now<'a>>,
+}
+
+/// What holds now: the codes, and the word of each axis.
+#[derive(Serialize)]
+struct Now<'a> {
+    codes: &'a [String],
+    #[serde(flatten)]
+    axes: BTreeMap<&'static str, Value>,
+}
+
+/// Every axis of a status.
+fn axes(status: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
+    Axis::ALL.iter().map(|axis| axis.column()).filter_map(|axis| Some((axis, status.get(axis)?)))
+}
+
+/// Records an event about a facility or the fleet, and prints the facility and its status.
+pub(in crate::cli) async fn state(
+    context: &Context,
+    facility: FacilityId,
+    stated: Stated,
+    event: Event,
+    sure: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let statement = stated.id;
+    let can_withdraw = withdrawable(&event);
+    let again = match known::standing(&context.store, facility, statement, &event, sure).await? {
+        Standing::New => false,
+        Standing::Recorded => true,
+        Standing::Refused(problem) => return Err(refused(&[problem]).into()),
+    };
+    let shown = again || record(context, facility, stated, event).await? == StatementOutcome::Shown;
+    let detail = fleet::detail(&context.store, facility).await?;
+    let name = detail.as_ref().map(|detail| detail.line.name.clone());
+    let code = detail.as_ref().and_then(|detail| detail.line.code.clone());
+    if json {
+        let now = detail.as_ref().map(|detail| Now {
+            codes: &detail.codes,
+            axes: axes(&detail.status).map(|(axis, value)| (axis, value["key"].clone())).collect(),
+        });
+        let recorded = RecordedDocument { statement, facility, name, code, shown, now };
+        say(&serde_json::to_string_pretty(&recorded).context("failed to write JSON")?);
+        return Ok(());
+    }
+    let code = code.unwrap_or_else(|| facility.to_string());
+    let (whom, of) = if facility == FacilityId::FLEET {
+        ("全施設 / all facilities".to_owned(), String::new())
+    } else {
+        (format!("{} {code}", name.unwrap_or_default()), format!(" --facility {code}"))
+    };
+    let done = if again {
+        "すでに記録されています / recorded already"
+    } else if shown {
+        "記録しました / recorded"
+    } else {
+        "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
+    };
+    say(&format!("{}: {done}", whom.trim()));
+    if let Some(detail) = &detail {
+        say("  現在 / now:");
+        for (axis, value) in axes(&detail.status) {
+            let label = |lang: &str| value["label"][lang].as_str().unwrap_or("—").to_owned();
+            say(&format!("    {axis:<10} {} / {}", label("ja"), label("en")));
+        }
+        say(&format!("    {:<10} {}", "codes", detail.codes.join(" ")));
+    }
+    if let Some(id) = statement.filter(|_| can_withdraw) {
+        say(&format!(
+            "  取り消すには / to withdraw it: yomitori-server statement withdraw --statement {id}{of} --why REASON"
+        ));
+    }
+    Ok(())
+}
+
+/// Records an event, and waits until it is shown.
+async fn record(
+    context: &Context,
+    facility: FacilityId,
+    stated: Stated,
+    event: Event,
+) -> anyhow::Result<StatementOutcome> {
+    let id = stated.id.map(|id| id.to_string()).unwrap_or_default();
+    match context.operator.record(facility, stated, event).await {
+        Ok(position) => Ok(context.operator.wait_until_projected(position).await?),
+        Err(error @ StatementError::Invalid(_)) => Err(error.into()),
+        Err(error) => Err(anyhow::Error::new(error).context(format!(
+            "failed to record. 記録できたか分かりません / it may or may not have been recorded: run it again with --id {id}"
+        ))),
+    }
+}
+
+/// The arguments for who states something and why.
+#[derive(Args)]
+pub(in crate::cli) struct Attribution {
+    /// Who states it; the default is the user who is logged in.
+    #[arg(long)]
+    by: Option<String>,
+    /// The reason, in a few words.
+    #[arg(long)]
+    why: Option<String>,
+    /// An identifier; a statement of a facility repeated with it counts once.
+    #[arg(long)]
+    id: Option<String>,
+}
+
+impl Attribution {
+    /// A statement made now; `why` is the default reason.
+    pub(in crate::cli) fn stated(self, why: &str) -> Result<Stated, UsageError> {
+        let Self { by, why: reason, id } = self;
+        let reason = reason.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
+        let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, reason), (ID, id)];
+        let typed = typed.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
+        statement::stated(&typed, clock::now()).map_err(|problems| refused(&problems))
+    }
+}
+
+/// The user who is logged in.
+pub(super) fn logged_in() -> String {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).ok();
+    user.filter(|user| !user.is_empty()).unwrap_or_else(|| "console".to_owned())
+}
