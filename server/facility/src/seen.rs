@@ -120,9 +120,6 @@ impl Lives {
     /// are not missing here. A number that was used there is another observation, and says nothing.
     pub(crate) fn continues(&mut self, observed: &Observed, former: (u64, DateTime<Utc>)) {
         let (to, at) = former;
-        if self.knows(observed.life) || observed.seq.0 <= to {
-            return;
-        }
         if let Some(index) = self.begin(observed.life, observed.observed_at) {
             self.lives[index].runs.push(Run { from: 1, to, began_at: at, at });
         }

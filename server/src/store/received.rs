@@ -13,6 +13,7 @@ use yomitori_proto::event::{Event, Observed, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 
 use super::completeness::Hole;
+use super::fact::StoredFact;
 use super::{QueryContext as _, StoreError, fact};
 
 /// What has arrived of one life of a terminal. All instants of observations are by the terminal's clock.
@@ -190,6 +191,34 @@ pub async fn write(
     Ok(())
 }
 
+/// What a life goes on with if `first` is its first observation under the present identifier of its terminal.
+async fn former(
+    transaction: &Transaction<'_>,
+    first: &StoredFact,
+    observed: &Observed,
+) -> Result<Option<ReceivedLife>, StoreError> {
+    let query = "SELECT seq, observed_at FROM fact WHERE facility_id = $1 AND life = $2 AND terminal_id <> $3 \
+                 AND (partition, log_offset, index_in_record) < ($4, $5, $6) ORDER BY seq DESC, observed_at DESC LIMIT 1";
+    let (facility, position) = (first.recorded.facility.0, first.position);
+    let row = transaction
+        .query_opt(
+            query,
+            &[
+                &facility,
+                &observed.life.0,
+                &observed.terminal.0,
+                &position.partition,
+                &position.offset,
+                &first.index_in_record,
+            ],
+        )
+        .await
+        .context("read what a terminal sent under its former identifier")?;
+    let former = row.map(|row| (Seq(row.get::<_, i64>(0).cast_unsigned()), row.get(1)));
+    let former = former.filter(|(seq, _)| observed.seq > *seq);
+    Ok(former.map(|(seq, at)| ReceivedLife::continued(&first.recorded, seq, at)))
+}
+
 /// Computes these lives of a facility again from their facts, of which some were removed.
 ///
 /// # Errors
@@ -215,6 +244,9 @@ pub async fn recount(
         while let Some(row) = rows.try_next().await.context(context)? {
             let stored = fact::stored_fact(&row)?;
             let Some(observed) = stored.recorded.observed() else { continue };
+            if received.is_none() {
+                received = former(transaction, &stored, observed).await?;
+            }
             if received.as_ref().is_none_or(|before: &ReceivedLife| observed.seq > before.seq) {
                 let (after, found) = ReceivedLife::after(received.as_ref(), &stored.recorded, observed);
                 received = Some(after);
