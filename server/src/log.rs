@@ -1,6 +1,7 @@
 //! The log: the single order of all facts. It is Kafka; nothing else here keeps history.
 
 pub mod identity;
+pub mod installation;
 pub mod kafka;
 pub mod topic;
 

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use yomitori_proto::id::Instance;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::identity::Authority;
 use crate::identity::server::ServerCertificate;
 use crate::ingest::admission::{Admission, AdmissionLimits};
@@ -23,9 +23,10 @@ use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::U
 use crate::ingest::{
     enrol::EnrolService, limits, presence::Presence, tls, unconfirmed::Unconfirmed, uplink::UplinkService,
 };
+use crate::log::installation;
 use crate::log::kafka::Appender;
 use crate::projector;
-use crate::store::{Store, StoreError, authority};
+use crate::store::{Store, StoreError, authority, installation as installations};
 use crate::web::{self, PageStores};
 use crate::{clock, files, telemetry};
 use yomitori_base::stop;
@@ -102,6 +103,7 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
 
     let mut parts = JoinSet::new();
     parts.spawn(named("schema", schema_stays(store.clone(), stop.clone())));
+    parts.spawn(named("installation", topic_is_ours(store.clone(), config.kafka.clone(), stop.clone())));
     if let Some(listener) = agents {
         parts.spawn(named("ingest", ingest(config.clone(), listener, store.clone(), stop.clone())));
     }
@@ -164,6 +166,27 @@ async fn schema_stays(store: Store, stop: CancellationToken) -> anyhow::Result<(
         }
     }
     Ok(())
+}
+
+/// Ends with an error if the topic belongs to another installation; asks until Kafka answers.
+async fn topic_is_ours(store: Store, kafka: config::Kafka, stop: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let asked = async { anyhow::Ok((installation::owner(&kafka).await?, installations::id(&store).await?)) };
+        match asked.await {
+            Ok((owner, own)) => {
+                if let Some(foreign) = installation::foreign(&kafka, owner, own) {
+                    return Err(foreign.into());
+                }
+                stop.cancelled().await;
+                return Ok(());
+            }
+            Err(error) => telemetry::waiting_for("the owner of the topic", &*error),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(SCHEMA_EVERY) => {}
+        }
+    }
 }
 
 /// Renews the server's certificate in time.

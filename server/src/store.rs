@@ -17,6 +17,7 @@ pub mod fact;
 pub mod fleet;
 pub mod generation;
 pub mod heard;
+pub mod installation;
 pub mod lease;
 pub mod lent;
 pub mod limit;

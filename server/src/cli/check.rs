@@ -8,8 +8,8 @@ use super::output::say;
 use crate::config::{self, Config};
 use crate::identity::Authority;
 use crate::log::identity::Folded;
-use crate::log::{identity, kafka, topic};
-use crate::store::{Store, authority, progress};
+use crate::log::{identity, installation, kafka, topic};
+use crate::store::{Store, authority, installation as installations, progress};
 use yomitori_base::error::chain;
 
 /// How many partitions are compared at once: each with a connection of its own.
@@ -32,7 +32,10 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
         Ok(_) | Err(_) => None,
     };
     let mut notes = Vec::new();
-    let log = check_log(&config.kafka, &folded, partitions, &mut notes).await;
+    let mut log = check_log(&config.kafka, &folded, partitions, &mut notes).await;
+    if let (Ok(store), Ok(()), Ok(())) = (&store, &database, &log) {
+        log = check_owner(&config.kafka, store, &mut notes).await;
+    }
     let authority = match Authority::open(&config.state_dir) {
         Ok(authority) => match &store {
             Ok(store) if database.is_ok() => check_authority(config, store, &authority).await,
@@ -65,6 +68,19 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
 async fn check_authority(config: &Config, store: &Store, authority: &Authority) -> Result<(), String> {
     let recorded = authority::fingerprint(store).await.map_err(|error| chain(&error))?;
     authority.check(&config.state_dir, recorded.as_deref()).map_err(|error| chain(&error))
+}
+
+/// Whether the log belongs to this installation.
+async fn check_owner(log: &config::Kafka, store: &Store, notes: &mut Vec<String>) -> Result<(), String> {
+    let own = installations::id(store).await.map_err(|error| chain(&error))?;
+    let owner = installation::owner(log).await.map_err(|error| chain(&error))?;
+    if owner.is_none() {
+        notes.push(format!(
+            "nothing says to which installation topic `{}` belongs: run `yomitori-server migrate`",
+            log.topic
+        ));
+    }
+    installation::foreign(log, owner, own).map_or(Ok(()), |foreign| Err(foreign.to_string()))
 }
 
 /// Whether the log is there, is the one that was folded, and keeps what it takes. What is only a risk is added to `notes`.

@@ -5,8 +5,9 @@ use anyhow::{bail, ensure};
 use super::output::{say, warn};
 use crate::config::Config;
 use crate::identity::{Authority, AuthorityError};
+use crate::log::installation;
 use crate::log::topic::{self, TopicOrigin};
-use crate::store::{Store, StoreError, authority, lock, progress};
+use crate::store::{Store, StoreError, authority, installation as installations, lock, progress};
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server migrate
@@ -55,6 +56,13 @@ pub(super) async fn run(config: &Config, arguments: &MigrateArguments) -> anyhow
         ),
         TopicOrigin::Found { records } => say(&format!("log: found topic `{topic}`, with {records} records")),
     }
+    let own = installations::id(&store).await?;
+    let owner = installation::claim(&config.kafka, own).await?;
+    if let Some(foreign) = installation::foreign(&config.kafka, Some(owner), own) {
+        ensure!(arguments.existing_log, foreign);
+        installations::adopt(&store, owner).await?;
+    }
+    say(&format!("installation: {owner}"));
     let problems = topic::problems(&config.kafka).await?;
     let (losing, risky): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.loses_facts);
     if !losing.is_empty() {

@@ -85,7 +85,7 @@ pub async fn problems(kafka: &config::Kafka) -> Result<Vec<SettingProblem>, Topi
     Ok(judge(&settings, replicas))
 }
 
-fn options() -> AdminOptions {
+pub(super) fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(ASK_LIMIT)).request_timeout(Some(ASK_LIMIT * 2))
 }
 

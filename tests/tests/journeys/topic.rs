@@ -220,6 +220,42 @@ async fn a_topic_with_records_of_somebody_else_is_not_taken_over() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_belongs_to_the_installation_that_claimed_it_first() -> Result<()> {
+    let world = World::new("topic-first").await?;
+    let mut second = World::new("topic-second").await?;
+    second.topic.clone_from(&world.topic);
+    // Two at once, before there is any record: one of them owns it, the other one is refused.
+    let (plan, other_plan) = (Plan::default(), Plan::default());
+    let prepared = tokio::join!(Server::prepare(&world, plan), Server::prepare(&second, other_plan));
+    let (mut owner, world, refused) = match prepared {
+        (Ok(owner), Err(refused)) => (owner, &world, refused),
+        (Err(refused), Ok(owner)) => (owner, &second, refused),
+        (one, other) => anyhow::bail!("{:?} {:?}", one.err(), other.err()),
+    };
+    ensure!(format!("{refused:#}").contains("belongs to installation"), "{refused:#}");
+    owner.run(&["check"]).await?;
+    owner.run(&["migrate"]).await?;
+
+    // The database of another installation comes in its place: nothing is served, and `check` says why.
+    let store = world.store().await?;
+    let id = "SELECT id::text FROM registry.installation";
+    let own: String = store.query_one(id, &[]).await?.get(0);
+    store.execute("UPDATE registry.installation SET id = gen_random_uuid()", &[]).await?;
+    let check = owner.try_run(&["check"]).await?;
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    ensure!(!check.status.success() && said.contains(&format!("belongs to installation {own}")), "{said}");
+    owner.launch()?;
+    owner.process()?.ended(PATIENCE).await?;
+    ensure!(owner.log().contains("belongs to installation"), "{}", owner.log());
+    // A person may say that it is its own.
+    owner.run(&["migrate", "--existing-log"]).await?;
+    let adopted: String = store.query_one(id, &[]).await?.get(0);
+    ensure!(adopted == own, "{adopted} in place of {own}");
+    owner.run(&["check"]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_whose_settings_lose_facts_is_refused() -> Result<()> {
     let fleet = Fleet::open(World::new("topic-settings").await?).await?;
     let said = fleet.server.run(&["check"]).await?;
