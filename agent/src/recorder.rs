@@ -17,6 +17,7 @@ const BATCH: usize = 512;
 /// Records until every outlet of `signals` is dropped, or until the spool fails: the agent then has to end too, because
 /// it would lose what it sees. Blocks.
 pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Seq>) -> Result<(), SpoolError> {
+    let mut is_full = false;
     while let Ok(first) = signals.recv() {
         let (mut sightings, mut marks, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         let mut receipts = Vec::new();
@@ -38,11 +39,18 @@ pub fn record(spool: &Spool, signals: &Receiver<Signal>, kept: &watch::Sender<Se
             Ok(last) => last,
             // The spool counts the loss, and the desk page shows that an entry was not stored.
             Err(error) if error.is_full() => {
-                telemetry::disk_full(sightings.len());
+                if !is_full {
+                    telemetry::disk_full();
+                }
+                is_full = true;
+                telemetry::observations_lost(sightings.len());
                 continue;
             }
             Err(error) => return Err(error),
         };
+        if std::mem::take(&mut is_full) {
+            telemetry::disk_has_room();
+        }
         crash::journal_stored(spool.life(), before, last);
         crash::point("after-kept");
         telemetry::observations_stored(&sightings, before, last);

@@ -6,7 +6,8 @@
 //!   the least valuable first, and stores a gap with their count in the same transaction.
 //! * Marks of reported files and entries of the desk are stored in the transaction of their observation.
 //! * A full disk acts like a smaller budget: the spool removes the least valuable observations until new ones fit.
-//!   Observations that still do not fit are counted, and the count is stored with the next one that fits.
+//!   Observations that still do not fit are counted, also over a restart, and the count is stored with the next one that
+//!   fits.
 //! * A broken file is set aside and never written again; a new life begins and reports the loss.
 //! * A terminal that is enrolled again for the same facility continues its life under its new identifier. The spool of
 //!   another facility is set aside and never sent.
@@ -15,6 +16,7 @@ mod budget;
 mod entries;
 mod error;
 mod file;
+mod lost;
 mod meta;
 mod open;
 mod owner;
@@ -34,10 +36,13 @@ use yomitori_proto::uplink::Peer;
 use yomitori_proto::vocabulary::GapSource;
 
 use crate::outlet::FileMark;
+use crate::telemetry;
 use budget::Loss;
 use entries::ENTRIES;
 pub use error::{OpenError, SpoolError};
 use file::File;
+use lost::LostFile;
+pub use lost::lost;
 use meta::{FORMAT, LAST, LIFE, META, RELEASED, STARTED, STOPPED, id, number};
 use owner::{Claim, Owner};
 use record::{OBSERVATIONS, decoded, encoded};
@@ -66,6 +71,8 @@ struct OpenSpool {
     ends: SpoolEnds,
     /// What did not fit on the disk and is not reported yet.
     lost: Option<Loss>,
+    /// Keeps that over a restart; `None` in memory.
+    lost_file: Option<LostFile>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +132,7 @@ impl Spool {
         } else {
             write.commit().map_err(SpoolError::from)?;
         }
-        let inner = OpenSpool { file: File::new(database), ends, lost: None };
+        let inner = OpenSpool { file: File::new(database), ends, lost: None, lost_file: None };
         Ok(Self { life, owner, budget, inner: Mutex::new(inner) })
     }
 
@@ -133,6 +140,16 @@ impl Spool {
     #[must_use]
     pub fn reopened_by(self, open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static) -> Self {
         self.lock().file.reopened_by(Box::new(open));
+        self
+    }
+
+    /// Keeps what a full disk loses over a restart, in `file`.
+    #[must_use]
+    fn counting_losses_in(self, mut file: LostFile) -> Self {
+        let mut inner = self.lock();
+        inner.lost = file.read(self.life, inner.ends.last);
+        inner.lost_file = Some(file);
+        drop(inner);
         self
     }
 
@@ -177,6 +194,7 @@ impl Spool {
     /// ([`SpoolError::is_full`]), the sightings are counted as lost.
     pub fn keep(&self, sightings: &[Sighting], marks: &[FileMark], forgotten: &[FileMark]) -> Result<Seq, SpoolError> {
         let mut inner = self.lock();
+        let was_lost = inner.lost.is_some();
         let mut kept = inner.keep(sightings, marks, forgotten, self.budget, 100);
         for percent in RETRY_AT_PERCENT {
             if !kept.as_ref().is_err_and(SpoolError::is_full) {
@@ -190,6 +208,9 @@ impl Spool {
             for sighting in sightings {
                 Loss::add(&mut inner.lost, Loss::new(sighting.occurred_at, &sighting.event));
             }
+            inner.note_lost(self.life);
+        } else if was_lost && kept.is_ok() {
+            inner.note_lost(self.life);
         }
         kept
     }
@@ -262,6 +283,14 @@ impl Spool {
 }
 
 impl OpenSpool {
+    /// Writes what is lost into its file. If that fails too, it is in memory until the end of this process.
+    fn note_lost(&mut self, life: Life) {
+        let Some(file) = &mut self.lost_file else { return };
+        if let Err(error) = file.write(life, self.ends.last, self.lost.as_ref()) {
+            telemetry::loss_not_counted(&error);
+        }
+    }
+
     fn earlier_start(&mut self) -> Result<Option<(EarlierStart, bool)>, SpoolError> {
         let last = self.ends.last.0;
         let read = self.file.database()?.begin_read()?;

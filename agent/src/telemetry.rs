@@ -76,8 +76,21 @@ pub fn observations_stored(sightings: &[Sighting], before: Seq, last: Seq) {
     }
 }
 
-pub fn disk_full(lost: usize) {
-    error!(lost, "The disk is full: observations can't be stored and are counted as lost; free some space.");
+/// Said once, until there is room again.
+pub fn disk_full() {
+    error!("The disk is full: observations can't be stored and are counted as lost; free some space.");
+}
+
+pub fn observations_lost(count: usize) {
+    debug!(count, "Observations were lost, because the disk is full.");
+}
+
+pub fn disk_has_room() {
+    info!("The disk has room again; what was lost is reported as a gap.");
+}
+
+pub fn loss_not_counted(error: &std::io::Error) {
+    warn!(%error, "What the full disk lost is counted in memory only.");
 }
 
 pub fn spool_broken(life: Life, because: Cause<'_>) {

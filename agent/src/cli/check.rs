@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use yomitori_observation::reader::Name;
+use yomitori_proto::time::JAPAN;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use super::readers;
@@ -109,6 +110,16 @@ fn state(list: &mut Checklist, config: &Config) -> io::Result<Option<Identity>> 
             list.ok("スプール spool", "エージェントが使用中です / in use by the running agent")?;
         }
         Err(error) => list.todo("スプール spool", chain(&error))?,
+    }
+    if let Some((count, since)) = spool::lost(dir) {
+        list.todo(
+            "ディスク disk",
+            format_args!(
+                "空きがなく、{} から {count} 件を保存できませんでした。空きを作ってください（失った件数は自動で報告します） / \
+                 full: {count} observations since then could not be stored; free some space, and their number is reported",
+                since.with_timezone(&JAPAN).format("%Y-%m-%d %H:%M")
+            ),
+        )?;
     }
     for (path, waiting) in Spool::of_others(dir).unwrap_or_default() {
         list.todo(

@@ -118,13 +118,14 @@ pub fn forget(config: &Path) -> io::Result<()> {
 }
 
 /// The files that an agent writes into its folder of state.
-pub const STATE: [&str; 10] = [
+pub const STATE: [&str; 11] = [
     "enrolment.key",
     "enrolment.key.new",
     "identity.pem",
     "identity.pem.new",
     "spool.redb",
     "spool.broken.redb",
+    "spool.lost",
     "sent.jsonl",
     "sent.1.jsonl",
     "sent.missing",

@@ -15,7 +15,7 @@ const ENTRY: u64 = 32;
 const LEFT: u64 = 95;
 
 /// What was removed: the count and the period.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Loss {
     pub(super) from: DateTime<Utc>,
     pub(super) to: DateTime<Utc>,

@@ -15,6 +15,7 @@ use yomitori_proto::vocabulary::GapSource;
 
 use super::Spool;
 use super::error::{OpenError, SpoolError};
+use super::lost::LostFile;
 use super::record::OBSERVATIONS;
 use crate::telemetry;
 
@@ -122,7 +123,8 @@ fn attempt(path: &Path, peer: Peer, budget: u64) -> Result<Spool, OpenError> {
         let create =
             move || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(&file);
         let database = create().map_err(|error| open_error(path, error))?;
-        Ok(Spool::within(database, peer, budget)?.reopened_by(create))
+        let lost = LostFile::open(path.parent().unwrap_or(Path::new(".")));
+        Ok(Spool::within(database, peer, budget)?.reopened_by(create).counting_losses_in(lost))
     }))
     .unwrap_or(Err(OpenError::Broken))
 }

@@ -106,3 +106,74 @@ async fn a_full_disk_does_not_stop_what_is_sent() -> Result<()> {
     ensure!(!agent.log().contains("panicked"), "{}", agent.log());
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_full_disk_lost_is_reported_after_a_restart_and_once() -> Result<()> {
+    let world = World::new("full-disk-lost").await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    server.import(&format!("code,name,prefecture\n{CODE},いっぱいの医院,東京都\n")).await?;
+    wait::until(CODE, PATIENCE, async || server.facility(CODE).await).await?;
+    let env = vec![("YOMITORI_LOG".to_owned(), "debug".to_owned())];
+    let mut agent = Agent::prepare(&world, &server.uplink, AgentPlan { env, ..AgentPlan::default() })?;
+    let disk = Disk::mount(&agent.state)?;
+    agent.enrol(&server, CODE).await?;
+    agent.launch()?;
+    let store = world.store().await?;
+    let facility = FacilityId::of_code(CODE);
+    let count = async |what: &str| -> Result<i64> {
+        let query = format!("SELECT {what} FROM projection.fact WHERE facility_id = $1");
+        Ok(store.query_one(&query, &[&facility.0]).await?.get(0))
+    };
+    let results = "count(*) FILTER (WHERE kind = 'linkage_result_observed')";
+    let gaps =
+        "count(*) FILTER (WHERE kind = 'collection_gap' AND event::jsonb->'collection_gap'->>'source' = 'spool')";
+    let lost = "coalesce(sum((event::jsonb->'collection_gap'->>'lost')::int8) FILTER (WHERE kind = 'collection_gap'), 0)::int8";
+    agent.face_result(clock::now()).await?;
+    wait::until("the first result", PATIENCE, async || {
+        ensure!(count(results).await? == 1);
+        Ok(())
+    })
+    .await?;
+
+    disk.fill()?;
+    let losses = |agent: &Agent| agent.log().matches("Observations were lost").count();
+    let mut made = 1;
+    wait::until("observations to be lost", PATIENCE, async || {
+        agent.face_result(clock::now()).await?;
+        made += 1;
+        ensure!(losses(&agent) >= 3, "{}", agent.log());
+        Ok(())
+    })
+    .await?;
+    let check = agent.try_run(&["check"]).await?;
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    ensure!(!check.status.success() && said.contains("could not be stored"), "{said}");
+    agent.kill()?;
+    agent.launch()?;
+    disk.free()?;
+    agent.face_result(clock::now()).await?;
+    made += 1;
+    wait::until("the gap", PATIENCE, async || {
+        let (arrived, lost, gaps) = (count(results).await?, count(lost).await?, count(gaps).await?);
+        ensure!(gaps >= 1 && arrived + lost >= made, "{arrived} and {lost} lost of {made}: {}", agent.log());
+        Ok(())
+    })
+    .await?;
+    let (before, said) = (count(gaps).await?, count(lost).await?);
+    ensure!(agent.log().matches("The disk is full").count() <= 2, "once for each start: {}", agent.log());
+    // Neither another result nor another start reports it again.
+    agent.kill()?;
+    agent.launch()?;
+    agent.face_result(clock::now()).await?;
+    let arrived = count(results).await?;
+    wait::until("one more result", PATIENCE, async || {
+        ensure!(count(results).await? > arrived);
+        Ok(())
+    })
+    .await?;
+    ensure!((count(gaps).await?, count(lost).await?) == (before, said), "reported again: {}", agent.log());
+    let check = agent.try_run(&["check"]).await?;
+    ensure!(!String::from_utf8_lossy(&check.stdout).contains("could not be stored"));
+    server.run(&["log", "verify"]).await?;
+    Ok(())
+}
