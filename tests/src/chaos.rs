@@ -35,8 +35,8 @@ const START_AGAIN_EVERY: Duration = Duration::from_secs(2);
 pub enum Deals {
     /// All of them, as they would come about.
     Everything,
-    /// Servers are killed as fast as they start, and lines are cut.
-    Kills,
+    /// Servers are killed as fast as they start, and lines are cut. It goes on until this many kills were dealt.
+    Kills { at_least: u32 },
 }
 
 /// How long, how many, and by which dice.
@@ -58,7 +58,7 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<(Summary, Ki
     let mut rng = StdRng::seed_from_u64(plan.seed);
     let (world, build) = match plan.deals {
         Deals::Everything => (World::with_own_services("chaos").await?, Build::Released),
-        Deals::Kills => (World::new("chaos-kills").await?, Build::CrashPoints),
+        Deals::Kills { .. } => (World::new("chaos-kills").await?, Build::CrashPoints),
     };
     let mut servers = Vec::new();
     for _ in 0..plan.servers {
@@ -81,7 +81,7 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<(Summary, Ki
                 let services = Services { kafka: &world.kafka.service, postgres: &world.postgres.service };
                 faults.of_services(services, of_services, until).await
             }
-            Deals::Kills => Ok(()),
+            Deals::Kills { .. } => Ok(()),
         }
     };
     let of_servers = servers.iter_mut().map(|server| {
@@ -89,7 +89,7 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<(Summary, Ki
         async move {
             match plan.deals {
                 Deals::Everything => faults.of_server(server, rng, until).await,
-                Deals::Kills => faults.kills_of_server(server, rng, until).await,
+                Deals::Kills { at_least } => faults.kills_of_server(server, rng, until, at_least).await,
             }
         }
     });

@@ -1,6 +1,6 @@
 //! To which installation a topic belongs. Kafka keeps nothing of that kind about a topic, so a second topic beside it holds
-//! the identifier of the installation that claimed it first. Facts of two installations in one topic could not be told
-//! apart any more.
+//! the identifier of the installation that claimed it first. Facts of two installations in one topic could not be
+//! separated any more.
 
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,7 @@ pub async fn owner(kafka: &config::Kafka) -> Result<Option<Uuid>, OwnerError> {
     tokio::task::spawn_blocking(move || read(&kafka)).await.expect("reading the owner does not panic")
 }
 
-/// Claims the topic of facts for an installation. Returns who owns it: whoever claimed it first, also of two at once.
+/// Claims the topic of facts for an installation. Returns who owns it: the first to claim it, also of two at once.
 ///
 /// # Errors
 /// If Kafka does not answer, or refuses the topic that names the owner.

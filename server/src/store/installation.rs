@@ -1,4 +1,4 @@
-//! The identifier of this installation, by which its topic is told from that of another one.
+//! The identifier of this installation, by which its topic differs from that of another one.
 
 use uuid::Uuid;
 

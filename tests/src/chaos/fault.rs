@@ -53,6 +53,10 @@ impl Faults {
         self.kills.lock().unwrap_or_else(PoisonError::into_inner).count("server with terminals", place);
     }
 
+    fn killed(&self) -> u32 {
+        self.kills.lock().unwrap_or_else(PoisonError::into_inner).total()
+    }
+
     /// Reports once a minute.
     pub(super) async fn reported(&self, say: &(dyn Fn(&str) + Sync), until: Instant) -> Result<()> {
         while Instant::now() < until {
@@ -97,10 +101,17 @@ impl Faults {
     }
 
     /// A server is killed again and again: at a point that it passes, or else at some moment, and started at once.
-    pub(super) async fn kills_of_server(&self, server: &mut Server, mut rng: StdRng, until: Instant) -> Result<()> {
+    pub(super) async fn kills_of_server(
+        &self,
+        server: &mut Server,
+        mut rng: StdRng,
+        until: Instant,
+        at_least: u32,
+    ) -> Result<()> {
         server.kill()?;
         self.count_kill(ANY_MOMENT);
-        while Instant::now() < until {
+        // On a busy machine it takes longer.
+        while Instant::now() < until || self.killed() < at_least {
             let (name, most) = POINTS[rng.random_range(0..POINTS.len())];
             let crash = format!("{name}:{}", rng.random_range(1..=most));
             server.set_env(vec![("YOMITORI_CRASH".to_owned(), crash)]);

@@ -53,17 +53,32 @@ impl Drop for Disk {
     }
 }
 
+struct Clinic {
+    agent: Agent,
+    server: Server,
+    disk: Disk,
+    world: World,
+}
+
+impl Clinic {
+    /// An enrolled terminal whose state lies on a disk of its own.
+    async fn open(test: &str) -> Result<Self> {
+        let world = World::new(test).await?;
+        let server = Server::start(&world, Plan::default()).await?;
+        server.import(&format!("code,name,prefecture\n{CODE},いっぱいの医院,東京都\n")).await?;
+        wait::until(CODE, PATIENCE, async || server.facility(CODE).await).await?;
+        let env = vec![("YOMITORI_LOG".to_owned(), "debug".to_owned())];
+        let mut agent = Agent::prepare(&world, &server.uplink, AgentPlan { env, ..AgentPlan::default() })?;
+        let disk = Disk::mount(&agent.state)?;
+        agent.enrol(&server, CODE).await?;
+        agent.launch()?;
+        Ok(Self { agent, server, disk, world })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_does_not_stop_what_is_sent() -> Result<()> {
-    let world = World::new("full-disk").await?;
-    let mut server = Server::start(&world, Plan::default()).await?;
-    server.import(&format!("code,name,prefecture\n{CODE},いっぱいの医院,東京都\n")).await?;
-    wait::until(CODE, PATIENCE, async || server.facility(CODE).await).await?;
-    let env = vec![("YOMITORI_LOG".to_owned(), "debug".to_owned())];
-    let mut agent = Agent::prepare(&world, &server.uplink, AgentPlan { env, ..AgentPlan::default() })?;
-    let disk = Disk::mount(&agent.state)?;
-    agent.enrol(&server, CODE).await?;
-    agent.launch()?;
+    let Clinic { world, mut server, agent, disk } = Clinic::open("full-disk").await?;
     let store = world.store().await?;
     let arrived = async |count: i64| {
         let query = "SELECT count(*) FROM projection.fact WHERE facility_id = $1 AND kind = 'linkage_result_observed'";
@@ -109,15 +124,7 @@ async fn a_full_disk_does_not_stop_what_is_sent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_full_disk_lost_is_reported_after_a_restart_and_once() -> Result<()> {
-    let world = World::new("full-disk-lost").await?;
-    let server = Server::start(&world, Plan::default()).await?;
-    server.import(&format!("code,name,prefecture\n{CODE},いっぱいの医院,東京都\n")).await?;
-    wait::until(CODE, PATIENCE, async || server.facility(CODE).await).await?;
-    let env = vec![("YOMITORI_LOG".to_owned(), "debug".to_owned())];
-    let mut agent = Agent::prepare(&world, &server.uplink, AgentPlan { env, ..AgentPlan::default() })?;
-    let disk = Disk::mount(&agent.state)?;
-    agent.enrol(&server, CODE).await?;
-    agent.launch()?;
+    let Clinic { world, mut server, mut agent, disk } = Clinic::open("full-disk-lost").await?;
     let store = world.store().await?;
     let facility = FacilityId::of_code(CODE);
     let count = async |what: &str| -> Result<i64> {
@@ -135,12 +142,15 @@ async fn what_a_full_disk_lost_is_reported_after_a_restart_and_once() -> Result<
     })
     .await?;
 
+    // Nothing is acknowledged, so no room in the spool becomes free.
+    server.kill()?;
     disk.fill()?;
     let losses = |agent: &Agent| agent.log().matches("Observations were lost").count();
     let mut made = 1;
-    wait::until("observations to be lost", PATIENCE, async || {
-        agent.face_result(clock::now()).await?;
-        made += 1;
+    wait::until("observations to be lost", 3 * PATIENCE, async || {
+        let results = (0..20).map(|_| agent.face_result(clock::now()));
+        futures_util::future::try_join_all(results).await?;
+        made += 20;
         ensure!(losses(&agent) >= 3, "{}", agent.log());
         Ok(())
     })
@@ -151,6 +161,7 @@ async fn what_a_full_disk_lost_is_reported_after_a_restart_and_once() -> Result<
     agent.kill()?;
     agent.launch()?;
     disk.free()?;
+    server.serve().await?;
     agent.face_result(clock::now()).await?;
     made += 1;
     wait::until("the gap", PATIENCE, async || {

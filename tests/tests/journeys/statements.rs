@@ -128,7 +128,7 @@ impl Office {
                 let hint = said.contains("--facility 13") || !said.contains("statement withdraw");
                 ensure!(hint || said.contains("all facilities"), "{words:?}: {said}");
                 // Some statements register another facility, or rename this one.
-                ensure!(said.contains("医院 13") || said.contains("all facilities"), "{words:?}: {said}");
+                ensure!(said.contains(" 13") || said.contains("all facilities"), "{words:?}: {said}");
                 Ok(Verdict::Accepted)
             }
             Some(2) => Ok(Verdict::Refused(error)),

@@ -263,10 +263,10 @@ pub(super) fn statements(lang: Lang, path: &str, line: &StatusRow, codes: &[Stri
     html! {
         section.statements aria-labelledby="statements-title" {
             h2 #statements-title { (lang.both(&text::MORE_TO_SAY)) }
-            ul.choices {
-                @for act in of_facility { li { a href={ (path) "/record/" (act.key) } { (lang.one(&act.title)) } } }
+            div.choices {
+                @for act in of_facility { a href={ (path) "/record/" (act.key) } { (lang.one(&act.title)) } }
                 @if let (Some(act), false) = (statement::find("register"), codes.is_empty()) {
-                    li { a href=(registration(line, codes)) { (lang.one(&act.title)) } }
+                    a href=(registration(line, codes)) { (lang.one(&act.title)) }
                 }
             }
         }
