@@ -52,7 +52,7 @@ pub fn lost(state_dir: &Path) -> Option<(u64, DateTime<Utc>)> {
 }
 
 impl LostFile {
-    /// Opens the file, and gets its room for later. Without room the loss is counted in memory, as before.
+    /// Opens the file, and gets its room for later. Without room a loss is counted in memory until there is some.
     pub(super) fn open(state_dir: &Path) -> Self {
         let mut all = Self { path: state_dir.join(FILE), file: None, turn: 0 };
         all.file = all.prepared().ok();

@@ -5,9 +5,8 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
-use rdkafka::admin::{AdminClient, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::admin::{NewTopic, TopicReplication};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use uuid::Uuid;
 
@@ -31,7 +30,7 @@ pub enum OwnerError {
     #[error("failed to write topic `{topic}`")]
     Unwritten { topic: String, source: KafkaError },
     #[error("topic `{topic}` does not hold the identifier of an installation")]
-    Foreign { topic: String },
+    NoIdentifier { topic: String },
 }
 
 /// The topic belongs to another installation than the database.
@@ -77,7 +76,11 @@ pub async fn claim(kafka: &config::Kafka, own: Uuid) -> Result<Uuid, OwnerError>
         return Ok(owner);
     }
     let marked = marked(kafka);
-    create(&marked).await?;
+    let new = NewTopic::new(&marked.topic, marked.partitions, TopicReplication::Fixed(marked.replication))
+        .set("retention.ms", "-1")
+        .set("retention.bytes", "-1")
+        .set("cleanup.policy", "delete");
+    topic::create_new(&marked, &new).await?;
     let unwritten = |source| OwnerError::Unwritten { topic: marked.topic.clone(), source };
     let producer: FutureProducer = kafka::client(&marked)
         .set("acks", "all")
@@ -90,23 +93,6 @@ pub async fn claim(kafka: &config::Kafka, own: Uuid) -> Result<Uuid, OwnerError>
     producer.send(record, ANSWER_LIMIT).await.map_err(|(source, _)| unwritten(source))?;
     // Of two that claim it at once, the first record decides.
     owner(kafka).await?.ok_or(OwnerError::Silent { topic: marked.topic })
-}
-
-async fn create(kafka: &config::Kafka) -> Result<(), TopicError> {
-    let topic = || kafka.topic.clone();
-    let admin: AdminClient<DefaultClientContext> =
-        kafka::client(kafka).create().map_err(|source| TopicError::Create { topic: topic(), source })?;
-    let new = NewTopic::new(&kafka.topic, 1, TopicReplication::Fixed(kafka.replication))
-        .set("retention.ms", "-1")
-        .set("retention.bytes", "-1")
-        .set("cleanup.policy", "delete");
-    let answers = admin.create_topics([&new], &topic::options()).await;
-    let answers =
-        answers.map_err(|source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source })?;
-    match answers.into_iter().next() {
-        None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(TopicError::Refused { topic: topic(), code }),
-    }
 }
 
 /// Reads the first record.
@@ -132,7 +118,7 @@ fn read(kafka: &config::Kafka) -> Result<Option<Uuid>, OwnerError> {
             Some(Ok(message)) => {
                 let text = message.payload().and_then(|payload| std::str::from_utf8(payload).ok());
                 let id = text.and_then(|text| text.parse().ok());
-                return id.map(Some).ok_or_else(|| OwnerError::Foreign { topic: topic() });
+                return id.map(Some).ok_or_else(|| OwnerError::NoIdentifier { topic: topic() });
             }
         }
     }

@@ -36,9 +36,6 @@ pub struct SettingProblem {
 /// # Errors
 /// If Kafka cannot be reached or rejects the topic.
 pub async fn create(kafka: &config::Kafka) -> Result<TopicOrigin, TopicError> {
-    let topic = || kafka.topic.clone();
-    let admin: AdminClient<DefaultClientContext> =
-        kafka::client(kafka).create().map_err(|source| TopicError::Create { topic: topic(), source })?;
     let replicas = if kafka.replication >= 3 { "2" } else { "1" };
     let new = NewTopic::new(&kafka.topic, kafka.partitions, TopicReplication::Fixed(kafka.replication))
         .set("retention.ms", "-1")
@@ -46,18 +43,30 @@ pub async fn create(kafka: &config::Kafka) -> Result<TopicOrigin, TopicError> {
         .set("cleanup.policy", "delete")
         .set("min.insync.replicas", replicas)
         .set("message.timestamp.type", "LogAppendTime");
-    let answers = admin.create_topics([&new], &options()).await;
+    if create_new(kafka, &new).await? {
+        return Ok(TopicOrigin::Created);
+    }
+    let asked = kafka.clone();
+    let bounds = tokio::task::spawn_blocking(move || kafka::bounds(&asked)).await;
+    let bounds = bounds.expect("asking for the ends does not panic")?;
+    let records = bounds.values().map(|(begins, ends)| ends.abs_diff(*begins)).sum();
+    Ok(TopicOrigin::Found { records })
+}
+
+/// Creates a topic. Returns whether it is new.
+///
+/// # Errors
+/// If Kafka cannot be reached or rejects the topic.
+pub(super) async fn create_new(kafka: &config::Kafka, new: &NewTopic<'_>) -> Result<bool, TopicError> {
+    let topic = || new.name.to_owned();
+    let admin: AdminClient<DefaultClientContext> =
+        kafka::client(kafka).create().map_err(|source| TopicError::Create { topic: topic(), source })?;
+    let answers = admin.create_topics([new], &options()).await;
     let answers =
         answers.map_err(|source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source })?;
     match answers.into_iter().next() {
-        None | Some(Ok(_)) => Ok(TopicOrigin::Created),
-        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
-            let asked = kafka.clone();
-            let bounds = tokio::task::spawn_blocking(move || kafka::bounds(&asked)).await;
-            let bounds = bounds.expect("asking for the ends does not panic")?;
-            let records = bounds.values().map(|(begins, ends)| ends.abs_diff(*begins)).sum();
-            Ok(TopicOrigin::Found { records })
-        }
+        None | Some(Ok(_)) => Ok(true),
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
         Some(Err((_, code))) => Err(TopicError::Refused { topic: topic(), code }),
     }
 }
@@ -85,7 +94,7 @@ pub async fn problems(kafka: &config::Kafka) -> Result<Vec<SettingProblem>, Topi
     Ok(judge(&settings, replicas))
 }
 
-pub(super) fn options() -> AdminOptions {
+fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(ASK_LIMIT)).request_timeout(Some(ASK_LIMIT * 2))
 }
 

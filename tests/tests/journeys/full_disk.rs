@@ -123,7 +123,7 @@ async fn a_full_disk_does_not_stop_what_is_sent() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_full_disk_lost_is_reported_after_a_restart() -> Result<()> {
+async fn what_a_full_disk_lost_is_reported_after_a_restart_and_once() -> Result<()> {
     let Clinic { world, mut server, mut agent, disk } = Clinic::open("full-disk-lost").await?;
     let store = world.store().await?;
     let facility = FacilityId::of_code(CODE);
@@ -173,6 +173,19 @@ async fn what_a_full_disk_lost_is_reported_after_a_restart() -> Result<()> {
     ensure!(agent.log().matches("The disk is full").count() <= 2, "once for each start: {}", agent.log());
     let check = agent.try_run(&["check"]).await?;
     ensure!(!String::from_utf8_lossy(&check.stdout).contains("could not be stored"));
+    // Neither another start nor another result reports it again.
+    let reported = (count(gaps).await?, count(lost).await?);
+    agent.kill()?;
+    agent.launch()?;
+    let arrived = count(results).await?;
+    wait::until("one more result", PATIENCE, async || {
+        // The first ones may be there before the agent watches.
+        agent.face_result(clock::now()).await?;
+        ensure!(count(results).await? > arrived);
+        Ok(())
+    })
+    .await?;
+    ensure!((count(gaps).await?, count(lost).await?) == reported, "reported again: {}", agent.log());
     server.run(&["log", "verify"]).await?;
     Ok(())
 }

@@ -45,8 +45,8 @@ pub(in crate::web) fn draw(statement: &Statement, drawn: &Drawn<'_>) -> Markup {
             }
             @if let Some(mistake) = entered.mistake(ID) { p.outcome.bad role="alert" { (lang.both(mistake)) } }
             @for field in statement.fields { (self::field(field, drawn)) }
-            (written(*lang, entered, FormRow { name: WHY, label: &text::WHY_SAID, hint: None, limit: WHY_LIMIT, initial: why, required: true, autocomplete: "off" }))
-            (written(*lang, entered, FormRow { name: BY, label: &text::WHO, hint: Some(&text::WHO_HINT), limit: BY_LIMIT, initial: who.unwrap_or_default(), required: true, autocomplete: "name" }))
+            (written(*lang, entered, FormRow { name: WHY, label: &text::WHY_SAID, hint: None, limit: WHY_LIMIT, initial: why, placeholder: None, required: true, autocomplete: "off" }))
+            (written(*lang, entered, FormRow { name: BY, label: &text::WHO, hint: Some(&text::WHO_HINT), limit: BY_LIMIT, initial: who.unwrap_or_default(), placeholder: None, required: true, autocomplete: "name" }))
             @if let Some(doubt) = doubt {
                 div.doubt role="alert" {
                     p { (lang.both(doubt)) }
@@ -123,17 +123,9 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
                     " " (beside(lang, entered, name, hint))
                 }
             },
-            None => around(
-                lang,
-                entered,
-                name,
-                &field.label,
-                hint,
-                html! {
-                    input id=(name) type="text" name=(name) value=(typed.unwrap_or_default()) placeholder=(example) required
-                        autocomplete="off" aria-invalid=[wrong(entered, name)] aria-describedby=(described(name));
-                },
-            ),
+            None => {
+                written(lang, entered, FormRow { placeholder: Some(example), ..FormRow::of(field, GIVEN_LIMIT, true) })
+            }
         },
         Input::Tick => html! {
             div.field {
@@ -144,6 +136,9 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
     }
 }
 
+/// More characters than an identifier has that a link supplies.
+const GIVEN_LIMIT: usize = 100;
+
 /// Draws a field of one line.
 struct FormRow<'a> {
     name: &'static str,
@@ -151,6 +146,7 @@ struct FormRow<'a> {
     hint: Option<&'a Text>,
     limit: usize,
     initial: &'a str,
+    placeholder: Option<&'a str>,
     required: bool,
     autocomplete: &'static str,
 }
@@ -158,12 +154,12 @@ struct FormRow<'a> {
 impl<'a> FormRow<'a> {
     const fn of(field: &'a Field, limit: usize, required: bool) -> Self {
         let Field { name, label, hint, .. } = field;
-        Self { name, label, hint: hint.as_ref(), limit, initial: "", required, autocomplete: "off" }
+        Self { name, label, hint: hint.as_ref(), limit, initial: "", placeholder: None, required, autocomplete: "off" }
     }
 }
 
 fn written(lang: Lang, entered: &Entered, line: FormRow<'_>) -> Markup {
-    let FormRow { name, label, hint, limit, initial, required, autocomplete } = line;
+    let FormRow { name, label, hint, limit, initial, placeholder, required, autocomplete } = line;
     around(
         lang,
         entered,
@@ -171,7 +167,7 @@ fn written(lang: Lang, entered: &Entered, line: FormRow<'_>) -> Markup {
         label,
         hint,
         html! {
-            input id=(name) type="text" name=(name) value=(entered.typed(name).unwrap_or(initial)) maxlength=(limit) required[required]
+            input id=(name) type="text" name=(name) value=(entered.typed(name).unwrap_or(initial)) maxlength=(limit) placeholder=[placeholder] required[required]
                 autocomplete=(autocomplete) aria-invalid=[wrong(entered, name)] autofocus[wrong(entered, name).is_some()] aria-describedby=(described(name));
         },
     )
