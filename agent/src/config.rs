@@ -2,23 +2,21 @@
 //! what to do.
 
 mod connect;
-mod document;
 mod software;
 mod value;
 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use yomitori_base::document::{self, Mistake, Section};
 use yomitori_observation::pattern::Pattern;
 use yomitori_observation::reader;
 use yomitori_proto::vocabulary::{CollectionLevel, LinkageFolder, ReaderRole};
 
 use crate::address::ServerAddress;
 use crate::connect::Mode;
-use document::{Section, document};
 use value::{absolute, one_of};
 
-pub use document::Mistake;
 pub use software::{Program, Software, VersionFiles};
 
 /// The port of the desk page where the configuration does not set one: `http://127.0.0.1:7480/`.
@@ -74,12 +72,8 @@ impl RoleRules {
 pub enum ConfigError {
     #[error("failed to read `{path}` (set the path with --config; a sample is in deploy/agent.toml)")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), list_mistakes(.mistakes))]
+    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), document::list(.mistakes))]
     Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
-}
-
-fn list_mistakes(mistakes: &[Mistake]) -> String {
-    mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
 }
 
 impl Config {
@@ -92,7 +86,7 @@ impl Config {
 
     /// Checks a configuration.
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
-        document(text, |root| {
+        document::read(text, "deploy/agent.toml", |root| {
             let state_dir = root.required("state_dir", absolute);
             let server = root.section("server", |server| server.required("address", |text| text.parse()));
             let mode = root.section("connect", connect::mode);

@@ -3,9 +3,10 @@
 //! Addresses that contain secrets may come from the environment: `YOMITORI_POSTGRES`, `YOMITORI_KAFKA`.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use yomitori_base::document::{self, Mistake, Section};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -14,8 +15,8 @@ pub enum ConfigError {
         "failed to read configuration `{path}` (give its path with --config, or see deploy/server.toml for a sample)"
     )]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("invalid configuration `{path}`:\n{}", .mistakes.iter().map(|m| format!("  - {m}")).collect::<Vec<_>>().join("\n"))]
-    Mistakes { path: PathBuf, mistakes: Vec<String> },
+    #[error("`{path}` has {} mistake(s):\n{}", .mistakes.len(), document::list(.mistakes))]
+    Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
 }
 
 /// A configuration that has been checked.
@@ -57,58 +58,8 @@ pub struct Web {
     pub listen: SocketAddr,
 }
 
-/// The tables of the file. Each is parsed separately, so that a mistake in one does not hide those of another.
-const TABLES: [&str; 5] = ["state_dir", "database", "kafka", "agents", "web"];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DatabaseTable {
-    url: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KafkaTable {
-    bootstrap_servers: Option<String>,
-    #[serde(default = "default_topic")]
-    topic: String,
-    #[serde(default = "default_partitions")]
-    partitions: i32,
-    #[serde(default = "default_replication")]
-    replication: i32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AgentsTable {
-    listen: Option<String>,
-    names: Option<Vec<String>>,
-    public_address: Option<String>,
-    #[serde(default = "default_unconfirmed_mib")]
-    unconfirmed_mib: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WebTable {
-    listen: Option<String>,
-}
-
-fn default_topic() -> String {
-    "yomitori-facts".to_owned()
-}
-
-const fn default_partitions() -> i32 {
-    12
-}
-
-const fn default_unconfirmed_mib() -> u32 {
-    256
-}
-
-const fn default_replication() -> i32 {
-    1
-}
+/// Where a missing setting can be looked up.
+const SAMPLE: &str = "deploy/server.toml";
 
 impl Config {
     /// Reads and checks the file at `path`; `env` looks up environment variables.
@@ -125,112 +76,126 @@ impl Config {
     ///
     /// # Errors
     /// Lists every mistake.
-    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
-        let file: toml::Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string().trim().to_owned()])?;
-        let mut mistakes: Vec<String> = file
-            .keys()
-            .filter(|key| !TABLES.contains(&key.as_str()))
-            .map(|key| format!("`{key}` is not a valid setting; the settings are {}", TABLES.join(", ")))
-            .collect();
-
-        let state_dir = match file.get("state_dir") {
-            Some(toml::Value::String(dir)) if !dir.is_empty() => PathBuf::from(dir),
-            Some(_) => wrong(&mut mistakes, "`state_dir` must be the path of a folder"),
-            None => wrong(&mut mistakes, "`state_dir` is missing: the folder that holds the certificate authority"),
-        };
-        let database = table::<DatabaseTable>(&file, "database", &mut mistakes).and_then(|t| t.url);
-        let database = match env("YOMITORI_POSTGRES").or(database) {
-            Some(url) => match url.parse::<tokio_postgres::Config>() {
-                Ok(_) => url,
-                Err(_) => wrong(
-                    &mut mistakes,
-                    "`database.url` is not a PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE",
-                ),
-            },
-            None => wrong(
-                &mut mistakes,
-                "`database.url` is missing; write postgres://USER@HOST:PORT/DATABASE or set YOMITORI_POSTGRES",
-            ),
-        };
-        let kafka = kafka(&file, env("YOMITORI_KAFKA"), &mut mistakes);
-        let agents = agents(&file, &mut mistakes);
-        let web = table::<WebTable>(&file, "web", &mut mistakes).and_then(|t| t.listen);
-        let web = Web { listen: web_listen(web.as_deref().unwrap_or("127.0.0.1:8080"), &mut mistakes) };
-        if mistakes.is_empty() { Ok(Self { state_dir, database, kafka, agents, web }) } else { Err(mistakes) }
+    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
+        document::read(text, SAMPLE, |root| {
+            let state_dir = root.required("state_dir", folder);
+            let database = root.section("database", |database| {
+                from_environment(database, "url", "YOMITORI_POSTGRES", &env, postgres_address)
+            });
+            let kafka = root.section("kafka", |table| kafka(table, &env));
+            let agents = root.section("agents", agents);
+            let web = root.section("web", |web| {
+                let listen = listen(web, ([127, 0, 0, 1], 8080).into(), loopback);
+                Web { listen }
+            });
+            Some(Self { state_dir: state_dir?, database: database??, kafka: kafka??, agents: agents?, web: web? })
+        })
     }
 }
 
-fn kafka(file: &toml::Table, servers: Option<String>, mistakes: &mut Vec<String>) -> Kafka {
-    let given = table::<KafkaTable>(file, "kafka", mistakes);
-    let (topic, partitions, replication, configured) = match given {
-        Some(t) => (t.topic, t.partitions, t.replication, t.bootstrap_servers),
-        None => (default_topic(), default_partitions(), default_replication(), None),
-    };
-    let bootstrap_servers = servers.or(configured).unwrap_or_else(|| {
-        wrong(mistakes, "`kafka.bootstrap_servers` is missing; write HOST:PORT or set YOMITORI_KAFKA")
+fn kafka(table: &mut Section<'_>, env: impl Fn(&str) -> Option<String>) -> Option<Kafka> {
+    let bootstrap_servers = from_environment(table, "bootstrap_servers", "YOMITORI_KAFKA", env, |text| {
+        if text.is_empty() { Err("is empty; write HOST:PORT".to_owned()) } else { Ok(text.to_owned()) }
     });
-    let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if topic.is_empty() || topic.len() > 200 || !topic.chars().all(word) {
-        mistakes.push("`kafka.topic` may hold letters, digits, `.`, `_` and `-` only".to_owned());
-    }
-    if !(1..=1024).contains(&partitions) {
-        mistakes.push(format!("`kafka.partitions` is {partitions}; it must lie between 1 and 1024"));
-    }
-    if !(1..=9).contains(&replication) {
-        mistakes.push(format!("`kafka.replication` is {replication}; it must lie between 1 and 9"));
-    }
-    Kafka { bootstrap_servers, topic, partitions, replication }
+    let topic = table.optional("topic", topic_name).unwrap_or_else(|| "yomitori-facts".to_owned());
+    let partitions = small_number(table, "partitions", 1..=1024, 12);
+    let replication = small_number(table, "replication", 1..=9, 1);
+    Some(Kafka { bootstrap_servers: bootstrap_servers?, topic, partitions, replication })
 }
 
-fn agents(file: &toml::Table, mistakes: &mut Vec<String>) -> Agents {
-    let given = table::<AgentsTable>(file, "agents", mistakes);
-    let (listen, names, public_address, unconfirmed_mib) = match given {
-        Some(t) => (t.listen, t.names, t.public_address, t.unconfirmed_mib),
-        None => (None, None, None, default_unconfirmed_mib()),
+fn agents(table: &mut Section<'_>) -> Agents {
+    let listen = listen(table, ([127, 0, 0, 1], 7443).into(), Ok);
+    let names = if table.count_present(&["names"]) == 0 {
+        vec!["localhost".to_owned(), "127.0.0.1".to_owned()]
+    } else {
+        table.list("names", host_name)
     };
-    if !(1..=65_536).contains(&unconfirmed_mib) {
-        mistakes.push(format!("`agents.unconfirmed_mib` is {unconfirmed_mib}; it must lie between 1 and 65536"));
+    if table.count_present(&["names"]) == 1 && names.is_empty() {
+        table.mistake("names", "lists no host name or address by which agents reach this server");
     }
-    let listen = listen.unwrap_or_else(|| "127.0.0.1:7443".to_owned());
-    let listen = address(&listen, "agents.listen", mistakes);
-    let names = names.unwrap_or_else(|| vec!["localhost".to_owned(), "127.0.0.1".to_owned()]);
-    if names.is_empty() || names.iter().any(|name| rustls::pki_types::ServerName::try_from(name.as_str()).is_err()) {
-        mistakes
-            .push("`agents.names` must list the host names or addresses that agents use for this server".to_owned());
+    let public_address = table.optional("public_address", |text| Ok(text.to_owned())).unwrap_or_else(|| {
+        let first = names.first().map_or("localhost", String::as_str);
+        format!("https://{first}:{}", listen.port())
+    });
+    let unconfirmed_mib = table.number("unconfirmed_mib", 1..=65_536).and_then(|mib| mib.try_into().ok());
+    Agents { listen, names, public_address, unconfirmed_mib: unconfirmed_mib.unwrap_or(256) }
+}
+
+/// A required setting that the environment variable `variable` overrides, so that a password need not stand in the file.
+fn from_environment<T>(
+    table: &mut Section<'_>,
+    field: &'static str,
+    variable: &str,
+    env: impl Fn(&str) -> Option<String>,
+    check: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
+    if let Some(text) = env(variable) {
+        table.optional(field, |_| Ok(()));
+        return check(&text)
+            .map_err(|what| table.mistake(field, &format!("{what} (the environment variable {variable} sets it)")))
+            .ok();
     }
-    let first = names.first().map_or("localhost", String::as_str);
-    let public_address = public_address.unwrap_or_else(|| format!("https://{first}:{}", listen.port()));
-    Agents { listen, names, public_address, unconfirmed_mib }
+    let value = table.optional(field, check);
+    if table.count_present(&[field]) == 0 {
+        table.mistake(field, &format!("is missing; add it (a sample is in {SAMPLE}) or set {variable}"));
+    }
+    value
+}
+
+/// The setting `listen`, or `default`.
+fn listen(
+    table: &mut Section<'_>,
+    default: SocketAddr,
+    check: impl Fn(SocketAddr) -> Result<SocketAddr, String>,
+) -> SocketAddr {
+    let read = |text: &str| {
+        let address =
+            text.parse::<SocketAddr>().map_err(|_| format!("is not ADDRESS:PORT; write it as \"{default}\""))?;
+        check(address)
+    };
+    table.optional("listen", read).unwrap_or(default)
 }
 
 /// Allows loopback addresses only, until people can sign in.
-fn web_listen(text: &str, mistakes: &mut Vec<String>) -> SocketAddr {
-    let listen = address(text, "web.listen", mistakes);
-    if !listen.ip().is_loopback() {
-        mistakes.push(format!(
-            "`web.listen` is {listen}: the pages have no sign-in yet, so they are available on this machine only; \
-            write 127.0.0.1:{} and use an SSH tunnel or a proxy that authenticates people",
-            listen.port()
-        ));
+fn loopback(listen: SocketAddr) -> Result<SocketAddr, String> {
+    if listen.ip().is_loopback() {
+        return Ok(listen);
     }
-    listen
+    Err(format!(
+        "is not this machine: the pages have no sign-in yet, so they are available on this machine only; write \
+         \"127.0.0.1:{}\" and use an SSH tunnel or a proxy that authenticates people",
+        listen.port()
+    ))
 }
 
-fn address(text: &str, setting: &str, mistakes: &mut Vec<String>) -> SocketAddr {
-    text.parse().unwrap_or_else(|_| {
-        mistakes.push(format!("`{setting}` is `{text}`; write ADDRESS:PORT, such as 127.0.0.1:8080"));
-        SocketAddr::from(([127, 0, 0, 1], 0))
-    })
+fn small_number(table: &mut Section<'_>, field: &'static str, range: RangeInclusive<u64>, default: i32) -> i32 {
+    table.number(field, range).and_then(|number| number.try_into().ok()).unwrap_or(default)
 }
 
-fn table<T: for<'de> Deserialize<'de>>(file: &toml::Table, name: &str, mistakes: &mut Vec<String>) -> Option<T> {
-    let value = file.get(name)?.clone();
-    value.try_into().map_err(|e: toml::de::Error| mistakes.push(format!("`{name}`: {}", e.message()))).ok()
+fn folder(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("is empty; write the path of a folder".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-fn wrong<T: Default>(mistakes: &mut Vec<String>, mistake: &str) -> T {
-    mistakes.push(mistake.to_owned());
-    T::default()
+fn postgres_address(text: &str) -> Result<String, String> {
+    match text.parse::<tokio_postgres::Config>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("is not a PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE".to_owned()),
+    }
+}
+
+fn topic_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if text.is_empty() || text.len() > 200 || !text.chars().all(allowed) {
+        return Err("may hold letters, digits, `.`, `_` and `-` only, at most 200".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    match rustls::pki_types::ServerName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("contains `{text}`, which is no host name or address")),
+    }
 }
 
 #[cfg(test)]
@@ -238,12 +203,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mistake_is_told_at_once() {
+    fn all_mistakes_are_reported_at_once() {
         let text =
             "state_dir = 3\n[kafka]\nbootstrap_servers = 'k:1'\npartitions = 0\n[web]\nlisten = '0.0.0.0:80'\n[wep]\n";
         let mistakes = Config::parse(text, |_| None).unwrap_err();
         for expected in ["`wep`", "`state_dir`", "`database.url`", "`kafka.partitions`", "`web.listen`"] {
-            assert_eq!(mistakes.iter().filter(|m| m.contains(expected)).count(), 1, "{expected} in {mistakes:#?}");
+            let found = mistakes.iter().filter(|mistake| mistake.to_string().contains(expected)).count();
+            assert_eq!(found, 1, "{expected} in {mistakes:#?}");
         }
     }
 
@@ -258,5 +224,20 @@ mod tests {
         let env = |name: &str| (name == "YOMITORI_KAFKA").then(|| "elsewhere:9092".to_owned());
         let config = Config::parse(include_str!("../../deploy/server.toml"), env).unwrap();
         assert_eq!(config.kafka.bootstrap_servers, "elsewhere:9092");
+    }
+
+    #[test]
+    fn a_mistake_names_its_line_or_its_variable() {
+        let text = "state_dir = '/s'\n[agents]\nnames = ['a b']\n[kafka]\npartitions = 4096\n";
+        let env = |name: &str| (name == "YOMITORI_POSTGRES").then(|| "mysql://x".to_owned());
+        let mistakes: Vec<_> = Config::parse(text, env).unwrap_err().iter().map(ToString::to_string).collect();
+        for expected in [
+            "line 3, `agents.names`: contains `a b`",
+            "line 4, `kafka.bootstrap_servers`: is missing; add it (a sample is in deploy/server.toml) or set YOMITORI_KAFKA",
+            "line 5, `kafka.partitions`: is not a whole number from 1 to 1024",
+            "(the environment variable YOMITORI_POSTGRES sets it)",
+        ] {
+            assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{expected} in {mistakes:#?}");
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! What the agent and the server do in the same way: replace a file durably, format an error with its causes, wait for
-//! the request to stop, and, in tests only, crash at a named point.
+//! What the agent and the server do in the same way: read a configuration file, replace a file durably, format an error
+//! with its causes, wait for the request to stop, and, in tests only, crash at a named point.
 
 pub mod crash;
+pub mod document;
 pub mod error;
 pub mod file;
 pub mod stop;

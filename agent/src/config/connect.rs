@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::document::Section;
+use yomitori_base::document::Section;
+
 use super::value::one_of;
 use crate::connect::{Mode, RelayAddress};
 

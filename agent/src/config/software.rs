@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use yomitori_base::document::Section;
 use yomitori_proto::vocabulary::Component;
 
-use super::document::Section;
 use super::value::{absolute, one_of};
 use crate::system::ProgramName;
 

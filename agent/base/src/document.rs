@@ -1,4 +1,4 @@
-//! A TOML document whose mistakes are all collected, each with its line.
+//! A configuration file in TOML: a reader that collects all mistakes, each with its line and what to do.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,12 +26,24 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Reads the document in `text` with `read`. A field that `read` does not ask for is a mistake too.
-pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Result<T, Vec<Mistake>> {
+/// One line a mistake, indented, as the message of an error lists them.
+#[must_use]
+pub fn list(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads the document in `text` with `read`. A field that `read` does not ask for is a mistake too. `sample` is the file
+/// that a missing field refers to.
+pub fn read<T>(
+    text: &str,
+    sample: &'static str,
+    read: impl FnOnce(&mut Section<'_>) -> Option<T>,
+) -> Result<T, Vec<Mistake>> {
     let (parsed, errors) = DeTable::parse_recoverable(text);
     let mut mistakes: Vec<Mistake> = errors.iter().map(|error| unparsed(text, error)).collect();
     let mut root = Section {
         text,
+        sample,
         path: String::new(),
         at: 0,
         table: parsed.get_ref(),
@@ -45,7 +57,7 @@ pub(super) fn document<T>(text: &str, read: impl FnOnce(&mut Section<'_>) -> Opt
 }
 
 /// The document with another string at `path` and everything else unchanged; `None` if there is no string at `path`.
-pub(super) fn with_value(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
+pub fn with_value(text: &str, path: &[&str], new: &str) -> Result<Option<String>, Vec<Mistake>> {
     let parsed = DeTable::parse(text).map_err(|error| vec![unparsed(text, &error)])?;
     let Some((last, above)) = path.split_last() else { return Ok(None) };
     let table = above.iter().try_fold(parsed.get_ref(), |table, field| table.get(*field)?.get_ref().as_table());
@@ -68,8 +80,9 @@ fn unparsed(text: &str, error: &toml::de::Error) -> Mistake {
 }
 
 /// A table of the document, with the fields that its reader knows.
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     text: &'a str,
+    sample: &'static str,
     path: String,
     at: usize,
     table: &'a DeTable<'a>,
@@ -79,25 +92,17 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// A required string.
-    pub(super) fn required<T>(
-        &mut self,
-        field: &'static str,
-        read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub fn required<T>(&mut self, field: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         if !self.table.contains_key(field) {
             self.known_fields.insert(field);
-            self.mistake_at(self.at, field, "is missing; add it (a sample is in deploy/agent.toml)");
+            self.mistake_at(self.at, field, &format!("is missing; add it (a sample is in {})", self.sample));
             return None;
         }
         self.optional(field, read)
     }
 
     /// An optional string.
-    pub(super) fn optional<T>(
-        &mut self,
-        field: &'static str,
-        read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub fn optional<T>(&mut self, field: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let value = self.value(field)?;
         let read =
             value.get_ref().as_str().ok_or_else(|| "is not a string; write it in quotes".to_owned()).and_then(read);
@@ -105,7 +110,7 @@ impl<'a> Section<'a> {
     }
 
     /// An optional list of strings.
-    pub(super) fn list<T>(&mut self, field: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    pub fn list<T>(&mut self, field: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Some(value) = self.value(field) else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {
             self.mistake_at(value.span().start, field, "is not a list; write it as [\"…\", \"…\"]");
@@ -126,7 +131,7 @@ impl<'a> Section<'a> {
     }
 
     /// An optional whole number.
-    pub(super) fn number(&mut self, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    pub fn number(&mut self, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.value(field)?;
         let number = value
             .get_ref()
@@ -141,7 +146,7 @@ impl<'a> Section<'a> {
     }
 
     /// The table `[field]`; an absent table is read as an empty one.
-    pub(super) fn section<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
+    pub fn section<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
         let empty = DeTable::default();
         match self.value(field) {
             None => self.within(field.to_owned(), self.at, &empty, read),
@@ -156,11 +161,7 @@ impl<'a> Section<'a> {
     }
 
     /// The tables `[[field]]`, which may be absent or repeated.
-    pub(super) fn sections<T>(
-        &mut self,
-        field: &'static str,
-        mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
-    ) -> Vec<T> {
+    pub fn sections<T>(&mut self, field: &'static str, mut read: impl FnMut(&mut Section<'_>) -> Option<T>) -> Vec<T> {
         let Some(value) = self.value(field) else { return Vec::new() };
         let tables = value.get_ref().as_array().map(|array| {
             array.iter().map(|item| item.get_ref().as_table().map(|table| (item.span().start, table))).collect()
@@ -181,12 +182,12 @@ impl<'a> Section<'a> {
     }
 
     /// The number of these fields that are present.
-    pub(super) fn count_present(&self, fields: &[&str]) -> usize {
+    pub fn count_present(&self, fields: &[&str]) -> usize {
         fields.iter().filter(|field| self.table.contains_key(**field)).count()
     }
 
     /// Records a mistake in `field`.
-    pub(super) fn mistake(&mut self, field: &'static str, what: &str) {
+    pub fn mistake(&mut self, field: &'static str, what: &str) {
         let at = self.table.get(field).map_or(self.at, |value| value.span().start);
         self.mistake_at(at, field, what);
     }
@@ -205,6 +206,7 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         let mut section = Section {
             text: self.text,
+            sample: self.sample,
             path: self.named(&name),
             at,
             table,
