@@ -10,4 +10,4 @@ mod page;
 pub(super) use self::draw::{Drawn, draw};
 pub(super) use self::entered::{Entered, is_well_formed, read};
 pub(super) use self::once::Once;
-pub(super) use self::page::{FormPage, RECORDED, names, outcome, recorded, refused};
+pub(super) use self::page::{FormPage, names, recorded, refused};

@@ -13,6 +13,7 @@ pub(super) mod parked;
 pub(super) mod part;
 pub(super) mod path;
 pub(super) mod record;
+pub(super) mod request;
 pub(super) mod rules;
 pub(super) mod text;
 pub(super) mod when;

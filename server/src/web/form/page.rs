@@ -1,6 +1,6 @@
-//! The page around a form: its subject, why it was rejected, and, on the next page, its outcome.
+//! The page around a form: its subject, and why it was rejected.
 
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use yomitori_facility::{Calendar, Text};
@@ -12,18 +12,14 @@ use crate::statement::{BY, ID, SURE, Statement, WHY};
 use crate::store::{StoreError, fleet};
 use crate::web::Web;
 use crate::web::http::error::Failure;
-use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
 use crate::web::http::who;
 use crate::web::page::as_of::AsOf;
 use crate::web::page::call_centre;
-use crate::web::page::layout::{self, Page};
+use crate::web::page::request::{PageRequest, RECORDED};
 use crate::web::page::text;
 
 /// The fields that every form has beside its own.
 const COMMON: [&str; 5] = [BY, WHY, SURE, ID, "back"];
-/// The parameter that carries the outcome of a form to the next page.
-pub(in crate::web) const RECORDED: &str = "recorded";
 
 /// The names of the fields of a form.
 pub(in crate::web) fn names(statement: &Statement) -> Vec<&'static str> {
@@ -41,15 +37,6 @@ pub(in crate::web) fn recorded(path: &str, by: &str, outcome: StatementOutcome) 
     response
 }
 
-/// Draws the outcome of the form that led here.
-pub(in crate::web) fn outcome(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {
-    let shown = given.one_of(RECORDED, &["shown", "accepted"])?;
-    let shown = shown.map(|word| if word == "shown" { (&text::RECORDED, "good") } else { (&text::ACCEPTED, "warn") });
-    Ok(html! {
-        @if let Some((shown, class)) = shown { p.outcome.(class) role="status" { (lang.both(shown)) } }
-    })
-}
-
 /// Why a form was not accepted: it has mistakes, or a doubt to confirm.
 pub(in crate::web) fn refused(entered: &Entered) -> Text {
     if entered.doubt().is_some() {
@@ -60,49 +47,47 @@ pub(in crate::web) fn refused(entered: &Entered) -> Text {
 }
 
 /// A form and the page around it.
-pub(in crate::web) struct FormPage<'a> {
-    pub(in crate::web) lang: Lang,
+pub(in crate::web) struct FormPage {
     pub(in crate::web) statement: &'static Statement,
     pub(in crate::web) title: String,
     /// The address to which it is sent.
     pub(in crate::web) action: String,
     /// The address of the cancel link.
     pub(in crate::web) cancel: String,
-    /// The name in the last form on this machine.
-    pub(in crate::web) who: Option<&'a str>,
     /// The calendar of the call centre, for statements about a call.
     pub(in crate::web) calendar: Option<Calendar>,
     /// Why it was not recorded.
     pub(in crate::web) trouble: Option<Text>,
 }
 
-impl FormPage<'_> {
+impl FormPage {
     /// Draws the form again, with the typed values and why it was not recorded.
     pub(in crate::web) async fn refuse(
         mut self,
         web: &Web,
-        uri: &Uri,
+        request: &PageRequest,
         entered: &Entered,
         head: Markup,
         (status, trouble): (StatusCode, Text),
     ) -> Result<Response, Failure> {
         self.trouble = Some(trouble);
-        Ok((status, self.draw(web, uri, entered, head).await?).into_response())
+        Ok((status, self.draw(web, request, entered, head).await?).into_response())
     }
 
     /// Draws the page; `head` shows the subject of the form.
     pub(in crate::web) async fn draw(
         self,
         web: &Web,
-        uri: &Uri,
+        request: &PageRequest,
         entered: &Entered,
         head: Markup,
     ) -> Result<Markup, StoreError> {
-        let Self { lang, statement, title, action, cancel, who, calendar, trouble } = self;
+        let Self { statement, title, action, cancel, calendar, trouble } = self;
+        let lang = request.lang;
         let as_of = AsOf::of(&fleet::progress(&web.store).await?);
         let now = clock::now();
         let next = calendar.as_ref().and_then(|calendar| calendar.next_opening(now));
-        let drawn = Drawn { lang, action: &action, entered, who, now, next };
+        let drawn = Drawn { lang, action: &action, entered, who: request.who.as_deref(), now, next };
         let main = html! {
             (head)
             @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
@@ -110,8 +95,7 @@ impl FormPage<'_> {
             (draw(statement, &drawn))
             p.cancel { a href=(cancel) { (lang.one(&text::CANCEL)) } }
         };
-        let here = layout::here(uri);
         // Outside every region: a live update never redraws a form that a person fills in.
-        Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "form".to_owned(), main }.draw())
+        Ok(request.page(title, &as_of, "form", main))
     }
 }

@@ -1,9 +1,7 @@
 //! `/calls`: the facilities that need a call and why, the most urgent first; whether the call centre is open; and
 //! pending results.
 
-use axum::Extension;
-use axum::extract::{RawQuery, State};
-use axum::http::Uri;
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde_json::Value;
@@ -15,30 +13,22 @@ use super::fleet::address;
 use crate::store::call::{self, Call, KEYS};
 use crate::store::fleet::{self, Axis as Column};
 use crate::web::Web;
-use crate::web::form::{RECORDED, outcome};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
 use crate::web::page::call_centre;
 use crate::web::page::csv::prefecture;
-use crate::web::page::layout::{self, Page};
 use crate::web::page::paging::{PAGE_ROWS, pages};
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use crate::web::page::word;
 use crate::web::page::word::Tone;
 
 /// `/calls`.
-pub(in crate::web) async fn show(
-    State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    let given = QueryParameters::read(query.as_deref(), &["stage", "page", RECORDED])?;
-    let outcome = outcome(lang, &given)?;
-    let given = given.without(RECORDED);
+pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -> Result<Markup, Failure> {
+    let (given, outcome) = request.parameters_and_outcome(&["stage", "page"])?;
+    let lang = request.lang;
     let stage = given.one_of("stage", &KEYS)?;
     let page = given.number("page", 1, 100_000, 1)?;
     let store = &web.store;
@@ -75,9 +65,8 @@ pub(in crate::web) async fn show(
             div #pages data-region { (pages(lang, &given, "/calls", page, total)) }
         }
     };
-    let here = layout::here(&uri);
-    let title = lang.one(&text::CALLS_TITLE).to_owned();
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "fleet".to_owned(), main }.draw())
+    let title = lang.one(&text::CALLS_TITLE);
+    Ok(request.page(title, &as_of, "fleet", main))
 }
 
 /// The tone of a stage.

@@ -7,9 +7,7 @@ mod process;
 pub(in crate::web) mod sections;
 pub(in crate::web) mod timeline;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use yomitori_proto::code::InstitutionCode;
@@ -17,16 +15,13 @@ use yomitori_proto::code::InstitutionCode;
 use crate::store::fleet::{self, Axis, Detail};
 use crate::store::{self};
 use crate::web::Web;
-use crate::web::form::{RECORDED, outcome};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
-use crate::web::http::who;
 use crate::web::page::as_of::AsOf;
 use crate::web::page::csv::prefecture;
 use crate::web::page::fleet::{evidence, wish};
-use crate::web::page::layout::{self, Page};
 use crate::web::page::path::{FacilityPath, facility_path, parked_path};
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use crate::web::page::word;
@@ -34,23 +29,19 @@ use crate::web::page::word;
 /// `/facilities/{code}`.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: PageRequest,
     Path(code): Path<String>,
-    RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let known: Vec<&str> = timeline::PARAMETERS.into_iter().chain([RECORDED, past::AT]).collect();
-    let given = QueryParameters::read(query.as_deref(), &known)?;
-    let outcome = outcome(lang, &given)?;
-    let given = given.without(RECORDED);
+    let known: Vec<&str> = timeline::PARAMETERS.into_iter().chain([past::AT]).collect();
+    let (given, outcome) = request.parameters_and_outcome(&known)?;
+    let lang = request.lang;
     let then = past::asked(&given)?;
     let given = given.without(past::AT);
     let asked = timeline::Asked::read(&given)?;
     let FacilityPath { facility, written } = facility_path(&web.store, &code).await?;
     let path = format!("/facilities/{written}");
     if code != written {
-        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
         return Ok(Redirect::permanent(&format!("{path}{query}")).into_response());
     }
     let store = &web.store;
@@ -70,7 +61,7 @@ pub(in crate::web) async fn show(
         (outcome)
         div #head data-region { (head(lang, &detail, &as_of)) }
         div #flags data-region { (sections::flags(lang, &path, &status)) }
-        (process::draw(lang, &path, &detail.line, &status, &stated, who::of(&headers).as_deref(), as_of.now))
+        (process::draw(lang, &path, &detail.line, &status, &stated, request.who.as_deref(), as_of.now))
         (sections::axes(lang, &status))
         div #devices data-region { (sections::terminals(lang, &path, &status, &completeness, as_of.now)) }
         div #steps data-region { (sections::steps(lang, &path, &status)) }
@@ -78,10 +69,7 @@ pub(in crate::web) async fn show(
         (past::draw(lang, &path, &detail.line, then.as_ref()))
         (timeline::draw(lang, &path, &given, &asked, &entries, &status.readers, as_of.now))
     };
-    let here = layout::here(&uri);
-    let title = detail.line.name.clone();
-    let page = Page { lang, title, here: &here, as_of: &as_of, topic: facility.to_string(), main };
-    Ok(page.draw().into_response())
+    Ok(request.page(detail.line.name.as_str(), &as_of, facility, main).into_response())
 }
 
 /// The facility's name and code, whether it is eligible, and whether it wants to be listed.

@@ -5,9 +5,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
-use axum::extract::{RawQuery, State};
-use axum::http::Uri;
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Deserialize as _;
@@ -24,9 +22,9 @@ use crate::web::http::lang::Lang;
 use crate::web::http::query::FleetQuery;
 use crate::web::page::as_of::AsOf;
 use crate::web::page::csv::prefecture;
-use crate::web::page::layout;
-use crate::web::page::layout::{Page, grouped};
+use crate::web::page::layout::grouped;
 use crate::web::page::paging::{PAGE_ROWS, pages};
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use crate::web::page::word;
@@ -37,14 +35,9 @@ pub(in crate::web) use summary::Summaries;
 const FLAGS_SHOWN: usize = 2;
 
 /// `/`.
-pub(in crate::web) async fn show(
-    State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    let asked = FleetQuery::of_page(query.as_deref())?;
-    let store = &web.store;
+pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -> Result<Markup, Failure> {
+    let asked = FleetQuery::of_page(request.query())?;
+    let (lang, store) = (request.lang, &web.store);
     let counted =
         async { if asked.filter.passes_all() { Ok(None) } else { fleet::count(store, &asked.filter).await.map(Some) } };
     let (progress, lines, matching, summary) = tokio::try_join!(
@@ -63,9 +56,8 @@ pub(in crate::web) async fn show(
         (controls::form(lang, &asked))
         (list.draw(summary.total))
     };
-    let here = layout::here(&uri);
-    let title = lang.one(&text::FLEET).to_owned();
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "fleet".to_owned(), main }.draw())
+    let title = lang.one(&text::FLEET);
+    Ok(request.page(title, &as_of, "fleet", main))
 }
 
 struct List<'a> {

@@ -5,9 +5,7 @@ pub(in crate::web) mod cadence;
 pub(in crate::web) mod decide;
 pub(in crate::web) mod snapshot;
 
-use axum::Extension;
-use axum::extract::{RawQuery, State};
-use axum::http::Uri;
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use yomitori_proto::code::Prefecture;
@@ -19,14 +17,13 @@ use crate::store::listing::change::Count;
 use crate::store::listing::newest::{Newest, SnapshotChange, newest};
 use crate::store::listing::{self, ListSnapshot};
 use crate::web::Web;
-use crate::web::form::{RECORDED, outcome};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
-use crate::web::page::layout::{self, Page, grouped};
+use crate::web::page::layout::grouped;
 use crate::web::page::paging::{PAGE_ROWS, pages};
 use crate::web::page::part::fact;
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use crate::web::page::word::{self, Tone};
@@ -36,15 +33,9 @@ const DECISIONS: [&str; 3] = ["snapshot_imported", "snapshot_released", "list_ro
 const DECIDED: i64 = 20;
 
 /// `/listing`.
-pub(in crate::web) async fn show(
-    State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    let given = QueryParameters::read(query.as_deref(), &["page", RECORDED])?;
-    let outcome = outcome(lang, &given)?;
-    let given = given.without(RECORDED);
+pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -> Result<Markup, Failure> {
+    let (given, outcome) = request.parameters_and_outcome(&["page"])?;
+    let lang = request.lang;
     let page = given.number("page", 1, 100_000, 1)?;
     let store = &web.store;
     let (progress, all, decided) = tokio::try_join!(
@@ -92,9 +83,8 @@ pub(in crate::web) async fn show(
             }
         }
     };
-    let here = layout::here(&uri);
-    let title = lang.one(&text::LISTING_TITLE).to_owned();
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
+    let title = lang.one(&text::LISTING_TITLE);
+    Ok(request.page(title, &as_of, "listing", main))
 }
 
 /// The address of a snapshot's page.

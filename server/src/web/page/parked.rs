@@ -3,9 +3,7 @@
 
 pub(in crate::web) mod act;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::Uri;
+use axum::extract::{Path, State};
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use uuid::Uuid;
@@ -15,15 +13,15 @@ use crate::statement::ID;
 use crate::store::fleet;
 use crate::store::waiting::{self, ParkedFacility, Position, QueuedRecord, SkippedRecord};
 use crate::web::Web;
-use crate::web::form::{RECORDED, outcome};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
 use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
-use crate::web::page::layout::{self, Page, grouped};
+use crate::web::page::layout::grouped;
 use crate::web::page::paging::{PAGE_ROWS, pages};
 use crate::web::page::part::fact;
 use crate::web::page::path::{FacilityPath, PARKED, facility_path, parked_path};
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use crate::web::page::word::{self, Tone};
@@ -35,15 +33,11 @@ const TRIED: &str = "tried";
 const LEFT_OUT: i64 = 50;
 
 /// `/parked`.
-pub(in crate::web) async fn show(
-    State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    let given = QueryParameters::read(query.as_deref(), &["page", RECORDED, TRIED])?;
-    let (outcome, tried) = (outcome(lang, &given)?, tried(lang, &given)?);
-    let given = given.without(RECORDED).without(TRIED);
+pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -> Result<Markup, Failure> {
+    let (given, outcome) = request.parameters_and_outcome(&["page", TRIED])?;
+    let lang = request.lang;
+    let tried = tried(lang, &given)?;
+    let given = given.without(TRIED);
     let page = given.number("page", 1, 100_000, 1)?;
     let store = &web.store;
     let (progress, stopped, left_out) = tokio::try_join!(
@@ -68,20 +62,18 @@ pub(in crate::web) async fn show(
             }
         }
     };
-    let here = layout::here(&uri);
-    let title = lang.one(&text::PARKED_TITLE).to_owned();
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "fleet".to_owned(), main }.draw())
+    let title = lang.one(&text::PARKED_TITLE);
+    Ok(request.page(title, &as_of, "fleet", main))
 }
 
 /// `/parked/{facility}`.
 pub(in crate::web) async fn one(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
+    request: PageRequest,
     Path(facility): Path<String>,
-    RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = QueryParameters::read(query.as_deref(), &["after"])?;
+    let given = request.parameters(&["after"])?;
+    let lang = request.lang;
     let after = after(&given)?;
     let FacilityPath { facility, .. } = facility_path(&web.store, &facility).await?;
     let store = &web.store;
@@ -108,9 +100,8 @@ pub(in crate::web) async fn one(
             @if let Some(next) = next { a.button rel="next" href=(given.link(&path, &[("after", Some(&next))])) { (lang.one(&text::NEXT)) " →" } }
         }
     };
-    let here = layout::here(&uri);
-    let title = lang.one(&text::WAITING_TITLE).to_owned();
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: facility.to_string(), main }.draw())
+    let title = lang.one(&text::WAITING_TITLE);
+    Ok(request.page(title, &as_of, facility, main))
 }
 
 fn tried(lang: Lang, given: &QueryParameters) -> Result<Markup, Failure> {

@@ -6,9 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use yomitori_facility::{Calendar, Text};
@@ -26,57 +25,48 @@ use crate::web::Web;
 use crate::web::form::{self, Entered, FormPage, names, recorded, refused};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
-use crate::web::http::who;
 use crate::web::page::call_centre;
 use crate::web::page::path::{FacilityPath, RULES, facility_path};
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::word;
 
 /// `GET /facilities/{code}/record/{key}`; the address may prefill fields.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: PageRequest,
     Path((code, key)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    draw(&web, lang, &uri, &headers, Form::of_facility(&web, &code, &key).await?, query.as_deref()).await
+    draw(&web, &request, Form::of_facility(&web, &code, &key).await?).await
 }
 
 /// `GET /record/{key}`, of all facilities or of one that the form names.
 pub(in crate::web) async fn show_of_all(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: PageRequest,
     Path(key): Path<String>,
-    RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    draw(&web, lang, &uri, &headers, Form::of_all(&key)?, query.as_deref()).await
+    draw(&web, &request, Form::of_all(&key)?).await
 }
 
 /// `POST /facilities/{code}/record/{key}`.
 pub(in crate::web) async fn state(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
     Path((code, key)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
     let form = Form::of_facility(&web, &code, &key).await?;
-    submit(&web, lang, form, request).await
+    submit(&web, form, request).await
 }
 
 /// `POST /record/{key}`.
 pub(in crate::web) async fn state_of_all(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
     Path(key): Path<String>,
     request: Request,
 ) -> Result<Response, Failure> {
     let form = Form::of_all(&key)?;
-    submit(&web, lang, form, request).await
+    submit(&web, form, request).await
 }
 
 /// A statement and the facility whose page has its form.
@@ -125,13 +115,7 @@ impl Form {
         if registered { format!("/facilities/{facility}") } else { self.back(entered) }
     }
 
-    fn page<'a>(
-        &self,
-        lang: Lang,
-        who: Option<&'a str>,
-        entered: &Entered,
-        calendar: Option<Calendar>,
-    ) -> FormPage<'a> {
+    fn page(&self, lang: Lang, entered: &Entered, calendar: Option<Calendar>) -> FormPage {
         let statement = self.statement;
         let title = lang.one(&statement.title);
         let (title, action) = match &self.about {
@@ -140,7 +124,7 @@ impl Form {
             }
             None => (title.to_owned(), format!("/record/{}", statement.key)),
         };
-        FormPage { lang, statement, title, action, cancel: self.back(entered), who, calendar, trouble: None }
+        FormPage { statement, title, action, cancel: self.back(entered), calendar, trouble: None }
     }
 
     /// Draws the facility of the form and its status.
@@ -167,36 +151,29 @@ impl Form {
     }
 }
 
-async fn draw(
-    web: &Web,
-    lang: Lang,
-    uri: &Uri,
-    headers: &HeaderMap,
-    form: Form,
-    query: Option<&str>,
-) -> Result<Markup, Failure> {
+async fn draw(web: &Web, request: &PageRequest, form: Form) -> Result<Markup, Failure> {
     let known = names(form.statement);
-    let given = QueryParameters::read(query, &known)?;
+    let given = request.parameters(&known)?;
     let typed: BTreeMap<String, String> =
         known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
-    let who = who::of(headers);
     let entered = Entered::prefilled(typed);
     let calendar = shown_calendar(web, form.statement).await?;
-    Ok(form.page(lang, who.as_deref(), &entered, calendar).draw(web, uri, &entered, form.head(lang)).await?)
+    let page = form.page(request.lang, &entered, calendar);
+    Ok(page.draw(web, request, &entered, form.head(request.lang)).await?)
 }
 
-async fn submit(web: &Web, lang: Lang, form: Form, request: Request) -> Result<Response, Failure> {
+async fn submit(web: &Web, form: Form, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let mut entered = form::read(&parts, body, &names(form.statement)).await?;
-    let who = who::of(&parts.headers);
+    let request = PageRequest::of(&parts);
     let calendar = shown_calendar(web, form.statement).await?;
-    let page = form.page(lang, who.as_deref(), &entered, calendar.clone());
-    let head = form.head(lang);
+    let page = form.page(request.lang, &entered, calendar.clone());
+    let head = form.head(request.lang);
 
     let calendar = calendar.unwrap_or_else(Calendar::bundled);
     let Some(checked) = entered.checked(form.statement, clock::now(), &calendar) else {
         let refusal = (StatusCode::UNPROCESSABLE_ENTITY, refused(&entered));
-        return page.refuse(web, &parts.uri, &entered, head, refusal).await;
+        return page.refuse(web, &request, &entered, head, refusal).await;
     };
     let event = checked.event.clone().ok_or(Failure::NoPage)?;
     let named = form.about.as_ref().map(|about| about.facility);
@@ -214,7 +191,7 @@ async fn submit(web: &Web, lang: Lang, form: Form, request: Request) -> Result<R
             let about_form = (problem.field == statement::ID).then(|| problem.text.clone());
             entered.refuse(problem);
             let refusal = (StatusCode::UNPROCESSABLE_ENTITY, about_form.unwrap_or_else(|| refused(&entered)));
-            page.refuse(web, &parts.uri, &entered, head, refusal).await
+            page.refuse(web, &request, &entered, head, refusal).await
         }
         (facility, Standing::Recorded) => Ok(done(facility, StatementOutcome::Shown)),
         (facility, Standing::New) => match record(web, facility, &checked, event).await {
@@ -223,7 +200,7 @@ async fn submit(web: &Web, lang: Lang, form: Form, request: Request) -> Result<R
             Err(StatementError::Append(error)) => {
                 telemetry::append_failed(&error);
                 let refusal = (StatusCode::SERVICE_UNAVAILABLE, text::NOT_TAKEN.clone());
-                page.refuse(web, &parts.uri, &entered, head, refusal).await
+                page.refuse(web, &request, &entered, head, refusal).await
             }
         },
     }
@@ -237,9 +214,9 @@ async fn record(
     event: Event,
 ) -> Result<StatementOutcome, StatementError> {
     let stating = async {
-        let position = web.operator.record(facility, checked.stated.clone(), event).await?;
+        let recorded = web.operator.record(facility, checked.stated.clone(), event).await?;
         // The log contains it; if the database is away, it is shown later.
-        Ok(web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted))
+        Ok(web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted))
     };
     web.stated.state(checked.stated.id, stating).await
 }

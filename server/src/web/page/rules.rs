@@ -1,9 +1,7 @@
 //! `/rules`: the rules by which every facility is judged, and the statements about the whole group: rules, closures,
 //! decisions about the ministry's list, each with who, when and why.
 
-use axum::Extension;
-use axum::extract::{RawQuery, State};
-use axum::http::Uri;
+use axum::extract::State;
 use maud::{Markup, html};
 use yomitori_facility::Word as _;
 use yomitori_proto::id::FacilityId;
@@ -12,26 +10,17 @@ use super::facility::timeline;
 use crate::statement::{self, Subject};
 use crate::store::{fleet, policy};
 use crate::web::Web;
-use crate::web::form::{RECORDED, outcome};
 use crate::web::http::error::Failure;
-use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
-use crate::web::page::layout::{self, Page};
 use crate::web::page::path::RULES;
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 
 /// `/rules`.
-pub(in crate::web) async fn show(
-    State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    let given = QueryParameters::read(query.as_deref(), &["before", RECORDED])?;
-    let outcome = outcome(lang, &given)?;
-    let given = given.without(RECORDED);
+pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -> Result<Markup, Failure> {
+    let (given, outcome) = request.parameters_and_outcome(&["before"])?;
+    let lang = request.lang;
     let asked = timeline::Asked::read(&given)?;
     let store = &web.store;
     let (progress, policy, entries) = tokio::try_join!(
@@ -62,7 +51,6 @@ pub(in crate::web) async fn show(
             (timeline::list(lang, RULES, &given, &asked, &entries, &[], as_of.now))
         }
     };
-    let here = layout::here(&uri);
-    let title = lang.one(&text::RULES_TITLE).to_owned();
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: FacilityId::FLEET.to_string(), main }.draw())
+    let title = lang.one(&text::RULES_TITLE);
+    Ok(request.page(title, &as_of, FacilityId::FLEET, main))
 }

@@ -1,9 +1,7 @@
 //! `/listing/cadence`: how often the list appears, and how long it takes to reflect an event. Measured from the
 //! imported lists, because it is not published; small samples are shown as such.
 
-use axum::Extension;
-use axum::extract::{RawQuery, State};
-use axum::http::Uri;
+use axum::extract::State;
 use maud::{Markup, html};
 use yomitori_facility::Text;
 
@@ -13,21 +11,16 @@ use crate::store::listing::measured::measured;
 use crate::web::Web;
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
-use crate::web::page::layout::{self, Page};
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use yomitori_listing::cadence::{Days, Lag};
 
 /// `/listing/cadence`.
-pub(in crate::web) async fn show(
-    State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-) -> Result<Markup, Failure> {
-    QueryParameters::read(query.as_deref(), &[])?;
+pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -> Result<Markup, Failure> {
+    request.parameters(&[])?;
+    let lang = request.lang;
     let (progress, measured) = tokio::try_join!(fleet::progress(&web.store), measured(&web.store))?;
     let as_of = AsOf::of(&progress);
     let main = html! {
@@ -52,9 +45,8 @@ pub(in crate::web) async fn show(
             }
         }
     };
-    let here = layout::here(&uri);
-    let title = lang.one(&text::CADENCE_TITLE).to_owned();
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
+    let title = lang.one(&text::CADENCE_TITLE);
+    Ok(request.page(title, &as_of, "listing", main))
 }
 
 fn lag(lang: Lang, title: &Text, lag: &Lag) -> Markup {

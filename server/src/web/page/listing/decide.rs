@@ -6,9 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use uuid::Uuid;
@@ -30,8 +29,7 @@ use crate::web::Web;
 use crate::web::form::{self, Entered, FormPage, names, recorded, refused};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
-use crate::web::http::who;
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use crate::web::read::listing::named;
@@ -39,28 +37,23 @@ use crate::web::read::listing::named;
 /// `GET /listing/{snapshot}/decide/{what}`.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: PageRequest,
     Path((id, what)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
     let statement = statement::decision(&what).ok_or(Failure::NoPage)?;
     let known = names(statement);
-    let given = QueryParameters::read(query.as_deref(), &known)?;
+    let given = request.parameters(&known)?;
     let typed: BTreeMap<String, String> =
         known.iter().filter_map(|name| Some(((*name).to_owned(), given.get(name)?.to_owned()))).collect();
     let (all, place) = named(&web.store, &id).await?;
-    let who = who::of(&headers);
     let entered = Entered::prefilled(typed);
-    let head = head(&web, lang, statement, &all[place], &entered).await?;
-    Ok(page(lang, statement, &all[place], who.as_deref()).draw(&web, &uri, &entered, head).await?)
+    let head = head(&web, request.lang, statement, &all[place], &entered).await?;
+    Ok(page(request.lang, statement, &all[place]).draw(&web, &request, &entered, head).await?)
 }
 
 /// `POST /listing/{snapshot}/decide/{what}`.
 pub(in crate::web) async fn state(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
     Path((id, what)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
@@ -69,25 +62,25 @@ pub(in crate::web) async fn state(
     let snapshot = &all[place];
     let (parts, body) = request.into_parts();
     let mut entered = form::read(&parts, body, &names(statement)).await?;
-    let who = who::of(&parts.headers);
-    let form = page(lang, statement, snapshot, who.as_deref());
-    let head = head(&web, lang, statement, snapshot, &entered).await?;
+    let request = PageRequest::of(&parts);
+    let form = page(request.lang, statement, snapshot);
+    let head = head(&web, request.lang, statement, snapshot, &entered).await?;
     let Some(checked) = entered.checked(statement, clock::now(), &Calendar::bundled()) else {
         let refusal = (StatusCode::UNPROCESSABLE_ENTITY, refused(&entered));
-        return form.refuse(&web, &parts.uri, &entered, head, refusal).await;
+        return form.refuse(&web, &request, &entered, head, refusal).await;
     };
     let (by, id) = (checked.stated.by.clone(), checked.stated.id);
     let stating = decide(&web, statement, snapshot, &checked.values, checked.stated);
     match web.stated.state(id, stating).await {
         Ok(outcome) => Ok(recorded(&address(snapshot), &by, outcome)),
         Err(DecisionError::Unfit(why)) => {
-            form.refuse(&web, &parts.uri, &entered, head, (StatusCode::UNPROCESSABLE_ENTITY, why)).await
+            form.refuse(&web, &request, &entered, head, (StatusCode::UNPROCESSABLE_ENTITY, why)).await
         }
         Err(DecisionError::Store(error)) => Err(error.into()),
         Err(DecisionError::Log(error)) => {
             telemetry::append_failed(&error);
             let refusal = (StatusCode::SERVICE_UNAVAILABLE, text::NOT_TAKEN.clone());
-            form.refuse(&web, &parts.uri, &entered, head, refusal).await
+            form.refuse(&web, &request, &entered, head, refusal).await
         }
     }
 }
@@ -160,9 +153,9 @@ async fn dismiss(
 ) -> Result<StatementOutcome, DecisionError> {
     let row = unmatched_row(web, snapshot, values).await?;
     let code = InstitutionCode::parse(&row.code).map_err(|_| DecisionError::Unfit(text::NO_ROWS.clone()))?;
-    let position = snapshot_import(web).dismiss(snapshot.snapshot, code, stated).await?;
+    let recorded = snapshot_import(web).dismiss(snapshot.snapshot, code, stated).await?;
     // The log contains it; if the database is away, it is shown later.
-    Ok(web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted))
+    Ok(web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted))
 }
 
 /// Makes the row's code a code of the facility, from the date of the list.
@@ -180,8 +173,8 @@ async fn belongs(
     };
     let known = known.ok_or(DecisionError::Unfit(text::NO_SUCH_FACILITY.clone()))?;
     let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of };
-    let position = web.operator.record(known.line.facility_id, stated, changed.into()).await?;
-    let answered = web.operator.wait_until_projected(position).await.unwrap_or(StatementOutcome::Accepted);
+    let recorded = web.operator.record(known.line.facility_id, stated, changed.into()).await?;
+    let answered = web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted);
     // A quarantined snapshot is not applied before its release.
     if !snapshot.quarantined() {
         follow(web, snapshot.clone());
@@ -218,11 +211,11 @@ fn follow(web: &Web, snapshot: ListSnapshot) {
     });
 }
 
-fn page<'a>(lang: Lang, statement: &'static Statement, snapshot: &ListSnapshot, who: Option<&'a str>) -> FormPage<'a> {
+fn page(lang: Lang, statement: &'static Statement, snapshot: &ListSnapshot) -> FormPage {
     let cancel = address(snapshot);
     let action = format!("{cancel}/decide/{}", statement.key);
     let title = lang.one(&statement.title).to_owned();
-    FormPage { lang, statement, title, action, cancel, who, calendar: None, trouble: None }
+    FormPage { statement, title, action, cancel, calendar: None, trouble: None }
 }
 
 /// Draws the snapshot, the row and the facility of the decision.

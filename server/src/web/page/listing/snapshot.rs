@@ -1,9 +1,7 @@
 //! `/listing/{snapshot}`: one snapshot, a page of rows at a time: our rows, unmatched rows with suggestions, and
 //! changes since the previous snapshot.
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::Uri;
+use axum::extract::{Path, State};
 use maud::{Markup, html};
 use yomitori_facility::Text;
 
@@ -14,14 +12,13 @@ use crate::store::listing::change::{self, RowChange, Tally};
 use crate::store::listing::newest::before;
 use crate::store::listing::row::{Candidate, Unmatched};
 use crate::web::Web;
-use crate::web::form::{RECORDED, outcome};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
 use crate::web::page::as_of::AsOf;
-use crate::web::page::layout::{self, Page, grouped};
+use crate::web::page::layout::grouped;
 use crate::web::page::paging::{PAGE_ROWS, pages};
 use crate::web::page::part::fact;
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 use crate::web::page::when;
 use crate::web::read::listing::{Rows, VIEWS, named, rows};
@@ -29,14 +26,11 @@ use crate::web::read::listing::{Rows, VIEWS, named, rows};
 /// `/listing/{snapshot}`.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
+    request: PageRequest,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
 ) -> Result<Markup, Failure> {
-    let given = QueryParameters::read(query.as_deref(), &["show", "page", RECORDED])?;
-    let outcome = outcome(lang, &given)?;
-    let given = given.without(RECORDED);
+    let (given, outcome) = request.parameters_and_outcome(&["show", "page"])?;
+    let lang = request.lang;
     let view = given.one_of("show", &VIEWS)?.unwrap_or(VIEWS[0]);
     let page = given.number("page", 1, 100_000, 1)?;
     let store = &web.store;
@@ -76,9 +70,8 @@ pub(in crate::web) async fn show(
             div #pages data-region { (pages(lang, &given, &path, page, total)) }
         }
     };
-    let here = layout::here(&uri);
     let title = format!("{} {}", kind(lang, snapshot), when::day(snapshot.as_of));
-    Ok(Page { lang, title, here: &here, as_of: &as_of, topic: "listing".to_owned(), main }.draw())
+    Ok(request.page(title, &as_of, "listing", main))
 }
 
 fn facts(lang: Lang, snapshot: &ListSnapshot, tally: Tally) -> Markup {

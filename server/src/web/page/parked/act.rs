@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use yomitori_facility::{Calendar, Text};
@@ -24,21 +23,17 @@ use crate::web::Web;
 use crate::web::form::{self, Entered, FormPage, names, recorded, refused};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
-use crate::web::http::query::QueryParameters;
-use crate::web::http::who;
 use crate::web::page::path::{FacilityPath, PARKED, facility_path, parked_path};
+use crate::web::page::request::PageRequest;
 use crate::web::page::text;
 
 /// `GET /parked/{facility}/skip`.
 pub(in crate::web) async fn show(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: PageRequest,
     Path((facility, what)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    QueryParameters::read(query.as_deref(), &[])?;
+    request.parameters(&[])?;
     if what != "skip" {
         return Err(Failure::NoPage);
     }
@@ -47,22 +42,20 @@ pub(in crate::web) async fn show(
         return Ok(Redirect::to(&parked_path(facility)).into_response());
     };
     let entered = Entered::prefilled(BTreeMap::from([(RECORD.to_owned(), stopped.first.to_string())]));
-    let who = who::of(&headers);
-    let form = page(lang, facility, who.as_deref());
-    Ok(form.draw(&web, &uri, &entered, head(lang, facility, Some(&stopped))).await?.into_response())
+    let head = head(request.lang, facility, Some(&stopped));
+    Ok(page(request.lang, facility).draw(&web, &request, &entered, head).await?.into_response())
 }
 
 /// `POST /parked/{facility}/{what}`.
 pub(in crate::web) async fn state(
     State(web): State<Web>,
-    Extension(lang): Extension<Lang>,
     Path((facility, what)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Failure> {
     let FacilityPath { facility, .. } = facility_path(&web.store, &facility).await?;
     match what.as_str() {
         "retry" => retry(&web, facility, request).await,
-        "skip" => skip(&web, lang, facility, request).await,
+        "skip" => skip(&web, facility, request).await,
         _ => Err(Failure::NoPage),
     }
 }
@@ -85,14 +78,14 @@ async fn retry(web: &Web, facility: FacilityId, request: Request) -> Result<Resp
 
 const RECORD: &str = "record";
 
-async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> Result<Response, Failure> {
+async fn skip(web: &Web, facility: FacilityId, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let mut entered = form::read(&parts, body, &names(&SKIP)).await?;
-    let (who, stopped) = (who::of(&parts.headers), stopped(web, facility).await?);
-    let (form, head) = (page(lang, facility, who.as_deref()), head(lang, facility, stopped.as_ref()));
+    let (request, stopped) = (PageRequest::of(&parts), stopped(web, facility).await?);
+    let (form, head) = (page(request.lang, facility), head(request.lang, facility, stopped.as_ref()));
     let Some(checked) = entered.checked(&SKIP, clock::now(), &Calendar::bundled()) else {
         let refusal = (StatusCode::UNPROCESSABLE_ENTITY, refused(&entered));
-        return form.refuse(web, &parts.uri, &entered, head, refusal).await;
+        return form.refuse(web, &request, &entered, head, refusal).await;
     };
     // The form was validated, so this is a position.
     let record: Position = checked.values.word(RECORD).parse().map_err(|_| Failure::NoPage)?;
@@ -101,7 +94,7 @@ async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> 
         Ok(answered) => Ok(recorded(PARKED, &by, answered)),
         Err(SkipError::NotFirst) => {
             let refusal = (StatusCode::UNPROCESSABLE_ENTITY, text::NOT_FIRST.clone());
-            form.refuse(web, &parts.uri, &entered, head, refusal).await
+            form.refuse(web, &request, &entered, head, refusal).await
         }
         Err(SkipError::State(StatementError::Invalid(error))) => {
             Err(Failure::Form(Text::new(error.to_string(), error.to_string())))
@@ -109,17 +102,17 @@ async fn skip(web: &Web, lang: Lang, facility: FacilityId, request: Request) -> 
         Err(SkipError::State(StatementError::Append(error))) => {
             telemetry::append_failed(&error);
             let refusal = (StatusCode::SERVICE_UNAVAILABLE, text::NOT_TAKEN.clone());
-            form.refuse(web, &parts.uri, &entered, head, refusal).await
+            form.refuse(web, &request, &entered, head, refusal).await
         }
         Err(SkipError::Store(error)) => Err(error.into()),
     }
 }
 
-fn page(lang: Lang, facility: FacilityId, who: Option<&str>) -> FormPage<'_> {
+fn page(lang: Lang, facility: FacilityId) -> FormPage {
     let cancel = parked_path(facility);
     let action = format!("{cancel}/skip");
     let title = lang.one(&SKIP.title).to_owned();
-    FormPage { lang, statement: &SKIP, title, action, cancel, who, calendar: None, trouble: None }
+    FormPage { statement: &SKIP, title, action, cancel, calendar: None, trouble: None }
 }
 
 /// Draws the facility and the record of the form.
