@@ -120,7 +120,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         show(&plan);
         return Ok(());
     }
-    let stated = speaker.stated("facility import")?;
+    let stated = speaker.stated("一覧表の取込 / facilities imported from a table")?;
     apply(context, plan, &stated).await
 }
 
@@ -134,8 +134,8 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     });
     let mut stating = stream::iter(stating).buffer_unordered(AT_ONCE);
     let (mut done, mut last) = (0_usize, None);
-    while let Some(position) = stating.try_next().await.context("failed to record the facilities")? {
-        last = last.max(Some(position));
+    while let Some(recorded) = stating.try_next().await.context("failed to record the facilities")? {
+        last = last.max(Some(recorded.position));
         done += 1;
         if done.is_multiple_of(TOLD_EVERY) {
             note(&format!("{done}/{total} 件を登録 / {done} of {total} recorded"));
@@ -144,7 +144,7 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     drop(stating);
     match last {
         Some(position) if total <= SHOWN_AT_ONCE => {
-            context.operator.wait_until_projected(position).await?;
+            context.operator.wait_until_reached(position).await?;
         }
         Some(_) => note("反映は順次進みます / recorded; the pages follow within a few minutes"),
         None => {}

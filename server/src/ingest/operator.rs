@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use yomitori_proto::decode::{self, DecodeError};
 use yomitori_proto::encode;
 use yomitori_proto::event::{Event, ListingObserved, LogBody, LogRecord, Origin, RecordSkipped, Stated};
-use yomitori_proto::id::{FacilityId, Instance, SnapshotId};
+use yomitori_proto::id::{FacilityId, Instance, SnapshotId, StatementId};
 
 use crate::clock;
 use crate::log::Position;
 use crate::log::kafka::{AppendError, Appender};
-use crate::store::{Store, StoreError, parked, progress, waiting};
+use crate::store::{Store, StoreError, fact, parked, progress, waiting};
 
 /// How long a person waits until the pages show a statement.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -51,6 +51,14 @@ pub enum StatementOutcome {
     Accepted,
 }
 
+/// A statement that the log contains.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordedStatement {
+    pub position: Position,
+    facility: FacilityId,
+    id: Option<StatementId>,
+}
+
 /// Records statements in the log.
 #[derive(Clone)]
 pub struct Operator {
@@ -69,10 +77,17 @@ impl Operator {
     ///
     /// # Errors
     /// If a text does not have the form that the log keeps, or the log did not confirm.
-    pub async fn record(&self, facility: FacilityId, stated: Stated, event: Event) -> Result<Position, StatementError> {
+    pub async fn record(
+        &self,
+        facility: FacilityId,
+        stated: Stated,
+        event: Event,
+    ) -> Result<RecordedStatement, StatementError> {
+        let id = stated.id;
         let record = log_record(facility, Origin::Person(stated), event);
         decode::log_record(&encode::log_record_bytes(&record)).map_err(StatementError::Invalid)?;
-        Ok(self.appender.append(&record).await?)
+        let position = self.appender.append(&record).await?;
+        Ok(RecordedStatement { position, facility, id })
     }
 
     /// Records an observation of this server.
@@ -104,11 +119,26 @@ impl Operator {
         self.appender.append(&log_record(facility, origin, observed.into())).await
     }
 
-    /// Waits until the record at `position` is projected, but no longer than a person would.
+    /// Waits until the statement is projected, but no longer than a person would.
     ///
     /// # Errors
     /// If the database is away.
-    pub async fn wait_until_projected(&self, position: Position) -> Result<StatementOutcome, StoreError> {
+    pub async fn wait_until_projected(&self, recorded: RecordedStatement) -> Result<StatementOutcome, StoreError> {
+        let RecordedStatement { position, facility, id } = recorded;
+        let outcome = self.wait_until_reached(position).await?;
+        match id {
+            Some(id) if !fact::has_statement(&self.store, facility, id, position).await? => {
+                Ok(StatementOutcome::Accepted)
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    /// Waits until the projection has passed `position`, but no longer than a person would.
+    ///
+    /// # Errors
+    /// If the database is away.
+    pub async fn wait_until_reached(&self, position: Position) -> Result<StatementOutcome, StoreError> {
         wait(SHOWN_WITHIN, || progress::reached(&self.store, position)).await
     }
 

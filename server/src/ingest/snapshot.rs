@@ -16,7 +16,7 @@ use yomitori_proto::event::{ListRowDismissed, ListingObserved, SnapshotImported,
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
 use crate::clock;
-use crate::ingest::operator::{Operator, StatementError};
+use crate::ingest::operator::{Operator, RecordedStatement, StatementError};
 use crate::log::Position;
 use crate::log::kafka::AppendError;
 use crate::store::listing::row::{self, SnapshotRow, SuggestionRow};
@@ -235,11 +235,11 @@ impl SnapshotImport<'_> {
         snapshot: SnapshotId,
         code: InstitutionCode,
         stated: Stated,
-    ) -> Result<Position, ImportError> {
+    ) -> Result<RecordedStatement, ImportError> {
         let dismissed = ListRowDismissed { snapshot, code: code.to_string() };
-        let position = self.operator.record(FacilityId::FLEET, stated, dismissed.into()).await?;
+        let recorded = self.operator.record(FacilityId::FLEET, stated, dismissed.into()).await?;
         row::dismiss(self.store, code.as_str()).await?;
-        Ok(position)
+        Ok(recorded)
     }
 
     async fn record(

@@ -151,6 +151,22 @@ pub async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> 
     row.context("look up a statement")?.as_ref().map(stored_fact).transpose()
 }
 
+/// Whether the store has the statement of the record at `position`. A position alone doesn't say so: the record of a blocked
+/// facility waits, and a topic that was created again has other records at the same positions.
+pub async fn has_statement(
+    store: &Store,
+    facility: FacilityId,
+    id: StatementId,
+    position: Position,
+) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT FROM projection.fact WHERE partition = $1 AND log_offset = $2 \
+                 AND facility_id = $3 AND position($4 in origin) > 0)";
+    let client = store.client().await?;
+    let id = format!("\"id\":\"{id}\"");
+    let row = client.query_one(query, &[&position.partition, &position.offset, &facility.0, &id]).await;
+    Ok(row.context("look up a statement")?.get(0))
+}
+
 /// Whether a statement of a facility, or of the fleet, was withdrawn.
 pub async fn is_withdrawn(store: &Store, facility: FacilityId, id: StatementId) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT FROM projection.fact WHERE facility_id = $1 AND kind = 'statement_withdrawn' \

@@ -60,7 +60,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         let inferred = entries.inferred;
         warn(&format!("the kind of {} was inferred from the check digit, as the file lacks it", facilities(inferred)));
     }
-    let stated = speaker.stated("listing import")?;
+    let stated = speaker.stated("リストの取込 / the list was imported")?;
     let taken = snapshot_import(context).import(&identity, &mapping, &stated, &entries, &directory, progress()).await?;
     let id = show::short(identity.id());
     match taken {
@@ -143,8 +143,8 @@ pub(super) async fn dismiss(
     if let Some(facility) = row.facility {
         return Err(UsageError(format!("the row matches facility {facility}, which has the code {code}")).into());
     }
-    let position = snapshot_import(context).dismiss(snapshot.snapshot, code, speaker.stated("")?).await?;
-    context.operator.wait_until_projected(position).await?;
+    let recorded = snapshot_import(context).dismiss(snapshot.snapshot, code, speaker.stated("")?).await?;
+    context.operator.wait_until_projected(recorded).await?;
     say(&format!("{code} {} を対象外としました / dismissed; it is not suggested again", row.name));
     Ok(())
 }
@@ -174,8 +174,8 @@ pub(super) async fn belongs(
     row_with(context, snapshot, code).await?;
     let stated = speaker.stated("")?;
     let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of };
-    let position = context.operator.record(facility, stated, changed.into()).await?;
-    if context.operator.wait_until_projected(position).await? == StatementOutcome::Accepted {
+    let recorded = context.operator.record(facility, stated, changed.into()).await?;
+    if context.operator.wait_until_projected(recorded).await? == StatementOutcome::Accepted {
         note(
             "受け付けました。反映後に `listing reconcile` を実行してください / accepted; run `listing reconcile` once the pages show it",
         );
@@ -222,7 +222,7 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         return Ok(());
     }
     for position in facts.positions.values() {
-        if context.operator.wait_until_projected(*position).await? == StatementOutcome::Accepted {
+        if context.operator.wait_until_reached(*position).await? == StatementOutcome::Accepted {
             note(
                 "受け付けました。反映は少し後です / accepted, not yet shown everywhere (is the server's projector running?)",
             );

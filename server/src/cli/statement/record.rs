@@ -97,7 +97,7 @@ pub(in crate::cli) async fn state(
     };
     say(&format!("{}: {done}", whom.trim()));
     if let Some(detail) = &detail {
-        say("  現在 / now:");
+        say(if shown { "  現在 / now:" } else { "  反映前の状態 / until it is shown:" });
         for (axis, value) in axes(&detail.status) {
             let label = |lang: &str| value["label"][lang].as_str().unwrap_or("—").to_owned();
             say(&format!("    {axis:<10} {} / {}", label("ja"), label("en")));
@@ -121,7 +121,7 @@ async fn record(
 ) -> anyhow::Result<StatementOutcome> {
     let id = stated.id.map(|id| id.to_string()).unwrap_or_default();
     match context.operator.record(facility, stated, event).await {
-        Ok(position) => Ok(context.operator.wait_until_projected(position).await?),
+        Ok(recorded) => Ok(context.operator.wait_until_projected(recorded).await?),
         Err(error @ StatementError::Invalid(_)) => Err(error.into()),
         Err(error) => Err(anyhow::Error::new(error).context(format!(
             "failed to record. 記録できたか分かりません / it may or may not have been recorded: run it again with --id {id}"
@@ -135,7 +135,7 @@ pub(in crate::cli) struct Attribution {
     /// Who states it; the default is the user who is logged in.
     #[arg(long)]
     by: Option<String>,
-    /// The reason, in a few words.
+    /// The reason, in a few words; an import has one by default.
     #[arg(long)]
     why: Option<String>,
     /// An identifier; a statement of a facility repeated with it counts once.
