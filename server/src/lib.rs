@@ -12,6 +12,7 @@ pub mod files;
 pub mod identity;
 pub mod ingest;
 pub mod log;
+pub mod log_health;
 pub mod projector;
 pub mod roles;
 pub mod statement;

@@ -7,6 +7,7 @@
 mod batch;
 mod history_builder;
 mod intake;
+mod lag;
 mod owner;
 mod paused;
 mod policy;
@@ -37,6 +38,7 @@ use crate::{clock, telemetry};
 
 use self::batch::{Batch, FoldedBatch, RawRecord};
 use self::intake::Intake;
+use self::lag::LagReport;
 use self::owner::Owner;
 use self::paused::Paused;
 use self::policy::CurrentPolicy;
@@ -89,7 +91,13 @@ pub enum ProjectionError {
 /// Projects until `stop`. After a failure it pauses, and resumes from the last commit.
 pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
     tokio::spawn(history_builder::run(store.clone(), stop.clone()));
-    let mut projector = Projector { store, kafka, intake: Intake::new(BATCH_RECORDS), settings_reported: false };
+    let mut projector = Projector {
+        store,
+        kafka,
+        intake: Intake::new(BATCH_RECORDS),
+        lag: LagReport::default(),
+        settings_reported: false,
+    };
     while !stop.is_cancelled() {
         let ended = tokio::select! {
             () = stop.cancelled() => return,
@@ -97,6 +105,7 @@ pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
         };
         if let Err(error) = ended.or_else(|error| projector.intake.refuse(error)) {
             telemetry::projection_failed(&error);
+            projector.lag.none_known();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PAUSE_AFTER_FAILURE) => {}
@@ -109,6 +118,7 @@ struct Projector {
     store: Store,
     kafka: config::Kafka,
     intake: Intake,
+    lag: LagReport,
     settings_reported: bool,
 }
 
@@ -235,17 +245,23 @@ impl Projector {
         log::kafka::read_from(reader, &self.kafka.topic, &positions)
     }
 
-    /// Reports the lag behind the log, in the metrics and in the store. Of a paused partition nothing is reported: what the
-    /// store says of it becomes old.
-    async fn check(&self, reader: &Reader, owner: &Owner, paused: &Paused) -> Result<(), StoreError> {
-        let read = || owner.positions().filter(|next| paused.is_read(next.partition));
-        let end =
-            |next: Position| Some(Position { offset: reader.context().of(next.partition)?.max(next.offset), ..next });
-        let ends: Vec<Position> = read().filter_map(end).collect();
-        for (next, end) in read().filter_map(|next| Some((next, end(next)?))) {
-            let (partition, behind) = (next.partition, end.offset - next.offset);
-            let seconds = if behind > 0 { owner.seconds_behind(partition, clock::now()) } else { 0.0 };
-            telemetry::lag(partition, behind, seconds);
+    /// Reports the lag behind the log, in the metrics and in the store. Of a partition that is paused, or whose broker does
+    /// not answer, the store is told nothing: what it says of it becomes old.
+    async fn check(&mut self, reader: &Reader, owner: &Owner, paused: &Paused) -> Result<(), StoreError> {
+        self.lag.keep(|partition| owner.owns(partition));
+        let mut ends = Vec::new();
+        for next in owner.positions() {
+            let partition = next.partition;
+            match reader.context().of(partition).filter(|_| paused.is_read(partition)) {
+                Some(end) => {
+                    let offset = end.max(next.offset);
+                    let behind = offset - next.offset;
+                    let seconds = if behind > 0 { owner.seconds_behind(partition, clock::now()) } else { 0.0 };
+                    self.lag.known(partition, behind, seconds);
+                    ends.push(Position { offset, ..next });
+                }
+                None => self.lag.unknown(partition),
+            }
         }
         progress::checked(&self.store, &ends, clock::now()).await
     }

@@ -27,8 +27,8 @@ use crate::log::installation;
 use crate::log::kafka::Appender;
 use crate::projector;
 use crate::store::{Store, StoreError, authority, installation as installations};
-use crate::web::{self, PageStores};
-use crate::{clock, files, telemetry};
+use crate::web::{self, Observed, PageStores};
+use crate::{clock, files, log_health, telemetry};
 use yomitori_base::stop;
 
 /// A part of the server.
@@ -117,8 +117,9 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
     if let Some(listener) = pages {
         let appender = Arc::new(Appender::open(&config.kafka).context("failed to open the log")?);
         let stores = PageStores::of(&store)?;
+        let health = log_health::watch(Arc::clone(&appender), config.kafka.clone(), store.clone(), stop.clone());
         let operator = Operator::new(appender, stores.pages.clone());
-        let served = web::serve(listener, stores, operator, metrics, stop.clone());
+        let served = web::serve(listener, stores, operator, Observed { metrics, log: health }, stop.clone());
         parts.spawn(named("web", async move { served.await.context("failed to serve pages") }));
     }
     let mut failed = Ok(());

@@ -224,7 +224,8 @@ pub fn batch_folded(facts: usize, duplicates: usize, facilities: usize, took: st
 
 /// Another instance takes it over and reports its lag from then on.
 pub fn partition_released(partition: i32) {
-    lag(partition, 0, 0.0);
+    lag(partition, 0);
+    lag_seconds(partition, 0.0);
     info!(partition, "partition released to another instance");
 }
 
@@ -247,6 +248,11 @@ pub fn partitions_paused(count: usize) {
     gauge!("fleet_server_partitions_paused").set(count as f64);
 }
 
+/// A partition of the log lacks its beginning.
+pub fn records_deleted(partition: i32, records: u64) {
+    error!(partition, records, "the first records of the partition are deleted; a rebuild would forget them");
+}
+
 /// A setting of the topic deletes facts, or puts them at risk.
 pub fn topic_settings(report: &str, loses_facts: bool) {
     if loses_facts {
@@ -256,12 +262,20 @@ pub fn topic_settings(report: &str, loses_facts: bool) {
     }
 }
 
-/// How far behind the log the projection of a partition is.
-pub fn lag(partition: i32, events: i64, seconds: f64) {
-    let partition = partition.to_string();
+/// How many records of a partition are not folded.
+pub fn lag(partition: i32, records: i64) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-    gauge!("fleet_server_projection_lag_records", "partition" => partition.clone()).set(events as f64);
-    gauge!("fleet_server_projection_lag_seconds", "partition" => partition).set(seconds);
+    gauge!("fleet_server_projection_lag_records", "partition" => partition.to_string()).set(records as f64);
+}
+
+/// How old the projection of a partition is that lags, or whose end is not known.
+pub fn lag_seconds(partition: i32, seconds: f64) {
+    gauge!("fleet_server_projection_lag_seconds", "partition" => partition.to_string()).set(seconds);
+}
+
+/// Whether Kafka answered when it was last asked.
+pub fn log_reachable(reachable: bool) {
+    gauge!("fleet_server_log_reachable").set(f64::from(u8::from(reachable)));
 }
 
 pub fn facility_parked(facility: FacilityId, position: Position, reason: &str) {

@@ -23,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::form::Once;
@@ -33,6 +33,7 @@ use self::http::live::Live;
 use self::page::fleet::Summaries;
 use self::page::listing::decide;
 use crate::ingest::operator::{Operator, StatementOutcome};
+use crate::log_health::LogHealth;
 use crate::store::lent::PageFuture;
 use crate::store::{Store, StoreError};
 
@@ -82,6 +83,13 @@ impl PageStores {
     }
 }
 
+/// What `/metrics` and `/healthz` show of this process.
+#[derive(Clone)]
+pub struct Observed {
+    pub metrics: PrometheusHandle,
+    pub log: watch::Receiver<LogHealth>,
+}
+
 /// The shared state of the handlers.
 #[derive(Clone)]
 struct Web {
@@ -89,7 +97,7 @@ struct Web {
     files: Store,
     operator: Operator,
     stated: Arc<Once<StatementOutcome>>,
-    metrics: PrometheusHandle,
+    observed: Observed,
     live: Live,
     summaries: Arc<Summaries>,
     reading: Arc<Semaphore>,
@@ -107,10 +115,10 @@ pub async fn serve(
     listener: TcpListener,
     stores: PageStores,
     operator: Operator,
-    metrics: PrometheusHandle,
+    observed: Observed,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let router = router(stores, operator, metrics, stop.clone());
+    let router = router(stores, operator, observed, stop.clone());
     let stopping = stop.clone();
     tokio::select! {
         served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future() => served,
@@ -119,7 +127,7 @@ pub async fn serve(
     }
 }
 
-fn router(stores: PageStores, operator: Operator, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+fn router(stores: PageStores, operator: Operator, observed: Observed, stop: CancellationToken) -> Router {
     let PageStores { pages: store, files } = stores;
     let live = Live::start(store.clone(), stop);
     let reading = Arc::new(Semaphore::new(READING_AT_ONCE));
@@ -127,7 +135,7 @@ fn router(stores: PageStores, operator: Operator, metrics: PrometheusHandle, sto
     let stating = Arc::new(Semaphore::new(STATING_AT_ONCE));
     let applying = Arc::new(Semaphore::new(1));
     let (stated, summaries) = (Arc::default(), Arc::default());
-    let web = Web { store, files, operator, stated, metrics, live, summaries, reading, downloads, stating, applying };
+    let web = Web { store, files, operator, stated, observed, live, summaries, reading, downloads, stating, applying };
     let sent = middleware::from_fn(http::guard::same_origin);
     Router::new()
         .route("/facilities/{code}/record/{act}", post(page::record::state).layer(sent.clone()).get(page::record::show))

@@ -97,8 +97,16 @@ async fn check_log(
         tokio::task::spawn_blocking(move || identity::compare(&log, folded))
     });
     let mut compared = compared.buffer_unordered(COMPARED_AT_ONCE);
+    let mut deleted = 0;
     while let Some(compared) = compared.next().await {
-        compared.expect("the comparison does not panic").map_err(|error| chain(&error))?;
+        deleted += compared.expect("the comparison does not panic").map_err(|error| chain(&error))?;
+    }
+    if deleted > 0 {
+        return Err(format!(
+            "the first {deleted} records of topic `{}` are deleted. What was folded of them is in the database only: don't \
+             rebuild; set the retention to unlimited and restore the topic from its backup (deploy/docs/backup.md)",
+            log.topic
+        ));
     }
     let problems = topic::problems(log).await.map_err(|error| chain(&error))?;
     let (losing, risky): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.loses_facts);

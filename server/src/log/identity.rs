@@ -48,6 +48,12 @@ pub enum IdentityError {
          deploy/docs/backup.md"
     )]
     Other { partition: i32, offset: i64 },
+    #[error(
+        "partition {partition} of the log begins at {begins}, and {next} records of it were folded: Kafka deleted records that \
+         were never folded. Nothing of it is folded, so nothing is skipped; restore the topic from its backup, and set its \
+         retention to unlimited (`yomitori-server check` says how)"
+    )]
+    Deleted { partition: i32, next: i64, begins: i64 },
     #[error("failed to read partition {partition} of the log: Kafka does not answer")]
     Silent { partition: i32 },
     #[error("failed to read partition {partition} of the log")]
@@ -58,16 +64,17 @@ impl IdentityError {
     /// Whether the log is another one than was folded: that does not pass, and a person has to act.
     #[must_use]
     pub const fn is_difference(&self) -> bool {
-        matches!(self, Self::Shorter { .. } | Self::Other { .. })
+        matches!(self, Self::Shorter { .. } | Self::Other { .. } | Self::Deleted { .. })
     }
 }
 
 /// Compares the log with what was folded of a partition, and looks whether the next record can be read. A record that the
-/// log no longer keeps can't be compared. Blocks for up to a quarter of a minute.
+/// log no longer keeps can't be compared. Returns how many records the log has lost from its beginning. Blocks for up to a
+/// quarter of a minute.
 ///
 /// # Errors
 /// If the log is another one there, or does not answer.
-pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityError> {
+pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<u64, IdentityError> {
     let Folded { next, last } = folded;
     let partition = next.partition;
     let unreadable = |source| IdentityError::Unreadable { partition, source };
@@ -75,11 +82,15 @@ pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityErro
     if ends < next.offset {
         return Err(IdentityError::Shorter { partition, next: next.offset, ends });
     }
-    let mut wanted = last.filter(|_| next.offset > begins);
-    if wanted.is_none() && next.offset == ends {
-        return Ok(());
+    if next.offset < begins {
+        return Err(IdentityError::Deleted { partition, next: next.offset, begins });
     }
-    let from = if wanted.is_some() { next.offset - 1 } else { next.offset.max(begins) };
+    let mut wanted = last.filter(|_| next.offset > begins);
+    let deleted = begins.unsigned_abs();
+    if wanted.is_none() && next.offset == ends {
+        return Ok(deleted);
+    }
+    let from = if wanted.is_some() { next.offset - 1 } else { next.offset };
     let reader = kafka::replayer(kafka, Position { partition, offset: from }).map_err(unreadable)?;
     let until = Instant::now() + READ_LIMIT;
     loop {
@@ -98,7 +109,7 @@ pub fn compare(kafka: &config::Kafka, folded: Folded) -> Result<(), IdentityErro
             return Err(IdentityError::Other { partition, offset: from });
         }
         if message.offset() >= next.offset || next.offset == ends {
-            return Ok(());
+            return Ok(deleted);
         }
     }
 }

@@ -3,17 +3,17 @@
 //! Appended means confirmed: `acks=all`, idempotent, and an unknown outcome is an error. The records of one facility
 //! have the same key, so they share a partition and have one order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::{Offset, TopicPartitionList};
 use yomitori_proto::encode;
 use yomitori_proto::event::LogRecord;
@@ -143,6 +143,14 @@ impl Appender {
         }
     }
 
+    /// The number of partitions of the topic, over the connection for appends. Blocks for up to [`ASK_LIMIT`].
+    ///
+    /// # Errors
+    /// If Kafka cannot be reached or the topic does not exist.
+    pub fn partitions(&self) -> Result<i32, TopicError> {
+        metadata(&self.kafka, self.current().client(), count)
+    }
+
     /// Waits for the appends that are in flight.
     pub fn flush(&self) {
         // Nothing depends on the outcome: each caller of an append gets its own answer.
@@ -221,26 +229,32 @@ pub fn bounds_of(kafka: &config::Kafka, partition: i32) -> Result<(i64, i64), Ka
     asker.fetch_watermarks(&kafka.topic, partition, ASK_LIMIT)
 }
 
+/// A partition that is read hears from its broker every 0.1 s, also where nothing is new. After this long without an answer
+/// its end is not known.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+
 /// The ends of the partitions, as librdkafka last learned them.
 #[derive(Default)]
 pub struct Ends(Mutex<LastReport>);
 
 #[derive(Default)]
 struct LastReport {
-    /// Of the partitions that are read.
+    /// `None` before the first report.
+    reported_at: Option<Instant>,
+    /// Of the partitions that are read and whose broker answers.
     ends: BTreeMap<i32, i64>,
     /// How many partitions the topic has.
     count: i32,
 }
 
 impl Ends {
-    /// The offset after the last record of `partition`; `None` until the broker has reported it.
+    /// The offset after the last record of `partition`; `None` while its broker does not say it.
     pub fn of(&self, partition: i32) -> Option<i64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ends.get(&partition).copied()
+        let report = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        report.reported_at.filter(|at| at.elapsed() <= ANSWERED_WITHIN)?;
+        report.ends.get(&partition).copied()
     }
-}
 
-impl Ends {
     /// How many partitions the topic has, as librdkafka last learned; `None` until the broker has reported it.
     pub fn partitions(&self) -> Option<i32> {
         Some(self.0.lock().unwrap_or_else(PoisonError::into_inner).count).filter(|count| *count > 0)
@@ -253,11 +267,17 @@ impl ClientContext for Ends {
         let partitions = statistics.topics.values().flat_map(|topic| &topic.partitions);
         let count = partitions.filter(|(number, partition)| **number >= 0 && !partition.unknown).count();
         report.count = i32::try_from(count).unwrap_or(i32::MAX);
-        for (number, partition) in statistics.topics.values().flat_map(|topic| &topic.partitions) {
-            if *number >= 0 && partition.hi_offset >= 0 {
-                report.ends.insert(*number, partition.hi_offset);
-            }
-        }
+        let answers = |broker: &&Broker| {
+            u64::try_from(broker.rxidle).is_ok_and(|micros| Duration::from_micros(micros) <= ANSWERED_WITHIN)
+        };
+        let answering: BTreeSet<i32> =
+            statistics.brokers.values().filter(answers).map(|broker| broker.nodeid).collect();
+        let partitions = statistics.topics.values().flat_map(|topic| &topic.partitions);
+        let known = partitions.filter(|(number, partition)| {
+            **number >= 0 && partition.hi_offset >= 0 && answering.contains(&partition.broker)
+        });
+        report.ends = known.map(|(number, partition)| (*number, partition.hi_offset)).collect();
+        report.reported_at = Some(Instant::now());
     }
 }
 
@@ -280,7 +300,7 @@ pub fn read_from(reader: &Reader, topic: &str, positions: &[Position]) -> Result
 /// # Errors
 /// If Kafka cannot be reached or the topic does not exist.
 pub fn partitions(kafka: &config::Kafka) -> Result<i32, TopicError> {
-    ask(kafka, |topic| i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX))
+    ask(kafka, count)
 }
 
 /// [`partitions`], for callers that must not block.
@@ -316,6 +336,19 @@ pub fn same_partitions(kafka: &config::Kafka, found: i32, folded: i32) -> Result
 fn ask<T>(kafka: &config::Kafka, of: impl Fn(&MetadataTopic) -> T) -> Result<T, TopicError> {
     let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
     let asker: BaseConsumer = client(kafka).create().map_err(unreachable)?;
+    metadata(kafka, asker.client(), of)
+}
+
+fn count(topic: &MetadataTopic) -> i32 {
+    i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)
+}
+
+fn metadata<C: ClientContext, T>(
+    kafka: &config::Kafka,
+    asker: &Client<C>,
+    of: impl Fn(&MetadataTopic) -> T,
+) -> Result<T, TopicError> {
+    let unreachable = |source| TopicError::Unreachable { servers: kafka.bootstrap_servers.clone(), source };
     let metadata = asker.fetch_metadata(Some(&kafka.topic), ASK_LIMIT).map_err(unreachable)?;
     let found = metadata.topics().iter().find(|t| t.name() == kafka.topic && !t.partitions().is_empty());
     found.map(of).ok_or_else(|| TopicError::Missing { topic: kafka.topic.clone() })

@@ -29,7 +29,7 @@ pub(super) struct Paused {
     read: BTreeSet<i32>,
     paused: BTreeMap<i32, Pause>,
     compared: BTreeSet<i32>,
-    comparisons: JoinSet<(i32, Result<(), IdentityError>)>,
+    comparisons: JoinSet<(i32, Result<u64, IdentityError>)>,
 }
 
 struct Pause {
@@ -98,16 +98,22 @@ impl Paused {
         Ok(())
     }
 
-    fn take(&mut self, next: Position, result: Result<(), IdentityError>) {
+    fn take(&mut self, next: Position, result: Result<u64, IdentityError>) {
         let partition = next.partition;
         let was = self.paused.remove(&partition);
-        let Err(error) = result else {
-            match was {
-                Some(_) => telemetry::partition_resumed(partition),
-                None => telemetry::partition_taken(next),
+        let error = match result {
+            Ok(deleted) => {
+                match was {
+                    Some(_) => telemetry::partition_resumed(partition),
+                    None => telemetry::partition_taken(next),
+                }
+                if deleted > 0 {
+                    telemetry::records_deleted(partition, deleted);
+                }
+                self.read.insert(partition);
+                return;
             }
-            self.read.insert(partition);
-            return;
+            Err(error) => error,
         };
         let reason = chain(&error);
         // One line for each change: a partition may stay paused for days.

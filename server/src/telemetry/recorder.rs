@@ -52,8 +52,9 @@ const MORE_COUNTERS: [(&str, &str); 13] = [
     ),
 ];
 
-const GAUGES: [(&str, &str); 7] = [
+const GAUGES: [(&str, &str); 8] = [
     ("fleet_server_certificate_seconds", "Time until the server's own certificate ends."),
+    ("fleet_server_log_reachable", "1 if Kafka answered when it was last asked, otherwise 0."),
     ("fleet_server_parked_facilities", "Facilities that are parked; NaN while the database is away."),
     (
         "fleet_server_parked_records",
@@ -64,7 +65,10 @@ const GAUGES: [(&str, &str); 7] = [
         "Partitions of this instance that are not read, because the log there is another one or can't be read.",
     ),
     ("fleet_server_projection_lag_records", "Records of a partition that are not folded yet."),
-    ("fleet_server_projection_lag_seconds", "Age of the last folded record of a partition that lags."),
+    (
+        "fleet_server_projection_lag_seconds",
+        "Age of the last folded record of a partition that lags; where its end is not known, time since it was.",
+    ),
     ("process_resident_memory_bytes", "Memory of this process that is in use."),
 ];
 

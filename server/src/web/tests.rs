@@ -21,7 +21,9 @@ fn away() -> (Router, CancellationToken) {
     let stores = PageStores::of(&store).unwrap();
     let operator = Operator::new(Arc::new(crate::log::kafka::Appender::open(&log).unwrap()), stores.pages.clone());
     let stop = CancellationToken::new();
-    (router(stores, operator, PrometheusBuilder::new().build_recorder().handle(), stop.clone()), stop)
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let observed = Observed { metrics, log: watch::channel(LogHealth::Unknown).1 };
+    (router(stores, operator, observed, stop.clone()), stop)
 }
 
 async fn ask(router: &mut Router, path: &str, headers: &[(HeaderName, &str)]) -> (StatusCode, HeaderMap, String) {

@@ -75,6 +75,14 @@ impl Service {
         self.own()?.kill().await
     }
 
+    /// Sends a signal to the first process.
+    ///
+    /// # Errors
+    /// If it has ended, or is the shared one.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(self.own()?.pid()?, signal).context("signal a service")
+    }
+
     /// Starts it again with the same data and port.
     ///
     /// # Errors
@@ -117,15 +125,18 @@ impl Own {
         Ok(line.with_context(|| format!("{variable} in {text:?}"))?.to_owned())
     }
 
-    /// `kill -9`; returns when the process is gone.
-    async fn kill(&self) -> Result<()> {
+    fn pid(&self) -> Result<Pid> {
         let file = self.folder.join(self.service).join("pid");
         let number = std::fs::read_to_string(&file).with_context(|| format!("read {file:?}"))?;
-        let number = number.trim();
-        let pid = number.parse().ok().and_then(Pid::from_raw).context("a process number")?;
+        number.trim().parse().ok().and_then(Pid::from_raw).context("a process number")
+    }
+
+    /// `kill -9`; returns when the process is gone.
+    async fn kill(&self) -> Result<()> {
+        let pid = self.pid()?;
         kill_process(pid, Signal::KILL).context("kill")?;
         // A dead process that has not been waited for still has its folder, but no command line.
-        let line = format!("/proc/{number}/cmdline");
+        let line = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
         wait::until("its end", wait::PATIENCE, async || {
             ensure!(std::fs::read(&line).unwrap_or_default().is_empty(), "{} is still there", self.service);
             Ok(())

@@ -30,6 +30,7 @@ mod restore;
 mod results;
 mod rules;
 mod schema;
+mod silent_log;
 mod slow_clock;
 mod slow_pages;
 mod statements;

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rustix::process::Signal;
 use yomitori_proto::id::FacilityId;
 use yomitori_tests::world::second_broker::SecondBroker;
@@ -58,10 +58,9 @@ impl Fleet {
     }
 
     /// Plans a maintenance window: a fact in the facility's partition.
-    async fn state(&self, code: &str) -> Result<()> {
+    async fn state(&self, code: &str) -> Result<String> {
         let span = ["--from", "2026-05-01", "--to", "2026-05-02", "--by", "x", "--why", "works"];
-        self.server.run(&[&["maintenance", "set", "--facility", code][..], &span].concat()).await?;
-        Ok(())
+        self.server.run(&[&["maintenance", "set", "--facility", code][..], &span].concat()).await
     }
 
     async fn stop(&mut self) -> Result<()> {
@@ -121,8 +120,9 @@ async fn a_partition_that_lost_its_end_is_paused_and_the_others_go_on() -> Resul
     fleet.server.launch()?;
     fleet.says(&format!("partition {partition} of the log ends at")).await?;
     let before = fleet.facts().await?;
-    // The first grows the short partition to its old length; the next ones lie behind it.
-    fleet.state(short).await?;
+    // The first grows the short partition to its old length; the next ones lie behind it. None of them is called shown.
+    let said = fleet.state(short).await?;
+    ensure!(said.contains("accepted") && !said.contains("now:"), "{said}");
     fleet.state(short).await?;
     fleet.state(elsewhere).await?;
     fleet.folded(before + 1).await?;
@@ -138,6 +138,52 @@ async fn a_partition_that_lost_its_end_is_paused_and_the_others_go_on() -> Resul
     fleet.folded(CODES.len() as i64 + 3).await?;
     fleet.state(short).await?;
     fleet.folded(CODES.len() as i64 + 4).await
+}
+
+/// Deletes the records of the facility's partition before `offset`, as a limited retention does.
+async fn delete(fleet: &Fleet, partition: i32, offset: i64) -> Result<()> {
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset(&fleet.world.topic, partition, Offset::Offset(offset))?;
+    fleet.admin()?.delete_records(&before, &AdminOptions::new()).await.context("delete records")?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_records_are_named_and_those_that_were_not_folded_are_not_skipped() -> Result<()> {
+    let mut fleet = Fleet::open(World::new("topic-deleted").await?).await?;
+    let (code, partition) = (CODES[0], fleet.partition(CODES[0]).await?);
+    let mut elsewhere = None;
+    for code in &CODES[1..] {
+        if fleet.partition(code).await? != partition {
+            elsewhere = Some(*code);
+        }
+    }
+    let elsewhere = elsewhere.context("a facility in another partition")?;
+    fleet.state(code).await?;
+    let facts = CODES.len() as i64 + 1;
+    fleet.folded(facts).await?;
+    let store = fleet.world.store().await?;
+    let query = "SELECT next_offset FROM projection.progress WHERE partition = $1";
+    let next: i64 = store.query_one(query, &[&partition]).await?.get(0);
+    // What was folded is deleted: the projection goes on, and people are told.
+    delete(&fleet, partition, next - 1).await?;
+    let said = fleet.check_fails().await?;
+    ensure!(said.contains(&format!("the first {} records", next - 1)) && said.contains("don't rebuild"), "{said}");
+    fleet.stop().await?;
+    fleet.server.launch()?;
+    fleet.says("the first records of the partition are deleted").await?;
+    fleet.state(code).await?;
+    fleet.folded(facts + 1).await?;
+    // What was not folded is deleted: that partition is paused.
+    fleet.stop().await?;
+    fleet.state(code).await?;
+    fleet.state(code).await?;
+    delete(&fleet, partition, next + 2).await?;
+    ensure!(fleet.check_fails().await?.contains("deleted records that were never folded"));
+    fleet.server.launch()?;
+    fleet.says("deleted records that were never folded").await?;
+    fleet.state(elsewhere).await?;
+    fleet.folded(facts + 2).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,6 +233,15 @@ async fn a_topic_to_which_partitions_were_added_is_not_folded() -> Result<()> {
     let added = admin.create_partitions([&more], &AdminOptions::new()).await?;
     added.into_iter().next().context("an answer")?.map_err(|(_, code)| anyhow::anyhow!("{code:?}"))?;
     ensure!(fleet.check_fails().await?.contains("has 7 partitions"));
+    wait::until("health to name it", PATIENCE, async || {
+        let health: serde_json::Value = reqwest::get(format!("{}/healthz", fleet.server.web)).await?.json().await?;
+        ensure!(
+            health["status"] == "log_changed" && health["log"]["error"].to_string().contains("has 7"),
+            "{health:#}"
+        );
+        Ok(())
+    })
+    .await?;
     // The running server notices it too, and at each start.
     let limit = Duration::from_secs(60);
     wait::until("the server to notice it", limit, async || {

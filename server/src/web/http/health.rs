@@ -7,21 +7,31 @@ use axum::response::{IntoResponse, Response};
 use metrics::gauge;
 use serde_json::json;
 
+use crate::log_health::LogHealth;
 use crate::store::{fleet, waiting};
 use crate::web::Web;
 use crate::web::page::as_of::AsOf;
 use yomitori_base::error::chain;
 
-/// 200 if the pages can be served; otherwise 503 with the reason.
+/// 200 if the pages show what is true now and statements can be recorded; otherwise 503 with the reason.
 pub(in crate::web) async fn health(State(web): State<Web>) -> Response {
     let progress = fleet::progress(&web.store).await;
+    let log = web.observed.log.borrow().clone();
+    let (log_status, log) = match log {
+        LogHealth::Unknown => (None, json!({ "ok": null })),
+        LogHealth::Ok => (None, json!({ "ok": true })),
+        LogHealth::Away { error } => (Some("log_away"), json!({ "ok": false, "error": error })),
+        LogHealth::Changed { error } => (Some("log_changed"), json!({ "ok": false, "error": error })),
+    };
     let (status, body) = match &progress {
         Ok(progress) => {
             let as_of = AsOf::of(progress);
+            let trouble = log_status.or_else(|| as_of.behind.then_some("behind"));
             let body = json!({
-                "status": if as_of.behind { "behind" } else { "ok" },
+                "status": trouble.unwrap_or("ok"),
                 "version": env!("CARGO_PKG_VERSION"),
                 "database": { "ok": true },
+                "log": log,
                 "projection": {
                     "as_of": as_of.as_of,
                     "behind": as_of.behind,
@@ -32,13 +42,14 @@ pub(in crate::web) async fn health(State(web): State<Web>) -> Response {
                 },
                 "live_updates": { "listening": web.live.listening() },
             });
-            (if as_of.behind { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, body)
+            (if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, body)
         }
         Err(error) => {
             let body = json!({
                 "status": "database_away",
                 "version": env!("CARGO_PKG_VERSION"),
                 "database": { "ok": false, "error": chain(error) },
+                "log": log,
                 "live_updates": { "listening": web.live.listening() },
             });
             (StatusCode::SERVICE_UNAVAILABLE, body)
@@ -61,7 +72,7 @@ pub(in crate::web) async fn metrics(State(web): State<Web>) -> impl IntoResponse
     };
     gauge!("fleet_server_parked_facilities").set(facilities);
     gauge!("fleet_server_parked_records").set(records);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], web.metrics.render())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], web.observed.metrics.render())
 }
 
 fn resident_bytes(status: &str) -> Option<u64> {
