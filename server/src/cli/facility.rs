@@ -15,6 +15,7 @@ use super::listing::{read_file, refused};
 use super::output::{facilities, note, say, warn};
 use super::statement::Attribution;
 use crate::clock;
+use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot;
 use crate::store::listing as snapshots;
 use yomitori_listing::entry::Scope;
@@ -144,7 +145,9 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     drop(stating);
     match last {
         Some(position) if total <= SHOWN_AT_ONCE => {
-            context.operator.wait_until_reached(position).await?;
+            if context.operator.wait_until_reached(position).await? == StatementOutcome::Accepted {
+                note("反映は少し後です / not yet shown (is the server's projector running?)");
+            }
         }
         Some(_) => note("反映は順次進みます / recorded; the pages follow within a few minutes"),
         None => {}

@@ -218,7 +218,8 @@ impl Server {
         String::from_utf8(output.stdout).context("what yomitori-server printed")
     }
 
-    /// Registers facilities; `csv` has the columns code, name and prefecture.
+    /// Registers facilities; `csv` has the columns code, name and prefecture. Where this server projects, returns when the
+    /// store knows the last one: on a busy machine that takes longer than the command waits.
     ///
     /// # Errors
     /// If the import is refused.
@@ -226,7 +227,15 @@ impl Server {
         let file = self.config.with_file_name("facilities.csv");
         std::fs::write(&file, csv).context("write the table")?;
         self.run(&["facility", "import", &file.to_string_lossy()]).await?;
-        Ok(())
+        let projects = self.plan.roles.is_empty() || self.plan.roles.contains("projector");
+        let last = csv.lines().last().and_then(|row| row.split([',', ' ']).next()).unwrap_or_default();
+        if self.process.is_none() || !projects || csv.lines().count() < 2 {
+            return Ok(());
+        }
+        wait::until("the last facility to be known", wait::PATIENCE, async || {
+            self.run(&["status", "--facility", last, "--format", "json"]).await.map(|_| ())
+        })
+        .await
     }
 
     /// An enrolment token for a terminal of the facility with `code`.
