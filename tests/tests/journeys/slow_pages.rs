@@ -12,6 +12,12 @@ const CODE: &str = "1319999015";
 /// More than all connections of a server together.
 const PAGES: usize = 40;
 
+/// How many queries wait for the locked table.
+async fn hanging(store: &tokio_postgres::Client) -> Result<i64> {
+    let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    Ok(store.query_one(query, &[]).await?.get(0))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_hang_hold_up_neither_terminals_nor_the_projection() -> Result<()> {
     let world = World::new("slow-pages").await?;
@@ -27,10 +33,8 @@ async fn pages_that_hang_hold_up_neither_terminals_nor_the_projection() -> Resul
         .map(|_| tokio::spawn(client.get(format!("{}/listing", server.web)).timeout(Duration::from_secs(60)).send()))
         .collect();
     let watching = world.store().await?;
-    let hanging =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     wait::until("pages that hang", PATIENCE, async || {
-        ensure!(watching.query_one(hanging, &[]).await?.get::<_, i64>(0) >= 6);
+        ensure!(hanging(&watching).await? >= 6);
         Ok(())
     })
     .await?;
@@ -50,7 +54,7 @@ async fn pages_that_hang_hold_up_neither_terminals_nor_the_projection() -> Resul
         ensure!(status.is_server_error(), "{status}");
     }
     wait::until("no query of a page", PATIENCE, async || {
-        let left: i64 = watching.query_one(hanging, &[]).await?.get(0);
+        let left = hanging(&watching).await?;
         ensure!(left == 0, "{left} are left");
         Ok(())
     })
@@ -70,22 +74,17 @@ async fn the_query_of_a_page_that_nobody_waits_for_is_cancelled() -> Result<()> 
     let held = store.transaction().await?;
     held.batch_execute("LOCK TABLE registry.snapshot IN ACCESS EXCLUSIVE MODE").await?;
     let watching = world.store().await?;
-    let hanging = async || -> Result<i64> {
-        let query =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        Ok(watching.query_one(query, &[]).await?.get(0))
-    };
     let client = reqwest::Client::builder().no_proxy().build()?;
     let page = tokio::spawn(client.get(format!("{}/listing", server.web)).send());
     wait::until("the page to hang", PATIENCE, async || {
-        ensure!(hanging().await? > 0);
+        ensure!(hanging(&watching).await? > 0);
         Ok(())
     })
     .await?;
     // The reader closes the page: its query ends long before the limit of a query.
     page.abort();
     wait::until("the query to end", Duration::from_secs(5), async || {
-        ensure!(hanging().await? == 0);
+        ensure!(hanging(&watching).await? == 0);
         Ok(())
     })
     .await?;
