@@ -246,7 +246,7 @@ impl Projector {
     }
 
     /// Reports the lag behind the log, in the metrics and in the store. Of a partition that is paused, or whose broker does
-    /// not answer, the store is told nothing: what it says of it becomes old.
+    /// not answer, nothing is written: what the store says of it becomes old.
     async fn check(&mut self, reader: &Reader, owner: &Owner, paused: &Paused) -> Result<(), StoreError> {
         self.lag.keep(|partition| owner.owns(partition));
         let mut ends = Vec::new();

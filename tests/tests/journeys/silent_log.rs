@@ -66,8 +66,13 @@ async fn while_kafka_stands_still_health_names_it_and_nothing_is_called_current(
     ensure!(metric(&server, "fleet_server_log_reachable").await? == 0.0);
 
     world.kafka.service.signal(Signal::CONT)?;
-    let after = has_status(&server, "ok").await?;
-    ensure!(as_of(&after)? > as_of(&silent)? && after["log"]["ok"] == true, "{after:#}");
+    has_status(&server, "ok").await?;
+    wait::until("the pages to be current again", NOTICED_WITHIN, async || {
+        let after = health(&server).await?;
+        ensure!(as_of(&after)? > as_of(&silent)? && after["log"]["ok"] == true, "{after:#}");
+        Ok(())
+    })
+    .await?;
     ensure!(metric(&server, "fleet_server_log_reachable").await? == 1.0);
 
     // The same when it is stopped and started again.

@@ -165,7 +165,7 @@ async fn deleted_records_are_named_and_those_that_were_not_folded_are_not_skippe
     let store = fleet.world.store().await?;
     let query = "SELECT next_offset FROM projection.progress WHERE partition = $1";
     let next: i64 = store.query_one(query, &[&partition]).await?.get(0);
-    // What was folded is deleted: the projection goes on, and people are told.
+    // What was folded is deleted: the projection goes on, and check and journal say so.
     delete(&fleet, partition, next - 1).await?;
     let said = fleet.check_fails().await?;
     ensure!(said.contains(&format!("the first {} records", next - 1)) && said.contains("don't rebuild"), "{said}");
