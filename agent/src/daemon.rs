@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use yomitori_observation::Sighting;
-use yomitori_proto::event::{AgentStarted, AgentStopped, TerminalRebooted};
-use yomitori_proto::vocabulary::{CollectionLevel, RebootKind, StartReason, StopReason};
+use yomitori_proto::event::{AgentStarted, AgentStopped, CollectionGap, TerminalRebooted};
+use yomitori_proto::vocabulary::{CollectionLevel, GapSource, RebootKind, StartReason, StopReason};
 
 use crate::condition::ConditionBoard;
 use crate::config::Config;
 use crate::connect::Route;
 use crate::identity::Identity;
 use crate::identity::file::FileError;
+use crate::last_watched::LastWatched;
 use crate::limit::Limit;
 use crate::outlet::Outlet;
 use crate::sent::SentLog;
@@ -35,6 +37,8 @@ pub use platform::stop_requested;
 const SOURCES_END_WITHIN: Duration = Duration::from_millis(1_200);
 const RECORDER_ENDS_WITHIN: Duration = Duration::from_millis(200);
 const UPLINK_ENDS_WITHIN: Duration = Duration::from_millis(500);
+/// A shorter time without the agent is its restart by the service manager or an upgrade.
+const UNWATCHED_FROM: TimeDelta = TimeDelta::seconds(30);
 
 /// Why the agent can't start or continue.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +83,8 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
     let outlet = Outlet::new(outlet, Arc::clone(&board));
     let recorder_spool = Arc::clone(&spool);
     let mut recorder = tokio::task::spawn_blocking(move || recorder::record(&recorder_spool, &signals, &kept));
-    report_start(&config, &limit, &spool, &outlet)?;
+    let last_watched = LastWatched::new(&config.state_dir);
+    report_start(&config, &limit, &spool, last_watched.read(), &outlet)?;
     let sources = start(&config, &limit, &spool, &outlet)?;
     let supervisor = Supervisor::start(sources, outlet.of_source(), platform::works());
     let mut supervisor = supervisor.map_err(DaemonError::Thread)?;
@@ -89,6 +94,7 @@ pub async fn run(config: Config, stop: impl Future<Output = StopReason>) -> Resu
         desk(&config, &limit, &spool, &outlet)?.map(|desk| tokio::spawn(desk::serve(desk, desk_closing.clone())));
 
     let closing = CancellationToken::new();
+    tokio::spawn(last_watched.keep(closing.clone()));
     let uplink = Uplink {
         route: Arc::new(Route::open_when_possible(config.server, config.mode)),
         sent: SentLog::open(&config.state_dir, spool.life()).map_err(DaemonError::Sent)?,
@@ -203,8 +209,15 @@ fn watches_folders(config: &Config) -> bool {
     config.level != CollectionLevel::Readers && !config.linkage.is_empty()
 }
 
-/// Reports the start of the agent, and the reboot of the terminal if there was one since the last start.
-fn report_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) -> Result<(), DaemonError> {
+/// Reports the start of the agent, the reboot of the terminal if there was one since the last start, and otherwise the time
+/// in which the terminal ran without its agent.
+fn report_start(
+    config: &Config,
+    limit: &Limit,
+    spool: &Spool,
+    last_watched: Option<DateTime<Utc>>,
+    outlet: &Outlet,
+) -> Result<(), DaemonError> {
     let (boot, booted_at) = system::boot();
     let now = EarlierStart { boot, agent_version: VERSION.to_owned() };
     let before = spool.started(&now)?;
@@ -219,6 +232,15 @@ fn report_start(config: &Config, limit: &Limit, spool: &Spool, outlet: &Outlet) 
     let EarlierStart { boot, agent_version } = now;
     let event = AgentStarted { boot, agent_version, reason, config_hash: config.hash, collection: limit.level() };
     outlet.send(Sighting::now(observed_at, event)).map_err(|_| DaemonError::Part)?;
+    if reason != StartReason::Boot
+        && let Some(from) = last_watched.filter(|from| observed_at - *from >= UNWATCHED_FROM)
+    {
+        let sources = [Some(GapSource::Pcsc), watches_folders(config).then_some(GapSource::Folder)];
+        for source in sources.into_iter().flatten() {
+            let gap = CollectionGap { source, from, to: observed_at, lost: None };
+            outlet.send(Sighting::now(observed_at, gap)).map_err(|_| DaemonError::Part)?;
+        }
+    }
     if let (Some((before, ended)), Some(booted_at)) = (before, booted_at)
         && before.boot != boot
     {

@@ -13,6 +13,7 @@ pub mod connect;
 pub mod crash;
 pub mod daemon;
 pub mod identity;
+pub mod last_watched;
 pub mod limit;
 pub mod outlet;
 pub mod recorder;

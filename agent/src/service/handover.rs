@@ -118,7 +118,7 @@ pub fn forget(config: &Path) -> io::Result<()> {
 }
 
 /// The files that an agent writes into its folder of state.
-pub const STATE: [&str; 11] = [
+pub const STATE: [&str; 12] = [
     "enrolment.key",
     "enrolment.key.new",
     "identity.pem",
@@ -126,6 +126,7 @@ pub const STATE: [&str; 11] = [
     "spool.redb",
     "spool.broken.redb",
     "spool.lost",
+    "last-watched",
     "sent.jsonl",
     "sent.1.jsonl",
     "sent.missing",

@@ -170,3 +170,43 @@ async fn an_idle_terminal_is_complete_up_to_what_it_said_last() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_in_which_the_agent_did_not_run_is_a_gap_of_what_it_watches() -> Result<()> {
+    let world = World::new("completeness-killed").await?;
+    let server = Server::start(&world, Plan::default()).await?;
+    server.import(&format!("code,name,prefecture\n{CODE},とまった医院,東京都\n")).await?;
+    let mut agent = Agent::start(&world, &server, CODE, AgentPlan::default()).await?;
+    agent.face_result(clock::now()).await?;
+    let holes = async || -> Result<Vec<Value>> {
+        let facility = server.facility(CODE).await?;
+        let holes = facility["completeness"][0]["holes"].as_array().context("holes")?;
+        Ok(holes.iter().filter(|hole| hole["what"] == "not_collected").cloned().collect())
+    };
+    let file = agent.state.join("last-watched");
+    wait::until("the result", PATIENCE, async || {
+        ensure!(server.facility(CODE).await?["completeness"][0]["complete_up_to"].is_string() && file.exists());
+        Ok(())
+    })
+    .await?;
+    // A restart within seconds is none.
+    agent.kill()?;
+    agent.launch()?;
+    agent.face_result(clock::now()).await?;
+    // As if it had been killed an hour ago. A resource manager is missing here, so the agent may report that as a gap too.
+    agent.kill()?;
+    let killed_at = truncate(clock::now() - TimeDelta::hours(1));
+    std::fs::File::options().append(true).open(&file)?.set_modified(killed_at.into())?;
+    agent.launch()?;
+    wait::until("the gap", PATIENCE, async || {
+        let holes = holes().await?;
+        for source in ["pcsc", "folder"] {
+            let same = |hole: &&Value| hole["source"] == source && hole["from"] == json!(killed_at);
+            ensure!(holes.iter().filter(same).count() == 1, "{source}: {holes:#?}");
+        }
+        let started: Vec<_> = holes.iter().filter(|hole| hole["source"] == "folder").collect();
+        ensure!(started.len() == 1, "{holes:#?}");
+        Ok(())
+    })
+    .await
+}
