@@ -60,6 +60,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server until it receives a stop signal.
+    #[command(after_help = "Examples:\n  yomitori-server serve\n  yomitori-server serve --roles ingest,projector")]
     Serve {
         /// Run only these parts, so that they can be spread over machines.
         #[arg(long, value_delimiter = ',', value_enum, default_values_t = Role::ALL)]
@@ -69,6 +70,7 @@ enum Command {
     #[command(after_help = migrate::EXAMPLES)]
     Migrate(migrate::MigrateArguments),
     /// Check the configuration, the database, the log and the certificate authority.
+    #[command(after_help = "Example:\n  yomitori-server check --config /etc/yomitori/server.toml")]
     Check,
     /// Register facilities.
     #[command(subcommand, after_help = facility::EXAMPLES)]
@@ -94,7 +96,7 @@ enum Command {
     /// Record when clinics or the call centre are closed, beyond holidays and opening hours.
     #[command(
         subcommand,
-        after_help = "Examples:\n  yomitori-server closure set --closes call_centre --from 2026-12-29 --to 2027-01-04 --by Suzuki --why 'new year'\n  yomitori-server closure list"
+        after_help = "Examples:\n  yomitori-server closure set --closes call_centre --from 2026-12-29 --to 2027-01-04 --by Suzuki --why 'new year'\n  yomitori-server closure list\n  yomitori-server closure propose"
     )]
     Closure(rules::Closure),
     /// List the flags, or record that someone has seen one.
@@ -125,7 +127,7 @@ struct UsageError(String);
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let matches = statement::add(Arguments::command()).get_matches();
+    let matches = with_examples(statement::add(Arguments::command())).get_matches();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         output::warn("a second crypto provider is installed");
     }
@@ -137,6 +139,33 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
+}
+
+/// Gives every command the examples that its noun has for it, and every noun without examples those of its commands.
+fn with_examples(root: clap::Command) -> clap::Command {
+    root.mut_subcommands(|noun| {
+        let (name, help) = (noun.get_name().to_owned(), noun.get_after_help().map(ToString::to_string));
+        let examples = |help: &str, verb: &str| {
+            let command = format!("yomitori-server {name} {verb}");
+            let lines: Vec<&str> = help.lines().filter(|line| line.trim_start().starts_with(&command)).collect();
+            (!lines.is_empty()).then(|| format!("Examples:\n{}", lines.join("\n")))
+        };
+        let of_verbs: Vec<String> = noun
+            .get_subcommands()
+            .filter_map(|verb| verb.get_after_help())
+            .flat_map(|help| help.to_string().lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        let known = help.unwrap_or_default();
+        let noun = noun.mut_subcommands(|verb| match examples(&known, verb.get_name()) {
+            Some(examples) if verb.get_after_help().is_none() => verb.after_help(examples),
+            _ => verb,
+        });
+        if known.is_empty() && !of_verbs.is_empty() {
+            noun.after_help(format!("Examples:\n{}", of_verbs.join("\n")))
+        } else {
+            noun
+        }
+    })
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
@@ -198,14 +227,19 @@ impl Context {
     async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
         if let Ok(id) = text.parse() {
             let known = !facilities::rows(&self.store, Some(id)).await?.is_empty();
-            let unknown = || UsageError(format!("unknown facility {id}; see `yomitori-server status`")).into();
+            let unknown = || {
+                UsageError(format!("施設 {id} はありません / unknown facility {id}; see `yomitori-server status`"))
+                    .into()
+            };
             return if known { Ok(id) } else { Err(unknown()) };
         }
         let code = InstitutionCode::parse(text).map_err(|error| UsageError(chain(&error)))?;
         let found = facilities::by_code(&self.store, code.as_str()).await?;
         found.ok_or_else(|| {
             let advice = "see `yomitori-server status`, or import it with `yomitori-server facility import`";
-            UsageError(format!("no facility has the code {code}; {advice}")).into()
+            let digit =
+                if code.check_digit_holds() { "" } else { " (its check digit is unusual: is it typed correctly?)" };
+            UsageError(format!("{code} の施設はありません / no facility has the code {code}{digit}; {advice}")).into()
         })
     }
 }

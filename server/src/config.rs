@@ -88,6 +88,11 @@ impl Config {
                 let listen = listen(web, ([127, 0, 0, 1], 8080).into(), loopback);
                 Web { listen }
             });
+            if let (Some(agents), Some(web)) = (&agents, &web)
+                && agents.listen == web.listen
+            {
+                root.mistake("web", "has the same address as `agents.listen`; write another port for one of the two");
+            }
             Some(Self { state_dir: state_dir?, database: database??, kafka: kafka??, agents: agents?, web: web? })
         })
     }
@@ -95,7 +100,15 @@ impl Config {
 
 fn kafka(table: &mut Section<'_>, env: impl Fn(&str) -> Option<String>) -> Option<Kafka> {
     let bootstrap_servers = from_environment(table, "bootstrap_servers", "YOMITORI_KAFKA", env, |text| {
-        if text.is_empty() { Err("is empty; write HOST:PORT".to_owned()) } else { Ok(text.to_owned()) }
+        let is_address = |server: &str| {
+            let (host, port) = server.trim().rsplit_once(':').unwrap_or_default();
+            !host.is_empty() && !host.contains(['/', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        if text.split(',').all(is_address) {
+            Ok(text.to_owned())
+        } else {
+            Err("is not HOST:PORT, or several of them with commas between".to_owned())
+        }
     });
     let topic = table.optional("topic", topic_name).unwrap_or_else(|| "yomitori-facts".to_owned());
     let partitions = small_number(table, "partitions", 1..=1024, 12);
@@ -113,7 +126,7 @@ fn agents(table: &mut Section<'_>) -> Agents {
     if table.count_present(&["names"]) == 1 && names.is_empty() {
         table.mistake("names", "lists no host name or address by which agents reach this server");
     }
-    let public_address = table.optional("public_address", |text| Ok(text.to_owned())).unwrap_or_else(|| {
+    let public_address = table.optional("public_address", https_address).unwrap_or_else(|| {
         let first = names.first().map_or("localhost", String::as_str);
         format!("https://{first}:{}", listen.port())
     });
@@ -178,8 +191,8 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 
 fn postgres_address(text: &str) -> Result<String, String> {
     match text.parse::<tokio_postgres::Config>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("is not a PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE".to_owned()),
+        Ok(config) if !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty() => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Err("is not a PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE".to_owned()),
     }
 }
 
@@ -189,6 +202,15 @@ fn topic_name(text: &str) -> Result<String, String> {
         return Err("may hold letters, digits, `.`, `_` and `-` only, at most 200".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn https_address(text: &str) -> Result<String, String> {
+    match text.parse::<axum::http::Uri>() {
+        Ok(address) if address.scheme_str() == Some("https") && address.port_u16().is_some() => Ok(text.to_owned()),
+        Ok(_) | Err(_) => {
+            Err("is not an address for agents; write it as \"https://yomitori.example.jp:7443\"".to_owned())
+        }
+    }
 }
 
 fn host_name(text: &str) -> Result<String, String> {

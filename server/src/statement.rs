@@ -101,10 +101,11 @@ impl Statement {
         (self.key == "notice").then_some(yomitori_facility::POSTER_ADDRESS)
     }
 
-    /// Whether a person may have to confirm it: a call outside the opening hours, or the end of a facility's last code.
+    /// Whether a person may have to confirm it: a call outside the opening hours, the end of a facility's last code, or a
+    /// code with an unusual check digit.
     #[must_use]
     pub fn may_be_doubted(&self) -> bool {
-        self.telephones || self.key == "code"
+        self.telephones || ["code", "register"].contains(&self.key)
     }
 
     /// Whether a person can fill in its form without a link that names a terminal, a reader or a statement.

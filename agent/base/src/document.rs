@@ -39,8 +39,11 @@ pub fn read<T>(
     sample: &'static str,
     read: impl FnOnce(&mut Section<'_>) -> Option<T>,
 ) -> Result<T, Vec<Mistake>> {
+    // Where the syntax is wrong, more would follow from it: a field that seems to be missing, or to stand elsewhere.
     let (parsed, errors) = DeTable::parse_recoverable(text);
-    let mut mistakes: Vec<Mistake> = errors.iter().map(|error| unparsed(text, error)).collect();
+    if !errors.is_empty() {
+        return Err(errors.iter().map(|error| unparsed(text, error)).collect());
+    }
     let mut root = Section {
         text,
         sample,
@@ -51,7 +54,7 @@ pub fn read<T>(
         mistakes: Vec::new(),
     };
     let read = read(&mut root);
-    mistakes.extend(root.finish());
+    let mut mistakes = root.finish();
     mistakes.sort();
     read.filter(|_| mistakes.is_empty()).ok_or(mistakes)
 }

@@ -175,7 +175,7 @@ fn read(file: &Path) -> Result<Vec<u8>, UsageError> {
     } else {
         std::fs::read(file).map(|read| bytes = read)
     };
-    read.map_err(|error| UsageError(format!("read `{}`: {error}", file.display())))?;
+    read.map_err(|error| UsageError(format!("failed to read `{}`: {error}", file.display())))?;
     Ok(bytes)
 }
 

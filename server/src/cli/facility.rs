@@ -48,9 +48,9 @@ pub(super) enum Command {
     /// --prefecture and --kind, because the file does not contain them.
     ///
     /// Examples:
-    ///   facility import facilities.csv --preview
-    ///   facility import facilities.xlsx --by Suzuki --why 'April list'
-    ///   facility import 13ika.xlsx --prefecture 13 --kind medical
+    ///   yomitori-server facility import facilities.csv --preview
+    ///   yomitori-server facility import facilities.xlsx --by Suzuki --why 'April list'
+    ///   yomitori-server facility import 13ika.xlsx --prefecture 13 --kind medical
     #[command(verbatim_doc_comment)]
     Import {
         file: PathBuf,
@@ -144,11 +144,13 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
     }
     drop(stating);
     match last {
-        Some(position) if total <= SHOWN_AT_ONCE => {
-            if context.operator.wait_until_reached(position).await? == StatementOutcome::Accepted {
-                note("反映は少し後です / not yet shown (is the server's projector running?)");
-            }
+        Some(position)
+            if total <= SHOWN_AT_ONCE
+                && context.operator.wait_until_reached(position).await? == StatementOutcome::Accepted =>
+        {
+            note("反映は少し後です / not yet shown (is the server's projector running?)");
         }
+        Some(_) if total <= SHOWN_AT_ONCE => {}
         Some(_) => note("反映は順次進みます / recorded; the pages follow within a few minutes"),
         None => {}
     }

@@ -23,6 +23,11 @@ pub(super) use import::{read_file, refused};
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server listing import list.csv --source mhlw --as-of 2026-04-15 --coverage full
   yomitori-server listing snapshots
+  yomitori-server listing show 0a1b2c3d
+  yomitori-server listing cadence
+  yomitori-server listing decisions
+  yomitori-server listing reconcile
+  yomitori-server listing formats
   yomitori-server listing unmatched --format json
   yomitori-server listing match 0a1b2c3d 1319999023 --facility 1319999015 --by Suzuki --why 'the same clinic'
   yomitori-server listing dismiss 0a1b2c3d 1319999023 --by Suzuki --why 'another clinic of that name'
@@ -34,8 +39,8 @@ pub(super) enum Command {
     /// Import a file of the list: CSV (Shift_JIS/CP932, UTF-8) or XLSX.
     ///
     /// Examples:
-    ///   listing import list.csv --source mhlw --as-of 2026-01-15 --coverage full
-    ///   listing import 13tokyo.xlsx --source mhlw-older --as-of 2026-01-15 --coverage prefecture:13
+    ///   yomitori-server listing import list.csv --source mhlw --as-of 2026-01-15 --coverage full
+    ///   yomitori-server listing import 13tokyo.xlsx --source mhlw-older --as-of 2026-01-15 --coverage prefecture:13
     #[command(verbatim_doc_comment)]
     Import(ImportArguments),
     /// List all snapshots, the newest first.

@@ -181,8 +181,15 @@ async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Attr
         ))
         .into());
     }
-    state(context, FacilityId::FLEET, speaker.stated("")?, RulesAdopted { version, document }.into(), false, false)
-        .await?;
+    state(
+        context,
+        FacilityId::FLEET,
+        speaker.stated("")?,
+        RulesAdopted { version, document }.into(),
+        &[],
+        (false, false),
+    )
+    .await?;
     note(
         "全施設を再計算します。進み具合は / every facility is folded again; for the progress run: yomitori-server rules show",
     );

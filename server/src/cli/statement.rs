@@ -5,18 +5,15 @@ mod record;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use yomitori_facility::{Calendar, Text};
-use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::event::Event;
 
 use super::Context;
-use super::output::warn;
 use crate::clock;
 use crate::statement::known;
 use crate::statement::{self, BY, Field, ID, Input, Moment, RawValues, SURE, Statement, Subject, ValidStatement, WHY};
 use crate::store::policy;
 
-pub(super) use self::record::{Attribution, state};
-use self::record::{logged_in, refused};
+use self::record::logged_in;
+pub(super) use self::record::{Attribution, refused, state};
 
 const FACILITY: &str = "facility";
 const FORMAT: &str = "format";
@@ -209,21 +206,10 @@ pub(super) async fn run(
         None => None,
     };
     let facility = known::subject(&context.store, facility, &event).await?.map_err(|problem| refused(&[problem]))?;
-    warn_of_check_digits(&event);
     let json = matches.get_one::<String>(FORMAT).is_some_and(|format| format == "json");
-    state(&context, facility, stated, event, sure, json).await
-}
-
-/// An unusual check digit is reported and tolerated: how it is computed is known from one published example only.
-fn warn_of_check_digits(event: &Event) {
-    let codes = match event {
-        Event::FacilityRegistered(event) => event.codes.as_slice(),
-        Event::FacilityCodeChanged(event) => event.new.as_slice(),
-        _ => &[],
-    };
-    for code in codes.iter().filter_map(|code| InstitutionCode::parse(code).ok()) {
-        if !code.check_digit_holds() {
-            warn(&format!("{code}: 検査数字が通常と異なります / the check digit is unusual: compare the code"));
-        }
-    }
+    let content = statement.fields.iter().filter_map(|field| {
+        let Field { name, label, .. } = field;
+        Some(format!("{} / {}: {}", label.ja, label.en, typed.get(*name)?))
+    });
+    state(&context, facility, stated, event, &content.collect::<Vec<_>>(), (sure, json)).await
 }

@@ -134,6 +134,9 @@ impl ChangeReport {
         if layout == Layout::Csv {
             say(&row(&["facility", "code", "name", "prefecture", "axis", "from", "to", "why_ja", "why_en"])?);
         }
+        if layout == Layout::Json {
+            say("[");
+        }
         Ok(Self { layout, facilities: 0, changes: BTreeMap::new() })
     }
 
@@ -152,7 +155,8 @@ impl ChangeReport {
             }
             Layout::Json => {
                 let changed = FacilityChanges { facility: *facility, code: code.as_deref(), name, prefecture, changes };
-                say(&serde_json::to_string(&changed).context("failed to write JSON")?);
+                let comma = if self.facilities > 1 { "," } else { "" };
+                say(&format!("{comma}{}", serde_json::to_string(&changed).context("failed to write JSON")?));
             }
             Layout::Csv => {
                 for Change { axis, from, to, why } in &changes {
@@ -174,6 +178,9 @@ impl ChangeReport {
     }
 
     fn sum_up(&self, looked_at: usize) {
+        if self.layout == Layout::Json {
+            say("]");
+        }
         note(&format!(
             "{looked_at} 施設のうち {} 施設が変わります / {} of {} would change",
             self.facilities,

@@ -41,7 +41,7 @@ pub enum ImportError {
     Store(#[from] StoreError),
     #[error("failed to record it for the facilities (run the same command again: it continues where it stopped)")]
     Append(#[from] AppendError),
-    #[error("failed to record the statement")]
+    #[error("it may or may not have been recorded (run the same command again: it continues where it stopped)")]
     State(#[from] StatementError),
     #[error("the same file is being imported by somebody else; see `listing snapshots`")]
     UnderWay,

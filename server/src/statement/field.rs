@@ -59,7 +59,7 @@ pub const CODES_LIMIT: usize = 400;
 /// A person's clock may be ahead of the server's by this much.
 const AHEAD: Duration = Duration::minutes(2);
 /// No phone could be read before this; an earlier year is a typing error.
-const FIRST: &str = "2023-01-01T00:00:00Z";
+const FIRST: &str = "2023-01-01T00:00:00+09:00";
 const A_YEAR: Duration = Duration::days(366);
 
 pub(super) const MISSING: Text = Text::fixed("入力してください。", "This field is required.");
@@ -122,6 +122,13 @@ pub fn line(text: &str, limit: usize) -> Result<String, Text> {
     let turns = |letter| matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(|letter| letter.is_control() || turns(letter)) {
         return Err(Text::fixed("改行や制御文字は使えません。", "Line breaks and control characters are not allowed."));
+    }
+    let is_shown = |letter: char| {
+        !letter.is_whitespace()
+            && !matches!(letter, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+    };
+    if !text.chars().any(is_shown) {
+        return Err(MISSING);
     }
     Ok(text.to_owned())
 }

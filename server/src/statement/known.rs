@@ -1,14 +1,19 @@
 //! Checks that depend on the facility: which one it is, and whether terminals, readers, codes and statements are its own.
 
+use chrono::{DateTime, Utc};
 use yomitori_facility::{Facility, Text, withdrawable};
+use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{
-    EntryWithdrawn, Event, FacilityCodeChanged, FacilityRegistered, Origin, ReaderRoleAssigned, Speaker,
+    EntryWithdrawn, Event, FacilityCodeChanged, FacilityRegistered, Origin, ReaderRoleAssigned, Speaker, Stated,
 };
 use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 use yomitori_proto::vocabulary::Closes;
 
 use super::{ID, Problem, SURE};
-use crate::store::{Store, StoreError, facility as facilities, fact, policy};
+use crate::store::directory::DatedCode;
+use crate::store::facility::{self as facilities, CodeHolder};
+use crate::store::fact::{self, StoredFact};
+use crate::store::{Store, StoreError, policy};
 
 /// The facility that an event is about if the person named `facility`, or the fleet.
 ///
@@ -29,8 +34,8 @@ pub async fn subject(
         }
         Event::ClosureSet(closure) if closure.closes != Closes::Clinics && facility.is_some() => {
             let text = Text::fixed(
-                "コールセンターの休業は施設を指定せずに記録してください（画面では「コールセンター」のページから）。",
-                "A closure of the call centre is of no facility: name none (on a page, record it from the page of calls).",
+                "コールセンターの休業は施設を指定せずに記録してください（画面では「ルール」のページから）。",
+                "A closure of the call centre is of no facility: name none (on a page, record it from the page of the rules).",
             );
             Err(Problem { field: "closes", text })
         }
@@ -47,22 +52,23 @@ pub enum Standing {
     Refused(Problem),
 }
 
-/// How stating `event` about `facility` under `id` stands to what is recorded, by the facility's state; `sure` if the person
-/// has confirmed a doubt.
+/// How what is `stated` about `facility` stands to what is recorded, by the facility's state; `sure` if the person has
+/// confirmed a doubt.
 ///
 /// # Errors
 /// If the database is away.
 pub async fn standing(
     store: &Store,
     facility: FacilityId,
-    id: Option<StatementId>,
+    stated: &Stated,
     event: &Event,
     sure: bool,
 ) -> Result<Standing, StoreError> {
-    if let Some(id) = id
-        && let Some(recorded) = fact::statement(store, facility, id).await?
+    if let Some(id) = stated.id
+        && let Some(StoredFact { recorded, .. }) = fact::statement(store, facility, id).await?
     {
-        return Ok(if says_the_same(&recorded.recorded.event, event) {
+        let same_author = matches!(&recorded.origin, Origin::Person(before) if before.by == stated.by);
+        return Ok(if same_author && says_the_same(&recorded.event, event) {
             Standing::Recorded
         } else {
             let text = Text::fixed(
@@ -72,7 +78,7 @@ pub async fn standing(
             Standing::Refused(Problem { field: ID, text })
         });
     }
-    let problem = against(store, facility, event).await?.filter(|problem| problem.field != SURE || !sure);
+    let problem = against(store, facility, stated, event).await?.filter(|problem| problem.field != SURE || !sure);
     Ok(problem.map_or(Standing::New, Standing::Refused))
 }
 
@@ -90,12 +96,20 @@ fn says_the_same(recorded: &Event, event: &Event) -> bool {
     timeless(recorded) == timeless(event)
 }
 
-async fn against(store: &Store, facility: FacilityId, event: &Event) -> Result<Option<Problem>, StoreError> {
+async fn against(
+    store: &Store,
+    facility: FacilityId,
+    stated: &Stated,
+    event: &Event,
+) -> Result<Option<Problem>, StoreError> {
     match event {
         Event::TerminalRetired(event) => retired(store, facility, event.terminal).await,
         Event::ReaderRoleAssigned(event) => reader(store, facility, event).await,
         Event::FacilityCodeChanged(event) => codes(store, facility, event).await,
-        Event::FacilityRegistered(event) => free(store, facility, &event.codes, "code").await,
+        Event::FacilityRegistered(event) => {
+            let taken = free(store, facility, &event.codes, stated.stated_at, "code").await?;
+            Ok(taken.or_else(|| odd_digits(&event.codes)))
+        }
         Event::StatementWithdrawn(event) => statement(store, facility, event.statement).await,
         Event::EntryWithdrawn(event) => entry(store, facility, event).await,
         _ => Ok(None),
@@ -168,7 +182,7 @@ async fn entry(store: &Store, facility: FacilityId, event: &EntryWithdrawn) -> R
 async fn codes(
     store: &Store,
     facility: FacilityId,
-    FacilityCodeChanged { old, new, .. }: &FacilityCodeChanged,
+    FacilityCodeChanged { old, new, effective_at }: &FacilityCodeChanged,
 ) -> Result<Option<Problem>, StoreError> {
     if let Some(old) = old
         && facilities::by_code(store, old).await? != Some(facility)
@@ -195,19 +209,33 @@ async fn codes(
         );
         return Ok(Some(Problem { field: SURE, text }));
     }
-    free(store, facility, new.as_slice(), "new").await
+    Ok(free(store, facility, new.as_slice(), *effective_at, "new").await?.or_else(|| odd_digits(new.as_slice())))
 }
 
-/// Whether no other facility has one of these codes.
+/// The doubt about a code with an unusual check digit. How it is computed is known from one published example only.
+fn odd_digits(codes: &[String]) -> Option<Problem> {
+    let odd = |code: &&String| InstitutionCode::parse(code).is_ok_and(|code| !code.check_digit_holds());
+    codes.iter().find(odd).map(|code| {
+        let text = Text::new(
+            format!("{code} の検査数字が通常と異なります。コードを確かめてください。"),
+            format!("The check digit of {code} is unusual: compare the code."),
+        );
+        Problem { field: SURE, text }
+    })
+}
+
+/// Whether no other facility has one of these codes at `from` or later.
 async fn free(
     store: &Store,
     facility: FacilityId,
     codes: &[String],
+    from: DateTime<Utc>,
     field: &'static str,
 ) -> Result<Option<Problem>, StoreError> {
     for code in codes {
-        if let Some(other) = facilities::by_code(store, code).await?.filter(|other| *other != facility) {
-            let name = facilities::rows(store, Some(other)).await?.pop().map(|row| row.name).unwrap_or_default();
+        let holders = facilities::holders(store, code).await?;
+        let has_it = |other: &&CodeHolder| other.facility != facility && other.until.is_none_or(|until| until > from);
+        if let Some(CodeHolder { name, .. }) = holders.iter().find(has_it) {
             let text = Text::new(
                 format!(
                     "{code} は別の施設（{name}）のコードです。先にその施設で廃止してください（code record --old）。"
@@ -218,6 +246,26 @@ async fn free(
         }
     }
     Ok(None)
+}
+
+/// Whether the codes that a facility has again after the withdrawal of `event` belong to another facility by now.
+async fn taken_meanwhile(store: &Store, facility: FacilityId, event: &Event) -> Result<Option<Problem>, StoreError> {
+    match event {
+        Event::FacilityCodeChanged(FacilityCodeChanged { old, effective_at, .. }) => {
+            free(store, facility, old.as_slice(), *effective_at, "statement").await
+        }
+        Event::FacilityRegistered(_) => {
+            for DatedCode { code, until } in facilities::held_codes(store, facility).await? {
+                if let Some(until) = until
+                    && let Some(problem) = free(store, facility, &[code], until, "statement").await?
+                {
+                    return Ok(Some(problem));
+                }
+            }
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Whether a statement of the facility can be withdrawn.
@@ -232,7 +280,10 @@ async fn statement(store: &Store, facility: FacilityId, id: StatementId) -> Resu
         Some(_) if fact::is_withdrawn(store, facility, id).await? => {
             Text::fixed("すでに取り消されています。", "It is already withdrawn.")
         }
-        Some(_) => {
+        Some(recorded) => {
+            if let Some(problem) = taken_meanwhile(store, facility, &recorded.event).await? {
+                return Ok(Some(problem));
+            }
             // The fleet has no state; statements about it are kept permanently.
             let Some(state) = facilities::state(store, facility).await? else { return Ok(None) };
             if state.can_withdraw(id, &policy::now(store).await?.rules) {

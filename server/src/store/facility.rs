@@ -11,6 +11,7 @@ use uuid::Uuid;
 use yomitori_facility::Facility;
 use yomitori_proto::id::FacilityId;
 
+use super::directory::DatedCode;
 use super::status_row::{self, FacilityRow, StatusRow, listed};
 use super::{CHANGED, QueryContext as _, Store, StoreError, status_shown};
 
@@ -170,6 +171,47 @@ pub async fn by_code(store: &Store, code: &str) -> Result<Option<FacilityId>, St
     let query = "SELECT facility_id FROM facility_code WHERE code = $1 ORDER BY facility_id LIMIT 1";
     let row = store.client().await?.query_opt(query, &[&code]).await.context("look up a code")?;
     Ok(row.map(|row| FacilityId(row.get(0))))
+}
+
+/// A facility that had, has or will have a code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CodeHolder {
+    pub facility: FacilityId,
+    pub name: String,
+    /// `None` if the end is not known.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Every facility that had, has or will have `code`.
+///
+/// # Errors
+/// If a stored document cannot be decoded.
+pub async fn holders(store: &Store, code: &str) -> Result<Vec<CodeHolder>, StoreError> {
+    let query = "SELECT facility_id, name, held_codes FROM facility_row WHERE position($1 in held_codes) > 0";
+    let written = format!("\"{code}\"");
+    let rows = store.client().await?.query(query, &[&written]).await.context("look up who has a code")?;
+    let mut holders = Vec::new();
+    for row in rows {
+        let held: Vec<DatedCode> = serde_json::from_str(row.get(2))
+            .map_err(|source| StoreError::Broken { what: "a facility's codes", source })?;
+        holders.extend(held.into_iter().filter(|held| held.code == code).map(|held| CodeHolder {
+            facility: FacilityId(row.get(0)),
+            name: row.get(1),
+            until: held.until,
+        }));
+    }
+    Ok(holders)
+}
+
+/// Every code that a facility has, had or will have.
+///
+/// # Errors
+/// If the stored document cannot be decoded.
+pub async fn held_codes(store: &Store, facility: FacilityId) -> Result<Vec<DatedCode>, StoreError> {
+    let query = "SELECT held_codes FROM facility_row WHERE facility_id = $1";
+    let row = store.client().await?.query_opt(query, &[&facility.0]).await.context("read a facility's codes")?;
+    let Some(row) = row else { return Ok(Vec::new()) };
+    serde_json::from_str(row.get(0)).map_err(|source| StoreError::Broken { what: "a facility's codes", source })
 }
 
 /// The codes that a facility has now.

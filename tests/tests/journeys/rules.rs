@@ -79,8 +79,8 @@ async fn an_adoption_changes_a_facility_and_shows_author_time_and_reason() -> Re
     // The effect on facilities can be queried before the adoption.
     let answer = desk.server.run(&["what-if", "--rules", &stricter, "--format", "json"]).await?;
     let answer: Value = serde_json::from_str(answer.trim())?;
-    let change = &answer["changes"][0];
-    ensure!(answer["code"] == CODE && change["axis"] == "evidence" && change["to"] == "never", "{answer}");
+    let change = &answer[0]["changes"][0];
+    ensure!(answer[0]["code"] == CODE && change["axis"] == "evidence" && change["to"] == "never", "{answer}");
     let csv = desk.server.run(&["what-if", "--rules", &stricter, "--csv"]).await?;
     ensure!(csv.lines().any(|line| line.contains(",eligible,eligible,not_yet,")), "{csv}");
     ensure!(desk.json(&["rules", "show"]).await?["version"] == 1, "asking changes nothing");

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use yomitori_proto::event::{Event, Speaker};
 use yomitori_server::statement::{self, Input, Subject};
+use yomitori_simulation::clock;
 use yomitori_tests::world::wait::{self, PATIENCE};
 
 use office::{CODE, LIFE, ONCE, Office, Verdict, right};
@@ -256,6 +257,41 @@ async fn what_does_not_fit_the_facility_is_refused_by_every_entry_point() -> Res
     ensure!(answer.status() == 303, "{}: {}", answer.status(), answer.text().await?);
     let closures = office.server.run(&["closure", "list"]).await?;
     ensure!(closures.contains("closure via page"), "{closures}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_code_is_given_to_two_facilities_at_once() -> Result<()> {
+    let office = Office::open("statements-codes").await?;
+    let other = ["--name", "となりの医院", "--by", "x", "--why", "y"];
+    office.server.run(&[&["facility", "register", "--code", "1319999049"][..], &other].concat()).await?;
+    let change = ["code", "record", "--by", "x", "--why", "y", "--facility"];
+    let ended = "018f0000-0000-4000-8000-00000000ae01";
+    let renamed = ["1319999049", "--old", "1319999049", "--new", "1319999056", "--id", ended];
+    office.server.run(&[&change[..], &renamed].concat()).await?;
+    let later = (clock::now() + chrono::Duration::days(90)).format("%Y-%m-%d").to_string();
+    let later = ["1319999056", "--old", "1319999056", "--new", "1319999064", "--effective", &later];
+    office.server.run(&[&change[..], &later].concat()).await?;
+    let free = async |code: &str| -> Result<bool> {
+        let output = office.server.try_run(&[&change[..], &[CODE, "--new", code]].concat()).await?;
+        let said = String::from_utf8(output.stderr)?;
+        ensure!(output.status.success() || said.contains("the code of another facility"), "{said}");
+        Ok(output.status.success())
+    };
+    ensure!(!free("1319999056").await? && !free("1319999064").await? && free("1319999049").await?);
+    // Nor does the withdrawal of its end give it back to the first one.
+    let withdraw =
+        ["statement", "withdraw", "--facility", "1319999056", "--statement", ended, "--by", "x", "--why", "y"];
+    let output = office.server.try_run(&withdraw).await?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(2) && said.contains("the code of another facility"), "{said}");
+    // A code with an unusual check digit has to be confirmed at every door.
+    let code = statement::find("code").context("a statement")?;
+    let mut fields = right(code);
+    fields.insert("new", "1319999077".to_owned());
+    ensure!(!office.both(code, &fields).await?);
+    fields.insert("sure", "yes".to_owned());
+    ensure!(office.both(code, &fields).await?);
     Ok(())
 }
 

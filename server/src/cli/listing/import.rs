@@ -9,12 +9,13 @@ use yomitori_proto::event::FacilityCodeChanged;
 
 use super::super::output::{counted, facilities, note, say, warn};
 use super::super::progress::ProgressMeter;
-use super::super::statement::Attribution;
+use super::super::statement::{Attribution, refused as refused_statement};
 use super::super::{Context, UsageError};
 use super::{ImportArguments, show};
 use crate::clock;
 use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot::{self, ImportOutcome, ImportReport, SnapshotImport};
+use crate::statement::known::{self, Standing};
 use crate::store::listing::{self as snapshots, ListSnapshot, Release};
 use crate::when;
 use yomitori_listing::entry::{self, ListingEntries, Scope};
@@ -171,10 +172,18 @@ pub(super) async fn belongs(
 ) -> anyhow::Result<()> {
     let code = InstitutionCode::parse(code).map_err(|error| UsageError(error.to_string()))?;
     let facility = context.facility(facility).await?;
-    row_with(context, snapshot, code).await?;
+    let row = row_with(context, snapshot, code).await?;
+    if let Some(ours) = row.facility {
+        return Err(UsageError(format!("the row matches facility {ours}, which has the code {code}")).into());
+    }
     let stated = speaker.stated("")?;
-    let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of };
-    let recorded = context.operator.record(facility, stated, changed.into()).await?;
+    let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of }.into();
+    match known::standing(&context.store, facility, &stated, &changed, true).await? {
+        Standing::New => {}
+        Standing::Recorded => return apply(context, snapshot).await,
+        Standing::Refused(problem) => return Err(refused_statement(&[problem]).into()),
+    }
+    let recorded = context.operator.record(facility, stated, changed).await?;
     if context.operator.wait_until_projected(recorded).await? == StatementOutcome::Accepted {
         note(
             "受け付けました。反映後に `listing reconcile` を実行してください / accepted; run `listing reconcile` once the pages show it",
@@ -259,14 +268,15 @@ fn mappings(format: Option<&str>) -> anyhow::Result<Vec<Mapping>> {
         let advice = "or the path of a mapping file that ends with .toml";
         return Err(UsageError(format!("unknown format `{format}`: write {}, {advice}", known.join(" or "))).into());
     }
-    let text = std::fs::read_to_string(format).map_err(|error| UsageError(format!("read `{format}`: {error}")))?;
+    let text =
+        std::fs::read_to_string(format).map_err(|error| UsageError(format!("failed to read `{format}`: {error}")))?;
     Ok(vec![Mapping::parse(&text).map_err(|error| UsageError(format!("`{format}`: {error}")))?])
 }
 
 /// Reads a file up to the size limit.
 pub(in crate::cli) fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
     let name = file.display();
-    let wrong = |error: std::io::Error| UsageError(format!("read `{name}`: {error}"));
+    let wrong = |error: std::io::Error| UsageError(format!("failed to read `{name}`: {error}"));
     let about = std::fs::metadata(file).map_err(wrong)?;
     if about.len() > table::FILE_LIMIT {
         let limit = table::FILE_LIMIT / 1024 / 1024;

@@ -7,22 +7,27 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use yomitori_facility::withdrawable;
-use yomitori_proto::event::{Event, Stated};
+use yomitori_proto::event::{Event, Origin, Stated};
 use yomitori_proto::id::{FacilityId, StatementId};
 
 use crate::cli::output::say;
 use crate::cli::{Context, UsageError};
-use crate::clock;
 use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::statement::known::{self, Standing};
 use crate::statement::{self, BY, ID, Problem, SURE, WHY};
+use crate::store::fact::{self, StoredFact};
 use crate::store::fleet::{self, Axis};
+use crate::{clock, when};
 
 /// Lists every problem with its option.
-pub(super) fn refused(problems: &[Problem]) -> UsageError {
+pub(in crate::cli) fn refused(problems: &[Problem]) -> UsageError {
     let lines = problems.iter().map(|Problem { field, text }| {
-        let advice = if *field == SURE { " (--sure / 確かめた場合は --sure)" } else { "" };
-        format!("--{}: {} / {}{advice}", field.replace('_', "-"), text.ja, text.en)
+        let (ja, en) = if *field == SURE {
+            ("（確かめた場合は --sure）", " (if you are certain, add --sure)")
+        } else {
+            ("", "")
+        };
+        format!("--{}: {}{ja} / {}{en}", field.replace('_', "-"), text.ja, text.en)
     });
     UsageError(lines.collect::<Vec<_>>().join("\n"))
 }
@@ -53,18 +58,23 @@ fn axes(status: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
     Axis::ALL.iter().map(|axis| axis.column()).filter_map(|axis| Some((axis, status.get(axis)?)))
 }
 
-/// Records an event about a facility or the fleet, and prints the facility and its status.
+/// Records an event about a facility or the fleet, and prints the facility, what was stated (`content`, one line a field),
+/// and its status.
 pub(in crate::cli) async fn state(
     context: &Context,
     facility: FacilityId,
     stated: Stated,
     event: Event,
-    sure: bool,
-    json: bool,
+    content: &[String],
+    (sure, json): (bool, bool),
 ) -> anyhow::Result<()> {
+    let withdrawn = match &event {
+        Event::StatementWithdrawn(event) => fact::statement(&context.store, facility, event.statement).await?,
+        _ => None,
+    };
     let statement = stated.id;
     let can_withdraw = withdrawable(&event);
-    let again = match known::standing(&context.store, facility, statement, &event, sure).await? {
+    let again = match known::standing(&context.store, facility, &stated, &event, sure).await? {
         Standing::New => false,
         Standing::Recorded => true,
         Standing::Refused(problem) => return Err(refused(&[problem]).into()),
@@ -96,6 +106,16 @@ pub(in crate::cli) async fn state(
         "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
     };
     say(&format!("{}: {done}", whom.trim()));
+    for line in content {
+        say(&format!("  {line}"));
+    }
+    if let Some(StoredFact { recorded, .. }) = withdrawn
+        && let Origin::Person(stated) = &recorded.origin
+    {
+        let (kind, at, by) = (recorded.event.kind(), when::minute(stated.stated_at), &stated.by);
+        let why = stated.why.as_deref().unwrap_or_default();
+        say(&format!("  取り消した記録 / the withdrawn statement: {kind}  {at} {by} {why}"));
+    }
     if let Some(detail) = &detail {
         say(if shown { "  現在 / now:" } else { "  反映前の状態 / until it is shown:" });
         for (axis, value) in axes(&detail.status) {
@@ -124,7 +144,8 @@ async fn record(
         Ok(recorded) => Ok(context.operator.wait_until_projected(recorded).await?),
         Err(error @ StatementError::Invalid(_)) => Err(error.into()),
         Err(error) => Err(anyhow::Error::new(error).context(format!(
-            "failed to record. 記録できたか分かりません / it may or may not have been recorded: run it again with --id {id}"
+            "記録できたか分かりません。--id {id} を付けて再実行してください / it may or may not have been recorded: run it again \
+             with --id {id}"
         ))),
     }
 }
@@ -135,7 +156,7 @@ pub(in crate::cli) struct Attribution {
     /// Who states it; the default is the user who is logged in.
     #[arg(long)]
     by: Option<String>,
-    /// The reason, in a few words; an import has one by default.
+    /// The reason, in a few words.
     #[arg(long)]
     why: Option<String>,
     /// An identifier; a statement of a facility repeated with it counts once.

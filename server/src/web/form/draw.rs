@@ -167,7 +167,7 @@ fn written(lang: Lang, entered: &Entered, line: FormRow<'_>) -> Markup {
         label,
         hint,
         html! {
-            input id=(name) type="text" name=(name) value=(entered.typed(name).unwrap_or(initial)) maxlength=(limit) placeholder=[placeholder] required[required]
+            input id=(name) type="text" name=(name) value=(entered.typed(name).unwrap_or(if entered.mistake(name).is_some() { "" } else { initial })) maxlength=(limit) placeholder=[placeholder] required[required]
                 autocomplete=(autocomplete) aria-invalid=[wrong(entered, name)] autofocus[wrong(entered, name).is_some()] aria-describedby=(described(name));
         },
     )

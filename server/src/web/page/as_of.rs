@@ -65,6 +65,14 @@ impl AsOf {
         }
         let records = self.behind_records.unwrap_or(0);
         Some(match lang {
+            // How many records wait is not known.
+            Lang::Ja if records == 0 => {
+                "ログを読めていません（Kafka かサーバーの projector を確認してください）。表示はデータ時点のものです。".to_owned()
+            }
+            Lang::En if records == 0 => {
+                "The log is not read (check Kafka and the server's projector): the page shows the status as of the time above."
+                    .to_owned()
+            }
             Lang::Ja => format!("反映が遅れています（未反映の記録 {records} 件）。表示はデータ時点のものです。"),
             Lang::En => format!(
                 "The projection is {records} records behind the log: the page shows the status as of the time above."

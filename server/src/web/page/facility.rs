@@ -42,7 +42,7 @@ pub(in crate::web) async fn show(
     let path = format!("/facilities/{written}");
     if code != written {
         let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
-        return Ok(Redirect::permanent(&format!("{path}{query}")).into_response());
+        return Ok(Redirect::temporary(&format!("{path}{query}")).into_response());
     }
     let store = &web.store;
     let (progress, detail, completeness, entries, stated, then) = tokio::try_join!(

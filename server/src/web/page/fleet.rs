@@ -148,7 +148,11 @@ impl List<'_> {
         html! {
             tr data-key=(line.facility_id) role="row" {
                 th scope="row" role="rowheader" {
-                    a.name href=(address(line)) lang="ja" { (line.name) }
+                    @if line.name.is_empty() {
+                        a.name href=(address(line)) { (lang.one(&text::UNREGISTERED)) }
+                    } @else {
+                        a.name href=(address(line)) lang="ja" { (line.name) }
+                    }
                     span.sub {
                         @match &line.code {
                             Some(code) => code { (code) },

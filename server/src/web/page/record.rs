@@ -110,9 +110,13 @@ impl Form {
 
     /// The page that shows what a recorded form says.
     fn next(&self, entered: &Entered, facility: FacilityId, outcome: StatementOutcome) -> String {
-        // A facility that is not folded yet has no page.
+        // A facility that is not folded yet has no page. By its identifier: the statement may have ended the code of the path.
         let registered = self.statement.about == Subject::Registered && outcome == StatementOutcome::Shown;
-        if registered { format!("/facilities/{facility}") } else { self.back(entered) }
+        if registered || (self.about.is_some() && entered.back() != "calls") {
+            format!("/facilities/{facility}")
+        } else {
+            self.back(entered)
+        }
     }
 
     fn page(&self, lang: Lang, entered: &Entered, calendar: Option<Calendar>) -> FormPage {
@@ -179,7 +183,7 @@ async fn submit(web: &Web, form: Form, request: Request) -> Result<Response, Fai
     let named = form.about.as_ref().map(|about| about.facility);
     let standing = match known::subject(&web.store, named, &event).await? {
         Ok(facility) => {
-            let standing = known::standing(&web.store, facility, checked.stated.id, &event, checked.sure).await?;
+            let standing = known::standing(&web.store, facility, &checked.stated, &event, checked.sure).await?;
             (facility, standing)
         }
         Err(problem) => (FacilityId::FLEET, Standing::Refused(problem)),

@@ -151,7 +151,7 @@ impl Office {
             (Verdict::Refused(page), Verdict::Refused(said)) => {
                 for line in said.lines() {
                     let (_, sentence) = line.split_once(" / ").with_context(|| line.to_owned())?;
-                    let sentence = sentence.trim_end_matches(" (--sure / 確かめた場合は --sure)");
+                    let sentence = sentence.trim_end_matches(" (if you are certain, add --sure)");
                     ensure!(page.contains(sentence), "{}: {fields:?}: the page lacks: {sentence}", statement.key);
                 }
                 Ok(false)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use yomitori_facility::{OptOutStatus, Status, Text};
-use yomitori_proto::event::{Event, Origin};
+use yomitori_proto::event::{Event, Origin, Stated};
 
 use crate::statement;
 use crate::store::fleet::{Axis, StatusRow, TimelineEntry};
@@ -15,8 +15,8 @@ use crate::web::page::word;
 use crate::web::page::word::Tone;
 
 /// The kinds of facts that the steps show, and how many of them are read.
-pub(super) const KINDS: [&str; 4] =
-    ["opt_out_call_planned", "opt_out_call_made", "opt_out_acknowledged", "opt_out_withdrawn"];
+pub(super) const KINDS: [&str; 5] =
+    ["opt_out_call_planned", "opt_out_call_made", "opt_out_acknowledged", "opt_out_withdrawn", "statement_withdrawn"];
 pub(super) const FACTS: i64 = 40;
 
 /// The stages of the process, in order; a step is done when the process has reached it.
@@ -89,15 +89,24 @@ fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
 fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> Markup {
     let key = status.opt_out.key();
     let reached = STAGES.iter().position(|stage| *stage == key);
+    let taken_back = |entry: &TimelineEntry| {
+        let Origin::Person(Stated { id: Some(id), .. }) = &entry.recorded.origin else { return false };
+        stated
+            .iter()
+            .any(|other| matches!(&other.recorded.event, Event::StatementWithdrawn(event) if event.statement == *id))
+    };
+    // Acts count by when they were done, in whatever order they were recorded.
+    let mut acts: Vec<&TimelineEntry> = stated.iter().filter(|entry| !taken_back(entry)).collect();
+    acts.sort_by_key(|entry| std::cmp::Reverse(done_at(entry)));
     // Facts before a withdrawal belong to an earlier process.
-    let withdrawn = stated.iter().position(|entry| matches!(entry.recorded.event, Event::OptOutWithdrawn(_)));
-    let current = &stated[..withdrawn.unwrap_or(stated.len())];
+    let withdrawn = acts.iter().position(|entry| matches!(entry.recorded.event, Event::OptOutWithdrawn(_)));
+    let current = &acts[..withdrawn.unwrap_or(acts.len())];
     html! {
         ol.process-steps {
             @for (place, step) in STEPS.iter().enumerate() {
                 (self::step(lang, path, status, step, reached, place, current))
             }
-            @if let Some(entry) = withdrawn.and_then(|place| stated.get(place)) {
+            @if let Some(entry) = withdrawn.and_then(|place| acts.get(place)) {
                 li.done { (word::sign(Tone::Quiet, lang.one(&text::STEP_WITHDRAWN))) " " (attribution(lang, entry)) }
             }
         }
@@ -114,7 +123,7 @@ fn step(
     step: &Step,
     reached: Option<usize>,
     place: usize,
-    current: &[TimelineEntry],
+    current: &[&TimelineEntry],
 ) -> Markup {
     let Step { stage, label, recorded_as } = step;
     let done = reached >= Some(place);
@@ -160,6 +169,16 @@ fn step(
                 }
             }
         }
+    }
+}
+
+/// When it was done; a plan when it was made.
+fn done_at(entry: &TimelineEntry) -> DateTime<Utc> {
+    match &entry.recorded.event {
+        Event::OptOutCallMade(made) => made.called_at,
+        Event::OptOutAcknowledged(stated) => stated.acknowledged_at,
+        Event::OptOutWithdrawn(stated) => stated.withdrawn_at,
+        _ => entry.recorded.occurred_at(),
     }
 }
 

@@ -20,6 +20,7 @@ use super::{address, kind, state as drawn_state};
 use crate::clock;
 use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::ingest::snapshot::{ImportError, SnapshotImport};
+use crate::statement::known::{self, Standing};
 use crate::statement::{self, Statement, Values};
 use crate::store::listing::ListSnapshot;
 use crate::store::listing::change::{self, RowChange};
@@ -167,13 +168,19 @@ async fn belongs(
 ) -> Result<StatementOutcome, DecisionError> {
     let row = unmatched_row(web, snapshot, values).await?;
     let facility = Uuid::parse_str(values.word("facility")).map(FacilityId).ok();
-    let known = match facility {
+    let detail = match facility {
         Some(facility) => fleet::detail(&web.store, facility).await?,
         None => None,
     };
-    let known = known.ok_or(DecisionError::Unfit(text::NO_SUCH_FACILITY.clone()))?;
-    let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of };
-    let recorded = web.operator.record(known.line.facility_id, stated, changed.into()).await?;
+    let detail = detail.ok_or(DecisionError::Unfit(text::NO_SUCH_FACILITY.clone()))?;
+    let facility = detail.line.facility_id;
+    let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of }.into();
+    match known::standing(&web.store, facility, &stated, &changed, true).await? {
+        Standing::New => {}
+        Standing::Recorded => return Ok(StatementOutcome::Shown),
+        Standing::Refused(problem) => return Err(DecisionError::Unfit(problem.text)),
+    }
+    let recorded = web.operator.record(facility, stated, changed).await?;
     let answered = web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted);
     // A quarantined snapshot is not applied before its release.
     if !snapshot.quarantined() {
