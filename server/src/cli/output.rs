@@ -67,5 +67,5 @@ pub(super) fn warn(line: &str) {
 /// Prints why the command failed; `mistaken` if the error is a sentence for the person who typed the command.
 pub(super) fn failed(error: &anyhow::Error, mistaken: bool) {
     let mark = if mistaken { "" } else { "error: " };
-    writeln!(std::io::stderr(), "{mark}{error:#}").ok();
+    writeln!(std::io::stderr(), "{mark}{}", yomitori_base::error::chain(error.as_ref())).ok();
 }

@@ -43,6 +43,12 @@ pub async fn subject(
     })
 }
 
+/// The refusal of something else under the identifier of a recorded statement.
+pub const OTHER_CONTENT: Text = Text::fixed(
+    "この識別子では別の内容が記録されています。識別子を付けずに（画面では開き直して）記録してください。",
+    "Something else is recorded under this identifier; record it without one (on a page, open the form again).",
+);
+
 /// How a statement stands to what is recorded already.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Standing {
@@ -71,11 +77,7 @@ pub async fn standing(
         return Ok(if same_author && says_the_same(&recorded.event, event) {
             Standing::Recorded
         } else {
-            let text = Text::fixed(
-                "この識別子では別の内容が記録されています。識別子を付けずに（画面では開き直して）記録してください。",
-                "Something else is recorded under this identifier; record it without one (on a page, open the form again).",
-            );
-            Standing::Refused(Problem { field: ID, text })
+            Standing::Refused(Problem { field: ID, text: OTHER_CONTENT })
         });
     }
     let problem = against(store, facility, stated, event).await?.filter(|problem| problem.field != SURE || !sure);

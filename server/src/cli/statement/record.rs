@@ -79,10 +79,13 @@ pub(in crate::cli) async fn state(
         Standing::Recorded => true,
         Standing::Refused(problem) => return Err(refused(&[problem]).into()),
     };
+    // A withdrawn registration, or the end of the last code, leaves neither.
+    let before = fleet::detail(&context.store, facility).await?;
     let shown = again || record(context, facility, stated, event).await? == StatementOutcome::Shown;
     let detail = fleet::detail(&context.store, facility).await?;
-    let name = detail.as_ref().map(|detail| detail.line.name.clone());
-    let code = detail.as_ref().and_then(|detail| detail.line.code.clone());
+    let lines = || detail.iter().chain(&before).map(|detail| &detail.line);
+    let name = lines().map(|line| line.name.clone()).find(|name| !name.is_empty());
+    let code = lines().find_map(|line| line.code.clone());
     if json {
         let now = detail.as_ref().map(|detail| Now {
             codes: &detail.codes,
@@ -93,10 +96,11 @@ pub(in crate::cli) async fn state(
         return Ok(());
     }
     let code = code.unwrap_or_else(|| facility.to_string());
+    let known_by = detail.as_ref().and_then(|detail| detail.line.code.clone()).unwrap_or_else(|| facility.to_string());
     let (whom, of) = if facility == FacilityId::FLEET {
         ("全施設 / all facilities".to_owned(), String::new())
     } else {
-        (format!("{} {code}", name.unwrap_or_default()), format!(" --facility {code}"))
+        (format!("{} {code}", name.unwrap_or_default()), format!(" --facility {known_by}"))
     };
     let done = if again {
         "すでに記録されています / recorded already"

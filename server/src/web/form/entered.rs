@@ -89,6 +89,11 @@ impl Entered {
         self.typed.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
 
+    /// The fields as they were sent.
+    pub(in crate::web) const fn fields(&self) -> &BTreeMap<String, String> {
+        &self.typed
+    }
+
     pub(in crate::web) fn mistake(&self, name: &str) -> Option<&Text> {
         self.mistakes.get(name)
     }

@@ -198,8 +198,12 @@ async fn submit(web: &Web, form: Form, request: Request) -> Result<Response, Fai
             page.refuse(web, &request, &entered, head, refusal).await
         }
         (facility, Standing::Recorded) => Ok(done(facility, StatementOutcome::Shown)),
-        (facility, Standing::New) => match record(web, facility, &checked, event).await {
-            Ok(outcome) => Ok(done(facility, outcome)),
+        (facility, Standing::New) => match record(web, facility, &entered, &checked, event).await {
+            Ok(None) => {
+                let refusal = (StatusCode::UNPROCESSABLE_ENTITY, known::OTHER_CONTENT);
+                page.refuse(web, &request, &entered, head, refusal).await
+            }
+            Ok(Some(outcome)) => Ok(done(facility, outcome)),
             Err(StatementError::Invalid(error)) => Err(Failure::Form(Text::new(error.to_string(), error.to_string()))),
             Err(StatementError::Append(error)) => {
                 telemetry::append_failed(&error);
@@ -210,19 +214,20 @@ async fn submit(web: &Web, form: Form, request: Request) -> Result<Response, Fai
     }
 }
 
-/// Records the statement once, however often the form is sent.
+/// Records the statement once, however often the form is sent; `None` if the form was sent with other contents.
 async fn record(
     web: &Web,
     facility: FacilityId,
+    entered: &Entered,
     checked: &ValidStatement,
     event: Event,
-) -> Result<StatementOutcome, StatementError> {
+) -> Result<Option<StatementOutcome>, StatementError> {
     let stating = async {
         let recorded = web.operator.record(facility, checked.stated.clone(), event).await?;
         // The log contains it; if the database is away, it is shown later.
         Ok(web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted))
     };
-    web.stated.state(checked.stated.id, stating).await
+    web.stated.state(checked.stated.id, entered.fields(), stating).await
 }
 
 /// The calendar by which a call is checked, and whose hours the form shows.

@@ -72,8 +72,12 @@ pub(in crate::web) async fn state(
     };
     let (by, id) = (checked.stated.by.clone(), checked.stated.id);
     let stating = decide(&web, statement, snapshot, &checked.values, checked.stated);
-    match web.stated.state(id, stating).await {
-        Ok(outcome) => Ok(recorded(&address(snapshot), &by, outcome)),
+    match web.stated.state(id, entered.fields(), stating).await {
+        Ok(None) => {
+            let refusal = (StatusCode::UNPROCESSABLE_ENTITY, known::OTHER_CONTENT);
+            form.refuse(&web, &request, &entered, head, refusal).await
+        }
+        Ok(Some(outcome)) => Ok(recorded(&address(snapshot), &by, outcome)),
         Err(DecisionError::Unfit(why)) => {
             form.refuse(&web, &request, &entered, head, (StatusCode::UNPROCESSABLE_ENTITY, why)).await
         }

@@ -15,6 +15,7 @@ use yomitori_proto::id::FacilityId;
 use super::{TRIED, place};
 use crate::clock;
 use crate::ingest::operator::{SkipError, StatementError, StatementOutcome};
+use crate::statement::known::OTHER_CONTENT;
 use crate::statement::{ID, SKIP};
 use crate::store::StoreError;
 use crate::store::waiting::{self, ParkedFacility, Position};
@@ -90,8 +91,12 @@ async fn skip(web: &Web, facility: FacilityId, request: Request) -> Result<Respo
     // The form was validated, so this is a position.
     let record: Position = checked.values.word(RECORD).parse().map_err(|_| Failure::NoPage)?;
     let (by, id) = (checked.stated.by.clone(), checked.stated.id);
-    match web.stated.state(id, web.operator.skip(facility, record, checked.stated)).await {
-        Ok(answered) => Ok(recorded(PARKED, &by, answered)),
+    match web.stated.state(id, entered.fields(), web.operator.skip(facility, record, checked.stated)).await {
+        Ok(None) => {
+            let refusal = (StatusCode::UNPROCESSABLE_ENTITY, OTHER_CONTENT);
+            form.refuse(web, &request, &entered, head, refusal).await
+        }
+        Ok(Some(answered)) => Ok(recorded(PARKED, &by, answered)),
         Err(SkipError::NotFirst) => {
             let refusal = (StatusCode::UNPROCESSABLE_ENTITY, text::NOT_FIRST.clone());
             form.refuse(web, &request, &entered, head, refusal).await
