@@ -296,6 +296,28 @@ async fn no_code_is_given_to_two_facilities_at_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_registration_leaves_a_page_that_can_be_opened() -> Result<()> {
+    let office = Office::open("statements-registration").await?;
+    let id = "018f0000-0000-4000-8000-00000000af01";
+    let register = ["facility", "register", "--code", "1319999080", "--name", "まちがい医院", "--id", id];
+    office.server.run(&[&register[..], &["--by", "x", "--why", "y"]].concat()).await?;
+    let intent = ["intent", "set", "--intent", "do_not_want", "--facility", "1319999080", "--by", "x", "--why", "y"];
+    office.server.run(&intent).await?;
+    let withdraw = statement::find("withdraw").context("a statement")?;
+    let mut fields = right(withdraw);
+    fields.insert("statement", id.to_owned());
+    let verdict = office.on_the_page_of("/facilities/1319999080", withdraw, &fields).await?;
+    ensure!(verdict == Verdict::Accepted, "{verdict:?}");
+    // What was stated of it otherwise stays, under a name that says what it is.
+    wait::until("the list", PATIENCE, async || {
+        let list = reqwest::get(format!("{}/?lang=en", office.server.web)).await?.error_for_status()?.text().await?;
+        ensure!(list.contains("a facility that is not registered") && !list.contains("まちがい医院"), "{list}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_form_is_linked_from_a_page() -> Result<()> {
     let office = Office::open("statements-linked").await?;
     let get = async |path: &str| -> Result<String> {

@@ -125,12 +125,27 @@ impl Office {
 
     pub(super) async fn on_the_page(&self, statement: &Statement, fields: &Fields) -> Result<Verdict> {
         let facility = if statement.about == Subject::Registered { "" } else { "/facilities/1319999015" };
+        self.on_the_page_of(facility, statement, fields).await
+    }
+
+    /// Sends the form at the path of a facility; the page that follows must exist.
+    pub(super) async fn on_the_page_of(
+        &self,
+        facility: &str,
+        statement: &Statement,
+        fields: &Fields,
+    ) -> Result<Verdict> {
         let url = format!("{}{facility}/record/{}?lang=en", self.server.web, statement.key);
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let form = self.browser.post(url).header("origin", &self.server.web).body(body);
         let answer = form.header("content-type", "application/x-www-form-urlencoded").send().await?;
         match answer.status().as_u16() {
-            303 => Ok(Verdict::Accepted),
+            303 => {
+                let next = answer.headers()[reqwest::header::LOCATION].to_str()?;
+                let next = reqwest::get(format!("{}{next}", self.server.web)).await?;
+                next.error_for_status().with_context(|| format!("{}: {fields:?}", statement.key))?;
+                Ok(Verdict::Accepted)
+            }
             422 => Ok(Verdict::Refused(answer.text().await?.replace("&quot;", "\"").replace("&amp;", "&"))),
             status => anyhow::bail!("{}: {fields:?}: {status}: {}", statement.key, answer.text().await?),
         }
