@@ -5,6 +5,7 @@ mod record;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use yomitori_facility::{Calendar, Text};
+use yomitori_proto::code::InstitutionCode;
 
 use super::Context;
 use crate::clock;
@@ -207,9 +208,12 @@ pub(super) async fn run(
     };
     let facility = known::subject(&context.store, facility, &event).await?.map_err(|problem| refused(&[problem]))?;
     let json = matches.get_one::<String>(FORMAT).is_some_and(|format| format == "json");
+    // Free text is not repeated: what a command prints may end up in a log.
+    let is_free =
+        |field: &Field, text: &str| matches!(field.input, Input::Line(_)) && InstitutionCode::parse(text).is_err();
     let content = statement.fields.iter().filter_map(|field| {
-        let Field { name, label, .. } = field;
-        Some(format!("{} / {}: {}", label.ja, label.en, typed.get(*name)?))
+        let text = typed.get(field.name).filter(|text| !is_free(field, text))?;
+        Some(format!("{} / {}: {text}", field.label.ja, field.label.en))
     });
     state(&context, facility, stated, event, &content.collect::<Vec<_>>(), (sure, json)).await
 }

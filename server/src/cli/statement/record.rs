@@ -116,9 +116,8 @@ pub(in crate::cli) async fn state(
     if let Some(StoredFact { recorded, .. }) = withdrawn
         && let Origin::Person(stated) = &recorded.origin
     {
-        let (kind, at, by) = (recorded.event.kind(), when::minute(stated.stated_at), &stated.by);
-        let why = stated.why.as_deref().unwrap_or_default();
-        say(&format!("  取り消した記録 / the withdrawn statement: {kind}  {at} {by} {why}"));
+        let (kind, at) = (recorded.event.kind(), when::minute(stated.stated_at));
+        say(&format!("  取り消した記録 / the withdrawn statement: {kind}, {at}"));
     }
     if let Some(detail) = &detail {
         say(if shown { "  現在 / now:" } else { "  反映前の状態 / until it is shown:" });
