@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use yomitori_facility::{OptOutStatus, Status, Text};
 use yomitori_proto::event::{Event, Origin, Stated};
 
+use super::timeline;
 use crate::statement;
 use crate::store::fleet::{Axis, StatusRow, TimelineEntry};
 use crate::web::form::{self, Drawn, Entered};
@@ -89,14 +90,12 @@ fn intent(lang: Lang, line: &StatusRow, status: &Status) -> Markup {
 fn steps(lang: Lang, path: &str, status: &Status, stated: &[TimelineEntry]) -> Markup {
     let key = status.opt_out.key();
     let reached = STAGES.iter().position(|stage| *stage == key);
-    let taken_back = |entry: &TimelineEntry| {
-        let Origin::Person(Stated { id: Some(id), .. }) = &entry.recorded.origin else { return false };
-        stated
-            .iter()
-            .any(|other| matches!(&other.recorded.event, Event::StatementWithdrawn(event) if event.statement == *id))
+    let stands = |entry: &&TimelineEntry| match &entry.recorded.origin {
+        Origin::Person(Stated { id: Some(id), .. }) => !timeline::is_withdrawn(*id, stated),
+        _ => true,
     };
     // Acts count by when they were done, in whatever order they were recorded.
-    let mut acts: Vec<&TimelineEntry> = stated.iter().filter(|entry| !taken_back(entry)).collect();
+    let mut acts: Vec<&TimelineEntry> = stated.iter().filter(stands).collect();
     acts.sort_by_key(|entry| std::cmp::Reverse(done_at(entry)));
     // Facts before a withdrawal belong to an earlier process.
     let withdrawn = acts.iter().position(|entry| matches!(entry.recorded.event, Event::OptOutWithdrawn(_)));

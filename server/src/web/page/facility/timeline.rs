@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use yomitori_facility::ReaderStatus;
 use yomitori_facility::{Text, Word as _, withdrawable};
 use yomitori_proto::event::{EntryWithdrawn, Event, Observed, Origin, Recorded, Speaker, Stated};
+use yomitori_proto::id::StatementId;
 
 use super::entry_text::{self, CONNECTIONS, DEVICES, EntryText, PEOPLE, READS};
 use crate::store::fleet::{TimelineCursor, TimelineEntry};
@@ -111,22 +112,25 @@ pub(in crate::web) fn list(
     }
 }
 
+/// Whether one of the entries withdraws the statement with this identifier.
+pub(super) fn is_withdrawn(id: StatementId, entries: &[TimelineEntry]) -> bool {
+    let withdraws = |event: &Event| matches!(event, Event::StatementWithdrawn(event) if event.statement == id);
+    entries.iter().any(|entry| withdraws(&entry.recorded.event))
+}
+
 /// The link to withdraw a person's statement or an entry of a desk page, or a note that it is withdrawn.
 fn withdrawal(lang: Lang, path: &str, entry: &TimelineEntry, entries: &[TimelineEntry]) -> Option<Markup> {
     let Recorded { origin, event, .. } = &entry.recorded;
     if !withdrawable(event) {
         return None;
     }
-    let later = |withdraws: &dyn Fn(&Event) -> bool| entries.iter().any(|other| withdraws(&other.recorded.event));
     let (withdrawn, form) = match origin {
-        Origin::Person(Stated { id: Some(id), .. }) => {
-            let withdraws = |event: &Event| matches!(event, Event::StatementWithdrawn(event) if event.statement == *id);
-            (later(&withdraws), format!("withdraw?statement={id}"))
-        }
+        Origin::Person(Stated { id: Some(id), .. }) => (is_withdrawn(*id, entries), format!("withdraw?statement={id}")),
         Origin::Terminal(Observed { life, seq, .. }) if event.speaker() == Speaker::Anyone => {
             let entry = EntryWithdrawn { life: *life, seq: *seq };
             let withdraws = |event: &Event| matches!(event, Event::EntryWithdrawn(event) if *event == entry);
-            (later(&withdraws), format!("entry-withdraw?entry={life}/{seq}"))
+            let withdrawn = entries.iter().any(|other| withdraws(&other.recorded.event));
+            (withdrawn, format!("entry-withdraw?entry={life}/{seq}"))
         }
         Origin::Person(_) | Origin::Terminal(_) | Origin::Server { .. } | Origin::List { .. } => return None,
     };
