@@ -143,16 +143,12 @@ async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result
         }
     }
     drop(stating);
-    match last {
-        Some(position)
-            if total <= SHOWN_AT_ONCE
-                && context.operator.wait_until_reached(position).await? == StatementOutcome::Accepted =>
-        {
+    if let Some(position) = last {
+        if total > SHOWN_AT_ONCE {
+            note("反映は順次進みます / recorded; the pages follow within a few minutes");
+        } else if context.operator.wait_until_reached(position).await? == StatementOutcome::Accepted {
             note("反映は少し後です / not yet shown (is the server's projector running?)");
         }
-        Some(_) if total <= SHOWN_AT_ONCE => {}
-        Some(_) => note("反映は順次進みます / recorded; the pages follow within a few minutes"),
-        None => {}
     }
     let unknown = if unknown > 0 { format!(", {unknown} skipped as not registered") } else { String::new() };
     say(&format!("{done} 件を登録しました / {done} registered or changed, {unchanged} unchanged{unknown}"));

@@ -126,12 +126,13 @@ impl Operator {
     pub async fn wait_until_projected(&self, recorded: RecordedStatement) -> Result<StatementOutcome, StoreError> {
         let RecordedStatement { position, facility, id } = recorded;
         let outcome = self.wait_until_reached(position).await?;
-        match id {
-            Some(id) if !fact::has_statement(&self.store, facility, id, position).await? => {
-                Ok(StatementOutcome::Accepted)
-            }
-            _ => Ok(outcome),
+        if outcome == StatementOutcome::Shown
+            && let Some(id) = id
+            && !fact::has_statement(&self.store, facility, id, position).await?
+        {
+            return Ok(StatementOutcome::Accepted);
         }
+        Ok(outcome)
     }
 
     /// Waits until the projection has passed `position`, but no longer than a person would.
