@@ -57,6 +57,16 @@ impl Fleet {
         Ok(store.query_one(query, &[&FacilityId::of_code(code).0]).await?.get(0))
     }
 
+    /// A facility in another partition.
+    async fn elsewhere(&self, partition: i32) -> Result<&'static str> {
+        for code in CODES {
+            if self.partition(code).await? != partition {
+                return Ok(code);
+            }
+        }
+        anyhow::bail!("all facilities are in one partition")
+    }
+
     /// Plans a maintenance window: a fact in the facility's partition.
     async fn state(&self, code: &str) -> Result<String> {
         let span = ["--from", "2026-05-01", "--to", "2026-05-02", "--by", "x", "--why", "works"];
@@ -102,13 +112,7 @@ async fn a_partition_that_lost_its_end_is_paused_and_the_others_go_on() -> Resul
     let mut fleet = Fleet::open(World::with_own_services("topic-tail").await?).await?;
     let short = CODES[0];
     let partition = fleet.partition(short).await?;
-    let mut elsewhere = None;
-    for code in &CODES[1..] {
-        if fleet.partition(code).await? != partition {
-            elsewhere = Some(*code);
-        }
-    }
-    let elsewhere = elsewhere.context("a facility in another partition")?;
+    let elsewhere = fleet.elsewhere(partition).await?;
     fleet.state(short).await?;
     fleet.folded(CODES.len() as i64 + 1).await?;
     fleet.stop().await?;
@@ -152,13 +156,7 @@ async fn delete(fleet: &Fleet, partition: i32, offset: i64) -> Result<()> {
 async fn deleted_records_are_named_and_those_that_were_not_folded_are_not_skipped() -> Result<()> {
     let mut fleet = Fleet::open(World::new("topic-deleted").await?).await?;
     let (code, partition) = (CODES[0], fleet.partition(CODES[0]).await?);
-    let mut elsewhere = None;
-    for code in &CODES[1..] {
-        if fleet.partition(code).await? != partition {
-            elsewhere = Some(*code);
-        }
-    }
-    let elsewhere = elsewhere.context("a facility in another partition")?;
+    let elsewhere = fleet.elsewhere(partition).await?;
     fleet.state(code).await?;
     let facts = CODES.len() as i64 + 1;
     fleet.folded(facts).await?;
