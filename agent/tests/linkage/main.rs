@@ -187,9 +187,11 @@ fn files_that_appear_while_the_server_pauses_collection_are_never_reported() -> 
     let limit = Arc::clone(&desk.limit);
     limit.apply(Settings::limiting(CollectionLevel::Headers), yomitori_agent::clock::now());
     // The last file proves that the others were skipped. Its time is set explicitly, because file times are coarser
-    // than a clock.
-    put(&desk.face(), 4);
-    fs::File::options().write(true).open(desk.face().join(name(4)))?.set_modified(SystemTime::now())?;
+    // than a clock; and before it appears, because a listing between the two would take it for one of the pause.
+    let elsewhere = desk.root.path().join(name(4));
+    fs::write(&elsewhere, "<XmlMsg/>")?;
+    fs::File::options().write(true).open(&elsewhere)?.set_modified(SystemTime::now())?;
+    fs::rename(elsewhere, desk.face().join(name(4)))?;
     desk.until("the result of after", |desk| desk.reported.len() == 2);
     desk.stop();
     assert_eq!(desk.reported.len(), 2, "{:?}", desk.reported);
