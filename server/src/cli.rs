@@ -31,10 +31,9 @@ use crate::config::Config;
 use crate::ingest::operator::{Operator, StatementError};
 use crate::log::kafka::Appender;
 use crate::roles::{self, Role};
-use crate::store::{Store, facility as facilities};
+use crate::statement::{Problem, known};
+use crate::store::Store;
 use crate::telemetry;
-use yomitori_base::error::chain;
-use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::id::FacilityId;
 
 const EXAMPLES: &str = "Examples:
@@ -123,6 +122,12 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct UsageError(String);
+
+impl From<Problem> for UsageError {
+    fn from(Problem { text, .. }: Problem) -> Self {
+        Self(format!("{} / {}", text.ja, text.en))
+    }
+}
 
 /// Runs the command line of this process.
 #[must_use]
@@ -225,21 +230,6 @@ impl Context {
 
     /// Finds the facility that `text` names by a code or by the identifier.
     async fn facility(&self, text: &str) -> anyhow::Result<FacilityId> {
-        if let Ok(id) = text.parse() {
-            let known = !facilities::rows(&self.store, Some(id)).await?.is_empty();
-            let unknown = || {
-                UsageError(format!("施設 {id} はありません / unknown facility {id}; see `yomitori-server status`"))
-                    .into()
-            };
-            return if known { Ok(id) } else { Err(unknown()) };
-        }
-        let code = InstitutionCode::parse(text).map_err(|error| UsageError(chain(&error)))?;
-        let found = facilities::by_code(&self.store, code.as_str()).await?;
-        found.ok_or_else(|| {
-            let advice = "see `yomitori-server status`, or import it with `yomitori-server facility import`";
-            let digit =
-                if code.check_digit_holds() { "" } else { " (its check digit is unusual: is it typed correctly?)" };
-            UsageError(format!("{code} の施設はありません / no facility has the code {code}{digit}; {advice}")).into()
-        })
+        Ok(known::facility(&self.store, text).await?.map_err(UsageError::from)?)
     }
 }

@@ -4,6 +4,7 @@
 //! contradictions. Everything that is acknowledged has been confirmed by the log.
 
 pub mod admission;
+pub mod decision;
 pub mod enrol;
 mod former;
 pub mod limits;

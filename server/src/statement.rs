@@ -25,6 +25,7 @@ use yomitori_facility::Text;
 use yomitori_proto::event::Event;
 
 pub use self::check::{BY, ID, Problem, RawValues, SURE, ValidStatement, Values, WHY, stated};
+pub(crate) use self::code::code;
 pub use self::field::{BY_LIMIT, CODES_LIMIT, Field, Input, Moment, WHY_LIMIT, line, written};
 pub use self::listing::{DISMISS, MATCH, RELEASE};
 pub use self::parked::SKIP;

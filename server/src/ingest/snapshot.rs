@@ -12,15 +12,15 @@ use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::event::{ListRowDismissed, ListingObserved, SnapshotImported, SnapshotReleased, Stated};
+use yomitori_proto::event::{ListingObserved, SnapshotImported, Stated};
 use yomitori_proto::id::{FacilityId, SnapshotId};
 
 use crate::clock;
-use crate::ingest::operator::{Operator, RecordedStatement, StatementError};
+use crate::ingest::operator::{Operator, StatementError};
 use crate::log::Position;
 use crate::log::kafka::AppendError;
 use crate::store::listing::row::{self, SnapshotRow, SuggestionRow};
-use crate::store::listing::{self as snapshots, ListSnapshot, Release};
+use crate::store::listing::{self as snapshots, ListSnapshot};
 use crate::store::{Store, StoreError, directory};
 use yomitori_listing::directory::{Directory, DirectoryFacility};
 use yomitori_listing::entry::{ListingEntries, ListingEntry};
@@ -211,35 +211,6 @@ impl SnapshotImport<'_> {
         let facts = self.record(snapshot, &found.findings, &directory, recorded, progress).await?;
         snapshots::applied(store, snapshot.snapshot, clock::now()).await?;
         Ok(applied(&entries, &found, suggestions.len(), &directory, facts))
-    }
-
-    /// Lets a doubtful snapshot pass; `false` where it is not in quarantine. It is in the log who did, when and why.
-    ///
-    /// # Errors
-    /// Where its date has not come yet, or the database or the log is away.
-    pub async fn release(self, snapshot: &ListSnapshot, stated: &Stated) -> Result<bool, ImportError> {
-        dated(snapshot.as_of, clock::now())?;
-        let snapshot = snapshot.snapshot;
-        self.operator.record(FacilityId::FLEET, stated.clone(), SnapshotReleased { snapshot }.into()).await?;
-        let Stated { by, why, stated_at, .. } = stated.clone();
-        let released = Release { at: stated_at, by, why: why.unwrap_or_default() };
-        Ok(snapshots::release(self.store, snapshot, &released).await?)
-    }
-
-    /// Rows with this code are none of our facilities, whatever they resemble: neither now nor in later snapshots.
-    ///
-    /// # Errors
-    /// Where the database or the log is away.
-    pub async fn dismiss(
-        self,
-        snapshot: SnapshotId,
-        code: InstitutionCode,
-        stated: Stated,
-    ) -> Result<RecordedStatement, ImportError> {
-        let dismissed = ListRowDismissed { snapshot, code: code.to_string() };
-        let recorded = self.operator.record(FacilityId::FLEET, stated, dismissed.into()).await?;
-        row::dismiss(self.store, code.as_str()).await?;
-        Ok(recorded)
     }
 
     async fn record(

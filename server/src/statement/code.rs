@@ -56,7 +56,7 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
 ///
 /// # Errors
 /// Says in both languages why it is none.
-pub(super) fn code(field: &'static str, text: &str) -> Result<InstitutionCode, Problem> {
+pub(crate) fn code(field: &'static str, text: &str) -> Result<InstitutionCode, Problem> {
     InstitutionCode::parse(text).map_err(|error| {
         // The error has the same meaning in English and in Japanese.
         let message = error.to_string();

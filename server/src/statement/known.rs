@@ -13,6 +13,7 @@ use super::{ID, Problem, SURE};
 use crate::store::directory::DatedCode;
 use crate::store::facility::{self as facilities, CodeHolder};
 use crate::store::fact::{self, StoredFact};
+use crate::store::listing as snapshots;
 use crate::store::{Store, StoreError, policy};
 
 /// The facility that an event is about if the person named `facility`, or the fleet.
@@ -42,6 +43,39 @@ pub async fn subject(
         _ => Ok(facility.unwrap_or(FacilityId::FLEET)),
     })
 }
+
+/// The facility that a person names by one of its present codes or by the identifier.
+///
+/// # Errors
+/// If the database is away.
+pub async fn facility(store: &Store, text: &str) -> Result<Result<FacilityId, Problem>, StoreError> {
+    let text = text.trim();
+    if let Ok(id) = text.parse() {
+        let known = !facilities::rows(store, Some(id)).await?.is_empty();
+        let unknown = Text::new(
+            format!("識別子 {id} の施設はありません。"),
+            format!("No facility has the identifier {id}: see the list of facilities."),
+        );
+        return Ok(if known { Ok(id) } else { Err(Problem { field: FACILITY, text: unknown }) });
+    }
+    let code = match super::code(FACILITY, text) {
+        Ok(code) => code,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let found = facilities::by_code(store, code.as_str()).await?;
+    Ok(found.ok_or_else(|| {
+        let (ja, en) = if code.check_digit_holds() {
+            ("施設の一覧を確かめるか、先に登録してください。", "see the list of facilities, or register it first")
+        } else {
+            ("検査数字が通常と異なります。コードを確かめてください。", "its check digit is unusual: compare the code")
+        };
+        let text =
+            Text::new(format!("{code} の施設はありません。{ja}"), format!("No facility has the code {code}: {en}."));
+        Problem { field: FACILITY, text }
+    }))
+}
+
+const FACILITY: &str = "facility";
 
 /// The refusal of something else under the identifier of a recorded statement.
 pub const OTHER_CONTENT: Text = Text::fixed(
@@ -114,6 +148,7 @@ async fn against(
         }
         Event::StatementWithdrawn(event) => statement(store, facility, event.statement).await,
         Event::EntryWithdrawn(event) => entry(store, facility, event).await,
+        Event::ListRowDismissed(event) => dismissed(store, &event.code).await,
         _ => Ok(None),
     }
 }
@@ -268,6 +303,12 @@ async fn taken_meanwhile(store: &Store, facility: FacilityId, event: &Event) -> 
         }
         _ => Ok(None),
     }
+}
+
+async fn dismissed(store: &Store, code: &str) -> Result<Option<Problem>, StoreError> {
+    let text =
+        Text::fixed("このコードの行はすでに対象外とされています。", "Rows with this code are dismissed already.");
+    Ok(snapshots::is_dismissed(store, code).await?.then_some(Problem { field: "code", text }))
 }
 
 /// Whether a statement of the facility can be withdrawn.

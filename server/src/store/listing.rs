@@ -118,13 +118,14 @@ pub async fn rows_before(
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Releases a snapshot from quarantine; `false` if it is not in quarantine.
-pub async fn release(store: &Store, snapshot: SnapshotId, released: &Release) -> Result<bool, StoreError> {
+/// Releases a snapshot from quarantine, if it is in quarantine.
+pub async fn release(store: &Store, snapshot: SnapshotId, released: &Release) -> Result<(), StoreError> {
     let update = "UPDATE registry.snapshot SET released_at = $2, released_by = $3, released_why = $4 \
                   WHERE snapshot_id = $1 AND rows_before IS NOT NULL AND released_at IS NULL";
     let Release { at, by, why } = released;
     let client = store.client().await?;
-    Ok(client.execute(update, &[&snapshot.0, at, by, why]).await.context("release a snapshot")? == 1)
+    client.execute(update, &[&snapshot.0, at, by, why]).await.context("release a snapshot")?;
+    Ok(())
 }
 
 /// Marks a snapshot as applied: the facts about every covered facility are recorded.
@@ -156,6 +157,14 @@ pub async fn recorded(store: &Store, snapshot: SnapshotId) -> Result<Vec<(Facili
     let query = "SELECT unnest(facilities), unnest(codes) FROM registry.snapshot_recorded WHERE snapshot_id = $1";
     let rows = store.client().await?.query(query, &[&snapshot.0]).await.context("read recorded facilities")?;
     Ok(rows.into_iter().map(|row| (FacilityId(row.get(0)), row.get(1))).collect())
+}
+
+/// Whether a person has dismissed the rows with `code`.
+pub async fn is_dismissed(store: &Store, code: &str) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM analytics.fact                  WHERE facility_id = $1 AND kind = 'list_row_dismissed' AND event->>'code' = $2)";
+    let client = store.client().await?;
+    let row = client.query_one(query, &[&FacilityId::FLEET.0, &code]).await.context("look up a dismissed row")?;
+    Ok(row.get(0))
 }
 
 /// The codes of rows that a person has dismissed.

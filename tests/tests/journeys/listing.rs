@@ -1,8 +1,9 @@
 //! The import of the ministry's list by an operator: two snapshots change the listing of a facility; a doubtful
-//! snapshot waits for a person; an interrupted import continues.
+//! snapshot waits for a person; a decision is refused alike by page and command; an interrupted import continues.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use yomitori_proto::id::FacilityId;
 use yomitori_tests::world::World;
 use yomitori_tests::world::server::{Plan, Server};
 use yomitori_tests::world::wait::{self, PATIENCE};
@@ -55,6 +56,17 @@ impl Desk {
     async fn json(&self, arguments: &[&str]) -> Result<Value> {
         let printed = self.server.run(&[arguments, &["--format", "json"]].concat()).await?;
         Ok(serde_json::from_str(&printed)?)
+    }
+
+    /// The answer to the form of a decision: its status and its page.
+    async fn on_the_page(&self, snapshot: &str, what: &str, fields: &[(&str, &str)]) -> Result<(u16, String)> {
+        let url = format!("{}/listing/{snapshot}/decide/{what}?lang=en", self.server.web);
+        let fields = fields.iter().chain(&[("by", "Suzuki"), ("why", "compared")]);
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let form = client.post(url).header("origin", &self.server.web).body(body);
+        let answer = form.header("content-type", "application/x-www-form-urlencoded").send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     async fn observed(&self) -> Result<i64> {
@@ -167,6 +179,50 @@ async fn a_row_that_was_dismissed_is_not_suggested_again() -> Result<()> {
     let dismissed = &decisions[1];
     ensure!(dismissed["code"] == "1319999998" && dismissed["by"] == "Suzuki", "{decisions}");
     ensure!(dismissed["why"] == "another clinic of that name", "{decisions}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_does_not_apply_is_refused_alike_by_page_and_command() -> Result<()> {
+    let desk = Desk::open("listing-decisions").await?;
+    desk.import("2026-04-01", "1319999015,よみとり病院\n1319999998,二番医院\n").await?;
+    desk.listing("1319999015", "listed").await?;
+    let snapshots = desk.json(&["listing", "snapshots"]).await?;
+    let id = snapshots[0]["snapshot"].as_str().context("an identifier")?;
+    let facility = FacilityId::of_code("1319999023").to_string();
+    let dismissed = [("code", "1319999998")];
+    ensure!(desk.on_the_page(id, "dismiss", &dismissed).await?.0 == 303);
+    let unmatched = "4719900001";
+    for (what, fields, sentence) in [
+        ("release", &[][..], "This list is not in quarantine."),
+        ("dismiss", &dismissed, "Rows with this code are dismissed already."),
+        ("dismiss", &[("code", "1319999023")], "No row of this list has the code 1319999023."),
+        ("dismiss", &[("code", "12")], "Invalid institution code"),
+        ("dismiss", &[("code", "1319999015")], "The row matches a facility of ours already."),
+        ("match", &[("code", "1319999023"), ("facility", &facility)], "No row of this list has the code 1319999023."),
+        ("match", &[("code", "1319999015"), ("facility", "1319999023")], "The row matches a facility of ours already."),
+        ("match", &[("code", unmatched), ("facility", "0199999995")], "No facility has the code 0199999995"),
+        ("match", &[("code", unmatched), ("facility", "twelve")], "Invalid institution code"),
+        (
+            "match",
+            &[("code", unmatched), ("facility", "018f0000-0000-7000-8000-00000000f001")],
+            "No facility has the identifier 018f0000-0000-7000-8000-00000000f001",
+        ),
+    ] {
+        let (status, page) = desk.on_the_page(id, what, fields).await?;
+        ensure!(status == 422 && page.contains(sentence), "{what} {fields:?}: {status}: {page}");
+        let mut command = vec!["listing", what, id];
+        for (name, value) in fields {
+            command.extend(if *name == "facility" { vec!["--facility", value] } else { vec![*value] });
+        }
+        let output = desk.server.try_run(&[&command[..], &["--by", "Suzuki", "--why", "compared"]].concat()).await?;
+        let printed = String::from_utf8(output.stderr)?;
+        ensure!(output.status.code() == Some(2) && printed.contains(sentence), "{command:?}: {printed}");
+    }
+    // The page takes a code for the facility, and the change of mind about a dismissed row.
+    let matched = [("code", "1319999998"), ("facility", "1319999023")];
+    ensure!(desk.on_the_page(id, "match", &matched).await?.0 == 303);
+    desk.listing("1319999998", "listed").await?;
     Ok(())
 }
 

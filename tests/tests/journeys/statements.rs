@@ -349,6 +349,6 @@ async fn an_unknown_facility_is_named() -> Result<()> {
     let words = ["notice", "record", "--notice", "supported_sticker", "--facility", "1349999019", "--by", "x"];
     let output = office.server.try_run(&words).await?;
     let error = String::from_utf8(output.stderr)?;
-    ensure!(output.status.code() == Some(2) && error.contains("no facility has the code"), "{error}");
+    ensure!(output.status.code() == Some(2) && error.contains("No facility has the code"), "{error}");
     Ok(())
 }

@@ -4,19 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::event::FacilityCodeChanged;
 
 use super::super::output::{counted, facilities, note, say, warn};
 use super::super::progress::ProgressMeter;
-use super::super::statement::{Attribution, refused as refused_statement};
+use super::super::statement::Attribution;
 use super::super::{Context, UsageError};
 use super::{ImportArguments, show};
 use crate::clock;
+use crate::ingest::decision::{DecisionError, Decisions, RowDecision};
 use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot::{self, ImportOutcome, ImportReport, SnapshotImport};
-use crate::statement::known::{self, Standing};
-use crate::store::listing::{self as snapshots, ListSnapshot, Release};
+use crate::store::listing::{self as snapshots, ListSnapshot};
 use crate::when;
 use yomitori_listing::entry::{self, ListingEntries, Scope};
 use yomitori_listing::format::Format as Mapping;
@@ -118,19 +116,12 @@ pub(super) async fn apply(context: &Context, snapshot: &ListSnapshot) -> anyhow:
 }
 
 pub(super) async fn release(context: &Context, snapshot: ListSnapshot, speaker: Attribution) -> anyhow::Result<()> {
-    let id = show::short(snapshot.snapshot);
-    if !snapshot.quarantined() {
-        if snapshot.applied_at.is_some() {
-            say(&format!("{id} は保留されていません / snapshot {id} is not in quarantine"));
-            return Ok(());
-        }
+    let interrupted = snapshot.released.is_some() && snapshot.applied_at.is_none();
+    if interrupted {
         return apply(context, &snapshot).await;
     }
-    dated(snapshot.as_of, clock::now()).map_err(|ahead| UsageError(ahead.to_string()))?;
-    let stated = speaker.stated("")?;
-    snapshot_import(context).release(&snapshot, &stated).await?;
-    let released = Release { at: stated.stated_at, by: stated.by, why: stated.why.unwrap_or_default() };
-    apply(context, &ListSnapshot { released: Some(released), ..snapshot }).await
+    let released = decisions(context).release(&snapshot, speaker.stated("")?).await.map_err(undecided)?;
+    apply(context, &released).await
 }
 
 pub(super) async fn dismiss(
@@ -139,28 +130,13 @@ pub(super) async fn dismiss(
     code: &str,
     speaker: Attribution,
 ) -> anyhow::Result<()> {
-    let code = InstitutionCode::parse(code).map_err(|error| UsageError(error.to_string()))?;
-    let row = row_with(context, snapshot, code).await?;
-    if let Some(facility) = row.facility {
-        return Err(UsageError(format!("the row matches facility {facility}, which has the code {code}")).into());
+    let stated = speaker.stated("")?;
+    let RowDecision { row, recorded } = decisions(context).dismiss(snapshot, code, stated).await.map_err(undecided)?;
+    if let Some(recorded) = recorded {
+        context.operator.wait_until_projected(recorded).await?;
     }
-    let recorded = snapshot_import(context).dismiss(snapshot.snapshot, code, speaker.stated("")?).await?;
-    context.operator.wait_until_projected(recorded).await?;
-    say(&format!("{code} {} を対象外としました / dismissed; it is not suggested again", row.name));
+    say(&format!("{} {} を対象外としました / dismissed; it is not suggested again", row.code, row.name));
     Ok(())
-}
-
-/// The row of a snapshot that has `code`.
-async fn row_with(
-    context: &Context,
-    snapshot: &ListSnapshot,
-    code: InstitutionCode,
-) -> anyhow::Result<snapshots::row::SnapshotRow> {
-    let rows = snapshots::row::all(&context.store, snapshot.snapshot).await?;
-    rows.into_iter().find(|row| row.code == code.as_str()).ok_or_else(|| {
-        let id = show::short(snapshot.snapshot);
-        UsageError(format!("snapshot {id} has no row with the code {code}")).into()
-    })
 }
 
 pub(super) async fn belongs(
@@ -170,27 +146,31 @@ pub(super) async fn belongs(
     facility: &str,
     speaker: Attribution,
 ) -> anyhow::Result<()> {
-    let code = InstitutionCode::parse(code).map_err(|error| UsageError(error.to_string()))?;
-    let facility = context.facility(facility).await?;
-    let row = row_with(context, snapshot, code).await?;
-    if let Some(ours) = row.facility {
-        return Err(UsageError(format!("the row matches facility {ours}, which has the code {code}")).into());
-    }
     let stated = speaker.stated("")?;
-    let changed = FacilityCodeChanged { old: None, new: Some(code.to_string()), effective_at: snapshot.as_of }.into();
-    match known::standing(&context.store, facility, &stated, &changed, true).await? {
-        Standing::New => {}
-        Standing::Recorded => return apply(context, snapshot).await,
-        Standing::Refused(problem) => return Err(refused_statement(&[problem]).into()),
-    }
-    let recorded = context.operator.record(facility, stated, changed).await?;
-    if context.operator.wait_until_projected(recorded).await? == StatementOutcome::Accepted {
+    let decided = decisions(context).match_row(snapshot, code, facility, stated).await.map_err(undecided)?;
+    if let Some(recorded) = decided.recorded
+        && context.operator.wait_until_projected(recorded).await? == StatementOutcome::Accepted
+    {
         note(
             "受け付けました。反映後に `listing reconcile` を実行してください / accepted; run `listing reconcile` once the pages show it",
         );
         return Ok(());
     }
+    if snapshot.quarantined() {
+        note(
+            "リストは保留中のため、承認後に照合されます / the list is in quarantine: it is compared after its release",
+        );
+        return Ok(());
+    }
     apply(context, snapshot).await
+}
+
+fn undecided(error: DecisionError) -> anyhow::Error {
+    match error {
+        DecisionError::Refused(problem) => UsageError::from(problem).into(),
+        DecisionError::Store(error) => error.into(),
+        DecisionError::Log(error) => error.into(),
+    }
 }
 
 const TOLD: usize = 5;
@@ -239,6 +219,10 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         }
     }
     Ok(())
+}
+
+const fn decisions(context: &Context) -> Decisions<'_> {
+    Decisions { store: &context.store, operator: &context.operator }
 }
 
 const fn snapshot_import(context: &Context) -> SnapshotImport<'_> {

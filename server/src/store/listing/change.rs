@@ -98,12 +98,6 @@ pub async fn ours(store: &Store, snapshot: SnapshotId, limit: i64, offset: i64) 
     rows(store, from, &[&snapshot.0], limit, offset).await
 }
 
-/// The row of a snapshot that has `code`.
-pub async fn with_code(store: &Store, snapshot: SnapshotId, code: &str) -> Result<Option<RowChange>, StoreError> {
-    let from = "FROM registry.snapshot_row r WHERE r.snapshot_id = $1 AND r.code = $2 ORDER BY r.row_index";
-    Ok(rows(store, from, &[&snapshot.0, &code], 1, 0).await?.pop())
-}
-
 async fn rows(
     store: &Store,
     from: &str,

@@ -185,6 +185,15 @@ pub async fn all(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>
     Ok(rows.iter().map(line).collect())
 }
 
+/// The row that has `code`; the first one if several have.
+pub async fn with_code(store: &Store, snapshot: SnapshotId, code: &str) -> Result<Option<SnapshotRow>, StoreError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM registry.snapshot_row WHERE snapshot_id = $1 AND code = $2 ORDER BY row_index LIMIT 1"
+    );
+    let row = store.client().await?.query_opt(&query, &[&snapshot.0, &code]).await.context("look up a row")?;
+    Ok(row.as_ref().map(line))
+}
+
 /// The rows of our facilities.
 pub async fn matched(store: &Store, snapshot: SnapshotId) -> Result<Vec<SnapshotRow>, StoreError> {
     let query = format!(

@@ -115,11 +115,8 @@ texts! {
     ROW: "{n}行目", "row {n}";
     NONE_OF_OURS: "自施設ではない", "Not our facility";
     RELEASE: "承認する", "Release";
-    NOT_IN_QUARANTINE: "このリストは保留されていません。", "This list is not in quarantine.";
     DECISIONS: "リストについての記録", "Decisions about the list";
     IS_THIS_ONE: "この施設の行", "It is this facility";
-    ROW_IS_OURS: "この行はすでに施設に対応しています。", "The row already belongs to a facility.";
-    NO_SUCH_FACILITY: "この施設は登録されていません。", "No such facility is registered.";
     SAME_ADDRESS: "住所が同じ", "same address";
     SAME_NAME: "名称が同じ", "same name";
     OTHER_TABLE: "点数表だけが違うコード", "same code with another fee table";

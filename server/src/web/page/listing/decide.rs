@@ -10,20 +10,19 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
-use uuid::Uuid;
-use yomitori_facility::{Calendar, Text};
+use yomitori_facility::Calendar;
 use yomitori_proto::code::InstitutionCode;
-use yomitori_proto::event::{FacilityCodeChanged, Stated};
-use yomitori_proto::id::FacilityId;
+use yomitori_proto::event::Stated;
 
 use super::{address, kind, state as drawn_state};
 use crate::clock;
-use crate::ingest::operator::{StatementError, StatementOutcome};
-use crate::ingest::snapshot::{ImportError, SnapshotImport};
-use crate::statement::known::{self, Standing};
+use crate::ingest::decision::{DecisionError, Decisions, RowDecision};
+use crate::ingest::operator::StatementOutcome;
+use crate::ingest::snapshot::SnapshotImport;
+use crate::statement::known;
 use crate::statement::{self, Statement, Values};
 use crate::store::listing::ListSnapshot;
-use crate::store::listing::change::{self, RowChange};
+use crate::store::listing::row;
 use crate::store::{StoreError, fleet};
 use crate::telemetry;
 use crate::web::Web;
@@ -78,48 +77,14 @@ pub(in crate::web) async fn state(
             form.refuse(&web, &request, &entered, head, refusal).await
         }
         Ok(Some(outcome)) => Ok(recorded(&address(snapshot), &by, outcome)),
-        Err(DecisionError::Unfit(why)) => {
-            form.refuse(&web, &request, &entered, head, (StatusCode::UNPROCESSABLE_ENTITY, why)).await
+        Err(DecisionError::Refused(problem)) => {
+            form.refuse(&web, &request, &entered, head, (StatusCode::UNPROCESSABLE_ENTITY, problem.text)).await
         }
         Err(DecisionError::Store(error)) => Err(error.into()),
         Err(DecisionError::Log(error)) => {
             telemetry::append_failed(&error);
             let refusal = (StatusCode::SERVICE_UNAVAILABLE, text::NOT_TAKEN.clone());
             form.refuse(&web, &request, &entered, head, refusal).await
-        }
-    }
-}
-
-/// Why nothing was decided, or why the outcome is unknown.
-enum DecisionError {
-    /// The decision does not apply to this snapshot.
-    Unfit(Text),
-    Store(StoreError),
-    Log(ImportError),
-}
-
-impl From<StoreError> for DecisionError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<StatementError> for DecisionError {
-    fn from(error: StatementError) -> Self {
-        match error {
-            StatementError::Invalid(error) => Self::Unfit(Text::new(error.to_string(), error.to_string())),
-            StatementError::Append(_) => Self::Log(error.into()),
-        }
-    }
-}
-
-impl From<ImportError> for DecisionError {
-    fn from(error: ImportError) -> Self {
-        match error {
-            ImportError::State(error) => error.into(),
-            ImportError::Store(error) => error.into(),
-            ImportError::Ahead(ahead) => Self::Unfit(ahead.text()),
-            error => Self::Log(error),
         }
     }
 }
@@ -135,17 +100,14 @@ async fn decide(
     match statement.key {
         "match" => belongs(web, snapshot, values, stated).await,
         "dismiss" => dismiss(web, snapshot, values, stated).await,
-        _ => release(web, snapshot, &stated).await,
+        _ => release(web, snapshot, stated).await,
     }
 }
 
 /// Releases a quarantined snapshot.
-async fn release(web: &Web, snapshot: &ListSnapshot, stated: &Stated) -> Result<StatementOutcome, DecisionError> {
-    if !snapshot.quarantined() {
-        return Err(DecisionError::Unfit(text::NOT_IN_QUARANTINE.clone()));
-    }
-    snapshot_import(web).release(snapshot, stated).await?;
-    follow(web, snapshot.clone());
+async fn release(web: &Web, snapshot: &ListSnapshot, stated: Stated) -> Result<StatementOutcome, DecisionError> {
+    let released = decisions(web).release(snapshot, stated).await?;
+    follow(web, released);
     Ok(StatementOutcome::Shown)
 }
 
@@ -156,11 +118,8 @@ async fn dismiss(
     values: &Values,
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
-    let row = unmatched_row(web, snapshot, values).await?;
-    let code = InstitutionCode::parse(&row.code).map_err(|_| DecisionError::Unfit(text::NO_ROWS.clone()))?;
-    let recorded = snapshot_import(web).dismiss(snapshot.snapshot, code, stated).await?;
-    // The log contains it; if the database is away, it is shown later.
-    Ok(web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted))
+    let decided = decisions(web).dismiss(snapshot, values.word("code"), stated).await?;
+    Ok(outcome(web, decided).await)
 }
 
 /// Makes the row's code a code of the facility, from the date of the list.
@@ -170,45 +129,25 @@ async fn belongs(
     values: &Values,
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
-    let row = unmatched_row(web, snapshot, values).await?;
-    let facility = Uuid::parse_str(values.word("facility")).map(FacilityId).ok();
-    let detail = match facility {
-        Some(facility) => fleet::detail(&web.store, facility).await?,
-        None => None,
-    };
-    let detail = detail.ok_or(DecisionError::Unfit(text::NO_SUCH_FACILITY.clone()))?;
-    let facility = detail.line.facility_id;
-    let changed = FacilityCodeChanged { old: None, new: Some(row.code), effective_at: snapshot.as_of }.into();
-    match known::standing(&web.store, facility, &stated, &changed, true).await? {
-        Standing::New => {}
-        Standing::Recorded => return Ok(StatementOutcome::Shown),
-        Standing::Refused(problem) => return Err(DecisionError::Unfit(problem.text)),
-    }
-    let recorded = web.operator.record(facility, stated, changed).await?;
-    let answered = web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted);
+    let decided = decisions(web).match_row(snapshot, values.word("code"), values.word("facility"), stated).await?;
+    let outcome = outcome(web, decided).await;
     // A quarantined snapshot is not applied before its release.
     if !snapshot.quarantined() {
         follow(web, snapshot.clone());
     }
-    Ok(answered)
+    Ok(outcome)
 }
 
-/// The row of the decision, if it belongs to no facility yet.
-async fn unmatched_row(web: &Web, snapshot: &ListSnapshot, values: &Values) -> Result<RowChange, DecisionError> {
-    let row = row(web, snapshot, values.word("code")).await?.ok_or(DecisionError::Unfit(text::NO_ROWS.clone()))?;
-    if row.facility.is_some() { Err(DecisionError::Unfit(text::ROW_IS_OURS.clone())) } else { Ok(row) }
-}
-
-const fn snapshot_import(web: &Web) -> SnapshotImport<'_> {
-    SnapshotImport { store: &web.store, operator: &web.operator }
-}
-
-/// The row that a form is about.
-async fn row(web: &Web, snapshot: &ListSnapshot, code: &str) -> Result<Option<RowChange>, StoreError> {
-    match InstitutionCode::parse(code) {
-        Ok(code) => change::with_code(&web.store, snapshot.snapshot, code.as_str()).await,
-        Err(_) => Ok(None),
+/// The log contains the decision; if the database is away, it is shown later.
+async fn outcome(web: &Web, decided: RowDecision) -> StatementOutcome {
+    match decided.recorded {
+        Some(recorded) => web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted),
+        None => StatementOutcome::Shown,
     }
+}
+
+const fn decisions(web: &Web) -> Decisions<'_> {
+    Decisions { store: &web.store, operator: &web.operator }
 }
 
 /// Applies the snapshot in the background, one at a time.
@@ -216,7 +155,8 @@ fn follow(web: &Web, snapshot: ListSnapshot) {
     let web = web.clone();
     tokio::spawn(async move {
         let _turn = web.applying.acquire().await;
-        if let Err(error) = snapshot_import(&web).apply(&snapshot, |_, _| {}).await {
+        let import = SnapshotImport { store: &web.store, operator: &web.operator };
+        if let Err(error) = import.apply(&snapshot, |_, _| {}).await {
             telemetry::apply_failed(&error);
         }
     });
@@ -237,8 +177,14 @@ async fn head(
     snapshot: &ListSnapshot,
     entered: &Entered,
 ) -> Result<Markup, StoreError> {
-    let row = row(web, snapshot, entered.typed("code").unwrap_or_default()).await?;
-    let facility = entered.typed("facility").and_then(|text| Uuid::parse_str(text).ok()).map(FacilityId);
+    let row = match InstitutionCode::parse(entered.typed("code").unwrap_or_default()) {
+        Ok(code) => row::with_code(&web.store, snapshot.snapshot, code.as_str()).await?,
+        Err(_) => None,
+    };
+    let facility = match entered.typed("facility") {
+        Some(text) => known::facility(&web.store, text).await?.ok(),
+        None => None,
+    };
     let facility = match facility {
         Some(facility) => fleet::detail(&web.store, facility).await?,
         None => None,
