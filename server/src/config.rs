@@ -123,7 +123,7 @@ fn agents(table: &mut Section<'_>) -> Agents {
     } else {
         table.list("names", host_name)
     };
-    if table.count_present(&["names"]) == 1 && names.is_empty() {
+    if table.is_empty_list("names") {
         table.mistake("names", "lists no host name or address by which agents reach this server");
     }
     let public_address = table.optional("public_address", https_address).unwrap_or_else(|| {
@@ -261,5 +261,6 @@ mod tests {
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{expected} in {mistakes:#?}");
         }
+        assert_eq!(mistakes.len(), 4, "each is reported once: {mistakes:#?}");
     }
 }

@@ -29,6 +29,8 @@ pub(crate) use self::code::code;
 pub use self::field::{BY_LIMIT, CODES_LIMIT, Field, Input, Moment, WHY_LIMIT, line, written};
 pub use self::listing::{DISMISS, MATCH, RELEASE};
 pub use self::parked::SKIP;
+pub use self::planned::CALL_CENTRE;
+pub(crate) use self::withdraw::entry;
 
 /// A kind of statement that people may make.
 pub struct Statement {

@@ -189,6 +189,11 @@ impl<'a> Section<'a> {
         fields.iter().filter(|field| self.table.contains_key(**field)).count()
     }
 
+    /// Whether `field` is present and a list of nothing.
+    pub fn is_empty_list(&self, field: &str) -> bool {
+        self.table.get(field).and_then(|value| value.get_ref().as_array()).is_some_and(|items| items.is_empty())
+    }
+
     /// Records a mistake in `field`.
     pub fn mistake(&mut self, field: &'static str, what: &str) {
         let at = self.table.get(field).map_or(self.at, |value| value.span().start);

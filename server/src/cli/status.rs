@@ -16,10 +16,10 @@ pub(super) struct StatusArguments {
     #[arg(long)]
     facility: Option<String>,
     /// Show the status at this instant, such as 2026-04-01T10:30, by all that is known now (valid time).
-    #[arg(long, value_name = "TIME", value_parser = instant::parse, conflicts_with = "known_at")]
+    #[arg(long, value_name = "TIME", value_parser = instant::parse_past, conflicts_with = "known_at")]
     as_of: Option<DateTime<Utc>>,
     /// Show the status that was shown at this instant, right or not (transaction time).
-    #[arg(long, value_name = "TIME", value_parser = instant::parse)]
+    #[arg(long, value_name = "TIME", value_parser = instant::parse_past)]
     known_at: Option<DateTime<Utc>>,
     #[command(flatten)]
     format: FormatArgument,

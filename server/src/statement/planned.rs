@@ -16,6 +16,9 @@ const TO: Field = Field {
     input: Input::Minute(Moment::Any),
 };
 
+/// What is closed for all facilities alone, never for one.
+pub const CALL_CENTRE: &str = "call_centre";
+
 pub(super) static STATEMENTS: [Statement; 2] = [
     Statement {
         key: "maintenance",
@@ -47,7 +50,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
                 hint: None,
                 input: Input::Radio(&[
                     ("clinics", Text::fixed("医療機関・薬局", "Clinics and pharmacies")),
-                    ("call_centre", Text::fixed("コールセンター", "The call centre")),
+                    (CALL_CENTRE, Text::fixed("コールセンター", "The call centre")),
                 ]),
             },
             FROM,

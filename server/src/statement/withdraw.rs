@@ -53,7 +53,7 @@ pub(super) static STATEMENTS: [Statement; 2] = [
 ];
 
 /// Parses an entry as `explain CODE` prints it: LIFE/NUMBER.
-fn entry(text: &str) -> Option<(Life, Seq)> {
+pub(crate) fn entry(text: &str) -> Option<(Life, Seq)> {
     let (life, seq) = text.split_once('/')?;
     Some((life.parse().ok()?, Seq(seq.parse().ok().filter(|seq| *seq > 0)?)))
 }

@@ -187,6 +187,13 @@ pub struct TimelineEntry {
     pub recorded: Recorded,
 }
 
+impl From<StoredFact> for TimelineEntry {
+    fn from(StoredFact { position, index_in_record, recorded }: StoredFact) -> Self {
+        let occurred_at = recorded.occurred_at();
+        Self { mark: TimelineCursor { occurred_at, offset: position.offset, place: index_in_record }, recorded }
+    }
+}
+
 /// A facility's facts of some kinds, the newest first, older than `before`; all kinds where `kinds` is empty.
 ///
 /// # Errors
@@ -215,15 +222,7 @@ pub async fn timeline(
         .query(&sql, &[&facility.0, &kinds.is_empty(), &kinds, &occurred_at, &before.offset, &before.place, &limit])
         .await
         .context("read a timeline")?;
-    rows.iter().map(entry).collect()
-}
-
-fn entry(row: &Row) -> Result<TimelineEntry, StoreError> {
-    let StoredFact { position, index_in_record: place, recorded } = stored_fact(row)?;
-    Ok(TimelineEntry {
-        mark: TimelineCursor { occurred_at: recorded.occurred_at(), offset: position.offset, place },
-        recorded,
-    })
+    rows.iter().map(|row| stored_fact(row).map(TimelineEntry::from)).collect()
 }
 
 /// How far one partition of the log has been folded.

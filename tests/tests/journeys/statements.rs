@@ -12,7 +12,7 @@ use yomitori_server::statement::{self, Input, Subject};
 use yomitori_simulation::clock;
 use yomitori_tests::world::wait::{self, PATIENCE};
 
-use office::{CODE, LIFE, ONCE, Office, Verdict, right};
+use office::{CODE, LIFE, MISTAKE, ONCE, Office, Verdict, right};
 
 /// Statements about the fleet, or with an entry point that other tests cover.
 const ELSEWHERE: [&str; 6] = [
@@ -350,5 +350,25 @@ async fn an_unknown_facility_is_named() -> Result<()> {
     let output = office.server.try_run(&words).await?;
     let error = String::from_utf8(output.stderr)?;
     ensure!(output.status.code() == Some(2) && error.contains("No facility has the code"), "{error}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_offers_what_its_facility_can_have_and_shows_what_it_withdraws() -> Result<()> {
+    let office = Office::open("statements-offer").await?;
+    let get =
+        async |path: &str| Ok::<_, anyhow::Error>(reqwest::get(office.server.web.clone() + path).await?.text().await?);
+    ensure!(get("/record/closure").await?.contains("value=\"call_centre\""), "for all facilities");
+    ensure!(!get(&format!("/facilities/{CODE}/record/closure")).await?.contains("call_centre"), "for one facility");
+    for form in [format!("withdraw?statement={MISTAKE}"), format!("entry-withdraw?entry={LIFE}/2")] {
+        let page = get(&format!("/facilities/{CODE}/record/{form}")).await?;
+        ensure!(page.contains("<li class=\"fact "), "{form} shows what it withdraws: {page}");
+    }
+    // Nothing is known of an instant that has not come.
+    let ahead = office.server.try_run(&["status", "--as-of", "2099-01-01"]).await?;
+    let printed = String::from_utf8(ahead.stderr)?;
+    ensure!(ahead.status.code() == Some(2) && printed.contains("in the future"), "{printed}");
+    let page = get(&format!("/facilities/{CODE}?at=2099-01-01T00:00&lang=en")).await?;
+    ensure!(page.contains("in the future"), "{page}");
     Ok(())
 }

@@ -7,7 +7,9 @@ use yomitori_facility::Text;
 
 use super::Entered;
 use super::entered::BACK;
-use crate::statement::{BY, BY_LIMIT, CODES_LIMIT, Field, ID, Input, Moment, SURE, Statement, WHY, WHY_LIMIT};
+use crate::statement::{
+    BY, BY_LIMIT, CALL_CENTRE, CODES_LIMIT, Field, ID, Input, Moment, SURE, Statement, WHY, WHY_LIMIT,
+};
 use crate::web::http::lang::Lang;
 use crate::web::page::text;
 use crate::web::page::when;
@@ -23,6 +25,8 @@ pub(in crate::web) struct Drawn<'a> {
     pub(in crate::web) now: DateTime<Utc>,
     /// The default of a field for a future instant.
     pub(in crate::web) next: Option<DateTime<Utc>>,
+    /// Whether the form belongs to one facility.
+    pub(in crate::web) of_facility: bool,
 }
 
 /// Draws the form of a statement. A doubt is shown at the end, where the person has to confirm it.
@@ -90,7 +94,7 @@ fn field(field: &Field, drawn: &Drawn<'_>) -> Markup {
             fieldset.field.wrong[entered.mistake(name).is_some()] {
                 legend { (lang.both(&field.label)) }
                 div.choice {
-                    @for (key, label) in *choices {
+                    @for (key, label) in choices.iter().filter(|(key, _)| !(drawn.of_facility && *key == CALL_CENTRE)) {
                         label {
                             input type="radio" name=(name) value=(key) required checked[typed == Some(*key)]
                                 aria-describedby=(described(name));

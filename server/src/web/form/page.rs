@@ -54,6 +54,8 @@ pub(in crate::web) struct FormPage {
     pub(in crate::web) action: String,
     /// The address of the cancel link.
     pub(in crate::web) cancel: String,
+    /// Whether it belongs to one facility.
+    pub(in crate::web) of_facility: bool,
     /// The calendar of the call centre, for statements about a call.
     pub(in crate::web) calendar: Option<Calendar>,
     /// Why it was not recorded.
@@ -82,12 +84,12 @@ impl FormPage {
         entered: &Entered,
         head: Markup,
     ) -> Result<Markup, StoreError> {
-        let Self { statement, title, action, cancel, calendar, trouble } = self;
+        let Self { statement, title, action, cancel, of_facility, calendar, trouble } = self;
         let lang = request.lang;
         let as_of = AsOf::of(&fleet::progress(&web.store).await?);
         let now = clock::now();
         let next = calendar.as_ref().and_then(|calendar| calendar.next_opening(now));
-        let drawn = Drawn { lang, action: &action, entered, who: request.who.as_deref(), now, next };
+        let drawn = Drawn { lang, action: &action, entered, who: request.who.as_deref(), now, next, of_facility };
         let main = html! {
             (head)
             @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }

@@ -18,14 +18,15 @@ use crate::clock;
 use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::statement::known::{self, Standing};
 use crate::statement::{self, Statement, Subject, ValidStatement};
-use crate::store::StoreError;
-use crate::store::fleet::{self, Axis, Detail};
+use crate::store::fleet::{self, Axis, Detail, TimelineEntry};
+use crate::store::{Store, StoreError, fact};
 use crate::telemetry;
 use crate::web::Web;
 use crate::web::form::{self, Entered, FormPage, names, recorded, refused};
 use crate::web::http::error::Failure;
 use crate::web::http::lang::Lang;
 use crate::web::page::call_centre;
+use crate::web::page::facility::timeline;
 use crate::web::page::path::{FacilityPath, RULES, facility_path};
 use crate::web::page::request::PageRequest;
 use crate::web::page::text;
@@ -128,13 +129,15 @@ impl Form {
             }
             None => (title.to_owned(), format!("/record/{}", statement.key)),
         };
-        FormPage { statement, title, action, cancel: self.back(entered), calendar, trouble: None }
+        let (cancel, of_facility) = (self.back(entered), self.about.is_some());
+        FormPage { statement, title, action, cancel, of_facility, calendar, trouble: None }
     }
 
-    /// Draws the facility of the form and its status.
-    fn head(&self, lang: Lang) -> Markup {
+    /// Draws the facility of the form and its status, and what a withdrawal withdraws.
+    async fn head(&self, web: &Web, lang: Lang, entered: &Entered) -> Result<Markup, StoreError> {
         let title = &self.statement.title;
-        html! {
+        let withdrawn = self.withdrawn(&web.store, entered).await?;
+        Ok(html! {
             nav.trail aria-label=(lang.one(&text::NAVIGATION)) {
                 @match &self.about {
                     Some(about) => a href=(self.origin()) lang="ja" { "← " (about.detail.line.name) },
@@ -151,7 +154,21 @@ impl Form {
                     }
                 }
             }
-        }
+            @if let Some(entry) = &withdrawn { ol.facts { (timeline::fact(lang, entry, &[], clock::now(), None)) } }
+        })
+    }
+
+    /// The entry of the timeline that the form would withdraw.
+    async fn withdrawn(&self, store: &Store, entered: &Entered) -> Result<Option<TimelineEntry>, StoreError> {
+        let facility = self.about.as_ref().map_or(FacilityId::FLEET, |about| about.facility);
+        let id = entered.typed("statement").and_then(|id| id.parse().ok());
+        let entry = entered.typed("entry").and_then(statement::entry);
+        let found = match (id, entry) {
+            (Some(id), _) => fact::statement(store, facility, id).await?,
+            (None, Some((life, seq))) => fact::observed(store, facility, life, seq).await?,
+            (None, None) => None,
+        };
+        Ok(found.map(TimelineEntry::from))
     }
 }
 
@@ -163,7 +180,7 @@ async fn draw(web: &Web, request: &PageRequest, form: Form) -> Result<Markup, Fa
     let entered = Entered::prefilled(typed);
     let calendar = shown_calendar(web, form.statement).await?;
     let page = form.page(request.lang, &entered, calendar);
-    Ok(page.draw(web, request, &entered, form.head(request.lang)).await?)
+    Ok(page.draw(web, request, &entered, form.head(web, request.lang, &entered).await?).await?)
 }
 
 async fn submit(web: &Web, form: Form, request: Request) -> Result<Response, Failure> {
@@ -172,7 +189,7 @@ async fn submit(web: &Web, form: Form, request: Request) -> Result<Response, Fai
     let request = PageRequest::of(&parts);
     let calendar = shown_calendar(web, form.statement).await?;
     let page = form.page(request.lang, &entered, calendar.clone());
-    let head = form.head(request.lang);
+    let head = form.head(web, request.lang, &entered).await?;
 
     let calendar = calendar.unwrap_or_else(Calendar::bundled);
     let Some(checked) = entered.checked(form.statement, clock::now(), &calendar) else {

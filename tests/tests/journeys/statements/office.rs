@@ -19,7 +19,7 @@ use yomitori_tests::world::wait::{self, PATIENCE};
 pub(super) const CODE: &str = "1319999015";
 const TERMINAL: &str = "018f0000-0000-7000-8000-00000000a001";
 pub(super) const LIFE: &str = "018f0000-0000-4000-8000-00000000b001";
-const MISTAKE: &str = "018f0000-0000-4000-8000-00000000aa01";
+pub(super) const MISTAKE: &str = "018f0000-0000-4000-8000-00000000aa01";
 
 /// A reader of the terminal.
 const READER: &str = "00000000000000c1";

@@ -7,6 +7,7 @@ use yomitori_facility::{Flag, Text, Word as _};
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::time::{from_micros, to_micros};
 
+use crate::clock;
 use crate::statement;
 use crate::store::fleet::{Axis, StatusRow};
 use crate::store::past::{self, PastStatus, PastView};
@@ -32,6 +33,13 @@ pub(super) struct PastSection {
 pub(super) fn asked(given: &QueryParameters) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(text) = given.get(AT) else { return Ok(None) };
     let kept = statement::written(text).filter(|at| from_micros(to_micros(*at)) == Some(*at));
+    if kept.is_some_and(|at| at > clock::now()) {
+        return Err(Failure::parameter(
+            AT,
+            "未来の日時です。過去の日時を指定してください。",
+            "this is in the future, of which nothing is known yet.",
+        ));
+    }
     kept.map(Some).ok_or_else(|| {
         Failure::parameter(
             AT,

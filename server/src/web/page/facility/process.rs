@@ -54,7 +54,7 @@ pub(super) fn draw(
 ) -> Markup {
     let entered = Entered::default();
     let action = format!("{path}/record/intent");
-    let drawn = Drawn { lang, action: &action, entered: &entered, who, now, next: None };
+    let drawn = Drawn { lang, action: &action, entered: &entered, who, now, next: None, of_facility: true };
     html! {
         section.process #opt-out aria-labelledby="process-title" {
             h2 #process-title { (lang.both(&text::OPT_OUT_PROCESS)) }

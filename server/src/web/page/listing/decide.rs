@@ -166,7 +166,7 @@ fn page(lang: Lang, statement: &'static Statement, snapshot: &ListSnapshot) -> F
     let cancel = address(snapshot);
     let action = format!("{cancel}/decide/{}", statement.key);
     let title = lang.one(&statement.title).to_owned();
-    FormPage { statement, title, action, cancel, calendar: None, trouble: None }
+    FormPage { statement, title, action, cancel, of_facility: false, calendar: None, trouble: None }
 }
 
 /// Draws the snapshot, the row and the facility of the decision.

@@ -117,7 +117,7 @@ fn page(lang: Lang, facility: FacilityId) -> FormPage {
     let cancel = parked_path(facility);
     let action = format!("{cancel}/skip");
     let title = lang.one(&SKIP.title).to_owned();
-    FormPage { statement: &SKIP, title, action, cancel, calendar: None, trouble: None }
+    FormPage { statement: &SKIP, title, action, cancel, of_facility: false, calendar: None, trouble: None }
 }
 
 /// Draws the facility and the record of the form.
