@@ -200,7 +200,7 @@ async fn a_decision_that_does_not_apply_is_refused_alike_by_page_and_command() -
         ("dismiss", &[("code", "12")], "Invalid institution code"),
         ("dismiss", &[("code", "1319999015")], "The row matches a facility of ours already."),
         ("match", &[("code", "1319999023"), ("facility", &facility)], "No row of this list has the code 1319999023."),
-        ("match", &[("code", "1319999015"), ("facility", "1319999023")], "The row matches a facility of ours already."),
+        ("match", &[("code", "1319999015"), ("facility", "1319999023")], "the code of another facility, よみとり病院"),
         ("match", &[("code", unmatched), ("facility", "0199999995")], "No facility has the code 0199999995"),
         ("match", &[("code", unmatched), ("facility", "twelve")], "Invalid institution code"),
         (
