@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use yomitori_base::error::chain;
 
 use crate::log::kafka::{self, Appender, TopicError};
-use crate::store::{Store, progress};
+use crate::store::{Store, pause, progress};
 use crate::{config, telemetry};
 
 /// How often Kafka is asked.
@@ -54,7 +54,6 @@ async fn ask(appender: &Arc<Appender>, kafka: &config::Kafka, store: &Store) -> 
     let asked = Arc::clone(appender);
     let found = tokio::task::spawn_blocking(move || asked.partitions()).await.expect("asking Kafka does not panic");
     let same = match found {
-        // Without the database only Kafka itself can be judged.
         Ok(found) => match progress::partitions(store).await {
             Ok(Some(folded)) => kafka::same_partitions(kafka, found, folded),
             Ok(None) | Err(_) => Ok(()),
@@ -62,7 +61,11 @@ async fn ask(appender: &Arc<Appender>, kafka: &config::Kafka, store: &Store) -> 
         Err(error) => Err(error),
     };
     match same {
-        Ok(()) => LogHealth::Ok,
+        // The projector compared what was folded; without the database only Kafka itself can be judged.
+        Ok(()) => match pause::difference(store).await {
+            Ok(Some(error)) => LogHealth::Changed { error },
+            Ok(None) | Err(_) => LogHealth::Ok,
+        },
         Err(error @ TopicError::Unreachable { .. }) => LogHealth::Away { error: chain(&error) },
         Err(error) => LogHealth::Changed { error: chain(&error) },
     }

@@ -25,6 +25,7 @@ pub mod listing;
 pub mod lock;
 pub mod parked;
 pub mod past;
+pub mod pause;
 pub mod policy;
 pub mod progress;
 pub mod received;

@@ -12,6 +12,7 @@ use super::ProjectionError;
 use super::owner::Owner;
 use crate::log::Position;
 use crate::log::identity::{self, IdentityError};
+use crate::store::pause::{self, PartitionPause};
 use crate::store::{Store, progress};
 use crate::{config, telemetry};
 use yomitori_base::error::chain;
@@ -67,7 +68,7 @@ impl Paused {
             let (partition, result) = next.expect("the comparison does not panic");
             self.compared.remove(&partition);
             if let Some(next) = owner.position(partition) {
-                self.take(next, result);
+                self.take(store, next, result).await?;
             }
             self.begin(store, kafka, owner).await?;
         }
@@ -98,7 +99,12 @@ impl Paused {
         Ok(())
     }
 
-    fn take(&mut self, next: Position, result: Result<u64, IdentityError>) {
+    async fn take(
+        &mut self,
+        store: &Store,
+        next: Position,
+        result: Result<u64, IdentityError>,
+    ) -> Result<(), ProjectionError> {
         let partition = next.partition;
         let was = self.paused.remove(&partition);
         let error = match result {
@@ -110,17 +116,21 @@ impl Paused {
                 if deleted > 0 {
                     telemetry::records_deleted(partition, deleted);
                 }
+                // Also of a former owner.
+                pause::end(store, partition).await?;
                 self.read.insert(partition);
-                return;
+                return Ok(());
             }
             Err(error) => error,
         };
-        let reason = chain(&error);
+        let (reason, differs) = (chain(&error), error.is_difference());
         // One line for each change: a partition may stay paused for days.
         if was.is_none_or(|was| was.reason != reason) {
-            telemetry::partition_paused(partition, &error, error.is_difference());
+            telemetry::partition_paused(partition, &error, differs);
+            pause::begin(store, &PartitionPause { partition, reason: reason.clone(), differs }).await?;
         }
-        let again = if error.is_difference() { LOOK_AGAIN_IF_DIFFERENT } else { LOOK_AGAIN_IF_UNREADABLE };
+        let again = if differs { LOOK_AGAIN_IF_DIFFERENT } else { LOOK_AGAIN_IF_UNREADABLE };
         self.paused.insert(partition, Pause { reason, look_again_at: Instant::now() + again });
+        Ok(())
     }
 }

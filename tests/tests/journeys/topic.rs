@@ -86,6 +86,16 @@ impl Fleet {
         .await
     }
 
+    /// The answer of `/healthz`, once it has this status.
+    async fn health(&self, status: &str) -> Result<serde_json::Value> {
+        wait::until(&format!("health to be {status}"), PATIENCE, async || {
+            let health: serde_json::Value = reqwest::get(format!("{}/healthz", self.server.web)).await?.json().await?;
+            ensure!(health["status"] == status, "{health:#}");
+            Ok(health)
+        })
+        .await
+    }
+
     /// What `check` prints; it must fail.
     async fn check_fails(&self) -> Result<String> {
         let output = self.server.try_run(&["check"]).await?;
@@ -135,9 +145,12 @@ async fn a_partition_that_lost_its_end_is_paused_and_the_others_go_on() -> Resul
     ensure!(fleet.check_fails().await?.contains("is not the one that was folded"));
     let metrics = reqwest::get(format!("{}/metrics", fleet.server.web)).await?.text().await?;
     ensure!(metrics.contains("fleet_server_partitions_paused 1"), "{metrics}");
+    let health = fleet.health("log_changed").await?;
+    ensure!(health["log"]["error"].to_string().contains("is not the one that was folded"), "{health:#}");
 
     fleet.server.run(&["rebuild", "--facts"]).await?;
     fleet.server.run(&["rebuild", "swap"]).await?;
+    fleet.health("ok").await?;
     // All that is in the log: what was lost is gone, and the three statements after it are there.
     fleet.folded(CODES.len() as i64 + 3).await?;
     fleet.state(short).await?;
@@ -231,15 +244,8 @@ async fn a_topic_to_which_partitions_were_added_is_not_folded() -> Result<()> {
     let added = admin.create_partitions([&more], &AdminOptions::new()).await?;
     added.into_iter().next().context("an answer")?.map_err(|(_, code)| anyhow::anyhow!("{code:?}"))?;
     ensure!(fleet.check_fails().await?.contains("has 7 partitions"));
-    wait::until("health to name it", PATIENCE, async || {
-        let health: serde_json::Value = reqwest::get(format!("{}/healthz", fleet.server.web)).await?.json().await?;
-        ensure!(
-            health["status"] == "log_changed" && health["log"]["error"].to_string().contains("has 7"),
-            "{health:#}"
-        );
-        Ok(())
-    })
-    .await?;
+    let health = fleet.health("log_changed").await?;
+    ensure!(health["log"]["error"].to_string().contains("has 7"), "{health:#}");
     // The running server notices it too, and at each start.
     let limit = Duration::from_secs(60);
     wait::until("the server to notice it", limit, async || {
