@@ -3,6 +3,7 @@
 //! connected, and what is missing.
 
 mod fault;
+mod network;
 mod terminal;
 
 use std::time::Duration;
@@ -15,12 +16,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::fault::{Faults, Services};
+use self::network::Forwarder;
 use self::terminal::Crowd;
 use crate::oracle::{Remains, Verdict, gather, judge};
 use crate::storm::{Kills, Summary};
-use crate::world::server::{Plan as ServerPlan, Server};
+use crate::world::server::{self, Plan as ServerPlan, Server};
 use crate::world::wait::{self, PATIENCE};
-use crate::world::{Build, World};
+use crate::world::{Build, World, segment};
 use yomitori_simulation::fleet::facility;
 
 /// How long everything may take to be right again after the last fault.
@@ -66,7 +68,12 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<(Summary, Ki
     }
     let facilities = facility::invent(plan.clinics, plan.seed);
     servers[0].import(&facility::table(&facilities)).await?;
-    let crowd = Crowd::enrol(&world, &servers, &facilities, rng.random()).await?;
+    let mut forwarders = Vec::new();
+    for server in &servers {
+        let port = server.uplink.rsplit(':').next().context("the server's port")?;
+        forwarders.push(Forwarder::to(port.parse().context("the server's port")?).await?);
+    }
+    let crowd = Crowd::enrol(&world, &servers, &forwarders, &facilities, rng.random()).await?;
     let (clinics, count, seed) = (crowd.len(), servers.len(), plan.seed);
     say(&format!("{clinics} clinics, {count} servers, SEED={seed}; logs in {:?}", world.folder()));
 
@@ -95,7 +102,15 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<(Summary, Ki
     });
     let of_servers = try_join_all(of_servers.collect::<Vec<_>>());
     let of_terminals = faults.of_terminals(&crowd, StdRng::seed_from_u64(rng.random()), until);
-    let storm = async { tokio::try_join!(of_servers, of_services, of_terminals, faults.reported(say, until)) };
+    let of_network = StdRng::seed_from_u64(rng.random());
+    let of_network = async {
+        match plan.deals {
+            Deals::Everything => faults.of_network(&forwarders, of_network, until).await,
+            Deals::Kills { .. } => Ok(()),
+        }
+    };
+    let reported = faults.reported(say, until);
+    let storm = async { tokio::try_join!(of_servers, of_services, of_network, of_terminals, reported) };
     tokio::select! {
         ended = living.join_next() => anyhow::bail!("a terminal ended: {ended:?}"),
         passed = storm => drop(passed.with_context(|| format!("SEED={}, {:?}", plan.seed, world.folder()))?),
@@ -106,6 +121,10 @@ pub async fn run(plan: Plan, say: &(dyn Fn(&str) + Sync)) -> Result<(Summary, Ki
     let settled = settle(&world, &mut servers, &crowd).await;
     let settled_in = settled.with_context(|| format!("SEED={}, {:?}", plan.seed, world.folder()))?;
     let verdict = verdict(&world, &mut servers, &crowd).await?;
+    if plan.deals == Deals::Everything {
+        say("at last the topic loses its end");
+        lost_end(&world, &servers).await.context("a topic that lost its end")?;
+    }
     let kills = faults.kills();
     kills.note(world.folder().file_name().and_then(|name| name.to_str()).unwrap_or("chaos"))?;
     let mut summary = Summary::of("chaos", plan.seed, &kills);
@@ -152,6 +171,29 @@ async fn settle(world: &World, servers: &mut [Server], crowd: &Crowd) -> Result<
     })
     .await?;
     Ok(settled)
+}
+
+/// Cuts the last batch off each partition, which no server may take for the log that it folded.
+async fn lost_end(world: &World, servers: &[Server]) -> Result<()> {
+    let query = "SELECT count(*) FROM projection.fact";
+    let before: i64 = world.store().await?.query_one(query, &[]).await?.get(0);
+    world.kafka.service.stop().await?;
+    for partition in 0..server::PARTITIONS {
+        segment::cut_tail(world.folder(), &world.topic, partition, 1)?;
+    }
+    world.kafka.service.restart().await?;
+    for server in servers {
+        wait::until("the server to refuse the topic", PATIENCE, async || {
+            // With 503, which is no error here.
+            let health: serde_json::Value = reqwest::get(format!("{}/healthz", server.web)).await?.json().await?;
+            ensure!(health["status"] == "log_changed", "{health}");
+            Ok(())
+        })
+        .await?;
+    }
+    let after: i64 = world.store().await?.query_one(query, &[]).await?.get(0);
+    ensure!(after == before, "{after} facts after {before}: something of the shorter topic was folded");
+    Ok(())
 }
 
 /// Judges what remains.

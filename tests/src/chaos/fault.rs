@@ -1,4 +1,4 @@
-//! The faults: of a server, of the services below, of the terminals. Each kind has a lane of its own, so that they meet.
+//! The faults: of a server, of the services below, of the network, of the terminals. Each kind has a lane of its own, so that they meet.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
+use super::network::{Carries, Forwarder};
 use super::terminal::Crowd;
 use crate::storm::Kills;
 use crate::world::server::Server;
@@ -132,23 +133,58 @@ impl Faults {
         Ok(())
     }
 
-    /// The broker or the database is killed or stopped, and comes back.
+    /// The broker or the database is killed, stopped, or stands still as with a disk that does not answer, and comes back.
     pub(super) async fn of_services(&self, services: Services<'_>, mut rng: StdRng, until: Instant) -> Result<()> {
         while pause(&mut rng, 10..40, until).await {
-            let (service, name) = match rng.random_range(0..2) {
-                0 => (services.kafka, ["Kafka killed", "Kafka stopped in order"]),
-                _ => (services.postgres, ["PostgreSQL killed", "PostgreSQL stopped in order"]),
+            let (service, [killed, stopped, still]) = match rng.random_range(0..2) {
+                0 => (services.kafka, ["Kafka killed", "Kafka stopped in order", "Kafka that stood still"]),
+                _ => (
+                    services.postgres,
+                    ["PostgreSQL killed", "PostgreSQL stopped in order", "PostgreSQL that took no connection"],
+                ),
             };
-            if rng.random_bool(0.5) {
-                service.kill().await?;
-                self.count(name[0], 1);
-            } else {
-                service.stop().await?;
-                self.count(name[1], 1);
+            match rng.random_range(0..3) {
+                0 => {
+                    service.kill().await?;
+                    self.count(killed, 1);
+                }
+                1 => {
+                    service.stop().await?;
+                    self.count(stopped, 1);
+                }
+                _ => {
+                    service.signal(Signal::STOP)?;
+                    self.count(still, 1);
+                    pause(&mut rng, 1..20, until).await;
+                    service.signal(Signal::CONT)?;
+                    continue;
+                }
             }
             pause(&mut rng, 0..20, until).await;
             service.restart().await?;
         }
+        Ok(())
+    }
+
+    /// Connections fall silent or become slow, and carry everything again.
+    pub(super) async fn of_network(&self, forwarders: &[Forwarder], mut rng: StdRng, until: Instant) -> Result<()> {
+        while pause(&mut rng, 2..20, until).await {
+            let forwarder = &forwarders[rng.random_range(0..forwarders.len())];
+            let share = rng.random_range(0.05..0.9);
+            match rng.random_range(0..3) {
+                0 => {
+                    let met = forwarder.some(&mut rng, share, Carries::Nothing);
+                    self.count("connections that fell silent", met);
+                }
+                1 => {
+                    let delay = Duration::from_millis(rng.random_range(50..1_500));
+                    let met = forwarder.some(&mut rng, share, Carries::After(delay));
+                    self.count("connections that became slow", met);
+                }
+                _ => forwarder.heal(),
+            }
+        }
+        forwarders.iter().for_each(Forwarder::heal);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use yomitori_agent::uplink::stream::SpoolUploader;
 use yomitori_observation::Sighting;
 use yomitori_proto::event::Recorded;
 
+use super::network::Forwarder;
 use crate::bench::traffic;
 use crate::oracle::Kept;
 use crate::world::World;
@@ -54,26 +55,34 @@ pub(super) struct Terminal {
 }
 
 impl Crowd {
-    /// Enrols a terminal for each facility that has one.
-    pub(super) async fn enrol(world: &World, servers: &[Server], facilities: &[Facility], seed: u64) -> Result<Self> {
+    /// Enrols a terminal for each facility that has one. They reach the servers through `forwarders`.
+    pub(super) async fn enrol(
+        world: &World,
+        servers: &[Server],
+        forwarders: &[Forwarder],
+        facilities: &[Facility],
+        seed: u64,
+    ) -> Result<Self> {
         let first = servers.first().context("a server")?;
         world.has_facilities(facilities.len()).await?;
         let tokens = Tokens::Operator(Operator { program: first.program(), config: first.config().to_owned() });
-        let address = |server: &Server| {
-            let parsed = server.uplink.parse::<yomitori_agent::address::ServerAddress>();
+        let address = |text: &str| {
+            let parsed = text.parse::<yomitori_agent::address::ServerAddress>();
             parsed.map_err(|error| anyhow::anyhow!("the server's address: {error}"))
         };
         let state = world.new_folder("terminals")?;
-        let members = roster::assemble(facilities, &address(first)?, &state, &tokens, |_, _| {}).await?;
+        let members = roster::assemble(facilities, &address(&first.uplink)?, &state, &tokens, |_, _| {}).await?;
         let terminal = |identity: Identity| -> Result<Arc<Terminal>> {
             let spool = Spool::in_memory(identity.peer(), BUDGET).context("make a spool in memory")?;
             let (line, clock) = (Mutex::default(), Mutex::default());
             Ok(Arc::new(Terminal { identity, spool, line, off: watch::Sender::new(false), clock }))
         };
-        let routes = servers.iter().map(|server| Ok(Arc::new(Route::from(address(server)?)))).collect::<Result<_>>()?;
+        let route = |forwarder: &Forwarder| {
+            Ok(Arc::new(Route::from(address(&format!("https://127.0.0.1:{}", forwarder.port))?)))
+        };
         Ok(Self {
             terminals: members.into_iter().map(|member| terminal(member.identity)).collect::<Result<_>>()?,
-            routes,
+            routes: forwarders.iter().map(route).collect::<Result<_>>()?,
             day: Arc::new(traffic::day(&traffic::example()?, DIFFERENT)?),
             seed,
             resting: Arc::default(),

@@ -25,6 +25,9 @@ pub struct Plan {
     pub env: Vec<(String, String)>,
 }
 
+/// The partitions of a world's topic.
+pub const PARTITIONS: i32 = 4;
+
 /// A server of a world. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -73,7 +76,7 @@ impl Server {
         let at = plan.at.unwrap_or(Ipv4Addr::LOCALHOST);
         let unconfirmed = plan.unconfirmed_mib.map(|mib| format!("unconfirmed_mib = {mib}\n")).unwrap_or_default();
         let text = format!(
-            "state_dir = {state:?}\n[database]\nurl = {:?}\n[kafka]\nbootstrap_servers = {:?}\ntopic = {:?}\npartitions = 4\n\
+            "state_dir = {state:?}\n[database]\nurl = {:?}\n[kafka]\nbootstrap_servers = {:?}\ntopic = {:?}\npartitions = {PARTITIONS}\n\
              [agents]\nlisten = \"{at}:{uplink}\"\nnames = [\"localhost\", \"{at}\"]\n{unconfirmed}\
              [web]\nlisten = \"127.0.0.1:{web}\"\n",
             world.database, world.kafka.address, world.topic
