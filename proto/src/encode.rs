@@ -191,6 +191,11 @@ fn kind(event: &Event) -> Option<Kind> {
             Kind::TerminalEnrolled(wire::TerminalEnrolled { terminal: e.terminal.to_bytes() })
         }
         Event::TerminalRetired(e) => Kind::TerminalRetired(wire::TerminalRetired { terminal: e.terminal.to_bytes() }),
+        Event::TerminalSuspended(e) => {
+            Kind::TerminalSuspended(wire::TerminalSuspended { terminal: e.terminal.to_bytes() })
+        }
+        Event::TerminalResumed(e) => Kind::TerminalResumed(wire::TerminalResumed { terminal: e.terminal.to_bytes() }),
+        Event::TerminalRevoked(e) => Kind::TerminalRevoked(wire::TerminalRevoked { terminal: e.terminal.to_bytes() }),
         Event::ReaderRoleAssigned(e) => Kind::ReaderRoleAssigned(wire::ReaderRoleAssigned {
             terminal: e.terminal.to_bytes(),
             reader: e.reader.0,

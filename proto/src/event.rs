@@ -337,6 +337,12 @@ events! {
         TerminalEnrolled = "terminal_enrolled" { terminal: TerminalId }
         /// A terminal is no longer used.
         TerminalRetired = "terminal_retired" { terminal: TerminalId }
+        /// Nothing is accepted from a terminal until it is resumed.
+        TerminalSuspended = "terminal_suspended" { terminal: TerminalId }
+        /// A suspended terminal is accepted again.
+        TerminalResumed = "terminal_resumed" { terminal: TerminalId }
+        /// A terminal's certificate is not accepted any more: its key may be known to somebody else.
+        TerminalRevoked = "terminal_revoked" { terminal: TerminalId }
         /// What a reader is for, from this statement on.
         ReaderRoleAssigned = "reader_role_assigned" { terminal: TerminalId, reader: ReaderKey, role: ReaderRole }
         /// Which face reader stands at the desk.

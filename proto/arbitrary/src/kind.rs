@@ -12,8 +12,8 @@ use yomitori_proto::event::{
     OptOutCallPlanned, OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
     ReaderRoleAssigned, ReceptionArranged, RecordSkipped, RulesAdopted, SettingsTaken, SmartphoneReadAttested,
     SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, StatementWithdrawn,
-    TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
-    UnknownKind,
+    TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalResumed,
+    TerminalRetired, TerminalRevoked, TerminalSuspended, UnknownKind,
 };
 use yomitori_proto::id::{Boot, Life, ReaderKey, Seq, Session, SnapshotId, StatementId, TerminalId};
 use yomitori_proto::table;
@@ -113,6 +113,9 @@ pub(super) fn stated() -> Vec<BoxedStrategy<Event>> {
         FacilityCodeChanged { old: option::of(code()), new: option::of(code()), effective_at: instant() }
         TerminalEnrolled { terminal: id(TerminalId) }
         TerminalRetired { terminal: id(TerminalId) }
+        TerminalSuspended { terminal: id(TerminalId) }
+        TerminalResumed { terminal: id(TerminalId) }
+        TerminalRevoked { terminal: id(TerminalId) }
         ReaderRoleAssigned { terminal: id(TerminalId), reader: reader(), role: one_of(ReaderRole::ALL) }
         FaceReaderModelSet { model: word(table::READER_MODELS), phone_native: one_of(PhoneNative::ALL) }
         ReaderPurchased { item: one_of(Purchase::ALL), route: one_of(PurchaseRoute::ALL) }

@@ -13,7 +13,8 @@ use crate::event::{
     OptOutWithdrawn, ReaderAttached, ReaderBlocked, ReaderDetached, ReaderFlapping, ReaderPurchased,
     ReaderRoleAssigned, ReceptionArranged, RecordSkipped, RulesAdopted, SettingsTaken, SmartphoneReadAttested,
     SmartphoneReadFailed, SnapshotImported, SnapshotReleased, SoftwareVersionsObserved, StatementWithdrawn,
-    TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalRetired,
+    TapObserved, TerminalConnected, TerminalDisconnected, TerminalEnrolled, TerminalRebooted, TerminalResumed,
+    TerminalRetired, TerminalRevoked, TerminalSuspended,
 };
 use crate::id::ReaderKey;
 use crate::vocabulary::{
@@ -133,6 +134,15 @@ pub(super) fn event(kind: Kind) -> Result<Event, DecodeError> {
         }
         Kind::TerminalRetired(e) => {
             Event::TerminalRetired(TerminalRetired { terminal: terminal("terminal", &e.terminal)? })
+        }
+        Kind::TerminalSuspended(e) => {
+            Event::TerminalSuspended(TerminalSuspended { terminal: terminal("terminal", &e.terminal)? })
+        }
+        Kind::TerminalResumed(e) => {
+            Event::TerminalResumed(TerminalResumed { terminal: terminal("terminal", &e.terminal)? })
+        }
+        Kind::TerminalRevoked(e) => {
+            Event::TerminalRevoked(TerminalRevoked { terminal: terminal("terminal", &e.terminal)? })
         }
         Kind::ReaderRoleAssigned(e) => Event::ReaderRoleAssigned(ReaderRoleAssigned {
             terminal: terminal("terminal", &e.terminal)?,

@@ -111,6 +111,9 @@ bounds! {
     IDENTITY_ACTS = "registrations and changes of codes of a facility", 16,
         "the oldest one",
         "its effect is kept; only a later statement that is dated before it is no longer ordered exactly";
+    WITHDRAWN_CODES = "withdrawn institution codes of a facility", 16,
+        "one of the withdrawn codes",
+        "a row of a list that matched this code alone is the facility's again; people withdraw a code once in years";
     PLACES = "prefectures of a facility", 8,
         "the oldest prefecture",
         "lists from before such an old move are forgotten too";

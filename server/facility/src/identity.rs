@@ -3,6 +3,8 @@
 //! A facility that moved was elsewhere before, so earlier lists keep their meaning. A facility whose prefecture is
 //! corrected was never elsewhere.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use yomitori_proto::code::InstitutionCode;
@@ -10,7 +12,7 @@ use yomitori_proto::event::{FacilityCodeChanged, FacilityRegistered, Stated};
 use yomitori_proto::id::StatementId;
 
 use crate::bounded;
-use crate::bounds::{CODES, IDENTITY_ACTS, PLACES};
+use crate::bounds::{CODES, IDENTITY_ACTS, PLACES, WITHDRAWN_CODES};
 use crate::view::View;
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub(crate) struct Identity {
     before: Registration,
     /// The result of both.
     now: Registration,
+    /// Codes of statements that were withdrawn.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    withdrawn_codes: BTreeSet<String>,
 }
 
 /// Name, codes and places.
@@ -93,11 +98,23 @@ impl Identity {
 
     /// Removes a registration or a change of codes as if it had never been stated.
     pub(crate) fn withdraw(&mut self, id: StatementId) {
-        let known = self.acts.len();
-        self.acts.retain(|act| act.id != Some(id));
-        if self.acts.len() < known {
+        let withdrawn: Vec<IdentityAct> = self.acts.extract_if(.., |act| act.id == Some(id)).collect();
+        if !withdrawn.is_empty() {
+            withdrawn.iter().for_each(|act| self.never_had(act.codes()));
             self.replay();
         }
+    }
+
+    /// A statement with these codes was withdrawn.
+    pub(crate) fn never_had<'a>(&mut self, codes: impl IntoIterator<Item = &'a String>) {
+        for code in codes {
+            bounded::insert_once(&mut self.withdrawn_codes, written(code), WITHDRAWN_CODES);
+        }
+    }
+
+    /// Whether the code was the facility's only by statements that were withdrawn.
+    pub(crate) fn is_withdrawn(&self, code: &str) -> bool {
+        self.withdrawn_codes.contains(code) && !self.now.codes.iter().any(|known| known.code == code)
     }
 
     pub(crate) const fn name(&self) -> Option<&String> {
@@ -160,6 +177,14 @@ impl Identity {
 impl IdentityAct {
     const fn is_registration(&self) -> bool {
         matches!(self.kind, IdentityActKind::Registered(_))
+    }
+
+    /// The codes that it gives to the facility.
+    fn codes(&self) -> &[String] {
+        match &self.kind {
+            IdentityActKind::Registered(event) => &event.codes,
+            IdentityActKind::CodeChanged { new, .. } => new.as_slice(),
+        }
     }
 }
 

@@ -28,8 +28,19 @@ pub(crate) struct Listings {
     /// The newest date of a snapshot that was dated after its import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ahead: Option<DateTime<Utc>>,
-    /// The earliest date at which any snapshot named the facility.
-    pub(crate) first_listed_at: Option<DateTime<Utc>>,
+    /// The earliest date at which a snapshot named the facility that is not kept individually.
+    first_listed_at: Option<DateTime<Utc>>,
+}
+
+/// What one snapshot says, by the codes that the facility has: a row that matched nothing but a code which was withdrawn
+/// is not its row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sight {
+    pub(crate) as_of: DateTime<Utc>,
+    pub(crate) snapshot: SnapshotId,
+    pub(crate) listed: bool,
+    /// Whether the facility's absence from it counts.
+    pub(crate) covers: bool,
 }
 
 /// One snapshot's view of the facility, for all codes together.
@@ -120,8 +131,11 @@ impl Coverage {
 }
 
 impl SnapshotSighting {
-    pub(crate) fn covers(&self, identity: &Identity) -> bool {
-        self.coverage.covers(identity, self.as_of)
+    fn sight(&self, identity: &Identity) -> Sight {
+        let Self { as_of, snapshot, .. } = *self;
+        let withdrawn = !self.codes.is_empty() && self.codes.iter().all(|code| identity.is_withdrawn(code));
+        let listed = self.listed && !withdrawn;
+        Sight { as_of, snapshot, listed, covers: self.coverage.covers(identity, as_of) }
     }
 }
 
@@ -140,10 +154,10 @@ impl Listings {
             self.ahead = self.ahead.max(Some(as_of));
             return;
         }
-        if event.listed {
-            self.first_listed_at = Some(self.first_listed_at.map_or(as_of, |first| first.min(as_of)));
-        }
         if self.before.as_ref().is_some_and(|(_, until)| as_of <= *until) {
+            if event.listed {
+                self.first_listed_at = earlier(self.first_listed_at, Some(as_of));
+            }
             return;
         }
         let codes: Vec<String> = event.code.iter().map(|code| crate::identity::written(code)).collect();
@@ -163,37 +177,51 @@ impl Listings {
         let sight = SnapshotSighting { as_of, snapshot, coverage, listed: event.listed, codes };
         let forgotten = bounded::insert(&mut self.sights, sight, |sight| (sight.as_of, sight.snapshot), SIGHTS);
         if let Some(oldest) = forgotten {
+            let oldest = oldest.sight(identity);
             let before = self.before.take().map_or(Listing::Unknown, |(listing, _)| listing);
-            self.before = Some((step(before, &oldest, identity), oldest.as_of));
-            opt_out.forget(&oldest, oldest.covers(identity));
+            self.before = Some((step(before, &oldest), oldest.as_of));
+            if oldest.listed {
+                self.first_listed_at = earlier(self.first_listed_at, Some(oldest.as_of));
+            }
+            opt_out.forget(&oldest);
         }
     }
 
     /// The listing by all snapshots together.
     pub(crate) fn listing(&self, identity: &Identity) -> Listing {
         let before = self.before.as_ref().map_or(Listing::Unknown, |(listing, _)| listing.clone());
-        self.sights.iter().fold(before, |listing, sight| step(listing, sight, identity))
+        self.sights(identity).fold(before, |listing, sight| step(listing, &sight))
     }
 
-    /// Every snapshot that is kept, ascending by date, and whether its absence counts.
-    pub(crate) fn sights<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (&'a SnapshotSighting, bool)> {
-        self.sights.iter().map(|sight| (sight, sight.covers(identity)))
+    /// Every snapshot that is kept, ascending by date.
+    pub(crate) fn sights(&self, identity: &Identity) -> impl DoubleEndedIterator<Item = Sight> {
+        self.sights.iter().map(|sight| sight.sight(identity))
     }
 
     /// The newest snapshot that covers the facility and doesn't name it.
-    pub(crate) fn newest_absence(&self, identity: &Identity) -> Option<&SnapshotSighting> {
-        self.sights.iter().rev().find(|sight| !sight.listed && sight.covers(identity))
+    pub(crate) fn newest_absence(&self, identity: &Identity) -> Option<Sight> {
+        self.sights(identity).rev().find(|sight| !sight.listed && sight.covers)
+    }
+
+    /// The earliest date at which a snapshot named the facility.
+    fn first_listed_at(&self, identity: &Identity) -> Option<DateTime<Utc>> {
+        let kept = self.sights(identity).find(|sight| sight.listed).map(|sight| sight.as_of);
+        earlier(self.first_listed_at, kept)
     }
 
     /// The newest snapshot that names the facility.
-    pub(crate) fn last_row(&self) -> Option<&SnapshotSighting> {
-        self.sights.iter().rev().find(|sight| sight.listed)
+    fn last_row(&self, identity: &Identity) -> Option<&SnapshotSighting> {
+        self.sights.iter().rev().find(|sight| sight.sight(identity).listed)
     }
 }
 
+fn earlier(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    one.into_iter().chain(other).min()
+}
+
 /// The listing after a later snapshot.
-fn step(listing: Listing, sight: &SnapshotSighting, identity: &Identity) -> Listing {
-    let SnapshotSighting { as_of, listed, .. } = *sight;
+fn step(listing: Listing, sight: &Sight) -> Listing {
+    let Sight { as_of, listed, .. } = *sight;
     if listed {
         return match listing {
             Listing::Listed { since, .. } => Listing::Listed { since, last_seen_at: as_of },
@@ -206,7 +234,7 @@ fn step(listing: Listing, sight: &SnapshotSighting, identity: &Identity) -> List
             }
         };
     }
-    if !sight.covers(identity) {
+    if !sight.covers {
         return listing;
     }
     match listing {
@@ -267,7 +295,7 @@ impl View<'_> {
     }
 
     pub(crate) fn lag(&self, total: &Total, process: &Process, opt_out: &OptOutStatus) -> Lag {
-        let first_listed_at = self.facility.listings.first_listed_at;
+        let first_listed_at = self.facility.listings.first_listed_at(&self.facility.identity);
         let seconds = |(from, to): (DateTime<Utc>, DateTime<Utc>)| (to - from).num_seconds();
         let gone_at = match opt_out {
             OptOutStatus::Reflected { as_of, .. } => Some(*as_of),
@@ -288,8 +316,8 @@ impl View<'_> {
     /// Codes in the newest row that were not the facility's at the list's date, although other codes were. A code that
     /// a person has recorded is no mismatch, even with a wrong check digit.
     pub(crate) fn strange_codes(&self) -> Vec<String> {
-        let Some(sight) = self.facility.listings.last_row() else { return Vec::new() };
         let identity = &self.facility.identity;
+        let Some(sight) = self.facility.listings.last_row(identity) else { return Vec::new() };
         let strange = |code: &&String| identity.has_codes() && !identity.knows(code, sight.as_of);
         sight.codes.iter().filter(strange).cloned().collect()
     }
@@ -409,7 +437,7 @@ mod tests {
         let identity = Identity::default();
         assert_eq!(listings.listing(&identity), Listing::Listed { since: on(3), last_seen_at: on(3) });
         assert_eq!(listings.newest_absence(&identity).map(|sight| sight.as_of), Some(on(1)));
-        assert_eq!(listings.last_row().map(|sight| sight.as_of), Some(on(3)));
+        assert_eq!(listings.last_row(&Identity::default()).map(|sight| sight.as_of), Some(on(3)));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use yomitori_proto::vocabulary::Intent;
 
 use crate::bounded;
 use crate::bounds::ACTS;
-use crate::listing::SnapshotSighting;
+use crate::listing::Sight;
 
 pub use axis::OptOutStatus;
 pub(crate) use process::Process;
@@ -99,9 +99,8 @@ impl OptOut {
         }
     }
 
-    /// Merges a snapshot that is forgotten, and all acts before it, into the stored result. `covers` is whether its
-    /// absence counts.
-    pub(crate) fn forget(&mut self, sight: &SnapshotSighting, covers: bool) {
+    /// Merges a snapshot that is forgotten, and all acts before it, into the stored result.
+    pub(crate) fn forget(&mut self, sight: &Sight) {
         if self.forgotten_until.is_some_and(|until| sight.as_of <= until) {
             return;
         }
@@ -109,18 +108,18 @@ impl OptOut {
         for act in self.acts.drain(..later) {
             self.before.act(&act);
         }
-        self.before.list(&[(sight, covers)]);
+        self.before.list(&[*sight]);
         self.forgotten_until = self.forgotten_until.max(Some(sight.as_of));
     }
 
     /// The progress by acts and lists together. `sights` ascend by date.
-    pub(crate) fn process<'a>(&self, sights: impl Iterator<Item = (&'a SnapshotSighting, bool)>) -> Process {
+    pub(crate) fn process(&self, sights: impl Iterator<Item = Sight>) -> Process {
         let mut process = self.before.clone();
         let known = |at| self.forgotten_until.is_none_or(|until| until < at);
-        let sights: Vec<_> = sights.filter(|(sight, _)| known(sight.as_of)).collect();
+        let sights: Vec<_> = sights.filter(|sight| known(sight.as_of)).collect();
         let mut acts = self.acts.iter().peekable();
-        for of_one_date in sights.chunk_by(|(one, _), (other, _)| one.as_of == other.as_of) {
-            let as_of = of_one_date[0].0.as_of;
+        for of_one_date in sights.chunk_by(|one, other| one.as_of == other.as_of) {
+            let as_of = of_one_date[0].as_of;
             while let Some(act) = acts.next_if(|act| act.at <= as_of) {
                 process.act(act);
             }

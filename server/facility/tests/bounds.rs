@@ -148,6 +148,12 @@ impl Story {
                 self.person(&json!({ "facility_code_changed": { "new": code, "effective_at": now } }));
                 self.person(&json!({ "facility_code_changed": { "old": code, "effective_at": at(self.seconds) } }));
             }
+            "withdrawn institution codes of a facility" => {
+                let code = format!("13{number:08}");
+                let origin = json!({ "person": { "by": "Sato", "stated_at": now, "id": session } });
+                self.push(&origin, &json!({ "facility_code_changed": { "new": code, "effective_at": now } }));
+                self.person(&json!({ "statement_withdrawn": { "statement": session } }));
+            }
             "registrations and changes of codes of a facility" => {
                 self.person(&json!({ "facility_code_changed": { "new": "1319999015", "effective_at": now } }));
             }

@@ -161,6 +161,16 @@ fn entries_of_one_instant_are_corrected_one_by_one() {
     last_records_a_correction(&facts);
 }
 
+/// The codes that a statement mentions.
+fn codes(recorded: &Recorded) -> impl Iterator<Item = &String> {
+    let (registered, changed) = match &recorded.event {
+        Event::FacilityRegistered(event) => (event.codes.as_slice(), None),
+        Event::FacilityCodeChanged(event) => (event.old.as_slice(), event.new.as_ref()),
+        _ => (&[][..], None),
+    };
+    registered.iter().chain(changed)
+}
+
 /// The status with a statement and its withdrawal, and the status with the withdrawal alone. Recorded corrections are
 /// left out.
 fn withdrawn(facts: &[Recorded], which: &Index) -> Option<(Status, Status)> {
@@ -171,8 +181,20 @@ fn withdrawn(facts: &[Recorded], which: &Index) -> Option<(Status, Status)> {
     let mut with = facts.to_vec();
     let Origin::Person(stated) = &mut with[chosen].origin else { return None };
     stated.id = Some(id);
-    let without: Vec<_> =
-        facts.iter().enumerate().filter(|(index, _)| *index != chosen).map(|(_, fact)| fact).collect();
+    let others = || facts.iter().enumerate().filter(|(index, _)| *index != chosen).map(|(_, fact)| fact);
+    let known: Vec<&String> = others().flat_map(codes).collect();
+    let never_had: Vec<&String> = codes(&facts[chosen]).filter(|code| !known.contains(code)).collect();
+    // A list that matched nothing but the withdrawn code would not have found the facility.
+    let unmatched = |fact: &Recorded| {
+        let mut fact = fact.clone();
+        if let Event::ListingObserved(event) = &mut fact.event
+            && event.code.as_ref().is_some_and(|code| never_had.contains(&code))
+        {
+            (event.listed, event.code) = (false, None);
+        }
+        fact
+    };
+    let without: Vec<Recorded> = others().map(unmatched).collect();
     let mut last = with[chosen].clone();
     let Origin::Person(stated) = &mut last.origin else { return None };
     (stated.id, stated.stated_at) = (None, end());
@@ -183,7 +205,7 @@ fn withdrawn(facts: &[Recorded], which: &Index) -> Option<(Status, Status)> {
         status.superseded.clear();
         status
     };
-    Some((shown(folded(with.iter().chain([&last]))), shown(folded(without.into_iter().chain([&last])))))
+    Some((shown(folded(with.iter().chain([&last]))), shown(folded(without.iter().chain([&last])))))
 }
 
 proptest! {

@@ -44,6 +44,11 @@ impl Facility {
         if let Origin::Person(Stated { id: Some(id), .. }) = &recorded.origin
             && self.withdrawn.contains(id)
         {
+            if let Event::FacilityRegistered(event) = &recorded.event {
+                self.identity.never_had(&event.codes);
+            } else if let Event::FacilityCodeChanged(event) = &recorded.event {
+                self.identity.never_had(&event.new);
+            }
             return false;
         }
         let digest = digest(recorded);
@@ -123,6 +128,8 @@ impl Facility {
             Event::FacilityCodeChanged(event) => self.identity.code_changed(event, stated),
             Event::TerminalEnrolled(event) => self.terminal(event.terminal).set_in_use(at, true, id),
             Event::TerminalRetired(event) => self.terminal(event.terminal).set_in_use(at, false, id),
+            // What another holder of its key sends does not count either.
+            Event::TerminalRevoked(event) => self.terminal(event.terminal).set_in_use(at, false, id),
             Event::ReaderRoleAssigned(event) => self.terminal(event.terminal).assign(event, at, id, rules),
             Event::FaceReaderModelSet(event) => {
                 let (model, phone_native) = (event.model.clone(), event.phone_native);
@@ -194,6 +201,9 @@ impl Facility {
             | Event::CollectionGap(_)
             | Event::SettingsTaken(_)
             | Event::UnknownKind(_)
+            // Who may send is decided at the door; what was observed meanwhile is as true as ever.
+            | Event::TerminalSuspended(_)
+            | Event::TerminalResumed(_)
             | Event::RecordSkipped(_)
             | Event::RulesAdopted(_)
             | Event::SnapshotImported(_)
@@ -208,26 +218,30 @@ impl Facility {
 const fn corrected_by(event: &Event) -> Option<SupersededBy> {
     match event {
         Event::ReaderRoleAssigned(_) => Some(SupersededBy::Role),
-        Event::TerminalRetired(_) | Event::TerminalEnrolled(_) => Some(SupersededBy::Retired),
+        Event::TerminalRetired(_) | Event::TerminalRevoked(_) | Event::TerminalEnrolled(_) => {
+            Some(SupersededBy::Retired)
+        }
         Event::EntryWithdrawn(_) | Event::StatementWithdrawn(_) => Some(SupersededBy::Withdrawn),
         Event::SmartphoneReadFailed(_) | Event::FallbackUsed(_) => Some(SupersededBy::Entry),
         _ => None,
     }
 }
 
-/// Whether a statement of this kind can be withdrawn as if it had not been made. Operations on the log and adopted
-/// rules are replaced by later ones instead.
+/// Whether a statement of this kind can be withdrawn as if it had not been made. Operations on the log, adopted
+/// rules, and who may send are replaced by later ones instead.
 #[must_use]
 pub const fn withdrawable(event: &Event) -> bool {
     let followed = matches!(
         event,
         Event::EntryWithdrawn(_)
             | Event::StatementWithdrawn(_)
+            | Event::TerminalSuspended(_)
+            | Event::TerminalResumed(_)
+            | Event::TerminalRevoked(_)
             | Event::RecordSkipped(_)
             | Event::RulesAdopted(_)
             | Event::SnapshotImported(_)
             | Event::SnapshotReleased(_)
-            | Event::ListRowDismissed(_)
     );
     matches!(event.speaker(), Speaker::Person | Speaker::Anyone) && !followed
 }
@@ -268,7 +282,9 @@ mod tests {
     fn every_kind_that_can_be_withdrawn_is_kept_individually() {
         let (rules, id) = (Rules::bundled(), StatementId(uuid::Uuid::from_u128(7)));
         let facts = EXAMPLE.lines().map(|line| serde_json::from_str::<Recorded>(line).unwrap());
-        for mut recorded in facts.filter(|recorded| withdrawable(&recorded.event)) {
+        // Dismissed rows are the fleet's, which has no state.
+        let of_facility = |recorded: &Recorded| !matches!(recorded.event, Event::ListRowDismissed(_));
+        for mut recorded in facts.filter(|recorded| withdrawable(&recorded.event) && of_facility(recorded)) {
             let at = recorded.occurred_at();
             recorded.origin = Origin::Person(Stated { by: "Sato".to_owned(), why: None, stated_at: at, id: Some(id) });
             let mut facility = Facility::new(recorded.facility);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use yomitori_proto::id::SnapshotId;
 
 use super::{OptOutAct, OptOutActKind};
-use crate::listing::SnapshotSighting;
+use crate::listing::Sight;
 
 /// The progress of an opt-out.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -51,18 +51,17 @@ impl Process {
         }
     }
 
-    /// Applies the lists of the next date, each with whether its absence counts. Lists that contradict each other have
-    /// no effect.
-    pub(super) fn list(&mut self, sights: &[(&SnapshotSighting, bool)]) {
-        let named = sights.iter().any(|(sight, _)| sight.listed);
-        let absent = sights.iter().find(|(sight, covers)| !sight.listed && *covers);
+    /// Applies the lists of the next date. Lists that contradict each other have no effect.
+    pub(super) fn list(&mut self, sights: &[Sight]) {
+        let named = sights.iter().any(|sight| sight.listed);
+        let absent = sights.iter().find(|sight| !sight.listed && sight.covers);
         match (named, absent, self.reflected) {
             (true, None, Some(_)) => {
-                let as_of = sights.first().map(|(sight, _)| sight.as_of);
+                let as_of = sights.first().map(|sight| sight.as_of);
                 let listed_again = self.listed_again.saturating_add(1);
                 *self = Self { listed_again, listed_again_at: as_of, ..Self::default() };
             }
-            (false, Some((sight, _)), None) if self.asked_at().is_some_and(|asked_at| asked_at < sight.as_of) => {
+            (false, Some(sight), None) if self.asked_at().is_some_and(|asked_at| asked_at < sight.as_of) => {
                 self.reflected = Some((sight.snapshot, sight.as_of));
             }
             _ => {}
@@ -83,7 +82,6 @@ impl Process {
 mod tests {
     use super::super::OptOut;
     use super::*;
-    use crate::listing::Coverage;
     use yomitori_proto::event::Stated;
     use yomitori_proto::vocabulary::Intent;
 
@@ -111,15 +109,15 @@ mod tests {
         opt_out
     }
 
-    fn sight(on: u32, listed: bool) -> SnapshotSighting {
+    fn sight(on: u32, listed: bool) -> Sight {
         let snapshot = SnapshotId(uuid::Uuid::from_u128(u128::from(on) * 2 + u128::from(listed)));
-        SnapshotSighting { as_of: day(on), snapshot, coverage: Coverage::Full, listed, codes: Vec::new() }
+        Sight { as_of: day(on), snapshot, listed, covers: true }
     }
 
     fn after(words: &[&str], lists: &[(u32, bool)]) -> String {
         let mut sights: Vec<_> = lists.iter().map(|(on, listed)| sight(*on, *listed)).collect();
         sights.sort_by_key(|sight| sight.as_of);
-        let process = acts(words).process(sights.iter().map(|sight| (sight, true)));
+        let process = acts(words).process(sights.into_iter());
         let on = |at: DateTime<Utc>| at.format("%-d").to_string();
         match process {
             Process { reflected: Some((_, as_of)), .. } => format!("reflected {}", on(as_of)),
@@ -166,7 +164,7 @@ mod tests {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut opt_out = acts(&words);
         assert_eq!(opt_out.acts.len(), crate::bounds::ACTS);
-        opt_out.forget(&sight(25, false), true);
+        opt_out.forget(&sight(25, false));
         assert!(opt_out.acts.is_empty());
         assert_eq!(opt_out.process(std::iter::empty()).reflected.map(|(_, as_of)| as_of), Some(day(25)));
         let known = opt_out.clone();

@@ -30,12 +30,15 @@ pub(super) const READS: [&str; 6] = [
     "fallback_used",
     "entry_withdrawn",
 ];
-pub(super) const PEOPLE: [&str; 22] = [
+pub(super) const PEOPLE: [&str; 25] = [
     "smartphone_read_attested",
     "smartphone_read_failed",
     "facility_registered",
     "facility_code_changed",
     "terminal_retired",
+    "terminal_suspended",
+    "terminal_resumed",
+    "terminal_revoked",
     "reader_role_assigned",
     "face_reader_model_set",
     "reader_purchased",
@@ -54,7 +57,7 @@ pub(super) const PEOPLE: [&str; 22] = [
     "notice_hung",
     "face_reader_restarted",
 ];
-pub(super) const DEVICES: [&str; 17] = [
+pub(super) const DEVICES: [&str; 20] = [
     "agent_started",
     "agent_stopped",
     "terminal_rebooted",
@@ -71,6 +74,9 @@ pub(super) const DEVICES: [&str; 17] = [
     "face_reader_restarted",
     "terminal_enrolled",
     "terminal_retired",
+    "terminal_suspended",
+    "terminal_resumed",
+    "terminal_revoked",
     "reader_role_assigned",
 ];
 pub(super) const CONNECTIONS: [&str; 2] = ["terminal_connected", "terminal_disconnected"];
@@ -267,6 +273,15 @@ impl EntryText {
             }
             Event::TerminalRetired(retired) => {
                 happening("端末の使用終了", "Terminal retired", vec![plain(short(retired.terminal))])
+            }
+            Event::TerminalSuspended(suspended) => {
+                happening("端末を一時停止", "Terminal suspended", vec![plain(short(suspended.terminal))])
+            }
+            Event::TerminalResumed(resumed) => {
+                happening("端末の一時停止を解除", "Terminal resumed", vec![plain(short(resumed.terminal))])
+            }
+            Event::TerminalRevoked(revoked) => {
+                happening("端末の証明書を失効", "Terminal revoked", vec![plain(short(revoked.terminal))])
             }
             Event::ReaderRoleAssigned(assigned) => {
                 let details = vec![reader(assigned.reader), assigned.role.label()];
