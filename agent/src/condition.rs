@@ -22,6 +22,10 @@ pub enum ServerLink {
     Away {
         since: Option<DateTime<Utc>>,
     },
+    /// The server lets this terminal send nothing since then: it is suspended, revoked or retired.
+    Refused {
+        since: DateTime<Utc>,
+    },
 }
 
 /// An attached reader.
@@ -84,6 +88,14 @@ impl ConditionBoard {
         let mut now = self.now();
         if !matches!(now.server, ServerLink::Away { since: Some(_) }) {
             now.server = ServerLink::Away { since };
+        }
+    }
+
+    /// Records that the server lets this terminal send nothing.
+    pub fn refused(&self, at: DateTime<Utc>) {
+        let mut now = self.now();
+        if !matches!(now.server, ServerLink::Refused { .. }) {
+            now.server = ServerLink::Refused { since: at };
         }
     }
 

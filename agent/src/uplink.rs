@@ -81,13 +81,21 @@ impl Uplink {
                 Ok(None) => return Ok(()),
                 Err(StreamError::Spool(error)) => return Err(error.into()),
                 Err(error) => {
-                    self.board.disconnected(Some(clock::now()));
+                    if error.is_refusal() {
+                        self.board.refused(clock::now());
+                    } else {
+                        self.board.disconnected(Some(clock::now()));
+                    }
                     if let StreamError::Connect(ConnectError::Certificate { source, .. }) = &error
                         && let RejectedCertificate::Clock { offset, .. } = source
                     {
                         self.board.clock(Some(*offset));
                     }
-                    let again_in = backoff.after(progressed, rand::random());
+                    let again_in = if error.is_refusal() {
+                        Backoff::after_refusal(rand::random())
+                    } else {
+                        backoff.after(progressed, rand::random())
+                    };
                     match &error {
                         StreamError::Sent(cause) => telemetry::sent_log_failed(cause),
                         _ => telemetry::disconnected(&error, again_in),

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod operator;
 pub mod pace;
 pub mod presence;
+pub mod registry;
 pub mod snapshot;
 pub mod tls;
 pub mod unconfirmed;

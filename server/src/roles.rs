@@ -21,7 +21,7 @@ use crate::ingest::admission::{Admission, AdmissionLimits};
 use crate::ingest::operator::Operator;
 use crate::ingest::service::{enrolment_server::EnrolmentServer, uplink_server::UplinkServer};
 use crate::ingest::{
-    enrol::EnrolService, limits, presence::Presence, tls, unconfirmed::Unconfirmed, uplink::UplinkService,
+    enrol::EnrolService, limits, presence::Presence, registry, tls, unconfirmed::Unconfirmed, uplink::UplinkService,
 };
 use crate::log::installation;
 use crate::log::kafka::Appender;
@@ -215,7 +215,11 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     let open = TaskTracker::new();
     let presence = Presence::start(store.clone(), operator.clone(), instance, &stop);
 
+    let files = files::raise_limit();
+    telemetry::file_limit(files);
+    let admission = Admission::new(AdmissionLimits::of(files));
     let line = UplinkService {
+        registry: registry::watch(store.clone(), admission.clone(), stop.clone()),
         appender: Arc::clone(&appender),
         presence: presence.clone(),
         limits: limits::watch(store.clone(), stop.clone()),
@@ -228,9 +232,6 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     let line = UplinkServer::new(line).max_decoding_message_size(MESSAGE_LIMIT);
     let desk = EnrolmentServer::new(EnrolService { store: store.clone(), authority, operator })
         .max_decoding_message_size(ENROLMENT_LIMIT);
-    let files = files::raise_limit();
-    telemetry::file_limit(files);
-    let admission = Admission::new(AdmissionLimits::of(files));
     let served = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))

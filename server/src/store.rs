@@ -34,6 +34,7 @@ pub mod snapshot;
 pub mod status_history;
 pub mod status_row;
 pub mod status_shown;
+pub mod terminal;
 pub mod token;
 pub mod waiting;
 
@@ -48,6 +49,9 @@ use self::lent::Lent;
 
 /// The channel on which a commit names the facilities that changed.
 pub const CHANGED: &str = "yomitori_changed";
+
+/// The channel that announces a change of the registry of terminals.
+pub const TERMINALS: &str = "yomitori_terminals";
 
 /// How long to wait for a connection before the database counts as away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);

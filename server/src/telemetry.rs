@@ -195,9 +195,20 @@ pub fn certificate_renewed(peer: Peer) {
     info!(terminal.id = %peer.terminal, "certificate renewed");
 }
 
-pub fn renewal_refused(peer: Peer) {
-    counter!("fleet_server_renewals_refused_total").increment(1);
-    warn!(terminal.id = %peer.terminal, "refused to renew the certificate of a terminal that is no longer in use");
+/// A terminal that may not send was refused; `state` is its word in the registry.
+pub fn terminal_refused(peer: Peer, state: &'static str) {
+    counter!("fleet_server_terminals_refused_total").increment(1);
+    warn!(terminal.id = %peer.terminal, facility.id = %peer.facility, state, "refused a terminal");
+}
+
+/// The registry of terminals could not be read.
+pub fn registry_unknown(error: Cause<'_>) {
+    warn!(error = chain(error), "failed to read the registry of terminals; what was last read applies");
+}
+
+/// A statement about a terminal is in the log and not in the registry yet.
+pub fn registry_not_written(error: Cause<'_>) {
+    warn!(error = chain(error), "failed to write the registry of terminals; the projector writes it");
 }
 
 pub fn enrolment_refused(error: Cause<'_>) {

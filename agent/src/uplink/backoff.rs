@@ -10,6 +10,9 @@ const LONG: Duration = Duration::from_secs(60);
 /// Terminals that lost their connections together reconnect spread over this time.
 const SPREAD: Duration = Duration::from_secs(30);
 
+/// A terminal that may not send asks this seldom, and up to twice as seldom.
+const REFUSED: Duration = Duration::from_secs(300);
+
 #[derive(Debug)]
 pub(super) struct Backoff {
     at_most: Duration,
@@ -33,6 +36,11 @@ impl Backoff {
         let wait = self.at_most.mul_f64(jitter).max(SHORTEST);
         self.at_most *= 2;
         wait
+    }
+
+    /// The wait after the server refused this terminal: a person has to act first.
+    pub(super) fn after_refusal(jitter: f64) -> Duration {
+        REFUSED + REFUSED.mul_f64(jitter)
     }
 }
 

@@ -51,6 +51,9 @@ pub enum StreamError {
     Ended { message: String },
     #[error("the server rejected this terminal's certificate: {message}")]
     Uncertified { message: String },
+    /// The registry of terminals lets it send nothing: it is suspended, revoked or retired.
+    #[error("the server refuses this terminal: {message}")]
+    Refused { message: String },
     #[error("failed to renew the certificate")]
     Renewal(#[from] EnrolError),
     #[error("the server closed the stream")]
@@ -71,7 +74,24 @@ impl From<Status> for StreamError {
     /// Keeps the server's message only; the details of the connection below it are not helpful.
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
-        if status.code() == Code::Unauthenticated { Self::Uncertified { message } } else { Self::Ended { message } }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "every other code ends the stream")]
+        match status.code() {
+            Code::Unauthenticated => Self::Uncertified { message },
+            Code::PermissionDenied => Self::Refused { message },
+            _ => Self::Ended { message },
+        }
+    }
+}
+
+impl StreamError {
+    /// Whether it helps only that a person acts on the server.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Renewal(EnrolError::Refused(status)) => status.code() == Code::PermissionDenied,
+            _ => false,
+        }
     }
 }
 

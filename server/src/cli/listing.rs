@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use yomitori_proto::time::JAPAN;
 
 use super::output::{FormatArgument, note, say};
-use super::statement::Attribution;
+use super::statement::{Attribution, Repeatable};
 use super::{Context, UsageError};
 use crate::ingest::snapshot as snapshot_import;
 use crate::store::listing::newest::of_each_kind;
@@ -85,7 +85,7 @@ pub(super) enum Command {
     Release {
         snapshot: String,
         #[command(flatten)]
-        speaker: Attribution,
+        speaker: Repeatable,
     },
     /// Apply stored snapshots to facilities and codes registered since; the default is the newest of each kind.
     Reconcile {
@@ -101,7 +101,7 @@ pub(super) enum Command {
         #[arg(long)]
         facility: String,
         #[command(flatten)]
-        speaker: Attribution,
+        speaker: Repeatable,
     },
     /// Dismiss a row that resembles one of our facilities but is none; it is not suggested again.
     Dismiss {
@@ -109,7 +109,7 @@ pub(super) enum Command {
         /// The code in the row.
         code: String,
         #[command(flatten)]
-        speaker: Attribution,
+        speaker: Repeatable,
     },
     /// Show who imported or released a snapshot or dismissed a row, when and why.
     Decisions {
@@ -227,6 +227,11 @@ fn as_of(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 fn in_range(at: DateTime<Utc>, text: &str) -> Result<DateTime<Utc>, String> {
-    const FIRST_LIST: i64 = 1_600_000_000;
-    if at.timestamp() < FIRST_LIST { Err(format!("`{text}` is earlier than the first such list")) } else { Ok(at) }
+    // No phone could be read before 2023.
+    const FIRST_LIST: i64 = 1_672_498_800;
+    if at.timestamp() < FIRST_LIST {
+        Err(format!("`{text}` is before 2023, earlier than any such list"))
+    } else {
+        Ok(at)
+    }
 }

@@ -6,7 +6,7 @@ use yomitori_proto::event::Stated;
 use yomitori_proto::id::FacilityId;
 
 use super::output::{Format, FormatArgument, json, note, say};
-use super::statement::Attribution;
+use super::statement::Repeatable;
 use super::{Context, UsageError};
 use crate::ingest::operator::{SkipError, StatementOutcome};
 use crate::log::Position;
@@ -57,7 +57,7 @@ pub(super) enum Command {
         /// A code, an identifier, or `fleet`.
         facility: String,
         #[command(flatten)]
-        speaker: Attribution,
+        speaker: Repeatable,
         #[command(flatten)]
         format: FormatArgument,
     },
@@ -73,7 +73,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         }
         Command::Retry { facility: None, format, .. } => retry(context, all(context).await?, format.format).await,
         Command::Skip { facility, speaker, format } => {
-            let stated = speaker.stated("")?;
+            let stated = speaker.stated()?;
             skip(context, &parked(context, &facility).await?, stated, format.format).await
         }
     }

@@ -13,7 +13,7 @@ use yomitori_proto::id::{FacilityId, StatementId};
 use yomitori_proto::vocabulary::Closes;
 
 use super::output::{self, Format, FormatArgument, note, say};
-use super::statement::{Attribution, state};
+use super::statement::{Repeatable, state};
 use super::{Context, UsageError, explain};
 use crate::clock;
 use crate::store::fact::{self, StoredFact};
@@ -34,7 +34,7 @@ pub(super) enum Command {
         /// The complete document (TOML), with a higher version than the one in force.
         file: PathBuf,
         #[command(flatten)]
-        speaker: Attribution,
+        speaker: Repeatable,
     },
     /// Print the rules in force, with their comments.
     Export {
@@ -167,7 +167,7 @@ async fn show(context: &Context, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Attribution) -> anyhow::Result<()> {
+async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Repeatable) -> anyhow::Result<()> {
     let policy = policy::now(&context.store).await?;
     if *rules == policy.rules {
         say("同じ規則がすでに有効です / the same rules are already in force; nothing was recorded");
@@ -184,7 +184,7 @@ async fn adopt(context: &Context, document: String, rules: &Rules, speaker: Attr
     state(
         context,
         FacilityId::FLEET,
-        speaker.stated("")?,
+        speaker.stated()?,
         RulesAdopted { version, document }.into(),
         &[],
         (false, false),

@@ -14,7 +14,7 @@ use crate::statement::{self, BY, Field, ID, Input, Moment, RawValues, SURE, Stat
 use crate::store::policy;
 
 use self::record::logged_in;
-pub(super) use self::record::{Attribution, refused, state};
+pub(super) use self::record::{Answer, Attribution, Done, Repeatable, answer, refused, state, unknown};
 
 const FACILITY: &str = "facility";
 const FORMAT: &str = "format";

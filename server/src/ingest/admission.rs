@@ -104,6 +104,17 @@ impl Admission {
         own.insert(place.number, place.ends.clone());
     }
 
+    /// Ends all connections of a terminal.
+    pub fn end(&self, terminal: TerminalId) {
+        let connections = locked(&self.connections);
+        connections
+            .per_terminal
+            .get(&terminal)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .for_each(CancellationToken::cancel);
+    }
+
     /// How many strangers there are.
     #[must_use]
     pub fn strangers(&self) -> usize {

@@ -57,7 +57,11 @@ impl From<DatedAhead> for DecisionError {
 #[derive(Debug)]
 pub struct RowDecision {
     pub row: SnapshotRow,
+    /// The facility that has the row by it; the fleet if none has it.
+    pub facility: FacilityId,
     pub recorded: Option<RecordedStatement>,
+    /// Whether the one that was recorded before was withdrawn since.
+    pub withdrawn: bool,
 }
 
 /// Records decisions about snapshots.
@@ -111,7 +115,7 @@ impl Decisions<'_> {
         let released = SnapshotReleased { snapshot: snapshot.snapshot }.into();
         match known::standing(self.store, FacilityId::FLEET, &stated, &released, true).await? {
             Standing::Refused(problem) => return Err(problem.into()),
-            Standing::Recorded => {}
+            Standing::Recorded { .. } => {}
             Standing::New if !snapshot.quarantined() => return Err(not_in_quarantine().into()),
             Standing::New => _ = self.operator.record(FacilityId::FLEET, stated.clone(), released).await?,
         }
@@ -131,13 +135,13 @@ impl Decisions<'_> {
     ) -> Result<RowDecision, DecisionError> {
         // The code stands in the ministry's list, so that an unusual check digit is no doubt.
         let standing = known::standing(self.store, facility, &stated, &event, true).await?;
-        let recorded = match standing {
-            Standing::Recorded => None,
+        let (recorded, withdrawn) = match standing {
+            Standing::Recorded { withdrawn } => (None, withdrawn),
             Standing::New if row.facility.is_some() => return Err(already_matched().into()),
             Standing::Refused(problem) => return Err(problem.into()),
-            Standing::New => Some(self.operator.record(facility, stated, event).await?),
+            Standing::New => (Some(self.operator.record(facility, stated, event).await?), false),
         };
-        Ok(RowDecision { row, recorded })
+        Ok(RowDecision { row, facility, recorded, withdrawn })
     }
 
     /// The row of the snapshot that has `code`.

@@ -15,10 +15,12 @@ use yomitori_proto::wire;
 use crate::clock;
 use crate::identity::{Authority, CertificateRequest, RequestError};
 use crate::ingest::operator::Operator;
+use crate::ingest::registry;
 use crate::ingest::service::enrolment_server::Enrolment;
 use crate::ingest::tls::Caller;
+use crate::store::terminal::{self, RegisteredTerminal, TerminalState};
 use crate::store::token::{self, TokenUse};
-use crate::store::{Store, StoreError, facility};
+use crate::store::{Store, StoreError};
 use crate::telemetry;
 
 /// The validity of a token.
@@ -69,19 +71,19 @@ impl EnrolService {
 }
 
 impl EnrolService {
-    /// Refuses an expired certificate of a terminal that its facility no longer has.
-    async fn is_still_in_use(&self, peer: Peer) -> Result<(), Status> {
-        let state = facility::state(&self.store, peer.facility).await.map_err(|error| {
+    /// Refuses a certificate to a terminal that may not send, and with `known` also to one that the registry does not know.
+    async fn may_have_certificate(&self, peer: Peer, known: bool) -> Result<(), Status> {
+        let found = terminal::find(&self.store, peer.terminal).await.map_err(|error| {
             telemetry::enrolment_refused(&error);
             Status::unavailable("the database is unavailable; try again")
         })?;
-        if state.is_some_and(|facility| facility.uses(peer.terminal)) {
-            return Ok(());
+        match found {
+            Some(found) if found.facility != peer.facility => Err(registry::refusal(peer, TerminalState::Retired)),
+            Some(RegisteredTerminal { state: TerminalState::Enrolled, .. }) => Ok(()),
+            Some(found) => Err(registry::refusal(peer, found.state)),
+            None if known => Err(registry::refusal(peer, TerminalState::Retired)),
+            None => Ok(()),
         }
-        telemetry::renewal_refused(peer);
-        Err(Status::permission_denied(
-            "this terminal is no longer in use; enrol it with a new token (yomitori-server terminal token)",
-        ))
     }
 }
 
@@ -109,6 +111,7 @@ impl Enrolment for EnrolService {
                 ));
             }
         };
+        self.may_have_certificate(peer, false).await?;
         let identity = self.certify(&asked, peer)?;
         let stated = Stated { by: "enrolment".to_owned(), why: None, stated_at: clock::now(), id: None };
         let enrolled = TerminalEnrolled { terminal: peer.terminal };
@@ -127,9 +130,7 @@ impl Enrolment for EnrolService {
             .ok_or_else(|| Status::unauthenticated("renewal needs the terminal's present certificate"))?;
         let asked = CertificateRequest::read(&request.into_inner().csr_der).map_err(|error| unusable(&error))?;
         let peer = shown.peer;
-        if !shown.is_current {
-            self.is_still_in_use(peer).await?;
-        }
+        self.may_have_certificate(peer, !shown.is_current).await?;
         let identity = self.certify(&asked, peer)?;
         telemetry::certificate_renewed(peer);
         Ok(Response::new(identity))

@@ -6,13 +6,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use yomitori_proto::decode::{self, DecodeError};
 use yomitori_proto::encode;
-use yomitori_proto::event::{Event, ListingObserved, LogBody, LogRecord, Origin, RecordSkipped, Stated};
+use yomitori_proto::event::{Event, ListingObserved, LogBody, LogRecord, Origin, RecordSkipped, Recorded, Stated};
 use yomitori_proto::id::{FacilityId, Instance, SnapshotId, StatementId};
 
 use crate::clock;
 use crate::log::Position;
 use crate::log::kafka::{AppendError, Appender};
-use crate::store::{Store, StoreError, fact, parked, progress, waiting};
+use crate::store::{Store, StoreError, fact, parked, progress, terminal, waiting};
+use crate::telemetry;
 
 /// How long a person waits until the pages show a statement.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -84,10 +85,32 @@ impl Operator {
         event: Event,
     ) -> Result<RecordedStatement, StatementError> {
         let id = stated.id;
-        let record = log_record(facility, Origin::Person(stated), event);
+        let about_terminal = terminal::state_after(&event).is_some() || matches!(event, Event::StatementWithdrawn(_));
+        let origin = Origin::Person(stated);
+        let recorded = about_terminal.then(|| Recorded {
+            facility,
+            received_at: clock::now(),
+            origin: origin.clone(),
+            event: event.clone(),
+        });
+        let record = log_record(facility, origin, event);
         decode::log_record(&encode::log_record_bytes(&record)).map_err(StatementError::Invalid)?;
         let position = self.appender.append(&record).await?;
+        if let Some(recorded) = recorded {
+            self.note(&recorded, position).await;
+        }
         Ok(RecordedStatement { position, facility, id })
+    }
+
+    /// Writes at once who may send. The log contains it; if the database is away, the projector writes it.
+    async fn note(&self, recorded: &Recorded, position: Position) {
+        let noted = async {
+            let client = self.store.client().await?;
+            terminal::note(&**client, recorded, position.offset).await
+        };
+        if let Err(error) = noted.await {
+            telemetry::registry_not_written(&error);
+        }
     }
 
     /// Records an observation of this server.

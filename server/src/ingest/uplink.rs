@@ -24,6 +24,7 @@ use crate::ingest::former::FormerObservations;
 use crate::ingest::limits::Limits;
 use crate::ingest::pace::Pace;
 use crate::ingest::presence::Presence;
+use crate::ingest::registry::TerminalRegistry;
 use crate::ingest::service::uplink_server::Uplink;
 use crate::ingest::tls::Caller;
 use crate::ingest::unconfirmed::Unconfirmed;
@@ -49,6 +50,7 @@ const ANSWERS: usize = 16;
 
 /// The uplink service.
 pub struct UplinkService {
+    pub registry: TerminalRegistry,
     pub appender: Arc<Appender>,
     pub presence: Presence,
     pub limits: Limits,
@@ -73,6 +75,8 @@ impl Uplink for UplinkService {
             return Err(Status::unauthenticated("the terminal's certificate has expired; renew it first"));
         }
         let peer = shown.peer;
+        let mut registry = self.registry.clone();
+        registry.admit(peer)?;
         if let Some(wait) = self.pace.stream(peer, Instant::now()) {
             let message = format!("the terminal connects too often; try again in {} s", wait.as_secs() + 1);
             return Err(Status::resource_exhausted(message));
@@ -92,7 +96,7 @@ impl Uplink for UplinkService {
             sent: None,
             life: None,
         };
-        self.open.spawn(stream.run(request.into_inner(), self.stop.clone()));
+        self.open.spawn(stream.run(request.into_inner(), registry, self.stop.clone()));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -121,13 +125,25 @@ enum StreamEnd {
     Closed,
     Lost,
     Refused(Status),
+    /// The terminal may not send any more.
+    Revoked(Status),
 }
 
 impl Stream {
-    async fn run(mut self, mut incoming: Streaming<wire::Up>, stop: CancellationToken) {
+    async fn run(mut self, incoming: Streaming<wire::Up>, mut registry: TerminalRegistry, stop: CancellationToken) {
+        let peer = self.peer;
+        let end = tokio::select! {
+            status = registry.refused(peer) => StreamEnd::Revoked(status),
+            end = self.carry(incoming, stop) => end,
+        };
+        self.finish(end).await;
+    }
+
+    /// Carries what the terminal sends until the stream ends.
+    async fn carry(&mut self, mut incoming: Streaming<wire::Up>, stop: CancellationToken) -> StreamEnd {
         let settings = ReceiverSettings { keep_alive_s: KEEP_ALIVE_S, batch_limit: BATCH_LIMIT };
         let mut receiver = Receiver::new(self.peer, self.session, settings);
-        let end = loop {
+        loop {
             let message = tokio::select! {
                 () = self.limits.changed(), if self.sent.is_some() => match self.settle().await {
                     Ok(()) => continue,
@@ -159,8 +175,7 @@ impl Stream {
             {
                 break StreamEnd::Refused(Status::unavailable("the server restarts"));
             }
-        };
-        self.finish(end).await;
+        }
     }
 
     /// Returns how long nothing more is read from the terminal.
@@ -279,13 +294,14 @@ impl Stream {
             StreamEnd::Closed => (DisconnectReason::Closed, "closed"),
             StreamEnd::Lost => (DisconnectReason::Lost, "lost"),
             StreamEnd::Refused(_) => (DisconnectReason::Closed, "rejected"),
+            StreamEnd::Revoked(_) => (DisconnectReason::Revoked, "refused"),
         };
         // First of all: a terminal that does not read its answers may hold up what follows.
         self.presence.disconnected(self.session, reason);
         if self.life.is_some() {
             telemetry::stream_closed(self.peer, self.session, why);
         }
-        if let StreamEnd::Refused(status) = end {
+        if let StreamEnd::Refused(status) | StreamEnd::Revoked(status) = end {
             // The terminal may have disconnected already, or not read what was sent before.
             tokio::time::timeout(ANSWER_LIMIT, self.answers.send(Err(status))).await.ok();
         }

@@ -157,8 +157,10 @@ fn doubt(calendar: &Calendar, at: DateTime<Utc>) -> Option<Text> {
             format!("The call centre is usually open at {clock}; around New Year this is not confirmed."),
         )),
         Opening::Unknown => Some(Text::new(
-            format!("{clock} の祝日が分からないため、受付時間内かどうかを確認できません。"),
-            format!("It is unknown whether the call centre is open at {clock}: the year's holidays are not published."),
+            format!("{clock} の年の祝日がこのプログラムにないため、受付時間内かどうかを確認できません。"),
+            format!(
+                "It is unknown whether the call centre is open at {clock}: this program does not have the holidays of that year."
+            ),
         )),
     }
 }

@@ -125,7 +125,7 @@ pub fn line(text: &str, limit: usize) -> Result<String, Text> {
     }
     let is_shown = |letter: char| {
         !letter.is_whitespace()
-            && !matches!(letter, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+            && !matches!(letter, '\u{AD}' | '\u{115F}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
     };
     if !text.chars().any(is_shown) {
         return Err(MISSING);

@@ -14,6 +14,7 @@ use crate::store::directory::DatedCode;
 use crate::store::facility::{self as facilities, CodeHolder};
 use crate::store::fact::{self, StoredFact};
 use crate::store::listing as snapshots;
+use crate::store::terminal::{self as terminals, TerminalState};
 use crate::store::{Store, StoreError, policy};
 
 /// The facility that an event is about if the person named `facility`, or the fleet.
@@ -88,7 +89,10 @@ pub const OTHER_CONTENT: Text = Text::fixed(
 pub enum Standing {
     New,
     /// It is recorded under its identifier, so that it may be stated again.
-    Recorded,
+    Recorded {
+        /// Whether it was withdrawn since: stating it again changes nothing.
+        withdrawn: bool,
+    },
     Refused(Problem),
 }
 
@@ -107,19 +111,25 @@ pub async fn standing(
     if let Some(id) = stated.id
         && let Some(StoredFact { recorded, .. }) = fact::statement(store, facility, id).await?
     {
-        let same_author = matches!(&recorded.origin, Origin::Person(before) if before.by == stated.by);
-        return Ok(if same_author && says_the_same(&recorded.event, event) {
-            Standing::Recorded
-        } else {
-            Standing::Refused(Problem { field: ID, text: OTHER_CONTENT })
-        });
+        let same = matches!(&recorded.origin, Origin::Person(before)
+            if before.by == stated.by && says_the_same((before, &recorded.event), (stated, event)));
+        if !same {
+            return Ok(Standing::Refused(Problem { field: ID, text: OTHER_CONTENT }));
+        }
+        let withdrawn = fact::is_withdrawn(store, facility, id).await?;
+        return Ok(Standing::Recorded { withdrawn });
     }
     let problem = against(store, facility, stated, event).await?.filter(|problem| problem.field != SURE || !sure);
     Ok(problem.map_or(Standing::New, Standing::Refused))
 }
 
 /// Whether two events say the same, but for the instant: one that is repeated without an instant has a later one.
-fn says_the_same(recorded: &Event, event: &Event) -> bool {
+fn says_the_same((before, recorded): (&Stated, &Event), (stated, event): (&Stated, &Event)) -> bool {
+    if let (Event::AlertSnoozed(before_event), Event::AlertSnoozed(event)) = (recorded, event) {
+        // Its end counts from the statement.
+        let (lasted, lasts) = (before_event.until - before.stated_at, event.until - stated.stated_at);
+        return before_event.flag == event.flag && lasted == lasts;
+    }
     let timeless = |event: &Event| {
         let mut value = serde_json::to_value(event).ok()?;
         for content in value.as_object_mut()?.values_mut() {
@@ -139,7 +149,13 @@ async fn against(
     event: &Event,
 ) -> Result<Option<Problem>, StoreError> {
     match event {
-        Event::TerminalRetired(event) => retired(store, facility, event.terminal).await,
+        Event::TerminalRetired(_)
+        | Event::TerminalSuspended(_)
+        | Event::TerminalResumed(_)
+        | Event::TerminalRevoked(_) => match terminals::state_after(event) {
+            Some((terminal, state)) => registered(store, facility, terminal, state).await,
+            None => Ok(None),
+        },
         Event::ReaderRoleAssigned(event) => reader(store, facility, event).await,
         Event::FacilityCodeChanged(event) => codes(store, facility, event).await,
         Event::FacilityRegistered(event) => {
@@ -153,12 +169,39 @@ async fn against(
     }
 }
 
-async fn retired(store: &Store, facility: FacilityId, terminal: TerminalId) -> Result<Option<Problem>, StoreError> {
-    let state = facilities::state(store, facility).await?;
-    Ok(foreign(state.as_ref(), terminal).or_else(|| {
-        let text = Text::fixed("すでに使用を終了した端末です。", "This terminal is retired already.");
-        state.is_some_and(|state| state.is_retired(terminal)).then_some(Problem { field: "terminal", text })
-    }))
+/// Whether the terminal is the facility's, and can have this state after the one that it has.
+async fn registered(
+    store: &Store,
+    facility: FacilityId,
+    terminal: TerminalId,
+    after: TerminalState,
+) -> Result<Option<Problem>, StoreError> {
+    let known = terminals::find(store, terminal).await?.filter(|known| known.facility == facility);
+    let before = match known {
+        Some(known) => known.state,
+        // Of a terminal that was never enrolled there are observations at most.
+        None => {
+            let state = facilities::state(store, facility).await?;
+            if let Some(problem) = foreign(state.as_ref(), terminal) {
+                return Ok(Some(problem));
+            }
+            TerminalState::Enrolled
+        }
+    };
+    let follows = match after {
+        TerminalState::Enrolled => before == TerminalState::Suspended,
+        TerminalState::Suspended => before == TerminalState::Enrolled,
+        TerminalState::Retired => matches!(before, TerminalState::Enrolled | TerminalState::Suspended),
+        // Also of a retired terminal, whose retirement could be withdrawn.
+        TerminalState::Revoked => before != TerminalState::Revoked,
+    };
+    let text = match before {
+        TerminalState::Enrolled => Text::fixed("この端末は停止していません。", "This terminal is enrolled already."),
+        TerminalState::Suspended => Text::fixed("すでに一時停止中の端末です。", "This terminal is suspended already."),
+        TerminalState::Revoked => Text::fixed("すでに証明書が失効した端末です。", "This terminal is revoked already."),
+        TerminalState::Retired => Text::fixed("すでに使用を終了した端末です。", "This terminal is retired already."),
+    };
+    Ok((!follows).then_some(Problem { field: "terminal", text }))
 }
 
 async fn reader(

@@ -14,8 +14,8 @@ pub(super) static STATEMENTS: [Statement; 1] = [Statement {
     command: ["facility", "register"],
     title: Text::fixed("施設の登録・変更", "Register a facility, or change its name, codes or address"),
     note: Some(Text::fixed(
-        "最初のコードで施設が決まります。登録済みの施設のコードなら、その施設の内容が置き換わります。",
-        "The first code says which facility it is. If a registered facility has it, what is registered is replaced.",
+        "最初のコードで施設が決まります。登録済みの施設のコードなら、その施設の名称・都道府県が置き換わり、コードは加わります。",
+        "The first code says which facility it is. If a registered facility has it, name and prefecture are replaced, and codes are added.",
     )),
     about: Subject::Registered,
     fields: &[

@@ -1,4 +1,4 @@
-//! Announcements of the database: which facilities a commit has changed.
+//! Announcements of the database: which facilities a commit has changed, and that the registry of terminals has changed.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -7,26 +7,31 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tokio_postgres::{AsyncMessage, NoTls};
 
-use super::{CHANGED, Store};
+use super::Store;
 
 /// What a listener receives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Announcement<'a> {
     /// The listener is connected; no announcement is missed from now on.
     Listening,
-    /// The identifiers of the facilities that changed, separated by spaces, or `many`.
+    /// What the channel says of the change; of [`CHANGED`](super::CHANGED) the identifiers of the facilities, separated by
+    /// spaces, or `many`.
     Changed(&'a str),
 }
 
-/// Listens on its own connection until that ends, and passes every announcement to `hear`.
+/// Listens to `channel` on its own connection until that ends, and passes every announcement to `hear`.
 ///
 /// # Errors
 /// If the connection is lost.
-pub async fn listen(store: &Store, mut hear: impl FnMut(Announcement<'_>)) -> Result<(), tokio_postgres::Error> {
+pub async fn listen(
+    store: &Store,
+    channel: &str,
+    mut hear: impl FnMut(Announcement<'_>),
+) -> Result<(), tokio_postgres::Error> {
     let mut address = store.address().clone();
-    address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server pages");
+    address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server announcements");
     let (client, mut connection) = address.connect(NoTls).await?;
-    let command = format!("LISTEN {CHANGED}");
+    let command = format!("LISTEN {channel}");
     let mut begun = pin!(client.batch_execute(&command));
     let mut messages = stream::poll_fn(|context| connection.poll_message(context));
     let mut listening = false;

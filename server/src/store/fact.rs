@@ -10,7 +10,7 @@ use uuid::Uuid;
 use yomitori_proto::event::{EntryWithdrawn, Event, Observed, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, StatementId, TerminalId};
 
-use super::{QueryContext as _, Store, StoreError};
+use super::{QueryContext as _, Store, StoreError, terminal};
 use crate::log::Position;
 
 /// A fact with its position in the log; `index_in_record` counts within one record.
@@ -21,7 +21,7 @@ pub struct StoredFact {
     pub recorded: Recorded,
 }
 
-/// Writes facts by binary COPY.
+/// Writes facts by binary COPY, and what they say about terminals into the registry.
 ///
 /// # Errors
 /// If a fact already exists.
@@ -80,6 +80,9 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result
             .context(context)?;
     }
     writer.finish().await.context(context)?;
+    for StoredFact { position, recorded, .. } in facts {
+        terminal::note(transaction, recorded, position.offset).await?;
+    }
     Ok(())
 }
 

@@ -161,16 +161,15 @@ pub async fn recorded(store: &Store, snapshot: SnapshotId) -> Result<Vec<(Facili
 
 /// Whether a person has dismissed the rows with `code`.
 pub async fn is_dismissed(store: &Store, code: &str) -> Result<bool, StoreError> {
-    let query = "SELECT EXISTS (SELECT 1 FROM analytics.fact                  WHERE facility_id = $1 AND kind = 'list_row_dismissed' AND event->>'code' = $2)";
-    let client = store.client().await?;
-    let row = client.query_one(query, &[&FacilityId::FLEET.0, &code]).await.context("look up a dismissed row")?;
-    Ok(row.get(0))
+    Ok(dismissed(store).await?.contains(code))
 }
 
-/// The codes of rows that a person has dismissed.
+/// The codes of rows that a person has dismissed, and did not withdraw that.
 pub async fn dismissed(store: &Store) -> Result<BTreeSet<String>, StoreError> {
-    let query = "SELECT event->>'code' FROM analytics.fact \
-                 WHERE facility_id = $1 AND kind = 'list_row_dismissed'";
+    let query = "SELECT event->>'code' FROM analytics.fact f \
+                 WHERE facility_id = $1 AND kind = 'list_row_dismissed' AND NOT EXISTS \
+                 (SELECT FROM analytics.fact w WHERE w.facility_id = $1 AND w.kind = 'statement_withdrawn' \
+                 AND w.event->>'statement' = f.origin->'person'->>'id')";
     let rows = store.client().await?.query(query, &[&FacilityId::FLEET.0]).await.context("read the dismissed rows")?;
     Ok(rows.into_iter().map(|row| row.get(0)).collect())
 }

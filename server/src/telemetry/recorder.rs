@@ -21,7 +21,7 @@ const COUNTERS: [(&str, &str); 21] = [
     ("fleet_server_observations_total", "Observations that were acknowledged."),
     ("fleet_server_page_failures_total", "Pages that could not be shown."),
     ("fleet_server_projection_failures_total", "Times that the projection paused after a failure."),
-    ("fleet_server_renewals_refused_total", "Renewals of certificates that were refused."),
+    ("fleet_server_terminals_refused_total", "Streams and renewals of terminals that may not send."),
     ("fleet_server_renewals_total", "Certificates of terminals that were renewed."),
     ("fleet_server_retries_failed_total", "Retries of parked records that failed again."),
     ("fleet_server_streams_closed_total", "Streams of terminals that ended."),

@@ -28,6 +28,7 @@ mod rejected;
 mod relay;
 mod restore;
 mod results;
+mod revocation;
 mod rules;
 mod schema;
 mod silent_log;

@@ -107,6 +107,18 @@ fn server(condition: &Condition, unsent: u64, now: DateTime<Utc>) -> ConditionRo
             let is = Text::new(format!("送信中（残り{unsent}件）"), format!("Sending, {unsent} to go"));
             return line(ConditionLevel::Good, NAME, is, None);
         }
+        ServerLink::Refused { since } => {
+            let at = text::when(since, now);
+            let is = Text::new(
+                format!("{}からこの端末は受け付けられていません", at.ja),
+                format!("The server has refused this terminal since {}", at.en),
+            );
+            let next = Text::fixed(
+                "使用終了・一時停止・失効のいずれかです。IT担当者に連絡してください。記録はこの端末に残ります。",
+                "It was retired, suspended or revoked: contact your IT staff. Entries stay on this terminal.",
+            );
+            return line(ConditionLevel::Bad, NAME, is, Some(next));
+        }
         ServerLink::Away { since } => since,
     };
     let is = match since {
@@ -283,6 +295,9 @@ mod tests {
                 (ConditionLevel::Bad, "09:30に切れました".to_owned()),
             ]
         );
+        let refused = shown(|condition| condition.server = ServerLink::Refused { since: now() });
+        assert_eq!(refused[0].0, ConditionLevel::Bad);
+        assert!(refused[0].1.ends_with("からこの端末は受け付けられていません"), "{refused:?}");
         assert_eq!(
             shown(|condition| {
                 condition.server = ServerLink::Connected;

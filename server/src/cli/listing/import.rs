@@ -7,9 +7,11 @@ use anyhow::Context as _;
 
 use super::super::output::{counted, facilities, note, say, warn};
 use super::super::progress::ProgressMeter;
-use super::super::statement::Attribution;
+use super::super::statement::{Answer, Done, Repeatable, answer, unknown};
 use super::super::{Context, UsageError};
 use super::{ImportArguments, show};
+use yomitori_proto::id::StatementId;
+
 use crate::clock;
 use crate::ingest::decision::{DecisionError, Decisions, RowDecision};
 use crate::ingest::operator::StatementOutcome;
@@ -115,12 +117,14 @@ pub(super) async fn apply(context: &Context, snapshot: &ListSnapshot) -> anyhow:
     report(context, &sheets, &applied).await
 }
 
-pub(super) async fn release(context: &Context, snapshot: ListSnapshot, speaker: Attribution) -> anyhow::Result<()> {
+pub(super) async fn release(context: &Context, snapshot: ListSnapshot, speaker: Repeatable) -> anyhow::Result<()> {
     let interrupted = snapshot.released.is_some() && snapshot.applied_at.is_none();
     if interrupted {
         return apply(context, &snapshot).await;
     }
-    let released = decisions(context).release(&snapshot, speaker.stated("")?).await.map_err(undecided)?;
+    let stated = speaker.stated()?;
+    let id = stated.id;
+    let released = decisions(context).release(&snapshot, stated).await.map_err(|error| undecided(error, id))?;
     apply(context, &released).await
 }
 
@@ -128,14 +132,16 @@ pub(super) async fn dismiss(
     context: &Context,
     snapshot: &ListSnapshot,
     code: &str,
-    speaker: Attribution,
+    speaker: Repeatable,
 ) -> anyhow::Result<()> {
-    let stated = speaker.stated("")?;
-    let RowDecision { row, recorded } = decisions(context).dismiss(snapshot, code, stated).await.map_err(undecided)?;
-    if let Some(recorded) = recorded {
-        context.operator.wait_until_projected(recorded).await?;
-    }
-    say(&format!("{} {} を対象外としました / dismissed; it is not suggested again", row.code, row.name));
+    let stated = speaker.stated()?;
+    let id = stated.id;
+    let decided = decisions(context).dismiss(snapshot, code, stated).await.map_err(|error| undecided(error, id))?;
+    say(&format!(
+        "{} {} を対象外としました / dismissed; it is not suggested again",
+        decided.row.code, decided.row.name
+    ));
+    reported(context, decided, id).await?;
     Ok(())
 }
 
@@ -144,16 +150,13 @@ pub(super) async fn belongs(
     snapshot: &ListSnapshot,
     code: &str,
     facility: &str,
-    speaker: Attribution,
+    speaker: Repeatable,
 ) -> anyhow::Result<()> {
-    let stated = speaker.stated("")?;
-    let decided = decisions(context).match_row(snapshot, code, facility, stated).await.map_err(undecided)?;
-    if let Some(recorded) = decided.recorded
-        && context.operator.wait_until_projected(recorded).await? == StatementOutcome::Accepted
-    {
-        note(
-            "受け付けました。反映後に `listing reconcile` を実行してください / accepted; run `listing reconcile` once the pages show it",
-        );
+    let stated = speaker.stated()?;
+    let id = stated.id;
+    let decided = decisions(context).match_row(snapshot, code, facility, stated).await;
+    if reported(context, decided.map_err(|error| undecided(error, id))?, id).await? == Done::Accepted {
+        note("反映後に `listing reconcile` を実行してください / run `listing reconcile` once the pages show it");
         return Ok(());
     }
     if snapshot.quarantined() {
@@ -165,11 +168,23 @@ pub(super) async fn belongs(
     apply(context, snapshot).await
 }
 
-fn undecided(error: DecisionError) -> anyhow::Error {
+/// Waits until a decision is shown, and prints whose row it is and what holds now.
+async fn reported(context: &Context, decided: RowDecision, id: Option<StatementId>) -> anyhow::Result<Done> {
+    let RowDecision { row, facility, recorded, withdrawn } = decided;
+    let done = match recorded {
+        Some(recorded) => context.operator.wait_until_projected(recorded).await?.into(),
+        None => Done::Again { withdrawn },
+    };
+    let content = format!("行 / row: {} {}", row.code, row.name);
+    answer(context, Answer::new(facility, id, done), &[content], false).await?;
+    Ok(done)
+}
+
+fn undecided(error: DecisionError, id: Option<StatementId>) -> anyhow::Error {
     match error {
         DecisionError::Refused(problem) => UsageError::from(problem).into(),
         DecisionError::Store(error) => error.into(),
-        DecisionError::Log(error) => error.into(),
+        DecisionError::Log(error) => unknown(error, &id.map(|id| id.to_string()).unwrap_or_default()),
     }
 }
 

@@ -7,16 +7,16 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use yomitori_facility::withdrawable;
-use yomitori_proto::event::{Event, Origin, Stated};
+use yomitori_proto::event::{Event, Origin, Recorded, Stated};
 use yomitori_proto::id::{FacilityId, StatementId};
 
-use crate::cli::output::say;
+use crate::cli::output::{note, say};
 use crate::cli::{Context, UsageError};
 use crate::ingest::operator::{StatementError, StatementOutcome};
 use crate::statement::known::{self, Standing};
 use crate::statement::{self, BY, ID, Problem, SURE, WHY};
-use crate::store::fact::{self, StoredFact};
-use crate::store::fleet::{self, Axis};
+use crate::store::fact;
+use crate::store::fleet::{self, Axis, Detail};
 use crate::{clock, when};
 
 /// Lists every problem with its option.
@@ -41,6 +41,10 @@ struct RecordedDocument<'a> {
     code: Option<String>,
     /// Whether `now` includes the statement already.
     shown: bool,
+    /// Whether the same was recorded before under this identifier.
+    again: bool,
+    /// Whether it was withdrawn since.
+    withdrawn: bool,
     /// Absent for the fleet, and until the facility's first fact is folded.
     now: Option<Now<'a>>,
 }
@@ -58,6 +62,47 @@ fn axes(status: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
     Axis::ALL.iter().map(|axis| axis.column()).filter_map(|axis| Some((axis, status.get(axis)?)))
 }
 
+/// What became of a statement.
+pub(in crate::cli) struct Answer {
+    pub(in crate::cli) facility: FacilityId,
+    pub(in crate::cli) statement: Option<StatementId>,
+    pub(in crate::cli) done: Done,
+    /// Whether it can be withdrawn.
+    pub(in crate::cli) can_withdraw: bool,
+    /// The facility before: a withdrawn registration, or the end of the last code, leaves neither name nor code.
+    before: Option<Detail>,
+    /// What it withdraws.
+    withdraws: Option<Recorded>,
+}
+
+/// Whether a statement was recorded, and is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::cli) enum Done {
+    Shown,
+    /// The log contains it; the projection will follow.
+    Accepted,
+    /// The same was recorded before.
+    Again {
+        /// And was withdrawn since.
+        withdrawn: bool,
+    },
+}
+
+impl From<StatementOutcome> for Done {
+    fn from(outcome: StatementOutcome) -> Self {
+        match outcome {
+            StatementOutcome::Shown => Self::Shown,
+            StatementOutcome::Accepted => Self::Accepted,
+        }
+    }
+}
+
+impl Answer {
+    pub(in crate::cli) const fn new(facility: FacilityId, statement: Option<StatementId>, done: Done) -> Self {
+        Self { facility, statement, done, can_withdraw: true, before: None, withdraws: None }
+    }
+}
+
 /// Records an event about a facility or the fleet, and prints the facility, what was stated (`content`, one line a field),
 /// and its status.
 pub(in crate::cli) async fn state(
@@ -68,20 +113,35 @@ pub(in crate::cli) async fn state(
     content: &[String],
     (sure, json): (bool, bool),
 ) -> anyhow::Result<()> {
-    let withdrawn = match &event {
+    let withdraws = match &event {
         Event::StatementWithdrawn(event) => fact::statement(&context.store, facility, event.statement).await?,
         _ => None,
     };
-    let statement = stated.id;
-    let can_withdraw = withdrawable(&event);
+    let (statement, can_withdraw) = (stated.id, withdrawable(&event));
     let again = match known::standing(&context.store, facility, &stated, &event, sure).await? {
-        Standing::New => false,
-        Standing::Recorded => true,
+        Standing::New => None,
+        Standing::Recorded { withdrawn } => Some(Done::Again { withdrawn }),
         Standing::Refused(problem) => return Err(refused(&[problem]).into()),
     };
-    // A withdrawn registration, or the end of the last code, leaves neither.
     let before = fleet::detail(&context.store, facility).await?;
-    let shown = again || record(context, facility, stated, event).await? == StatementOutcome::Shown;
+    let done = match again {
+        Some(again) => again,
+        None => record(context, facility, stated, event).await?.into(),
+    };
+    let withdraws = withdraws.map(|stored| stored.recorded);
+    answer(context, Answer { can_withdraw, before, withdraws, ..Answer::new(facility, statement, done) }, content, json)
+        .await
+}
+
+/// Prints the facility, what was stated (`content`), and what holds now.
+pub(in crate::cli) async fn answer(
+    context: &Context,
+    answer: Answer,
+    content: &[String],
+    json: bool,
+) -> anyhow::Result<()> {
+    let Answer { facility, statement, done, can_withdraw, before, withdraws } = answer;
+    let shown = done != Done::Accepted;
     let detail = fleet::detail(&context.store, facility).await?;
     let lines = || detail.iter().chain(&before).map(|detail| &detail.line);
     let name = lines().map(|line| line.name.clone()).find(|name| !name.is_empty());
@@ -91,7 +151,9 @@ pub(in crate::cli) async fn state(
             codes: &detail.codes,
             axes: axes(&detail.status).map(|(axis, value)| (axis, value["key"].clone())).collect(),
         });
-        let recorded = RecordedDocument { statement, facility, name, code, shown, now };
+        let again = matches!(done, Done::Again { .. });
+        let withdrawn = done == Done::Again { withdrawn: true };
+        let recorded = RecordedDocument { statement, facility, name, code, shown, again, withdrawn, now };
         say(&serde_json::to_string_pretty(&recorded).context("failed to write JSON")?);
         return Ok(());
     }
@@ -102,18 +164,23 @@ pub(in crate::cli) async fn state(
     } else {
         (format!("{} {code}", name.unwrap_or_default()), format!(" --facility {known_by}"))
     };
-    let done = if again {
-        "すでに記録されています / recorded already"
-    } else if shown {
-        "記録しました / recorded"
-    } else {
-        "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
+    let done_as = match done {
+        Done::Shown => "記録しました / recorded",
+        Done::Accepted => {
+            "受け付けました。反映は少し後です / accepted, not yet shown (is the server's projector running?)"
+        }
+        Done::Again { withdrawn: false } => "すでに記録されています / recorded already",
+        Done::Again { withdrawn: true } => {
+            "記録され、取り消されています。もう一度記録するには --id を付けずに実行してください / recorded and withdrawn already; to \
+             record it once more, run it without --id"
+        }
     };
-    say(&format!("{}: {done}", whom.trim()));
-    for line in content {
+    say(&format!("{}: {done_as}", whom.trim()));
+    // What was recorded before may have had another instant.
+    for line in content.iter().filter(|_| !matches!(done, Done::Again { .. })) {
         say(&format!("  {line}"));
     }
-    if let Some(StoredFact { recorded, .. }) = withdrawn
+    if let Some(recorded) = &withdraws
         && let Origin::Person(stated) = &recorded.origin
     {
         let (kind, at) = (recorded.event.kind(), when::minute(stated.stated_at));
@@ -127,10 +194,21 @@ pub(in crate::cli) async fn state(
         }
         say(&format!("    {:<10} {}", "codes", detail.codes.join(" ")));
     }
-    if let Some(id) = statement.filter(|_| can_withdraw) {
+    let is_withdrawn = done == Done::Again { withdrawn: true };
+    if let Some(id) = statement.filter(|_| can_withdraw && !is_withdrawn) {
         say(&format!(
             "  取り消すには / to withdraw it: yomitori-server statement withdraw --statement {id}{of} --why REASON"
         ));
+    }
+    // Another facility may have the row by now.
+    let of_codes = |recorded: &Recorded| {
+        matches!(
+            recorded.event,
+            Event::FacilityCodeChanged(_) | Event::FacilityRegistered(_) | Event::ListRowDismissed(_)
+        )
+    };
+    if withdraws.as_ref().is_some_and(of_codes) {
+        note("リストを照合し直すには / to compare the imported lists again: yomitori-server listing reconcile");
     }
     Ok(())
 }
@@ -146,11 +224,16 @@ async fn record(
     match context.operator.record(facility, stated, event).await {
         Ok(recorded) => Ok(context.operator.wait_until_projected(recorded).await?),
         Err(error @ StatementError::Invalid(_)) => Err(error.into()),
-        Err(error) => Err(anyhow::Error::new(error).context(format!(
-            "記録できたか分かりません。--id {id} を付けて再実行してください / it may or may not have been recorded: run it again \
-             with --id {id}"
-        ))),
+        Err(error) => Err(unknown(error, &id)),
     }
+}
+
+/// Adds to an unknown outcome what to do.
+pub(in crate::cli) fn unknown(error: StatementError, id: &str) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!(
+        "記録できたか分かりません。--id {id} を付けて再実行してください / it may or may not have been recorded: run it again with \
+         --id {id}"
+    ))
 }
 
 /// The arguments for who states something and why.
@@ -162,19 +245,37 @@ pub(in crate::cli) struct Attribution {
     /// The reason, in a few words.
     #[arg(long)]
     why: Option<String>,
-    /// An identifier; a statement of a facility repeated with it counts once.
-    #[arg(long)]
-    id: Option<String>,
 }
 
 impl Attribution {
     /// A statement made now; `why` is the default reason.
     pub(in crate::cli) fn stated(self, why: &str) -> Result<Stated, UsageError> {
-        let Self { by, why: reason, id } = self;
+        self.under(None, why)
+    }
+
+    fn under(self, id: Option<String>, why: &str) -> Result<Stated, UsageError> {
+        let Self { by, why: reason } = self;
         let reason = reason.or_else(|| Some(why.to_owned()).filter(|why| !why.is_empty()));
         let typed = [(BY, Some(by.unwrap_or_else(logged_in))), (WHY, reason), (ID, id)];
         let typed = typed.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
         statement::stated(&typed, clock::now()).map_err(|problems| refused(&problems))
+    }
+}
+
+/// The same, for a statement that can be repeated.
+#[derive(Args)]
+pub(in crate::cli) struct Repeatable {
+    #[command(flatten)]
+    attribution: Attribution,
+    /// An identifier; a statement of a facility repeated with it counts once.
+    #[arg(long)]
+    id: Option<String>,
+}
+
+impl Repeatable {
+    /// A statement made now.
+    pub(in crate::cli) fn stated(self) -> Result<Stated, UsageError> {
+        self.attribution.under(self.id, "")
     }
 }
 

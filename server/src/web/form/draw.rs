@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use uuid::Uuid;
 use yomitori_facility::Text;
 
 use super::Entered;
@@ -16,6 +15,8 @@ use crate::web::page::when;
 
 /// The inputs of a drawn form.
 pub(in crate::web) struct Drawn<'a> {
+    /// The identifier of the statement.
+    pub(in crate::web) id: String,
     pub(in crate::web) lang: Lang,
     /// The address to which it is sent.
     pub(in crate::web) action: &'a str,
@@ -39,7 +40,7 @@ pub(in crate::web) fn draw(statement: &Statement, drawn: &Drawn<'_>) -> Markup {
     };
     html! {
         form.entry method="post" action=(action) {
-            input type="hidden" name=(ID) value=(Uuid::new_v4());
+            input type="hidden" name=(ID) value=(drawn.id);
             @if !entered.back().is_empty() { input type="hidden" name=(BACK) value=(entered.back()); }
             @if let Some(note) = &statement.note {
                 div.note {

@@ -3,6 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
+use uuid::Uuid;
 use yomitori_facility::{Calendar, Text};
 
 use super::{Drawn, Entered, draw};
@@ -58,8 +59,8 @@ pub(in crate::web) struct FormPage {
     pub(in crate::web) of_facility: bool,
     /// The calendar of the call centre, for statements about a call.
     pub(in crate::web) calendar: Option<Calendar>,
-    /// Why it was not recorded.
-    pub(in crate::web) trouble: Option<Text>,
+    /// Why it was not recorded, or why that is unknown.
+    pub(in crate::web) trouble: Option<(StatusCode, Text)>,
 }
 
 impl FormPage {
@@ -72,7 +73,7 @@ impl FormPage {
         head: Markup,
         (status, trouble): (StatusCode, Text),
     ) -> Result<Response, Failure> {
-        self.trouble = Some(trouble);
+        self.trouble = Some((status, trouble));
         Ok((status, self.draw(web, request, entered, head).await?).into_response())
     }
 
@@ -89,10 +90,13 @@ impl FormPage {
         let as_of = AsOf::of(&fleet::progress(&web.store).await?);
         let now = clock::now();
         let next = calendar.as_ref().and_then(|calendar| calendar.next_opening(now));
-        let drawn = Drawn { lang, action: &action, entered, who: request.who.as_deref(), now, next, of_facility };
+        // Where the outcome is unknown, the same statement is sent again under its identifier, and counts once.
+        let unknown = matches!(trouble, Some((StatusCode::SERVICE_UNAVAILABLE, _)));
+        let id = entered.typed(ID).filter(|_| unknown).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+        let drawn = Drawn { id, lang, action: &action, entered, who: request.who.as_deref(), now, next, of_facility };
         let main = html! {
             (head)
-            @if let Some(trouble) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
+            @if let Some((_, trouble)) = &trouble { p.outcome.bad role="alert" { (lang.both(trouble)) } }
             @if let Some(calendar) = &calendar { (call_centre::draw(lang, calendar, now)) }
             (draw(statement, &drawn))
             p.cancel { a href=(cancel) { (lang.one(&text::CANCEL)) } }

@@ -18,8 +18,8 @@ use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
 use crate::store::announcement::{self, Announcement};
+use crate::store::{CHANGED, Store};
 use crate::telemetry;
 use crate::web::Web;
 
@@ -102,7 +102,7 @@ async fn listen_once(
 ) -> Result<(), tokio_postgres::Error> {
     // Sending fails if no page is open, which is fine.
     let announce = |ids: &str| drop(changes.send(Arc::from(ids)));
-    announcement::listen(store, |heard| match heard {
+    announcement::listen(store, CHANGED, |heard| match heard {
         Announcement::Listening => {
             says.send_replace(true);
             announce(MANY);

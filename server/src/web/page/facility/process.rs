@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
+use uuid::Uuid;
 use yomitori_facility::{OptOutStatus, Status, Text};
 use yomitori_proto::event::{Event, Origin, Stated};
 
@@ -54,7 +55,16 @@ pub(super) fn draw(
 ) -> Markup {
     let entered = Entered::default();
     let action = format!("{path}/record/intent");
-    let drawn = Drawn { lang, action: &action, entered: &entered, who, now, next: None, of_facility: true };
+    let drawn = Drawn {
+        id: Uuid::new_v4().to_string(),
+        lang,
+        action: &action,
+        entered: &entered,
+        who,
+        now,
+        next: None,
+        of_facility: true,
+    };
     html! {
         section.process #opt-out aria-labelledby="process-title" {
             h2 #process-title { (lang.both(&text::OPT_OUT_PROCESS)) }
