@@ -2,9 +2,10 @@
 //! asserted, because a busy machine doesn't mean a broken product.
 //!
 //! Every bench adds its results to a [`figures::Report`]. Ours: [`fold`], [`footprint`], [`latency`], [`listing`],
-//! [`ingest`], [`projection`] (and [`beside`] it), [`streams`], [`growth`]. Others: [`peer`], [`producer`], [`shipper`], [`sink`].
+//! [`ingest`], [`projection`] (and [`beside`] it), [`due`], [`streams`], [`growth`]. Others: [`peer`], [`producer`], [`shipper`], [`sink`].
 
 pub mod beside;
+pub mod due;
 pub mod figures;
 pub mod fold;
 pub mod footprint;

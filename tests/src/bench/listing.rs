@@ -29,15 +29,8 @@ pub async fn measure(facilities: usize, rows: usize, report: &Report) -> Result<
     report.add(Figure::new(format!("facility import of {facilities} rows"), took, "s").promised(Bar::AtMost(20.0)));
     report.add(Figure::new("  most memory", memory, "MiB"));
     // The list is matched with registered facilities, so the registration must be complete.
-    let expected = i64::try_from(facilities)?;
-    let store = world.store().await?;
     let began = Instant::now();
-    wait::until("the facilities in the projection", Duration::from_secs(1200), async || {
-        let known: i64 = store.query_one("SELECT count(*) FROM projection.facility", &[]).await?.get(0);
-        ensure!(known >= expected, "{known} of {expected} are there");
-        Ok(())
-    })
-    .await?;
+    shown(&world, facilities).await?;
     report.add(Figure::new("  and then shown after", began.elapsed().as_secs_f64(), "s"));
     let import =
         ["listing", "import", path(&list)?, "--source", "bench", "--as-of", "2026-04-01", "--coverage", "full"];
@@ -48,12 +41,23 @@ pub async fn measure(facilities: usize, rows: usize, report: &Report) -> Result<
     Ok(())
 }
 
+/// Waits until this many facilities have rows.
+pub(super) async fn shown(world: &World, facilities: usize) -> Result<()> {
+    let (expected, store) = (i64::try_from(facilities)?, world.store().await?);
+    wait::until("the facilities in the projection", Duration::from_secs(1200), async || {
+        let known: i64 = store.query_one("SELECT count(*) FROM projection.facility", &[]).await?.get(0);
+        ensure!(known >= expected, "{known} of {expected} are there");
+        Ok(())
+    })
+    .await
+}
+
 fn path(path: &Path) -> Result<&str> {
     path.to_str().context("a path that is text")
 }
 
 /// A table of `rows` facilities, every `step`th number.
-fn table(rows: usize, step: usize) -> Result<String> {
+pub(super) fn table(rows: usize, step: usize) -> Result<String> {
     let mut text = String::from("code,name,prefecture\n");
     for number in (0..rows).map(|row| row * step) {
         let (prefecture, institution) = (number % 47 + 1, number / 47);

@@ -8,7 +8,7 @@ use yomitori_simulation::clock;
 use yomitori_tests::bench::figures::{self, Part, Report};
 use yomitori_tests::bench::machine::Machine;
 use yomitori_tests::bench::{
-    fold, footprint, growth, ingest, latency, listing, meter, past, projection, siege, streams,
+    due, fold, footprint, growth, ingest, latency, listing, meter, past, projection, siege, streams,
 };
 
 /// Measures the product on real parts; `tests/bench` starts Kafka and PostgreSQL for it.
@@ -81,6 +81,11 @@ enum What {
         #[arg(long, default_value_t = 20)]
         events: u64,
     },
+    /// How long rows take that time alone changes, many at once as at midnight.
+    Due {
+        #[arg(long, default_value_t = 230_000)]
+        facilities: usize,
+    },
     /// The server's cost for terminals that are connected and idle.
     Streams {
         #[arg(long, default_value_t = 20_000)]
@@ -111,6 +116,7 @@ async fn main() -> anyhow::Result<()> {
         What::Latency { taps, files } => latency::measure(taps, files, &report).await,
         What::Footprint { seconds } => footprint::measure(Duration::from_secs(seconds), &report).await,
         What::Fold { facilities, events } => fold::measure(facilities, events, &report),
+        What::Due { facilities } => due::measure(facilities, &report).await,
         What::Listing { facilities, rows } => listing::measure(facilities, rows, &report).await,
         What::Ingest { events, terminals, half_load_seconds, no_peers } => {
             let half_load = Duration::from_secs(half_load_seconds);

@@ -110,7 +110,8 @@ async fn two_snapshots_change_the_listing_of_a_facility() -> Result<()> {
     // A person decides the owner of the row: its code becomes one of the facility's.
     let decided = ["listing", "match", &newest, "1319999998", "--facility", "2619999010", "--by", "Suzuki"];
     ensure!(!desk.server.try_run(&decided).await?.status.success(), "without a why");
-    desk.server.run(&[&decided[..], &["--why", "moved"]].concat()).await?;
+    let said = desk.server.run(&[&decided[..], &["--why", "moved"]].concat()).await?;
+    ensure!(said.contains("京都医院 2619999010") && said.contains("statement withdraw --statement"), "{said}");
     desk.listing("1319999998", "listed").await?;
     Ok(())
 }
@@ -169,13 +170,22 @@ async fn a_row_that_was_dismissed_is_not_suggested_again() -> Result<()> {
     ensure!(queue[0]["rows"][0]["suggestions"][0]["code"] == "1319999023", "{queue}");
     let dismiss = ["listing", "dismiss", id, "1319999998", "--by", "Suzuki", "--why", "another clinic of that name"];
     ensure!(!desk.server.try_run(&dismiss[..6]).await?.status.success(), "without a why");
-    desk.server.run(&dismiss).await?;
+    let said = desk.server.run(&dismiss).await?;
     ensure!(desk.json(&["listing", "unmatched"]).await?[0]["rows"] == Value::Array(Vec::new()));
+    // A dismissal by mistake is withdrawn, and the row is suggested again.
+    let statement =
+        said.split("--statement ").nth(1).and_then(|rest| rest.split(' ').next()).context("an identifier")?;
+    desk.server.run(&["statement", "withdraw", "--statement", statement, "--by", "Suzuki", "--why", "mistake"]).await?;
+    desk.server.run(&["listing", "reconcile"]).await?;
+    let queue = desk.json(&["listing", "unmatched"]).await?;
+    ensure!(queue[0]["rows"][0]["suggestions"][0]["code"] == "1319999023", "{queue}");
+    desk.server.run(&dismiss).await?;
     // Nor in a later snapshot.
     desk.import("2026-05-01", stranger).await?;
     let queue = desk.json(&["listing", "unmatched"]).await?;
     ensure!(queue[0]["snapshot"] != id && queue[0]["rows"] == Value::Array(Vec::new()), "{queue}");
     let decisions = desk.json(&["listing", "decisions"]).await?;
+    // The newest first: the later list, and the second dismissal.
     let dismissed = &decisions[1];
     ensure!(dismissed["code"] == "1319999998" && dismissed["by"] == "Suzuki", "{decisions}");
     ensure!(dismissed["why"] == "another clinic of that name", "{decisions}");

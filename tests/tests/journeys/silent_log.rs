@@ -75,6 +75,30 @@ async fn while_kafka_stands_still_health_names_it_and_nothing_is_called_current(
     .await?;
     ensure!(metric(&server, "fleet_server_log_reachable").await? == 1.0);
 
+    // A form whose outcome is unknown keeps its identifier: sent again, it counts once.
+    world.kafka.service.signal(Signal::STOP)?;
+    let id = "018f0000-0000-4000-8000-00000000aa09";
+    let form = [("os", "ios"), ("at", "2026-04-01T10:30"), ("by", "鈴木"), ("why", "x"), ("id", id)];
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let send = async || {
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let post = client.post(format!("{}/facilities/{CODE}/record/read", server.web)).header("origin", &server.web);
+        let post = post.header("content-type", "application/x-www-form-urlencoded").body(body.clone());
+        let answer = post.send().await?;
+        anyhow::Ok((answer.status().as_u16(), answer.text().await?))
+    };
+    let (status, page) = send().await?;
+    ensure!(status == 503 && page.contains(&format!("name=\"id\" value=\"{id}\"")), "{status}: {page}");
+    world.kafka.service.signal(Signal::CONT)?;
+    has_status(&server, "ok").await?;
+    ensure!(send().await?.0 == 303);
+    wait::until("one read", NOTICED_WITHIN, async || {
+        let count = server.facility(CODE).await?["facility"]["status"]["evidence"]["count"].clone();
+        ensure!(count == 1, "{count}");
+        Ok(())
+    })
+    .await?;
+
     // The same when it is stopped and started again.
     world.kafka.service.stop().await?;
     has_status(&server, "log_away").await?;

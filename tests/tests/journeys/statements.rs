@@ -29,7 +29,7 @@ async fn a_valid_statement_is_recorded_by_every_entry_point_with_author_and_reas
     let office = Office::open("statements").await?;
     let mut kinds = Vec::new();
     // The mistake, the entry and the terminal are needed until the end.
-    let last = ["withdraw", "entry-withdraw", "retire"];
+    let last = ["withdraw", "entry-withdraw", "retire", "revoke"];
     let (early, late): (Vec<_>, Vec<_>) = statement::all().partition(|statement| !last.contains(&statement.key));
     for statement in early.into_iter().chain(late) {
         let fields = right(statement);
@@ -370,5 +370,19 @@ async fn a_form_offers_what_its_facility_can_have_and_shows_what_it_withdraws() 
     ensure!(ahead.status.code() == Some(2) && printed.contains("in the future"), "{printed}");
     let page = get(&format!("/facilities/{CODE}?at=2099-01-01T00:00&lang=en")).await?;
     ensure!(page.contains("in the future"), "{page}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_that_is_snoozed_again_under_its_identifier_is_recorded_already() -> Result<()> {
+    let office = Office::open("statements-snoozed").await?;
+    let id = "018f0000-0000-4000-8000-00000000aa03";
+    let snooze = "flag snooze --flag reader_missing --days 7 --why x --id";
+    ensure!(office.run(snooze, &[id]).await?.contains("/ recorded"));
+    let again = office.run(snooze, &[id]).await?;
+    ensure!(again.contains("recorded already"), "{again}");
+    office.run(&format!("statement withdraw --why x --statement {id}"), &[]).await?;
+    let again = office.run(snooze, &[id]).await?;
+    ensure!(again.contains("withdrawn already") && !again.contains("statement withdraw"), "{again}");
     Ok(())
 }

@@ -86,12 +86,12 @@ impl Fleet {
         .await
     }
 
-    /// The answer of `/healthz`, once it has this status.
-    async fn health(&self, status: &str) -> Result<serde_json::Value> {
+    /// Waits until `/healthz` has this status, and says this of the log.
+    async fn health(&self, status: &str, says: &str) -> Result<()> {
         wait::until(&format!("health to be {status}"), PATIENCE, async || {
             let health: serde_json::Value = reqwest::get(format!("{}/healthz", self.server.web)).await?.json().await?;
-            ensure!(health["status"] == status, "{health:#}");
-            Ok(health)
+            ensure!(health["status"] == status && health["log"]["error"].to_string().contains(says), "{health:#}");
+            Ok(())
         })
         .await
     }
@@ -145,12 +145,11 @@ async fn a_partition_that_lost_its_end_is_paused_and_the_others_go_on() -> Resul
     ensure!(fleet.check_fails().await?.contains("is not the one that was folded"));
     let metrics = reqwest::get(format!("{}/metrics", fleet.server.web)).await?.text().await?;
     ensure!(metrics.contains("fleet_server_partitions_paused 1"), "{metrics}");
-    let health = fleet.health("log_changed").await?;
-    ensure!(health["log"]["error"].to_string().contains("is not the one that was folded"), "{health:#}");
+    fleet.health("log_changed", "is not the one that was folded").await?;
 
     fleet.server.run(&["rebuild", "--facts"]).await?;
     fleet.server.run(&["rebuild", "swap"]).await?;
-    fleet.health("ok").await?;
+    fleet.health("ok", "null").await?;
     // All that is in the log: what was lost is gone, and the three statements after it are there.
     fleet.folded(CODES.len() as i64 + 3).await?;
     fleet.state(short).await?;
@@ -244,8 +243,7 @@ async fn a_topic_to_which_partitions_were_added_is_not_folded() -> Result<()> {
     let added = admin.create_partitions([&more], &AdminOptions::new()).await?;
     added.into_iter().next().context("an answer")?.map_err(|(_, code)| anyhow::anyhow!("{code:?}"))?;
     ensure!(fleet.check_fails().await?.contains("has 7 partitions"));
-    let health = fleet.health("log_changed").await?;
-    ensure!(health["log"]["error"].to_string().contains("has 7"), "{health:#}");
+    fleet.health("log_changed", "has 7").await?;
     // The running server notices it too, and at each start.
     let limit = Duration::from_secs(60);
     wait::until("the server to notice it", limit, async || {

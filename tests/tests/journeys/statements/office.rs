@@ -24,7 +24,7 @@ pub(super) const MISTAKE: &str = "018f0000-0000-4000-8000-00000000aa01";
 /// A reader of the terminal.
 const READER: &str = "00000000000000c1";
 /// Statements that change something once, and are refused when they are made again.
-pub(super) const ONCE: [&str; 4] = ["code", "retire", "entry-withdraw", "withdraw"];
+pub(super) const ONCE: [&str; 7] = ["code", "suspend", "resume", "retire", "revoke", "entry-withdraw", "withdraw"];
 
 pub(super) type Fields = BTreeMap<&'static str, String>;
 
