@@ -74,7 +74,8 @@ pub const fn state_after(event: &Event) -> Option<(TerminalId, TerminalState)> {
 }
 
 /// Writes what a fact at `offset` in the partition of its facility says about a terminal's state. Nothing changes by what is
-/// older than the last change, or says something about another facility's terminal.
+/// older than the last change, or says something about another facility's terminal. A topic that was restored from an older
+/// copy has other records at the same offsets: what was stated later counts too.
 ///
 /// # Errors
 /// If the database is away.
@@ -85,7 +86,7 @@ pub async fn note(client: &impl GenericClient, recorded: &Recorded, offset: i64)
         // Only a retirement can be withdrawn: by it the terminal is enrolled again.
         let update = "UPDATE registry.terminal SET state = 'enrolled', changed_at = $4, changed_by = $5, reason = $6, \
                       statement_id = $7, log_offset = $3 \
-                      WHERE facility_id = $1 AND statement_id = $2 AND log_offset < $3 AND state = 'retired'";
+                      WHERE facility_id = $1 AND statement_id = $2 AND state = 'retired' AND (log_offset < $3 OR changed_at < $4)";
         let id = id.map(|id| id.0);
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
             [&recorded.facility.0, &withdrawn.statement.0, &offset, stated_at, by, why, &id];
@@ -99,7 +100,8 @@ pub async fn note(client: &impl GenericClient, recorded: &Recorded, offset: i64)
                       enrolled_at = coalesce(known.enrolled_at, EXCLUDED.enrolled_at), changed_at = EXCLUDED.changed_at, \
                       changed_by = EXCLUDED.changed_by, reason = EXCLUDED.reason, statement_id = EXCLUDED.statement_id, \
                       log_offset = EXCLUDED.log_offset \
-                      WHERE known.facility_id = EXCLUDED.facility_id AND known.log_offset < EXCLUDED.log_offset";
+                      WHERE known.facility_id = EXCLUDED.facility_id \
+                      AND (known.log_offset < EXCLUDED.log_offset OR known.changed_at < EXCLUDED.changed_at)";
         let enrols = matches!(recorded.event, Event::TerminalEnrolled(_));
         let (id, key) = (id.map(|id| id.0), state.key());
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
