@@ -161,6 +161,17 @@ fn entries_of_one_instant_are_corrected_one_by_one() {
     last_records_a_correction(&facts);
 }
 
+/// Whether a reader was given a role after a tap on it had arrived that is later than the statement. A tap on a reader
+/// that the configuration gives to others is not kept, so such a role comes too late for it; another role that was given
+/// before, and is withdrawn, had kept it.
+fn gives_a_role_too_late(facts: &[Recorded]) -> bool {
+    facts.iter().enumerate().any(|(place, given)| {
+        let Event::ReaderRoleAssigned(role) = &given.event else { return false };
+        let taps = facts[..place].iter().filter(|fact| fact.occurred_at() >= given.occurred_at());
+        taps.into_iter().any(|fact| matches!(&fact.event, Event::TapObserved(tap) if tap.reader == role.reader))
+    })
+}
+
 /// The codes that a statement mentions.
 fn codes(recorded: &Recorded) -> impl Iterator<Item = &String> {
     let (registered, changed) = match &recorded.event {
@@ -173,10 +184,7 @@ fn codes(recorded: &Recorded) -> impl Iterator<Item = &String> {
 
 /// The status with a statement and its withdrawal, and the status with the withdrawal alone. Recorded corrections are
 /// left out.
-fn withdrawn(facts: &[Recorded], which: &Index) -> Option<(Status, Status)> {
-    let persons = |recorded: &&Recorded| matches!(recorded.origin, Origin::Person(_));
-    let count = facts.iter().filter(persons).count();
-    let chosen = facts.iter().enumerate().filter(|(_, recorded)| persons(recorded)).nth(which.index(count.max(1)))?.0;
+fn withdrawn(facts: &[Recorded], chosen: usize) -> Option<(Status, Status)> {
     let id = StatementId(uuid::Uuid::from_u128(0xaa));
     let mut with = facts.to_vec();
     let Origin::Person(stated) = &mut with[chosen].origin else { return None };
@@ -213,7 +221,11 @@ proptest! {
 
     #[test]
     fn p10_a_statement_that_was_withdrawn_was_never_made(history in history(), which in any::<Index>()) {
-        if let Some((with, without)) = withdrawn(&history.facts(), &which) {
+        let facts = history.facts();
+        prop_assume!(!gives_a_role_too_late(&facts));
+        let persons = || facts.iter().enumerate().filter(|(_, fact)| matches!(fact.origin, Origin::Person(_)));
+        let chosen = persons().nth(which.index(persons().count().max(1)));
+        if let Some((with, without)) = chosen.and_then(|(chosen, _)| withdrawn(&facts, chosen)) {
             prop_assert_eq!(differences(&with, &without), Vec::<String>::new());
         }
     }

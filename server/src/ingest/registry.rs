@@ -1,4 +1,4 @@
-//! Which terminals may not send, as the registry says. Their open streams are told so and end on every server within a
+//! Which terminals may not send, as the registry says. Their open streams learn why and end on every server within a
 //! second, also while they wait for the log, and also if the terminal reads no answer.
 
 use std::collections::BTreeMap;

@@ -181,8 +181,10 @@ fn terminal(
                     div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::minute(at))) } }
                 }
                 (completeness::line(lang, &lives, now))
-                @if one.retired_at.is_none() && let Some(act) = statement::find("retire") {
-                    div { dt { (lang.both(&act.title)) } dd { a href={ (path) "/record/retire?terminal=" (one.terminal) } { (lang.one(&text::RECORD_THIS)) } } }
+                @if one.retired_at.is_none() {
+                    @for act in ["suspend", "resume", "retire", "revoke"].into_iter().filter_map(statement::find) {
+                        div { dt { (lang.both(&act.title)) } dd { a href={ (path) "/record/" (act.key) "?terminal=" (one.terminal) } { (lang.one(&text::RECORD_THIS)) } } }
+                    }
                 }
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
                 div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way.unwrap_or_default()))) } }
