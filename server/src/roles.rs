@@ -219,7 +219,7 @@ async fn ingest(config: Config, listener: TcpListener, store: Store, stop: Cance
     telemetry::file_limit(files);
     let admission = Admission::new(AdmissionLimits::of(files));
     let line = UplinkService {
-        registry: registry::watch(store.clone(), admission.clone(), stop.clone()),
+        registry: registry::open(store.clone(), admission.clone(), stop.clone()).await?,
         appender: Arc::clone(&appender),
         presence: presence.clone(),
         limits: limits::watch(store.clone(), stop.clone()),

@@ -14,7 +14,7 @@ use yomitori_proto::uplink::Peer;
 use crate::ingest::admission::Admission;
 use crate::store::announcement;
 use crate::store::terminal::{self, TerminalState};
-use crate::store::{Store, TERMINALS};
+use crate::store::{Store, StoreError, TERMINALS};
 use crate::telemetry;
 
 /// How often the registry is read without an announcement, which may be lost with its connection.
@@ -23,8 +23,7 @@ const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long a refused terminal has to read why, before its connections end.
 const READS_WHY_WITHIN: Duration = Duration::from_millis(500);
 
-/// `None` until the registry was read.
-type Refused = Option<Arc<BTreeMap<TerminalId, TerminalState>>>;
+type Refused = Arc<BTreeMap<TerminalId, TerminalState>>;
 
 /// The terminals that may not send, as last read; a task keeps them current.
 #[derive(Clone)]
@@ -36,20 +35,14 @@ impl TerminalRegistry {
     /// # Errors
     /// The answer to a terminal that may not.
     pub fn admit(&mut self, peer: Peer) -> Result<(), Status> {
-        let state = match &*self.0.borrow_and_update() {
-            None => return Err(Status::unavailable("the registry of terminals is not read yet; retry later")),
-            Some(refused) => refused.get(&peer.terminal).copied(),
-        };
+        let state = self.0.borrow_and_update().get(&peer.terminal).copied();
         state.map_or(Ok(()), |state| Err(refusal(peer, state)))
     }
 
     /// Waits until the terminal may not send any more, and returns the answer to it.
     pub async fn refused(&mut self, peer: Peer) -> Status {
-        let refused = self.0.wait_for(|all| all.as_ref().is_some_and(|all| all.contains_key(&peer.terminal)));
-        let state = match refused.await {
-            Ok(all) => all.as_ref().and_then(|all| all.get(&peer.terminal).copied()),
-            Err(_) => None,
-        };
+        let refused = self.0.wait_for(|all| all.contains_key(&peer.terminal)).await;
+        let state = refused.ok().and_then(|all| all.get(&peer.terminal).copied());
         match state {
             Some(state) => refusal(peer, state),
             // The task that reads the registry has ended: the server is stopping.
@@ -74,21 +67,25 @@ pub(super) fn refusal(peer: Peer, state: TerminalState) -> Status {
     })
 }
 
-/// Reads the registry repeatedly until `stop`.
-pub fn watch(store: Store, admission: Admission, stop: CancellationToken) -> TerminalRegistry {
-    let (known, refused) = watch::channel(None);
+/// Reads the registry, and from then on repeatedly until `stop`.
+///
+/// # Errors
+/// If the database is away: no terminal is let in before the registry was read.
+pub async fn open(store: Store, admission: Admission, stop: CancellationToken) -> Result<TerminalRegistry, StoreError> {
+    let (known, refused) = watch::channel(Arc::new(terminal::refused(&store).await?));
     let changed = Arc::new(Notify::new());
     tokio::spawn(stop.clone().run_until_cancelled_owned(listen(store.clone(), Arc::clone(&changed))));
     tokio::spawn(stop.run_until_cancelled_owned(async move {
         loop {
+            // Announced also when the listening begins: what changed before that is read then.
+            tokio::time::timeout(READ_EVERY, changed.notified()).await.ok();
             match terminal::refused(&store).await {
                 Ok(all) => renew(&known, all, &admission),
                 Err(error) => telemetry::registry_unknown(&error),
             }
-            tokio::time::timeout(READ_EVERY, changed.notified()).await.ok();
         }
     }));
-    TerminalRegistry(refused)
+    Ok(TerminalRegistry(refused))
 }
 
 async fn listen(store: Store, changed: Arc<Notify>) {
@@ -103,11 +100,10 @@ async fn listen(store: Store, changed: Arc<Notify>) {
 fn renew(known: &watch::Sender<Refused>, all: BTreeMap<TerminalId, TerminalState>, admission: &Admission) {
     let mut new = Vec::new();
     known.send_if_modified(|before| {
-        let is_new = |terminal: &&TerminalId| before.as_ref().is_none_or(|before| !before.contains_key(terminal));
-        new.extend(all.keys().filter(is_new).copied());
-        let changed = before.as_deref() != Some(&all);
+        new.extend(all.keys().filter(|terminal| !before.contains_key(terminal)).copied());
+        let changed = **before != all;
         if changed {
-            *before = Some(Arc::new(all));
+            *before = Arc::new(all);
         }
         changed
     });
