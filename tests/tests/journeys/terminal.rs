@@ -56,6 +56,16 @@ impl Clinic {
         .await
     }
 
+    /// Waits until what the terminal observed has arrived: then its sources have begun.
+    async fn observes(&self) -> Result<()> {
+        wait::until("the readers", SOON, async || {
+            let attached = self.facts("reader_attached").await?;
+            ensure!(attached.len() >= 2, "{attached:?}");
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits until the status of the facility contains `word`.
     async fn shows(&self, word: &str) -> Result<()> {
         wait::until(word, SOON, async || {
@@ -121,7 +131,7 @@ async fn versions_and_programs_of_the_official_software_are_reported_as_they_cha
 async fn a_clock_step_and_a_boot_are_reported() -> Result<()> {
     let boot = "/proc/sys/kernel/random/boot_id";
     let mut clinic = Clinic::open("terminal-clock", |_| String::new()).await?;
-    clinic.shows("readers").await?;
+    clinic.observes().await?;
     clinic.pretence.clock(TimeDelta::hours(-3))?;
     let step = async |number: usize, about_ms: i64| {
         wait::until("a step of the clock", SOON, async || {
@@ -161,7 +171,7 @@ async fn a_clock_step_and_a_boot_are_reported() -> Result<()> {
 #[tokio::test]
 async fn a_blocked_reader_and_an_unstable_one_are_reported() -> Result<()> {
     let mut clinic = Clinic::open("terminal-readers", |_| String::new()).await?;
-    clinic.shows("readers").await?;
+    clinic.observes().await?;
     // A Sony RC-S300, and a mouse.
     for (device, vendor, product) in [("1-1", "054c", "0dc8"), ("1-2", "046d", "c077")] {
         clinic.pretence.show(&format!("/sys/bus/usb/devices/{device}/idVendor"), &format!("{vendor}\n"))?;
