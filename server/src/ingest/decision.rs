@@ -6,13 +6,14 @@ use yomitori_listing::snapshot::{DatedAhead, dated};
 use yomitori_proto::event::{Event, FacilityCodeChanged, ListRowDismissed, SnapshotReleased, Stated};
 use yomitori_proto::id::FacilityId;
 
-use super::operator::{Operator, RecordedStatement, StatementError};
+use super::operator::{RecordedStatement, StatementError};
+use super::snapshot::SnapshotImport;
 use crate::clock;
 use crate::statement::known::{self, Standing};
 use crate::statement::{self, Problem};
+use crate::store::StoreError;
 use crate::store::listing::row::{self, SnapshotRow};
 use crate::store::listing::{self as snapshots, ListSnapshot, Release};
-use crate::store::{Store, StoreError};
 
 /// Why nothing was decided, or why the outcome is unknown.
 #[derive(Debug)]
@@ -64,14 +65,7 @@ pub struct RowDecision {
     pub withdrawn: bool,
 }
 
-/// Records decisions about snapshots.
-#[derive(Clone, Copy)]
-pub struct Decisions<'a> {
-    pub store: &'a Store,
-    pub operator: &'a Operator,
-}
-
-impl Decisions<'_> {
+impl SnapshotImport<'_> {
     /// Makes the row's code a code of the facility, from the date of the list. The snapshot is not applied by this.
     ///
     /// # Errors
@@ -86,7 +80,7 @@ impl Decisions<'_> {
         let row = self.row(snapshot, code).await?;
         let facility = known::facility(self.store, facility).await??;
         let changed = FacilityCodeChanged { old: None, new: Some(row.code.clone()), effective_at: snapshot.as_of };
-        self.decide(facility, row, stated, changed.into()).await
+        self.decide_row(facility, row, stated, changed.into()).await
     }
 
     /// Rows with this code belong to none of our facilities, whatever they resemble: neither now nor in later snapshots.
@@ -101,8 +95,10 @@ impl Decisions<'_> {
     ) -> Result<RowDecision, DecisionError> {
         let row = self.row(snapshot, code).await?;
         let dismissed = ListRowDismissed { snapshot: snapshot.snapshot, code: row.code.clone() };
-        let decision = self.decide(FacilityId::FLEET, row, stated, dismissed.into()).await?;
-        row::dismiss(self.store, &decision.row.code).await?;
+        let decision = self.decide_row(FacilityId::FLEET, row, stated, dismissed.into()).await?;
+        if !decision.withdrawn {
+            row::dismiss(self.store, &decision.row.code).await?;
+        }
         Ok(decision)
     }
 
@@ -126,7 +122,7 @@ impl Decisions<'_> {
         Ok(ListSnapshot { released: Some(released), ..snapshot.clone() })
     }
 
-    async fn decide(
+    async fn decide_row(
         self,
         facility: FacilityId,
         row: SnapshotRow,

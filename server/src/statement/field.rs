@@ -123,10 +123,10 @@ pub fn line(text: &str, limit: usize) -> Result<String, Text> {
     if text.chars().any(|letter| letter.is_control() || turns(letter)) {
         return Err(Text::fixed("改行や制御文字は使えません。", "Line breaks and control characters are not allowed."));
     }
-    let is_shown = |letter: char| {
-        !letter.is_whitespace()
-            && !matches!(letter, '\u{AD}' | '\u{115F}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
-    };
+    let is_blank = |letter: char| matches!(letter, '\u{115F}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}');
+    let is_invisible =
+        |letter: char| matches!(letter, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}');
+    let is_shown = |letter: char| !letter.is_whitespace() && !is_blank(letter) && !is_invisible(letter);
     if !text.chars().any(is_shown) {
         return Err(MISSING);
     }

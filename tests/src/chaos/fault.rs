@@ -1,4 +1,5 @@
-//! The faults: of a server, of the services below, of the network, of the terminals. Each kind has a lane of its own, so that they meet.
+//! The faults: of a server, of the services below, of the network, of the terminals. Each kind has a lane of its own, so
+//! that they meet.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;

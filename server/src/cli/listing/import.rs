@@ -4,16 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use yomitori_proto::id::StatementId;
 
 use super::super::output::{counted, facilities, note, say, warn};
 use super::super::progress::ProgressMeter;
 use super::super::statement::{Answer, Done, Repeatable, answer, unknown};
 use super::super::{Context, UsageError};
 use super::{ImportArguments, show};
-use yomitori_proto::id::StatementId;
-
 use crate::clock;
-use crate::ingest::decision::{DecisionError, Decisions, RowDecision};
+use crate::ingest::decision::{DecisionError, RowDecision};
 use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot::{self, ImportOutcome, ImportReport, SnapshotImport};
 use crate::store::listing::{self as snapshots, ListSnapshot};
@@ -124,7 +123,7 @@ pub(super) async fn release(context: &Context, snapshot: ListSnapshot, speaker: 
     }
     let stated = speaker.stated()?;
     let id = stated.id;
-    let released = decisions(context).release(&snapshot, stated).await.map_err(|error| undecided(error, id))?;
+    let released = snapshot_import(context).release(&snapshot, stated).await.map_err(|error| undecided(error, id))?;
     apply(context, &released).await
 }
 
@@ -136,11 +135,12 @@ pub(super) async fn dismiss(
 ) -> anyhow::Result<()> {
     let stated = speaker.stated()?;
     let id = stated.id;
-    let decided = decisions(context).dismiss(snapshot, code, stated).await.map_err(|error| undecided(error, id))?;
-    say(&format!(
-        "{} {} を対象外としました / dismissed; it is not suggested again",
-        decided.row.code, decided.row.name
-    ));
+    let decided =
+        snapshot_import(context).dismiss(snapshot, code, stated).await.map_err(|error| undecided(error, id))?;
+    if !decided.withdrawn {
+        let row = &decided.row;
+        say(&format!("{} {} を対象外としました / dismissed; it is not suggested again", row.code, row.name));
+    }
     reported(context, decided, id).await?;
     Ok(())
 }
@@ -154,7 +154,7 @@ pub(super) async fn belongs(
 ) -> anyhow::Result<()> {
     let stated = speaker.stated()?;
     let id = stated.id;
-    let decided = decisions(context).match_row(snapshot, code, facility, stated).await;
+    let decided = snapshot_import(context).match_row(snapshot, code, facility, stated).await;
     if reported(context, decided.map_err(|error| undecided(error, id))?, id).await? == Done::Accepted {
         note("反映後に `listing reconcile` を実行してください / run `listing reconcile` once the pages show it");
         return Ok(());
@@ -234,10 +234,6 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         }
     }
     Ok(())
-}
-
-const fn decisions(context: &Context) -> Decisions<'_> {
-    Decisions { store: &context.store, operator: &context.operator }
 }
 
 const fn snapshot_import(context: &Context) -> SnapshotImport<'_> {

@@ -16,7 +16,7 @@ use yomitori_proto::event::Stated;
 
 use super::{address, kind, state as drawn_state};
 use crate::clock;
-use crate::ingest::decision::{DecisionError, Decisions, RowDecision};
+use crate::ingest::decision::{DecisionError, RowDecision};
 use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot::SnapshotImport;
 use crate::statement::known;
@@ -106,7 +106,7 @@ async fn decide(
 
 /// Releases a quarantined snapshot.
 async fn release(web: &Web, snapshot: &ListSnapshot, stated: Stated) -> Result<StatementOutcome, DecisionError> {
-    let released = decisions(web).release(snapshot, stated).await?;
+    let released = snapshot_import(web).release(snapshot, stated).await?;
     follow(web, released);
     Ok(StatementOutcome::Shown)
 }
@@ -118,7 +118,7 @@ async fn dismiss(
     values: &Values,
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
-    let decided = decisions(web).dismiss(snapshot, values.word("code"), stated).await?;
+    let decided = snapshot_import(web).dismiss(snapshot, values.word("code"), stated).await?;
     Ok(outcome(web, decided).await)
 }
 
@@ -129,7 +129,8 @@ async fn belongs(
     values: &Values,
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
-    let decided = decisions(web).match_row(snapshot, values.word("code"), values.word("facility"), stated).await?;
+    let decided =
+        snapshot_import(web).match_row(snapshot, values.word("code"), values.word("facility"), stated).await?;
     let outcome = outcome(web, decided).await;
     // A quarantined snapshot is not applied before its release.
     if !snapshot.quarantined() {
@@ -146,8 +147,8 @@ async fn outcome(web: &Web, decided: RowDecision) -> StatementOutcome {
     }
 }
 
-const fn decisions(web: &Web) -> Decisions<'_> {
-    Decisions { store: &web.store, operator: &web.operator }
+const fn snapshot_import(web: &Web) -> SnapshotImport<'_> {
+    SnapshotImport { store: &web.store, operator: &web.operator }
 }
 
 /// Applies the snapshot in the background, one at a time.
@@ -155,8 +156,7 @@ fn follow(web: &Web, snapshot: ListSnapshot) {
     let web = web.clone();
     tokio::spawn(async move {
         let _turn = web.applying.acquire().await;
-        let import = SnapshotImport { store: &web.store, operator: &web.operator };
-        if let Err(error) = import.apply(&snapshot, |_, _| {}).await {
+        if let Err(error) = snapshot_import(&web).apply(&snapshot, |_, _| {}).await {
             telemetry::apply_failed(&error);
         }
     });
