@@ -163,12 +163,6 @@ impl Facility {
         self.terminals.keys().copied()
     }
 
-    /// Whether a terminal is known and retired.
-    #[must_use]
-    pub fn is_retired(&self, terminal: TerminalId) -> bool {
-        self.terminals.get(&terminal).is_some_and(|terminal| terminal.retired_at().is_some())
-    }
-
     /// The readers that a terminal has observed, and those that have a role there.
     pub fn readers(&self, terminal: TerminalId) -> impl Iterator<Item = ReaderKey> {
         self.terminals.get(&terminal).into_iter().flat_map(|terminal| terminal.readers.keys().copied())
