@@ -263,7 +263,7 @@ impl EntryText {
                     DisconnectReason::Closed => Text::fixed("正常終了", "closed"),
                     DisconnectReason::Lost => Text::fixed("通信断", "lost"),
                     DisconnectReason::InstanceLost => Text::fixed("サーバー側の交代", "the server instance was lost"),
-                    DisconnectReason::Revoked => Text::fixed("証明書の失効", "revoked"),
+                    DisconnectReason::Revoked => Text::fixed("サーバーが受け付けを停止", "the server refuses it"),
                     DisconnectReason::Unknown => Text::fixed("不明", "unknown"),
                 };
                 happening("端末が切断", "Terminal disconnected", vec![why])
