@@ -69,7 +69,7 @@ fn check(seen: &Value, expected: &Value) -> Vec<String> {
 
 #[test]
 fn every_scenario_is_explained_as_it_is_folded() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("facility/tests/scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("facility/tests/facility/scenarios");
     let mut wrong = Vec::new();
     let mut checked = 0;
     for entry in std::fs::read_dir(folder).unwrap() {

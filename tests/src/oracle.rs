@@ -18,7 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use yomitori_facility::{Facility, Rules, fold};
+use yomitori_facility::{Facility, Rules, StoredJson as _, fold};
 use yomitori_proto::decode;
 use yomitori_proto::event::{CollectionGap, Event, Recorded};
 use yomitori_proto::id::{FacilityId, Life, TerminalId};
@@ -236,7 +236,10 @@ fn same_states(log: &Log, stored: &Stored, faults: &mut Faults) {
     }
     let folded: BTreeMap<FacilityId, Value> = folded
         .into_iter()
-        .map(|(id, facility)| (id, serde_json::to_value(facility).expect("a facility is written as JSON everywhere")))
+        .map(|(id, facility)| {
+            let state = facility.to_json().and_then(|state| serde_json::from_str(&state));
+            (id, state.expect("a facility is written as JSON everywhere"))
+        })
         .collect();
     let facilities: BTreeSet<FacilityId> = folded.keys().chain(stored.states.keys()).copied().collect();
     for facility in facilities {

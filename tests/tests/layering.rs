@@ -124,7 +124,7 @@ const TOP: [&str; 18] = [
 
 const LONGEST: usize = 500;
 /// Written by a test; their length depends on the contents.
-const STORIES: &str = "server/facility/tests/stories/";
+const STORIES: &str = "server/facility/tests/facility/stories/";
 
 #[test]
 fn crates_know_only_those_below_them() -> Result<()> {

@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn maintenance_excuses_a_silence_only_before_it_was_noticed() {
         let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
-        let lines = include_str!("../tests/scenarios/silence.jsonl").lines();
+        let lines = include_str!("../tests/facility/scenarios/silence.jsonl").lines();
         let facts: Vec<Recorded> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
         let left =
             facts.iter().rposition(|recorded| recorded.received_at.to_rfc3339().starts_with("2026-05-01T")).unwrap();

@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use yomitori_facility::{EXAMPLE, Facility, Rules};
+use yomitori_facility::{EXAMPLE, Facility, Rules, StoredJson as _};
 use yomitori_proto::event::{Event, Origin, Recorded};
 use yomitori_proto::id::Seq;
 use yomitori_proto::vocabulary::Medium;
@@ -39,7 +39,7 @@ fn allocations(work: impl FnOnce()) -> usize {
 }
 
 fn example() -> Vec<Recorded> {
-    let facts = EXAMPLE.lines().map(|line| serde_json::from_str(line).expect("the example is JSON"));
+    let facts = EXAMPLE.lines().map(|line| Recorded::from_json(line).expect("the example is JSON"));
     facts.collect()
 }
 
@@ -97,6 +97,6 @@ fn the_state_of_a_facility_fits_in_a_row() {
     for seq in 100..5000 {
         facility.apply(&numbered(tap.clone(), seq), &rules);
     }
-    let state = serde_json::to_string(&facility).expect("a state is JSON").len();
+    let state = facility.to_json().expect("a state is JSON").len();
     assert!(state < 40_000, "the state of a facility is {state} bytes of JSON");
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization as _;
-use yomitori_facility::{Evidence, Facility, Status, status};
+use yomitori_facility::{Evidence, Facility, Status, StoredJson as _, status};
 
 use crate::store::StoreError;
 use crate::store::policy::Policy;
@@ -51,8 +51,8 @@ fn computed(
         last_seen_at: seen.last_seen_at,
         partition,
         search: search(&seen),
-        status: json(serde_json::to_string(&seen), "a facility's status")?,
-        state: json(serde_json::to_string(facility), "a facility's state")?,
+        status: json(seen.to_json(), "a facility's status")?,
+        state: json(facility.to_json(), "a facility's state")?,
         due_at: seen.due_at,
         folded_at: now,
         policy_hash: policy.hash,

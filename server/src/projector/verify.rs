@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::task::block_in_place;
-use yomitori_facility::Facility;
+use yomitori_facility::{Facility, StoredJson as _};
 use yomitori_proto::id::FacilityId;
 
 use super::batch::Outcome;
@@ -268,7 +268,7 @@ impl Verifier {
 
     fn state(&mut self, expected: &Facility, in_store: &Value) -> Result<(), StoreError> {
         let broken = |source| StoreError::Broken { what: "a facility's state", source };
-        let log = serde_json::to_value(expected).map_err(broken)?;
+        let log: Value = expected.to_json().and_then(|state| serde_json::from_str(&state)).map_err(broken)?;
         if log != *in_store {
             let differs = |field: &&String| log.get(field.as_str()) != in_store.get(field.as_str());
             let fields = [&log, in_store].into_iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());

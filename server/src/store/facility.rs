@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use uuid::Uuid;
-use yomitori_facility::Facility;
+use yomitori_facility::{Facility, StoredJson as _};
 use yomitori_proto::id::FacilityId;
 
 use super::directory::DatedCode;
@@ -53,7 +53,7 @@ pub async fn states(store: &Store, facilities: &[FacilityId]) -> Result<Vec<(Fac
     let rows = store.client().await?.query(query, &[&ids]).await.context("read facilities")?;
     rows.into_iter()
         .map(|row| {
-            let state = serde_json::from_str(row.get(1));
+            let state = Facility::from_json(row.get(1));
             let facility = state.map_err(|source| StoreError::Broken { what: "a facility's state", source })?;
             Ok((FacilityId(row.get(0)), facility, row.get(2)))
         })

@@ -7,6 +7,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
+use yomitori_facility::StoredJson as _;
 use yomitori_proto::event::{EntryWithdrawn, Event, Observed, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, StatementId, TerminalId};
 
@@ -55,9 +56,9 @@ pub async fn copy(transaction: &Transaction<'_>, facts: &[StoredFact]) -> Result
         let observed = recorded.observed();
         let origin = match &recorded.origin {
             Origin::Terminal(_) => None,
-            other => Some(serde_json::to_string(other).map_err(broken)?),
+            other => Some(other.to_json().map_err(broken)?),
         };
-        let event = serde_json::to_string(&recorded.event).map_err(broken)?;
+        let event = recorded.event.to_json().map_err(broken)?;
         writer
             .as_mut()
             .write(&[
@@ -205,7 +206,7 @@ pub(super) fn stored_fact(row: &Row) -> Result<StoredFact, StoreError> {
             observed_at: row.get(11),
             sent_at: row.get(12),
         }),
-        None => serde_json::from_str(row.get(6)).map_err(broken)?,
+        None => Origin::from_json(row.get(6)).map_err(broken)?,
     };
     Ok(StoredFact {
         position: Position { partition: row.get(0), offset: row.get(1) },
@@ -214,7 +215,7 @@ pub(super) fn stored_fact(row: &Row) -> Result<StoredFact, StoreError> {
             facility: FacilityId(row.get(3)),
             received_at: row.get(4),
             origin,
-            event: serde_json::from_str(row.get(5)).map_err(broken)?,
+            event: Event::from_json(row.get(5)).map_err(broken)?,
         },
     })
 }

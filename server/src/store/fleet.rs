@@ -11,7 +11,7 @@ use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
-use yomitori_facility::Status;
+use yomitori_facility::{Status, StoredJson as _};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
@@ -150,7 +150,7 @@ impl Detail {
     /// The whole status; `None` if another version of the program wrote it and this one is about to rewrite it.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
-        Status::deserialize(&self.status).ok()
+        Status::from_json(&self.status.to_string()).ok()
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
-use yomitori_facility::{StatusWords, TimelineHead};
+use yomitori_facility::{Facility, StatusWords, StoredJson as _, TimelineHead};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
@@ -107,7 +107,7 @@ pub async fn heads(
         .await
         .context("read where a history resumes")?;
     let head = |through: DateTime<Utc>, state: &str| {
-        let facility = serde_json::from_str(state);
+        let facility = Facility::from_json(state);
         let facility = facility.map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })?;
         Ok(TimelineHead { facility, through })
     };
@@ -193,6 +193,5 @@ pub async fn write(
 }
 
 fn state(head: &TimelineHead) -> Result<String, StoreError> {
-    serde_json::to_string(&head.facility)
-        .map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })
+    head.facility.to_json().map_err(|source| StoreError::Broken { what: "a facility's earlier state", source })
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::Client;
+use yomitori_facility::StoredJson as _;
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
@@ -105,7 +106,7 @@ fn row(recorded: &Recorded, number: u64) -> Result<Value> {
         "terminal_id": observed.terminal.to_string(),
         "life": observed.life.to_string(),
         "seq": observed.seq.0,
-        "event": serde_json::to_string(&recorded.event).context("write an event")?,
+        "event": recorded.event.to_json().context("write an event")?,
     }))
 }
 

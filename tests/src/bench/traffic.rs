@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use uuid::Uuid;
-use yomitori_facility::EXAMPLE;
+use yomitori_facility::{EXAMPLE, StoredJson as _};
 use yomitori_proto::event::{Event, LogBody, LogRecord, Observation, Origin, Recorded};
 use yomitori_proto::id::{FacilityId, Life, Seq, TerminalId};
 use yomitori_proto::vocabulary::Medium;
@@ -19,7 +19,7 @@ const A_FILE_IN: u64 = 3;
 /// # Errors
 /// If the example is invalid.
 pub fn example() -> Result<Vec<Recorded>> {
-    EXAMPLE.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("read the example")
+    EXAMPLE.lines().map(Recorded::from_json).collect::<Result<_, _>>().context("read the example")
 }
 
 /// `events` observations that continue after the last one of the example's terminal.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
+use yomitori_facility::StoredJson as _;
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
@@ -63,8 +64,8 @@ impl Fact {
             occurred_at: recorded.occurred_at(),
             received_at: recorded.received_at,
             number: number(recorded),
-            origin: serde_json::to_value(&recorded.origin).expect(json),
-            event: serde_json::to_value(&recorded.event).expect(json),
+            origin: recorded.origin.to_json().and_then(|text| serde_json::from_str(&text)).expect(json),
+            event: recorded.event.to_json().and_then(|text| serde_json::from_str(&text)).expect(json),
         }
     }
 }

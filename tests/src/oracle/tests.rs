@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
-use yomitori_facility::{Facility, Rules, fold};
+use yomitori_facility::{Facility, Rules, StoredJson as _, fold};
 use yomitori_proto::encode;
 use yomitori_proto::event::{
     CollectionGap, Event, LinkageResultObserved, LogBody, LogRecord, Observation, Origin, TerminalConnected,
@@ -78,7 +78,7 @@ fn remains(records: &[LogRecord], fresh: &[(i64, i32)], last: u64) -> Remains {
         }
     }
     let end = i64::try_from(records.len()).unwrap();
-    let state = serde_json::to_value(facility).unwrap();
+    let state = serde_json::from_str(&facility.to_json().unwrap()).unwrap();
     remains.stored = Stored {
         states: BTreeMap::from([(FACILITY, state)]),
         progress: BTreeMap::from([(7, end), (8, 0)]),

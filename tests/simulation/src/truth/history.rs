@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use yomitori_facility::StoredJson as _;
 use yomitori_proto::event::{Event, FacilityRegistered, Origin, Recorded, Stated, TerminalEnrolled};
 
 use super::assumptions::Assumptions;
@@ -74,8 +75,7 @@ impl History {
     /// If `out` can't be written.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for recorded in &self.facts {
-            serde_json::to_writer(&mut *out, recorded)?;
-            out.write_all(b"\n")?;
+            writeln!(out, "{}", recorded.to_json()?)?;
         }
         Ok(())
     }

@@ -1,17 +1,17 @@
 //! The properties P1 to P10: they must hold for every history of a facility.
 
-#[path = "properties/long.rs"]
 mod long;
-#[path = "properties/story.rs"]
-mod story;
+pub(crate) mod story;
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::Value;
 use yomitori_facility::{
-    Calendar, Eligible, Evidence, Facility, Level, OptOutStatus, Rules, Status, Wish, due, fold, standing, status,
+    Calendar, Eligible, Evidence, Facility, Level, OptOutStatus, Rules, Status, StoredJson as _, Wish, due, fold,
+    standing, status,
 };
 use yomitori_proto::event::{Event, ListingObserved, Origin, Recorded, StatementWithdrawn};
 use yomitori_proto::id::StatementId;
@@ -33,7 +33,7 @@ fn seen(facility: &Facility, now: DateTime<Utc>) -> Status {
 }
 
 fn stored(facility: &Facility) -> Facility {
-    serde_json::from_str(&serde_json::to_string(facility).expect("a state is JSON")).expect("JSON is a state")
+    Facility::from_json(&facility.to_json().expect("a state is JSON")).expect("JSON is a state")
 }
 
 fn end() -> DateTime<Utc> {
@@ -101,7 +101,9 @@ fn history() -> impl Strategy<Value = History> {
 
 /// The fields of two statuses that differ.
 fn differences(one: &Status, other: &Status) -> Vec<String> {
-    let json = |status| serde_json::to_value(status).expect("a status is JSON");
+    let json = |status: &Status| -> Value {
+        serde_json::from_str(&status.to_json().expect("a status is JSON")).expect("JSON")
+    };
     let (one, other) = (json(one), json(other));
     let fields = one.as_object().into_iter().flatten();
     fields
@@ -241,8 +243,8 @@ proptest! {
     #[test]
     fn a_status_is_read_as_it_was_written(history in history()) {
         let status = seen(&folded(&history.facts()), end());
-        let text = serde_json::to_string(&status).expect("a status is JSON");
-        let again: Status = serde_json::from_str(&text).expect("a stored status can be read");
+        let text = status.to_json().expect("a status is JSON");
+        let again = Status::from_json(&text).expect("a stored status can be read");
         prop_assert_eq!(differences(&again, &status), Vec::<String>::new());
         prop_assert_eq!(again, status);
     }
@@ -439,7 +441,7 @@ proptest! {
         prop_assert_eq!(evidence(&last).0 as usize, expected);
         let eligible = matches!(last.eligible.value, Eligible::Eligible { .. });
         prop_assert!(eligible);
-        let size = serde_json::to_string(&facility).expect("a state is JSON").len();
+        let size = facility.to_json().expect("a state is JSON").len();
         prop_assert!(size <= 64 * 1024, "{} bytes", size);
     }
 

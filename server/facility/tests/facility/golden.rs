@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use chrono::TimeDelta;
-use yomitori_facility::{Calendar, Facility, Rules, TimelineSpan, look, status, timeline};
+use yomitori_facility::{Calendar, Facility, Rules, StoredJson as _, TimelineSpan, look, status, timeline};
 use yomitori_proto::decode;
 use yomitori_proto::event::{Event, Recorded};
 use yomitori_proto::id::FacilityId;
@@ -41,8 +41,8 @@ fn every_record_ever_written_can_be_folded() {
         let mut facility = Facility::new(facts[0].facility);
         facts.iter().for_each(|fact| facility.apply(fact, &rules));
         let now = facts.iter().map(|fact| fact.received_at).max().unwrap() + TimeDelta::hours(1);
-        let kept = serde_json::to_string(&facility).unwrap();
-        assert_eq!(serde_json::from_str::<Facility>(&kept).unwrap(), facility, "{name} is kept and read again");
+        let kept = facility.to_json().unwrap();
+        assert_eq!(Facility::from_json(&kept).unwrap(), facility, "{name} is kept and read again");
         assert_eq!(
             status(&facility, &rules, &calendar, now).eligible.key(),
             look(&facility, &rules, &calendar, now).0.eligible

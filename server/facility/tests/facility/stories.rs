@@ -8,14 +8,11 @@
 //! The stories of [`READ`] are kept as text, for people. The others are kept as digests in `stories/digests.txt`.
 //!
 //! After an intended change, write the stories again with `YOMITORI_WRITE_STORIES=1 cargo test -p yomitori-facility
-//! --test stories` and review `git diff`. To see the change of a story that is kept as a digest, write all stories to a
-//! folder, before and after the change: `YOMITORI_STORIES_TO=/tmp/before cargo test -p yomitori-facility --test
-//! stories`.
+//! --test facility stories` and review `git diff`. To see the change of a story that is kept as a digest, write all
+//! stories to a folder, before and after the change: `YOMITORI_STORIES_TO=/tmp/before cargo test -p yomitori-facility
+//! --test facility stories`.
 
 #![expect(clippy::disallowed_methods, reason = "the stories are files")]
-
-#[path = "properties/story.rs"]
-mod invented;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,8 +24,12 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use yomitori_facility::{Calendar, EXAMPLE, Facility, Fleet, Rules, StepCause, due, explain, fold, status};
+use yomitori_facility::{
+    Calendar, EXAMPLE, Facility, Fleet, Rules, StepCause, StoredJson as _, due, explain, fold, status,
+};
 use yomitori_proto::event::Recorded;
+
+use crate::properties::story as invented;
 
 /// Fields that differ after every fact and only repeat the head of a step.
 const CLOCKS: [&str; 4] = ["at", "data_as_of", "last_seen_at", "last_heard_at"];
@@ -92,7 +93,7 @@ enum Steps {
 }
 
 fn fields(facility: &Facility, fleet: &Fleet, at: DateTime<Utc>) -> Result<Fields> {
-    let seen = serde_json::to_value(status(facility, &fleet.rules, &fleet.calendar, at))?;
+    let seen = serde_json::from_str(&status(facility, &fleet.rules, &fleet.calendar, at).to_json()?)?;
     let mut fields = Fields::new();
     flatten("", &seen, &mut fields);
     Ok(fields)
@@ -156,7 +157,7 @@ fn generated() -> Vec<Vec<Recorded>> {
 
 /// Name, facts and contents of each story.
 fn stories(folder: &Path) -> Result<Vec<(String, Vec<Recorded>, Steps)>> {
-    let facts = |lines: &str| lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let facts = |lines: &str| lines.lines().filter_map(|line| Recorded::from_json(line).ok()).collect();
     let mut stories = vec![("example".to_owned(), facts(EXAMPLE), Steps::Whole)];
     for entry in std::fs::read_dir(folder.join("scenarios"))? {
         let path = entry?.path();
@@ -185,7 +186,7 @@ fn compare(file: &Path, text: &str) -> Result<Vec<String>> {
 
 #[test]
 fn every_story_is_as_recorded() -> Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facility");
     let all_to = std::env::var_os("YOMITORI_STORIES_TO").map(PathBuf::from);
     let (mut different, mut digests) = (Vec::new(), String::new());
     for (name, facts, steps) in stories(&folder)? {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
-use yomitori_facility::{BOUNDS, Calendar, Facility, Rules, status};
+use yomitori_facility::{BOUNDS, Calendar, Facility, Rules, StoredJson as _, status};
 use yomitori_proto::event::Recorded;
 use yomitori_proto::id::FacilityId;
 
@@ -26,7 +26,7 @@ impl Story {
     fn push(&mut self, origin: &Value, event: &Value) {
         let at = at(self.seconds);
         let fact = json!({ "facility": FACILITY, "received_at": at, "origin": origin, "event": event });
-        self.facts.push(serde_json::from_value(fact).expect("a fact of the documented format"));
+        self.facts.push(Recorded::from_json(&fact.to_string()).expect("a fact of the documented format"));
         self.seconds += 60;
     }
 
@@ -171,10 +171,11 @@ fn shown(story: &Story) -> Value {
     let rules = Rules::bundled();
     let mut facility = Facility::new(FACILITY.parse().map(FacilityId).expect("an id"));
     story.facts.iter().for_each(|recorded| facility.apply(recorded, &rules));
-    let size = serde_json::to_string(&facility).expect("a state is JSON").len();
+    let size = facility.to_json().expect("a state is JSON").len();
     assert!(size <= 64 * 1024, "{size} bytes");
     let now = at(story.seconds + 600).parse().expect("an instant");
-    let status = serde_json::to_value(status(&facility, &rules, &Calendar::bundled(), now)).expect("a status is JSON");
+    let status = status(&facility, &rules, &Calendar::bundled(), now).to_json().expect("a status is JSON");
+    let status: Value = serde_json::from_str(&status).expect("JSON");
     json!({
         "first": status["evidence"]["first_success_at"],
         "count": status["evidence"]["count"],
