@@ -46,7 +46,10 @@ pub enum CodeError {
         "`{character}` can't stand in an institution code: only digits, hyphens and spaces / 数字・ハイフン・空白以外は使えません"
     )]
     Character { character: char },
-    #[error("prefecture {number:02} doesn't exist: the first two digits are 01 to 47 / 都道府県番号は01〜47です")]
+    #[error(
+        "prefecture {number:02} doesn't exist: the first two digits are 01 to 47, or 51 to 97 as another number of the \
+         same prefectures / 都道府県番号は01〜47（または51〜97）です"
+    )]
     Prefecture { number: u8 },
 }
 
@@ -82,8 +85,8 @@ impl InstitutionCode {
     pub fn parse(text: &str) -> Result<Self, CodeError> {
         let digits = digits(text)?;
         let code = <[u8; 10]>::try_from(digits.as_slice()).map_err(|_| CodeError::Digits { digits: digits.len() })?;
-        let prefecture = (code[0] - b'0') * 10 + (code[1] - b'0');
-        Prefecture::from_number(prefecture).ok_or(CodeError::Prefecture { number: prefecture })?;
+        let number = (code[0] - b'0') * 10 + (code[1] - b'0');
+        prefecture(number).ok_or(CodeError::Prefecture { number })?;
         Ok(Self(code))
     }
 
@@ -111,8 +114,26 @@ impl InstitutionCode {
     /// The prefecture of the facility.
     #[must_use]
     pub fn prefecture(&self) -> Prefecture {
-        Prefecture::from_number(self.digit(0) * 10 + self.digit(1))
-            .expect("a code is made with a prefecture that exists")
+        prefecture(self.prefecture_number()).expect("a code is made with a prefecture that exists")
+    }
+
+    /// Whether the code has the alternate number of its prefecture, 51 to 97.
+    #[must_use]
+    pub fn has_alternate_prefecture(&self) -> bool {
+        self.prefecture_number() > ALTERNATE
+    }
+
+    /// The code with the other number of its prefecture: 63… for 13…, and the reverse. It is a code of its own, and may
+    /// be another facility's.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        let mut twin = *self;
+        if self.has_alternate_prefecture() {
+            twin.0[0] -= ALTERNATE / 10;
+        } else {
+            twin.0[0] += ALTERNATE / 10;
+        }
+        twin
     }
 
     /// The fee table by which the facility charges.
@@ -133,9 +154,21 @@ impl InstitutionCode {
         sum.is_multiple_of(10)
     }
 
+    fn prefecture_number(&self) -> u8 {
+        self.digit(0) * 10 + self.digit(1)
+    }
+
     fn digit(&self, place: usize) -> u8 {
         self.0[place] - b'0'
     }
+}
+
+/// What the alternate number of a prefecture is more than its number of JIS X 0401 (reported, not official: DOMAIN 3).
+const ALTERNATE: u8 = 50;
+
+/// The prefecture of either of its two numbers.
+const fn prefecture(number: u8) -> Option<Prefecture> {
+    Prefecture::from_number(if number > ALTERNATE { number - ALTERNATE } else { number })
 }
 
 /// The ASCII digits of a text that consists of digits, hyphens and spaces of any width.

@@ -32,6 +32,17 @@ fn a_code_tells_prefecture_and_table_and_its_check_digit_holds() {
 }
 
 #[test]
+fn each_prefecture_has_an_alternate_number() {
+    for one in Prefecture::all() {
+        let usual = InstitutionCode::parse(&format!("{one}19999015")).unwrap();
+        let alternate = InstitutionCode::parse(&format!("{}19999015", one.number() + 50)).unwrap();
+        assert_eq!((usual.prefecture(), alternate.prefecture()), (one, one));
+        assert_eq!((usual.has_alternate_prefecture(), alternate.has_alternate_prefecture()), (false, true));
+        assert_eq!((usual.twin(), alternate.twin()), (alternate, usual));
+    }
+}
+
+#[test]
 fn every_way_of_writing_a_code_is_the_same_code() {
     let code = InstitutionCode::parse("1319999015").unwrap();
     for text in [
@@ -73,7 +84,10 @@ fn what_is_no_code_is_refused_with_what_to_do() {
     assert_eq!(refused("131999901"), CodeError::Digits { digits: 9 });
     assert_eq!(refused("13199990150"), CodeError::Digits { digits: 11 });
     assert_eq!(refused("131999901O"), CodeError::Character { character: 'O' });
-    assert_eq!(refused("4819999015"), CodeError::Prefecture { number: 48 });
+    for number in [48, 49, 50, 98, 99] {
+        let code = format!("{number}19999015");
+        assert_eq!(InstitutionCode::parse(&code), Err(CodeError::Prefecture { number }));
+    }
     assert_eq!(refused("0019999015"), CodeError::Prefecture { number: 0 });
     assert_eq!(InstitutionCode::parse_with(tokyo, Table::Medical, "9901"), Err(CodeError::SevenDigits { digits: 4 }));
     assert_eq!(

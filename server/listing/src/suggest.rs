@@ -14,6 +14,8 @@ use super::normal;
 pub enum Reason {
     SameAddress,
     SameName,
+    /// The same code under the other number of the prefecture.
+    OtherPrefectureNumber,
     /// The same seven digits under another table.
     OtherTable,
     /// A code whose check digit fails differs from it in one digit or by two swapped ones.
@@ -27,6 +29,7 @@ impl Reason {
         match self {
             Self::SameAddress => "same_address",
             Self::SameName => "same_name",
+            Self::OtherPrefectureNumber => "other_prefecture_number",
             Self::OtherTable => "other_table",
             Self::NearCode => "near_code",
         }
@@ -90,6 +93,9 @@ impl<'a> Index<'a> {
         let mut found: BTreeMap<u32, Vec<Reason>> = BTreeMap::new();
         for place in self.at_address(prefecture, entry) {
             found.entry(place).or_default().push(Reason::SameAddress);
+        }
+        for held in self.directory.holders(entry.code.twin()) {
+            found.entry(held.facility).or_default().push(Reason::OtherPrefectureNumber);
         }
         for held in other_tables(entry.code).flat_map(|code| self.directory.holders(code)) {
             found.entry(held.facility).or_default().push(Reason::OtherTable);

@@ -1,7 +1,8 @@
 //! Checks that depend on the facility: which one it is, and whether terminals, readers, codes and statements are its own.
 
 use chrono::{DateTime, Utc};
-use yomitori_facility::{Facility, Text, withdrawable};
+use serde_json::Value;
+use yomitori_facility::{Facility, StoredJson as _, Text, withdrawable};
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{
     EntryWithdrawn, Event, FacilityCodeChanged, FacilityRegistered, Origin, ReaderRoleAssigned, Speaker, Stated,
@@ -131,7 +132,7 @@ fn says_the_same((before, recorded): (&Stated, &Event), (stated, event): (&State
         return before_event.flag == event.flag && lasted == lasts;
     }
     let timeless = |event: &Event| {
-        let mut value = serde_json::to_value(event).ok()?;
+        let mut value: Value = serde_json::from_str(&event.to_json().ok()?).ok()?;
         for content in value.as_object_mut()?.values_mut() {
             if let Some(fields) = content.as_object_mut() {
                 fields.retain(|name, _| !name.ends_with("_at"));
@@ -160,7 +161,7 @@ async fn against(
         Event::FacilityCodeChanged(event) => codes(store, facility, event).await,
         Event::FacilityRegistered(event) => {
             let taken = free(store, facility, &event.codes, stated.stated_at, "code").await?;
-            Ok(taken.or_else(|| odd_digits(&event.codes)))
+            if taken.is_some() { Ok(taken) } else { doubt(store, facility, &event.codes).await }
         }
         Event::StatementWithdrawn(event) => statement(store, facility, event.statement).await,
         Event::EntryWithdrawn(event) => entry(store, facility, event).await,
@@ -289,19 +290,44 @@ async fn codes(
         );
         return Ok(Some(Problem { field: SURE, text }));
     }
-    Ok(free(store, facility, new.as_slice(), *effective_at, "new").await?.or_else(|| odd_digits(new.as_slice())))
+    let taken = free(store, facility, new.as_slice(), *effective_at, "new").await?;
+    if taken.is_some() { Ok(taken) } else { doubt(store, facility, new.as_slice()).await }
 }
 
-/// The doubt about a code with an unusual check digit. How it is computed is known from one published example only.
-fn odd_digits(codes: &[String]) -> Option<Problem> {
-    let odd = |code: &&String| InstitutionCode::parse(code).is_ok_and(|code| !code.check_digit_holds());
-    codes.iter().find(odd).map(|code| {
-        let text = Text::new(
-            format!("{code} の検査数字が通常と異なります。コードを確かめてください。"),
-            format!("The check digit of {code} is unusual: compare the code."),
-        );
-        Problem { field: SURE, text }
-    })
+/// The doubt about a code with an unusual check digit, since how it is computed is known from one published example
+/// only; or about one with the alternate number of a prefecture, or of which another facility has the twin.
+async fn doubt(store: &Store, facility: FacilityId, codes: &[String]) -> Result<Option<Problem>, StoreError> {
+    for code in codes.iter().filter_map(|code| InstitutionCode::parse(code).ok()) {
+        let twin = code.twin();
+        let holders = facilities::holders(store, twin.as_str()).await?;
+        let text = if !code.check_digit_holds() {
+            Text::new(
+                format!("{code} の検査数字が通常と異なります。コードを確かめてください。"),
+                format!("The check digit of {code} is unusual: compare the code."),
+            )
+        } else if let Some(CodeHolder { name, .. }) = holders.iter().find(|other| other.facility != facility) {
+            Text::new(
+                format!(
+                    "{code} と都道府県番号だけが違う {twin} は、別の施設（{name}）のコードです。同じ施設でないか確かめてください。"
+                ),
+                format!(
+                    "{twin}, which differs from {code} only in the number of the prefecture, is the code of another \
+                     facility, {name}: make sure that they are not the same facility."
+                ),
+            )
+        } else if code.has_alternate_prefecture() {
+            Text::new(
+                format!(
+                    "{code} の最初の2桁は都道府県番号に50を足したものです。{twin} の誤りでないか確かめてください。"
+                ),
+                format!("The first two digits of {code} are the number of a prefecture plus 50: is it {twin}?"),
+            )
+        } else {
+            continue;
+        };
+        return Ok(Some(Problem { field: SURE, text }));
+    }
+    Ok(None)
 }
 
 /// Whether no other facility has one of these codes at `from` or later.

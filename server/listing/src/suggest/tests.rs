@@ -43,6 +43,13 @@ fn what_a_row_resembles_is_suggested_with_its_reasons() {
         ("the name in another prefecture", "2719999999", "鈴木医院", None, vec![]),
         ("two digits swapped", "1319999105", "別の医院", None, vec![(0, vec![Reason::NearCode])]),
         ("under another table", "1349999011", "別の歯科", None, vec![(3, vec![Reason::OtherTable, Reason::NearCode])]),
+        (
+            "under the other number of Tokyo",
+            "6319999015",
+            "別の医院",
+            None,
+            vec![(0, vec![Reason::OtherPrefectureNumber])],
+        ),
         ("nobody", "0119999019", "どこかの医院", None, vec![]),
     ];
     for (case, code, name, address, expected) in table {

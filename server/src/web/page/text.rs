@@ -119,6 +119,7 @@ texts! {
     IS_THIS_ONE: "この施設の行", "It is this facility";
     SAME_ADDRESS: "住所が同じ", "same address";
     SAME_NAME: "名称が同じ", "same name";
+    OTHER_PREFECTURE_NUMBER: "都道府県番号だけが違うコード（+50）", "same code with the other number of the prefecture (+50)";
     OTHER_TABLE: "点数表だけが違うコード", "same code with another fee table";
     NEAR_CODE: "1桁違いのコード", "code differs in one digit";
     RESEMBLES: "似ている", "resembles it";

@@ -144,6 +144,7 @@ fn reason(key: &str) -> &'static Text {
     match key {
         "same_address" => &text::SAME_ADDRESS,
         "same_name" => &text::SAME_NAME,
+        "other_prefecture_number" => &text::OTHER_PREFECTURE_NUMBER,
         "other_table" => &text::OTHER_TABLE,
         "near_code" => &text::NEAR_CODE,
         _ => &text::RESEMBLES,
