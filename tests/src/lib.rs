@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod chaos;
+pub mod crash;
 pub mod hostile;
 pub mod oracle;
 pub mod storm;

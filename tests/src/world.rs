@@ -41,14 +41,16 @@ pub enum Build {
 }
 
 impl Build {
-    /// The path of `program`. `tests/run` gives the folder of the released builds in `YOMITORI_PROGRAMS`, because
-    /// building the tests puts programs with the tests' features into `release`.
+    /// The path of `yomitori-agent` or `yomitori-server`. `tests/run` gives the folder of the released builds in
+    /// `YOMITORI_PROGRAMS`, because the agent has a profile of its own.
     #[must_use]
     pub fn program(self, program: &str) -> PathBuf {
         let given = std::env::var_os("YOMITORI_PROGRAMS").map(PathBuf::from);
         let folder = match self {
             Self::Released => given.unwrap_or_else(|| services::target().join("release")),
-            Self::CrashPoints => services::target().join("crash-points"),
+            Self::CrashPoints => {
+                return services::target().join("release").join(program.replace("yomitori-", "crashing-"));
+            }
         };
         folder.join(program)
     }

@@ -46,6 +46,7 @@ const CRATES: [(&str, &[&str]); 11] = [
     (
         "yomitori-tests",
         &[
+            "yomitori-base",
             "yomitori-proto",
             "yomitori-arbitrary",
             "yomitori-observation",

@@ -1,24 +1,19 @@
-//! Named points at which the crash matrix kills the process. As at a power cut, no destructor runs.
+//! Named points in the work of a program, between its irrevocable steps. The crash tests kill the program there.
 //!
-//! Without the feature `crash-points`, and therefore in every released binary, these functions do nothing.
+//! A released program sets no handler, so that its points do nothing; no setting and no environment variable does.
 
-/// With `YOMITORI_CRASH=name:n`, kills this process at the n-th passage of the point `name`.
-#[cfg(not(feature = "crash-points"))]
-pub const fn point(_name: &str) {}
+use std::sync::OnceLock;
 
-/// With `YOMITORI_CRASH=name:n`, kills this process at the n-th passage of the point `name`.
-///
-/// # Panics If the process can't be killed.
-#[cfg(feature = "crash-points")]
+static AT_POINT: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Calls `handler` with the name of each point that is passed from now on. Only the first handler of a process counts.
+pub fn on_point(handler: fn(&str)) {
+    AT_POINT.get_or_init(|| handler);
+}
+
+/// A point of this name is passed.
 pub fn point(name: &str) {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static PASSED: AtomicU64 = AtomicU64::new(0);
-    let Ok(wanted) = std::env::var("YOMITORI_CRASH") else { return };
-    let Some((at, count)) = wanted.split_once(':') else { return };
-    if at != name || Some(PASSED.fetch_add(1, Ordering::SeqCst) + 1) != count.parse().ok() {
-        return;
+    if let Some(handler) = AT_POINT.get() {
+        handler(name);
     }
-    let pid = std::process::id().to_string();
-    let killed = std::process::Command::new("kill").args(["-9", &pid]).status();
-    panic!("kill -9 left the process alive: {killed:?}");
 }
