@@ -55,7 +55,7 @@ enum Command {
     Run,
     /// Get this terminal's certificate, once (登録)
     Enrol {
-        /// The one-time token that `yomitori-server terminal token` printed
+        /// The one-time token that `yomitori-server token issue` printed
         #[arg(long, env = "YOMITORI_TOKEN", hide_env_values = true)]
         token: String,
         /// Enrol even if this terminal already has a certificate

@@ -4,6 +4,7 @@
 
 mod certificate;
 pub mod enrol;
+pub mod facility;
 pub mod file;
 pub mod pending;
 pub mod token;

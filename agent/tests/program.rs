@@ -225,7 +225,7 @@ fn exit_codes_show_what_is_wrong_and_messages_what_to_do() -> anyhow::Result<()>
 
     let no_token = terminal.run(&["enrol", "--token", "ytm1.x"])?;
     assert_eq!(no_token.status.code(), Some(2));
-    assert!(String::from_utf8(no_token.stderr)?.contains("terminal token"));
+    assert!(String::from_utf8(no_token.stderr)?.contains("token issue"));
     assert_eq!(terminal.run(&["fly"])?.status.code(), Some(2));
 
     std::fs::remove_file(terminal.path("state").join("identity.pem"))?;

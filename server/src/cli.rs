@@ -18,6 +18,7 @@ mod rules;
 mod statement;
 mod status;
 mod terminal;
+mod token;
 mod what_if;
 
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ const EXAMPLES: &str = "Examples:
   yomitori-server migrate --config /etc/yomitori/server.toml
   yomitori-server serve
   yomitori-server facility import facilities.csv
-  yomitori-server terminal token --facility 1319999015
+  yomitori-server token issue --facility 1319999015
   yomitori-server intent set --facility 1319999015 --intent do_not_want --by Suzuki --why 'no staff for it'
   yomitori-server status --facility 1319999015 --format json
   yomitori-server explain --events facts.jsonl --at 2026-04-01T10:30:00+09:00 --format json";
@@ -77,7 +78,10 @@ enum Command {
     /// Import the ministry's list and compare its snapshots with our facilities.
     #[command(subcommand, after_help = listing::EXAMPLES)]
     Listing(listing::Command),
-    /// Enrol the terminals of a facility.
+    /// Issue, list and revoke the one-time tokens that enrol terminals.
+    #[command(subcommand, after_help = token::EXAMPLES)]
+    Token(token::Command),
+    /// List the terminals; suspend, resume, retire and revoke them.
     #[command(subcommand, after_help = terminal::EXAMPLES)]
     Terminal(terminal::Command),
     /// Verify the database against the log.
@@ -201,7 +205,8 @@ async fn carry_out(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Check => return check::check(&config()?).await,
         Command::Facility(command) => facility::run(&context()?, command).await?,
         Command::Listing(command) => listing::run(&context()?, command).await?,
-        Command::Terminal(command) => terminal::run(&config()?, &context()?, command).await?,
+        Command::Terminal(command) => terminal::run(&context()?, command).await?,
+        Command::Token(command) => token::run(&config()?, &context()?, command).await?,
         Command::Log(command) => return log::run(&config()?, command).await,
         Command::Rebuild(command) => rebuild::run(&config()?, command).await?,
         Command::Rules(command) => rules::run(context, command).await?,

@@ -16,6 +16,7 @@ use crate::clock_offset::ClockOffset;
 use crate::config::{Config, ConfigError};
 use crate::connect::{ConnectError, Mode, RELAY_WITHIN, RejectedCertificate, Route};
 use crate::identity::Identity;
+use crate::identity::facility::EnrolledFacility;
 use crate::limit::Limit;
 use crate::spool::{self, Spool};
 use crate::uplink::stream::{self, StreamError};
@@ -88,6 +89,9 @@ fn state(list: &mut Checklist, config: &Config) -> io::Result<Option<Identity>> 
             return Ok(None);
         }
     };
+    let facility = EnrolledFacility::load(dir);
+    let facility = facility.map_or_else(|| identity.facility().to_string(), |facility| facility.to_string());
+    list.ok("施設 facility", facility)?;
     let now = clock::now();
     let days = identity.days_left(now);
     if identity.not_after() > now {

@@ -40,13 +40,13 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
         let waited = tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await;
         waited.context("no relay has connected (start it, and check it with `yomitori-agent relay --check`)")?;
     }
-    let identity = enrol::enrol(&Arc::new(route), &token, &config.state_dir).await;
-    let identity = identity.context("failed to enrol this terminal")?;
+    let enrolled = enrol::enrol(&Arc::new(route), &token, &config.state_dir).await;
+    let (identity, facility) = enrolled.context("failed to enrol this terminal")?;
+    let facility = facility.map_or_else(|| identity.facility().to_string(), |facility| facility.to_string());
     writeln!(
         io::stdout(),
-        "登録しました。 / Enrolled.\n  terminal {}\n  facility {}",
-        identity.terminal(),
-        identity.facility()
+        "登録しました。施設名を確かめてください。 / Enrolled; make sure that this is the facility:\n  {facility}\n  terminal {}",
+        identity.terminal()
     )?;
     Ok(())
 }

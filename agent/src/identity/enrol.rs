@@ -11,6 +11,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 use yomitori_proto::wire;
 
+use super::facility::EnrolledFacility;
 use super::file::FileError;
 use super::pending::{self, PendingError};
 use super::token::Token;
@@ -44,8 +45,13 @@ pub enum EnrolError {
 }
 
 /// Enrols at the server of `route`, which is trusted only once it shows a certificate of the authority that `token`
-/// names, and stores the identity in `state_dir`. After a failure the same token can be used again from there.
-pub async fn enrol(route: &Arc<Route>, token: &Token, state_dir: &Path) -> Result<Identity, EnrolError> {
+/// names, and stores the identity in `state_dir`, with the facility if the server named it. After a failure the same token can
+/// be used again from there.
+pub async fn enrol(
+    route: &Arc<Route>,
+    token: &Token,
+    state_dir: &Path,
+) -> Result<(Identity, Option<EnrolledFacility>), EnrolError> {
     let key = pending::key(state_dir, token)?;
     let request = wire::EnrolRequest { token: token.text().to_owned(), csr_der: request(&key)? };
     let mut attempt = 1;
@@ -63,10 +69,16 @@ pub async fn enrol(route: &Arc<Route>, token: &Token, state_dir: &Path) -> Resul
     if digest != token.authority() {
         return Err(EnrolError::OtherAuthority);
     }
+    let facility = EnrolledFacility::of(&answer);
     let identity = identity(&key, answer)?;
+    EnrolledFacility::forget(state_dir)?;
     identity.store(state_dir)?;
+    if let Some(facility) = &facility {
+        // The terminal is enrolled without it too.
+        facility.store(state_dir).ok();
+    }
     pending::forget(state_dir).map_err(|source| FileError::File { path: state_dir.to_owned(), source })?;
-    Ok(identity)
+    Ok((identity, facility))
 }
 
 /// Requests a new certificate for a new key, over a channel that was opened with `identity`.

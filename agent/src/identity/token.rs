@@ -15,7 +15,7 @@ pub struct Token {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "invalid enrolment token: a token begins with ytm1. and has {LENGTH} characters (copy the whole text that \
-     `yomitori-server terminal token` prints)"
+     `yomitori-server token issue` prints)"
 )]
 pub struct TokenError;
 

@@ -118,11 +118,13 @@ pub fn forget(config: &Path) -> io::Result<()> {
 }
 
 /// The files that an agent writes into its folder of state.
-pub const STATE: [&str; 12] = [
+pub const STATE: [&str; 14] = [
     "enrolment.key",
     "enrolment.key.new",
     "identity.pem",
     "identity.pem.new",
+    "facility.json",
+    "facility.json.new",
     "spool.redb",
     "spool.broken.redb",
     "spool.lost",

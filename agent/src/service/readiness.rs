@@ -85,7 +85,7 @@ pub async fn attempt(path: &Path) -> Result<Config, MissingSetup> {
         Route::open(config.server.clone(), config.mode.clone()).map_err(|error| MissingSetup::Relay(Some(error)))?;
     tokio::time::timeout(RELAY_WITHIN, route.wait_until_ready()).await.map_err(|_| MissingSetup::Relay(None))?;
     match enrol::enrol(&route.into(), &token, &config.state_dir).await {
-        Ok(identity) => {
+        Ok((identity, _)) => {
             handover::forget(path).map_err(MissingSetup::Folder)?;
             telemetry::terminal_enrolled(identity.terminal());
             Ok(config)

@@ -1,4 +1,4 @@
-//! `terminal token` issues the token that a technician takes to a site; `terminal list` shows the registry.
+//! `terminal list` shows the registry of terminals.
 
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
@@ -6,31 +6,18 @@ use serde::Serialize;
 use yomitori_proto::id::{FacilityId, TerminalId};
 
 use super::Context;
-use super::output::{Format, FormatArgument, json, note, say, table};
-use crate::clock;
-use crate::config::Config;
-use crate::identity::Authority;
-use crate::ingest::enrol;
-use crate::store::{authority, facility as facilities, terminal as terminals};
+use super::output::{Format, FormatArgument, json, table};
+use crate::store::terminal as terminals;
 use crate::when;
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server terminal list
   yomitori-server terminal list --facility 1319999015 --format json
   yomitori-server terminal suspend --facility 1319999015 --terminal 018f0000-0000-7000-8000-00000000a001 --by Suzuki --why stolen
-  yomitori-server terminal token --facility 1319999015
-  yomitori-server terminal token --facility 1319999015 2>/dev/null > token.txt
   yomitori-server terminal retire --facility 1319999015 --terminal 018f0000-0000-7000-8000-00000000a001 --by Suzuki --why replaced";
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Issue a token that enrols one terminal of the facility, once, within 24 hours. Prints only the token to standard
-    /// output, and the instructions to standard error.
-    Token {
-        /// One of the facility's institution codes.
-        #[arg(long)]
-        facility: String,
-    },
     /// List the terminals, and whether each may send.
     List {
         /// One of the facility's institution codes, or its identifier; the default is all facilities.
@@ -85,23 +72,7 @@ async fn list(context: &Context, facility: Option<&str>, format: Format) -> anyh
     }
 }
 
-pub(super) async fn run(config: &Config, context: &Context, command: Command) -> anyhow::Result<()> {
-    let facility = match command {
-        Command::Token { facility } => facility,
-        Command::List { facility, format } => return list(context, facility.as_deref(), format.format).await,
-    };
-    let facility = context.facility(&facility).await?;
-    let authority = Authority::open(&config.state_dir)?;
-    authority.check(&config.state_dir, authority::fingerprint(&context.store).await?.as_deref())?;
-    let (token, expires_at) = enrol::issue_token(&context.store, &authority, facility, clock::now()).await?;
-    say(&token);
-    let row = facilities::rows(&context.store, Some(facility)).await?.pop();
-    let named = row.map(|row| format!("{} {}", row.name, row.code.unwrap_or_default())).unwrap_or_default();
-    let until = when::minute(expires_at);
-    note(&format!(
-        "{named}\n端末で次を実行してください({until} まで、1回限り) / on the terminal, once, before {until} (Japan):\n  \
-         yomitori-agent enrol --token TOKEN        ([server] address = \"{}\")",
-        config.agents.public_address
-    ));
-    Ok(())
+pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
+    let Command::List { facility, format } = command;
+    list(context, facility.as_deref(), format.format).await
 }

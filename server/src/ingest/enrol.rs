@@ -18,6 +18,7 @@ use crate::ingest::operator::Operator;
 use crate::ingest::registry;
 use crate::ingest::service::enrolment_server::Enrolment;
 use crate::ingest::tls::Caller;
+use crate::store::facility;
 use crate::store::terminal::{self, RegisteredTerminal, TerminalState};
 use crate::store::token::{self, TokenUse};
 use crate::store::{Store, StoreError};
@@ -29,6 +30,15 @@ pub const TOKEN_FOR: TimeDelta = TimeDelta::hours(24);
 const TOKEN_KIND: &str = "ytm1";
 const SECRET_BYTES: usize = 16;
 
+/// A token that was issued.
+pub struct IssuedToken {
+    /// What the technician takes to the site.
+    pub token: String,
+    /// Its name in lists.
+    pub id: Uuid,
+    pub expires_at: DateTime<Utc>,
+}
+
 /// Issues a token that enrols one terminal of `facility`, once, within [`TOKEN_FOR`]. Only a hash of the secret is
 /// stored.
 ///
@@ -38,13 +48,13 @@ pub async fn issue_token(
     store: &Store,
     authority: &Authority,
     facility: FacilityId,
-    now: DateTime<Utc>,
-) -> Result<(String, DateTime<Utc>), StoreError> {
+    stated: &Stated,
+) -> Result<IssuedToken, StoreError> {
     let bytes: [u8; SECRET_BYTES] = rand::random();
     let secret = BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
-    let expires_at = now + TOKEN_FOR;
-    token::issue(store, &hash(secret.as_bytes()), facility, now, expires_at).await?;
-    Ok((format!("{TOKEN_KIND}.{secret}.{}", authority.fingerprint()), expires_at))
+    let expires_at = stated.stated_at + TOKEN_FOR;
+    let id = token::issue(store, &hash(secret.as_bytes()), facility, stated, expires_at).await?;
+    Ok(IssuedToken { token: format!("{TOKEN_KIND}.{secret}.{}", authority.fingerprint()), id, expires_at })
 }
 
 fn hash(bytes: &[u8]) -> Vec<u8> {
@@ -59,13 +69,20 @@ pub struct EnrolService {
 }
 
 impl EnrolService {
-    fn certify(&self, request: &CertificateRequest, peer: Peer) -> Result<wire::Identity, Status> {
+    async fn certify(&self, request: &CertificateRequest, peer: Peer) -> Result<wire::Identity, Status> {
+        let row = facility::rows(&self.store, Some(peer.facility)).await.map_err(|error| {
+            telemetry::enrolment_refused(&error);
+            Status::unavailable("the database is unavailable; try again")
+        })?;
+        let (name, code) = row.into_iter().next().map(|row| (row.name, row.code)).unwrap_or_default();
         let certificate = self.authority.certify(request, peer, clock::now()).map_err(|error| unusable(&error))?;
         Ok(wire::Identity {
             terminal: peer.terminal.to_bytes(),
             facility: peer.facility.to_bytes(),
             certificate_der: certificate.to_vec(),
             authority_der: self.authority.certificate().to_vec(),
+            facility_name: name,
+            facility_code: code.unwrap_or_default(),
         })
     }
 }
@@ -101,19 +118,21 @@ impl Enrolment for EnrolService {
                 telemetry::enrolment_refused(&error);
                 Status::unavailable("the database is unavailable; try again")
             })?;
-        let peer = match redeemed {
-            Ok(TokenUse::First { facility }) => Peer { terminal: new, facility },
-            Ok(TokenUse::Again { facility, terminal }) => Peer { terminal, facility },
+        let (peer, issued_by) = match redeemed {
+            Ok(TokenUse::First { facility, issued_by }) => (Peer { terminal: new, facility }, issued_by),
+            Ok(TokenUse::Again { facility, terminal, issued_by }) => (Peer { terminal, facility }, issued_by),
             Err(invalid) => {
                 telemetry::token_refused(invalid);
                 return Err(Status::unauthenticated(
-                    "the token is unknown, used or older than a day; issue a new one (yomitori-server terminal token)",
+                    "the token is unknown, used, revoked or older than a day; issue a new one (yomitori-server token issue)",
                 ));
             }
         };
         self.may_have_certificate(peer, false).await?;
-        let identity = self.certify(&asked, peer)?;
-        let stated = Stated { by: "enrolment".to_owned(), why: None, stated_at: clock::now(), id: None };
+        let identity = self.certify(&asked, peer).await?;
+        // Who issued the token let the terminal in.
+        let by = issued_by.unwrap_or_else(|| "enrolment".to_owned());
+        let stated = Stated { by, why: None, stated_at: clock::now(), id: None };
         let enrolled = TerminalEnrolled { terminal: peer.terminal };
         self.operator.record(peer.facility, stated, enrolled.into()).await.map_err(|error| {
             telemetry::append_failed(&error);
@@ -131,7 +150,7 @@ impl Enrolment for EnrolService {
         let asked = CertificateRequest::read(&request.into_inner().csr_der).map_err(|error| unusable(&error))?;
         let peer = shown.peer;
         self.may_have_certificate(peer, !shown.is_current).await?;
-        let identity = self.certify(&asked, peer)?;
+        let identity = self.certify(&asked, peer).await?;
         telemetry::certificate_renewed(peer);
         Ok(Response::new(identity))
     }

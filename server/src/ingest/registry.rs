@@ -59,10 +59,10 @@ pub(super) fn refusal(peer: Peer, state: TerminalState) -> Status {
             "this terminal is suspended: it sends again once it is resumed (yomitori-server terminal resume)"
         }
         TerminalState::Revoked => {
-            "this terminal's certificate is revoked: enrol it with a new token (yomitori-server terminal token)"
+            "this terminal's certificate is revoked: enrol it with a new token (yomitori-server token issue)"
         }
         TerminalState::Retired | TerminalState::Enrolled => {
-            "this terminal is no longer in use: enrol it with a new token (yomitori-server terminal token)"
+            "this terminal is no longer in use: enrol it with a new token (yomitori-server token issue)"
         }
     })
 }

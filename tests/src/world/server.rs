@@ -246,7 +246,7 @@ impl Server {
     /// # Errors
     /// If the facility is unknown.
     pub async fn token(&self, code: &str) -> Result<String> {
-        let printed = self.run(&["terminal", "token", "--facility", code]).await?;
+        let printed = self.run(&["token", "issue", "--facility", code]).await?;
         Ok(printed.trim().to_owned())
     }
 

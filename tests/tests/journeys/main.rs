@@ -37,6 +37,7 @@ mod slow_pages;
 mod statements;
 mod terminal;
 mod time_travel;
+mod tokens;
 mod topic;
 mod windows;
 mod world;

@@ -25,7 +25,7 @@ impl Operator {
     /// # Errors
     /// If the server refuses. The error contains its message.
     pub async fn token(&self, code: &str) -> Result<String> {
-        self.run(&["terminal", "token", "--facility", code]).await
+        self.run(&["token", "issue", "--facility", code]).await
     }
 
     /// Runs one command and returns its output.

@@ -109,7 +109,7 @@ async fn join(
     let token = token.parse().map_err(|error| anyhow!("the token for {code}: {error}"))?;
     let route = Arc::new(server.clone().into());
     let identity = enrol::enrol(&route, &token, &state_dir).await;
-    let identity = identity.with_context(|| format!("enrol the terminal of {code}"))?;
+    let (identity, _) = identity.with_context(|| format!("enrol the terminal of {code}"))?;
     Ok(Member { index, code, state_dir, identity })
 }
 

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use yomitori_facility::StoredJson as _;
 use yomitori_proto::event::{Event, FacilityRegistered, Origin, Recorded, Stated, TerminalEnrolled};
 
 use super::assumptions::Assumptions;
@@ -75,7 +74,8 @@ impl History {
     /// If `out` can't be written.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for recorded in &self.facts {
-            writeln!(out, "{}", recorded.to_json()?)?;
+            serde_json::to_writer(&mut *out, recorded)?;
+            out.write_all(b"\n")?;
         }
         Ok(())
     }
