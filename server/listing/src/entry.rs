@@ -1,5 +1,7 @@
 //! The rows of a list: a code, and whose it is said to be.
 
+use std::collections::BTreeSet;
+
 use yomitori_proto::code::{InstitutionCode, Prefecture, Table as FeeTable};
 
 use super::format::{Format, Layout, Place};
@@ -24,6 +26,15 @@ pub struct ListingEntries {
     pub entries: Vec<ListingEntry>,
     /// Rows whose kind of facility the file does not give, so that it follows from the check digit.
     pub inferred: usize,
+}
+
+impl ListingEntries {
+    /// The entries whose code an earlier one has already, in their order: a list names each facility once.
+    #[must_use]
+    pub fn repeated(&self) -> Vec<&ListingEntry> {
+        let mut seen = BTreeSet::new();
+        self.entries.iter().filter(|entry| !seen.insert(entry.code)).collect()
+    }
 }
 
 /// One row with all its codes.

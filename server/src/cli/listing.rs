@@ -27,7 +27,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server listing cadence
   yomitori-server listing decisions
   yomitori-server listing reconcile
-  yomitori-server listing formats
+  yomitori-server listing mappings
   yomitori-server listing unmatched --format json
   yomitori-server listing match 0a1b2c3d 1319999023 --facility 1319999015 --by Suzuki --why 'the same clinic'
   yomitori-server listing dismiss 0a1b2c3d 1319999023 --by Suzuki --why 'another clinic of that name'
@@ -117,7 +117,7 @@ pub(super) enum Command {
         format: FormatArgument,
     },
     /// List the bundled column mappings; with a name, print that mapping as a template.
-    Formats { name: Option<String> },
+    Mappings { name: Option<String> },
 }
 
 #[derive(Args)]
@@ -132,9 +132,9 @@ pub(super) struct ImportArguments {
     /// What the file covers: `full`, `prefecture:13` or `query:TEXT`.
     #[arg(long)]
     coverage: Coverage,
-    /// The name of a mapping (see `listing formats`) or the path of a mapping file; detected by default.
+    /// The name of a column mapping (see `listing mappings`) or the path of a mapping file; detected by default.
     #[arg(long)]
-    format: Option<String>,
+    mapping: Option<String>,
     #[command(flatten)]
     speaker: Attribution,
 }
@@ -171,15 +171,18 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
             import::dismiss(context, &named(context, &snapshot).await?, &code, speaker).await
         }
         Command::Decisions { format } => show::decisions(context, format.format).await,
-        Command::Formats { name: None } => {
+        Command::Mappings { name: None } => {
             for mapping in Mapping::bundled() {
                 say(&format!("{:<22} {}", mapping.id, mapping.title));
             }
             Ok(())
         }
-        Command::Formats { name: Some(name) } => {
+        Command::Mappings { name: Some(name) } => {
             let text = Mapping::text(&name);
-            say(text.ok_or_else(|| UsageError(format!("unknown format `{name}`; see `listing formats`")))?.trim_end());
+            let unknown = || {
+                UsageError(format!("列の対応 `{name}` はありません / unknown mapping `{name}`: see `listing mappings`"))
+            };
+            say(text.ok_or_else(unknown)?.trim_end());
             Ok(())
         }
     }
@@ -190,10 +193,15 @@ async fn named(context: &Context, text: &str) -> anyhow::Result<ListSnapshot> {
     let all = snapshots::all(&context.store).await?;
     match snapshot_import::named(&all, text).as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(UsageError(format!("unknown snapshot `{text}`; see `yomitori-server listing snapshots`")).into()),
+        [] => Err(UsageError(format!(
+            "リスト `{text}` はありません / unknown snapshot `{text}`: see `yomitori-server listing snapshots`"
+        ))
+        .into()),
         several => {
             let ids: Vec<String> = several.iter().map(|snapshot| snapshot.snapshot.to_string()).collect();
-            Err(UsageError(format!("`{text}` matches several snapshots: {}", ids.join(", "))).into())
+            let ids = ids.join(", ");
+            Err(UsageError(format!("`{text}` に複数のリストが該当します / `{text}` matches several snapshots: {ids}"))
+                .into())
         }
     }
 }
@@ -221,8 +229,9 @@ fn as_of(text: &str) -> Result<DateTime<Utc>, String> {
     }
     let day = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok());
     let midnight = day.and_then(|day| day.and_hms_opt(0, 0, 0)?.and_local_timezone(JAPAN).single());
-    let midnight =
-        midnight.ok_or_else(|| format!("`{text}` is not a date: write 2026-01-15 or 2026-01-15T09:00:00+09:00"))?;
+    let midnight = midnight.ok_or_else(|| {
+        format!("日付ではありません / `{text}` is not a date: write 2026-01-15 or 2026-01-15T09:00:00+09:00")
+    })?;
     in_range(midnight.with_timezone(&Utc), text)
 }
 
@@ -230,7 +239,7 @@ fn in_range(at: DateTime<Utc>, text: &str) -> Result<DateTime<Utc>, String> {
     // No phone could be read before 2023.
     const FIRST_LIST: i64 = 1_672_498_800;
     if at.timestamp() < FIRST_LIST {
-        Err(format!("`{text}` is before 2023, earlier than any such list"))
+        Err(format!("2023年より前のリストはありません / `{text}` is before 2023, earlier than any such list"))
     } else {
         Ok(at)
     }

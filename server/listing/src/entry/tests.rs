@@ -156,3 +156,18 @@ proptest! {
         drop(csv(&cells.join("\n"), prefecture(covered)));
     }
 }
+
+#[test]
+fn codes_that_stand_in_several_rows_are_named() {
+    let entry = |row: u32, code: &str| ListingEntry {
+        sheet: 0,
+        row,
+        code: InstitutionCode::parse(code).unwrap(),
+        name: "x".into(),
+        address: None,
+    };
+    let entries = vec![entry(1, "1319999015"), entry(2, "1319999023"), entry(3, "1319999015"), entry(4, "1319999015")];
+    let entries = ListingEntries { entries, ..ListingEntries::default() };
+    let rows: Vec<u32> = entries.repeated().iter().map(|entry| entry.row).collect();
+    assert_eq!(rows, [3, 4]);
+}

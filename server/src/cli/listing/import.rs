@@ -25,10 +25,13 @@ use yomitori_listing::table::{self, Mistake};
 const SOURCE_LIMIT: usize = 200;
 
 pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::Result<()> {
-    let ImportArguments { file, source, as_of, coverage, format, speaker } = import;
+    let ImportArguments { file, source, as_of, coverage, mapping, speaker } = import;
     let name = file.display().to_string();
     if source.trim().is_empty() || source.chars().count() > SOURCE_LIMIT || source.contains(char::is_control) {
-        return Err(UsageError("--source must be a short name of the file's source".to_owned()).into());
+        return Err(UsageError(
+            "--source は短い名前にしてください / --source must be a short name of the file's source".to_owned(),
+        )
+        .into());
     }
     dated(as_of, clock::now()).map_err(|ahead| UsageError(format!("--as-of: {ahead}")))?;
     let bytes = read_file(&file)?;
@@ -37,7 +40,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         return again(context, &known).await;
     }
     let scope = Scope { prefecture: identity.coverage.prefecture(), table: None };
-    let mappings = mappings(format.as_deref())?;
+    let mappings = mappings(mapping.as_deref())?;
     let reading = tokio::task::spawn_blocking(move || {
         let table = table::read(&bytes).map_err(|mistake| vec![mistake])?;
         drop(bytes);
@@ -51,15 +54,26 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         read.context("failed to read the file")?.map_err(|mistakes: Vec<Mistake>| refused(&name, &mistakes))?;
     let (entries, directory) = (Arc::new(entries), Arc::new(directory?));
     note(&format!(
-        "{} 行を読みました（形式 {mapping}） / read {} in the format `{mapping}`, for {}",
+        "{} 行を読みました（列の対応 {mapping}） / read {} by the mapping `{mapping}`, for {}",
         entries.entries.len(),
         counted(entries.entries.len(), "row", "rows"),
         facilities(directory.facilities.len())
     ));
     if entries.inferred > 0 {
         let inferred = entries.inferred;
-        warn(&format!("the kind of {} was inferred from the check digit, as the file lacks it", facilities(inferred)));
+        warn(&format!(
+            "{inferred} 件の点数表は検査数字から推定しました / the kind of {} was inferred from the check digit, as the file lacks it",
+            facilities(inferred)
+        ));
     }
+    let place = |sheet: u16, row: u32| place(&entries.sheets, sheet, row);
+    warn_of(&entries.repeated(), "ほかの行と同じコード / with the code of another row", |entry| {
+        format!(
+            "{}: {} はほかの行にもあります / the code stands in another row too",
+            place(entry.sheet, entry.row),
+            entry.code
+        )
+    });
     let stated = speaker.stated("リストの取込 / the list was imported")?;
     let taken = snapshot_import(context).import(&identity, &mapping, &stated, &entries, &directory, progress()).await?;
     let id = show::short(identity.id());
@@ -93,7 +107,7 @@ async fn again(context: &Context, known: &ListSnapshot) -> anyhow::Result<()> {
         }
         "quarantined" => {
             warn(&format!(
-                "it is in quarantine; `yomitori-server listing release {id} --by NAME --why REASON` releases it"
+                "保留中です / it is in quarantine; `yomitori-server listing release {id} --by NAME --why REASON` releases it"
             ));
             Ok(())
         }
@@ -105,9 +119,10 @@ pub(super) async fn apply(context: &Context, snapshot: &ListSnapshot) -> anyhow:
     let id = show::short(snapshot.snapshot);
     dated(snapshot.as_of, clock::now()).map_err(|ahead| UsageError(ahead.to_string()))?;
     if snapshot.quarantined() {
-        return Err(
-            UsageError(format!("snapshot {id} is in quarantine; release it with `listing release {id}`")).into()
-        );
+        return Err(UsageError(format!(
+            "{id} は保留中です / snapshot {id} is in quarantine; release it with `listing release {id}`"
+        ))
+        .into());
     }
     let applied = snapshot_import(context).apply(snapshot, progress()).await?;
     say(&format!("{id} を反映しました / snapshot {id} applied"));
@@ -188,7 +203,7 @@ fn undecided(error: DecisionError, id: Option<StatementId>) -> anyhow::Error {
     }
 }
 
-const TOLD: usize = 5;
+const WARNED: usize = 5;
 /// Beyond this many facts, a person does not wait until all are shown.
 const SHOWN_AT_ONCE: usize = 2000;
 
@@ -205,22 +220,20 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         resemble a facility{}",
         if *suggested > 0 { ": see `yomitori-server listing unmatched`" } else { "" }
     ));
-    let place = |sheet: u16, row: u32| match sheets.get(usize::from(sheet)).cloned().flatten() {
-        Some(sheet) => format!("sheet `{sheet}`, row {row}"),
-        None => format!("row {row}"),
-    };
-    for (sheet, row, code) in odd_digits.iter().take(TOLD) {
-        warn(&format!("{}: accepted {code} with an unusual check digit", place(*sheet, *row)));
-    }
-    if odd_digits.len() > TOLD {
-        warn(&format!("{} more codes have an unusual check digit", odd_digits.len() - TOLD));
-    }
-    for (sheet, row, code, facility) in retired.iter().take(TOLD) {
-        warn(&format!("{}: {code} is no longer the code of facility {facility}", place(*sheet, *row)));
-    }
-    if retired.len() > TOLD {
-        warn(&format!("{} more rows have a retired code", retired.len() - TOLD));
-    }
+    warn_of(
+        odd_digits,
+        "検査数字が通常と異なるコード / with an unusual check digit",
+        |(sheet, row, code)| {
+            let place = place(sheets, *sheet, *row);
+            format!(
+                "{place}: {code} の検査数字が通常と異なります（受け入れました） / accepted with an unusual check digit"
+            )
+        },
+    );
+    warn_of(retired, "廃止されたコード / with a retired code", |(sheet, row, code, facility)| {
+        let place = place(sheets, *sheet, *row);
+        format!("{place}: {code} は施設 {facility} の廃止されたコードです / no longer the code of facility {facility}")
+    });
     if facts.listed + facts.absent > SHOWN_AT_ONCE {
         note("反映は順次進みます / recorded; the pages follow within a few minutes");
         return Ok(());
@@ -234,6 +247,23 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
         }
     }
     Ok(())
+}
+
+/// Where a row stands in the file.
+fn place(sheets: &[Option<String>], sheet: u16, row: u32) -> String {
+    match sheets.get(usize::from(sheet)).cloned().flatten() {
+        Some(sheet) => format!("`{sheet}` {row} 行目 / sheet `{sheet}`, row {row}"),
+        None => format!("{row} 行目 / row {row}"),
+    }
+}
+
+/// Warns of the first rows, each as a sentence, and counts the others.
+fn warn_of<Row>(rows: &[Row], what: &str, sentence: impl Fn(&Row) -> String) {
+    rows.iter().take(WARNED).for_each(|row| warn(&sentence(row)));
+    if rows.len() > WARNED {
+        let more = rows.len() - WARNED;
+        warn(&format!("ほか {more} 行 / {more} more rows: {what}"));
+    }
 }
 
 const fn snapshot_import(context: &Context) -> SnapshotImport<'_> {
@@ -252,30 +282,37 @@ fn progress() -> impl FnMut(usize, usize) {
 }
 
 /// The mappings to try, in order.
-fn mappings(format: Option<&str>) -> anyhow::Result<Vec<Mapping>> {
+fn mappings(named: Option<&str>) -> anyhow::Result<Vec<Mapping>> {
     let bundled = Mapping::bundled();
-    let Some(format) = format else { return Ok(bundled) };
-    if let Some(known) = bundled.iter().find(|mapping| mapping.id == format) {
+    let Some(named) = named else { return Ok(bundled) };
+    if let Some(known) = bundled.iter().find(|mapping| mapping.id == named) {
         return Ok(vec![known.clone()]);
     }
-    if !Path::new(format).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+    if !Path::new(named).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
         let known: Vec<&str> = bundled.iter().map(|mapping| mapping.id.as_str()).collect();
         let advice = "or the path of a mapping file that ends with .toml";
-        return Err(UsageError(format!("unknown format `{format}`: write {}, {advice}", known.join(" or "))).into());
+        let known = known.join(" or ");
+        return Err(UsageError(format!(
+            "列の対応 `{named}` はありません / unknown mapping `{named}`: write {known}, {advice}"
+        ))
+        .into());
     }
-    let text =
-        std::fs::read_to_string(format).map_err(|error| UsageError(format!("failed to read `{format}`: {error}")))?;
-    Ok(vec![Mapping::parse(&text).map_err(|error| UsageError(format!("`{format}`: {error}")))?])
+    let text = std::fs::read_to_string(named)
+        .map_err(|error| UsageError(format!("読めません / failed to read `{named}`: {error}")))?;
+    Ok(vec![Mapping::parse(&text).map_err(|error| UsageError(format!("`{named}`: {error}")))?])
 }
 
 /// Reads a file up to the size limit.
 pub(in crate::cli) fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
     let name = file.display();
-    let wrong = |error: std::io::Error| UsageError(format!("failed to read `{name}`: {error}"));
+    let wrong = |error: std::io::Error| UsageError(format!("読めません / failed to read `{name}`: {error}"));
     let about = std::fs::metadata(file).map_err(wrong)?;
     if about.len() > table::FILE_LIMIT {
         let limit = table::FILE_LIMIT / 1024 / 1024;
-        return Err(UsageError(format!("`{name}` is larger than {limit} MiB")).into());
+        return Err(UsageError(format!(
+            "`{name}` が {limit} MiB を超えています / `{name}` is larger than {limit} MiB"
+        ))
+        .into());
     }
     Ok(std::fs::read(file).map_err(wrong)?)
 }

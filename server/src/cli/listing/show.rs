@@ -68,7 +68,7 @@ pub(super) async fn snapshot(context: &Context, snapshot: &ListSnapshot, format:
     }
     say(&format!("snapshot   {}", snapshot.snapshot));
     say(&format!("source     {}, {}, as of {}", snapshot.source, snapshot.coverage, day(snapshot.as_of)));
-    say(&format!("file       sha256 {}, format {}", snapshot.sha256, snapshot.format));
+    say(&format!("file       sha256 {}, mapping {}", snapshot.sha256, snapshot.format));
     let why = snapshot.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     say(&format!("imported   {} by {}{why}", day(snapshot.imported_at), snapshot.imported_by));
     if let Some(before) = snapshot.rows_before {
@@ -146,7 +146,8 @@ pub(super) async fn diff(
         let kind = |snapshot: &ListSnapshot| {
             format!("{} is {}, {}", short(snapshot.snapshot), snapshot.source, snapshot.coverage)
         };
-        let what = "only snapshots of one source and coverage can be compared";
+        let what =
+            "同じ出所・範囲のリスト同士だけを比較できます / only snapshots of one source and coverage can be compared";
         return Err(UsageError(format!("{what}: {}; {}", kind(before), kind(after))).into());
     }
     let lines = async |snapshot: &ListSnapshot| -> anyhow::Result<Vec<DiffRow>> {
