@@ -210,13 +210,22 @@ impl Authority {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TerminalCertificate {
     pub peer: Peer,
-    /// The certificate has not expired. The owner of an expired one may only renew it.
-    pub is_current: bool,
+    /// To the second, as in the certificate.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl TerminalCertificate {
+    /// Whether the certificate has not expired at `now`. The owner of an expired one may only renew it. A connection may
+    /// last for longer than the certificate with which it was opened.
+    #[must_use]
+    pub fn is_current(&self, now: DateTime<Utc>) -> bool {
+        now.timestamp() <= self.expires_at.timestamp()
+    }
 }
 
 /// Parses a certificate that TLS has verified; `None` if it is not a terminal's.
 #[must_use]
-pub fn terminal_certificate(certificate_der: &[u8], now: DateTime<Utc>) -> Option<TerminalCertificate> {
+pub fn terminal_certificate(certificate_der: &[u8]) -> Option<TerminalCertificate> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate_der).ok()?;
     let names = &certificate.subject_alternative_name().ok()??.value.general_names;
     let find = |prefix: &str| {
@@ -229,7 +238,8 @@ pub fn terminal_certificate(certificate_der: &[u8], now: DateTime<Utc>) -> Optio
         terminal: TerminalId(find("urn:yomitori:terminal:")?),
         facility: FacilityId(find("urn:yomitori:facility:")?),
     };
-    Some(TerminalCertificate { peer, is_current: now.timestamp() <= certificate.validity().not_after.timestamp() })
+    let expires_at = DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)?;
+    Some(TerminalCertificate { peer, expires_at })
 }
 
 fn named(common_name: &str) -> DistinguishedName {
@@ -268,15 +278,11 @@ mod tests {
         let csr = request.serialize_request(&key).unwrap();
         let asked = Peer { terminal: TerminalId(Uuid::from_u128(1)), facility: FacilityId(Uuid::from_u128(2)) };
         let certificate = again.certify(&CertificateRequest::read(csr.der()).unwrap(), asked, now).unwrap();
-        assert_eq!(
-            terminal_certificate(&certificate, now),
-            Some(TerminalCertificate { peer: asked, is_current: true })
-        );
-        let later = now + TERMINAL_CERTIFICATE_FOR + Duration::from_secs(1);
-        assert_eq!(
-            terminal_certificate(&certificate, later),
-            Some(TerminalCertificate { peer: asked, is_current: false })
-        );
+        let read = terminal_certificate(&certificate).unwrap();
+        assert_eq!(read.peer, asked);
+        let end = now + TERMINAL_CERTIFICATE_FOR;
+        assert_eq!((read.is_current(now), read.is_current(end)), (true, true));
+        assert!(!read.is_current(end + Duration::from_secs(1)));
         assert!(!String::from_utf8_lossy(&certificate).contains("evil"));
         assert!(CertificateRequest::read(b"not a request").is_err());
     }

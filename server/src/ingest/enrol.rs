@@ -149,7 +149,7 @@ impl Enrolment for EnrolService {
             .ok_or_else(|| Status::unauthenticated("renewal needs the terminal's present certificate"))?;
         let asked = CertificateRequest::read(&request.into_inner().csr_der).map_err(|error| unusable(&error))?;
         let peer = shown.peer;
-        self.may_have_certificate(peer, !shown.is_current).await?;
+        self.may_have_certificate(peer, !shown.is_current(clock::now())).await?;
         let identity = self.certify(&asked, peer).await?;
         telemetry::certificate_renewed(peer);
         Ok(Response::new(identity))

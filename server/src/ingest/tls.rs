@@ -20,7 +20,7 @@ use tonic::transport::server::Connected;
 
 use crate::identity::{self, TerminalCertificate};
 use crate::ingest::admission::{Admission, Place};
-use crate::{clock, telemetry};
+use crate::telemetry;
 
 /// Sufficient for a terminal on a slow line that loses every fifth packet.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -117,8 +117,7 @@ async fn secure(
     match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let caller =
-                Caller { shown: certificate.and_then(|der| identity::terminal_certificate(der, clock::now())) };
+            let caller = Caller { shown: certificate.and_then(|der| identity::terminal_certificate(der)) };
             let stays = match caller.shown {
                 Some(shown) => {
                     admission.admit(&mut place, shown.peer.terminal);

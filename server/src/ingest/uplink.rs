@@ -71,7 +71,7 @@ impl Uplink for UplinkService {
         let shown = caller
             .and_then(|caller| caller.shown)
             .ok_or_else(|| Status::unauthenticated("a terminal's certificate is required; enrol the terminal first"))?;
-        if !shown.is_current {
+        if !shown.is_current(clock::now()) {
             return Err(Status::unauthenticated("the terminal's certificate has expired; renew it first"));
         }
         let peer = shown.peer;

@@ -18,6 +18,7 @@ use yomitori_tests::hostile::credential::{Credential, Signer, Wish};
 use yomitori_tests::hostile::siege::{Intruder, Siege, VICTIM};
 use yomitori_tests::hostile::stranger::{CARRY, Line, RENEW, greet, reach, said};
 use yomitori_tests::world::agent::{self, Agent};
+use yomitori_tests::world::wait;
 
 use crate::status::{PERMISSION_DENIED, UNAUTHENTICATED};
 
@@ -134,6 +135,25 @@ async fn an_invalid_certificate_is_rejected() -> Result<()> {
     let answer = line.ask(CARRY, hello(peer)).await?;
     ensure!(answer.status == Some(0) && !answer.body.is_empty(), "{answer:?}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_expires_opens_no_further_stream_on_its_connection() -> Result<()> {
+    let mut siege = Siege::begin("hostile-expiring").await?;
+    let ours = Signer::of(&siege.world)?;
+    let peer = victim();
+    let mut soon = Wish::terminal(peer);
+    soon.until = clock::now() + TimeDelta::seconds(6);
+    let line = Line::open(&siege.server.uplink, &ours.certificate, Some(&ours.sign(&soon)?)).await?;
+    let answer = line.ask(CARRY, hello(peer)).await?;
+    ensure!(answer.status == Some(0), "{answer:?}");
+    wait::until("the certificate to expire", wait::PATIENCE, async || {
+        let answer = line.ask(CARRY, hello(peer)).await?;
+        ensure!(answer.status == Some(UNAUTHENTICATED) && answer.message.contains("expired"), "{answer:?}");
+        Ok(())
+    })
+    .await?;
+    siege.holds().await
 }
 
 /// A `ClientHello` of TLS 1.2, which offers no newer version.
