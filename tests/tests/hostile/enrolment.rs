@@ -5,7 +5,6 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PublicKeyData as
 use tokio::task::JoinSet;
 use yomitori_proto::id::FacilityId;
 use yomitori_proto::wire;
-use yomitori_simulation::clock;
 use yomitori_tests::hostile::credential::Signer;
 use yomitori_tests::hostile::siege::{Siege, VICTIM};
 use yomitori_tests::hostile::stranger::{Answer, ENROL, Line, said};
@@ -117,7 +116,7 @@ async fn a_certificate_has_the_servers_contents_and_not_the_requested_ones() -> 
     let der = &given.certificate_der;
     let text = String::from_utf8_lossy(der);
     ensure!(!text.contains("evil") && !text.contains("localhost") && !text.contains(&uuid::Uuid::nil().to_string()));
-    let names = yomitori_server::identity::terminal_certificate(der, clock::now()).context("its names")?.peer;
+    let names = yomitori_server::identity::terminal_certificate(der).context("its names")?.peer;
     ensure!((names.terminal.to_bytes(), names.facility.to_bytes()) == (given.terminal, given.facility));
     ensure!(der.windows(key.der_bytes().len()).any(|window| window == key.der_bytes()), "it is for another key");
     // The encoding of the extension "basic constraints" with "it is an authority".

@@ -10,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use yomitori_server::identity;
-use yomitori_simulation::clock;
 use yomitori_tests::hostile::credential::{Signer, Wish};
 use yomitori_tests::hostile::stranger::greet;
 use yomitori_tests::world::World;
@@ -83,7 +82,7 @@ async fn pass_on(
     // The server sees the same terminal, with a certificate whose key we have.
     let credential = match certificate {
         Some(certificate) => {
-            let peer = identity::terminal_certificate(certificate, clock::now()).context("whose certificate")?.peer;
+            let peer = identity::terminal_certificate(certificate).context("whose certificate")?.peer;
             Some(signer.sign(&Wish::terminal(peer))?)
         }
         None => None,

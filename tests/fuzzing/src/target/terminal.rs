@@ -22,7 +22,7 @@ pub(super) fn token(bytes: &[u8]) {
 
 /// A terminal's certificate or its request for one.
 pub(super) fn certificate(bytes: &[u8]) {
-    ended(identity::terminal_certificate(bytes, DateTime::UNIX_EPOCH));
+    ended(identity::terminal_certificate(bytes));
     CertificateRequest::read(bytes).ok();
 }
 
