@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use tokio_postgres::config::SslMode;
 use yomitori_base::document::{self, Mistake, Section};
 
 /// Why a configuration cannot be used.
@@ -24,10 +25,19 @@ pub enum ConfigError {
 pub struct Config {
     /// The folder of the certificate authority. Back it up.
     pub state_dir: PathBuf,
-    pub database: String,
+    pub database: Database,
     pub kafka: Kafka,
     pub agents: Agents,
     pub web: Web,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// May contain a password.
+    pub url: String,
+    /// The authorities of the database's certificate, in PEM format; without it connections are not encrypted.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The log.
@@ -80,7 +90,12 @@ impl Config {
         document::read(text, SAMPLE, |root| {
             let state_dir = root.required("state_dir", folder);
             let database = root.section("database", |database| {
-                from_environment(database, "url", "YOMITORI_POSTGRES", &env, postgres_address)
+                let ca_file = database.optional("ca_file", folder);
+                let url = from_environment(database, "url", "YOMITORI_POSTGRES", &env, postgres_address)?;
+                if ca_file.is_none() && requires_encryption(&url) {
+                    database.mistake("ca_file", "is missing: the address asks for TLS (sslmode=require), and nothing says which authority is trusted");
+                }
+                Some(Database { url, ca_file })
             });
             let kafka = root.section("kafka", |table| kafka(table, &env));
             let agents = root.section("agents", agents);
@@ -192,8 +207,18 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 fn postgres_address(text: &str) -> Result<String, String> {
     match text.parse::<tokio_postgres::Config>() {
         Ok(config) if !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty() => Ok(text.to_owned()),
+        // What other programs write for it is not known here, and must not be taken for less.
+        _ if text.contains("sslmode=verify") || text.contains("sslrootcert") => {
+            Err("names TLS in another way: leave out sslmode and sslrootcert, and write `ca_file`; certificate and name are \
+                 always verified"
+                .to_owned())
+        }
         Ok(_) | Err(_) => Err("is not a PostgreSQL address; write postgres://USER@HOST:PORT/DATABASE".to_owned()),
     }
+}
+
+fn requires_encryption(url: &str) -> bool {
+    url.parse::<tokio_postgres::Config>().is_ok_and(|config| config.get_ssl_mode() == SslMode::Require)
 }
 
 fn topic_name(text: &str) -> Result<String, String> {

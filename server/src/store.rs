@@ -12,6 +12,7 @@ pub mod call;
 pub mod completeness;
 pub mod connection;
 pub mod directory;
+mod encryption;
 pub mod facility;
 pub mod fact;
 pub mod fleet;
@@ -43,9 +44,14 @@ use std::fmt;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::NoTls;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Connection, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::encryption::EncryptionError;
 use self::lent::Lent;
+use crate::config::Database;
 
 /// The channel on which a commit names the facilities that changed.
 pub const CHANGED: &str = "yomitori_changed";
@@ -74,6 +80,8 @@ mod migrations {
 pub enum StoreError {
     #[error("invalid database address (write postgres://USER@HOST:PORT/DATABASE)")]
     Address(#[source] tokio_postgres::Error),
+    #[error("failed to prepare TLS to PostgreSQL")]
+    Encryption(#[source] EncryptionError),
     #[error("failed to reach PostgreSQL (is it running, and is `database.url` right?)")]
     Unreachable(#[source] deadpool_postgres::PoolError),
     #[error("failed to prepare the database connections")]
@@ -137,6 +145,7 @@ impl StoreError {
             },
             Self::Broken { .. } | Self::Panicked => true,
             Self::Address(_)
+            | Self::Encryption(_)
             | Self::Unreachable(_)
             | Self::Pool(_)
             | Self::Migrate(_)
@@ -160,6 +169,9 @@ impl<T> QueryContext<T> for Result<T, tokio_postgres::Error> {
     }
 }
 
+/// The other half of a client outside the pool: it does its I/O.
+pub(crate) type OwnConnection = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
 /// A pool of connections.
 #[derive(Clone)]
 pub struct Store {
@@ -167,16 +179,19 @@ pub struct Store {
     address: tokio_postgres::Config,
     /// The address without a search path.
     given: tokio_postgres::Config,
+    tls: MakeRustlsConnect,
 }
 
 impl Store {
     /// Prepares a pool; the first use opens a connection.
     ///
     /// # Errors
-    /// If `url` is not a valid address.
-    pub fn open(url: &str) -> Result<Self, StoreError> {
+    /// If the address or the authority of its certificate is not valid.
+    pub fn open(Database { url, ca_file }: &Database) -> Result<Self, StoreError> {
         let mut address: tokio_postgres::Config = url.parse().map_err(StoreError::Address)?;
+        let (mode, tls) = encryption::encryption(ca_file.as_deref()).map_err(StoreError::Encryption)?;
         address
+            .ssl_mode(mode)
             .application_name("yomitori-server")
             .connect_timeout(CONNECT_LIMIT)
             // A database host that vanished is noticed within seconds, not by the operating system after hours.
@@ -184,7 +199,7 @@ impl Store {
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(3)
             .tcp_user_timeout(VANISHED_AFTER);
-        Self::at(address, LIVE, CONNECTIONS, None)
+        Self::at(address, tls, LIVE, CONNECTIONS, None)
     }
 
     /// The same database for pages, in a pool of its own: a query ends after `limit`, and what pages wait for holds up
@@ -193,7 +208,7 @@ impl Store {
     /// # Errors
     /// If the pool cannot be created.
     pub fn for_pages(&self, limit: Duration, connections: usize) -> Result<Self, StoreError> {
-        Self::at(self.given.clone(), LIVE, connections, Some(limit))
+        Self::at(self.given.clone(), self.tls.clone(), LIVE, connections, Some(limit))
     }
 
     /// The same database with the search path of a rebuild.
@@ -201,11 +216,12 @@ impl Store {
     /// # Errors
     /// If the pool cannot be created.
     pub fn shadow(&self) -> Result<Self, StoreError> {
-        Self::at(self.given.clone(), "shadow,projection,public", CONNECTIONS, None)
+        Self::at(self.given.clone(), self.tls.clone(), "shadow,projection,public", CONNECTIONS, None)
     }
 
     fn at(
         given: tokio_postgres::Config,
+        tls: MakeRustlsConnect,
         path: &str,
         connections: usize,
         limit: Option<Duration>,
@@ -223,7 +239,7 @@ impl Store {
         address.options(options);
         // The query of a page that is gone may still run: the next page must not send another one behind it.
         let recycling_method = if limit.is_some() { RecyclingMethod::Verified } else { RecyclingMethod::Fast };
-        let manager = Manager::from_config(address.clone(), NoTls, ManagerConfig { recycling_method });
+        let manager = Manager::from_config(address.clone(), tls.clone(), ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
@@ -232,18 +248,32 @@ impl Store {
             .recycle_timeout(Some(CONNECT_LIMIT))
             .build()
             .map_err(StoreError::Pool)?;
-        Ok(Self { pool, address, given })
+        Ok(Self { pool, address, given, tls })
     }
 
     /// Takes a connection from the pool.
     pub async fn client(&self) -> Result<Lent, StoreError> {
-        self.pool.get().await.map(Lent::new).map_err(StoreError::Unreachable)
+        let object = self.pool.get().await.map_err(StoreError::Unreachable)?;
+        Ok(Lent::new(object, self.tls.clone()))
     }
 
-    /// The configuration of a connection outside the pool, for session locks and for listening.
+    /// Opens a connection outside the pool, for session locks, snapshots and listening; `adapt` changes its configuration.
+    ///
+    /// # Errors
+    /// If the database is away.
+    pub(crate) async fn connect(
+        &self,
+        adapt: impl FnOnce(&mut tokio_postgres::Config),
+    ) -> Result<(Client, OwnConnection), tokio_postgres::Error> {
+        let mut address = self.address.clone();
+        adapt(&mut address);
+        address.connect(self.tls.clone()).await
+    }
+
+    /// Whether what is sent to the database leaves this machine in clear.
     #[must_use]
-    pub const fn address(&self) -> &tokio_postgres::Config {
-        &self.address
+    pub fn is_in_clear(&self) -> bool {
+        self.address.get_ssl_mode() == SslMode::Disable && encryption::leaves_this_machine(&self.address)
     }
 
     /// Migrates the schema to this version; returns the migrations that ran.

@@ -32,6 +32,13 @@ pub(super) async fn check(config: &Config) -> anyhow::Result<ExitCode> {
         Ok(_) | Err(_) => None,
     };
     let mut notes = Vec::new();
+    if store.as_ref().is_ok_and(Store::is_in_clear) {
+        notes.push(
+            "データベースへの接続が暗号化されていません / what is sent to the database leaves this machine in clear: write \
+             `database.ca_file`"
+                .to_owned(),
+        );
+    }
     let mut log = check_log(&config.kafka, &folded, partitions, &mut notes).await;
     if let (Ok(store), Ok(()), Ok(())) = (&store, &database, &log) {
         log = check_owner(&config.kafka, store, &mut notes).await;

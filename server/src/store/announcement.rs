@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::{AsyncMessage, Config};
 
 use super::Store;
 
@@ -28,9 +28,10 @@ pub async fn listen(
     channel: &str,
     mut hear: impl FnMut(Announcement<'_>),
 ) -> Result<(), tokio_postgres::Error> {
-    let mut address = store.address().clone();
-    address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server announcements");
-    let (client, mut connection) = address.connect(NoTls).await?;
+    let adapt = |address: &mut Config| {
+        address.keepalives_idle(Duration::from_secs(15)).application_name("yomitori-server announcements");
+    };
+    let (client, mut connection) = store.connect(adapt).await?;
     let command = format!("LISTEN {channel}");
     let mut begun = pin!(client.batch_execute(&command));
     let mut messages = stream::poll_fn(|context| connection.poll_message(context));

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object};
-use tokio_postgres::NoTls;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long PostgreSQL has to take a cancellation.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
@@ -19,15 +19,15 @@ thread_local! {
 }
 
 /// A connection; it goes back to its pool when the value is dropped.
-#[derive(Debug)]
 pub struct Lent {
     object: Option<Object>,
     for_page: bool,
+    tls: MakeRustlsConnect,
 }
 
 impl Lent {
-    pub(super) fn new(object: Object) -> Self {
-        Self { object: Some(object), for_page: IN_PAGE.get() }
+    pub(super) fn new(object: Object, tls: MakeRustlsConnect) -> Self {
+        Self { object: Some(object), for_page: IN_PAGE.get(), tls }
     }
 }
 
@@ -52,8 +52,9 @@ impl Drop for Lent {
             return;
         }
         let (Some(object), Ok(runtime)) = (self.object.take(), tokio::runtime::Handle::try_current()) else { return };
+        let tls = self.tls.clone();
         runtime.spawn(async move {
-            tokio::time::timeout(CANCEL_LIMIT, object.cancel_token().cancel_query(NoTls)).await.ok();
+            tokio::time::timeout(CANCEL_LIMIT, object.cancel_token().cancel_query(tls)).await.ok();
             drop(object);
         });
     }

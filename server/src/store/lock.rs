@@ -1,6 +1,6 @@
 //! Advisory locks that divide the work between instances of the server. The end of a connection frees its locks.
 
-use tokio_postgres::{Client, NoTls, Transaction};
+use tokio_postgres::{Client, Transaction};
 
 use super::{QueryContext as _, Store, StoreError};
 
@@ -10,7 +10,7 @@ const PARTITIONS: i32 = 0x596f_6d69;
 const PRESENT: i32 = -1;
 
 async fn connect(store: &Store) -> Result<Client, tokio_postgres::Error> {
-    let (client, connection) = store.address().connect(NoTls).await?;
+    let (client, connection) = store.connect(|_| {}).await?;
     // The next use of the client reports the end of the connection.
     tokio::spawn(connection);
     Ok(client)

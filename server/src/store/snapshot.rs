@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 use yomitori_proto::id::{FacilityId, Life, TerminalId};
 
 use super::fact::{self, StoredFact};
@@ -28,7 +28,7 @@ impl DbSnapshot {
     /// Begins a snapshot of this moment, on a separate connection.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
         let context = "begin a snapshot of the store";
-        let (client, connection) = store.address().connect(NoTls).await.context(context)?;
+        let (client, connection) = store.connect(|_| {}).await.context(context)?;
         tokio::spawn(connection);
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.context(context)?;
         Ok(Self { client })

@@ -8,10 +8,12 @@ use proptest::prelude::*;
 use tower::Service as _;
 
 use super::*;
+use crate::config::Database;
 
 /// No server listens on port 1.
 fn away() -> (Router, CancellationToken) {
-    let store = Store::open("postgres://nobody@127.0.0.1:1/nothing").unwrap();
+    let store =
+        Store::open(&Database { url: "postgres://nobody@127.0.0.1:1/nothing".to_owned(), ca_file: None }).unwrap();
     let log = crate::config::Kafka {
         bootstrap_servers: "127.0.0.1:1".to_owned(),
         topic: "nothing".to_owned(),

@@ -6,6 +6,7 @@ mod catalogue;
 mod collection;
 mod completeness;
 mod copied;
+mod database_tls;
 mod debian;
 mod desk;
 mod enrol_again;
