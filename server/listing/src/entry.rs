@@ -80,7 +80,10 @@ pub fn detect<'a>(formats: &'a [Format], table: &RowSource, scope: Scope) -> Res
     }
     reasons.insert(
         0,
-        Mistake::file("the table is in none of the known formats; name one with --format, or write a mapping"),
+        Mistake::file(
+            "知っている列の対応のどれにも合いません（listing mappings を参照し、--mapping で指定してください） / no mapping fits the \
+             table's columns: see `listing mappings`, and name one of them, or a file with your own, with --mapping",
+        ),
     );
     Err(reasons)
 }
@@ -175,9 +178,15 @@ fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -
     Ok(ListingRow { sheet, row: row.number, codes, inferred, prefecture, name, address })
 }
 
-/// The cell as one line.
+/// Whether the character changes how the others of its line are displayed.
+#[must_use]
+pub const fn reorders(letter: char) -> bool {
+    matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The cell as one line, without characters that only change how it is displayed.
 fn text(row: &Row, place: &Place, limit: usize) -> Result<Box<str>, Mistake> {
-    let cell = plain_cell(row, place)?;
+    let cell = plain_cell(row, place)?.replace(reorders, "");
     if cell.chars().count() > limit {
         return Err(at(row, place, format!("it is longer than {limit} characters")));
     }
@@ -186,7 +195,7 @@ fn text(row: &Row, place: &Place, limit: usize) -> Result<Box<str>, Mistake> {
     }
     let breaks = |c: char| matches!(c, '\n' | '\r' | '\t');
     if cell.contains(|c: char| c.is_control() && !breaks(c)) {
-        return Err(at(row, place, "it holds a control character"));
+        return Err(at(row, place, "制御文字があります / it holds a control character"));
     }
     Ok(cell.split(breaks).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").into())
 }

@@ -55,8 +55,20 @@ pub fn read(table: &RowSource, formats: &[Format], scope: Scope) -> Result<Maste
             if let Some(before) = seen.insert(*code, line.row) {
                 mistakes.push(about(format!("code {code} stands in row {before} already")));
             }
+            let twin = code.twin();
+            if let Some(row) = seen.get(&twin) {
+                master.warnings.push(about(format!(
+                    "{code} と都道府県番号だけが違う {twin} が {row} 行目にあります / {twin} of row {row} differs from {code} only in the \
+                     number of the prefecture"
+                )));
+            } else if code.has_alternate_prefecture() {
+                master.warnings.push(about(format!(
+                    "{code} の最初の2桁は都道府県番号に50を足したものです / the first two digits of {code} are the number of a prefecture \
+                     plus 50: is it {twin}?"
+                )));
+            }
             if !code.check_digit_holds() {
-                master.warnings.push(about(format!("the check digit of {code} is unusual; it was taken as it is")));
+                master.warnings.push(about(format!("{code} の検査数字が通常と異なります（受け入れました） / the check digit of {code} is unusual; it was taken as it is")));
             }
         }
         if mistakes.len() >= MISTAKES_TOLD {

@@ -94,6 +94,14 @@ impl Kind {
     }
 }
 
+fn warn_of(warnings: &[Mistake]) {
+    warnings.iter().take(SHOWN).for_each(|warning| warn(&warning.to_string()));
+    if warnings.len() > SHOWN {
+        let more = warnings.len() - SHOWN;
+        warn(&format!("ほか {more} 件 / {more} more like these"));
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     let Command::Import { file, preview, prefecture, kind, register, speaker } = command;
     let name = file.display().to_string();
@@ -108,15 +116,11 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
     let (master, known) = tokio::join!(reading, snapshot::directory(&context.store, clock::now()));
     let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
     let master = master.context("failed to read the file")?.map_err(refused)?;
-    for warning in master.warnings.iter().take(SHOWN) {
-        warn(&warning.to_string());
-    }
-    if master.warnings.len() > SHOWN {
-        warn(&format!("{} more like these", master.warnings.len() - SHOWN));
-    }
+    warn_of(&master.warnings);
     let known_only = master.format == BUREAU && !register;
     note(&format!("{} 件を読みました / read {}", master.facilities.len(), facilities(master.facilities.len())));
     let plan = master::plan(master.facilities, &known?, known_only).map_err(refused)?;
+    warn_of(&plan.warnings);
     if preview {
         show(&plan);
         return Ok(());
@@ -126,7 +130,7 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
 }
 
 async fn apply(context: &Context, plan: Plan, stated: &Stated) -> anyhow::Result<()> {
-    let Plan { planned, unchanged, unknown } = plan;
+    let Plan { planned, unchanged, unknown, warnings: _ } = plan;
     let total = planned.len();
     let new = planned.iter().filter(|planned| planned.change == Change::New).count();
     let stating = planned.into_iter().map(|PlannedChange { facility, event, .. }| {

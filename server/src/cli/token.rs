@@ -51,7 +51,7 @@ pub(super) enum Command {
     Revoke {
         /// Its name in the list; not the token itself.
         #[arg(long)]
-        token: Uuid,
+        token: String,
         #[command(flatten)]
         speaker: Attribution,
     },
@@ -61,7 +61,7 @@ pub(super) async fn run(config: &Config, context: &Context, command: Command) ->
     match command {
         Command::Issue { facility, speaker } => issue(config, context, &facility, speaker).await,
         Command::List { facility, all, format } => list(context, facility.as_deref(), !all, format.format).await,
-        Command::Revoke { token, speaker } => revoke(context, token, speaker).await,
+        Command::Revoke { token, speaker } => revoke(context, &token, speaker).await,
     }
 }
 
@@ -122,9 +122,17 @@ const fn state(state: TokenState) -> &'static str {
     }
 }
 
-async fn revoke(context: &Context, token: Uuid, speaker: Attribution) -> anyhow::Result<()> {
+async fn revoke(context: &Context, token: &str, speaker: Attribution) -> anyhow::Result<()> {
     let stated = speaker.stated("")?;
     let refused = |ja: &str, en: &str| Err(UsageError(format!("{ja} / {en}")).into());
+    // What was typed may be the token itself, and is not repeated.
+    let Ok(token) = token.trim().parse::<Uuid>() else {
+        return refused(
+            "--token には、トークンそのものではなく token list に表示される名前を指定してください",
+            "--token takes the name of the token in `token list`, such as 018f0000-0000-7000-8000-00000000a001, and not the \
+             token itself",
+        );
+    };
     match token::revoke(&context.store, token, &stated).await? {
         (true, found) => {
             let (code, name) = found.map(|found| (found.code, found.name)).unwrap_or_default();

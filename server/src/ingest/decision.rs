@@ -12,6 +12,7 @@ use crate::clock;
 use crate::statement::known::{self, Standing};
 use crate::statement::{self, Problem};
 use crate::store::StoreError;
+use crate::store::listing::newest::of_each_kind;
 use crate::store::listing::row::{self, SnapshotRow};
 use crate::store::listing::{self as snapshots, ListSnapshot, Release};
 
@@ -81,6 +82,21 @@ impl SnapshotImport<'_> {
         let facility = known::facility(self.store, facility).await??;
         let changed = FacilityCodeChanged { old: None, new: Some(row.code.clone()), effective_at: snapshot.as_of };
         self.decide_row(facility, row, stated, changed.into()).await
+    }
+
+    /// The snapshots to apply after a row of `snapshot` was matched, the oldest first: that one, unless it is in quarantine,
+    /// and the newest of each kind, which may have the code too.
+    ///
+    /// # Errors
+    /// If the database is away.
+    pub async fn to_apply(self, snapshot: &ListSnapshot) -> Result<Vec<ListSnapshot>, StoreError> {
+        let all = snapshots::all(self.store).await?;
+        let mut chosen: Vec<ListSnapshot> = of_each_kind(&all).into_iter().cloned().collect();
+        if !snapshot.quarantined() && chosen.iter().all(|one| one.snapshot != snapshot.snapshot) {
+            chosen.push(snapshot.clone());
+        }
+        chosen.sort_by_key(|one| one.as_of);
+        Ok(chosen)
     }
 
     /// Rows with this code belong to none of our facilities, whatever they resemble: neither now nor in later snapshots.

@@ -85,6 +85,12 @@ pub const OTHER_CONTENT: Text = Text::fixed(
     "Something else is recorded under this identifier; record it without one (on a page, open the form again).",
 );
 
+/// The answer to a form that is sent again after its statement was withdrawn.
+pub const WITHDRAWN_SINCE: Text = Text::fixed(
+    "記録のあとに取り消されています。もう一度記録するには、フォームを開き直してください。",
+    "It was recorded and has been withdrawn since; to record it once more, open the form again.",
+);
+
 /// How a statement stands to what is recorded already.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Standing {
@@ -197,7 +203,7 @@ async fn registered(
         TerminalState::Revoked => before != TerminalState::Revoked,
     };
     let text = match before {
-        TerminalState::Enrolled => Text::fixed("この端末は停止していません。", "This terminal is enrolled already."),
+        TerminalState::Enrolled => Text::fixed("この端末は停止していません。", "This terminal is not suspended."),
         TerminalState::Suspended => Text::fixed("すでに一時停止中の端末です。", "This terminal is suspended already."),
         TerminalState::Revoked => Text::fixed("すでに証明書が失効した端末です。", "This terminal is revoked already."),
         TerminalState::Retired => Text::fixed("すでに使用を終了した端末です。", "This terminal is retired already."),
@@ -294,40 +300,35 @@ async fn codes(
     if taken.is_some() { Ok(taken) } else { doubt(store, facility, new.as_slice()).await }
 }
 
-/// The doubt about a code with an unusual check digit, since how it is computed is known from one published example
-/// only; or about one with the alternate number of a prefecture, or of which another facility has the twin.
+/// What is doubtful about codes that the facility does not have yet, all of it: another facility has the same code under the
+/// other number of the prefecture; the number is the alternate one; the check digit is unusual, of which it is known from one
+/// published example only how it is computed.
 async fn doubt(store: &Store, facility: FacilityId, codes: &[String]) -> Result<Option<Problem>, StoreError> {
-    for code in codes.iter().filter_map(|code| InstitutionCode::parse(code).ok()) {
+    let own = facilities::codes(store, facility).await?;
+    let (mut ja, mut en) = (Vec::new(), Vec::new());
+    for code in codes.iter().filter(|code| !own.contains(code)).filter_map(|code| InstitutionCode::parse(code).ok()) {
         let twin = code.twin();
         let holders = facilities::holders(store, twin.as_str()).await?;
-        let text = if !code.check_digit_holds() {
-            Text::new(
-                format!("{code} の検査数字が通常と異なります。コードを確かめてください。"),
-                format!("The check digit of {code} is unusual: compare the code."),
-            )
-        } else if let Some(CodeHolder { name, .. }) = holders.iter().find(|other| other.facility != facility) {
-            Text::new(
-                format!(
-                    "{code} と都道府県番号だけが違う {twin} は、別の施設（{name}）のコードです。同じ施設でないか確かめてください。"
-                ),
-                format!(
-                    "{twin}, which differs from {code} only in the number of the prefecture, is the code of another \
-                     facility, {name}: make sure that they are not the same facility."
-                ),
-            )
+        if let Some(CodeHolder { name, .. }) = holders.iter().find(|other| other.facility != facility) {
+            ja.push(format!(
+                "{code} と都道府県番号だけが違う {twin} は、別の施設（{name}）のコードです。同じ施設でないか確かめてください。"
+            ));
+            en.push(format!(
+                "{twin}, which differs from {code} only in the number of the prefecture, is the code of another facility, \
+                 {name}: make sure that they are not the same facility."
+            ));
         } else if code.has_alternate_prefecture() {
-            Text::new(
-                format!(
-                    "{code} の最初の2桁は都道府県番号に50を足したものです。{twin} の誤りでないか確かめてください。"
-                ),
-                format!("The first two digits of {code} are the number of a prefecture plus 50: is it {twin}?"),
-            )
-        } else {
-            continue;
-        };
-        return Ok(Some(Problem { field: SURE, text }));
+            ja.push(format!(
+                "{code} の最初の2桁は都道府県番号に50を足したものです。{twin} の誤りでないか確かめてください。"
+            ));
+            en.push(format!("The first two digits of {code} are the number of a prefecture plus 50: is it {twin}?"));
+        }
+        if !code.check_digit_holds() {
+            ja.push(format!("{code} の検査数字が通常と異なります。コードを確かめてください。"));
+            en.push(format!("The check digit of {code} is unusual: compare the code."));
+        }
     }
-    Ok(None)
+    Ok((!ja.is_empty()).then(|| Problem { field: SURE, text: Text::new(ja.concat(), en.join(" ")) }))
 }
 
 /// Whether no other facility has one of these codes at `from` or later.

@@ -83,8 +83,8 @@ pub async fn note(client: &impl GenericClient, recorded: &Recorded, offset: i64)
     let Origin::Person(Stated { by, why, stated_at, id }) = &recorded.origin else { return Ok(()) };
     let context = "write the registry of terminals";
     let changed = if let Event::StatementWithdrawn(withdrawn) = &recorded.event {
-        // Only a retirement can be withdrawn: by it the terminal is enrolled again.
-        let update = "UPDATE registry.terminal SET state = 'enrolled', changed_at = $4, changed_by = $5, reason = $6, \
+        // Only a retirement can be withdrawn: the terminal has the state of before.
+        let update = "UPDATE registry.terminal SET state = coalesce(retired_from, 'enrolled'), changed_at = $4, changed_by = $5, reason = $6, \
                       statement_id = $7, log_offset = $3 \
                       WHERE facility_id = $1 AND statement_id = $2 AND state = 'retired' AND (log_offset < $3 OR changed_at < $4)";
         let id = id.map(|id| id.0);
@@ -97,6 +97,7 @@ pub async fn note(client: &impl GenericClient, recorded: &Recorded, offset: i64)
                       changed_by, reason, statement_id, log_offset) \
                       VALUES ($1, $2, $3, CASE WHEN $9 THEN $4::timestamptz END, $4, $5, $6, $7, $8) \
                       ON CONFLICT (terminal_id) DO UPDATE SET state = EXCLUDED.state, \
+                      retired_from = CASE WHEN known.state IN ('enrolled', 'suspended') THEN known.state END, \
                       enrolled_at = coalesce(known.enrolled_at, EXCLUDED.enrolled_at), changed_at = EXCLUDED.changed_at, \
                       changed_by = EXCLUDED.changed_by, reason = EXCLUDED.reason, statement_id = EXCLUDED.statement_id, \
                       log_offset = EXCLUDED.log_offset \

@@ -69,6 +69,16 @@ impl Desk {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
+    /// Waits until the page of the lists links the withdrawal of a decision, or doesn't.
+    async fn links_the_withdrawal(&self, statement: &str, expected: bool) -> Result<()> {
+        wait::until(&format!("the link to be there: {expected}"), PATIENCE, async || {
+            let page = reqwest::get(format!("{}/listing", self.server.web)).await?.text().await?;
+            ensure!(page.contains(&format!("/record/withdraw?statement={statement}")) == expected, "{page}");
+            Ok(())
+        })
+        .await
+    }
+
     async fn observed(&self) -> Result<i64> {
         let query = "SELECT count(*) FROM projection.fact WHERE kind = 'listing_observed'";
         Ok(self.world.store().await?.query_one(query, &[]).await?.get(0))
@@ -175,7 +185,9 @@ async fn a_row_that_was_dismissed_is_not_suggested_again() -> Result<()> {
     // A dismissal by mistake is withdrawn, and the row is suggested again.
     let statement =
         said.split("--statement ").nth(1).and_then(|rest| rest.split(' ').next()).context("an identifier")?;
+    desk.links_the_withdrawal(statement, true).await?;
     desk.server.run(&["statement", "withdraw", "--statement", statement, "--by", "Suzuki", "--why", "mistake"]).await?;
+    desk.links_the_withdrawal(statement, false).await?;
     desk.server.run(&["listing", "reconcile"]).await?;
     let queue = desk.json(&["listing", "unmatched"]).await?;
     ensure!(queue[0]["rows"][0]["suggestions"][0]["code"] == "1319999023", "{queue}");
@@ -303,5 +315,48 @@ async fn a_master_is_previewed_and_the_bureaus_master_fills_registered_facilitie
     .await?;
     let again = desk.server.run(&import).await?;
     ensure!(again.contains("0 registered or changed, 1 unchanged"), "{again}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_match_counts_in_every_list_that_has_the_code() -> Result<()> {
+    let desk = Desk::open("listing-matched-twice").await?;
+    let row = "1319999998,二番医院\n";
+    desk.import("2026-04-01", row).await?;
+    desk.import_as("2026-05-01", "prefecture:13", &format!("code,name\n{row}")).await?;
+    desk.listing("1319999023", "not_listed").await?;
+    let snapshots = desk.json(&["listing", "snapshots"]).await?;
+    // The newest first.
+    let older = snapshots[1]["snapshot"].as_str().context("an identifier")?;
+    let matched = ["listing", "match", older, "1319999998", "--facility", "1319999023", "--by", "Suzuki", "--why", "x"];
+    let said = desk.server.run(&matched).await?;
+    // What now holds is said after both lists were applied.
+    ensure!(said.matches("applied").count() == 2 && !said.contains("delisted"), "{said}");
+    desk.listing("1319999023", "listed").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_number_of_a_prefecture_is_suggested_and_never_assumed() -> Result<()> {
+    let desk = Desk::open("listing-twin").await?;
+    let register =
+        ["facility", "register", "--code", "6319999015", "--name", "別の医院", "--by", "Suzuki", "--why", "x"];
+    let refused = desk.server.try_run(&register).await?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(!refused.status.success() && said.contains("よみとり病院") && said.contains("check digit"), "{said}");
+    // A facility that has the code already is asked nothing about it.
+    let rename = ["facility", "register", "--code", "1319999015", "--name", "新病院", "--by", "Suzuki", "--why", "x"];
+    desk.server.run(&[&register[..], &["--sure"]].concat()).await?;
+    desk.server.run(&rename).await?;
+
+    let file = desk.world.folder().join("twins.csv");
+    std::fs::write(&file, "code,name\n6319999023,\u{202e}二番医院\n")?;
+    let file = file.to_string_lossy().into_owned();
+    let imported = desk.server.try_run(&["facility", "import", &file, "--by", "Suzuki", "--why", "x"]).await?;
+    let said = String::from_utf8_lossy(&imported.stderr).into_owned();
+    ensure!(imported.status.success() && said.contains("医療法人社団よみ会 二番医院"), "{said}");
+    let status = desk.server.run(&["status", "--facility", "6319999023", "--format", "json"]).await?;
+    let status: Value = serde_json::from_str(&status)?;
+    ensure!(status["name"] == "二番医院" || status[0]["name"] == "二番医院", "{status}");
     Ok(())
 }

@@ -107,6 +107,15 @@ async fn a_terminal_that_may_not_send_is_cut_on_every_server_and_stays_out() -> 
     site.agent.launch()?;
     site.is_connected(true).await?;
 
+    // The withdrawal of a retirement does not resume a terminal that was suspended.
+    site.state("suspend").await?;
+    let said = site.state("retire").await?;
+    let id = said.split("--statement ").nth(1).and_then(|rest| rest.split(' ').next()).context("an identifier")?;
+    let withdraw = ["statement", "withdraw", "--statement", id, "--facility", CODE, "--by", "鈴木", "--why", "mistake"];
+    site.servers[0].run(&withdraw).await?;
+    ensure!(site.registered().await? == "suspended");
+    site.state("resume").await?;
+
     // A revocation is final.
     let said = site.state("revoke").await?;
     ensure!(!said.contains("statement withdraw"), "{said}");

@@ -163,6 +163,17 @@ async fn a_mistaken_statement_is_withdrawn_and_a_repeated_form_counts_once() -> 
         anyhow::bail!("it was withdrawn twice");
     };
     ensure!(again.contains("is already withdrawn"), "{again}");
+    // A form that is sent again after its statement was withdrawn is not said to be recorded.
+    let intent = statement::find("intent").context("a statement")?;
+    let mut fields = right(intent);
+    let id = "018f0000-0000-4000-8000-00000000aa04";
+    fields.insert("id", id.to_owned());
+    ensure!(office.on_the_page(intent, &fields).await? == Verdict::Accepted);
+    office.run("statement withdraw --why mistake --statement", &[id]).await?;
+    let Verdict::Refused(again) = office.on_the_page(intent, &fields).await? else {
+        anyhow::bail!("a withdrawn statement is said to be recorded");
+    };
+    ensure!(again.contains("withdrawn since"), "{again}");
     // The status history no longer contains the read.
     wait::until("the status history to be computed", PATIENCE, async || {
         let answer = office.server.run(&["status", "--as-of", "2026-04-01T12:00", "--format", "json"]).await?;

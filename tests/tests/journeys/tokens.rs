@@ -72,6 +72,9 @@ async fn a_token_is_listed_with_who_issued_it_and_enrols_nothing_once_revoked() 
     ensure!(!refused.status.success() && said.contains("revoked"), "{said}");
     let (succeeded, said) = revoke(&server, &astray_name).await?;
     ensure!(!succeeded && said.contains("revoked already"), "{said}");
+    // The token itself in place of its name is not printed.
+    let (succeeded, said) = revoke(&server, &astray).await?;
+    ensure!(!succeeded && said.contains("not the token itself") && !said.contains(&astray), "{said}");
     let (succeeded, said) = revoke(&server, &Uuid::nil().to_string()).await?;
     ensure!(!succeeded && said.contains("no such token"), "{said}");
     let all = listed(&server, true).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::{Event, FacilityRegistered};
 use yomitori_proto::id::FacilityId;
 
@@ -16,6 +17,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// Facilities that are not registered and were not to be.
     pub unknown: usize,
+    /// What a person should look at; it keeps nothing from being imported.
+    pub warnings: Vec<Mistake>,
 }
 
 /// One facility that is registered or changed.
@@ -32,6 +35,20 @@ pub enum Change {
     New,
     /// Before and after of what differs.
     Differs(Vec<(Box<str>, Box<str>)>),
+}
+
+/// The warning that another facility has the same code under the other number of its prefecture.
+fn twin(facility: &MasterFacility, code: InstitutionCode, known: &Directory) -> Option<Mistake> {
+    let twin = code.twin();
+    let other = known.holders(twin).find_map(|held| known.facility(held.facility))?;
+    let name = &other.name;
+    Some(about(
+        facility,
+        format!(
+            "{code} と都道府県番号だけが違う {twin} は登録済みの {name} のコードです / {twin}, which differs from {code} only in the number \
+             of the prefecture, is the code of {name}: make sure that they are not the same facility"
+        ),
+    ))
 }
 
 /// Compares a master with what is registered; `known_only` leaves out what is not.
@@ -63,6 +80,7 @@ pub fn plan(facilities: Vec<MasterFacility>, known: &Directory, known_only: bool
                 // A row without a code is no facility.
                 let Some(first) = facility.codes.first() else { continue };
                 let id = FacilityId::of_code(first.as_str());
+                plan.warnings.extend(facility.codes.iter().filter_map(|code| twin(&facility, *code, known)));
                 plan.planned.push(PlannedChange { facility: id, change: Change::New, event: event(facility) });
             }
             Err(mistake) => mistakes.push(mistake),

@@ -156,8 +156,8 @@ pub(super) async fn dismiss(
         let row = &decided.row;
         say(&format!("{} {} を対象外としました / dismissed; it is not suggested again", row.code, row.name));
     }
-    reported(context, decided, id).await?;
-    Ok(())
+    let done = shown(context, &decided).await?;
+    reported(context, decided, id, done).await
 }
 
 pub(super) async fn belongs(
@@ -170,7 +170,10 @@ pub(super) async fn belongs(
     let stated = speaker.stated()?;
     let id = stated.id;
     let decided = snapshot_import(context).match_row(snapshot, code, facility, stated).await;
-    if reported(context, decided.map_err(|error| undecided(error, id))?, id).await? == Done::Accepted {
+    let decided = decided.map_err(|error| undecided(error, id))?;
+    let done = shown(context, &decided).await?;
+    if done == Done::Accepted {
+        reported(context, decided, id, done).await?;
         note("反映後に `listing reconcile` を実行してください / run `listing reconcile` once the pages show it");
         return Ok(());
     }
@@ -178,21 +181,26 @@ pub(super) async fn belongs(
         note(
             "リストは保留中のため、承認後に照合されます / the list is in quarantine: it is compared after its release",
         );
-        return Ok(());
     }
-    apply(context, snapshot).await
+    for one in snapshot_import(context).to_apply(snapshot).await? {
+        apply(context, &one).await?;
+    }
+    reported(context, decided, id, done).await
 }
 
-/// Waits until a decision is shown, and prints whose row it is and what holds now.
-async fn reported(context: &Context, decided: RowDecision, id: Option<StatementId>) -> anyhow::Result<Done> {
-    let RowDecision { row, facility, recorded, withdrawn } = decided;
-    let done = match recorded {
+/// Waits until a decision is shown.
+async fn shown(context: &Context, decided: &RowDecision) -> anyhow::Result<Done> {
+    Ok(match decided.recorded {
         Some(recorded) => context.operator.wait_until_projected(recorded).await?.into(),
-        None => Done::Again { withdrawn },
-    };
+        None => Done::Again { withdrawn: decided.withdrawn },
+    })
+}
+
+/// Prints whose row it is and what holds now.
+async fn reported(context: &Context, decided: RowDecision, id: Option<StatementId>, done: Done) -> anyhow::Result<()> {
+    let RowDecision { row, facility, .. } = decided;
     let content = format!("行 / row: {} {}", row.code, row.name);
-    answer(context, Answer::new(facility, id, done), &[content], false).await?;
-    Ok(done)
+    answer(context, Answer::new(facility, id, done), &[content], false).await
 }
 
 fn undecided(error: DecisionError, id: Option<StatementId>) -> anyhow::Error {

@@ -1,10 +1,12 @@
 //! Prints the results of `listing`: snapshots, unmatched rows, differences, cadence.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 use yomitori_proto::event::{Event, Origin, Stated};
-use yomitori_proto::id::{FacilityId, SnapshotId};
+use yomitori_proto::id::{FacilityId, SnapshotId, StatementId};
 
 use super::super::output::{Format, json, note, say, table};
 use super::super::{Context, UsageError};
@@ -234,9 +236,17 @@ pub(super) async fn decisions(context: &Context, format: Format) -> anyhow::Resu
         snapshot: SnapshotId,
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<String>,
+        withdrawn: bool,
     }
-    let kinds = ["snapshot_imported", "snapshot_released", "list_row_dismissed"];
+    let kinds = ["snapshot_imported", "snapshot_released", "list_row_dismissed", "statement_withdrawn"];
     let facts = fact::of_kinds(&context.store, FacilityId::FLEET, &kinds).await?;
+    let withdrawn: BTreeSet<StatementId> = facts
+        .iter()
+        .filter_map(|stored| match &stored.recorded.event {
+            Event::StatementWithdrawn(event) => Some(event.statement),
+            _ => None,
+        })
+        .collect();
     let decision = |stored: &StoredFact| {
         let (snapshot, code) = match &stored.recorded.event {
             Event::SnapshotImported(event) => (event.snapshot, None),
@@ -244,16 +254,18 @@ pub(super) async fn decisions(context: &Context, format: Format) -> anyhow::Resu
             Event::ListRowDismissed(event) => (event.snapshot, Some(event.code.clone())),
             _ => return None,
         };
-        let Origin::Person(Stated { by, why, stated_at, .. }) = stored.recorded.origin.clone() else { return None };
-        Some(Decision { at: stated_at, kind: stored.recorded.event.kind(), by, why, snapshot, code })
+        let Origin::Person(Stated { by, why, stated_at, id }) = stored.recorded.origin.clone() else { return None };
+        let withdrawn = id.is_some_and(|id| withdrawn.contains(&id));
+        Some(Decision { at: stated_at, kind: stored.recorded.event.kind(), by, why, snapshot, code, withdrawn })
     };
     let found: Vec<Decision> = facts.iter().rev().filter_map(decision).collect();
     if format == Format::Json {
         return json(&found);
     }
-    for Decision { at, kind, by, why, snapshot, code } in &found {
+    for Decision { at, kind, by, why, snapshot, code, withdrawn } in &found {
         let (code, why) = (code.as_deref().unwrap_or(""), why.as_deref().unwrap_or("-"));
-        say(&format!("{} {:<19} {} {code:<10} {by}（{why}）", day(*at), kind, short(*snapshot)));
+        let mark = if *withdrawn { "  取り消し済み withdrawn" } else { "" };
+        say(&format!("{} {:<19} {} {code:<10} {by}（{why}）{mark}", day(*at), kind, short(*snapshot)));
     }
     Ok(())
 }

@@ -9,10 +9,11 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use yomitori_proto::code::Prefecture;
+use yomitori_proto::event::{Event, Origin};
 use yomitori_proto::id::FacilityId;
 
 use super::facility::timeline;
-use crate::store::fleet;
+use crate::store::fleet::{self, TimelineEntry};
 use crate::store::listing::change::Count;
 use crate::store::listing::newest::{Newest, SnapshotChange, newest};
 use crate::store::listing::{self, ListSnapshot};
@@ -29,7 +30,7 @@ use crate::web::page::when;
 use crate::web::page::word::{self, Tone};
 
 /// The kinds of decisions, and the number that is shown.
-const DECISIONS: [&str; 3] = ["snapshot_imported", "snapshot_released", "list_row_dismissed"];
+const DECISIONS: [&str; 4] = ["snapshot_imported", "snapshot_released", "list_row_dismissed", "statement_withdrawn"];
 const DECIDED: i64 = 20;
 
 /// `/listing`.
@@ -71,7 +72,9 @@ pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -
             section aria-labelledby="decided-title" {
                 h2 #decided-title { (lang.both(&text::DECISIONS)) }
                 ol #facts.facts data-keyed {
-                    @for entry in &decided { (timeline::fact(lang, entry, &[], as_of.now, None)) }
+                    @for entry in decided.iter().filter(|entry| concerns_the_list(entry, &decided)) {
+                        (timeline::fact(lang, entry, &[], as_of.now, timeline::withdrawal(lang, "/listing", entry, &decided)))
+                    }
                 }
             }
         }
@@ -85,6 +88,15 @@ pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -
     };
     let title = lang.one(&text::LISTING_TITLE);
     Ok(request.page(title, &as_of, "listing", main))
+}
+
+/// Whether the entry is a decision, or the withdrawal of one that is shown. Other statements about all facilities can be
+/// withdrawn too.
+fn concerns_the_list(entry: &TimelineEntry, decided: &[TimelineEntry]) -> bool {
+    let Event::StatementWithdrawn(withdrawal) = &entry.recorded.event else { return true };
+    decided.iter().any(
+        |other| matches!(&other.recorded.origin, Origin::Person(stated) if stated.id == Some(withdrawal.statement)),
+    )
 }
 
 /// The address of a snapshot's page.

@@ -214,7 +214,11 @@ async fn submit(web: &Web, form: Form, request: Request) -> Result<Response, Fai
             let refusal = (StatusCode::UNPROCESSABLE_ENTITY, about_form.unwrap_or_else(|| refused(&entered)));
             page.refuse(web, &request, &entered, head, refusal).await
         }
-        (facility, Standing::Recorded { .. }) => Ok(done(facility, StatementOutcome::Shown)),
+        (_, Standing::Recorded { withdrawn: true }) => {
+            let refusal = (StatusCode::UNPROCESSABLE_ENTITY, known::WITHDRAWN_SINCE);
+            page.refuse(web, &request, &entered, head, refusal).await
+        }
+        (facility, Standing::Recorded { withdrawn: false }) => Ok(done(facility, StatementOutcome::Shown)),
         (facility, Standing::New) => match record(web, facility, &entered, &checked, event).await {
             Ok(None) => {
                 let refusal = (StatusCode::UNPROCESSABLE_ENTITY, known::OTHER_CONTENT);

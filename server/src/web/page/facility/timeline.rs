@@ -118,8 +118,14 @@ pub(super) fn is_withdrawn(id: StatementId, entries: &[TimelineEntry]) -> bool {
     entries.iter().any(|entry| withdraws(&entry.recorded.event))
 }
 
-/// The link to withdraw a person's statement or an entry of a desk page, or a note that it is withdrawn.
-fn withdrawal(lang: Lang, path: &str, entry: &TimelineEntry, entries: &[TimelineEntry]) -> Option<Markup> {
+/// The link to withdraw a person's statement or an entry of a desk page, or a note that it is withdrawn; `None` of what can't
+/// be withdrawn.
+pub(in crate::web) fn withdrawal(
+    lang: Lang,
+    path: &str,
+    entry: &TimelineEntry,
+    entries: &[TimelineEntry],
+) -> Option<Markup> {
     let Recorded { origin, event, .. } = &entry.recorded;
     if !withdrawable(event) {
         return None;

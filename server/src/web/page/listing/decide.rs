@@ -132,10 +132,7 @@ async fn belongs(
     let decided =
         snapshot_import(web).match_row(snapshot, values.word("code"), values.word("facility"), stated).await?;
     let outcome = outcome(web, decided).await;
-    // A quarantined snapshot is not applied before its release.
-    if !snapshot.quarantined() {
-        follow(web, snapshot.clone());
-    }
+    snapshot_import(web).to_apply(snapshot).await?.into_iter().for_each(|one| follow(web, one));
     Ok(outcome)
 }
 
