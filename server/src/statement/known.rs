@@ -203,7 +203,9 @@ async fn registered(
         TerminalState::Revoked => before != TerminalState::Revoked,
     };
     let text = match before {
-        TerminalState::Enrolled => Text::fixed("この端末は停止していません。", "This terminal is not suspended."),
+        TerminalState::Enrolled => {
+            Text::fixed("この端末は停止していません。", "This terminal is not suspended: it is enrolled already.")
+        }
         TerminalState::Suspended => Text::fixed("すでに一時停止中の端末です。", "This terminal is suspended already."),
         TerminalState::Revoked => Text::fixed("すでに証明書が失効した端末です。", "This terminal is revoked already."),
         TerminalState::Retired => Text::fixed("すでに使用を終了した端末です。", "This terminal is retired already."),

@@ -1,5 +1,5 @@
-//! TLS to PostgreSQL. The certificate of the database and its name are always verified: what is encrypted for whoever
-//! answers is not protected.
+//! TLS to PostgreSQL. The certificate of the database and its name are always verified: otherwise anyone in between could
+//! answer in its place.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

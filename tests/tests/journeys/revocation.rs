@@ -64,6 +64,20 @@ impl Site {
         .await
     }
 
+    /// Waits until the facility's page shows `word` for the terminal, and offers these statements about it and no others.
+    async fn page_shows(&self, word: &str, statements: &[&str]) -> Result<()> {
+        wait::until(word, PATIENCE, async || {
+            let page = reqwest::get(format!("{}/facilities/{CODE}", self.servers[0].web)).await?.text().await?;
+            let offered = ["suspend", "resume", "retire", "revoke"]
+                .into_iter()
+                .filter(|key| page.contains(&format!("/record/{key}?terminal={}", self.terminal)));
+            let offered: Vec<&str> = offered.collect();
+            ensure!(page.contains(word) && offered == statements, "{offered:?} in {page}");
+            Ok(())
+        })
+        .await
+    }
+
     /// The reason of the newest end of a stream.
     async fn ended_as(&self, reason: &str) -> Result<()> {
         let query = "SELECT event->>'reason' FROM analytics.fact WHERE kind = 'terminal_disconnected' \
@@ -85,6 +99,7 @@ async fn a_terminal_that_may_not_send_is_cut_on_every_server_and_stays_out() -> 
     site.ended_as("revoked").await?;
     site.says("this terminal is suspended").await?;
     ensure!(site.registered().await? == "suspended");
+    site.page_shows("一時停止中", &["resume", "retire", "revoke"]).await?;
     // A restart of the agent does not help, nor a check.
     site.agent.kill()?;
     let printed = site.agent.try_run(&["check"]).await?;
@@ -115,12 +130,16 @@ async fn a_terminal_that_may_not_send_is_cut_on_every_server_and_stays_out() -> 
     site.servers[0].run(&withdraw).await?;
     ensure!(site.registered().await? == "suspended");
     site.state("resume").await?;
+    site.agent.kill()?;
+    site.agent.launch()?;
+    site.is_connected(true).await?;
 
     // A revocation is final.
     let said = site.state("revoke").await?;
     ensure!(!said.contains("statement withdraw"), "{said}");
     site.is_connected(false).await?;
     site.says("certificate is revoked").await?;
+    site.page_shows("証明書失効", &[]).await?;
     ensure!(site.state("resume").await.is_err_and(|error| format!("{error:#}").contains("revoked already")));
 
     // A registry that is lost is filled from the log.

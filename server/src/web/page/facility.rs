@@ -45,10 +45,11 @@ pub(in crate::web) async fn show(
         return Ok(Redirect::temporary(&format!("{path}{query}")).into_response());
     }
     let store = &web.store;
-    let (progress, detail, completeness, entries, stated, then) = tokio::try_join!(
+    let (progress, detail, completeness, registered, entries, stated, then) = tokio::try_join!(
         fleet::progress(store),
         fleet::detail(store, facility),
         store::completeness::of(store, facility),
+        store::terminal::all(store, Some(facility)),
         fleet::timeline(store, facility, asked.kinds, asked.before, timeline::FACTS + 1),
         fleet::timeline(store, facility, &process::KINDS, None, process::FACTS),
         past::read(store, facility, then),
@@ -63,7 +64,7 @@ pub(in crate::web) async fn show(
         div #flags data-region { (sections::flags(lang, &path, &status)) }
         (process::draw(lang, &path, &detail.line, &status, &stated, request.who.as_deref(), as_of.now))
         (sections::axes(lang, &status))
-        div #devices data-region { (sections::terminals(lang, &path, &status, &completeness, as_of.now)) }
+        div #devices data-region { (sections::terminals(lang, &path, &status, &registered, &completeness, as_of.now)) }
         div #steps data-region { (sections::steps(lang, &path, &status)) }
         (sections::statements(lang, &path, &detail.line, &detail.codes))
         (past::draw(lang, &path, &detail.line, then.as_ref()))

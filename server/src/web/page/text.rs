@@ -228,6 +228,8 @@ texts! {
     CONNECTED: "接続中", "connected";
     DISCONNECTED: "未接続", "not connected";
     RETIRED: "使用終了", "retired";
+    SUSPENDED: "一時停止中", "suspended";
+    REVOKED: "証明書失効", "certificate revoked";
     NUMBERS: "記録番号", "Numbers";
     NUMBERS_REUSED: "{at}に同じ番号で別の内容を受信（ディスクの複製など）",
         "received one number with two contents at {at}, most likely from a copied disk";

@@ -12,6 +12,7 @@ use super::completeness;
 use crate::statement::{self, Subject};
 use crate::store::completeness::Completeness;
 use crate::store::fleet::{self, StatusRow};
+use crate::store::terminal::{RegisteredTerminal, TerminalState};
 use crate::web::http::lang::Lang;
 use crate::web::page::text;
 use crate::web::page::when;
@@ -132,12 +133,24 @@ fn axis<T: yomitori_facility::Word>(lang: Lang, name: &Text, column: fleet::Axis
     }
 }
 
-pub(super) fn terminals(lang: Lang, path: &str, status: &Status, lives: &[Completeness], now: DateTime<Utc>) -> Markup {
+pub(super) fn terminals(
+    lang: Lang,
+    path: &str,
+    status: &Status,
+    registered: &[RegisteredTerminal],
+    lives: &[Completeness],
+    now: DateTime<Utc>,
+) -> Markup {
+    // One that was never enrolled here is known from its observations only.
+    let state = |one: &TerminalStatus| {
+        let known = registered.iter().find(|known| known.terminal == one.terminal).map(|known| known.state);
+        known.unwrap_or(if one.retired_at.is_some() { TerminalState::Retired } else { TerminalState::Enrolled })
+    };
     html! {
         section aria-labelledby="terminals-title" {
             h2 #terminals-title { (lang.both(&text::TERMINALS)) }
             @if status.terminals.is_empty() { p.hint { (lang.both(&text::NO_TERMINALS)) } }
-            div.terminals { @for one in &status.terminals { (terminal(lang, path, one, status, lives, now)) } }
+            div.terminals { @for one in &status.terminals { (terminal(lang, path, one, state(one), status, lives, now)) } }
         }
     }
 }
@@ -154,22 +167,25 @@ fn terminal(
     lang: Lang,
     path: &str,
     one: &TerminalStatus,
+    state: TerminalState,
     status: &Status,
     lives: &[Completeness],
     now: DateTime<Utc>,
 ) -> Markup {
     let lives: Vec<&Completeness> = lives.iter().filter(|life| life.terminal == one.terminal).collect();
     let readers: Vec<&ReaderStatus> = status.readers.iter().filter(|reader| reader.terminal == one.terminal).collect();
-    let (tone, state) = match (one.retired_at, one.connected) {
-        (Some(_), _) => (Tone::Quiet, &text::RETIRED),
-        (None, true) => (Tone::Good, &text::CONNECTED),
-        (None, false) => (Tone::Warn, &text::DISCONNECTED),
+    let (tone, word, acts): (_, _, &[&str]) = match state {
+        TerminalState::Enrolled if one.connected => (Tone::Good, &text::CONNECTED, &["suspend", "retire", "revoke"]),
+        TerminalState::Enrolled => (Tone::Warn, &text::DISCONNECTED, &["suspend", "retire", "revoke"]),
+        TerminalState::Suspended => (Tone::Warn, &text::SUSPENDED, &["resume", "retire", "revoke"]),
+        TerminalState::Retired => (Tone::Quiet, &text::RETIRED, &["revoke"]),
+        TerminalState::Revoked => (Tone::Quiet, &text::REVOKED, &[]),
     };
     html! {
         article.terminal {
             h3 {
                 (lang.one(&text::TERMINAL)) " " code title=(one.terminal) { (short(one.terminal)) } " "
-                (word::sign(tone, lang.one(state)))
+                (word::sign(tone, lang.one(word)))
                 @if let Some(since) = one.connected_since { " " small { (when::ago(lang, since, now)) } }
             }
             dl.facts-of {
@@ -181,10 +197,8 @@ fn terminal(
                     div { dt { (lang.both(&text::NUMBERS)) } dd { (lang.one(&text::NUMBERS_REUSED).replace("{at}", &when::minute(at))) } }
                 }
                 (completeness::line(lang, &lives, now))
-                @if one.retired_at.is_none() {
-                    @for act in ["suspend", "resume", "retire", "revoke"].into_iter().filter_map(statement::find) {
-                        div { dt { (lang.both(&act.title)) } dd { a href={ (path) "/record/" (act.key) "?terminal=" (one.terminal) } { (lang.one(&text::RECORD_THIS)) } } }
-                    }
+                @for act in acts.iter().filter_map(|key| statement::find(key)) {
+                    div { dt { (lang.both(&act.title)) } dd { a href={ (path) "/record/" (act.key) "?terminal=" (one.terminal) } { (lang.one(&text::RECORD_THIS)) } } }
                 }
                 div { dt { (lang.both(&text::VERSION)) } dd { (one.agent_version.as_deref().unwrap_or("—")) } }
                 div { dt { (lang.both(&text::WAY)) } dd { (lang.one(way(one.way.unwrap_or_default()))) } }
