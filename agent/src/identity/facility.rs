@@ -22,7 +22,7 @@ pub struct EnrolledFacility {
 }
 
 impl EnrolledFacility {
-    /// What the server answered; `None` from one of before 0.1.0.
+    /// What the server answered; `None` if it does not name the facility.
     #[must_use]
     pub fn of(answer: &wire::Identity) -> Option<Self> {
         // A name is shown on the terminal's console: nothing that moves its cursor is taken.

@@ -69,21 +69,24 @@ pub struct EnrolService {
 }
 
 impl EnrolService {
-    async fn certify(&self, request: &CertificateRequest, peer: Peer) -> Result<wire::Identity, Status> {
-        let row = facility::rows(&self.store, Some(peer.facility)).await.map_err(|error| {
-            telemetry::enrolment_refused(&error);
-            Status::unavailable("the database is unavailable; try again")
-        })?;
-        let (name, code) = row.into_iter().next().map(|row| (row.name, row.code)).unwrap_or_default();
+    fn certify(&self, request: &CertificateRequest, peer: Peer) -> Result<wire::Identity, Status> {
         let certificate = self.authority.certify(request, peer, clock::now()).map_err(|error| unusable(&error))?;
         Ok(wire::Identity {
             terminal: peer.terminal.to_bytes(),
             facility: peer.facility.to_bytes(),
             certificate_der: certificate.to_vec(),
             authority_der: self.authority.certificate().to_vec(),
-            facility_name: name,
-            facility_code: code.unwrap_or_default(),
+            ..wire::Identity::default()
         })
+    }
+
+    /// The facility's name and code, for the technician; empty if it has none.
+    async fn facility(&self, facility: FacilityId) -> Result<(String, String), Status> {
+        let row = facility::rows(&self.store, Some(facility)).await.map_err(|error| {
+            telemetry::enrolment_refused(&error);
+            Status::unavailable("the database is unavailable; try again")
+        })?;
+        Ok(row.into_iter().next().map(|row| (row.name, row.code.unwrap_or_default())).unwrap_or_default())
     }
 }
 
@@ -129,7 +132,8 @@ impl Enrolment for EnrolService {
             }
         };
         self.may_have_certificate(peer, false).await?;
-        let identity = self.certify(&asked, peer).await?;
+        let (facility_name, facility_code) = self.facility(peer.facility).await?;
+        let identity = wire::Identity { facility_name, facility_code, ..self.certify(&asked, peer)? };
         // Who issued the token let the terminal in.
         let by = issued_by.unwrap_or_else(|| "enrolment".to_owned());
         let stated = Stated { by, why: None, stated_at: clock::now(), id: None };
@@ -150,7 +154,7 @@ impl Enrolment for EnrolService {
         let asked = CertificateRequest::read(&request.into_inner().csr_der).map_err(|error| unusable(&error))?;
         let peer = shown.peer;
         self.may_have_certificate(peer, !shown.is_current(clock::now())).await?;
-        let identity = self.certify(&asked, peer).await?;
+        let identity = self.certify(&asked, peer)?;
         telemetry::certificate_renewed(peer);
         Ok(Response::new(identity))
     }
