@@ -5,7 +5,7 @@
 //! instances share the work, and the expected position, so that an instance that lost its lock unnoticed cannot write.
 
 mod batch;
-mod history_builder;
+pub mod history_builder;
 mod intake;
 mod lag;
 mod owner;
@@ -90,7 +90,6 @@ pub enum ProjectionError {
 
 /// Projects until `stop`. After a failure it pauses, and resumes from the last commit.
 pub async fn run(store: Store, kafka: config::Kafka, stop: CancellationToken) {
-    tokio::spawn(history_builder::run(store.clone(), stop.clone()));
     let mut projector = Projector {
         store,
         kafka,

@@ -108,6 +108,11 @@ pub async fn serve(config: Config, roles: &[Role]) -> anyhow::Result<()> {
         parts.spawn(named("ingest", ingest(config.clone(), listener, store.clone(), stop.clone())));
     }
     if roles.contains(&Role::Projector) {
+        let history = projector::history_builder::run(store.clone(), stop.clone());
+        parts.spawn(named("status history", async move {
+            history.await;
+            Ok(())
+        }));
         let (store, kafka, stop) = (store.clone(), config.kafka.clone(), stop.clone());
         parts.spawn(named("projector", async move {
             projector::run(store, kafka, stop).await;

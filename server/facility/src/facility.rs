@@ -128,13 +128,12 @@ impl Facility {
         self.terminal(observed.terminal).number(observed, recorded.received_at, rules).is_some()
     }
 
-    /// Copies the sequence numbers that another state has read.
+    /// Has the sequence numbers that another state has read, and no others.
     pub(crate) fn number_as(&mut self, other: &Self) {
-        for (id, terminal) in &mut self.terminals {
-            if let Some(other) = other.terminals.get(id) {
-                terminal.lives.clone_from(&other.lives);
-            }
-        }
+        self.terminals.retain(|id, terminal| {
+            terminal.lives = other.terminals.get(id).map(|other| other.lives.clone()).unwrap_or_default();
+            **terminal != Terminal::default()
+        });
     }
 
     /// Like [`Self::apply`], for an observation whose number is already registered.

@@ -124,22 +124,21 @@ pub fn timeline(
     calendar: &Calendar,
     span: TimelineSpan,
 ) -> Timeline {
+    // Before its first fact a facility has no status that could be continued.
+    let begun = |head: &TimelineHead| head.facility.received_at.is_some();
+    let head = head.filter(begun);
     let since = head.as_ref().map(|head| head.through);
     let facts = ordered(facts, since);
     // A clock that was set back removes nothing from a head.
     let through = span.settled.max(since.unwrap_or(span.settled));
-    let (state, last) = match head {
-        Some(TimelineHead { facility, through }) => {
-            let (words, due) = look(&facility, rules, calendar, through);
-            (facility, Some((words, due)))
-        }
-        None => (Facility::new(facility), None),
-    };
+    let state = head.map_or_else(|| Facility::new(facility), |head| head.facility);
     let checkpoint = |through| Checkpoint { through, numbers: state.clone(), state: None };
     let earlier = span.earlier.filter(|earlier| *earlier < through && since.is_none_or(|since| *earlier > since));
     let mut checkpoints: Vec<Checkpoint> = [Some(through), earlier].into_iter().flatten().map(checkpoint).collect();
-    let mut builder = TimelineBuilder { rules, calendar, state, last, entries: Vec::new() };
+    let mut builder = TimelineBuilder { rules, calendar, state, last: None, entries: Vec::new() };
     let facts = builder.admitted(facts, &mut checkpoints);
+    // A number that was missing at the checkpoint, and arrived since, is no hole.
+    builder.last = since.map(|through| look(&builder.state, rules, calendar, through));
     for (place, (at, recorded)) in facts.iter().enumerate() {
         checkpoints.iter_mut().for_each(|checkpoint| checkpoint.before(*at, &builder.state));
         builder.wait(*at);
@@ -152,7 +151,7 @@ pub fn timeline(
     builder.wait(span.until);
     let mut heads = checkpoints.into_iter().map(|checkpoint| checkpoint.head(&builder.state));
     let head = heads.next().expect("the first checkpoint is always kept");
-    let earlier = heads.next();
+    let earlier = heads.next().filter(begun);
     Timeline { entries: builder.entries, head, earlier }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn is_late(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 }
 
 /// Writes the history until `stop`.
-pub(super) async fn run(store: Store, stop: CancellationToken) {
+pub async fn run(store: Store, stop: CancellationToken) {
     let mut builder = HistoryBuilder { store, current: None };
     loop {
         let began = Instant::now();

@@ -151,6 +151,20 @@ fn continuing_from_the_earlier_checkpoint_gives_the_whole_history() {
 }
 
 #[test]
+fn what_arrives_after_a_checkpoint_before_everything_is_in_the_history() {
+    let (first, registered_at) = (at("2026-04-01T10:00"), at("2026-04-20T09:00"));
+    let facts = [registered(registered_at), terminal(1, first, read(first))];
+    let until = at("2026-05-01T09:00");
+    let (rules, calendar) = (Rules::bundled(), Calendar::bundled());
+    let span = TimelineSpan { settled: first - TimeDelta::hours(1), earlier: None, until };
+    let before = timeline(HERE, None, &facts, &rules, &calendar, span);
+    let after = timeline(HERE, Some(before.head), &facts, &rules, &calendar, span);
+    assert_eq!(was(&after, first, |words| words.evidence), "succeeded");
+    assert_eq!(after.entries, before.entries);
+    assert!(after.entries.iter().all(|(_, words)| words.name == "むかし医院"));
+}
+
+#[test]
 fn the_last_entry_is_the_current_status() {
     let example: Vec<Recorded> = crate::EXAMPLE.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (rules, calendar) = (Rules::bundled(), Calendar::bundled());

@@ -1,5 +1,6 @@
 //! The properties P1 to P10: they must hold for every history of a facility.
 
+mod continued;
 mod long;
 pub(crate) mod story;
 
