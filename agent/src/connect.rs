@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use rustls::client::WebPkiServerVerifier;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -84,7 +84,7 @@ pub fn mutual_tls(identity: &Identity) -> Result<ClientConfig, rustls::Error> {
 }
 
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+    Arc::new(ring::default_provider())
 }
 
 async fn channel(route: &Arc<Route>, mut tls: ClientConfig) -> Result<Channel, ConnectError> {

@@ -137,7 +137,7 @@ impl From<Problem> for UsageError {
 #[must_use]
 pub fn run() -> ExitCode {
     let matches = with_examples(statement::add(Arguments::command())).get_matches();
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
         output::warn("a second crypto provider is installed");
     }
     let runtime = match tokio::runtime::Runtime::new() {

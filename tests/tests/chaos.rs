@@ -28,7 +28,7 @@ async fn nothing_is_lost_doubled_or_shown_wrongly_after_hundreds_of_kills_of_ser
 }
 
 async fn deal(plan: Plan) -> Result<u32> {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let (summary, kills) = chaos::run(plan, &print_line).await?;
     print_line(&summary.to_string());
     Ok(kills.total())

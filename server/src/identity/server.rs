@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Utc};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -101,7 +101,7 @@ fn issue(authority: &Authority, names: &[String], now: DateTime<Utc>) -> Result<
     let leaf = params.signed_by(&key, &authority.issuer).map_err(AuthorityError::Issue)?;
     let chain = vec![leaf.der().clone(), authority.certificate().clone()];
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
+    let key = CertifiedKey::from_der(chain, key, &ring::default_provider());
     Ok(IssuedCertificate { key: Arc::new(key.map_err(|error| AuthorityError::Tls(Box::new(error)))?), at: now })
 }
 

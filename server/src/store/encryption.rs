@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore, version};
@@ -39,7 +39,7 @@ pub(super) fn encryption(ca_file: Option<&Path>) -> Result<(SslMode, MakeRustlsC
             return Err(EncryptionError::Empty { path: path.to_owned() });
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&version::TLS13])
         .expect("the provider knows TLS 1.3")
         .with_root_certificates(roots)

@@ -109,7 +109,7 @@ enum What {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // Several libraries bring a provider; the process installs one explicitly.
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let what = Arguments::parse().what;
     let (report, machine, at) = (Report::new(say), Machine::here(), clock::now());
     match what {

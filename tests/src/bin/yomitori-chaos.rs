@@ -24,7 +24,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // Several libraries bring a provider; the process installs one explicitly.
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let Arguments { minutes, clinics, servers, seed } = Arguments::parse();
     let seed = seed.map_or_else(storm::seed, Ok)?;
     let plan = Plan { deals: Deals::Everything, clinics, servers, lasts: Duration::from_secs(60 * minutes), seed };

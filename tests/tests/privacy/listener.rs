@@ -31,7 +31,7 @@ impl Listener {
         let signer = Arc::new(Signer::of(world)?);
         let mut roots = rustls::RootCertStore::empty();
         roots.add(signer.certificate.clone())?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .allow_unauthenticated()
             .build()?;
