@@ -11,7 +11,8 @@ build_server() {
   cargo build "${server_build[@]}" </dev/null >&2
 }
 
-# build_agent: the agent, in terminal/.
+# build_agent: the agent, in terminal/. Its last step has one thread, so that it is built beside the server: the two profiles have
+# different folders, and don't wait for each other.
 build_agent() {
   cargo build --profile terminal --locked -p yomitori-agent --manifest-path "$root/Cargo.toml" </dev/null >&2
 }
@@ -26,8 +27,10 @@ ship() {
 
 # build_shipped: builds all programs, as they are installed, and collects them.
 build_shipped() {
+  build_agent &
+  local agent=$!
   build_server
-  build_agent
+  wait "$agent"
   ship
 }
 
