@@ -12,6 +12,7 @@ pub mod decode;
 pub mod encode;
 pub mod event;
 pub mod id;
+pub mod letter;
 pub mod table;
 pub mod time;
 mod unknown;

@@ -89,9 +89,7 @@ fn state(list: &mut Checklist, config: &Config) -> io::Result<Option<Identity>> 
             return Ok(None);
         }
     };
-    let facility = EnrolledFacility::load(dir);
-    let facility = facility.map_or_else(|| identity.facility().to_string(), |facility| facility.to_string());
-    list.ok("施設 facility", facility)?;
+    list.ok("施設 facility", EnrolledFacility::label(EnrolledFacility::load(dir).as_ref(), identity.facility()))?;
     let now = clock::now();
     let days = identity.days_left(now);
     if identity.not_after() > now {

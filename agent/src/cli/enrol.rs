@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::connect::{Mode, RELAY_WITHIN, Route};
 use crate::identity::Identity;
 use crate::identity::enrol;
+use crate::identity::facility::EnrolledFacility;
 use crate::identity::token::Token;
 use crate::spool::Spool;
 use crate::{clock, system};
@@ -42,7 +43,7 @@ pub(super) async fn enrol(config: &Config, token: &str, again: bool) -> Result<(
     }
     let enrolled = enrol::enrol(&Arc::new(route), &token, &config.state_dir).await;
     let (identity, facility) = enrolled.context("failed to enrol this terminal")?;
-    let facility = facility.map_or_else(|| identity.facility().to_string(), |facility| facility.to_string());
+    let facility = EnrolledFacility::label(facility.as_ref(), identity.facility());
     writeln!(
         io::stdout(),
         "登録しました。施設名を確かめてください。 / Enrolled; make sure that this is the facility:\n  {facility}\n  terminal {}",

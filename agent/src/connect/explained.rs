@@ -9,6 +9,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use yomitori_proto::letter::is_plain;
 
 use crate::clock_offset::ClockOffset;
 
@@ -125,7 +126,7 @@ fn explanation(error: &Error, end_entity: &CertificateDer<'_>, now: UnixTime) ->
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             // It is shown to people, and anybody may have written it.
             let issuer: String =
-                shown.issuer().to_string().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+                shown.issuer().to_string().chars().filter(|letter| is_plain(*letter)).take(LONGEST_NAME).collect();
             Some(RejectedCertificate::ForeignIssuer { issuer })
         }
         _ => None,

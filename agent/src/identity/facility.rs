@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use yomitori_base::file;
+use yomitori_proto::id::FacilityId;
+use yomitori_proto::letter::is_plain;
 use yomitori_proto::wire;
 
 use super::file::FileError;
@@ -25,8 +27,8 @@ impl EnrolledFacility {
     /// What the server answered; `None` if it does not name the facility.
     #[must_use]
     pub fn of(answer: &wire::Identity) -> Option<Self> {
-        // A name is shown on the terminal's console: nothing that moves its cursor is taken.
-        let line = |text: &str| -> String { text.chars().filter(|one| !one.is_control()).take(200).collect() };
+        // A name is shown on the terminal's console: nothing that moves its cursor or turns the line is taken.
+        let line = |text: &str| -> String { text.chars().filter(|one| is_plain(*one)).take(200).collect() };
         let name = line(&answer.facility_name);
         let code = Some(line(&answer.facility_code)).filter(|code| !code.is_empty());
         (!name.is_empty()).then_some(Self { name, code })
@@ -36,6 +38,12 @@ impl EnrolledFacility {
     #[must_use]
     pub fn load(state_dir: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(state_dir.join(FILE)).ok()?).ok()
+    }
+
+    /// Name and code, or else the identifier.
+    #[must_use]
+    pub fn label(known: Option<&Self>, id: FacilityId) -> String {
+        known.map_or_else(|| id.to_string(), ToString::to_string)
     }
 
     /// Writes it into `state_dir` atomically.
@@ -84,7 +92,7 @@ mod tests {
             ..wire::Identity::default()
         };
         assert_eq!(EnrolledFacility::of(&answer("", "1319999015")), None, "an older server");
-        let known = EnrolledFacility::of(&answer("さくら\u{1b}[2J医院\n", "1319999015")).unwrap();
+        let known = EnrolledFacility::of(&answer("さくら\u{1b}[2J\u{202e}医院\n", "1319999015")).unwrap();
         assert_eq!(known.to_string(), "さくら[2J医院（1319999015）");
         assert_eq!(EnrolledFacility::load(folder.path()), None);
         known.store(folder.path()).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use yomitori_proto::code::{InstitutionCode, Prefecture, Table as FeeTable};
+use yomitori_proto::letter::reorders;
 
 use super::format::{Format, Layout, Place};
 use crate::table::{MISTAKES_TOLD, Mistake, Row, RowSource, Worksheet};
@@ -176,12 +177,6 @@ fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -
     let address = layout.address.as_ref().map(|place| text(row, place, ADDRESS_LIMIT)).transpose()?;
     let address = address.filter(|address| !address.is_empty());
     Ok(ListingRow { sheet, row: row.number, codes, inferred, prefecture, name, address })
-}
-
-/// Whether the character changes how the others of its line are displayed.
-#[must_use]
-pub const fn reorders(letter: char) -> bool {
-    matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The cell as one line, without characters that only change how it is displayed.

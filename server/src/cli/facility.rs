@@ -12,7 +12,7 @@ use yomitori_proto::id::StatementId;
 
 use super::Context;
 use super::listing::{read_file, refused};
-use super::output::{facilities, note, say, warn};
+use super::output::{facilities, note, say, warn_of};
 use super::statement::Attribution;
 use crate::clock;
 use crate::ingest::operator::StatementOutcome;
@@ -30,6 +30,7 @@ const TOLD_EVERY: usize = 20_000;
 const SHOWN_AT_ONCE: usize = 2000;
 /// At most this many changes and warnings are shown.
 const SHOWN: usize = 20;
+const LIKE_THESE: &str = "同様の行 / like these";
 
 pub(super) const EXAMPLES: &str = "Examples:
   yomitori-server facility import facilities.csv --preview
@@ -94,14 +95,6 @@ impl Kind {
     }
 }
 
-fn warn_of(warnings: &[Mistake]) {
-    warnings.iter().take(SHOWN).for_each(|warning| warn(&warning.to_string()));
-    if warnings.len() > SHOWN {
-        let more = warnings.len() - SHOWN;
-        warn(&format!("ほか {more} 件 / {more} more like these"));
-    }
-}
-
 pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     let Command::Import { file, preview, prefecture, kind, register, speaker } = command;
     let name = file.display().to_string();
@@ -116,11 +109,11 @@ pub(super) async fn run(context: &Context, command: Command) -> anyhow::Result<(
     let (master, known) = tokio::join!(reading, snapshot::directory(&context.store, clock::now()));
     let refused = |mistakes: Vec<Mistake>| refused(&name, &mistakes);
     let master = master.context("failed to read the file")?.map_err(refused)?;
-    warn_of(&master.warnings);
+    warn_of(&master.warnings, SHOWN, LIKE_THESE, ToString::to_string);
     let known_only = master.format == BUREAU && !register;
     note(&format!("{} 件を読みました / read {}", master.facilities.len(), facilities(master.facilities.len())));
     let plan = master::plan(master.facilities, &known?, known_only).map_err(refused)?;
-    warn_of(&plan.warnings);
+    warn_of(&plan.warnings, SHOWN, LIKE_THESE, ToString::to_string);
     if preview {
         show(&plan);
         return Ok(());

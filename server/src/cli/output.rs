@@ -64,6 +64,15 @@ pub(super) fn warn(line: &str) {
     writeln!(std::io::stderr(), "warning: {line}").ok();
 }
 
+/// Warns of the first `most` rows, each as a sentence, and counts the others.
+pub(super) fn warn_of<Row>(rows: &[Row], most: usize, what: &str, sentence: impl Fn(&Row) -> String) {
+    rows.iter().take(most).for_each(|row| warn(&sentence(row)));
+    if rows.len() > most {
+        let more = rows.len() - most;
+        warn(&format!("ほか {more} 行 / {more} more rows: {what}"));
+    }
+}
+
 /// Prints why the command failed; `mistaken` if the error is a sentence for the person who typed the command.
 pub(super) fn failed(error: &anyhow::Error, mistaken: bool) {
     let mark = if mistaken { "" } else { "error: " };

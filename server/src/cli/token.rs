@@ -97,7 +97,7 @@ async fn list(context: &Context, facility: Option<&str>, usable: bool, format: F
             let none = tokens.is_empty();
             let rows = tokens.into_iter().map(|found| {
                 let terminal = found.terminal.map(|terminal| terminal.to_string()).unwrap_or_default();
-                let state = state(found.state).to_owned();
+                let state = found.state.key().to_owned();
                 let (code, name) = (found.code.unwrap_or_default(), found.name.unwrap_or_default());
                 let (until, by) = (when::minute(found.expires_at), found.issued_by.unwrap_or_default());
                 [found.token.to_string(), state, code, name, by, until, terminal]
@@ -110,15 +110,6 @@ async fn list(context: &Context, facility: Option<&str>, usable: bool, format: F
             }
             Ok(())
         }
-    }
-}
-
-const fn state(state: TokenState) -> &'static str {
-    match state {
-        TokenState::Usable => "usable",
-        TokenState::Used => "used",
-        TokenState::Expired => "expired",
-        TokenState::Revoked => "revoked",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use yomitori_facility::Text;
-use yomitori_listing::entry::reorders;
+use yomitori_proto::letter::is_plain;
 use yomitori_proto::time;
 
 /// A field beside who and why.
@@ -119,7 +119,7 @@ pub fn line(text: &str, limit: usize) -> Result<String, Text> {
             format!("At most {limit} characters are allowed; this has {count}."),
         ));
     }
-    if text.chars().any(|letter| letter.is_control() || reorders(letter)) {
+    if !text.chars().all(is_plain) {
         return Err(Text::fixed("改行や制御文字は使えません。", "Line breaks and control characters are not allowed."));
     }
     let is_blank = |letter: char| matches!(letter, '\u{115F}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}');

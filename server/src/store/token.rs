@@ -1,7 +1,7 @@
 //! Enrolment tokens: each enrols one terminal, once. Only the SHA-256 of a token's secret is stored.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio_postgres::Row;
 use uuid::Uuid;
 use yomitori_proto::event::Stated;
@@ -28,13 +28,31 @@ pub enum TokenRejection {
 }
 
 /// Whether a token can still enrol a terminal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenState {
     Usable,
     Used,
     Expired,
     Revoked,
+}
+
+impl TokenState {
+    /// The word for it in lists and JSON.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Used => "used",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Serialize for TokenState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.key())
+    }
 }
 
 /// A token as lists show it: without its secret, which is not stored.
@@ -116,7 +134,7 @@ pub async fn revoke(store: &Store, token: Uuid, stated: &Stated) -> Result<(bool
     let Stated { by, why, stated_at, .. } = stated;
     let revoked =
         store.client().await?.execute(update, &[&token, stated_at, by, why]).await.context("revoke a token")?;
-    Ok((revoked > 0, listed(store, None, Some(token), *stated_at).await?.pop()))
+    Ok((revoked > 0, listed(store, None, Some(token), false, *stated_at).await?.pop()))
 }
 
 /// The tokens of one facility, or of all, newest first; with `usable` only those that can still enrol a terminal.
@@ -126,24 +144,25 @@ pub async fn all(
     usable: bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ListedToken>, StoreError> {
-    let mut all = listed(store, facility, None, now).await?;
-    all.retain(|token| !usable || token.state == TokenState::Usable);
-    Ok(all)
+    listed(store, facility, None, usable, now).await
 }
 
 async fn listed(
     store: &Store,
     facility: Option<FacilityId>,
     token: Option<Uuid>,
+    usable: bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ListedToken>, StoreError> {
     let query = "SELECT t.token_id, t.facility_id, f.code, f.name, t.issued_at, t.issued_by, t.reason, t.expires_at, t.used_at, \
                  t.terminal_id, t.revoked_at, t.revoked_by, t.revoked_because \
                  FROM registry.enrolment_token t LEFT JOIN projection.facility f ON f.facility_id = t.facility_id \
                  WHERE ($1::uuid IS NULL OR t.facility_id = $1) AND ($2::uuid IS NULL OR t.token_id = $2) \
+                 AND (NOT $3 OR t.used_at IS NULL AND t.revoked_at IS NULL AND t.expires_at > $4) \
                  ORDER BY t.issued_at DESC, t.token_id";
     let facility = facility.map(|facility| facility.0);
-    let rows = store.client().await?.query(query, &[&facility, &token]).await.context("read the tokens")?;
+    let rows =
+        store.client().await?.query(query, &[&facility, &token, &usable, &now]).await.context("read the tokens")?;
     let token = |row: &Row| {
         let expires_at: DateTime<Utc> = row.get(7);
         let (used_at, revoked_at): (Option<DateTime<Utc>>, Option<DateTime<Utc>>) = (row.get(8), row.get(10));

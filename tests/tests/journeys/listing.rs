@@ -191,6 +191,14 @@ async fn a_row_that_was_dismissed_is_not_suggested_again() -> Result<()> {
     desk.server.run(&["listing", "reconcile"]).await?;
     let queue = desk.json(&["listing", "unmatched"]).await?;
     ensure!(queue[0]["rows"][0]["suggestions"][0]["code"] == "1319999023", "{queue}");
+    // The form of a decision that was withdrawn since records nothing when it is sent again.
+    let form = [("code", "1319999998"), ("id", "018f0000-0000-4000-8000-00000000ad07")];
+    ensure!(desk.on_the_page(id, "dismiss", &form).await?.0 == 303);
+    desk.links_the_withdrawal(form[1].1, true).await?;
+    desk.server.run(&["statement", "withdraw", "--statement", form[1].1, "--by", "Suzuki", "--why", "mistake"]).await?;
+    desk.links_the_withdrawal(form[1].1, false).await?;
+    let (status, page) = desk.on_the_page(id, "dismiss", &form).await?;
+    ensure!(status == 422 && page.contains("withdrawn since"), "{status}: {page}");
     desk.server.run(&dismiss).await?;
     // Nor in a later snapshot.
     desk.import("2026-05-01", stranger).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use yomitori_proto::id::StatementId;
 
-use super::super::output::{counted, facilities, note, say, warn};
+use super::super::output::{counted, facilities, note, say, warn, warn_of};
 use super::super::progress::ProgressMeter;
 use super::super::statement::{Answer, Done, Repeatable, answer, unknown};
 use super::super::{Context, UsageError};
@@ -67,7 +67,7 @@ pub(super) async fn take(context: &Context, import: ImportArguments) -> anyhow::
         ));
     }
     let place = |sheet: u16, row: u32| place(&entries.sheets, sheet, row);
-    warn_of(&entries.repeated(), "ほかの行と同じコード / with the code of another row", |entry| {
+    warn_of(&entries.repeated(), WARNED, "ほかの行と同じコード / with the code of another row", |entry| {
         format!(
             "{}: {} はほかの行にもあります / the code stands in another row too",
             place(entry.sheet, entry.row),
@@ -230,6 +230,7 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
     ));
     warn_of(
         odd_digits,
+        WARNED,
         "検査数字が通常と異なるコード / with an unusual check digit",
         |(sheet, row, code)| {
             let place = place(sheets, *sheet, *row);
@@ -238,7 +239,7 @@ async fn report(context: &Context, sheets: &[Option<String>], applied: &ImportRe
             )
         },
     );
-    warn_of(retired, "廃止されたコード / with a retired code", |(sheet, row, code, facility)| {
+    warn_of(retired, WARNED, "廃止されたコード / with a retired code", |(sheet, row, code, facility)| {
         let place = place(sheets, *sheet, *row);
         format!("{place}: {code} は施設 {facility} の廃止されたコードです / no longer the code of facility {facility}")
     });
@@ -262,15 +263,6 @@ fn place(sheets: &[Option<String>], sheet: u16, row: u32) -> String {
     match sheets.get(usize::from(sheet)).cloned().flatten() {
         Some(sheet) => format!("`{sheet}` {row} 行目 / sheet `{sheet}`, row {row}"),
         None => format!("{row} 行目 / row {row}"),
-    }
-}
-
-/// Warns of the first rows, each as a sentence, and counts the others.
-fn warn_of<Row>(rows: &[Row], what: &str, sentence: impl Fn(&Row) -> String) {
-    rows.iter().take(WARNED).for_each(|row| warn(&sentence(row)));
-    if rows.len() > WARNED {
-        let more = rows.len() - WARNED;
-        warn(&format!("ほか {more} 行 / {more} more rows: {what}"));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::ingest::decision::{DecisionError, RowDecision};
 use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot::SnapshotImport;
 use crate::statement::known;
-use crate::statement::{self, Statement, Values};
+use crate::statement::{self, ID, Problem, Statement, Values};
 use crate::store::listing::ListSnapshot;
 use crate::store::listing::row;
 use crate::store::{StoreError, fleet};
@@ -119,7 +119,7 @@ async fn dismiss(
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
     let decided = snapshot_import(web).dismiss(snapshot, values.word("code"), stated).await?;
-    Ok(outcome(web, decided).await)
+    outcome(web, decided).await
 }
 
 /// Makes the row's code a code of the facility, from the date of the list.
@@ -131,16 +131,18 @@ async fn belongs(
 ) -> Result<StatementOutcome, DecisionError> {
     let decided =
         snapshot_import(web).match_row(snapshot, values.word("code"), values.word("facility"), stated).await?;
-    let outcome = outcome(web, decided).await;
+    let outcome = outcome(web, decided).await?;
     snapshot_import(web).to_apply(snapshot).await?.into_iter().for_each(|one| follow(web, one));
     Ok(outcome)
 }
 
-/// The log contains the decision; if the database is away, it is shown later.
-async fn outcome(web: &Web, decided: RowDecision) -> StatementOutcome {
+/// The log contains the decision; if the database is away, it is shown later. One that was withdrawn since is refused, as on the
+/// page of a facility.
+async fn outcome(web: &Web, decided: RowDecision) -> Result<StatementOutcome, DecisionError> {
     match decided.recorded {
-        Some(recorded) => web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted),
-        None => StatementOutcome::Shown,
+        Some(recorded) => Ok(web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted)),
+        None if decided.withdrawn => Err(Problem { field: ID, text: known::WITHDRAWN_SINCE }.into()),
+        None => Ok(StatementOutcome::Shown),
     }
 }
 
