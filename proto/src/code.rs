@@ -163,7 +163,7 @@ impl InstitutionCode {
     }
 }
 
-/// What the alternate number of a prefecture is more than its number of JIS X 0401 (reported, not official: DOMAIN 3).
+/// What the alternate number of a prefecture is more than its number of JIS X 0401 (reported by people, not official).
 const ALTERNATE: u8 = 50;
 
 /// The prefecture of either of its two numbers.

@@ -16,8 +16,19 @@ pub enum Coverage {
 
 /// The text names no coverage.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("`{0}` is no coverage: write `full`, `prefecture:13` or `query:TEXT`")]
-pub struct CoverageError(String);
+pub enum CoverageError {
+    #[error(
+        "`{0}` は範囲ではありません。full、prefecture:13、query:TEXT のいずれかです / `{0}` is no coverage: write `full`, \
+         `prefecture:13` or `query:TEXT`"
+    )]
+    Unknown(String),
+    /// Institution codes may begin with it, as people report; nothing official says so.
+    #[error(
+        "{0} は都道府県番号に50を足したものです。prefecture:{1} と指定してください / {0} is the number of prefecture {1} plus 50: write \
+         `prefecture:{1}`"
+    )]
+    Alternate(u8, Prefecture),
+}
 
 const QUERY_LIMIT: usize = 200;
 
@@ -46,12 +57,18 @@ impl FromStr for Coverage {
     type Err = CoverageError;
 
     fn from_str(text: &str) -> Result<Self, CoverageError> {
-        let error = || CoverageError(text.to_owned());
+        let error = || CoverageError::Unknown(text.to_owned());
         let (kind, what) =
             text.trim().split_once(':').map_or((text.trim(), ""), |(kind, what)| (kind.trim(), what.trim()));
         match (kind.to_ascii_lowercase().as_str(), what) {
             ("full", "") => Ok(Self::Full),
-            ("prefecture", what) => what.parse().map(Self::Prefecture).map_err(|_| error()),
+            ("prefecture", what) => what.parse().map(Self::Prefecture).map_err(|_| {
+                let alternate = what.parse().ok().and_then(|number: u8| {
+                    let prefecture = Prefecture::from_number(number.checked_sub(50)?)?;
+                    Some(CoverageError::Alternate(number, prefecture))
+                });
+                alternate.unwrap_or_else(error)
+            }),
             ("query", what) if !what.is_empty() && what.chars().count() <= QUERY_LIMIT => {
                 Ok(Self::Query(what.to_owned()))
             }
@@ -83,5 +100,7 @@ mod tests {
         for text in ["", "query", "query:", "prefecture", "prefecture:48", "full:13", "all"] {
             assert!(text.parse::<Coverage>().is_err(), "{text}");
         }
+        let alternate = "prefecture:63".parse::<Coverage>().unwrap_err().to_string();
+        assert!(alternate.contains("write `prefecture:13`"), "{alternate}");
     }
 }

@@ -58,7 +58,7 @@ vocabulary! {
     }
     /// How the terminal went down before its start.
     RebootKind { Clean, Unexpected }
-    /// A program of the official software (DOMAIN 4.1).
+    /// A program of the official software.
     Component { ComApp, DistroApp, CardSoftware, FaceReaderSoftware, BrowserExtension }
     /// The state of a program.
     ComponentState { Running, Stopped, Missing }

@@ -1,4 +1,4 @@
-//! The fixtures of DOMAIN 3: fictitious codes of an unassigned district.
+//! Fictitious codes of an unassigned district.
 
 use super::{CodeError, InstitutionCode, Prefecture, Table};
 

@@ -101,7 +101,10 @@ fn fits(format: &Format, table: &RowSource, scope: Scope) -> Result<(), Mistake>
             tried += 1;
         }
         if tried == 0 {
-            return Err(in_sheet(sheet, Mistake::file("it has no row where the format has its first one")));
+            return Err(in_sheet(
+                sheet,
+                Mistake::file("様式が示す最初の行がありません / it has no row where the format has its first one"),
+            ));
         }
     }
     Ok(())
@@ -143,7 +146,7 @@ pub fn lines(table: &RowSource, format: &Format, scope: Scope) -> Result<Vec<Lis
         }
     }
     if mistakes.is_empty() && lines.is_empty() {
-        mistakes.push(Mistake::file("the file has no row with a code"));
+        mistakes.push(Mistake::file("コードのある行がありません / the file has no row with a code"));
     }
     if mistakes.is_empty() { Ok(lines) } else { Err(mistakes) }
 }
@@ -161,7 +164,11 @@ fn whole(sheet: &Worksheet, row: &Row, layout: &Layout) -> Result<(), Mistake> {
     if sheet.name.is_some() || layout.width == 0 || row.width() == layout.width {
         return Ok(());
     }
-    let what = format!("it has {} cells, the titles have {}", row.width(), layout.width);
+    let what = format!(
+        "セルが {0} 個で、見出しは {1} 個です / it has {0} cells, the titles have {1}",
+        row.width(),
+        layout.width
+    );
     Err(Mistake { row: Some(row.number), ..Mistake::file(what) })
 }
 
@@ -172,7 +179,7 @@ fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -
         None => "".into(),
     };
     if let (Some(place), true) = (&layout.name, name.is_empty()) {
-        return Err(at(row, place, "there is no name"));
+        return Err(at(row, place, "名称がありません / there is no name"));
     }
     let address = layout.address.as_ref().map(|place| text(row, place, ADDRESS_LIMIT)).transpose()?;
     let address = address.filter(|address| !address.is_empty());
@@ -183,7 +190,7 @@ fn line(row: &Row, sheet: u16, format: &Format, layout: &Layout, scope: Scope) -
 fn text(row: &Row, place: &Place, limit: usize) -> Result<Box<str>, Mistake> {
     let cell = plain_cell(row, place)?.replace(reorders, "");
     if cell.chars().count() > limit {
-        return Err(at(row, place, format!("it is longer than {limit} characters")));
+        return Err(at(row, place, format!("{limit} 文字を超えています / it is longer than {limit} characters")));
     }
     if !cell.contains(char::is_control) {
         return Ok(cell.into());
@@ -220,7 +227,9 @@ fn codes(row: &Row, format: &Format, layout: &Layout, scope: Scope) -> Result<Co
             "" => None,
             text => {
                 let known = text.parse::<Prefecture>();
-                Some(known.map_err(|_| at(row, place, format!("`{}` is no prefecture", brief(text))))?)
+                Some(known.map_err(|_| {
+                    at(row, place, format!("`{0}` は都道府県ではありません / `{0}` is no prefecture", brief(text)))
+                })?)
             }
         },
         None => None,
@@ -228,14 +237,28 @@ fn codes(row: &Row, format: &Format, layout: &Layout, scope: Scope) -> Result<Co
     if let (Some(own), Some(covered), Some(place)) = (own, covered, &layout.prefecture)
         && own != covered
     {
-        return Err(at(row, place, format!("it is in {}, the coverage is {}", own.japanese(), covered.japanese())));
+        return Err(at(
+            row,
+            place,
+            format!(
+                "{0} の行です。範囲は {1} です / it is in {0}, the coverage is {1}",
+                own.japanese(),
+                covered.japanese()
+            ),
+        ));
     }
     let table = match &layout.category {
         Some(place) => match plain_cell(row, place)? {
             "" => None,
             text => {
                 let table = format.table(text);
-                Some(table.ok_or_else(|| at(row, place, format!("`{}` is no known kind of facility", brief(text))))?)
+                Some(table.ok_or_else(|| {
+                    at(
+                        row,
+                        place,
+                        format!("施設の種類 `{0}` は分かりません / `{0}` is no known kind of facility", brief(text)),
+                    )
+                })?)
             }
         },
         None => None,
@@ -247,13 +270,18 @@ fn codes(row: &Row, format: &Format, layout: &Layout, scope: Scope) -> Result<Co
     for written in written_codes(cell) {
         let (code, inferred) = code(&written, prefecture, table).map_err(wrong)?;
         if covered.is_some_and(|covered| covered != code.prefecture()) {
-            let what = format!("{code} is a code of {}, not of the coverage", code.prefecture().japanese());
+            let what = format!(
+                "{code} は {0} のコードで、範囲外です / {code} is a code of {0}, not of the coverage",
+                code.prefecture().japanese()
+            );
             return Err(wrong(what));
         }
         codes.push(code);
         any_inferred |= inferred;
     }
-    let Some(first) = codes.first() else { return Err(wrong("there is no code".to_owned())) };
+    let Some(first) = codes.first() else {
+        return Err(wrong("コードがありません / there is no code".to_owned()));
+    };
     Ok(Codes { prefecture: prefecture.unwrap_or_else(|| first.prefecture()), codes, inferred: any_inferred })
 }
 
@@ -278,12 +306,15 @@ fn code(
         // Prefectures 01 to 09 lose their zero; where the prefecture is not known, the last digit may be what is missing.
         9 => match InstitutionCode::parse(&format!("0{written}")) {
             Ok(code) if prefecture == Some(code.prefecture()) => Ok((code, false)),
-            Ok(_) | Err(_) => Err(format!("`{}` has 9 digits; a code has 10", brief(written))),
+            Ok(_) | Err(_) => {
+                Err(format!("`{0}` は9桁です。コードは10桁です / `{0}` has 9 digits; a code has 10", brief(written)))
+            }
         },
         5..=7 => {
             let Some(prefecture) = prefecture else {
                 return Err(
-                    "a code of 7 digits needs its prefecture: a column, or the option for the whole file".to_owned()
+                    "7桁のコードには都道府県が必要です。列か、ファイル全体の指定で与えてください / a code of 7 digits needs its prefecture: a column, or \
+                     the option for the whole file".to_owned()
                 );
             };
             if let Some(table) = table {
@@ -299,7 +330,8 @@ fn code(
                     return Ok((code, true));
                 }
             }
-            Err("a code of 7 digits needs the kind of facility (医科, 歯科, 薬局, 訪問看護) in a column".to_owned())
+            Err("7桁のコードには施設の種類（医科、歯科、薬局、訪問看護）の列が必要です / a code of 7 digits needs the kind of facility (医科, 歯科, 薬局, \
+             訪問看護) in a column".to_owned())
         }
         _ => match InstitutionCode::parse(written) {
             Ok(code) => Ok((code, false)),

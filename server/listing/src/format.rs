@@ -172,14 +172,20 @@ impl Format {
             if let (Some(wanted), Some(key)) = (&self.rows.key_title, &layout.keyed_by) {
                 let titled = |row: &Row| title(row.cell(key.column)) == title(wanted);
                 if !sheet.rows.iter().take(KEY_TITLE_WITHIN).any(titled) {
-                    let what = format!("none of the first rows has `{wanted}` in column {}", key.called);
+                    let what = format!(
+                        "最初の数行の {0} 列に `{wanted}` がありません / none of the first rows has `{wanted}` in column {0}",
+                        key.called
+                    );
                     return Err(Mistake { sheet: sheet.name.clone(), ..Mistake::file(what) });
                 }
             }
             // Data above the first row would be passed by without a word.
             return match sheet.rows.iter().take(skip).find(|row| layout.keyed_by.is_some() && layout.keyed(row)) {
                 Some(early) => {
-                    let what = format!("data begin before row {first}, where the format has its first");
+                    let what = format!(
+                        "様式の最初の行（{first} 行目）より前にデータがあります / data begin before row {first}, where the format has its \
+                         first"
+                    );
                     Err(Mistake { sheet: sheet.name.clone(), row: Some(early.number), ..Mistake::file(what) })
                 }
                 None => Ok(layout),
@@ -207,7 +213,9 @@ impl Format {
         };
         let wanted = [Some(&columns.code), columns.name.as_ref()].into_iter().flatten().map(titles);
         let wanted = wanted.map(|title| format!("`{title}`")).collect::<Vec<_>>().join(" and ");
-        let what = format!("none of the first {within} rows has the titles {wanted}");
+        let what = format!(
+            "最初の {within} 行に見出し {wanted} がありません / none of the first {within} rows has the titles {wanted}"
+        );
         let row = sheet.rows.first().map(|row| row.number);
         Err(Mistake { sheet: sheet.name.clone(), row, ..Mistake::file(what) })
     }

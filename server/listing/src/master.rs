@@ -53,12 +53,15 @@ pub fn read(table: &RowSource, formats: &[Format], scope: Scope) -> Result<Maste
         let about = |what: String| Mistake { sheet: sheet(&line), row: Some(line.row), ..Mistake::file(what) };
         for code in &line.codes {
             if let Some(before) = seen.insert(*code, line.row) {
-                mistakes.push(about(format!("code {code} stands in row {before} already")));
+                mistakes.push(about(format!(
+                    "コード {code} は {before} 行目にもあります / code {code} stands in row {before} already"
+                )));
             }
             let twin = code.twin();
             if let Some(row) = seen.get(&twin) {
                 master.warnings.push(about(format!(
-                    "{code} と都道府県番号だけが違う {twin} が {row} 行目にあります / {twin} of row {row} differs from {code} only in the \
+                    "{code} と都道府県番号だけが違う {twin} が {row} 行目にあります / \
+                     {twin} of row {row} differs from {code} only in the \
                      number of the prefecture"
                 )));
             } else if code.has_alternate_prefecture() {
@@ -68,7 +71,10 @@ pub fn read(table: &RowSource, formats: &[Format], scope: Scope) -> Result<Maste
                 )));
             }
             if !code.check_digit_holds() {
-                master.warnings.push(about(format!("{code} の検査数字が通常と異なります（受け入れました） / the check digit of {code} is unusual; it was taken as it is")));
+                master.warnings.push(about(format!(
+                    "{code} の検査数字が通常と異なります（受け入れました） / \
+                 the check digit of {code} is unusual; it was taken as it is"
+                )));
             }
         }
         if mistakes.len() >= MISTAKES_TOLD {

@@ -134,9 +134,16 @@ impl CellDefect {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Formula => "it holds a formula; copy the column and paste it as values",
-            Self::Merged => "it is merged with its neighbour; unmerge the cells and fill each of them",
-            Self::Broken => "it shows an error such as #REF!; correct it in the spreadsheet",
+            Self::Formula => {
+                "数式です。列をコピーし、値として貼り付けてください / it holds a formula; copy the column and paste it as values"
+            }
+            Self::Merged => {
+                "結合されたセルです。結合を解除し、それぞれに入力してください / it is merged with its neighbour; unmerge the cells and fill each \
+                 of them"
+            }
+            Self::Broken => {
+                "#REF! などのエラーです。表計算ソフトで直してください / it shows an error such as #REF!; correct it in the spreadsheet"
+            }
         }
     }
 }
@@ -147,7 +154,10 @@ impl CellDefect {
 /// With the one thing that keeps it from being read.
 pub fn read(bytes: &[u8]) -> Result<RowSource, Mistake> {
     if bytes.len() as u64 > FILE_LIMIT {
-        return Err(Mistake::file(format!("the file is larger than {} MiB", FILE_LIMIT / MIB as u64)));
+        return Err(Mistake::file(format!(
+            "ファイルが {0} MiB を超えています / the file is larger than {0} MiB",
+            FILE_LIMIT / MIB as u64
+        )));
     }
     let table = match Kind::of(bytes) {
         Kind::Workbook => workbook::read(bytes)?,
@@ -155,7 +165,9 @@ pub fn read(bytes: &[u8]) -> Result<RowSource, Mistake> {
         Kind::Other(what) => return Err(Mistake::file(what)),
     };
     if table.sheets.iter().all(|sheet| sheet.rows.is_empty()) {
-        return Err(Mistake::file("the file is empty: not even titles such as `code` are there"));
+        return Err(Mistake::file(
+            "ファイルが空です（`code` などの見出しもありません） / the file is empty: not even titles such as `code` are there",
+        ));
     }
     Ok(table)
 }
@@ -196,12 +208,16 @@ impl Kind {
             Self::Workbook
         } else if begins(b"\xd0\xcf\x11\xe0") {
             Self::Other(
-                "it is an old .xls file or protected by a password; open it and save it as .xlsx without password",
+                "古い.xls形式か、パスワード付きです。開いて、パスワードなしの.xlsxで保存してください / \
+                 it is an old .xls file or protected by a password; open it and save it as .xlsx without password",
             )
         } else if begins(b"%PDF") {
-            Self::Other("it is a PDF; the list is needed as CSV or XLSX")
+            Self::Other("PDFです。CSVかXLSXが必要です / it is a PDF; the list is needed as CSV or XLSX")
         } else if begins(b"<!doctype") || begins(b"<html") || begins(b"\xef\xbb\xbf<!doctype") {
-            Self::Other("it is a web page, perhaps an error page that was saved instead of the list; download it again")
+            Self::Other(
+                "Webページです。リストの代わりにエラーページを保存していませんか。取得し直してください / \
+                 it is a web page, perhaps an error page that was saved instead of the list; download it again",
+            )
         } else if begins(b"\xff\xfe") || begins(b"\xfe\xff") || !bytes.contains(&0) {
             Self::Text
         } else {

@@ -20,7 +20,7 @@ use crate::ingest::service::enrolment_server::Enrolment;
 use crate::ingest::tls::Caller;
 use crate::store::facility;
 use crate::store::terminal::{self, RegisteredTerminal, TerminalState};
-use crate::store::token::{self, TokenUse};
+use crate::store::token::{self, TokenRejection, TokenUse};
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 
@@ -55,6 +55,28 @@ pub async fn issue_token(
     let expires_at = stated.stated_at + TOKEN_FOR;
     let id = token::issue(store, &hash(secret.as_bytes()), facility, stated, expires_at).await?;
     Ok(IssuedToken { token: format!("{TOKEN_KIND}.{secret}.{}", authority.fingerprint()), id, expires_at })
+}
+
+/// The answer to a technician. Only who has the whole token learns more than that it is unknown.
+const fn sentence(rejection: TokenRejection) -> &'static str {
+    match rejection {
+        TokenRejection::Unknown => {
+            "このトークンはありません。入力を確かめてください / there is no such token: compare what was typed, or issue a new one \
+             (yomitori-server token issue)"
+        }
+        TokenRejection::Used => {
+            "使用済みのトークンです。新しいトークンを発行してください / the token has enrolled a terminal already: issue a new one \
+             (yomitori-server token issue)"
+        }
+        TokenRejection::Expired => {
+            "トークンの有効期限（24時間）が切れています。新しいトークンを発行してください / the token is older than 24 hours: issue a new one \
+             (yomitori-server token issue)"
+        }
+        TokenRejection::Revoked => {
+            "取り消されたトークンです。新しいトークンを発行してください / the token was revoked: issue a new one \
+             (yomitori-server token issue)"
+        }
+    }
 }
 
 fn hash(bytes: &[u8]) -> Vec<u8> {
@@ -126,9 +148,7 @@ impl Enrolment for EnrolService {
             Ok(TokenUse::Again { facility, terminal, issued_by }) => (Peer { terminal, facility }, issued_by),
             Err(invalid) => {
                 telemetry::token_refused(invalid);
-                return Err(Status::unauthenticated(
-                    "the token is unknown, used, revoked or older than a day; issue a new one (yomitori-server token issue)",
-                ));
+                return Err(Status::unauthenticated(sentence(invalid)));
             }
         };
         self.may_have_certificate(peer, false).await?;

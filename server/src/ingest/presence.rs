@@ -1,4 +1,4 @@
-//! Which terminals are connected, without an event per heartbeat.
+//! Which terminals are connected, without an event per keep-alive.
 //!
 //! Each instance holds a lease, and its terminals count as connected while it does. Three things can make that untrue, and
 //! each has a task that corrects it: the log was away when a terminal left (`disconnects`), an instance was lost with its

@@ -56,13 +56,15 @@ pub(super) fn refusal(peer: Peer, state: TerminalState) -> Status {
     telemetry::terminal_refused(peer, state.key());
     Status::permission_denied(match state {
         TerminalState::Suspended => {
-            "this terminal is suspended: it sends again once it is resumed (yomitori-server terminal resume)"
+            "一時停止中の端末です / this terminal is suspended: it sends again once it is resumed (yomitori-server terminal \
+             resume)"
         }
         TerminalState::Revoked => {
-            "this terminal's certificate is revoked: enrol it with a new token (yomitori-server token issue)"
+            "証明書が失効した端末です / this terminal's certificate is revoked: enrol it with a new token (yomitori-server \
+             token issue)"
         }
         TerminalState::Retired | TerminalState::Enrolled => {
-            "this terminal is no longer in use: enrol it with a new token (yomitori-server token issue)"
+            "使用を終了した端末です / this terminal is no longer in use: enrol it with a new token (yomitori-server token issue)"
         }
     })
 }

@@ -39,7 +39,7 @@ const APPEND_FOR: Duration = Duration::from_secs(30);
 const APPEND_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// A stream that is silent for this long is dead: agents send keep-alives more often.
 const SILENCE_LIMIT: Duration = Duration::from_secs(90);
-/// The interval at which an idle terminal sends a heartbeat, in seconds.
+/// The interval at which an idle terminal sends a keep-alive, in seconds.
 const KEEP_ALIVE_S: u32 = 30;
 /// Observations in one batch; this many of the largest kind fit into one record of the log.
 const BATCH_LIMIT: u32 = 2000;

@@ -109,7 +109,10 @@ pub async fn forget(store: &Store) -> Result<bool, StoreError> {
 /// If another transaction holds the lock for too long.
 pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let lock = format!("SET LOCAL lock_timeout = '{SWAP_LIMIT}'; LOCK TABLE projection.progress IN EXCLUSIVE MODE");
-    transaction.batch_execute(&lock).await.context("lock the live generation")
+    transaction
+        .batch_execute(&lock)
+        .await
+        .context("lock the live generation; nothing was swapped (a long query may hold it: try again)")
 }
 
 /// Swaps the two generations when `transaction` commits. The views follow.
@@ -117,7 +120,7 @@ pub async fn hold(transaction: &Transaction<'_>) -> Result<(), StoreError> {
 /// # Errors
 /// If a reader holds a table for too long.
 pub async fn exchange(transaction: &Transaction<'_>, with_facts: bool) -> Result<(), StoreError> {
-    let context = "swap the generations";
+    let context = "swap the generations; nothing was swapped (a long query may hold a table: try again)";
     status_shown::note_exchange(transaction).await?;
     // A view follows a table into another schema, so the views are created again.
     let tables: Vec<String> = tables(with_facts).map(|table| format!("projection.{table}")).collect();

@@ -83,7 +83,7 @@ pub async fn first(
 
 /// The records that people skipped, with their facilities: by the facts of the live generation and of the one beside
 /// it.
-pub async fn left_out(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>, StoreError> {
+pub async fn skipped(store: &Store) -> Result<BTreeSet<(FacilityId, Position)>, StoreError> {
     let of = |table: &str| {
         format!(
             "SELECT (event::jsonb->'record_skipped'->>'partition')::int, \

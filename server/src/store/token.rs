@@ -18,7 +18,7 @@ pub enum TokenUse {
     Again { facility: FacilityId, terminal: TerminalId, issued_by: Option<String> },
 }
 
-/// Why a token is rejected. The client does not learn which of them applies.
+/// Why a token is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenRejection {
     Unknown,

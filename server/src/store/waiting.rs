@@ -120,14 +120,14 @@ pub struct SkippedRecord {
 }
 
 /// The records that people skipped, the newest first.
-pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, StoreError> {
+pub async fn skipped(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, StoreError> {
     let query = "SELECT s.facility_id, f.name, (s.event->>'partition')::int, (s.event->>'offset')::int8, \
                         s.said_by, s.said_why, s.occurred_at \
                  FROM analytics.fact s LEFT JOIN projection.facility f ON f.facility_id = s.facility_id \
                  WHERE s.kind = 'record_skipped' AND s.said_by IS NOT NULL \
                  ORDER BY s.occurred_at DESC, s.partition, s.log_offset DESC LIMIT $1";
     let rows = store.client().await?.query(query, &[&limit]).await.context("read skipped records")?;
-    let left_out = |row: Row| SkippedRecord {
+    let skipped = |row: Row| SkippedRecord {
         facility_id: FacilityId(row.get(0)),
         name: row.get(1),
         place: Position { partition: row.get(2), offset: row.get(3) },
@@ -135,7 +135,7 @@ pub async fn left_out(store: &Store, limit: i64) -> Result<Vec<SkippedRecord>, S
         why: row.get(5),
         at: row.get(6),
     };
-    Ok(rows.into_iter().map(left_out).collect())
+    Ok(rows.into_iter().map(skipped).collect())
 }
 
 /// The waiting records of a facility after `after`, in the order of the log.

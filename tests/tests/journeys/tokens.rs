@@ -67,9 +67,17 @@ async fn a_token_is_listed_with_who_issued_it_and_enrols_nothing_once_revoked() 
     let (succeeded, said) = revoke(&server, &astray_name).await?;
     ensure!(succeeded && said.contains("ひとこと医院"), "{said}");
     let other = Agent::prepare(&world, &server.uplink, AgentPlan::default())?;
-    let refused = other.try_run(&["enrol", "--token", &astray]).await?;
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    ensure!(!refused.status.success() && said.contains("revoked"), "{said}");
+    // The technician learns what is wrong with each.
+    let (kind, rest) = token.split_once('.').context("a token")?;
+    let other_letter = if rest.starts_with('a') { 'b' } else { 'a' };
+    let mistyped: String = format!("{kind}.").chars().chain([other_letter]).chain(rest.chars().skip(1)).collect();
+    let refusals =
+        [(&astray, "was revoked"), (&token, "has enrolled a terminal already"), (&mistyped, "no such token")];
+    for (token, sentence) in refusals {
+        let refused = other.try_run(&["enrol", "--token", token]).await?;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        ensure!(!refused.status.success() && said.contains(sentence) && !said.contains(token.as_str()), "{said}");
+    }
     let (succeeded, said) = revoke(&server, &astray_name).await?;
     ensure!(!succeeded && said.contains("revoked already"), "{said}");
     // The token itself in place of its name is not printed.

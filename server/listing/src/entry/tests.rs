@@ -92,17 +92,21 @@ fn what_is_wrong_is_named_and_nothing_is_read() {
     let good = "1319999015,A,13\n".repeat(6);
     let cases = [
         (format!("code,name,prefecture\n{good}A,1319999015,13\n"), None, "row 8 (8 行目), column `code`"),
-        (format!("code,name,prefecture\n{good}1319999015,A\n"), None, "row 8 (8 行目): it has 2 cells"),
+        (
+            format!("code,name,prefecture\n{good}1319999015,A\n"),
+            None,
+            "row 8 (8 行目): セルが 2 個で、見出しは 3 個です / it has 2 cells",
+        ),
         (format!("code,name,prefecture\n{good}131999901,A,13\n"), None, "row 8"),
         (
             format!("code,name,prefecture\n{good}1319999015,A,99\n"),
             None,
-            "row 8 (8 行目), column `prefecture`: `99` is no prefecture",
+            "row 8 (8 行目), column `prefecture`: `99` は都道府県ではありません / `99` is no prefecture",
         ),
         (
             format!("code,name,prefecture\n{good}1319999015,,13\n"),
             None,
-            "row 8 (8 行目), column `name`: there is no name",
+            "row 8 (8 行目), column `name`: 名称がありません / there is no name",
         ),
         (format!("code,name,prefecture\n{good}"), prefecture(14), "the coverage is 神奈川県"),
         (format!("code,name\n{}", "1319999015,A\n".repeat(6)), prefecture(14), "is a code of 東京都"),

@@ -63,8 +63,13 @@ pub fn plan(facilities: Vec<MasterFacility>, known: &Directory, known_only: bool
         match there(&facility, known) {
             Ok(Some(place)) => {
                 if let Some(row) = taken.insert(place, facility.row) {
-                    mistakes
-                        .push(about(&facility, format!("it is the facility of row {row} already, under another code")));
+                    mistakes.push(about(
+                        &facility,
+                        format!(
+                            "{row} 行目と同じ施設で、コードだけが違います / \
+                         it is the facility of row {row} already, under another code"
+                        ),
+                    ));
                 } else {
                     match known.facility(place).map(|there| (there, differences(&facility, there, known, place))) {
                         Some((there, differs)) if !differs.is_empty() => {
@@ -99,7 +104,10 @@ fn there(facility: &MasterFacility, known: &Directory) -> Result<Option<u32>, Mi
         let Some(held) = known.holders(*code).next() else { continue };
         match found {
             Some((place, other)) if place != held.facility => {
-                let what = format!("{other} and {code} are codes of two facilities that are registered apart");
+                let what = format!(
+                    "{other} と {code} は別々に登録された2施設のコードです / {other} and {code} are codes of two facilities that are \
+                     registered apart"
+                );
                 return Err(about(facility, what));
             }
             Some(_) => {}

@@ -37,8 +37,8 @@ fn a_broken_row_is_named_and_nothing_is_imported() {
     let cases = [
         ("code,name\n1319999015,A\n131999901,B\n", "row 3 (3 行目), column `code`"),
         ("code,name\n1319999015,A\n1319999023,\n", "row 3 (3 行目), column `name`"),
-        ("code,name\n1319999015,A\n1319999015,B\n", "row 3 (3 行目): code 1319999015 stands in row 2"),
-        (&format!("code,name\n{rows}1319999015\n"), "row 8 (8 行目): it has 1 cells"),
+        ("code,name\n1319999015,A\n1319999015,B\n", "code 1319999015 stands in row 2 already"),
+        (&format!("code,name\n{rows}1319999015\n"), "it has 1 cells"),
         ("name,prefecture\nA,13\n", "titles `code` and `name`"),
     ];
     for (text, expected) in cases {

@@ -30,10 +30,16 @@ type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 /// Reads every visible sheet that holds something.
 pub(super) fn read(bytes: &[u8]) -> Result<RowSource, Mistake> {
     let archive = ZipArchive::new(Cursor::new(bytes));
-    let mut archive =
-        archive.map_err(|_| Mistake::file("it is no whole XLSX file: it breaks off or is damaged; fetch it again"))?;
+    let mut archive = archive.map_err(|_| {
+        Mistake::file(
+            "XLSXファイルが途中で切れているか壊れています。取得し直してください / \
+         it is no whole XLSX file: it breaks off or is damaged; fetch it again",
+        )
+    })?;
     if archive.index_for_name("mimetype").is_some() {
-        return Err(Mistake::file("it is an OpenDocument file; save it as .xlsx or CSV"));
+        return Err(Mistake::file(
+            "OpenDocument形式です。.xlsxかCSVで保存してください / it is an OpenDocument file; save it as .xlsx or CSV",
+        ));
     }
     let contents = parts::contents(&mut archive)?;
     let strings = match &contents.strings {
@@ -42,7 +48,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<RowSource, Mistake> {
     };
     let visible: Vec<&parts::WorksheetRef> = contents.sheets.iter().filter(|sheet| sheet.visible).collect();
     if visible.len() > SHEET_LIMIT {
-        return Err(Mistake::file(format!("it has {} sheets; at most {SHEET_LIMIT} are read", visible.len())));
+        return Err(Mistake::file(format!(
+            "シートが {0} 枚あります。読めるのは {SHEET_LIMIT} 枚までです / it has {0} sheets; at most {SHEET_LIMIT} are read",
+            visible.len()
+        )));
     }
     let mut budget = sheet::Budget(TABLE);
     let mut sheets = Vec::new();
@@ -62,11 +71,17 @@ type Xml<'a> = Reader<BufReader<LimitedReader<Box<dyn Read + 'a>>>>;
 /// The XML of one part, unpacked as it is read.
 fn part<'a>(archive: &'a mut Archive<'_>, path: &str, limit: usize) -> Result<Xml<'a>, Mistake> {
     let entry = archive.by_name(path).map_err(|error| match error {
-        ZipError::FileNotFound => Mistake::file(format!("it is no whole XLSX file: the part `{path}` is missing")),
-        ZipError::UnsupportedArchive(_) => {
-            Mistake::file("it is packed or encrypted in an unusual way; save it again as .xlsx")
-        }
-        _ => Mistake::file(format!("it is damaged: the part `{path}` can't be unpacked")),
+        ZipError::FileNotFound => Mistake::file(format!(
+            "XLSXファイルの一部（`{path}`）がありません / \
+         it is no whole XLSX file: the part `{path}` is missing"
+        )),
+        ZipError::UnsupportedArchive(_) => Mistake::file(
+            "圧縮か暗号化の方式に対応していません。.xlsxで保存し直してください / \
+             it is packed or encrypted in an unusual way; save it again as .xlsx",
+        ),
+        _ => Mistake::file(format!(
+            "壊れています（`{path}` を展開できません） / it is damaged: the part `{path}` can't be unpacked"
+        )),
     })?;
     let mut xml = Reader::from_reader(BufReader::new(LimitedReader {
         inner: Box::new(entry) as Box<dyn Read + 'a>,
@@ -84,7 +99,8 @@ struct LimitedReader<R> {
     left: usize,
 }
 
-const TOO_LARGE: &str = "it unpacks to far more than any list holds; nothing of it was read";
+const TOO_LARGE: &str = "展開後の大きさがリストとして大きすぎるため、読みませんでした / it unpacks to far more than any list holds; nothing of it \
+ was read";
 
 impl<R: Read> Read for LimitedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -98,6 +114,6 @@ impl<R: Read> Read for LimitedReader<R> {
 fn damaged(error: &quick_xml::Error) -> Mistake {
     match error {
         quick_xml::Error::Io(error) if error.to_string() == TOO_LARGE => Mistake::file(TOO_LARGE),
-        other => Mistake::file(format!("it is damaged: {other}")),
+        other => Mistake::file(format!("壊れています / it is damaged: {other}")),
     }
 }

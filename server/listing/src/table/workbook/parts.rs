@@ -24,7 +24,9 @@ pub(super) fn contents(archive: &mut Archive<'_>) -> Result<Contents, Mistake> {
     let top = relations(archive, "_rels/.rels", "")?;
     let workbook = top.values().find(|to| to.is("officeDocument")).map_or("xl/workbook.xml", |to| &to.path).to_owned();
     if workbook.ends_with(".bin") {
-        return Err(Mistake::file("it is a binary workbook (.xlsb); save it as .xlsx"));
+        return Err(Mistake::file(
+            "バイナリ形式（.xlsb）です。.xlsxで保存してください / it is a binary workbook (.xlsb); save it as .xlsx",
+        ));
     }
     let (folder, file) = workbook.rsplit_once('/').unwrap_or(("", &workbook));
     let relations = relations(archive, &format!("{folder}/_rels/{file}.rels"), folder)?;
@@ -114,7 +116,7 @@ pub(super) fn rich_text(xml: &mut Xml<'_>, end: &str) -> Result<String, Mistake>
             Event::Text(part) if readings == 0 => text.push_str(&part.xml10_content()),
             Event::CData(part) if readings == 0 => text.push_str(&part.xml10_content()),
             Event::GeneralRef(name) if readings == 0 => text.push(character(&name)?),
-            Event::Eof => return Err(Mistake::file("it breaks off within a cell")),
+            Event::Eof => return Err(Mistake::file("セルの途中で切れています / it breaks off within a cell")),
             _ => {}
         }
     }
@@ -131,7 +133,9 @@ fn character(name: &BytesRef<'_>) -> Result<char, Mistake> {
         "gt" => Ok('>'),
         "quot" => Ok('"'),
         "apos" => Ok('\''),
-        other => Err(Mistake::file(format!("it is damaged: nobody knows the entity `&{other};`"))),
+        other => Err(Mistake::file(format!(
+            "壊れています（不明な実体 `&{other};`） / it is damaged: nobody knows the entity `&{other};`"
+        ))),
     }
 }
 

@@ -30,7 +30,9 @@ const CELL_BYTES: usize = 32;
 impl Budget {
     fn take(&mut self, text: &str) -> Result<(), Mistake> {
         let Some(left) = self.0.checked_sub(text.len() + CELL_BYTES) else {
-            return Err(Mistake::file("the workbook is too large; split it, for example by prefecture"));
+            return Err(Mistake::file(
+                "大きすぎます。都道府県ごとなどに分けてください / the workbook is too large; split it, for example by prefecture",
+            ));
         };
         self.0 = left;
         Ok(())
@@ -65,7 +67,12 @@ pub(super) fn read(mut xml: Xml<'_>, strings: &[Box<str>], budget: &mut Budget) 
                 _ => {}
             },
             Event::Eof if ended => return Ok(rows),
-            Event::Eof => return Err(Mistake { row: here(&line), ..Mistake::file("the sheet breaks off here") }),
+            Event::Eof => {
+                return Err(Mistake {
+                    row: here(&line),
+                    ..Mistake::file("シートがここで切れています / the sheet breaks off here")
+                });
+            }
             _ => {}
         }
     }
@@ -82,7 +89,9 @@ impl Line {
             None => before.saturating_add(1),
         };
         if number <= before || number > LAST_ROW {
-            let what = format!("the sheet is damaged: row `{number}` follows row {before}");
+            let what = format!(
+                "シートが壊れています（{before} 行目の次が `{number}`） / the sheet is damaged: row `{number}` follows row {before}"
+            );
             return Err(Mistake { row: Some(before), ..Mistake::file(what) });
         }
         Ok(Self { number, ..Self::default() })
@@ -100,8 +109,14 @@ impl Line {
             match attribute.key.as_ref() {
                 "r" => {
                     let letters = attribute.value.trim_end_matches(|c: char| c.is_ascii_digit());
-                    let unknown =
-                        || self.at(self.next_column, Mistake::file("the sheet is damaged: a cell has no place"));
+                    let unknown = || {
+                        self.at(
+                            self.next_column,
+                            Mistake::file(
+                                "シートが壊れています（位置のないセル） / the sheet is damaged: a cell has no place",
+                            ),
+                        )
+                    };
                     at = Some(column(letters).ok_or_else(unknown)?);
                 }
                 "t" => kind = Some(attribute.value.into_owned()),
@@ -110,7 +125,10 @@ impl Line {
         }
         let at = at.unwrap_or(self.next_column);
         if at >= COLUMN_LIMIT {
-            return Err(self.at(at, Mistake::file(format!("at most {COLUMN_LIMIT} columns are read"))));
+            return Err(self.at(
+                at,
+                Mistake::file(format!("読める列は {COLUMN_LIMIT} までです / at most {COLUMN_LIMIT} columns are read")),
+            ));
         }
         self.next_column = at + 1;
         Ok((at, kind))
@@ -118,10 +136,18 @@ impl Line {
 
     fn put(&mut self, at: usize, text: String, odd: Option<CellDefect>) -> Result<(), Mistake> {
         if text.len() > CELL_LIMIT {
-            return Err(self.at(at, Mistake::file(format!("it is longer than {CELL_LIMIT} bytes"))));
+            return Err(self.at(
+                at,
+                Mistake::file(format!("{CELL_LIMIT} バイトを超えています / it is longer than {CELL_LIMIT} bytes")),
+            ));
         }
         if self.cells.len() > COLUMN_LIMIT {
-            return Err(self.at(at, Mistake::file("the sheet is damaged: a cell stands there twice")));
+            return Err(self.at(
+                at,
+                Mistake::file(
+                    "シートが壊れています（同じセルが2回） / the sheet is damaged: a cell stands there twice",
+                ),
+            ));
         }
         self.odd.extend(odd.map(|odd| (at, odd)));
         self.cells.push((at, text));
@@ -134,7 +160,12 @@ impl Line {
         let mut texts: Vec<&str> = Vec::new();
         for (at, text) in &self.cells {
             if texts.len() > *at {
-                return Err(self.at(*at, Mistake::file("the sheet is damaged: a cell stands there twice")));
+                return Err(self.at(
+                    *at,
+                    Mistake::file(
+                        "シートが壊れています（同じセルが2回） / the sheet is damaged: a cell stands there twice",
+                    ),
+                ));
             }
             texts.resize(*at, "");
             texts.push(text);
@@ -142,7 +173,7 @@ impl Line {
         let row = Row::new(number, texts, std::mem::take(&mut self.odd));
         if !row.is_empty() {
             if rows.len() == ROW_LIMIT {
-                let what = format!("there are more than {ROW_LIMIT} rows");
+                let what = format!("行が {ROW_LIMIT} を超えています / there are more than {ROW_LIMIT} rows");
                 return Err(Mistake { row: Some(number), ..Mistake::file(what) });
             }
             rows.push(row);
@@ -170,14 +201,20 @@ fn cell(xml: &mut Xml<'_>, kind: Option<&str>, strings: &[Box<str>]) -> Result<(
                 _ => {}
             },
             Event::End(element) if element.local_name().as_ref() == "c" => break,
-            Event::Eof => return Err(Mistake::file("the sheet breaks off here")),
+            Event::Eof => return Err(Mistake::file("シートがここで切れています / the sheet breaks off here")),
             _ => {}
         }
     }
     let text = match kind {
         Some("s") if !value.is_empty() => {
             let shared = value.trim().parse().ok().and_then(|number: usize| strings.get(number));
-            shared.ok_or_else(|| Mistake::file("the sheet is damaged: its text is missing"))?.to_string()
+            shared
+                .ok_or_else(|| {
+                    Mistake::file(
+                        "シートが壊れています（文字列がありません） / the sheet is damaged: its text is missing",
+                    )
+                })?
+                .to_string()
         }
         None | Some("n") => whole_number(value),
         Some(_) => value,
@@ -201,7 +238,9 @@ fn mark(rows: &mut [Row], element: &BytesStart<'_>, marked: &mut usize) -> Resul
     let range = attribute(element, "ref").unwrap_or_default();
     let ends = range.split_once(':').unwrap_or((&range, &range));
     let (Some((top, left)), Some((bottom, right))) = (place(ends.0), place(ends.1)) else {
-        return Err(Mistake::file(format!("the sheet is damaged: `{range}` is no range of cells")));
+        return Err(Mistake::file(format!(
+            "シートが壊れています（`{range}` はセル範囲ではありません） / the sheet is damaged: `{range}` is no range of cells"
+        )));
     };
     let first = rows.partition_point(|row| row.number < top);
     for row in rows.iter_mut().skip(first).take_while(|row| row.number <= bottom) {
@@ -212,7 +251,9 @@ fn mark(rows: &mut [Row], element: &BytesStart<'_>, marked: &mut usize) -> Resul
             *marked += 1;
         }
         if *marked > MERGED_LIMIT {
-            return Err(Mistake::file("too many of its cells are merged; unmerge them and fill each"));
+            return Err(Mistake::file(
+                "結合セルが多すぎます。結合を解除し、それぞれに入力してください / too many of its cells are merged; unmerge them and fill each",
+            ));
         }
     }
     Ok(())
