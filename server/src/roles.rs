@@ -56,7 +56,7 @@ const STREAMS_LIMIT: u32 = 8;
 /// terminal, and little enough for all terminals at once while nothing is read.
 const STREAM_WINDOW: u32 = 128 << 10;
 const CONNECTION_WINDOW: u32 = 256 << 10;
-/// Longer than the heartbeat interval of a healthy terminal, so that only an unhealthy one is probed.
+/// Longer than the interval of a healthy terminal's keep-alives, so that only an unhealthy one is probed.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// How long streams have to record their end after a stop signal.

@@ -298,9 +298,9 @@ pub fn facility_parked(facility: FacilityId, position: Position, reason: &str) {
 }
 
 /// Waiting records were folded, or skipped as a person stated.
-pub fn facility_retried(facility: FacilityId, folded: usize, left_out: usize) {
-    if folded + left_out > 0 {
-        info!(facility.id = %facility, records = folded, left_out, "parked records resumed");
+pub fn facility_retried(facility: FacilityId, folded: usize, skipped: usize) {
+    if folded + skipped > 0 {
+        info!(facility.id = %facility, records = folded, skipped, "parked records resumed");
     }
 }
 

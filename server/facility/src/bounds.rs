@@ -1,6 +1,6 @@
 //! Every list of a facility's state that has a limit: what is dropped, and why the verdicts stay the same.
 //!
-//! The limits keep the state of a facility small enough for one row, for any input. `tests/bounds.rs` overfills each
+//! The limits keep the state of a facility small enough for one row, for any input. `tests/facility/bounds.rs` overfills each
 //! list of this table.
 
 /// A list with a limit.

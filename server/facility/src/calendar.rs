@@ -278,7 +278,7 @@ impl Calendar {
     }
 }
 
-/// From 12-29 to 01-03 the hours of the call centre are unknown (DOMAIN 7).
+/// From 12-29 to 01-03 nobody has confirmed whether the call centre is open.
 fn turn_of_the_year(date: NaiveDate) -> bool {
     matches!((date.month(), date.day()), (12, 29..) | (1, ..=3))
 }

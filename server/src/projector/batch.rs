@@ -75,7 +75,7 @@ pub(super) struct FoldedBatch {
     /// The facilities of which something became known late, and the instant since which it was so.
     late: BTreeMap<FacilityId, DateTime<Utc>>,
     /// Facilities of which people skipped records.
-    pub(super) left_out: BTreeSet<FacilityId>,
+    pub(super) skipped: BTreeSet<FacilityId>,
     size: BatchSize,
     now: DateTime<Utc>,
     took: Duration,
@@ -112,7 +112,7 @@ impl FoldedBatch {
         received::write(&transaction, &self.lives, &self.gaps).await?;
         status_history::late(&transaction, &self.late).await?;
         parked::park(&transaction, &self.parked, self.now).await?;
-        parked::ask_for(&transaction, &self.left_out).await?;
+        parked::ask_for(&transaction, &self.skipped).await?;
         crash::point("before-commit");
         transaction.commit().await.context("commit a batch")?;
         crash::point("after-commit");
@@ -196,7 +196,7 @@ impl Batch {
             let expected = owner.advance(partition, end.next, end.received_at);
             moves.push((expected.ok_or(ProjectionError::Fenced { partition })?, end.next, self.digest(end)));
         }
-        let left_out = self.left_out();
+        let skipped = self.skipped();
         let Outcome { facts, duplicates, facilities, partitions, lives, gaps, parked, newly_parked } =
             self.fold(policy, states);
         // The first record of each facility is the one that blocks it.
@@ -212,7 +212,7 @@ impl Batch {
         let rows = facilities.iter().map(row).collect::<Result<_, StoreError>>();
         let rows = rows.map_err(|error| size.refused(error.into()))?;
         states.keep(facilities, lives.clone(), newly_parked);
-        states.left_out.extend(&left_out);
+        states.skipped.extend(&skipped);
         Ok(Some(FoldedBatch {
             generation: owner.generation(),
             late: late(&facts, now),
@@ -223,7 +223,7 @@ impl Batch {
             lives,
             gaps,
             parked,
-            left_out: left_out.into_iter().map(|(facility, _)| facility).collect(),
+            skipped: skipped.into_iter().map(|(facility, _)| facility).collect(),
             size,
             now,
             took: began.elapsed(),
@@ -246,9 +246,9 @@ impl Batch {
     }
 
     /// The records that people skip, by the statements in this batch.
-    fn left_out(&self) -> BTreeSet<(FacilityId, Position)> {
+    fn skipped(&self) -> BTreeSet<(FacilityId, Position)> {
         let facts = self.records.iter().filter_map(|record| record.facts.as_ref().ok()).flatten();
-        facts.filter_map(|fact| Some((fact.facility, left_out(fact)?))).collect()
+        facts.filter_map(|fact| Some((fact.facility, skipped(fact)?))).collect()
     }
 
     /// The facilities and lives of these facts.
@@ -263,13 +263,13 @@ impl Batch {
     pub(super) fn fold(self, policy: &Policy, states: &States) -> Outcome {
         let mut outcome = Outcome::default();
         for DecodedRecord { taken, facility, facts } in self.records {
-            if states.left_out.contains(&(facility, taken.position)) {
+            if states.skipped.contains(&(facility, taken.position)) {
                 continue;
             }
             let behind = states.parked.contains(&facility) || outcome.newly_parked.contains(&facility);
             let folded = match facts {
                 // A skipped record must not block its own facility.
-                Ok(facts) if behind && !facts.iter().all(|fact| left_out(fact).is_some()) => Err(BEHIND.to_owned()),
+                Ok(facts) if behind && !facts.iter().all(|fact| skipped(fact).is_some()) => Err(BEHIND.to_owned()),
                 Ok(facts) => outcome.take(taken.position, facility, facts, policy, states),
                 Err(reason) => Err(reason),
             };
@@ -296,7 +296,7 @@ fn late(facts: &[StoredFact], now: DateTime<Utc>) -> BTreeMap<FacilityId, DateTi
 }
 
 /// The record that a person skips by this fact, which says nothing about the facility itself.
-fn left_out(recorded: &Recorded) -> Option<Position> {
+fn skipped(recorded: &Recorded) -> Option<Position> {
     match (&recorded.event, &recorded.origin) {
         (Event::RecordSkipped(record), Origin::Person(_)) => {
             Some(Position { partition: record.partition, offset: record.offset })
@@ -339,7 +339,7 @@ impl Outcome {
             fresh.push(StoredFact { position, index_in_record: place, recorded });
         }
         // Rules and closures are facts about the fleet; a skipped record is a fact about the log.
-        if id != FacilityId::FLEET && !fresh.iter().all(|stored| left_out(&stored.recorded).is_some()) {
+        if id != FacilityId::FLEET && !fresh.iter().all(|stored| skipped(&stored.recorded).is_some()) {
             let before = self.facilities.remove(&id).unwrap_or_else(|| states.facility(id));
             // The fold cannot panic; if it does, only this facility is blocked.
             let after = catch_unwind(AssertUnwindSafe(|| folded(before, &fresh, &policy.rules)));

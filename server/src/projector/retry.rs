@@ -43,7 +43,7 @@ impl Retry {
     /// Retries every facility once: at the start, and for new partitions.
     pub(super) fn begin(&mut self, states: &States) {
         self.wanted.extend(&states.parked);
-        self.wanted.extend(states.left_out.iter().map(|(facility, _)| *facility));
+        self.wanted.extend(states.skipped.iter().map(|(facility, _)| *facility));
     }
 
     /// Retries what was requested, here or at another instance. No folded batch may be unwritten meanwhile.
@@ -58,7 +58,7 @@ impl Retry {
 
     /// Retries the facilities of which a batch skips a record, after that batch is written.
     pub(super) fn after(&mut self, folded: Option<&FoldedBatch>) {
-        self.wanted.extend(folded.into_iter().flat_map(|folded| &folded.left_out));
+        self.wanted.extend(folded.into_iter().flat_map(|folded| &folded.skipped));
     }
 
     pub(super) fn pending(&self) -> bool {
@@ -75,9 +75,9 @@ impl Retry {
     ) -> Result<(), ProjectionError> {
         let Some(&id) = self.wanted.first() else { return Ok(()) };
         // Another instance may have folded the skip of a record.
-        states.left_out.extend(parked::left_out(store).await?);
-        let left_out: Vec<Position> = states.left_out_of(id).filter(|place| owner.owns(place.partition)).collect();
-        let there = parked::there(store, id, &left_out).await?;
+        states.skipped.extend(parked::skipped(store).await?);
+        let skipped: Vec<Position> = states.skipped_of(id).filter(|place| owner.owns(place.partition)).collect();
+        let there = parked::there(store, id, &skipped).await?;
         if !there.is_empty() {
             return take_back(store, policy, states, owner, id, &there).await;
         }
@@ -128,7 +128,7 @@ async fn fold(
     waiting: Vec<WaitingRecord>,
 ) -> Result<bool, ProjectionError> {
     let tried: BTreeSet<Position> = waiting.iter().map(|waiting| waiting.position).collect();
-    let left_out = states.left_out_of(id).filter(|place| tried.contains(place)).count();
+    let skipped = states.skipped_of(id).filter(|place| tried.contains(place)).count();
     let taken = waiting.into_iter().map(|WaitingRecord { position, record }| RawRecord {
         position,
         key: id.0.as_bytes().to_vec(),
@@ -167,7 +167,7 @@ async fn fold(
     transaction.commit().await.context("commit a retry")?;
     crash::point("after-retry");
 
-    telemetry::facility_retried(id, tried.gone.len() - left_out, left_out);
+    telemetry::facility_retried(id, tried.gone.len() - skipped, skipped);
     states.keep(facilities, lives, newly_parked);
     let stuck = tried.reasons.first();
     if let Some((position, reason)) = stuck {

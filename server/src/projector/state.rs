@@ -28,18 +28,18 @@ pub(super) struct States {
     lives: BTreeMap<(TerminalId, Life), Option<ReceivedLife>>,
     pub(super) parked: BTreeSet<FacilityId>,
     /// The records that people skipped.
-    pub(super) left_out: BTreeSet<(FacilityId, Position)>,
+    pub(super) skipped: BTreeSet<(FacilityId, Position)>,
 }
 
 impl States {
     pub(super) async fn open(store: &Store) -> Result<Self, StoreError> {
-        let (parked, left_out) = (parked::facilities(store).await?, parked::left_out(store).await?);
-        Ok(Self { parked, left_out, ..Self::default() })
+        let (parked, skipped) = (parked::facilities(store).await?, parked::skipped(store).await?);
+        Ok(Self { parked, skipped, ..Self::default() })
     }
 
     /// An empty cache that knows only the skipped records.
-    pub(super) fn without(left_out: BTreeSet<(FacilityId, Position)>) -> Self {
-        Self { left_out, ..Self::default() }
+    pub(super) fn without(skipped: BTreeSet<(FacilityId, Position)>) -> Self {
+        Self { skipped, ..Self::default() }
     }
 
     pub(super) fn too_many(&self) -> bool {
@@ -125,8 +125,8 @@ impl States {
     }
 
     /// The records of a facility that people skipped.
-    pub(super) fn left_out_of(&self, facility: FacilityId) -> impl Iterator<Item = Position> {
-        self.left_out.iter().filter(move |(of, _)| *of == facility).map(|(_, position)| *position)
+    pub(super) fn skipped_of(&self, facility: FacilityId) -> impl Iterator<Item = Position> {
+        self.skipped.iter().filter(move |(of, _)| *of == facility).map(|(_, position)| *position)
     }
 
     /// Called after the fold and before the commit.

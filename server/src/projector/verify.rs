@@ -135,10 +135,10 @@ pub async fn verify(
     }
     let of = spans.iter().map(Span::records).sum();
     let policy = policy::now(store).await?;
-    let left_out = parked::left_out(store).await?;
+    let skipped = parked::skipped(store).await?;
     let intake = Intake::new(partition::AT_ONCE).knowing(parked::refused(store).await?);
     let mut verifying =
-        Verifier { snapshot, policy, left_out, intake, report: Report { unfolded, ..Report::default() } };
+        Verifier { snapshot, policy, skipped, intake, report: Report { unfolded, ..Report::default() } };
     for span in spans {
         verifying.partition(kafka, span, &mut |done| progressed(RebuildProgress { done, of, waits: false })).await?;
     }
@@ -148,7 +148,7 @@ pub async fn verify(
 struct Verifier {
     snapshot: DbSnapshot,
     policy: Policy,
-    left_out: BTreeSet<(FacilityId, Position)>,
+    skipped: BTreeSet<(FacilityId, Position)>,
     /// What PostgreSQL refused can't be seen by folding in memory.
     intake: Intake,
     report: Report,
@@ -162,7 +162,7 @@ impl Verifier {
         progressed: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), RebuildError> {
         let reader = kafka::replayer(kafka, span.from)?;
-        let mut states = States::without(self.left_out.clone());
+        let mut states = States::without(self.skipped.clone());
         let (mut parked, mut gaps) = (BTreeSet::new(), Vec::new());
         let mut next = span.from;
         while next.offset < span.to {

@@ -1,4 +1,4 @@
-//! The test vectors of DOMAIN 7, and the edges of the holiday table.
+//! The call centre's hours as published, and the edges of the holiday table.
 
 use super::*;
 

@@ -14,7 +14,7 @@ use crate::web::page::path::{FacilityPath, facility_path};
 use crate::web::read::parked::after;
 
 /// Skipped records in one answer.
-const LEFT_OUT: i64 = 100;
+const SKIPPED_SHOWN: i64 = 100;
 
 #[derive(Serialize)]
 pub(in crate::web) struct AllParked {
@@ -23,7 +23,7 @@ pub(in crate::web) struct AllParked {
     /// Those that were blocked first come first.
     facilities: Vec<ParkedFacility>,
     /// The records that people skipped, the newest first.
-    left_out: Vec<SkippedRecord>,
+    skipped: Vec<SkippedRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -33,16 +33,16 @@ pub(in crate::web) async fn all(State(web): State<Web>, RawQuery(query): RawQuer
     let given = QueryParameters::read(query.as_deref(), &["page", "limit"])?;
     let (page, limit) = (given.number("page", 1, 100_000, 1)?, given.number("limit", 1, 1000, 100)?);
     let store = &web.store;
-    let (progress, mut facilities, left_out) = tokio::try_join!(
+    let (progress, mut facilities, skipped) = tokio::try_join!(
         fleet::progress(store),
         waiting::stopped(store, None, limit + 1, (page - 1) * limit),
-        waiting::left_out(store, LEFT_OUT),
+        waiting::skipped(store, SKIPPED_SHOWN),
     )?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let next =
         (facilities.len() > wanted).then(|| given.link("/api/v1/parked", &[("page", Some(&(page + 1).to_string()))]));
     facilities.truncate(wanted);
-    Ok(Json(AllParked { as_of: AsOf::of(&progress), facilities, left_out, next }))
+    Ok(Json(AllParked { as_of: AsOf::of(&progress), facilities, skipped, next }))
 }
 
 #[derive(Serialize)]

@@ -30,7 +30,7 @@ use crate::web::read::parked::after;
 /// The parameter that carries the outcome of a retry to the next page.
 const TRIED: &str = "tried";
 /// Skipped records on one page.
-const LEFT_OUT: i64 = 50;
+const SKIPPED_SHOWN: i64 = 50;
 
 /// `/parked`.
 pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -> Result<Markup, Failure> {
@@ -40,10 +40,10 @@ pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -
     let given = given.without(TRIED);
     let page = given.number("page", 1, 100_000, 1)?;
     let store = &web.store;
-    let (progress, stopped, left_out) = tokio::try_join!(
+    let (progress, stopped, skipped) = tokio::try_join!(
         fleet::progress(store),
         waiting::stopped(store, None, PAGE_ROWS, (page - 1) * PAGE_ROWS),
-        waiting::left_out(store, LEFT_OUT),
+        waiting::skipped(store, SKIPPED_SHOWN),
     )?;
     let as_of = AsOf::of(&progress);
     let main = html! {
@@ -55,10 +55,10 @@ pub(in crate::web) async fn show(State(web): State<Web>, request: PageRequest) -
             @if stopped.is_empty() { li.empty data-key="none" { (lang.both(&text::NOTHING_PARKED)) } }
         }
         div #pages data-region { (pages(lang, &given, PARKED, page, as_of.parked_facilities)) }
-        @if !left_out.is_empty() {
+        @if !skipped.is_empty() {
             section aria-labelledby="left-out-title" {
-                h2 #left-out-title { (lang.both(&text::LEFT_OUT)) }
-                ol #left-out.cards data-keyed { @for left_out in &left_out { (skipped(lang, left_out, as_of.now)) } }
+                h2 #skipped-title { (lang.both(&text::SKIPPED)) }
+                ol #skipped.cards data-keyed { @for skipped in &skipped { (skipped_card(lang, skipped, as_of.now)) } }
             }
         }
     };
@@ -182,8 +182,8 @@ fn row(lang: Lang, record: &QueuedRecord, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn skipped(lang: Lang, left_out: &SkippedRecord, now: DateTime<Utc>) -> Markup {
-    let SkippedRecord { facility_id, name: named, place: at, by, why, at: said_at } = left_out;
+fn skipped_card(lang: Lang, skipped: &SkippedRecord, now: DateTime<Utc>) -> Markup {
+    let SkippedRecord { facility_id, name: named, place: at, by, why, at: said_at } = skipped;
     html! {
         li.card.row data-key={ (at) "." (said_at.timestamp_micros()) } {
             div { (place(lang, *at)) }

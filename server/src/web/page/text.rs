@@ -277,7 +277,7 @@ texts! {
     RETRY: "もう一度試す", "Try again";
     SKIP_RECORD: "先頭の記録を除外", "Skip the first record";
     FIRST_RECORDS: "先頭へ", "First";
-    LEFT_OUT: "除外した記録", "Skipped records";
+    SKIPPED: "除外した記録", "Skipped records";
     RESUMED: "再開しました。待っていた記録はすべて反映されました。", "Resumed: all waiting records are folded.";
     STILL_PARKED: "もう一度試しましたが、まだ処理できません。何も失われていません。",
         "Retried; the record still cannot be folded. Nothing is lost.";

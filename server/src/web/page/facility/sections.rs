@@ -41,7 +41,7 @@ pub(super) fn flags(lang: Lang, path: &str, status: &Status) -> Markup {
                             (sentence(lang, &flag.sentence))
                             div.next { (sentence(lang, &flag.next)) }
                             (incident(lang, flag))
-                            (heeded(lang, flag))
+                            (seen_and_snoozed(lang, flag))
                             p.acts {
                                 @if let Some(act) = remedy(flag.key) { a.button.primary href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } " " }
                                 @if flag.acknowledged.is_none() { a.button href={ (path) "/record/flag-seen?flag=" (flag.key.key()) } { (lang.one(&text::SEEN)) } " " }
@@ -75,7 +75,8 @@ fn short(terminal: TerminalId) -> String {
     text.chars().skip(text.chars().count().saturating_sub(6)).collect()
 }
 
-fn heeded(lang: Lang, flag: &FlagStatus) -> Markup {
+/// Who has seen a flag, and until when it is snoozed.
+fn seen_and_snoozed(lang: Lang, flag: &FlagStatus) -> Markup {
     html! {
         @if flag.acknowledged.is_some() || flag.snoozed_until.is_some() {
             p.by {
@@ -263,7 +264,7 @@ pub(super) fn steps(lang: Lang, path: &str, status: &Status) -> Markup {
                         strong { (capital(lang.one(&step.label))) }
                         @if let Some(at) = step.done_at { " " small.clock { (when::minute(at)) } }
                         (sentence(lang, step.next.as_ref().unwrap_or(&step.why)))
-                        @if let (false, Some(act)) = (step.done, attested_by(step.key)) {
+                        @if let (false, Some(act)) = (step.done, form_of_step(step.key)) {
                             p.acts { a.button href={ (path) "/record/" (act) } { (lang.one(&text::RECORD_THIS)) } }
                         }
                     }
@@ -300,7 +301,7 @@ fn registration(line: &StatusRow, codes: &[String]) -> String {
 }
 
 /// The form by which a person records that a step is done; terminals observe the other steps.
-fn attested_by(step: StepKind) -> Option<&'static str> {
+fn form_of_step(step: StepKind) -> Option<&'static str> {
     match step {
         StepKind::Purchase => Some("purchased?item=reader"),
         StepKind::Reception => Some("reception"),

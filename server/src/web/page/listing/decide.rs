@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use yomitori_facility::Calendar;
 use yomitori_proto::code::InstitutionCode;
 use yomitori_proto::event::Stated;
+use yomitori_proto::id::{FacilityId, StatementId};
 
 use super::{address, kind, state as drawn_state};
 use crate::clock;
@@ -20,10 +21,10 @@ use crate::ingest::decision::{DecisionError, RowDecision};
 use crate::ingest::operator::StatementOutcome;
 use crate::ingest::snapshot::SnapshotImport;
 use crate::statement::known;
-use crate::statement::{self, ID, Problem, Statement, Values};
+use crate::statement::{self, Statement, Values};
 use crate::store::listing::ListSnapshot;
 use crate::store::listing::row;
-use crate::store::{StoreError, fleet};
+use crate::store::{StoreError, fact, fleet};
 use crate::telemetry;
 use crate::web::Web;
 use crate::web::form::{self, Entered, FormPage, names, recorded, refused};
@@ -70,6 +71,10 @@ pub(in crate::web) async fn state(
         return form.refuse(&web, &request, &entered, head, refusal).await;
     };
     let (by, id) = (checked.stated.by.clone(), checked.stated.id);
+    if is_withdrawn(&web, statement, &checked.values, id).await? {
+        let refusal = (StatusCode::UNPROCESSABLE_ENTITY, known::WITHDRAWN_SINCE);
+        return form.refuse(&web, &request, &entered, head, refusal).await;
+    }
     let stating = decide(&web, statement, snapshot, &checked.values, checked.stated);
     match web.stated.state(id, entered.fields(), stating).await {
         Ok(None) => {
@@ -119,7 +124,7 @@ async fn dismiss(
     stated: Stated,
 ) -> Result<StatementOutcome, DecisionError> {
     let decided = snapshot_import(web).dismiss(snapshot, values.word("code"), stated).await?;
-    outcome(web, decided).await
+    Ok(outcome(web, decided).await)
 }
 
 /// Makes the row's code a code of the facility, from the date of the list.
@@ -131,18 +136,33 @@ async fn belongs(
 ) -> Result<StatementOutcome, DecisionError> {
     let decided =
         snapshot_import(web).match_row(snapshot, values.word("code"), values.word("facility"), stated).await?;
-    let outcome = outcome(web, decided).await?;
+    let outcome = outcome(web, decided).await;
     snapshot_import(web).to_apply(snapshot).await?.into_iter().for_each(|one| follow(web, one));
     Ok(outcome)
 }
 
-/// The log contains the decision; if the database is away, it is shown later. One that was withdrawn since is refused, as on the
-/// page of a facility.
-async fn outcome(web: &Web, decided: RowDecision) -> Result<StatementOutcome, DecisionError> {
+/// The log contains the decision; if the database is away, it is shown later.
+async fn outcome(web: &Web, decided: RowDecision) -> StatementOutcome {
     match decided.recorded {
-        Some(recorded) => Ok(web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted)),
-        None if decided.withdrawn => Err(Problem { field: ID, text: known::WITHDRAWN_SINCE }.into()),
-        None => Ok(StatementOutcome::Shown),
+        Some(recorded) => web.operator.wait_until_projected(recorded).await.unwrap_or(StatementOutcome::Accepted),
+        None => StatementOutcome::Shown,
+    }
+}
+
+/// Whether the decision of this form was recorded and has been withdrawn since: what is remembered of the form does not hold then.
+async fn is_withdrawn(
+    web: &Web,
+    statement: &Statement,
+    values: &Values,
+    id: Option<StatementId>,
+) -> Result<bool, StoreError> {
+    let facility = match statement.key {
+        "match" => known::facility(&web.store, values.word("facility")).await?.ok(),
+        _ => Some(FacilityId::FLEET),
+    };
+    match facility.zip(id) {
+        Some((facility, id)) => fact::is_withdrawn(&web.store, facility, id).await,
+        None => Ok(false),
     }
 }
 
