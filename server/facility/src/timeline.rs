@@ -4,13 +4,15 @@
 //! from the hour of the call, a read from the minute of the read, even if a person stated it much later. A withdrawn
 //! fact never counts. Rules and calendar are the current ones.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use yomitori_proto::event::{Event, Recorded};
-use yomitori_proto::id::FacilityId;
+use yomitori_proto::event::{Event, Origin, Recorded};
+use yomitori_proto::id::{FacilityId, StatementId};
 
 use crate::calendar::Calendar;
 use crate::due::LookAt;
-use crate::facility::Facility;
+use crate::facility::{Facility, withdrawable};
 use crate::rules::Rules;
 use crate::text::Word as _;
 use crate::view::View;
@@ -102,6 +104,8 @@ pub fn valid_from(recorded: &Recorded) -> DateTime<Utc> {
         Event::OptOutAcknowledged(event) => event.acknowledged_at,
         Event::OptOutWithdrawn(event) => event.withdrawn_at,
         Event::ListingObserved(event) => event.as_of,
+        Event::FacilityCodeChanged(event) => event.effective_at,
+        Event::FacilityRegistered(event) => event.moved_at.unwrap_or(stated_at),
         _ => stated_at,
     };
     event_at.min(stated_at)
@@ -136,16 +140,21 @@ pub fn timeline(
     let earlier = span.earlier.filter(|earlier| *earlier < through && since.is_none_or(|since| *earlier > since));
     let mut checkpoints: Vec<Checkpoint> = [Some(through), earlier].into_iter().flatten().map(checkpoint).collect();
     let mut builder = TimelineBuilder { rules, calendar, state, last: None, entries: Vec::new() };
+    let withdrawn = withdrawn(facts.iter().map(|(_, recorded)| *recorded));
     let facts = builder.admitted(facts, &mut checkpoints);
     // A number that was missing at the checkpoint, and arrived since, is no hole.
     builder.last = since.map(|through| look(&builder.state, rules, calendar, through));
+    let mut changed = false;
     for (place, (at, recorded)) in facts.iter().enumerate() {
         checkpoints.iter_mut().for_each(|checkpoint| checkpoint.before(*at, &builder.state));
         builder.wait(*at);
-        builder.apply(recorded);
+        let counts = counts(recorded, &withdrawn);
+        builder.apply(recorded, counts);
+        changed |= counts;
         // Facts of the same instant are one change.
-        if facts.get(place + 1).is_none_or(|(next, _)| next > at) {
+        if changed && facts.get(place + 1).is_none_or(|(next, _)| next > at) {
             builder.look(*at);
+            changed = false;
         }
     }
     builder.wait(span.until);
@@ -155,13 +164,33 @@ pub fn timeline(
     Timeline { entries: builder.entries, head, earlier }
 }
 
+/// The statements that are withdrawn.
+fn withdrawn<'a>(facts: impl Iterator<Item = &'a Recorded>) -> BTreeSet<StatementId> {
+    let statement = |recorded: &Recorded| match &recorded.event {
+        Event::StatementWithdrawn(event) => Some(event.statement),
+        _ => None,
+    };
+    facts.filter_map(statement).collect()
+}
+
+/// Whether a fact changes anything: neither a withdrawn statement nor its withdrawal does.
+fn counts(recorded: &Recorded, withdrawn: &BTreeSet<StatementId>) -> bool {
+    let id = match &recorded.origin {
+        Origin::Person(stated) => stated.id,
+        Origin::Terminal(_) | Origin::Server { .. } | Origin::List { .. } => None,
+    };
+    let is_withdrawn = id.is_some_and(|id| withdrawn.contains(&id)) && withdrawable(&recorded.event);
+    !is_withdrawn && !matches!(recorded.event, Event::StatementWithdrawn(_))
+}
+
 /// The facts after `since` in the order of valid time. The facility's name counts from the first fact on.
 fn ordered(facts: &[Recorded], since: Option<DateTime<Utc>>) -> Vec<(DateTime<Utc>, &Recorded)> {
-    let begun = facts.iter().map(valid_from).min();
+    let withdrawn = withdrawn(facts.iter());
+    let begun = facts.iter().filter(|recorded| counts(recorded, &withdrawn)).map(valid_from).min();
     let mut named = since.is_some();
     let dated = |recorded| {
         let mut at = valid_from(recorded);
-        if !named && matches!(recorded.event, Event::FacilityRegistered(_)) {
+        if !named && matches!(recorded.event, Event::FacilityRegistered(_)) && counts(recorded, &withdrawn) {
             named = true;
             at = begun.map_or(at, |begun| begun.min(at));
         }
@@ -205,8 +234,13 @@ impl TimelineBuilder<'_> {
         facts.into_iter().zip(new).filter(|(_, new)| *new).map(|(fact, _)| fact).collect()
     }
 
-    fn apply(&mut self, recorded: &Recorded) {
+    /// Applies a fact. One that does not count leaves only what is known of its withdrawal.
+    fn apply(&mut self, recorded: &Recorded, counts: bool) {
+        let received_at = self.state.received_at;
         self.state.apply_admitted(recorded, self.rules);
+        if !counts {
+            self.state.received_at = received_at;
+        }
     }
 
     /// Adds the changes by time alone until `until`.

@@ -79,7 +79,7 @@ pub fn dated(as_of: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), DatedAhead>
     if as_of > now { Err(DatedAhead { as_of }) } else { Ok(()) }
 }
 
-/// Why a snapshot is kept and not believed: it has far fewer rows than the last of its kind.
+/// Why a snapshot is kept and not believed: it has far fewer rows than the last of its coverage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shrinkage {
     pub rows: usize,

@@ -9,7 +9,7 @@ use yomitori_proto::id::{FacilityId, StatementId, TerminalId};
 use yomitori_proto::vocabulary::Closes;
 
 use super::{ID, Problem, SURE};
-use crate::store::facility as facilities;
+use crate::store::facility::{self as facilities, CodeHolder};
 use crate::store::fact::{self, StoredFact};
 use crate::store::listing as snapshots;
 use crate::store::terminal::{self as terminals, TerminalState};
@@ -61,8 +61,21 @@ pub async fn facility(store: &Store, text: &str) -> Result<Result<FacilityId, Pr
         Ok(code) => code,
         Err(problem) => return Ok(Err(problem)),
     };
-    let found = facilities::by_code(store, code.as_str()).await?;
-    Ok(found.ok_or_else(|| {
+    if let Some(found) = facilities::by_code(store, code.as_str()).await? {
+        return Ok(Ok(found));
+    }
+    let formerly = facilities::holders(store, code.as_str()).await?.into_iter().next();
+    Ok(Err(if let Some(CodeHolder { facility, name, .. }) = formerly {
+        let text = Text::new(
+            format!(
+                "{code} は {name} の現在のコードではありません。現在のコードか識別子 {facility} で指定してください。"
+            ),
+            format!(
+                "{code} is not a current code of {name}: name it by its current code, or by its identifier {facility}."
+            ),
+        );
+        Problem { field: FACILITY, text }
+    } else {
         let (ja, en) = if code.check_digit_holds() {
             ("施設の一覧を確かめるか、先に登録してください。", "see the list of facilities, or register it first")
         } else {

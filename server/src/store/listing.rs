@@ -104,15 +104,17 @@ pub async fn find(store: &Store, snapshot: SnapshotId) -> Result<Option<ListSnap
     Ok(row.as_ref().map(ListSnapshot::of))
 }
 
-/// The number of rows of the last accepted snapshot of a kind that is not later than `as_of`.
+/// The number of rows of the last accepted snapshot of this coverage that is not later than `as_of`: from the same source, or from
+/// any other if there is none, so that a source of another name is compared too.
 pub async fn rows_before(
     store: &Store,
     source: &str,
     coverage: &str,
     as_of: DateTime<Utc>,
 ) -> Result<Option<i32>, StoreError> {
-    let query = "SELECT row_count FROM registry.snapshot WHERE source = $1 AND coverage = $2 AND as_of <= $3 \
-                 AND (rows_before IS NULL OR released_at IS NOT NULL) ORDER BY as_of DESC, imported_at DESC LIMIT 1";
+    let query = "SELECT row_count FROM registry.snapshot WHERE coverage = $2 AND as_of <= $3 \
+                 AND (rows_before IS NULL OR released_at IS NOT NULL) \
+                 ORDER BY source = $1 DESC, as_of DESC, imported_at DESC LIMIT 1";
     let client = store.client().await?;
     let row = client.query_opt(query, &[&source, &coverage, &as_of]).await.context("look up the previous snapshot")?;
     Ok(row.map(|row| row.get(0)))

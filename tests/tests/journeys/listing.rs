@@ -146,6 +146,13 @@ async fn a_smaller_snapshot_waits_until_a_person_releases_it() -> Result<()> {
     let desk = Desk::open("listing-shrunken").await?;
     desk.import("2026-04-01", "1319999015,よみとり病院\n").await?;
     desk.listing("1319999015", "listed").await?;
+    // Under another name of the source it would say the same about everybody.
+    let file = desk.world.folder().join("other-source.csv");
+    std::fs::write(&file, "code,name\n2619999010,京都医院\n")?;
+    let file = file.to_string_lossy().into_owned();
+    let other = ["listing", "import", &file, "--source", "mlhw", "--as-of", "2026-04-20", "--coverage", "full"];
+    let printed = desk.server.run(&other).await?;
+    ensure!(printed.contains("quarantined"), "{printed}");
     let printed = desk.import_as("2026-05-01", "full", "code,name\n2619999010,京都医院\n").await?;
     ensure!(printed.contains("quarantined"), "{printed}");
     desk.listing("1319999015", "listed").await?;

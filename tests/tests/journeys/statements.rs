@@ -294,6 +294,15 @@ async fn no_code_is_given_to_two_facilities_at_once() -> Result<()> {
         Ok(output.status.success())
     };
     ensure!(!free("1319999056").await? && !free("1319999064").await? && free("1319999049").await?);
+    // Who named a facility by a former code is not told to register it, and who does so has to confirm it.
+    office.server.run(&[&change[..], &[CODE, "--old", "1319999049"]].concat()).await?;
+    let output = office.server.try_run(&["status", "--facility", "1319999049"]).await?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(2) && said.contains("is not a current code of"), "{said}");
+    let output = office.server.try_run(&[&change[..], &[CODE, "--new", "1319999049"]].concat()).await?;
+    let said = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(2) && said.contains("is a former code of this facility"), "{said}");
+    office.server.run(&[&change[..], &[CODE, "--new", "1319999049", "--sure"]].concat()).await?;
     // Nor does the withdrawal of its end give it back to the first one.
     let withdraw =
         ["statement", "withdraw", "--facility", "1319999056", "--statement", ended, "--by", "x", "--why", "y"];

@@ -3,10 +3,11 @@
 
 use chrono::TimeDelta;
 use yomitori_proto::event::{
-    EntryWithdrawn, FacilityRegistered, FallbackUsed, LinkageResultObserved, ListingIntentSet, ListingObserved,
-    Observed, OptOutCallMade, Origin, ReaderAttached, SmartphoneReadAttested, Stated, TapObserved,
+    EntryWithdrawn, FacilityCodeChanged, FacilityRegistered, FallbackUsed, LinkageResultObserved, ListingIntentSet,
+    ListingObserved, Observed, OptOutCallMade, Origin, ReaderAttached, SmartphoneReadAttested, Stated,
+    StatementWithdrawn, TapObserved,
 };
-use yomitori_proto::id::{Life, ReaderKey, Seq, SnapshotId, TerminalId};
+use yomitori_proto::id::{Life, ReaderKey, Seq, SnapshotId, StatementId, TerminalId};
 use yomitori_proto::vocabulary::{Intent, LinkageFolder, LinkageKind, Medium, PhoneOs, ReadOutcome, ReaderRole};
 
 use super::*;
@@ -162,6 +163,49 @@ fn what_arrives_after_a_checkpoint_before_everything_is_in_the_history() {
     assert_eq!(was(&after, first, |words| words.evidence), "succeeded");
     assert_eq!(after.entries, before.entries);
     assert!(after.entries.iter().all(|(_, words)| words.name == "むかし医院"));
+}
+
+fn stated(number: u128, fact: Recorded) -> Recorded {
+    let Origin::Person(stated) = fact.origin else { panic!("a person states it") };
+    let id = Some(StatementId(uuid::Uuid::from_u128(number)));
+    Recorded { origin: Origin::Person(Stated { id, ..stated }), ..fact }
+}
+
+fn withdrawal(number: u128, stated_at: DateTime<Utc>) -> Recorded {
+    person(stated_at, StatementWithdrawn { statement: StatementId(uuid::Uuid::from_u128(number)) })
+}
+
+#[test]
+fn a_code_counts_from_the_date_of_its_change() {
+    let (first, effective, now) = (at("2026-03-01T10:30"), at("2026-06-01T00:00"), at("2026-12-01T09:00"));
+    let change = FacilityCodeChanged {
+        old: Some("1319999015".to_owned()),
+        new: Some("1319999023".to_owned()),
+        effective_at: effective,
+    };
+    let facts = [registered(now), person(now, read(first)), person(now + TimeDelta::minutes(1), change)];
+    let history = all(&facts, now + TimeDelta::hours(1));
+    let code = |at| history.entries.iter().rev().find(|(from, _)| *from <= at).unwrap().1.code.clone().unwrap();
+    assert_eq!(code(effective - TimeDelta::seconds(1)), "1319999015");
+    assert_eq!([code(effective), code(now)], ["1319999023", "1319999023"]);
+}
+
+#[test]
+fn what_was_withdrawn_leaves_neither_a_row_nor_the_time_of_the_name() {
+    let (early, seen, now) = (at("2026-02-01T10:00"), at("2026-04-01T10:00"), at("2026-12-01T09:00"));
+    let minute = |minutes| now + TimeDelta::minutes(minutes);
+    let facts = [
+        stated(1, registered(now)),
+        stated(2, person(minute(1), read(early))),
+        withdrawal(1, minute(2)),
+        withdrawal(2, minute(3)),
+        registered(minute(4)),
+        person(minute(5), read(seen)),
+    ];
+    let history = all(&facts, minute(60));
+    assert_eq!(history.entries[0].0, seen);
+    assert!(history.entries.iter().all(|(_, words)| words.name == "むかし医院" && words.code.is_some()));
+    assert_eq!(was(&history, seen, |words| words.evidence), "succeeded");
 }
 
 #[test]

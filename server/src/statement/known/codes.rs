@@ -112,6 +112,15 @@ async fn doubt(store: &Store, facility: FacilityId, codes: &[String]) -> Result<
     let own = facilities::codes(store, facility).await?;
     let (mut ja, mut en) = (Vec::new(), Vec::new());
     for code in codes.iter().filter(|code| !own.contains(code)).filter_map(|code| InstitutionCode::parse(code).ok()) {
+        let had = facilities::holders(store, code.as_str()).await?;
+        if let Some(CodeHolder { name, .. }) =
+            had.iter().find(|holder| holder.facility == facility && holder.until.is_some())
+        {
+            ja.push(format!(
+                "{code} はこの施設（{name}）の以前のコードです。記録すると、再びこの施設のコードになります。"
+            ));
+            en.push(format!("{code} is a former code of this facility, {name}: it becomes a code of it again."));
+        }
         let twin = code.twin();
         let holders = facilities::holders(store, twin.as_str()).await?;
         if let Some(CodeHolder { name, .. }) = holders.iter().find(|other| other.facility != facility) {
