@@ -1,4 +1,4 @@
-//! Watches linkage folders by file names alone. No file is opened unless the clinic has opted in to `header`.
+//! Watches linkage folders by file names alone. No file is opened unless the clinic has opted in to `headers`.
 //!
 //! * A result may exist for a tenth of a second only, so the name in the operating system's notification is enough.
 //! * A watch ends with all that may make the path lead elsewhere, and with every error (`notices`). The folder is then
