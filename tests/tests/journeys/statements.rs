@@ -294,7 +294,7 @@ async fn no_code_is_given_to_two_facilities_at_once() -> Result<()> {
         Ok(output.status.success())
     };
     ensure!(!free("1319999056").await? && !free("1319999064").await? && free("1319999049").await?);
-    // Who named a facility by a former code is not told to register it, and who does so has to confirm it.
+    // A former code is named as such, and becomes a code again only once that is confirmed.
     office.server.run(&[&change[..], &[CODE, "--old", "1319999049"]].concat()).await?;
     let output = office.server.try_run(&["status", "--facility", "1319999049"]).await?;
     let said = String::from_utf8(output.stderr)?;
