@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use futures_util::future::try_join_all;
 use yomitori_simulation::clock;
 use yomitori_tests::hostile::chance::print_line;
@@ -72,15 +72,16 @@ async fn a_result_that_lives_for_a_tenth_of_a_second_is_seen_among_five_thousand
 
 #[tokio::test(flavor = "multi_thread")]
 async fn and_its_header_is_read_in_that_time_where_the_clinic_has_agreed() -> Result<()> {
-    // A terminal has its processor for itself, and this machine runs other tests: the best of three rounds is what the agent can do.
+    // One pause of this machine, which runs other tests, costs all files of that moment: after it, both other rounds have to succeed.
     let mut rounds = Vec::new();
     for round in 1..=3 {
         let (seen, read) = seen(&format!("results-headers-{round}"), "headers").await?;
         ensure!(seen >= 999, "{seen} of {RESULTS} seen, {read} read");
-        if read >= 990 {
+        if round == 1 && read >= 990 {
             return Ok(());
         }
         rounds.push(read);
     }
-    bail!("{rounds:?} of {RESULTS} read")
+    ensure!(rounds[1..].iter().all(|read| *read >= 990), "{rounds:?} of {RESULTS} read");
+    Ok(())
 }

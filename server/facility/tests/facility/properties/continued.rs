@@ -73,6 +73,7 @@ proptest! {
         let known = known.index(facts.len() + 1);
         Continued { facts, known, back: TimeDelta::seconds(back_s) }.check(is_earlier)?;
     }
+
     /// What is about a later time is not in the history before.
     #[test]
     fn the_status_at_an_instant_follows_from_the_facts_until_then(mut history in history()) {
