@@ -72,7 +72,8 @@ async fn a_result_that_lives_for_a_tenth_of_a_second_is_seen_among_five_thousand
 
 #[tokio::test(flavor = "multi_thread")]
 async fn and_its_header_is_read_in_that_time_where_the_clinic_has_agreed() -> Result<()> {
-    // One pause of this machine, which runs other tests, costs all files of that moment: after it, both other rounds have to succeed.
+    // One pause of this machine, which runs other tests, costs all files of that moment: after it, both other rounds
+    // have to succeed.
     let mut rounds = Vec::new();
     for round in 1..=3 {
         let (seen, read) = seen(&format!("results-headers-{round}"), "headers").await?;
